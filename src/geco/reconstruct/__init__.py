@@ -1,0 +1,1 @@
+"""Six views in, a textured surface out."""
