@@ -1,0 +1,52 @@
+"""The face behind which a runtime stands: picture in, views out; views in, surface fields out.
+
+Two runtimes have it: ``onnx_runtime`` (the embedded model, no torch) and ``torch_runtime`` (every model).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geco.reconstruct.interface import SurfaceFields
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the pipeline must know of a model.
+
+    Attributes:
+        name: "small", or the folder or hub id it came from.
+        picture_size: side of the condition picture in pixels.
+        foreground_ratio: share of the picture's side that the object's longer side fills (as in training).
+        resolution: default cubes a side of the surface grid.
+        texture_size: default texture side in texels.
+        licence: of the weights.
+        facts: anything else worth printing (parameters, training, sampler).
+    """
+
+    name: str
+    picture_size: int
+    foreground_ratio: float
+    resolution: int
+    texture_size: int
+    licence: str
+    facts: dict[str, Any]
+
+
+class Backend(Protocol):
+    """One loaded model in one runtime."""
+
+    card: ModelCard
+
+    def generate(self, picture: Floats, seeds: Sequence[int]) -> Floats:
+        """Condition picture (S, S, 3) in [0, 1], white background -> views (len(seeds), 6, H, W, 3) in [0, 1]."""
+
+    def reconstruct(self, views: Floats, picture: Floats) -> SurfaceFields:
+        """One sample's views (6, H, W, 3) and the condition picture (S, S, 3) -> the surface's fields."""

@@ -1,0 +1,1 @@
+"""The command line: one file a command, each with ``add(subparsers)`` and the function it runs."""

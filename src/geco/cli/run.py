@@ -1,0 +1,153 @@
+"""``geco run``: pictures in, textured meshes out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from geco.errors import GecoError, OutputError
+
+if TYPE_CHECKING:
+    from geco.asset import Asset
+    from geco.cli.plan import Job
+    from geco.pipeline import GecoPipeline
+
+FORMATS = ("glb", "obj", "ply", "stl", "usdz")
+
+
+def add(commands: Any) -> None:
+    """Add the command's arguments."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "run",
+        help="turn pictures into textured meshes",
+        description="Turn one picture, many, or folders of pictures into UV-textured meshes.",
+        epilog="Exit code 0: every picture done. 2: at least one could not be (named on standard error); the others are written.",
+    )
+    command.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files or folders of them")
+    command.add_argument("-o", "--output", metavar="FILE|DIR", help="a file for one result, else a folder (default: here)")
+    command.add_argument("--format", choices=FORMATS, help="file format (default: by the output's suffix, else glb)")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default 0)")
+    command.add_argument("--samples", type=int, default=1, metavar="K", help="K meshes a picture, with seeds N … N+K-1")
+
+    mesh = command.add_argument_group("mesh")
+    mesh.add_argument("--faces", type=int, metavar="N", help="at most N faces (default: what the surface gives)")
+    mesh.add_argument("--texture-size", type=int, metavar="N", help="side of the texture in texels (default: the model's)")
+    mesh.add_argument("--texture-format", choices=("jpeg", "png", "webp"), default="jpeg", help="inside a GLB (default jpeg)")
+    mesh.add_argument("--resolution", type=int, metavar="N", help="cubes a side of the surface grid (default: the model's)")
+    mesh.add_argument("--watertight", action="store_true", help="guarantee a closed manifold, for printing")
+    mesh.add_argument("--no-projection", action="store_true", help="do not lay the input picture onto the visible side")
+    mesh.add_argument("--uv", choices=("charts", "xatlas"), default="charts", help="unwrapping method (default charts, ours)")
+
+    model = command.add_argument_group("model")
+    model.add_argument("--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id")
+    model.add_argument("--device", help="cpu, cuda, mps, for models that run on torch (default: the best there is)")
+    model.add_argument(
+        "--cutout",
+        choices=("auto", "alpha", "plain", "builtin", "grabcut", "rembg", "none"),
+        default="auto",
+        help="how the background is removed (default auto: alpha, plain background, rembg if installed, built-in)",
+    )
+
+    extra = command.add_argument_group("more output")
+    extra.add_argument("--views", action="store_true", help="write the six generated views beside each mesh")
+    extra.add_argument("--turntable", metavar="FILE", help="render the mesh turning: .mp4 (extra video), .gif, or .png (a sheet)")
+    extra.add_argument("--save-steps", metavar="DIR", help="write what the model saw: cut-out, condition, views")
+    extra.add_argument("--json", action="store_true", help="one JSON line a result on standard output")
+    extra.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary")
+    command.set_defaults(function=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plan every output first (so that a bad path costs no work), load the model, then do picture by picture."""
+    from geco.cli.plan import plan
+    from geco.surface_to_asset import AssetOptions
+
+    if options.samples < 1:
+        raise OutputError(f"--samples {options.samples} makes nothing", "Ask for 1 or more.")
+    asset_options = AssetOptions(
+        faces=options.faces,
+        texture_size=options.texture_size,
+        resolution=options.resolution,
+        watertight=options.watertight,
+        project=not options.no_projection,
+        uv_method=options.uv,
+    )
+    jobs = plan(options)
+    from geco.pipeline import GecoPipeline
+
+    pipeline = GecoPipeline.from_pretrained(options.model, options.device)
+    failures: list[tuple[str, GecoError]] = []
+    made: list[str] = []
+    for job in _progress(jobs, options):
+        try:
+            made += _one(pipeline, job, asset_options, options)
+        except GecoError as error:
+            if options.debug or len(jobs) == 1:
+                raise
+            failures.append((str(job.picture), error))
+            print(f"geco: {error}", file=sys.stderr)
+    if not options.quiet and len(jobs) > 1:
+        print(f"{len(made)} written, {len(failures)} of {len(jobs)} pictures failed", file=sys.stderr)
+    return 2 if failures else 0
+
+
+def _one(pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse.Namespace) -> list[str]:
+    """All samples of one picture, each saved before it is reported."""
+    made = []
+    seeds = [output.seed for output in job.outputs]
+    assets = pipeline.samples(str(job.picture), seeds, asset_options, options.cutout, job.steps)
+    for output, asset in zip(job.outputs, assets):
+        import time
+
+        start = time.perf_counter()
+        asset.save(output.mesh, texture_format=options.texture_format)
+        asset.timings["save"] = time.perf_counter() - start
+        asset.timings["total"] += asset.timings["save"]
+        if output.views is not None:
+            _save_views(asset, output.views)
+        if output.turntable is not None:
+            from geco.render.turntable import save_turntable
+
+            save_turntable(asset.mesh, output.turntable)
+        made.append(str(output.mesh))
+        _report(job, output, asset, options)
+    return made
+
+
+def _report(job: Job, output: Any, asset: Asset, options: argparse.Namespace) -> None:
+    if options.json:
+        line = {
+            "picture": str(job.picture),
+            "output": str(output.mesh),
+            "seed": asset.seed,
+            "model": asset.model,
+            "timings": {name: round(seconds, 4) for name, seconds in asset.timings.items()},
+            **asset.facts,
+        }
+        print(json.dumps(line), flush=True)
+    elif not options.quiet:
+        stages = " · ".join(f"{name} {seconds:.2f}" for name, seconds in asset.timings.items() if name != "total")
+        print(f"{output.mesh}  {asset.facts['faces']:,} faces  seed {asset.seed}  {asset.timings['total']:.2f} s ({stages})", flush=True)
+
+
+def _save_views(asset: Asset, path: Any) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from geco.files import atomic_path
+    from geco.images import views_to_sheet
+
+    sheet = Image.fromarray(np.round(views_to_sheet(asset.views) * 255).astype(np.uint8))
+    with atomic_path(path) as temporary:
+        sheet.save(temporary)
+
+
+def _progress(jobs: list[Job], options: argparse.Namespace) -> Any:
+    """The jobs behind a progress bar where there is more than one and somebody watches."""
+    if options.quiet or len(jobs) < 2 or not sys.stderr.isatty():
+        return jobs
+    from tqdm import tqdm
+
+    return tqdm(jobs, unit="picture", file=sys.stderr)

@@ -1,0 +1,135 @@
+"""The product in one class: ``GecoPipeline.from_pretrained("small")(picture, seed=0) -> Asset``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geco.asset import Asset
+from geco.backend import Backend, ModelCard
+from geco.errors import ConfigError, WeightsError
+from geco.images import cut_out, load_picture, prepare
+from geco.surface_to_asset import AssetOptions, surface_to_asset
+from geco.timing import Stopwatch
+
+EMBEDDED = Path(__file__).parent / "assets" / "small"
+PROJECTION_SIZE = 512  # side of the cut-out picture kept for projection: about what a 1024 texture can show of one side
+
+
+class GecoPipeline:
+    """A loaded model. Calling it turns a picture into an :class:`Asset`; it may be called any number of times."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    @property
+    def card(self) -> ModelCard:
+        """Name, sizes, licence and facts of the model."""
+        return self.backend.card
+
+    @classmethod
+    def from_pretrained(cls, model: str | os.PathLike[str] = "small", device: str | None = None) -> GecoPipeline:
+        """Load a model.
+
+        Args:
+            model: "small" (embedded, runs without torch); a folder made by ``geco convert``, by training or by the
+                exporter; or a hub id of public weights (``sudo-ai/zero123plus-v1.2``), which needs the extra ``torch``.
+            device: None chooses; "cpu", "cuda", "mps" for models that run on torch.
+
+        Raises:
+            WeightsError: nothing is there, or it is broken.
+            MissingExtraError: the model needs torch and it is not installed.
+        """
+        if str(model) == "small":
+            return cls(_onnx_backend(EMBEDDED, "small", device))
+        folder = Path(model)
+        if folder.is_dir():
+            if any(folder.glob("*.onnx")):
+                return cls(_onnx_backend(folder, str(folder), device))
+            return cls(_torch_backend(str(folder), device))
+        name = str(model)
+        if name.count("/") == 1 and not name.startswith((".", "/")) and not folder.suffix:
+            return cls(_torch_backend(name, device))
+        raise WeightsError(f"no model {name!r}: neither 'small', a model folder, nor a hub id", "See `geco info` for what is there.")
+
+    def __call__(
+        self, picture: Any, seed: int = 0, options: AssetOptions | None = None, cutout: str = "auto"
+    ) -> Asset:
+        """One picture to one asset.
+
+        Args:
+            picture: a path, bytes, a PIL image or an array (H, W, 3 or 4), uint8 or float in [0, 1].
+            seed: of the noise, 0 to 2**32 - 1.
+            options: what the mesh shall be like.
+            cutout: how the background is removed; see :func:`geco.images.cut_out`.
+
+        Raises:
+            InputImageError: the picture cannot be used. MeshError: no surface came out.
+        """
+        return next(self.samples(picture, [seed], options, cutout))
+
+    def samples(
+        self, picture: Any, seeds: Sequence[int], options: AssetOptions | None = None, cutout: str = "auto", steps: str | None = None
+    ) -> Iterator[Asset]:
+        """One asset a seed, as each is ready. The picture is read and encoded once; the seeds run as one batch.
+
+        ``steps`` names a folder to write what the model saw (picture, cut-out, condition, views).
+        """
+        options = options or AssetOptions()
+        if not seeds:
+            raise ConfigError("no seed was given", "Give at least one.")
+        if any(not 0 <= seed < 2**32 for seed in seeds):
+            raise ConfigError("a seed lies outside 0 to 4294967295", "Choose another.")
+        shared = Stopwatch()
+        card = self.card
+        with shared.stage("picture"):
+            cut = cut_out(load_picture(picture), method=cutout)
+            condition = prepare(cut, card.picture_size, card.foreground_ratio)
+            detailed = prepare(cut, PROJECTION_SIZE, card.foreground_ratio)
+        with shared.stage("views"):
+            all_views = self.backend.generate(condition.rgb, seeds)
+        if steps is not None:
+            _save_steps(Path(steps), condition, all_views)
+        texture_size = options.texture_size or card.texture_size
+        for seed, views in zip(seeds, all_views):
+            watch = Stopwatch()
+            with watch.stage("reconstruct"):
+                fields = self.backend.reconstruct(views, condition.rgb)
+            mesh, facts = surface_to_asset(fields, detailed.rgba, options, card.resolution, texture_size, watch)
+            facts = {"cutout": cut.method, **facts}
+            yield Asset(mesh, views, detailed.rgba, watch.finish(shared.seconds), seed, card.name, facts)
+
+
+def _onnx_backend(folder: Path, name: str, device: str | None) -> Backend:
+    from geco.onnx_runtime.backend import OnnxBackend
+
+    return OnnxBackend(folder, name, device)
+
+
+def _torch_backend(source: str, device: str | None) -> Backend:
+    from geco.errors import MissingExtraError
+
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("torch", "torch", f"the model {source!r}") from error
+    from geco.torch_runtime.load import load_backend
+
+    return load_backend(source, device)
+
+
+def _save_steps(folder: Path, condition: Any, all_views: np.ndarray) -> None:
+    from PIL import Image
+
+    from geco.files import atomic_path
+    from geco.images import views_to_sheet
+
+    condition.save_steps(folder)
+    for index, views in enumerate(all_views):
+        sheet = Image.fromarray(np.round(views_to_sheet(views) * 255).astype(np.uint8))
+        with atomic_path(folder / f"views-{index}.png") as temporary:
+            sheet.save(temporary)

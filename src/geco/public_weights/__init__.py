@@ -1,0 +1,1 @@
+"""Adapters for foreign checkpoints, one file each."""

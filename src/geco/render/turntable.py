@@ -1,0 +1,70 @@
+"""A mesh turning, as a film or a sheet of frames. numpy and Pillow; ``.mp4`` needs the extra ``video``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
+from geco.errors import MissingExtraError, OutputError
+from geco.files import atomic_path
+from geco.mesh.types import Mesh
+from geco.render.shade_numpy import render_mesh
+
+ELEVATION = 15.0  # degrees: enough to see the top, not enough to hide the side
+FRAMES_A_SECOND = 24
+
+
+def turntable_frames(mesh: Mesh, count: int = 48, size: int = 256) -> list[NDArray[np.uint8]]:
+    """``count`` pictures (size, size, 3) on white, one turn from the input side, by growing azimuth."""
+    poses = orbit_poses(np.arange(count) * (360.0 / count), ELEVATION, INPUT_RADIUS)
+    frames = []
+    for pose in poses:
+        rgba = render_mesh(mesh, pose, INPUT_FOV, size)
+        rgb = rgba[..., :3] * rgba[..., 3:] + (1.0 - rgba[..., 3:])
+        frames.append(np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8))
+    return frames
+
+
+def save_turntable(mesh: Mesh, path: str | os.PathLike[str], size: int = 256) -> None:
+    """Write ``.mp4`` or ``.gif`` (48 frames) or ``.png`` (a sheet of 2 x 4 frames), whole or not at all."""
+    suffix = Path(path).suffix.lower()
+    with atomic_path(path) as temporary:
+        if suffix == ".png":
+            _save_sheet(turntable_frames(mesh, 8, size), temporary)
+        elif suffix == ".gif":
+            _save_gif(turntable_frames(mesh, size=size), temporary)
+        elif suffix == ".mp4":
+            _save_mp4(turntable_frames(mesh, size=size), temporary)
+        else:
+            raise OutputError(f"{path}: {suffix or 'no suffix'} is not a turntable format", "Use .mp4, .gif or .png.")
+
+
+def _save_sheet(frames: list[NDArray[np.uint8]], path: Path) -> None:
+    from PIL import Image
+
+    rows = [np.concatenate(frames[i : i + 4], axis=1) for i in range(0, len(frames), 4)]
+    Image.fromarray(np.concatenate(rows, axis=0)).save(path)
+
+
+def _save_gif(frames: list[NDArray[np.uint8]], path: Path) -> None:
+    from PIL import Image
+
+    pictures = [Image.fromarray(frame) for frame in frames]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=round(1000 / FRAMES_A_SECOND), loop=0)
+
+
+def _save_mp4(frames: list[NDArray[np.uint8]], path: Path) -> None:
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise MissingExtraError("imageio-ffmpeg", "video", "an .mp4 turntable") from error
+    height, width = frames[0].shape[:2]
+    writer = imageio_ffmpeg.write_frames(str(path), (width, height), fps=FRAMES_A_SECOND, macro_block_size=2)
+    writer.send(None)
+    for frame in frames:
+        writer.send(np.ascontiguousarray(frame))
+    writer.close()
