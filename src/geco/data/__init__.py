@@ -1,0 +1,1 @@
+"""From folders of objects to training views."""
