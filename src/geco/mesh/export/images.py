@@ -1,0 +1,83 @@
+"""Textures to compressed bytes. Defaults chosen for time: see TEXTURE_FORMATS."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from geco.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TextureFormat:
+    """How a texture is stored: its media type, its file suffix, and the quality (1 to 100) used when none is asked for."""
+
+    name: str
+    media_type: str
+    suffix: str
+    quality: int
+
+
+# Measured on one core at 1024 x 1024 (a photo): JPEG 92 at full colour resolution 6 ms, 190 kB, 47.7 dB; PNG level 1 56 ms,
+# 811 kB (level 6: 171 ms, 741 kB); WebP 90 method 0 32 ms, 112 kB, 43.8 dB (method 4: 89 ms, 93 kB).
+TEXTURE_FORMATS = {
+    "jpeg": TextureFormat("jpeg", "image/jpeg", ".jpg", 92),
+    "png": TextureFormat("png", "image/png", ".png", 100),
+    "webp": TextureFormat("webp", "image/webp", ".webp", 90),
+}
+
+
+def texture_format(name: str) -> TextureFormat:
+    """The texture format of that name ("jpg" is "jpeg"); raises :class:`ConfigError` naming the known ones."""
+    key = "jpeg" if name.lower() == "jpg" else name.lower()
+    if key not in TEXTURE_FORMATS:
+        raise ConfigError(f"no texture format is called {name!r}", f"Known formats: {', '.join(TEXTURE_FORMATS)}.")
+    return TEXTURE_FORMATS[key]
+
+
+def encode_texture(texture: NDArray[np.uint8], kind: TextureFormat, quality: int | None = None) -> bytes:
+    """Compress a texture.
+
+    Args:
+        texture: (H, W, 3) uint8 sRGB.
+        kind: from :func:`texture_format`.
+        quality: 1 to 100 (None: the format's own). PNG is lossless and ignores it.
+    """
+    quality = kind.quality if quality is None else quality
+    if not 1 <= quality <= 100:
+        raise ConfigError(f"texture quality {quality} is not between 1 and 100", f"The default for {kind.name} is {kind.quality}.")
+    picture = Image.fromarray(np.ascontiguousarray(texture))
+    buffer = io.BytesIO()
+    if kind.name == "png":
+        picture.save(buffer, "PNG", compress_level=1)
+    elif kind.name == "webp":
+        picture.save(buffer, "WEBP", quality=quality, method=0)
+    else:
+        # Full colour resolution (4:4:4): chart borders are colour edges, and halved chroma bleeds across them.
+        picture.save(buffer, "JPEG", quality=quality, subsampling=0)
+    return buffer.getvalue()
+
+
+def sample_texture(texture: NDArray[np.uint8], uvs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colours at texture positions, bilinear between texel centres, clamped at the border.
+
+    Args:
+        texture: (H, W, 3) uint8 sRGB.
+        uvs: (N, 2) in [0, 1], origin at the top left.
+
+    Returns:
+        (N, 3) float32 in [0, 1] sRGB.
+    """
+    height, width = texture.shape[:2]
+    x = np.clip(uvs[:, 0] * width - 0.5, 0, width - 1)
+    y = np.clip(uvs[:, 1] * height - 0.5, 0, height - 1)
+    left, top = x.astype(np.int64), y.astype(np.int64)
+    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    fx, fy = (x - left)[:, None], (y - top)[:, None]
+    above = texture[top, left] * (1 - fx) + texture[top, right] * fx
+    below = texture[bottom, left] * (1 - fx) + texture[bottom, right] * fx
+    return ((above * (1 - fy) + below * fy) / 255.0).astype(np.float32)

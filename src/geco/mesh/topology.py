@@ -1,0 +1,124 @@
+"""What cleaning, checking and normals share: connected components, exact welding, half-edges, compaction. numpy only.
+
+A half-edge is numbered ``3 * face + corner`` and runs from that corner of the face to the next one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geco.mesh.types import Floats, Mesh
+
+Index = NDArray[np.int64]
+
+
+def connected_components(count: int, a: NDArray[np.integer], b: NDArray[np.integer]) -> Index:
+    """Label of each of ``count`` nodes joined by the undirected links (a[i], b[i]).
+
+    Returns:
+        (count,) the smallest node of the component: labels are not consecutive, but label[i] <= i.
+    """
+    label = np.arange(count)
+    a, b = np.asarray(a, np.int64), np.asarray(b, np.int64)
+    while a.size:
+        # Both ends are roots here (the label array is flat): hang the larger root below the smallest one linked to it,
+        low, high = np.minimum(a, b), np.maximum(a, b)
+        np.minimum.at(label, high, low)
+        while True:  # then flatten the chains by pointer doubling,
+            flat = label[label]
+            if np.array_equal(flat, label):
+                break
+            label = flat
+        a, b = label[a], label[b]  # and go on with the links that still join two components.
+        open_links = a != b
+        a, b = a[open_links], b[open_links]
+    return label
+
+
+def weld_groups(vertices: Floats) -> Index:
+    """(V, 3) positions -> (V,) the smallest index with exactly the same position (-0.0 equals 0.0; NaNs never match)."""
+    count = len(vertices)
+    position = np.ascontiguousarray(vertices, np.float32) + np.float32(0.0)  # -0.0 becomes 0.0
+    words = position.view(np.uint32).astype(np.uint64)
+    # Odd 64-bit multipliers of splitmix64 and of xxHash64: a mixing key, so that one sort of integers replaces one of rows.
+    key = words[:, 0] * np.uint64(0x9E3779B97F4A7C15)
+    key = (key ^ (key >> np.uint64(29))) + words[:, 1] * np.uint64(0xC2B2AE3D27D4EB4F)
+    key = (key ^ (key >> np.uint64(32))) * np.uint64(0x165667B19E3779F9) + words[:, 2] * np.uint64(0xBF58476D1CE4E5B9)
+    representative = first_of_group(key)
+    same = np.all(position[representative] == position, axis=1)
+    if same.all():
+        return representative
+    # NaN rows differ from themselves; anything else here would be a collision of keys, and is kept apart: safe, only unwelded.
+    return np.where(same, representative, np.arange(count))
+
+
+def first_of_group(keys: NDArray[np.generic]) -> Index:
+    """(N,) keys -> (N,) index of the first element with the same key."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    starts = np.ones(len(keys), bool)
+    starts[1:] = ordered[1:] != ordered[:-1]
+    result = np.empty(len(keys), np.int64)
+    result[order] = order[starts][np.cumsum(starts) - 1] if len(keys) else order
+    return result
+
+
+def half_edges(faces: NDArray[np.integer]) -> tuple[Index, Index]:
+    """(F, 3) -> start and end vertex of each of the 3F half-edges."""
+    wide = np.asarray(faces, np.int64)
+    return wide.ravel(), wide[:, [1, 2, 0]].ravel()
+
+
+def edge_keys(start: Index, end: Index, count: int) -> Index:
+    """One number an undirected edge of a mesh with ``count`` vertices."""
+    return np.minimum(start, end) * np.int64(count) + np.maximum(start, end)
+
+
+def next_corner(half_edge: Index) -> Index:
+    """The following half-edge of the same face."""
+    return half_edge + 1 - 3 * (half_edge % 3 == 2)
+
+
+def take(mesh: Mesh, kept: NDArray[np.integer], faces: NDArray[np.integer]) -> Mesh:
+    """``mesh`` with the vertices ``kept`` (indices, in that order; attributes follow them) and these new faces."""
+
+    def pick(values: Floats | None) -> Floats | None:
+        return None if values is None else values[kept]
+
+    return mesh.with_(
+        vertices=mesh.vertices[kept], faces=faces, normals=pick(mesh.normals), uvs=pick(mesh.uvs), colors=pick(mesh.colors)
+    )
+
+
+def compact(mesh: Mesh, faces: NDArray[np.integer] | None = None) -> Mesh:
+    """``mesh`` with these faces (default its own), without the vertices that no face uses; order is kept."""
+    faces = mesh.faces if faces is None else faces
+    used = np.zeros(len(mesh.vertices), bool)
+    used[faces.ravel()] = True
+    if used.all():
+        return mesh if faces is mesh.faces else mesh.with_(faces=faces)
+    renumber = np.cumsum(used) - 1
+    return take(mesh, np.flatnonzero(used), renumber[faces])
+
+
+def merge(mesh: Mesh, representative: Index) -> Mesh:
+    """Join each vertex into its representative, which keeps its attributes; faces that lose a corner are dropped."""
+    faces = representative[mesh.faces]
+    a, b, c = faces.T
+    return compact(mesh, faces[(a != b) & (b != c) & (c != a)])
+
+
+def append_vertices(mesh: Mesh, groups: Index, members: Index, count: int) -> Mesh:
+    """``mesh`` with ``count`` more vertices; number g is the mean of the vertices ``members[groups == g]`` in every attribute."""
+    weight = 1.0 / np.bincount(groups, minlength=count)[:, None]
+
+    def extend(values: Floats | None) -> Floats | None:
+        if values is None:
+            return None
+        columns = [np.bincount(groups, values[members, axis], count) for axis in range(values.shape[1])]
+        return np.concatenate([values, (np.stack(columns, axis=1) * weight).astype(np.float32)])
+
+    vertices = extend(mesh.vertices)
+    assert vertices is not None
+    return mesh.with_(vertices=vertices, normals=extend(mesh.normals), uvs=extend(mesh.uvs), colors=extend(mesh.colors))
