@@ -17,9 +17,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from geco.multiview.noise import NoiseSource
 from geco.multiview.schedule import PredictionType, Schedule
 
-__all__ = ["Condition", "ConditionState", "MultiViewNetwork", "PredictionType", "Schedule", "ViewCodec"]
+__all__ = ["Condition", "ConditionState", "MultiViewNetwork", "NoiseSource", "PredictionType", "Schedule", "ViewCodec"]
 
 
 @dataclass(frozen=True)
@@ -115,15 +116,24 @@ class MultiViewNetwork(Protocol):
 
 
 class ViewCodec(Protocol):
-    """Between pictures and what the network works on."""
+    """Between pictures and what the network works on.
 
-    def condition(self, picture: Tensor, generator: torch.Generator | None = None) -> Condition:
-        """picture (B, 3, H, W) in [0, 1], white background -> Condition. Draws (if any) come from ``generator``."""
+    Attributes:
+        background: grey level in [0, 1] that the model's pictures stand on: 1, or 127 / 255 for the original Zero123++.
+    """
 
-    def unconditional(self, condition: Condition, generator: torch.Generator | None = None) -> Condition:
+    background: float
+
+    def condition(self, picture: Tensor, noise: NoiseSource | None = None) -> Condition:
+        """picture (B, 3, H, W) in [0, 1] over ``background`` -> Condition.
+
+        ``noise`` feeds a VAE's posterior sample (public pipelines); None takes its mean, so nothing is random.
+        """
+
+    def unconditional(self, condition: Condition, noise: NoiseSource | None = None) -> Condition:
         """What guidance pushes away from, of ``condition``'s batch and sizes."""
 
-    def encode(self, views: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def encode(self, views: Tensor, noise: NoiseSource | None = None) -> Tensor:
         """views (B, 6, 3, S, S) in [0, 1] -> x0 (B, *sample_shape), for training."""
 
     def decode(self, x0: Tensor) -> Tensor:
