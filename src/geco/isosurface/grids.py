@@ -59,11 +59,10 @@ def grid_from_volume(sdf: Floats, half_extent: float) -> FlexiGrid:
         MeshError: nothing crosses.
     """
     volume = np.ascontiguousarray(sdf, np.float32)
-    crosses = _mixed(volume < 0)
-    cells = np.stack(np.nonzero(crosses), axis=1)
-    if len(cells) == 0:
+    first = _first_corners(_mixed(volume < 0))
+    if len(first) == 0:
         raise MeshError("the field has no surface inside the grid", "Check the picture's cut-out, or try another seed.")
-    return _compact(volume, cells, half_extent)
+    return _compact(volume, first, half_extent)
 
 
 def sparse_grid(
@@ -104,10 +103,10 @@ def sparse_grid(
         size *= 2
         kept = kept.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)
         volume = _refine(volume, kept, sdf, half_extent)
-    cells = _follow(volume, kept, sdf, half_extent)
-    if len(cells) == 0:
+    first = _follow(volume, kept, sdf, half_extent)
+    if len(first) == 0:
         raise MeshError("the field has no surface inside the grid", "Check the picture's cut-out, or try another seed.")
-    return _compact(volume, cells, half_extent)
+    return _compact(volume, first, half_extent)
 
 
 def _first_size(resolution: int, coarse: int | None) -> int:
@@ -142,45 +141,62 @@ def _ask(volume: Floats, cells: NDArray[np.bool_], sdf: Field, half_extent: floa
         wanted[x : x + size, y : y + size, z : z + size] |= cells
     missing = np.flatnonzero(wanted.ravel() & np.isnan(volume.ravel()))
     if len(missing):
-        lattice = np.unravel_index(missing, volume.shape)
-        volume.ravel()[missing] = sdf(_axis(half_extent, size)[np.stack(lattice, axis=1)])
+        volume.ravel()[missing] = sdf(_positions(missing, half_extent, size))
 
 
 def _follow(volume: Floats, known: NDArray[np.bool_], sdf: Field, half_extent: float) -> NDArray[np.intp]:
-    """(C, 3) crossing cells, after asking wherever the surface leaves the known cells."""
+    """(C,) first corners of the crossing cells, after asking wherever the surface leaves the known cells."""
     size = known.shape[0]
+    inside = (np.arange(256)[:, None] >> np.arange(8) & 1).astype(bool)[:, FACES]  # by case
+    mixed_faces = inside.any(axis=2) & ~inside.all(axis=2)  # (256, 6)
     while True:
-        cells = np.stack(np.nonzero(known & _mixed(volume < 0)), axis=1)
-        inside = _corner_values(volume, cells) < 0
+        first = _first_corners(known & _mixed(volume < 0))
+        negative = np.less(volume.ravel(), 0)[first[:, None] + _corner_steps(size)]
+        case = np.packbits(negative, axis=1, bitorder="little")[:, 0]
         added = np.zeros_like(known)
-        for corners, direction in zip(FACES, FACE_DIRECTION):
-            on_face = inside[:, corners]
-            beyond = cells[on_face.any(axis=1) & ~on_face.all(axis=1)] + direction
-            beyond = beyond[((beyond >= 0) & (beyond < size)).all(axis=1)]
-            added[tuple(beyond.T)] = True
+        for face, direction in enumerate(FACE_DIRECTION):
+            leaving = np.stack(np.unravel_index(first[mixed_faces[case, face]], volume.shape), axis=1) + direction
+            leaving = leaving[((leaving >= 0) & (leaving < size)).all(axis=1)]
+            added[tuple(leaving.T)] = True
         added &= ~known
         if not added.any():
-            return cells
+            return first
         known |= added
         _ask(volume, added, sdf, half_extent)
 
 
-def _compact(volume: Floats, cells: NDArray[np.intp], half_extent: float) -> FlexiGrid:
-    """The cells as a grid of their own, in the dense grid's order, with only the vertices that they use."""
+def _compact(volume: Floats, first: NDArray[np.intp], half_extent: float) -> FlexiGrid:
+    """Cells, given by their first corners, as a grid of their own: the dense order, only the vertices that they use."""
     size = volume.shape[0] - 1
-    side = size + 1
-    corner_step = CORNERS @ np.array([side * side, side, 1])
-    dense = (cells @ np.array([side * side, side, 1]))[:, None] + corner_step
+    dense = first[:, None] + _corner_steps(size)
     used = np.zeros(volume.size, bool)
     used[dense] = True
     lattice = np.flatnonzero(used)
     number = np.empty(volume.size, np.int32)
     number[lattice] = np.arange(len(lattice), dtype=np.int32)
+    return FlexiGrid(_positions(lattice, half_extent, size), volume.ravel()[lattice], number[dense])
+
+
+def _first_corners(cells: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The vertex numbers of the first corners of the marked cells."""
+    padded = np.zeros(np.array(cells.shape) + 1, bool)
+    padded[:-1, :-1, :-1] = cells
+    return np.flatnonzero(padded)
+
+
+def _corner_steps(size: int) -> NDArray[np.intp]:
+    """(8,) how far the number of each corner lies from the first one's."""
+    return CORNERS @ np.array([(size + 1) ** 2, size + 1, 1])
+
+
+def _positions(lattice: NDArray[np.intp], half_extent: float, size: int) -> Floats:
+    """(N, 3) world positions of vertices given by number."""
     axis = _axis(half_extent, size)
-    vertices = np.empty((len(lattice), 3), np.float32)
-    rows, vertices[:, 2] = lattice // side, axis[lattice % side]
-    vertices[:, 0], vertices[:, 1] = axis[rows // side], axis[rows % side]
-    return FlexiGrid(vertices, volume.ravel()[lattice], number[dense])
+    points = np.empty((len(lattice), 3), np.float32)
+    rows = lattice // (size + 1)
+    planes = rows // (size + 1)
+    points[:, 0], points[:, 1], points[:, 2] = axis[planes], axis[rows - planes * (size + 1)], axis[lattice - rows * (size + 1)]
+    return points
 
 
 def _axis(half_extent: float, size: int) -> Floats:
@@ -207,12 +223,6 @@ def _smallest(values: Floats) -> Floats:
 def _halves(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     whole = (slice(None),) * axis
     return (*whole, slice(None, -1)), (*whole, slice(1, None))
-
-
-def _corner_values(volume: Floats, cells: NDArray[np.intp]) -> Floats:
-    """(C, 8)."""
-    corners = cells[:, None, :] + CORNERS
-    return volume[corners[..., 0], corners[..., 1], corners[..., 2]]
 
 
 def _slope(volume: Floats, spacing: float) -> float:
