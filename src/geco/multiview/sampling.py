@@ -59,10 +59,12 @@ class Sampler:
         ends_clean: for DDIM, whether the last step goes to alpha_bar 1 (diffusers' ``set_alpha_to_one``) or to that of
             timestep 0. diffusers steps down by 1000 // steps from each trailing timestep, which for some counts
             (28, 36) lands on timestep 0 exactly, and then this has no effect; so here.
+        eta: for DDIM, how much of the removed noise is renewed; 0 is deterministic, 1 is DDPM's variance.
     """
 
     name: SamplerName = "ddim"
     ends_clean: bool = True
+    eta: float = 0.0
 
     def __post_init__(self) -> None:
         if self.name not in get_args(SamplerName):
@@ -75,7 +77,7 @@ class Sampler:
         if self.name == "ddim":
             final = 1.0 if self.ends_clean else float(alphas[0])
             nexts = [t - TIMESTEPS // steps for t in timesteps]
-            return [Step(t, float(alphas[t]), float(alphas[n]) if n >= 0 else final, 0.0) for t, n in zip(timesteps, nexts)]
+            return [Step(t, float(alphas[t]), float(alphas[n]) if n >= 0 else final, self.eta) for t, n in zip(timesteps, nexts)]
         ends = [float(alphas[t]) for t in timesteps[1:]] + [1.0]
         return [Step(t, float(alphas[t]), end, 1.0) for t, end in zip(timesteps, ends)]
 

@@ -1,0 +1,79 @@
+"""Where networks run and in which number format: decided here and nowhere else, with the reason said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from geco.errors import ConfigError
+
+Purpose = Literal["inference", "training"]
+_DTYPES = {"float32": torch.float32, "fp32": torch.float32, "float16": torch.float16, "fp16": torch.float16}
+_DTYPES |= {"bfloat16": torch.bfloat16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A device, the format of the weights on it, and why; ``str()`` is the line that gets printed."""
+
+    device: torch.device
+    dtype: torch.dtype
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.device} in {str(self.dtype).removeprefix('torch.')} ({self.why})"
+
+
+def choose(device: str | None = None, dtype: str | None = None, purpose: Purpose = "inference") -> Placement:
+    """Pick a device and a format.
+
+    Args:
+        device: "cpu", "cuda", "cuda:1", "mps"; None takes CUDA, else MPS, else the CPU.
+        dtype: "float32", "float16" or "bfloat16" (short: fp32, fp16, bf16); None chooses by device and purpose.
+        purpose: for training the weights are always float32 by default; mixed precision is the training loop's business.
+
+    Raises:
+        ConfigError: unknown or absent device, or unknown format.
+    """
+    place, reason = _device(device)
+    if dtype is None:
+        number, because = _default_dtype(place, purpose)
+    elif dtype in _DTYPES:
+        number, because = _DTYPES[dtype], "format as asked"
+    else:
+        raise ConfigError(f"unknown number format {dtype!r}", f"Known: {', '.join(_DTYPES)}.")
+    return Placement(place, number, f"{reason}; {because}")
+
+
+def _device(name: str | None) -> tuple[torch.device, str]:
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda"), f"found {torch.cuda.get_device_name()}"
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), "found Apple's GPU"
+        return torch.device("cpu"), "no GPU found"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"unknown device {name!r}", "Use cpu, cuda, cuda:N or mps.") from error
+    present = {
+        "cpu": True,
+        "cuda": (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device.type not in present:
+        raise ConfigError(f"device {name!r} is not supported", "Use cpu, cuda, cuda:N or mps.")
+    if not present[device.type]:
+        raise ConfigError(f"device {name!r} is not there", "Leave --device out to let it be chosen, or use cpu.")
+    return device, "device as asked"
+
+
+def _default_dtype(device: torch.device, purpose: Purpose) -> tuple[torch.dtype, str]:
+    if purpose == "training":
+        return torch.float32, "training keeps its weights in float32"
+    if device.type == "cpu":
+        return torch.float32, "CPUs compute fastest and exactly in float32"
+    # The public models are published and run in float16; it has three bits more than bfloat16.
+    return torch.float16, "GPUs run inference in float16, as the public models do"

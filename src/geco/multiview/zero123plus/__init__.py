@@ -1,0 +1,1 @@
+"""The full-size family: Zero123++'s UNet with reference attention, its condition, its latents."""

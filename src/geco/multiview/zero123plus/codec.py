@@ -1,0 +1,98 @@
+"""Pictures to conditions and latents to views, as the public pipeline does it.
+
+The condition is (a) the VAE latent of the picture, read by reference attention, and (b) text states: those of the empty
+prompt plus ramp x CLIP image embedding. The text encoder is needed once in the life of a model, to make the empty
+prompt's states; they are stored with the weights and the text encoder is never loaded again.
+"""
+
+from __future__ import annotations
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from torch import Tensor, nn
+from transformers import CLIPVisionModelWithProjection
+
+from geco.multiview.interface import Condition, NoiseSource
+from geco.multiview.zero123plus.latents import decode_sheet, encode_posterior, encode_sheet, sheet_to_views, views_to_sheet
+from geco.multiview.zero123plus.preprocess import Preprocess
+
+GREY = 127 / 255  # background of the original Zero123++; InstantMesh's fine-tune stands on white
+WHITE = 1.0
+
+
+class Zero123PlusCodec(nn.Module):
+    """See :class:`geco.multiview.interface.ViewCodec`.
+
+    Args:
+        vae: Stable Diffusion's.
+        vision: CLIP's vision tower with its projection.
+        text_states: (1, T, E) text encoder states of the empty prompt.
+        ramp: (T,) how much of the image embedding each token gets.
+        for_vae, for_vision: the preprocessing of the two encoders.
+        background: grey level that the model's pictures stand on.
+    """
+
+    text_states: Tensor
+    ramp: Tensor
+
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        vision: CLIPVisionModelWithProjection,
+        text_states: Tensor,
+        ramp: Tensor,
+        for_vae: Preprocess,
+        for_vision: Preprocess,
+        background: float = WHITE,
+    ) -> None:
+        super().__init__()
+        self.vae, self.vision = vae, vision
+        self.for_vae, self.for_vision = for_vae, for_vision
+        self.background = background
+        self.register_buffer("text_states", text_states)
+        self.register_buffer("ramp", ramp)
+
+    def compose(self, rgba: Tensor) -> Tensor:
+        """rgba (B, 4, H, W) in [0, 1] -> (B, 3, H, W) over ``background``, to the nearest of 256 levels as Pillow does."""
+        color, alpha = rgba[:, :3], rgba[:, 3:]
+        return ((color * alpha + self.background * (1 - alpha)) * 255).round() / 255
+
+    def condition(self, picture: Tensor, noise: NoiseSource | None = None) -> Condition:
+        """picture (B, 3, H, W) in [0, 1] over ``background`` -> latent (B, 4, h, w) and text states (B, T, E).
+
+        With ``noise`` the latent is a posterior sample, as in the public pipeline; without, the posterior's mean.
+        """
+        picture = picture.to(self.vae.device)
+        return self.assemble(self.for_vae(picture), self.for_vision(picture), noise)
+
+    @torch.no_grad()
+    def assemble(self, vae_input: Tensor, vision_input: Tensor, noise: NoiseSource | None = None) -> Condition:
+        """As :meth:`condition`, from inputs that are already preprocessed."""
+        return Condition(encode_posterior(self.vae, vae_input, noise), self.text_with(self.embed(vision_input)))
+
+    def embed(self, vision_input: Tensor) -> Tensor:
+        """CLIP's projected image embedding (B, E)."""
+        return self.vision(vision_input.to(self.vision.dtype)).image_embeds
+
+    def text_with(self, embedding: Tensor) -> Tensor:
+        """Text states (B, T, E) of the empty prompt plus ramp x ``embedding`` (B, E)."""
+        return self.text_states + self.ramp[:, None] * embedding[:, None].to(self.ramp)
+
+    @torch.no_grad()
+    def unconditional(self, condition: Condition, noise: NoiseSource | None = None) -> Condition:
+        """The latent of an all-zero (mid grey) picture as large as ``condition``'s, and the empty prompt's states."""
+        if condition.picture is None:
+            raise ValueError("the condition holds no picture")
+        batch, _, height, width = condition.picture.shape
+        reduction = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
+        grey = torch.zeros(batch, 3, height * reduction, width * reduction, device=self.vae.device)
+        return Condition(encode_posterior(self.vae, grey, noise), self.text_states.expand(batch, -1, -1))
+
+    @torch.no_grad()
+    def encode(self, views: Tensor, noise: NoiseSource | None = None) -> Tensor:
+        """views (B, 6, 3, S, S) in [0, 1] -> x0 (B, 4, 3 S / 8, 2 S / 8)."""
+        return encode_sheet(self.vae, views_to_sheet(views), noise)
+
+    def decode(self, x0: Tensor) -> Tensor:
+        """x0 (B, 4, 3h, 2w) -> views (B, 6, 3, 8h, 8w) in [0, 1]; one sheet at a time, to save memory."""
+        return torch.cat([sheet_to_views(decode_sheet(self.vae, item)) for item in x0.split(1)])
