@@ -86,7 +86,7 @@ def plane_features(tensors: Tensors) -> Iterator[Result]:
     """The bilinear look-up at the stored points."""
     import torch
 
-    from geco.reconstruct.triplane import sample_planes
+    from geco.reconstruct.instantmesh.triplane import sample_planes
 
     if {"pts_plane_features", "planes", "pts"} <= tensors.keys():
         ours = sample_planes(planes_of(tensors), torch.from_numpy(tensors["pts"]))

@@ -69,7 +69,7 @@ def _fields(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
     import torch
 
     from geco.reconstruct.instantmesh.grid import grid_edges, sign_change_penalty
-    from geco.reconstruct.triplane import point_features
+    from geco.reconstruct.instantmesh.triplane import point_features
 
     planes = lrm.planes_of(tensors)
     corners, _ = net.grid(planes.device)

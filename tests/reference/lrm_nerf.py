@@ -91,7 +91,7 @@ def _nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _render(net: NerfSynthesizer, tensors: dict[str, np.ndarray], meta: dict[str, Any], case: str) -> Iterator[Result]:
     import torch
 
-    from geco.reconstruct.volume import Draws, camera_rays
+    from geco.reconstruct.instantmesh.volume import Draws, camera_rays
 
     own = {name.split(".", 1)[1]: value for name, value in tensors.items() if name.startswith(f"{case}.")}
     cameras = torch.from_numpy(tensors["render_cameras25"])

@@ -32,7 +32,7 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
 def _box(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
     import torch
 
-    from geco.reconstruct.volume import box_limits
+    from geco.reconstruct.instantmesh.volume import box_limits
 
     enter, leave = box_limits(torch.from_numpy(own["o"]), torch.from_numpy(own["d"]))
     yield Result("tmin", largest_error(enter, own["tmin"]), BOUND)
@@ -42,7 +42,7 @@ def _box(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray],
 def _march(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
     import torch
 
-    from geco.reconstruct.volume import composite
+    from geco.reconstruct.instantmesh.volume import composite
 
     inputs = [torch.from_numpy(own[name]) for name in ("colors", "densities", "depths")]
     rgb, depth, weights = composite(*inputs)
@@ -56,7 +56,7 @@ def _march(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray
 def _importance(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
     import torch
 
-    from geco.reconstruct.volume import importance_depths
+    from geco.reconstruct.instantmesh.volume import importance_depths
 
     depths, weights = (torch.from_numpy(tensors[f"march.{name}"]) for name in ("depths", "weights"))
     draws = torch.from_numpy(own["u"]).reshape(*depths.shape[:2], -1)
@@ -66,7 +66,7 @@ def _importance(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.nd
 def _pdf(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
     import torch
 
-    from geco.reconstruct.volume import sample_pdf
+    from geco.reconstruct.instantmesh.volume import sample_pdf
 
     count = own["samples_det"].shape[-1]
     draws = torch.linspace(0, 1, count).expand(len(own["bins"]), count)
@@ -77,7 +77,7 @@ def _pdf(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray],
 def _planes(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
     import torch
 
-    from geco.reconstruct.triplane import project_to_planes, sample_planes
+    from geco.reconstruct.instantmesh.triplane import project_to_planes, sample_planes
 
     points = torch.from_numpy(own["points"])
     yield Result("features", largest_error(sample_planes(torch.from_numpy(own["planes"]), points), own["features"]), BOUND)

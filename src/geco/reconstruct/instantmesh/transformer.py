@@ -66,7 +66,7 @@ class TransformerBlock(nn.Module):
 
 
 class TriplaneTransformer(nn.Module):
-    """(B, M, D) image tokens -> (B, 3, C, H, W) planes xy, xz, zy (order of geco.reconstruct.triplane)."""
+    """(B, M, D) image tokens -> (B, 3, C, H, W) planes xy, xz, zy (order of geco.reconstruct.instantmesh.triplane)."""
 
     def __init__(self, config: InstantMeshConfig) -> None:
         super().__init__()
