@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.mesh.topology import weld_groups
+from geco.mesh.topology import Columns, corners, cross, dot, weld_groups
 from geco.mesh.types import Floats
 
 
@@ -23,31 +23,36 @@ def vertex_normals(vertices: Floats, faces: NDArray[np.integer]) -> Floats:
         (V, 3) float32 of length 1.
     """
     group = weld_groups(vertices)
-    corners = group[faces]  # (F, 3)
-    points = np.ascontiguousarray(vertices, np.float32).astype(np.float64)[faces]  # (F, 3 corners, 3)
     with np.errstate(invalid="ignore"):  # corners that are not finite make faces that are left out below
-        edges = points[:, [1, 2, 0]] - points
-        normals = _unit(np.cross(edges[:, 0], edges[:, 1]))
-        directions = _unit(edges)
-    cosine = -np.einsum("fci,fci->fc", directions, directions[:, [2, 0, 1]])
-    angle = np.arccos(np.clip(cosine, -1.0, 1.0))  # (F, 3) radians
-    usable = np.isfinite(normals).all(axis=1) & (np.abs(normals).sum(axis=1) > 0)
-    flat = corners[usable].ravel()
-    weighted = (normals[usable, None, :] * angle[usable, :, None]).reshape(-1, 3)
-    total = np.stack([np.bincount(flat, weighted[:, axis], len(vertices)) for axis in range(3)], axis=1)
-    length = np.linalg.norm(total, axis=1, keepdims=True)
+        a, b, c = corners(np.asarray(vertices), faces)
+        ab, bc, ca = _unit(b - a), _unit(c - b), _unit(a - c)
+        normals = _unit(cross(ab, bc))
+        usable = np.isfinite(normals).all(axis=0) & normals.any(axis=0)
+    at_a, at_b = _angle(ca, ab), _angle(ab, bc)
+    angles = np.concatenate([at_a, at_b, np.pi - at_a - at_b])
+    if not usable.all():
+        angles[~np.tile(usable, 3)] = 0.0
+        normals[:, ~usable] = 0.0
+    flat = group[np.ascontiguousarray(faces.T)].ravel()  # all first corners, then all second, then all third ones
+    total: Columns = np.stack([np.bincount(flat, angles * np.tile(axis, 3), len(vertices)) for axis in normals])
+    length = np.sqrt(dot(total, total))
     # Opposite faces cancel to rounding noise (a sheet with two sides): one of them, whichever is last, beats noise.
-    cancelled = np.flatnonzero(length[:, 0] < 1e-6)
-    if cancelled.size and flat.size:
+    cancelled = length < 1e-6
+    if cancelled.any():
         last = np.zeros_like(total)
-        last[flat] = np.repeat(normals[usable], 3, axis=0)
-        total[cancelled] = last[cancelled]
-        length[cancelled] = np.linalg.norm(total[cancelled], axis=1, keepdims=True)
-    unit = np.where(length > 0, total / np.where(length > 0, length, 1.0), [0.0, 0.0, 1.0])
-    return unit[group].astype(np.float32)
+        last[:, flat[np.tile(usable, 3)]] = np.tile(normals[:, usable], 3)
+        total[:, cancelled] = last[:, cancelled]
+        lost = cancelled & ~last.any(axis=0)
+        total[2, lost] = 1.0
+    return np.ascontiguousarray(_unit(total).T[group], np.float32)
 
 
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+def _angle(arriving: Columns, leaving: Columns) -> NDArray[np.float64]:
+    """(N,) angle in radians between two sides of a triangle, as unit vectors along its border."""
+    return np.arccos(np.clip(-dot(arriving, leaving), -1.0, 1.0))
+
+
+def _unit(vectors: Columns) -> Columns:
     """Unit vectors; zero stays zero."""
-    length = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))[..., None]
+    length = np.sqrt(dot(vectors, vectors))
     return vectors / np.where(length > 0, length, 1.0)

@@ -1,0 +1,280 @@
+"""Is a mesh watertight, and making it so: each edge between two faces that agree, each vertex with one fan. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geco.errors import MeshError
+from geco.mesh.clean import (
+    SMALLEST,
+    component_boxes,
+    component_labels,
+    component_volumes,
+    diagonal,
+    drop_degenerate,
+    flip_flat,
+    merge_close,
+)
+from geco.mesh.holes import border_loops, fill_loops
+from geco.mesh.topology import (
+    Index,
+    append_vertices,
+    areas,
+    compact,
+    connected_components,
+    corners,
+    cross,
+    dot,
+    edge_groups,
+    edge_keys,
+    fan_labels,
+    first_of_group,
+    half_edges,
+    pair_groups,
+    pair_half_edges,
+    take,
+    weld_groups,
+)
+from geco.mesh.types import Floats, Mesh
+
+
+@dataclass(frozen=True)
+class ManifoldReport:
+    """What keeps a mesh from being the border of a solid.
+
+    Attributes:
+        boundary_edges: edges with one face.
+        nonmanifold_edges: edges with more than two faces.
+        inconsistent_edges: edges whose two faces disagree about the outside.
+        nonmanifold_vertices: vertices whose faces form more than one fan.
+        euler: V - E + F over the vertices in use (2 for a sphere, 0 for a torus).
+        volume: signed, world units cubed; only meaningful when watertight, positive when faces look outwards.
+        faces: how many there are.
+    """
+
+    boundary_edges: int
+    nonmanifold_edges: int
+    inconsistent_edges: int
+    nonmanifold_vertices: int
+    euler: int
+    volume: float
+    faces: int
+
+    @property
+    def watertight(self) -> bool:
+        """Every edge lies between exactly two faces that agree about the outside (and there are faces)."""
+        return self.faces > 0 and not (self.boundary_edges or self.nonmanifold_edges or self.inconsistent_edges)
+
+    @property
+    def manifold(self) -> bool:
+        """Watertight, and no two parts share a lone vertex."""
+        return self.watertight and not self.nonmanifold_vertices
+
+
+def manifold_report(mesh: Mesh, weld: bool = False) -> ManifoldReport:
+    """Counts of everything that is wrong.
+
+    Args:
+        mesh: faces that repeat a corner count as they are: their edges are not between two faces.
+        weld: look at positions instead of indices, for a mesh that is split along UV seams.
+    """
+    faces = weld_groups(mesh.vertices)[mesh.faces] if weld else mesh.faces.astype(np.int64)
+    count = len(mesh.vertices)
+    start, end = half_edges(faces)
+    order, firsts, lengths = edge_groups(start, end, count)
+    pairs = firsts[lengths == 2]
+    inconsistent = int(np.count_nonzero(start[order[pairs]] == start[order[pairs + 1]]))
+    if inconsistent:
+        fans = _undirected_fans(start, end, count)
+    else:
+        fans = fan_labels(faces, pair_groups(start, end, order, firsts, lengths, faces, mesh.vertices), count)
+    owners = start[fans == np.arange(len(fans))]  # the vertex of each fan: its label is one of its corners
+    used = np.bincount(faces.ravel(), minlength=count) > 0
+    a, b, c = corners(mesh.vertices, faces)
+    return ManifoldReport(
+        boundary_edges=int(np.count_nonzero(lengths == 1)),
+        nonmanifold_edges=int(np.count_nonzero(lengths > 2)),
+        inconsistent_edges=inconsistent,
+        nonmanifold_vertices=int(np.count_nonzero(np.bincount(owners) > 1)),
+        euler=int(used.sum()) - len(firsts) + len(faces),
+        volume=float(dot(a, cross(b, c)).sum() / 6),
+        faces=len(faces),
+    )
+
+
+def make_watertight(mesh: Mesh) -> Mesh:
+    """The border of a solid: welded, taken apart where parts touch, every hole closed, faces outwards.
+
+    The report of the result is manifold: this is checked, not hoped for. Parts that touch along an edge or at a vertex get
+    vertices of their own, moved apart by a hair so that a reader that welds does not join them again. Components without
+    volume are dropped. Colours are kept; normals, UVs and texture are not (unwrap afterwards).
+
+    Raises:
+        MeshError: nothing with a volume is left.
+    """
+    mesh = drop_degenerate(merge_close(mesh.with_(normals=None, uvs=None, texture=None)))
+    if not manifold_report(mesh).manifold:
+        mesh = _agree(_without_folds(mesh))
+        mesh = _take_apart(mesh)
+        twin = pair_half_edges(mesh.faces, mesh.vertices)
+        mesh = fill_loops(mesh, border_loops(mesh.faces, twin, len(mesh.vertices)))
+        mesh = mesh.with_(faces=flip_flat(mesh.faces, mesh.vertices, SMALLEST * diagonal(mesh.vertices)))
+    mesh = _outwards(mesh)
+    report = manifold_report(mesh)
+    if not report.manifold:
+        raise MeshError(f"the mesh cannot be made watertight ({report})", "Export it without the watertight option.")
+    return mesh
+
+
+def _undirected_fans(start: Index, end: Index, count: int) -> Index:
+    """Fans where only being neighbours counts: for surfaces whose faces disagree, which :func:`fan_labels` would cut there."""
+    first = first_of_group(edge_keys(start, end, count))
+    here = np.arange(len(first))
+    after = here + 1 - 3 * (here % 3 == 2)
+    same = start == start[first]
+    tail, head = np.where(same, first, after[first]), np.where(same, after[first], first)
+    return connected_components(len(first), np.concatenate([here, after]), np.concatenate([tail, head]))
+
+
+def _without_folds(mesh: Mesh) -> Mesh:
+    """Without pairs of faces on the same three vertices that look opposite ways: they bound nothing."""
+    corners = np.sort(mesh.faces.astype(np.int64), axis=1)
+    count = len(mesh.vertices)
+    first = first_of_group(first_of_group(corners[:, 0] * count + corners[:, 1]) * count + corners[:, 2])
+    sizes = np.bincount(first, minlength=len(first))
+    # Copies of the same turn are gone already (drop_degenerate), so a group of two is one of each turn.
+    return compact(mesh, mesh.faces[sizes[first] == 1])
+
+
+def _agree(mesh: Mesh) -> Mesh:
+    """Faces turned so that neighbours agree; of the two ways for a component, the one that turns less area.
+
+    Each face is two nodes, as it is and turned; neighbours that agree join like with like, others crosswise. A component that
+    holds both nodes of a face has one side only (a Moebius band) and is left as it is: it gets cut where faces disagree.
+    """
+    start, end = half_edges(mesh.faces)
+    order, firsts, counts = edge_groups(start, end, len(mesh.vertices))
+    a, b = order[firsts[counts == 2]], order[firsts[counts == 2] + 1]
+    crossed = start[a] == start[b]
+    if not crossed.any():
+        return mesh
+    count = len(mesh.faces)
+    f, g = a // 3, b // 3
+    near = np.concatenate([f, f + count])
+    far = np.concatenate([np.where(crossed, g + count, g), np.where(crossed, g, g + count)])
+    label = connected_components(2 * count, near, far)
+    kept, turned = label[:count], label[count:]
+    area = areas(mesh.vertices, mesh.faces)
+    # Sheet L of the double cover turns the faces whose second node is in it; its mirror image turns the others.
+    cost = np.bincount(turned, area, 2 * count)
+    flip = (cost[turned] < cost[kept]) | ((cost[turned] == cost[kept]) & (turned < kept))
+    flip &= kept != turned
+    faces = mesh.faces.copy()
+    faces[flip] = faces[flip][:, [0, 2, 1]]
+    return mesh.with_(faces=faces)
+
+
+def _take_apart(mesh: Mesh) -> Mesh:
+    """One vertex a fan, and no two edges between the same two vertices; copies move a hair towards their own faces."""
+    twin = pair_half_edges(mesh.faces, mesh.vertices)
+    fans = fan_labels(mesh.faces, twin, len(mesh.vertices))
+    owners, corner = np.unique(fans, return_inverse=True)
+    original = mesh.faces.ravel()[owners]  # (new vertices,) where each comes from
+    moved = np.bincount(original, minlength=len(mesh.vertices))[original] > 1
+    mesh = take(mesh, original, corner.reshape(-1, 3))
+
+    # Two fans of the same sheet may still share two vertices, twice: such an edge, but for its first copy, gets a middle vertex.
+    start, end = half_edges(mesh.faces)
+    first = first_of_group(edge_keys(start, end, len(mesh.vertices)))
+    extra = np.flatnonzero((first != np.arange(len(first))) & (twin != first))
+    extra = extra[(twin[extra] < 0) | (twin[extra] > extra)]
+    for half_edge in extra.tolist():
+        mesh, twin = _halve(mesh, twin, half_edge)
+    moved = np.concatenate([moved, np.ones(len(mesh.vertices) - len(moved), bool)])
+    return mesh.with_(vertices=_apart(mesh, moved))
+
+
+def _halve(mesh: Mesh, twin: Index, half_edge: int) -> tuple[Mesh, Index]:
+    """A new vertex in the middle of an edge, and its one or two faces cut in two there."""
+    both = [half_edge] + ([int(twin[half_edge])] if twin[half_edge] >= 0 else [])
+    ends = np.array([mesh.faces[half_edge // 3, half_edge % 3], mesh.faces[half_edge // 3, (half_edge + 1) % 3]])
+    middle, count = len(mesh.vertices), len(mesh.faces)
+    mesh = append_vertices(mesh, np.zeros(2, np.int64), ends, 1)
+    faces = np.concatenate([mesh.faces, mesh.faces[[h // 3 for h in both]]])
+    # The old face keeps its numbers up to the middle, the copy at the end takes the rest: twins of other edges move with it.
+    twin = np.concatenate([twin, np.full(3 * len(both), -1, np.int64)])
+    for place, h in enumerate(both):
+        old, new = h // 3, count + place
+        far = (h + 1) % 3
+        faces[old, far] = middle
+        faces[new, h % 3] = middle
+        moved, inner_old, inner_new = 3 * old + far, 3 * old + far, 3 * new + (h + 2) % 3
+        outside = twin[moved]
+        twin[3 * new + far] = outside
+        if outside >= 0:
+            twin[outside] = 3 * new + far
+        twin[inner_old], twin[inner_new] = inner_new, inner_old
+    if len(both) == 2:
+        h, t = both
+        h_rest, t_rest = 3 * count + h % 3, 3 * (count + 1) + t % 3
+        twin[h], twin[t_rest], twin[t], twin[h_rest] = t_rest, h, h_rest, t
+    else:
+        twin[3 * count + half_edge % 3] = -1
+    return mesh.with_(faces=faces), twin
+
+
+def _apart(mesh: Mesh, moved: NDArray[np.bool_]) -> Floats:
+    """Positions with the ``moved`` vertices drawn to the middle of their faces, by 20 times what welding joins."""
+    if not moved.any():
+        return mesh.vertices
+    corners = mesh.faces.ravel()
+    middles = np.repeat(mesh.triangles.mean(axis=1).astype(np.float64), 3, axis=0)
+    number = np.maximum(np.bincount(corners, minlength=len(mesh.vertices)), 1)[:, None]
+    target = np.stack([np.bincount(corners, middles[:, axis], len(mesh.vertices)) for axis in range(3)], axis=1) / number
+    way = target - mesh.vertices
+    length = np.linalg.norm(way, axis=1, keepdims=True)
+    fraction = np.minimum(20 * SMALLEST * diagonal(mesh.vertices) / np.where(length > 0, length, 1.0), 0.1)
+    return np.where(moved[:, None], mesh.vertices + fraction * way, mesh.vertices).astype(np.float32)
+
+
+def _outwards(mesh: Mesh) -> Mesh:
+    """Closed components turned so that they enclose matter; those without volume dropped; cavities within others kept."""
+    if not len(mesh.faces):
+        raise MeshError("the mesh has no faces left to make watertight", "The surface has no area.")
+    label = component_labels(mesh)
+    count = int(label.max()) + 1
+    volume = component_volumes(mesh, label, count)
+    area = np.bincount(label, areas(mesh.vertices, mesh.faces), count)
+    solid = np.abs(volume) > 1e-6 * area * diagonal(mesh.vertices)
+    if not solid.any():
+        raise MeshError(
+            "nothing in the mesh encloses a volume", "The surface is flat or open: export it without the watertight option."
+        )
+    if volume[solid].sum() < 0:  # inside out as a whole, cavities included
+        mesh, volume = mesh.with_(faces=mesh.faces[:, [0, 2, 1]]), -volume
+    turn = volume < 0
+    for part in np.flatnonzero(turn & solid):
+        if _encloses(mesh, label, volume, int(part), solid):
+            turn[part] = False
+    faces = np.where(turn[label][:, None], mesh.faces[:, [0, 2, 1]], mesh.faces)[solid[label]]
+    return compact(mesh.with_(faces=faces))
+
+
+def _encloses(mesh: Mesh, label: Index, volume: NDArray[np.float64], part: int, solid: NDArray[np.bool_]) -> bool:
+    """Whether a component lies within another one: the solid angle of the others, as seen from it, is not 0."""
+    low, high = component_boxes(mesh, label, len(volume))
+    around = solid & (low < low[part]).all(axis=1) & (high > high[part]).all(axis=1)
+    if not around.any():
+        return False
+    eye = mesh.vertices[mesh.faces[np.flatnonzero(label == part)[0], 0]].astype(np.float64)
+    chosen = around[label]
+    a, b, c = (corner - eye[:, None] for corner in corners(mesh.vertices, mesh.faces[chosen]))
+    la, lb, lc = (np.sqrt(dot(v, v)) for v in (a, b, c))
+    # van Oosterom and Strackee 1983
+    above = dot(a, cross(b, c))
+    below = la * lb * lc + dot(a, b) * lc + dot(b, c) * la + dot(c, a) * lb
+    turns = np.bincount(label[chosen], np.arctan2(above, below), len(volume)) / (2 * np.pi)
+    return bool(round(float(np.abs(turns).sum())) % 2)
