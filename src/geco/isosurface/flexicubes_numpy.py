@@ -78,10 +78,16 @@ def extract(grid: FlexiGrid) -> tuple[Floats, Ints]:
     return vertices, _split(quads[:, whole], outward[whole], gamma)
 
 
+def case_numbers(inside: NDArray[np.bool_], cubes: Ints | Index) -> NDArray[np.uint8]:
+    """(C,) bit c is set where corner c of the cube is inside; ``inside`` (N,), ``cubes`` (C, 8)."""
+    corners = inside[cubes].view("<u8")[:, 0]
+    # Eight bytes of 0 or 1 to one byte: the product moves byte c to bit 56 + c (packbits is ten times slower on short rows).
+    return (corners * np.uint64(0x0102040810204080) >> np.uint64(56)).astype(np.uint8)
+
+
 def _crossing_cubes(grid: FlexiGrid) -> tuple[Ints, Index, Index | slice]:
     """The cubes with a sign change, their case numbers, and their rows in the grid."""
-    inside = np.ascontiguousarray(grid.sdf, np.float32) < 0
-    case = np.packbits(inside[grid.cubes], axis=1, bitorder="little")[:, 0]
+    case = case_numbers(np.asarray(grid.sdf < 0), grid.cubes)
     crosses = (case != 0) & (case != 255)
     if crosses.all():
         return grid.cubes, case.astype(np.intp), slice(None)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import ConfigError, MeshError
+from geco.isosurface.flexicubes_numpy import case_numbers
 from geco.isosurface.tables import CORNERS, FACE_DIRECTION, FACES
 from geco.reconstruct.interface import FlexiGrid
 
@@ -59,7 +60,7 @@ def grid_from_volume(sdf: Floats, half_extent: float) -> FlexiGrid:
         MeshError: nothing crosses.
     """
     volume = np.ascontiguousarray(sdf, np.float32)
-    first = _first_corners(_mixed(volume < 0))
+    first = _first_corners(_mixed(np.less(volume, 0)))
     if len(first) == 0:
         raise MeshError("the field has no surface inside the grid", "Check the picture's cut-out, or try another seed.")
     return _compact(volume, first, half_extent)
@@ -99,7 +100,7 @@ def sparse_grid(
     kept = np.ones((size,) * 3, bool)
     while size < resolution:
         near = band * slope * np.float32(np.sqrt(3.0) * half_extent / size)
-        kept &= _mixed(volume < 0) | (_smallest(np.abs(volume)) <= near)
+        kept &= _mixed(np.less(volume, 0)) | (_smallest(np.abs(volume)) <= near)
         size *= 2
         kept = kept.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)
         volume = _refine(volume, kept, sdf, half_extent)
@@ -148,11 +149,10 @@ def _follow(volume: Floats, known: NDArray[np.bool_], sdf: Field, half_extent: f
     """(C,) first corners of the crossing cells, after asking wherever the surface leaves the known cells."""
     size = known.shape[0]
     inside = (np.arange(256)[:, None] >> np.arange(8) & 1).astype(bool)[:, FACES]  # by case
-    mixed_faces = inside.any(axis=2) & ~inside.all(axis=2)  # (256, 6)
+    mixed_faces: NDArray[np.bool_] = np.asarray(inside.any(axis=2) & ~inside.all(axis=2))  # (256, 6)
     while True:
-        first = _first_corners(known & _mixed(volume < 0))
-        negative = np.less(volume.ravel(), 0)[first[:, None] + _corner_steps(size)]
-        case = np.packbits(negative, axis=1, bitorder="little")[:, 0]
+        first = _first_corners(known & _mixed(np.less(volume, 0)))
+        case = case_numbers(np.asarray(volume < 0).ravel(), first[:, None] + _corner_steps(size))
         added = np.zeros_like(known)
         for face, direction in enumerate(FACE_DIRECTION):
             leaving = np.stack(np.unravel_index(first[mixed_faces[case, face]], volume.shape), axis=1) + direction
