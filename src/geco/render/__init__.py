@@ -1,0 +1,1 @@
+"""Meshes to pictures: z-buffers (numpy, numba, torch) and shading."""
