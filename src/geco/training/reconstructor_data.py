@@ -1,0 +1,151 @@
+"""Samples of the reconstructor's training: six views, the clean picture, labelled points; and views made worse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from geco.data.dataset import ViewShards
+from geco.data.views import AZIMUTHS, INPUTS_PER_AZIMUTH
+
+Floats = NDArray[np.float32]
+
+
+@dataclass
+class ReconstructorBatch:
+    """One batch, on the CPU.
+
+    Attributes:
+        views: (B, 6, 3, S, S) and picture: (B, 3, S, S), in [0, 1] on white.
+        points: (B, P, 3) world units, the input camera at azimuth 0, and distance: (B, P) signed, negative inside.
+        surface: (B, Q, 3) and colors: (B, Q, 3) in [0, 1].
+    """
+
+    views: Tensor
+    picture: Tensor
+    points: Tensor
+    distance: Tensor
+    surface: Tensor
+    colors: Tensor
+
+
+class ReconstructorData:
+    """Shards with their labelled points (geco.training.surface_points), and optionally views that a generator made."""
+
+    def __init__(self, folder: Path, pattern: str = "shard_*", generated: Path | None = None) -> None:
+        self.shards = ViewShards(folder, pattern)
+        names = ("points", "surface", "surface_colors")
+        self.labels = [tuple(np.load(path / f"{name}.npy", mmap_mode="r") for name in names) for path in self.shards.folders]
+        self.generated = None
+        if generated is not None:
+            # (K, 3) object, azimuth, variant and (K, 6, S, S, 3) uint8
+            self.generated = np.load(generated / "keys.npy"), np.load(generated / "views.npy", mmap_mode="r")
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+    def sample(
+        self, key: tuple[int, int, int], mirror: bool, points: NDArray[np.int64], surface: NDArray[np.int64], made: Floats | None = None
+    ) -> tuple[Floats, ...]:
+        """One sample of object, azimuth and variant as arrays; ``made`` (6, S, S, 3) replaces the true views."""
+        index, azimuth, variant = key
+        condition, targets = self.shards.sample(index, azimuth, variant, mirror)
+        labels = self.labels[self.shards.shard[index]]
+        row = self.shards.row[index]
+        labelled = labels[0][row][points].astype(np.float32)
+        place = labels[1][row][surface].astype(np.float32)
+        colors = labels[2][row][surface].astype(np.float32) / 255
+        flip = np.array([1.0, -1.0 if mirror else 1.0, 1.0], np.float32)
+        turn = rotation(-30.0 * azimuth)
+        views = on_white(targets) if made is None else made
+        return views, on_white(condition), (labelled[:, :3] * flip) @ turn.T, labelled[:, 3], (place * flip) @ turn.T, colors
+
+    def batch(self, seed: int, step: int, size: int, points: int, surface: int, generated_share: float = 0.0) -> ReconstructorBatch:
+        """``size`` random samples that depend on (seed, step) only."""
+        rng = np.random.default_rng([seed, step])
+        items = []
+        for _ in range(size):
+            made, mirror = None, bool(rng.random() < 0.5)
+            key = (int(rng.integers(len(self))), int(rng.integers(AZIMUTHS)), int(rng.integers(INPUTS_PER_AZIMUTH)))
+            if self.generated is not None and rng.random() < generated_share:
+                chosen = int(rng.integers(len(self.generated[0])))
+                key = tuple(int(value) for value in self.generated[0][chosen])  # type: ignore[assignment]
+                made, mirror = self.generated[1][chosen].astype(np.float32) / 255, False
+            labels = self.labels[self.shards.shard[key[0]]]
+            picks = rng.integers(labels[0].shape[1], size=points), rng.integers(labels[1].shape[1], size=surface)
+            items.append(self.sample(key, mirror, *picks, made=made))
+        return collate(items)
+
+    def fixed(self, count: int, points: int, surface: int, seed: int = 0) -> ReconstructorBatch:
+        """The first ``count`` objects from one fixed azimuth each, points from the uniform half only: for validation."""
+        rng = np.random.default_rng([seed, 3])
+        items = []
+        for index in range(min(count, len(self))):
+            labels = self.labels[self.shards.shard[index]]
+            half = labels[0].shape[1] // 2
+            picks = half + rng.integers(half, size=points), rng.integers(labels[1].shape[1], size=surface)
+            items.append(self.sample((index, int(rng.integers(AZIMUTHS)), 0), False, *picks))
+        return collate(items)
+
+
+def collate(items: list[tuple[Floats, ...]]) -> ReconstructorBatch:
+    """Stack samples; pictures become channels-first."""
+    views, picture, points, distance, surface, colors = (torch.from_numpy(np.stack(part)) for part in zip(*items))
+    return ReconstructorBatch(views.permute(0, 1, 4, 2, 3), picture.permute(0, 3, 1, 2), points, distance, surface, colors)
+
+
+def on_white(rgba: NDArray[np.uint8]) -> Floats:
+    """(..., 4) uint8 straight alpha -> (..., 3) float32 in [0, 1]."""
+    values = rgba.astype(np.float32) / 255
+    return values[..., :3] * values[..., 3:] + (1 - values[..., 3:])
+
+
+def rotation(degrees: float) -> Floats:
+    """(3, 3) about the z axis."""
+    angle = np.radians(degrees)
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]], np.float32)
+
+
+def worsen(batch: ReconstructorBatch, generator: torch.Generator, share: float = 0.65) -> ReconstructorBatch:
+    """Views as a generator might draw them: each bent, shifted and scaled a little on its own, blurred, noisy, off in colour.
+
+    Outlines that disagree must not carve the object away. ``share`` of the samples is changed, by a random amount each.
+    The colour channels are permuted, in everything, for half of the samples.
+    """
+    views, picture, colors = batch.views.clone(), batch.picture.clone(), batch.colors.clone()
+    count, _, _, size, _ = views.shape
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    chosen = torch.rand(count, generator=generator) < share
+    amount = torch.where(chosen, torch.rand(count, generator=generator), 0.0)  # (B,)
+    per_view = amount.repeat_interleave(6)[:, None, None, None]
+    bend = F.interpolate(normal(count * 6, 2, 5, 5), size=(size, size), mode="bicubic", align_corners=True) * (1.6 / size * 2)
+    shift = normal(count * 6, 2, 1, 1) * (1.0 / size * 2)
+    scale = 1 + normal(count * 6, 1, 1, 1) * 0.03
+    axis = (torch.arange(size) + 0.5) / size * 2 - 1
+    identity = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[None]  # (1, 2, S, S)
+    where = identity + per_view * ((bend + shift) + identity * (scale - 1))
+    flat = F.grid_sample(views.flatten(0, 1), where.permute(0, 2, 3, 1), align_corners=False, padding_mode="border")
+    soft = F.avg_pool2d(F.pad(flat, (2, 2, 2, 2), mode="replicate"), 3, stride=1)
+    soft = F.avg_pool2d(soft, 3, stride=1)
+    blur = (per_view * torch.rand(count * 6, 1, 1, 1, generator=generator) * 1.5).clamp(max=1)
+    flat = flat + blur * (soft - flat)
+    tint = 1 + per_view * (normal(count * 6, 3, 1, 1) * 0.06 + normal(count * 6, 1, 1, 1) * 0.06)
+    # White stays white: only what is darker than the background changes colour.
+    flat = 1 - (1 - flat) * tint + per_view * normal(count * 6, 3, size, size) * 0.03
+    views = torch.where(per_view > 0, flat, views.flatten(0, 1)).clamp(0, 1).unflatten(0, (count, 6))
+    picture = (picture + amount[:, None, None, None] * 0.03 * normal(count, 3, size, size)).clamp(0, 1)
+    for item in range(count):
+        if torch.rand((), generator=generator) < 0.5:
+            order = torch.randperm(3, generator=generator)
+            views[item], picture[item], colors[item] = views[item][:, order], picture[item][order], colors[item][:, order]
+    return ReconstructorBatch(views, picture, batch.points, batch.distance, batch.surface, colors)

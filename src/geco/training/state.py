@@ -1,0 +1,67 @@
+"""What must survive a crash: the moving average of the weights and whole checkpoints, written atomically."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from geco.errors import WeightsError
+from geco.files import atomic_path
+
+
+class MovingAverage:
+    """Exponential moving average of a network's parameters; the decay grows to ``decay`` so that early averages follow."""
+
+    def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.values = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        self.updates += 1
+        weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
+        parameters = dict(network.named_parameters())
+        torch._foreach_lerp_(list(self.values.values()), [parameters[name].detach() for name in self.values], weight)
+
+    @torch.no_grad()
+    def copy_to(self, network: nn.Module) -> None:
+        """Write the average into ``network``."""
+        for name, parameter in network.named_parameters():
+            parameter.copy_(self.values[name])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"updates": self.updates, "values": self.values}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.updates = state["updates"]
+        for name, value in self.values.items():
+            value.copy_(state["values"][name])
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write the state whole or not at all; raises OutputError."""
+    with atomic_path(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a state of tensors and plain values; raises WeightsError for a broken file."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        raise WeightsError(f"cannot read the checkpoint {path}: {error}", "Delete it to start again.") from error
+    return state
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """The random numbers of one training step depend on (seed, step) only: a resumed run draws what the first would have."""
+    return torch.Generator().manual_seed((seed * 2_000_003 + step) * 7 + 1)
+
+
+def global_norm(parameters: list[nn.Parameter]) -> Tensor:
+    """The 2-norm of all gradients together."""
+    return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
