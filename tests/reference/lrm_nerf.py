@@ -113,7 +113,7 @@ def _render(net: NerfSynthesizer, tensors: dict[str, np.ndarray], meta: dict[str
         if name in own:
             yield Result(f"{case}.{name}", largest_error(value, own[name]), RENDER_BOUND)
     if case == "mid":
-        middle = Draws.middle(origins, *net.split_samples())
+        middle = Draws.middle(origins, coarse.shape[-2], draws.fine.shape[-1])
         yield Result("mid.u_coarse", largest_error(middle.coarse, own["u_coarse"]), RENDER_BOUND)
         yield Result("mid.u_fine", largest_error(middle.fine.reshape(own["u_fine"].shape), own["u_fine"]), RENDER_BOUND)
     elif "ray_origins" in tensors:
