@@ -6,6 +6,7 @@ empty prompt are. The preprocessing for CLIP is not in the file either; its resu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -32,13 +33,16 @@ _SAMPLERS = {
     "ddim0": Sampler("ddim", ends_clean=False),
     "ddim1": Sampler("ddim", ends_clean=True),
 }
+_DRAW = re.compile(r"draw(\d+)_\w+")
+_INPUTS = ("init_latent", "clip_input")
 
 
 class Recorded:
     """A noise source that gives the recorded draws of a run, in order, and insists on their shapes."""
 
     def __init__(self, given: dict[str, Tensor]) -> None:
-        self.draws = [given[name] for name in sorted(given) if name.startswith("draw")]
+        found = {int(match[1]): value for name, value in given.items() if (match := _DRAW.fullmatch(name))}
+        self.draws = [found[index] for index in sorted(found)]
 
     def __call__(self, shape: Sequence[int]) -> Tensor:
         draw = self.draws.pop(0)
@@ -68,30 +72,35 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
         if "image_rgba_u8" in tensors:
             composed = codec.compose(torch.from_numpy(tensors["image_rgba_u8"]).permute(2, 0, 1)[None] / 255)
             yield Result(f"{name} {picture_name}", largest_error(composed, picture), BOUND)
-        for what, ours, theirs in _run(network, codec, picture, given, settings):
-            yield Result(f"{name} {what}", largest_error(ours, theirs), BOUND)
+        unused = {what for what in given if what not in _INPUTS and not what.startswith("draw")}
+        for what, ours in _run(network, codec, picture, given, settings):
+            if what in given:
+                unused.discard(what)
+                yield Result(f"{name} {what}", largest_error(ours, given[what]), BOUND)
+        if unused:
+            raise ValueError(f"{name}: recorded but not recomputed: {sorted(unused)}")
     if not ran:
         raise ValueError("the file holds none of its runs")
 
 
 def _run(
     network: Zero123PlusNetwork, codec: Zero123PlusCodec, picture: Tensor, given: dict[str, Tensor], settings: dict[str, Any]
-) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """(what, ours, theirs) for everything that the reference recorded of one run."""
+) -> Iterator[tuple[str, Tensor]]:
+    """(what, ours) for everything that the reference may have recorded of one run."""
     noise, scale, sampler = Recorded(given), settings["guidance_scale"], _SAMPLERS[settings["scheduler"]]
     if sampler.name == "ddim":
         sampler = replace(sampler, eta=settings["eta"])
-    yield "vae_input", codec.for_vae(picture), given["vae_input"]
-    yield "image_embeds", codec.embed(given["clip_input"]), given["image_embeds"]
+    yield "vae_input", codec.for_vae(picture)
+    yield "image_embeds", codec.embed(given["clip_input"])
     condition = codec.assemble(codec.for_vae(picture), given["clip_input"], noise)
     unconditional = codec.unconditional(condition, noise) if scale > 1 else None
     told = [c for c in (unconditional, condition) if c is not None]
     assert condition.picture is not None
-    yield "vae_latent0", condition.picture, given["vae_latent0"]
+    yield "vae_latent0", condition.picture
     if unconditional is not None and unconditional.picture is not None:
-        yield "vae_latent1", unconditional.picture, given["vae_latent1"]
-    yield "cond_lat", torch.cat([c.picture for c in told if c.picture is not None]), given["cond_lat"]
-    yield "encoder_hidden_states", torch.cat([c.text for c in told if c.text is not None]), given["encoder_hidden_states"]
+        yield "vae_latent1", unconditional.picture
+    yield "cond_lat", torch.cat([c.picture for c in told if c.picture is not None])
+    yield "encoder_hidden_states", torch.cat([c.text for c in told if c.text is not None])
 
     traces: list[Trace] = []
     network.sample_shape = tuple(given["init_latent"].shape[1:])
@@ -115,12 +124,12 @@ def _run(
             "next": exploding(trace.x_next, trace.step.alpha_next) if euler else trace.x_next,
         }
         for what, value in ours.items():
-            yield f"step{trace.index}.{what}", value, given[f"step{trace.index}.{what}"]
+            yield f"step{trace.index}.{what}", value
     # Unscaling multiplies by 7.3: checked on the recorded final latents, since the loop's own rounding (2e-6 of a value
     # near 4, also in the reference) would be all that the end-to-end difference shows. Picture and latents are end to end.
-    yield "decode_input", latents.decode_input(codec.vae, given[f"step{len(traces) - 1}.next"]), given["decode_input"]
-    yield "decode_raw", codec.vae.decode(latents.decode_input(codec.vae, x0)).sample, given["decode_raw"]
-    yield "image", latents.views_to_sheet(codec.decode(x0)), given["image"]
+    yield "decode_input", latents.decode_input(codec.vae, given.get(f"step{len(traces) - 1}.next", x0))
+    yield "decode_raw", codec.vae.decode(latents.decode_input(codec.vae, x0)).sample
+    yield "image", latents.views_to_sheet(codec.decode(x0))
 
 
 class _OutputRecorder:

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
 from geco.errors import ConfigError
 
 # OpenAI's CLIP statistics, which transformers' CLIPImageProcessor uses unless its file says otherwise.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-_MODES = {0: "nearest-exact", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,11 @@ class Preprocess:
     def _resize(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         if tuple(picture.shape[-2:]) == size:
             return picture
-        if self.resample not in _MODES:
-            raise ConfigError(
-                f"resampling filter {self.resample} is not supported", "Use 0 (nearest), 2 (bilinear) or 3 (bicubic)."
-            )
-        mode = _MODES[self.resample]
-        smooth = mode != "nearest-exact"
-        # Pillow resizes 8-bit pictures and gives 8-bit ones back, and the networks were trained on those. torch's 8-bit
-        # kernel, which only the CPU has, follows Pillow's fixed-point arithmetic: 99.5 % of the values are equal.
-        levels = (picture.clamp(0, 1) * 255).round().to("cpu", torch.uint8)
-        resized = F.interpolate(levels, size, mode=mode, antialias=smooth, align_corners=False if smooth else None)
-        return resized.to(picture) / 255
+        # Pillow's own filter on 8-bit pictures, as transformers does it and as the networks saw it in training; torch's
+        # antialiased kernels differ from it by up to a level of 255.
+        levels = (picture.clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
+        resized = [np.asarray(Image.fromarray(item).resize(size[::-1], Image.Resampling(self.resample))) for item in levels]
+        return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(picture) / 255
 
 
 def _center_crop(picture: Tensor, size: tuple[int, int]) -> Tensor:
