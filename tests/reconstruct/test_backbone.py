@@ -115,3 +115,16 @@ def test_settings_survive_json_and_bad_ones_are_named() -> None:
         tiny.config("voxels")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="patches"):
         tiny.model("mesh")(torch.rand(1, 1, 3, 40, 40), torch.rand(1, 1, 16))
+
+
+def test_training_under_autocast_stays_close_and_finite() -> None:
+    made = tiny.model("nerf")
+    images, cameras = tiny.views()
+    points = torch.rand(1, 40, 3) * 2 - 1
+    exact = made.synthesizer.points(made(images, cameras), points)[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = made.synthesizer.points(made(images, cameras), points)[0]
+    assert mixed.dtype == torch.float32
+    assert 0 < (mixed - exact).abs().max() < 0.05
+    mixed.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in made.parameters() if p.grad is not None)

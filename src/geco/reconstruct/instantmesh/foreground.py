@@ -1,0 +1,41 @@
+"""The crop that InstantMesh gives a picture before Zero123++ sees it, to the pixel. numpy only."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geco.errors import ConfigError, InputImageError
+
+
+def resize_foreground(rgba: NDArray[np.uint8], ratio: float) -> NDArray[np.uint8]:
+    """Centre what is not transparent on a transparent square of which it fills ``ratio``; nothing is resampled.
+
+    The last row and column of the object are cut off, as the public code does (its slice ends one early).
+
+    Args:
+        rgba: (H, W, 4) uint8.
+        ratio: share of the square's side that the longer side of the crop fills, (0, 1]; InstantMesh uses 0.85.
+
+    Returns:
+        (S, S, 4) uint8.
+
+    Raises:
+        InputImageError: fewer than two rows or columns are opaque.
+        ConfigError: ratio out of range.
+    """
+    if not 0 < ratio <= 1:
+        raise ConfigError(f"foreground ratio {ratio} is not in (0, 1]", "InstantMesh uses 0.85.")
+    rows, columns = np.nonzero(rgba[..., 3] > 0)
+    if len(rows) == 0 or rows.min() == rows.max() or columns.min() == columns.max():
+        raise InputImageError("the picture holds no object", "Everything in it is transparent.")
+    crop = rgba[rows.min() : rows.max(), columns.min() : columns.max()]
+    # Padded twice, to a square and then to its size: each floors its half.
+    return _pad(_pad(crop, max(crop.shape[:2])), int(max(crop.shape[:2]) / ratio))
+
+
+def _pad(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Transparent border up to ``side``, the odd pixel below and to the right."""
+    before = [(side - n) // 2 for n in picture.shape[:2]]
+    after = [side - n - b for n, b in zip(picture.shape[:2], before)]
+    return np.pad(picture, ((before[0], after[0]), (before[1], after[1]), (0, 0)))
