@@ -1,0 +1,256 @@
+"""FlexiCubes in torch: a surface from a signed field, differentiable in the grid, the field and the weights.
+
+Shen et al. 2023, arXiv 2308.05371; vertex and face order and every constant follow NVIDIA's public code. Runs on any
+device. `flexicubes_numpy.extract` is the faster twin where no gradient is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geco.isosurface import tables as cube
+from geco.isosurface.tetrahedra import tetrahedralize
+
+QEF_PULL = 1e-3  # how strongly flat directions of the error are held to the crossings' mean (public code's qef_reg_scale)
+
+
+@dataclass(frozen=True)
+class DeviceTables:
+    """The arrays of `tables` as tensors on one device."""
+
+    edges: Tensor
+    edge_rank: Tensor
+    edge_slot: Tensor
+    dual_count: Tensor
+    dual_edges: Tensor
+    problem_face: Tensor
+    face_dual: Tensor
+
+
+@dataclass
+class Surface:
+    """What the steps of an extraction hand to each other; one entry is one crossed edge of one cube.
+
+    Attributes:
+        case: (C,) case number of every crossing cube.
+        cube_dual: (C, 4) number of the cube's dual vertices, wrong where the case has fewer.
+        entry_dual: (M,) dual vertex of an entry; entries are sorted by it.
+        entry_edge: (M,) its place among the distinct crossed edges.
+        edge_ends: (E, 2) grid vertices of the distinct edges.
+        quads: (Q, 4) dual vertices around every closed edge, turned outwards.
+        quad_edge: (Q,) the edge of each quad.
+    """
+
+    case: Tensor
+    cube_dual: Tensor
+    entry_dual: Tensor
+    entry_edge: Tensor
+    edge_ends: Tensor
+    quads: Tensor
+    quad_edge: Tensor
+
+
+class FlexiCubes:
+    """Extracts triangle or tetrahedron meshes from a voxel grid.
+
+    Args:
+        weight_scale: how far the weights may bend the surface, in [0, 1] (paper's code 0.99, InstantMesh 0.5).
+    """
+
+    def __init__(self, weight_scale: float = 0.99) -> None:
+        self.weight_scale = weight_scale
+        self._tables: dict[torch.device, DeviceTables] = {}
+
+    def __call__(
+        self,
+        x: Tensor,
+        s: Tensor,
+        cubes: Tensor,
+        resolution: int | Sequence[int] | None = None,
+        beta: Tensor | None = None,
+        alpha: Tensor | None = None,
+        gamma: Tensor | None = None,
+        training: bool = False,
+        output_tetmesh: bool = False,
+        gradient: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Extract a mesh.
+
+        Args:
+            x: (N, 3) grid vertices, possibly deformed.
+            s: (N,) signed field, negative inside.
+            cubes: (C, 8) corner numbers, any subset of a grid's cubes with every crossing one.
+            resolution: taken for likeness with the public code; neighbours are found from ``cubes``.
+            beta: (C, 12) raw edge weights; alpha: (C, 8) raw corner weights; gamma: (C,) raw split weights.
+            training: split every quad into four triangles about a centre whose place depends smoothly on gamma.
+            output_tetmesh: fill the inside with tetrahedra.
+            gradient: (P, 3) points -> (P, 3) gradient of the field; vertices then minimise the quadratic error of the
+                tangent planes (sharp edges; beta and alpha are ignored, nothing is differentiable, L_dev is one zero).
+
+        Returns:
+            vertices (V, 3); faces (F, 3) counter-clockwise seen from outside, or tetrahedra (T, 4); L_dev (M,), the
+            deviation of every crossing's distance to its dual vertex from the mean (paper, equation 8).
+        """
+        table = self._on(x.device)
+        inside = s < 0
+        corners_in = inside[cubes]
+        case = (corners_in.long() << torch.arange(8, device=x.device)).sum(dim=1)
+        rows = torch.nonzero((case > 0) & (case < 255))[:, 0]
+        if len(rows) == 0:
+            width = 4 if output_tetmesh else 3
+            return x.new_zeros(0, 3), torch.zeros(0, width, dtype=torch.long, device=x.device), x.new_zeros(0)
+        surface, entry_cube, local_edge = _connect(s, cubes[rows].long(), _untangle(case[rows], cubes[rows].long(), table), table)
+        count = int(surface.entry_dual[-1]) + 1
+
+        ends = surface.edge_ends[surface.entry_edge]
+        unweighted = _cross(x[ends], s[ends])
+        weights = None
+        if gradient is not None:
+            first_corner = x[cubes[rows][entry_cube, 0].long()]
+            vertices = _least_error(unweighted, first_corner, surface.entry_dual, count, gradient)
+            deviation = x.new_zeros(1)
+        else:
+            crossings = unweighted
+            if alpha is not None:
+                bent = torch.tanh(alpha[rows]) * self.weight_scale + 1
+                crossings = _cross(x[ends], s[ends] * bent[entry_cube[:, None], table.edges[local_edge]])
+            if beta is not None:
+                weights = torch.tanh(beta[rows][entry_cube, local_edge]) * self.weight_scale + 1
+            vertices = _mean(crossings, surface.entry_dual, count, weights)
+            distance = torch.linalg.vector_norm(unweighted - vertices[surface.entry_dual], dim=-1)
+            deviation = (distance - _mean(distance[:, None], surface.entry_dual, count)[surface.entry_dual, 0]).abs()
+
+        first, second = self._diagonals(vertices, surface, entry_cube, count, None if gamma is None else gamma[rows], gradient)
+        if training:
+            vertices, faces = _split_about_centres(vertices, surface.quads, first, second)
+        else:
+            faces = _split(surface.quads, first > second)
+        if not output_tetmesh:
+            return vertices, faces, deviation
+        vertices, tetrahedra = tetrahedralize(x, inside, cubes.long(), case, rows, vertices, faces, surface, table.face_dual)
+        return vertices, tetrahedra, deviation
+
+    def _diagonals(
+        self,
+        vertices: Tensor,
+        surface: Surface,
+        entry_cube: Tensor,
+        count: int,
+        gamma: Tensor | None,
+        gradient: Callable[[Tensor], Tensor] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """(Q,) how good the diagonals 0-2 and 1-3 of every quad are."""
+        if gradient is not None:
+            normals = torch.nn.functional.normalize(gradient(vertices), dim=-1)[surface.quads]
+            return (normals[:, 0] * normals[:, 2]).sum(dim=-1), (normals[:, 1] * normals[:, 3]).sum(dim=-1)
+        of_dual = vertices.new_ones(count)
+        if gamma is not None:
+            of_cube = torch.sigmoid(gamma) * self.weight_scale + (1 - self.weight_scale) / 2
+            owner = torch.empty(count, dtype=torch.long, device=gamma.device)
+            owner[surface.entry_dual] = entry_cube
+            of_dual = of_cube[owner]
+        corners = of_dual[surface.quads]
+        return corners[:, 0] * corners[:, 2], corners[:, 1] * corners[:, 3]
+
+    def _on(self, device: torch.device) -> DeviceTables:
+        if device not in self._tables:
+            t = cube.tables()
+            arrays = (cube.EDGES, cube.EDGE_RANK, cube.EDGE_SLOT, t.dual_count, t.dual_edges, t.problem_face, t.face_dual)
+            self._tables[device] = DeviceTables(*(torch.from_numpy(a).long().to(device) for a in arrays))
+        return self._tables[device]
+
+
+@torch.no_grad()
+def _untangle(case: Tensor, cubes: Tensor, table: DeviceTables) -> Tensor:
+    """Invert both of two problem cases that meet at their ambiguous face (see `tables.Tables.problem_face`)."""
+    face_of = table.problem_face[case]
+    problem = torch.nonzero(face_of >= 0)[:, 0]
+    case = case.clone()
+    for face in range(6):
+        # The neighbour towards +axis has as its corner 0 this cube's corner 2^axis, the one step along that axis.
+        asking = problem[face_of[problem] == face]
+        step = 1 << face // 2
+        mine, theirs = (step, 0) if face % 2 else (0, step)
+        inverted = asking[torch.isin(cubes[asking, mine], cubes[problem, theirs])]
+        case[inverted] = 255 - case[inverted]
+    return case
+
+
+@torch.no_grad()
+def _connect(s: Tensor, cubes: Tensor, case: Tensor, table: DeviceTables) -> tuple[Surface, Tensor, Tensor]:
+    """Number dual vertices and edges; also the cube and the local edge (M,) of every entry."""
+    dual_count = table.dual_count[case]
+    order = torch.argsort(dual_count, stable=True)  # cubes with one dual vertex first, then those with two, ...
+    ends = torch.cumsum(dual_count[order], dim=0)
+    cube_dual = torch.empty_like(case)
+    cube_dual[order] = ends - dual_count[order]
+    cube_dual = cube_dual[:, None] + torch.arange(4, device=case.device)
+
+    slots = table.dual_edges[case[order]]  # (C, 4, 7)
+    place, dual, column = torch.nonzero(slots >= 0, as_tuple=True)
+    local_edge = slots[place, dual, column]
+    entry_cube = order[place]
+    entry_dual = cube_dual[entry_cube, dual]
+    edge_ends = torch.gather(cubes[entry_cube], 1, table.edges[local_edge])
+    key, entry_edge = torch.unique(3 * edge_ends[:, 0] + table.edge_rank[local_edge], return_inverse=True)
+    distinct = torch.empty(len(key), 2, dtype=torch.long, device=case.device)
+    distinct[entry_edge] = edge_ends
+
+    around = torch.full((len(key), 4), -1, dtype=torch.long, device=case.device)
+    around[entry_edge, table.edge_slot[local_edge]] = entry_dual
+    quad_edge = torch.nonzero((around >= 0).all(dim=1))[:, 0]
+    around = around[quad_edge]
+    falling = (s[distinct[quad_edge, 0]] > 0)[:, None]
+    quads = torch.where(falling, around[:, [0, 1, 3, 2]], around[:, [2, 3, 1, 0]])
+    return Surface(case, cube_dual, entry_dual, entry_edge, distinct, quads, quad_edge), entry_cube, local_edge
+
+
+def _cross(points: Tensor, field: Tensor) -> Tensor:
+    """(M, 3) zero crossings of edges with ends (M, 2, 3) and field values (M, 2)."""
+    a, b = field[:, :1], field[:, 1:]
+    return (points[:, 0] * b - points[:, 1] * a) / (b - a)
+
+
+def _mean(values: Tensor, group: Tensor, count: int, weights: Tensor | None = None) -> Tensor:
+    """(count, D) weighted means of values (M, D) by group (M,)."""
+    each = values.new_ones(len(values), 1) if weights is None else weights[:, None]
+    total = values.new_zeros(count, 1).index_add(0, group, each)
+    return values.new_zeros(count, values.shape[1]).index_add(0, group, values * each) / total
+
+
+def _least_error(points: Tensor, origin: Tensor, group: Tensor, count: int, gradient: Callable[[Tensor], Tensor]) -> Tensor:
+    """(count, 3) points of least squared distance to the tangent planes of their group's crossings (M, 3)."""
+    normals = torch.nn.functional.normalize(gradient(points), dim=-1)
+    local = points - origin
+    centre = _mean(local, group, count)
+    a = points.new_zeros(count, 3, 3).index_add(0, group, normals[:, :, None] * normals[:, None, :])
+    b = points.new_zeros(count, 3).index_add(0, group, normals * (normals * local).sum(dim=-1, keepdim=True))
+    # Normal equations in double precision: single would lose the small pull beside the planes.
+    pull = QEF_PULL**2
+    a = a.double() + pull * torch.eye(3, dtype=torch.double, device=points.device)
+    solution = torch.linalg.solve(a, b.double() + pull * centre.double()).to(points.dtype)
+    owner = torch.empty(count, dtype=torch.long, device=group.device)
+    owner[group] = torch.arange(len(group), device=group.device)
+    return solution + origin[owner]
+
+
+def _split(quads: Tensor, first_diagonal: Tensor) -> Tensor:
+    """(2 Q, 3) triangles along diagonal 0-2 where asked, else 1-3."""
+    return torch.where(first_diagonal[:, None], quads[:, [0, 1, 2, 0, 2, 3]], quads[:, [0, 1, 3, 3, 1, 2]]).reshape(-1, 3)
+
+
+def _split_about_centres(vertices: Tensor, quads: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Vertices with a centre a quad appended, between its diagonals by their weights; (4 Q, 3) triangles."""
+    corners = vertices[quads]
+    on_first = (corners[:, 0] + corners[:, 2]) / 2
+    on_second = (corners[:, 1] + corners[:, 3]) / 2
+    total = first + second + 1e-8  # public code's guard
+    centres = (on_first * first[:, None] + on_second * second[:, None]) / total[:, None]
+    number = torch.arange(len(quads), device=quads.device) + len(vertices)
+    sides = quads[:, [0, 1, 1, 2, 2, 3, 3, 0]].reshape(-1, 4, 2)
+    faces = torch.cat([sides, number[:, None, None].expand(-1, 4, 1)], dim=-1)
+    return torch.cat([vertices, centres]), faces.reshape(-1, 3)
