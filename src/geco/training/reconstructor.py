@@ -8,27 +8,45 @@ stage's idea, a reconstructor that has seen what the generator really draws. RUN
 from __future__ import annotations
 
 import argparse
-import copy
-import json
 import math
-import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
-from geco.errors import ConfigError
-from geco.files import atomic_path
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.model import SmallReconstructor
-from geco.training.muon import Muon, split_parameters
+from geco.training.loop import LoopOptions, train
 from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, worsen
 
 TRUNCATION = 0.1  # world units; distances beyond it are all the same to the network
 # Width of the soft occupancy around the surface (world units, two thirds of a pixel at 64 px).
 SOFTNESS = 0.02
+
+
+@dataclass(frozen=True)
+class ReconstructorOptions:
+    """Numbers of the small recipe.
+
+    Attributes:
+        batch: samples a step.
+        points: labelled points a sample. surface: coloured surface points a sample.
+        worsen: share of samples whose views are made worse (geco.training.reconstructor_data.worsen).
+        generated_share: share of samples whose views a generator made.
+        autocast: pictures and volume in bfloat16; the point network stays in float32.
+    """
+
+    batch: int = 4
+    points: int = 3072
+    surface: int = 1024
+    worsen: float = 0.65
+    generated_share: float = 0.0
+    autocast: bool = True
 
 
 def losses(model: SmallReconstructor, batch: ReconstructorBatch, bf16: bool) -> tuple[Tensor, dict[str, float]]:
@@ -75,128 +93,74 @@ def overlap(first: Tensor, second: Tensor) -> float:
     return float((first & second).sum() / union) if union else 1.0
 
 
-class Run:
-    """A training that may be killed at any time and goes on from its last checkpoint."""
+class ReconstructorTask:
+    """A :class:`geco.training.loop.Task`."""
 
-    def __init__(self, folder: Path, model: SmallReconstructor, matrix_rate: float, rate: float) -> None:
-        self.folder = folder
-        self.model = model
-        self.ema = copy.deepcopy(model).eval()
-        # The heads' last layers and the point network are thin: Adam's step by element suits them.
-        matrices, rest = split_parameters(model, adam_names=("stem", "encoder.fine", "volume_net.out", "field"))
-        self.optimizers = [Muon(matrices, lr=matrix_rate), torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)]
-        self.rates = (matrix_rate, rate)
-        self.step = 0
+    # The heads' last layers and the point network are thin: Adam's step by element suits them.
+    adam_names = ("encoder.stem", "encoder.fine", "volume_net.head", "field")
+
+    def __init__(
+        self,
+        network: SmallReconstructor,
+        data: ReconstructorData,
+        options: ReconstructorOptions,
+        seed: int = 0,
+        checks: dict[str, ReconstructorBatch] | None = None,
+    ) -> None:
+        self.network, self.data, self.options, self.seed = network, data, options, seed
+        self.batch = options.batch
+        self.checks = checks or {}
+        self.results: dict[str, Any] = {}
         self.samples = 0
-        self.seconds = 0.0
+        _channels_last(network)
 
-    def update(self, loss: Tensor, rate: float) -> None:
-        """One optimiser step at ``rate`` times the base rates, and the moving average."""
-        for optimizer, base in zip(self.optimizers, self.rates):
-            for group in optimizer.param_groups:
-                group["lr"] = base * rate
-            optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
-        for optimizer in self.optimizers:
-            optimizer.step()
-        self.step += 1
-        decay = min(0.999, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, value in zip(self.ema.parameters(), self.model.parameters()):
-                mean.lerp_(value, 1 - decay)
+    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        o = self.options
+        self.samples = (step + 1) * o.batch
+        batch = self.data.batch(self.seed, step, o.batch, o.points, o.surface, o.generated_share)
+        return losses(self.network, worsen(batch, generator, o.worsen), o.autocast)
 
-    def save(self, facts: dict[str, Any]) -> None:
-        """The checkpoint, then the averaged weights as a model folder."""
-        state = {
-            "model": self.model.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "counts": (self.step, self.samples, self.seconds),
-        }
-        with atomic_path(self.folder / "checkpoint.pt") as temporary:
-            torch.save(state, temporary)
-        self.ema.save(self.folder, facts)
+    def report(self) -> tuple[dict[str, Any], Image.Image | None]:
+        self.results = {name: validate(self.network, check) for name, check in self.checks.items()}
+        return self.results, slices(self.network, self.checks["true"]) if "true" in self.checks else None
 
-    def resume(self) -> None:
-        """Go on from the checkpoint, if there is one."""
-        path = self.folder / "checkpoint.pt"
-        if not path.exists():
-            return
-        state = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        for optimizer, values in zip(self.optimizers, state["optimizers"]):
-            optimizer.load_state_dict(values)
-        self.step, self.samples, self.seconds = state["counts"]
-
-    def log(self, **row: Any) -> None:
-        """One JSON line to log.jsonl and to the screen."""
-        line = json.dumps({"step": self.step, "samples": self.samples, "minutes": round(self.seconds / 60, 2), **row})
-        print(line, flush=True)
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(line + "\n")
+    def save_model(self, folder: Path) -> None:
+        self.network.save(folder, {"samples": self.samples, "validation": self.results, **asdict(self.options)})
 
 
-def rate_at(progress: float, warm: float) -> float:
-    """Share of the base rate: ``warm`` in [0, 1] rises over the first steps; linear decay over the last 40 % of the budget."""
-    return min(1.0, warm) * min(1.0, max(0.02, (1 - progress) / 0.4))
-
-
-def train(options: argparse.Namespace) -> None:
-    """Train within the budget; see the module's docstring."""
-    data = ReconstructorData(options.data, generated=options.generated)
-    checks = {}
-    if options.validation is not None:
-        held = ReconstructorData(options.validation, pattern="*")
-        checks["true"] = held.fixed(30, 2048, 1024)
-        checks["worse"] = worsen(checks["true"], torch.Generator().manual_seed(5), share=1.0)
-        if options.validation_views is not None:
-            made = torch.from_numpy(torch_views(options.validation_views))
-            true = checks["true"]
-            checks["generated"] = ReconstructorBatch(made, true.picture, true.points, true.distance, true.surface, true.colors)
-    options.output.mkdir(parents=True, exist_ok=True)
-    model = SmallReconstructor.load(options.init) if options.init else SmallReconstructor(SmallReconstructorConfig())
-    for module in model.modules():
+def _channels_last(network: nn.Module) -> None:
+    for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            module.to(memory_format=torch.channels_last)
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
-            module.to(memory_format=torch.channels_last_3d)
-    run = Run(options.output, model.train(), options.matrix_rate, options.rate)
-    if options.resume:
-        run.resume()
-    facts = {"stage": "generated and true views" if options.generated else "true views", "batch": options.batch}
-    budget = options.budget_minutes * 60
-    saved = logged = time.monotonic()
-    sums: dict[str, float] = {}
-    while run.seconds < budget:
-        start = time.monotonic()
-        batch = data.batch(options.seed, run.step, options.batch, options.points, options.surface, options.generated_share)
-        noise = torch.Generator().manual_seed(options.seed * 1_000_003 + run.step)
-        loss, parts = losses(run.model, worsen(batch, noise, options.worsen), options.bf16)
-        run.update(loss, rate_at(run.seconds / budget, (run.step + 1) / 50))
-        run.samples += options.batch
-        run.seconds += time.monotonic() - start
-        sums = {name: sums.get(name, value) * 0.98 + value * 0.02 for name, value in parts.items()}
-        if time.monotonic() - logged > 30:
-            logged = time.monotonic()
-            run.log(samples_per_second=round(run.samples / run.seconds, 2), **{k: round(v, 4) for k, v in sums.items()})
-        if time.monotonic() - saved > options.save_minutes * 60:
-            saved = time.monotonic()
-            for name, check in checks.items():
-                run.log(validation=name, **validate(run.ema, check))
-            run.save({**facts, "samples": run.samples, "minutes": round(run.seconds / 60, 1)})
-    results = {name: validate(run.ema, check) for name, check in checks.items()}
-    for name, values in results.items():
-        run.log(validation=name, final=True, **values)
-    run.save({**facts, "samples": run.samples, "minutes": round(run.seconds / 60, 1), "validation": results})
+            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
-def torch_views(path: Path) -> Any:
-    """Generated validation views (30, 6, S, S, 3) uint8 -> (30, 6, 3, S, S) float32 in [0, 1]."""
-    import numpy as np
+@torch.no_grad()
+def slices(model: SmallReconstructor, batch: ReconstructorBatch, count: int = 8, size: int = 96) -> Image.Image:
+    """A picture of the first objects, one a row: picture, two views, and the field cut through the middle three ways."""
+    axis = (torch.arange(size) + 0.5) / size * 2 - 1
+    high, wide = torch.meshgrid(-axis, axis, indexing="ij")
+    zero = torch.zeros_like(high)
+    planes = [torch.stack(plane, dim=-1).reshape(-1, 3) for plane in ((zero, wide, high), (-wide, zero, high), (wide, -high, zero))]
+    features = model.encode(batch.views[:count], batch.picture[:count])
+    points = torch.cat(planes)[None].expand(len(features.volume), -1, -1)
+    inside = torch.sigmoid(-model.sdf(features, points) / SOFTNESS).reshape(-1, 3, 1, size, size).expand(-1, -1, 3, -1, -1)
+    pictures = torch.stack([batch.picture[:count], batch.views[:count, 0], batch.views[:count, 3]], dim=1).flatten(0, 1)
+    shown = F.interpolate(pictures, size=(size, size)).unflatten(0, (-1, 3))
+    grid = torch.cat([shown, 1 - inside], dim=1)  # (n, 6, 3, size, size)
+    sheet = grid.permute(0, 3, 1, 4, 2).reshape(len(grid) * size, 6 * size, 3)
+    return Image.fromarray((sheet.clamp(0, 1) * 255).byte().numpy())
 
-    return np.ascontiguousarray(np.load(path).transpose(0, 1, 4, 2, 3)).astype(np.float32) / 255
+
+def validation_batches(folder: Path, views: Path | None) -> dict[str, ReconstructorBatch]:
+    """30 fixed samples with true views, with those made worse, and with generated ones where given ((30, 6, S, S, 3) uint8)."""
+    true = ReconstructorData(folder, pattern="*").fixed(30, 2048, 1024)
+    checks = {"true": true, "worse": worsen(true, torch.Generator().manual_seed(5), share=1.0)}
+    if views is not None:
+        made = torch.from_numpy(np.load(views)).permute(0, 1, 4, 2, 3).float() / 255
+        checks["generated"] = replace(true, views=made)
+    return checks
 
 
 def main() -> None:
@@ -209,22 +173,23 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="model folder to start from")
     parser.add_argument("--budget-minutes", type=float, default=45)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--points", type=int, default=3072, help="labelled points a sample")
-    parser.add_argument("--surface", type=int, default=1024, help="coloured surface points a sample")
-    parser.add_argument("--matrix-rate", type=float, default=0.02, help="learning rate of Muon")
-    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate of AdamW")
-    parser.add_argument("--worsen", type=float, default=0.65, help="share of samples whose views are made worse")
-    parser.add_argument("--bf16", action="store_true", help="pictures and volume in bfloat16 (faster where the CPU has it)")
-    parser.add_argument("--save-minutes", type=float, default=3.0)
+    parser.add_argument("--batch", type=int, default=ReconstructorOptions.batch)
+    parser.add_argument("--worsen", type=float, default=ReconstructorOptions.worsen)
+    parser.add_argument("--no-bf16", action="store_true")
+    parser.add_argument("--report-minutes", type=float, default=6.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume", action="store_true")
-    options = parser.parse_args()
-    if options.generated is None and options.validation_views is not None and options.validation is None:
-        raise ConfigError("--validation-views needs --validation", "Name the folder of validation shards.")
-    torch.set_num_threads(options.threads)
-    train(options)
+    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    share = args.generated_share if args.generated else 0.0
+    options = ReconstructorOptions(args.batch, worsen=args.worsen, generated_share=share, autocast=not args.no_bf16)
+    network = SmallReconstructor.load(args.init) if args.init else SmallReconstructor(SmallReconstructorConfig())
+    checks = validation_batches(args.validation, args.validation_views) if args.validation else None
+    task = ReconstructorTask(network, ReconstructorData(args.data, generated=args.generated), options, args.seed, checks)
+    loop = LoopOptions(args.output, args.budget_minutes, seed=args.seed, decay_part=0.4, clip=5.0, report_minutes=args.report_minutes)
+    train(task, loop, resume=args.resume)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+"""The small reconstructor as one module, its files, and its fields."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from geco.errors import WeightsError
+from geco.files import atomic_path, atomic_write
+from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.reconstruct.small.encoder import ViewEncoder
+from geco.reconstruct.small.field import PointField
+from geco.reconstruct.small.volume import VolumeNet
+
+WEIGHTS_FILE = "model.safetensors"
+
+
+class SceneFeatures(NamedTuple):
+    """One batch of objects, ready to be asked.
+
+    Attributes:
+        volume: (B, C, R, R, R), axes z, y, x; channel 0 times 0.1 is a coarse signed distance.
+        maps: (B, 6, M, S, S), RGB in [0, 1] first.
+    """
+
+    volume: Tensor
+    maps: Tensor
+
+
+class SmallReconstructor(nn.Module):
+    """Six views and the clean input picture -> :class:`SceneFeatures` -> signed distance and colour at points."""
+
+    def __init__(self, config: SmallReconstructorConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or SmallReconstructorConfig()
+        self.encoder = ViewEncoder(self.config)
+        self.volume_net = VolumeNet(self.config)
+        self.field = PointField(self.config)
+
+    def encode(self, views: Tensor, picture: Tensor) -> SceneFeatures:
+        """views (B, 6, 3, S, S) and picture (B, 3, S, S), both in [0, 1] on white."""
+        lift, maps = self.encoder(torch.cat([views, picture[:, None]], dim=1))
+        return SceneFeatures(self.volume_net(lift).float(), maps.float())
+
+    def sdf(self, features: SceneFeatures, points: Tensor) -> Tensor:
+        """points (B, N, 3) world units -> signed distance (B, N), negative inside."""
+        return self.field.sdf(*features, points)
+
+    def color(self, features: SceneFeatures, points: Tensor) -> Tensor:
+        """points (B, N, 3) world units -> sRGB (B, N, 3), about [0, 1], not clipped."""
+        return self.field.color(*features, points)
+
+    def forward(self, views: Tensor, picture: Tensor, points: Tensor, surface: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Signed distance at ``points``, the coarse one there, and colour at ``surface``: what training needs."""
+        features = self.encode(views, picture)
+        inside, seen, depth = self.field.sample(features.volume, features.maps, points)
+        return self.field.shape(self.field.mix(inside, seen, depth)[1], inside), inside[..., 0] * 0.1, self.color(features, surface)
+
+    def save(self, folder: str | os.PathLike[str], facts: dict[str, Any] | None = None) -> None:
+        """Write ``config.json`` and the weights (float32), each whole or not at all."""
+        target = Path(folder)
+        tensors = {name: value.detach().float().contiguous() for name, value in self.state_dict().items()}
+        with atomic_path(target / WEIGHTS_FILE) as temporary:
+            safetensors.torch.save_file(tensors, temporary)
+        content = {"model": "small_reconstructor", "reconstructor": self.config.to_dict(), "facts": facts or {}}
+        atomic_write(target / "config.json", (json.dumps(content, indent=1) + "\n").encode())
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> SmallReconstructor:
+        """Read what :meth:`save` wrote, in evaluation mode.
+
+        Raises:
+            WeightsError: a file is missing, truncated, or does not fit the configuration.
+        """
+        source = Path(folder)
+        try:
+            config = SmallReconstructorConfig.from_dict(json.loads((source / "config.json").read_text())["reconstructor"])
+            tensors = safetensors.torch.load_file(source / WEIGHTS_FILE)
+        except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+            raise WeightsError(f"cannot read the reconstructor in {source}: {error}", "Train it, or fetch it, again.") from error
+        model = cls(config)
+        try:
+            model.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise WeightsError(f"{source / WEIGHTS_FILE} does not fit its config.json: {error}", "Fetch both again.") from error
+        return model.eval()
