@@ -64,7 +64,7 @@ class ViewShards:
     def batch(self, seed: int, step: int, size: int) -> SixViewBatch:
         """``size`` samples: objects in a fresh permutation each epoch, azimuth, variant and mirror at random."""
         at = step * size + np.arange(size)
-        objects = np.array([self._permutation(seed, epoch)[position] for epoch, position in zip(*divmod(at, len(self)))])
+        objects = np.array([self._permutation(seed, int(n) // len(self))[int(n) % len(self)] for n in at])
         rng = np.random.default_rng([seed, 1, step])
         azimuths, variants = rng.integers(AZIMUTHS, size=size), rng.integers(INPUTS_PER_AZIMUTH, size=size)
         mirrors = rng.random(size) < 0.5
@@ -87,5 +87,6 @@ class ViewShards:
 
 def over_white(rgba: Bytes) -> Floats:
     """(..., 4) uint8 straight alpha -> (..., 3) in [0, 1] over white."""
-    values = rgba.astype(np.float32) / 255
-    return values[..., :3] * values[..., 3:] + (1 - values[..., 3:])
+    values = rgba.astype(np.float32) / np.float32(255)
+    rgb: Floats = values[..., :3] * values[..., 3:] + (1 - values[..., 3:])
+    return rgb

@@ -246,7 +246,7 @@ class _Reader:
             raise MeshError(f"{self.name}: an accessor beyond the end of its buffer")
         values = np.ndarray((count, width), kind, data, strides=(stride, kind.itemsize))
         if accessor.get("normalized"):
-            return np.maximum(values.astype(np.float32) / np.iinfo(kind).max, -1.0)
+            return np.maximum(values.astype(np.float32) / float(2 ** (8 * kind.itemsize - (kind.kind == "i")) - 1), -1.0)
         return values.copy()
 
 

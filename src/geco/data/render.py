@@ -97,16 +97,17 @@ def render_views(obj: TexturedObject, c2w: Floats, lenses: Floats, size: int, li
         screen = np.stack(
             [local[index, :, 0] / distance * focal + cx, cy - local[index, :, 1] / distance * focal, 1 / distance], axis=1
         )
-        color, nearest = _kernel("draw")(
-            screen.astype(np.float32), obj.faces, obj.uvs, obj.colors, obj.materials, obj.cutoffs, shade.astype(np.float32), texels, table, fine
-        )
+        corners = (screen.astype(np.float32), obj.faces, obj.uvs, obj.colors)
+        surface = (obj.materials, obj.cutoffs, shade.astype(np.float32), texels, table)
+        color, nearest = _kernel("draw")(*corners, *surface, fine)
         _kernel("resolve")(color, nearest, rgba[index], depth[index], SUPERSAMPLE)
     return Views(rgba, depth)
 
 
 def _to_camera(points: Floats, c2w: Floats) -> Floats:
     w2c = invert(c2w)
-    return np.matmul(points[None], w2c[:, :3, :3].transpose(0, 2, 1)) + w2c[:, None, :3, 3]
+    local: Floats = np.matmul(points[None], w2c[:, :3, :3].transpose(0, 2, 1)) + w2c[:, None, :3, 3]
+    return local
 
 
 def _face_normals(obj: TexturedObject) -> Floats:
@@ -156,7 +157,9 @@ def _kernel(name: str) -> Callable[..., Any]:
         import numba
     except ImportError as error:
         raise MissingExtraError("numba", "mesh", "rendering training views") from error
-    return numba.njit(cache=True, fastmath=True, nogil=True)({"draw": _draw, "resolve": _resolve}[name])  # type: ignore[no-any-return]
+    source: Any = {"draw": _draw, "resolve": _resolve}[name]
+    compiled: Callable[..., Any] = numba.njit(cache=True, fastmath=True, nogil=True)(source)
+    return compiled
 
 
 def _draw(screen, faces, uvs, colors, materials, cutoffs, shade, texels, table, size):  # type: ignore[no-untyped-def]

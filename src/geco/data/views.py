@@ -46,7 +46,10 @@ INPUTS_PER_AZIMUTH = 2
 
 
 def target_indices(azimuth: int) -> NDArray[np.int64]:
-    """(6,) which of the 24 targets are the six views of the input at ``azimuth`` (index): 30 + 60 k degrees further, 20/-10 alternating."""
+    """(6,) which of the 24 targets are the six views of the input at ``azimuth`` (an index).
+
+    View k stands 30 + 60 k degrees further, at elevations 20 and -10 in turn.
+    """
     k = np.arange(6)
     return (k % 2) * AZIMUTHS + (azimuth + 1 + 2 * k) % AZIMUTHS
 
@@ -137,11 +140,15 @@ def write_shard(paths: Sequence[Path], folder: Path, size: int, seed: int) -> di
         for key_name in rows[0] if rows else ():
             np.save(temporary / f"{key_name}.npy", np.stack([row[key_name] for row in rows]))
         (temporary / "names.json").write_text(json.dumps(names))
-        (temporary / "meta.json").write_text(json.dumps(describe(size, seed) | {"objects": len(names), "seconds": time.monotonic() - started}))
+        (temporary / "meta.json").write_text(
+            json.dumps(describe(size, seed) | {"objects": len(names), "seconds": time.monotonic() - started})
+        )
         (temporary / "report.json").write_text(json.dumps(skipped))
         temporary.rename(folder)
     except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror or error}", "Choose another output folder, or free some space.") from error
+        raise OutputError(
+            f"cannot write {folder}: {error.strerror or error}", "Choose another output folder, or free some space."
+        ) from error
     return skipped
 
 
@@ -171,7 +178,10 @@ def render_folders(
     """
     validation = held_out(list_objects(folders[:1], seed), hold_out)
     paths = [path for path in list_objects(folders, seed) if path not in validation]
-    jobs = [(paths[at : at + SHARD_OBJECTS], output / f"shard_{at // SHARD_OBJECTS:03d}", size, seed) for at in range(0, len(paths), SHARD_OBJECTS)]
+    jobs = [
+        (paths[at : at + SHARD_OBJECTS], output / f"shard_{at // SHARD_OBJECTS:03d}", size, seed)
+        for at in range(0, len(paths), SHARD_OBJECTS)
+    ]
     if validation:
         jobs.insert(1, (sorted(validation), output / "held_out", size, seed))
     jobs = [job for job in jobs if not job[1].exists()]

@@ -26,9 +26,14 @@ class Task(Protocol):
         batch: samples a step.
     """
 
-    network: nn.Module
-    adam_names: tuple[str, ...]
-    batch: int
+    @property
+    def network(self) -> nn.Module: ...
+
+    @property
+    def adam_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def batch(self) -> int: ...
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """The loss of step ``step`` (its batch follows from the number), and values for the log."""

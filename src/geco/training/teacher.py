@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from torch import Tensor
 
 from geco.data.dataset import SixViewBatch, ViewShards
-from geco.files import atomic_path, atomic_write
 from geco.multiview.interface import Condition
+from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.generate import generate_views
-from geco.multiview.small.network import SmallConfig, SmallMultiView, config_dict
+from geco.multiview.small.network import SmallMultiView
+from geco.multiview.small.weights import save_small
 from geco.training.augment import composite, photograph, recolor
 from geco.training.loop import LoopOptions, train
 
@@ -50,10 +49,15 @@ class TeacherOptions:
 class TeacherTask:
     """A :class:`geco.training.loop.Task`."""
 
-    adam_names = ADAM_NAMES
+    adam_names: tuple[str, ...] = ADAM_NAMES
 
     def __init__(
-        self, network: SmallMultiView, data: ViewShards, options: TeacherOptions, seed: int = 0, validation: dict[str, ViewShards] | None = None
+        self,
+        network: SmallMultiView,
+        data: ViewShards,
+        options: TeacherOptions,
+        seed: int = 0,
+        validation: dict[str, ViewShards] | None = None,
     ) -> None:
         self.network, self.data, self.options, self.seed = network, data, options, seed
         self.batch = options.batch
@@ -91,12 +95,16 @@ class TeacherTask:
 
 def to_tensors(batch: SixViewBatch) -> tuple[Tensor, Tensor]:
     """Condition (B, 4, S, S) and targets (B, 6, 4, S, S) in [0, 1], straight alpha."""
-    pictures = (torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, -3))).float() / 255 for x in (batch.condition, batch.targets))
+    pictures = (
+        torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, -3))).float() / 255 for x in (batch.condition, batch.targets)
+    )
     condition, targets = pictures
     return condition, targets
 
 
-def denoising_psnr(network: SmallMultiView, shards: ViewShards, count: int = 24, levels: Sequence[int] = (249, 499, 749, 999)) -> dict[str, float]:
+def denoising_psnr(
+    network: SmallMultiView, shards: ViewShards, count: int = 24, levels: Sequence[int] = (249, 499, 749, 999)
+) -> dict[str, float]:
     """x0-PSNR (dB, images in [0, 1]) of single predictions by timestep, on fixed samples and noise."""
     condition, targets = to_tensors(shards.fixed(count))
     x0 = composite(targets) * 2 - 1
@@ -125,19 +133,13 @@ def sample_rows(network: SmallMultiView, shards: ViewShards, count: int, steps: 
     return (strips.permute(0, 1, 4, 2, 5, 3).reshape(b * r * s, v * s, 3).clamp(0, 1) * 255).round().byte().numpy()
 
 
-def save_small(network: SmallMultiView, folder: Path) -> None:
-    """config.json and network.safetensors (float32)."""
-    tensors = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
-    with atomic_path(folder / "network.safetensors") as path:
-        save_file(tensors, path)
-    atomic_write(folder / "config.json", json.dumps(config_dict(network.config), indent=1).encode())
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Train the small multi-view generator.")
     parser.add_argument("--data", type=Path, required=True, help="folder of shards (geco.data.views)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="run folder; an earlier run in it is continued")
-    parser.add_argument("--validation", type=Path, nargs="*", default=[], help="more folders of shards, for pictures and numbers only")
+    parser.add_argument(
+        "--validation", type=Path, nargs="*", default=[], help="more folders of shards, for pictures and numbers only"
+    )
     parser.add_argument("--budget-minutes", type=float)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int, default=TeacherOptions.batch)
@@ -149,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     data = ViewShards(options.data)
-    network = SmallMultiView(SmallConfig(size=data.size)).to(memory_format=torch.channels_last)
+    network = SmallMultiView(SmallConfig(size=data.size)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     validation = {path.name: ViewShards(path) for path in options.validation}
     if (options.data / "held_out").exists():
         validation = {"held_out": ViewShards(options.data, "held_out")} | validation

@@ -40,9 +40,10 @@ class ViewAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.mlp_norm = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, mlp_ratio * width), nn.SiLU(), nn.Linear(mlp_ratio * width, width))
+        last = nn.Linear(mlp_ratio * width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, mlp_ratio * width), nn.SiLU(), last)
         nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.mlp[2].weight)
+        nn.init.zeros_(last.weight)
 
     def forward(self, x: Tensor, views: int, stored: Tensor | None) -> tuple[Tensor, Tensor]:
         """Attend.

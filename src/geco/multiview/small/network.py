@@ -7,9 +7,6 @@ trunk over the clean picture left at every attention. It predicts x0 (measured t
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,38 +15,9 @@ from geco.cameras import rig
 from geco.multiview.interface import Condition, ConditionState
 from geco.multiview.schedule import PredictionType, Schedule
 from geco.multiview.small.blocks import ResidualBlock, ViewAttention, wave_features
+from geco.multiview.small.config import SmallConfig
 
 VIEWS = 6
-
-
-@dataclass(frozen=True)
-class SmallConfig:
-    """Shape of the network (config.json of a model folder).
-
-    Attributes:
-        size: pixels of a view's side; a multiple of 2 * patch.
-        patch: pixels of a patch's side.
-        channels: width at S / patch.
-        width: width at S / (2 patch), where attention is.
-        stages: residual block + attention pairs at the low resolution.
-        fine_down, fine_up: residual blocks at the high resolution before and after.
-        embedding: width of the timestep and camera embedding.
-        foreground_ratio: how the condition picture must be framed (data.views.FOREGROUND_RATIO).
-    """
-
-    size: int = 64
-    patch: int = 4
-    channels: int = 64
-    width: int = 192
-    stages: int = 3
-    fine_down: int = 1
-    fine_up: int = 2
-    heads: int = 3
-    mlp_ratio: int = 2
-    embedding: int = 256
-    rig: str = "zero123plus-v1.2"
-    foreground_ratio: float = 0.85
-    schedule: dict[str, Any] = field(default_factory=lambda: {"kind": "cosine", "noise_shift": 2.0})
 
 
 class SmallMultiView(nn.Module):
@@ -68,6 +36,7 @@ class SmallMultiView(nn.Module):
         self.stem = nn.Conv2d(2 * patch_channels, c, 3, padding=1)
         self.time = nn.Sequential(nn.Linear(128, e), nn.SiLU(), nn.Linear(e, e))
         self.camera = nn.Linear(6, e)
+        self.view_angles: Tensor
         self.register_buffer("view_angles", _view_angles(config.rig), persistent=False)
         self.clean = nn.Parameter(torch.zeros(e))  # takes the place of time and camera in the write pass
         self.down_blocks = nn.ModuleList([ResidualBlock(c, c, e) for _ in range(config.fine_down)])
@@ -81,7 +50,8 @@ class SmallMultiView(nn.Module):
         self.head_norm = nn.GroupNorm(8, c)
         self.head = nn.Conv2d(c, patch_channels, 3, padding=1)
         nn.init.zeros_(self.head.weight)
-        nn.init.constant_(self.head.bias, 0.8)  # most pixels are white
+        if self.head.bias is not None:
+            nn.init.constant_(self.head.bias, 0.8)  # most pixels are white
 
     def encode_condition(self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None) -> ConditionState:
         """The write pass; condition.picture (B, 3, S, S) in [-1, 1] over white. The reference is always clean: t must be None."""
@@ -102,7 +72,17 @@ class SmallMultiView(nn.Module):
         return self.schedule.convert(x0, x_t, t, self.native_prediction, prediction_type)
 
     def denoise(self, x_t: Tensor, t: Tensor, patches: Tensor, stored: list[Tensor]) -> Tensor:
-        """x0 (B, 6, 3, S, S) from x_t, t (B,), condition patches (B, 3 p^2, S/p, S/p) and stored keys and values; what is exported."""
+        """What is exported to ONNX.
+
+        Args:
+            x_t: (B, 6, 3, S, S).
+            t: (B,) timesteps.
+            patches: (B, 3 p^2, S / p, S / p) of the condition.
+            stored: a stage, (B, 2, heads, T, width / heads) keys and values of the condition.
+
+        Returns:
+            x0 (B, 6, 3, S, S) float32.
+        """
         batch = x_t.shape[0]
         noisy = functional.pixel_unshuffle(x_t.flatten(0, 1), self.config.patch)
         condition = patches.repeat_interleave(VIEWS, dim=0)
@@ -130,11 +110,6 @@ class SmallMultiView(nn.Module):
         for block in self.up_blocks:
             x = block(x, embedding)
         return x
-
-
-def config_dict(config: SmallConfig) -> dict[str, Any]:
-    """What goes into config.json."""
-    return {"family": "small", **asdict(config)}
 
 
 def _view_angles(name: str) -> Tensor:
