@@ -22,19 +22,23 @@ from geco.version import __version__
 
 
 def write_obj(mesh: Mesh, path: Path, extras: Mapping[str, Any], kind: TextureFormat, quality: int | None, name: str) -> list[Path]:
-    """Write the OBJ, its MTL and, where there is a texture, the picture; all of them or none. Returns the files written."""
-    # The statements mtllib and map_Kd end a name at the first space in most readers.
-    stem = re.sub(r"\s+", "_", path.stem)
-    material = path.with_name(f"{stem}.mtl")
-    picture = path.with_name(f"{stem}{kind.suffix}") if mesh.texture is not None else None
-    contents = {path: encode_obj(mesh, extras, material.name, name), material: encode_mtl(picture.name if picture else None, name)}
-    if picture is not None and mesh.texture is not None:
+    """Write the OBJ and, where there is a texture, its MTL and picture; all of them or none. Returns the files written.
+
+    Without a texture there is no MTL either: most readers show vertex colours only on what has no material.
+    """
+    if mesh.texture is None:
+        contents = {path: encode_obj(mesh, extras, None, name)}
+    else:
+        # The statements mtllib and map_Kd end a name at the first space in most readers.
+        stem = re.sub(r"\s+", "_", path.stem)
+        material, picture = path.with_name(f"{stem}.mtl"), path.with_name(f"{stem}{kind.suffix}")
+        contents = {path: encode_obj(mesh, extras, material.name, name), material: encode_mtl(picture.name, name)}
         contents[picture] = encode_texture(mesh.texture, kind, quality)
     _write_together(contents)
     return list(contents)
 
 
-def encode_obj(mesh: Mesh, extras: Mapping[str, Any], library: str, name: str) -> bytes:
+def encode_obj(mesh: Mesh, extras: Mapping[str, Any], library: str | None, name: str) -> bytes:
     """The text of the OBJ; vertex colours follow the position (an extension that most readers know)."""
     group = weld_groups(mesh.vertices)
     kept, member = np.unique(group, return_inverse=True)
@@ -43,12 +47,13 @@ def encode_obj(mesh: Mesh, extras: Mapping[str, Any], library: str, name: str) -
     if mesh.texture is None and mesh.colors is not None:
         rows = np.concatenate([rows, np.clip(mesh.colors[kept], 0.0, 1.0)], axis=1)
     text = [f"# GECO {__version__}\n", *(f"# {to_ascii_json({key: value})}\n" for key, value in extras.items())]
-    text += [f"mtllib {library}\n", f"o {_token(name)}\n", _lines("v" + " %.7g" * rows.shape[1], rows)]
+    text += [f"mtllib {library}\n"] if library else []
+    text += [f"o {_token(name)}\n", _lines("v" + " %.7g" * rows.shape[1], rows)]
     position = member[mesh.faces] + 1  # OBJ counts from 1
     corner = mesh.faces.astype(np.int64) + 1
     if mesh.uvs is not None:
         text += [_lines("vt %.7g %.7g", flip_v(mesh.uvs))]
-    text += [_lines("vn %.4f %.4f %.4f", y_up(normals)), f"usemtl {_token(name)}\n", "s 1\n"]
+    text += [_lines("vn %.4f %.4f %.4f", y_up(normals)), f"usemtl {_token(name)}\n" if library else "", "s 1\n"]
     if mesh.uvs is not None:
         text += [_lines("f" + " %d/%d/%d" * 3, np.stack([position, corner, corner], axis=2).reshape(-1, 9))]
     else:
@@ -56,11 +61,18 @@ def encode_obj(mesh: Mesh, extras: Mapping[str, Any], library: str, name: str) -
     return "".join(text).encode()
 
 
-def encode_mtl(picture: str | None, name: str) -> bytes:
-    """The text of the material: the texture, or white for vertex colours; no highlight."""
-    lines = [f"# GECO {__version__}", f"newmtl {_token(name)}", "Ka 0 0 0", "Kd 1 1 1", "Ks 0 0 0", "d 1", "illum 1"]
-    if picture is not None:
-        lines.append(f"map_Kd {picture}")
+def encode_mtl(picture: str, name: str) -> bytes:
+    """The text of the material: the texture, no highlight."""
+    lines = [
+        f"# GECO {__version__}",
+        f"newmtl {_token(name)}",
+        "Ka 0 0 0",
+        "Kd 1 1 1",
+        "Ks 0 0 0",
+        "d 1",
+        "illum 1",
+        f"map_Kd {picture}",
+    ]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -78,7 +90,7 @@ def _write_together(contents: Mapping[Path, bytes]) -> None:
     for path in contents:
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder", "Choose another output path.")
-    new = [path for path in contents if not path.exists()]
+    new = [path for path in contents if path.parent.is_dir() and not path.exists()]
     try:
         # Renamed in reverse: the OBJ, entered first, appears last, when what it names is there.
         with contextlib.ExitStack() as stack:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
+import struct
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from geco.errors import ConfigError, MissingExtraError, OutputError
 from geco.files import atomic_path
 from geco.mesh.export.axes import flip_v, srgb_to_linear, y_up
 from geco.mesh.export.images import TextureFormat, encode_texture
-from geco.mesh.export.metadata import plain
+from geco.mesh.export.metadata import plain, to_json
 from geco.mesh.normals import vertex_normals
 from geco.mesh.types import Mesh
 from geco.version import __version__
@@ -33,27 +36,52 @@ def write_usdz(
         OutputError: the file cannot be written.
     """
     try:
-        from pxr import Sdf, Tf
+        from pxr import Tf
     except ImportError as error:
         raise MissingExtraError("usd-core", "usd", "USDZ export") from error
     if kind.name == "webp" and mesh.texture is not None:
         raise ConfigError("USDZ holds no WebP textures", "Use the texture format jpeg or png.")
+    picture = f"texture{kind.suffix}" if mesh.texture is not None else None
     with atomic_path(path) as temporary, tempfile.TemporaryDirectory(prefix="geco-usdz-") as folder:
-        layer = Path(folder) / "asset.usdc"
-        picture = Path(folder) / f"texture{kind.suffix}" if mesh.texture is not None else None
-        if picture is not None and mesh.texture is not None:
-            picture.write_bytes(encode_texture(mesh.texture, kind, quality))
+        layer = Path(folder) / "asset.usdc"  # USD writes its binary layers to files only
         try:
-            _write_layer(mesh, layer, picture.name if picture else None, extras, re.sub(r"\W", "_", name, flags=re.ASCII))
-            with Sdf.ZipFileWriter.CreateNew(str(temporary)) as package:
-                for file in (layer, picture):
-                    if file is not None:
-                        package.AddFile(str(file), file.name)
+            _write_layer(mesh, layer, picture, extras, re.sub(r"\W", "_", name, flags=re.ASCII))
         except Tf.ErrorException as error:
             raise OutputError(
-                f"cannot write {path}: {_first_line(error)}", "Choose another output path, or free some space."
+                f"cannot write {path}: {_last_line(error)}", "Choose another output path, or free some space."
             ) from error
+        files = {layer.name: _whole_layer(layer.read_bytes(), path)}
+        if picture is not None and mesh.texture is not None:
+            files[picture] = encode_texture(mesh.texture, kind, quality)
+        temporary.write_bytes(_package(files))
     return [path]
+
+
+def _package(files: Mapping[str, bytes]) -> bytes:
+    """An uncompressed zip in which the bytes of each file start at a multiple of 64 (the USDZ specification, "Layout").
+
+    Our own because USD's writer says nothing when the disk is full.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as package:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name)
+            header = buffer.tell() + 30 + len(name.encode()) + 4  # local header, name, and the head of the padding field
+            entry.extra = struct.pack("<HH", 0x1986, -header % 64) + bytes(-header % 64)  # 0x1986: USD's own padding field
+            package.writestr(entry, data)
+    return buffer.getvalue()
+
+
+def _whole_layer(data: bytes, path: Path) -> bytes:
+    """``data`` if it is a binary layer written to its end: USD may say nothing when the disk is full.
+
+    Byte 16 holds the place of the table of contents, which is written last: a count, then 32 bytes a section.
+    """
+    if len(data) >= 24 and data[:8] == b"PXR-USDC":
+        place = struct.unpack_from("<q", data, 16)[0]
+        if 24 <= place <= len(data) - 8 and place + 8 + 32 * struct.unpack_from("<Q", data, place)[0] <= len(data):
+            return data
+    raise OutputError(f"cannot write {path}: the folder for temporary files is full", "Free some space.")
 
 
 def _write_layer(mesh: Mesh, layer: Path, picture: str | None, extras: Mapping[str, Any], name: str) -> None:
@@ -62,9 +90,7 @@ def _write_layer(mesh: Mesh, layer: Path, picture: str | None, extras: Mapping[s
     stage = Usd.Stage.CreateNew(str(layer))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-    # USD dictionaries hold no lists or nulls: nested facts are kept as text.
-    facts = {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in plain(extras).items()}
-    stage.GetRootLayer().customLayerData = {"generator": f"GECO {__version__}", **facts}
+    stage.GetRootLayer().customLayerData = {"generator": f"GECO {__version__}", **_facts(extras)}
     root = UsdGeom.Xform.Define(stage, "/Asset")
     Usd.ModelAPI(root.GetPrim()).SetKind(Kind.Tokens.component)
     stage.SetDefaultPrim(root.GetPrim())
@@ -116,5 +142,14 @@ def _write_layer(mesh: Mesh, layer: Path, picture: str | None, extras: Mapping[s
     stage.GetRootLayer().Save()
 
 
-def _first_line(error: Exception) -> str:
+def _facts(extras: Mapping[str, Any]) -> dict[str, Any]:
+    """USD dictionaries hold no lists, no nulls and no numbers beyond 64 bits: those are kept as their JSON text."""
+    facts = plain(extras)
+    return {
+        key: value if isinstance(value, bool | float | str) or (isinstance(value, int) and abs(value) < 2**63) else to_json(value)
+        for key, value in facts.items()
+    }
+
+
+def _last_line(error: Exception) -> str:
     return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__

@@ -1,0 +1,375 @@
+"""Every format read back by an independent reader; the GLB against the rules of its specification; nothing half written."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from geco.errors import ConfigError, GecoError, MeshError, OutputError
+from geco.mesh import Mesh
+from geco.mesh.export import FORMATS, save
+from geco.mesh.export.axes import srgb_to_linear
+from geco.mesh.export.images import encode_texture, sample_texture, texture_format
+from geco.version import __version__
+from tests.mesh.gltf import check_gltf, parse_glb, read_accessor
+from tests.mesh.shapes import area, box, sphere, volume
+
+EXTRAS = {
+    "seed": np.int64(7),
+    "model": "small",
+    "timings": {"bake": np.float32(0.25)},
+    "bad": float("nan"),
+    "path": Path("a/b"),
+    "π": [1, 2],
+}
+# Four colours, one a quarter of the texture: top left, top right, bottom left, bottom right.
+CORNERS = {(0, 0): (255, 0, 0), (1, 0): (0, 255, 0), (0, 1): (0, 0, 255), (1, 1): (255, 255, 0)}
+
+
+def textured(size: int = 64) -> Mesh:
+    """A sphere whose UVs put each part of it at a known place of a texture with four colours."""
+    mesh = sphere(3)
+    texture = np.zeros((size, size, 3), np.uint8)
+    half = size // 2
+    for (u, v), color in CORNERS.items():
+        texture[v * half : (v + 1) * half, u * half : (u + 1) * half] = color
+    uvs = np.clip(mesh.vertices[:, :2] * 0.6 + 0.5, 0, 1)
+    return mesh.with_(uvs=uvs.astype(np.float32), texture=texture)
+
+
+def load(path: Path) -> trimesh.Trimesh:
+    """The only mesh of the file, untouched."""
+    scene = trimesh.load_scene(path, process=False)
+    assert len(scene.geometry) == 1
+    return next(iter(scene.geometry.values()))
+
+
+def test_axes_are_a_rotation_that_turns_the_input_side_to_the_front(tmp_path: Path) -> None:
+    mesh = box((0.0, 0.0, 0.0), (0.3, 0.2, 0.1))  # x towards the input camera, y to its right, z up
+    for suffix in (".glb", ".obj"):
+        save(mesh, tmp_path / f"a{suffix}")
+        other = load(tmp_path / f"a{suffix}")
+        np.testing.assert_allclose(other.bounds, [[0, 0, 0], [0.2, 0.1, 0.3]], atol=1e-6)
+        assert other.volume == pytest.approx(0.006)
+    for suffix in (".ply", ".stl"):
+        save(mesh, tmp_path / f"a{suffix}")
+        np.testing.assert_allclose(load(tmp_path / f"a{suffix}").bounds, mesh.bounds, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".obj", ".ply", ".stl"])
+@pytest.mark.parametrize(
+    "mesh", [textured(), sphere(3), sphere(3).with_(colors=np.full((258, 3), 0.2, np.float32))], ids=["uv", "bare", "colour"]
+)
+def test_geometry_survives(tmp_path: Path, suffix: str, mesh: Mesh) -> None:
+    assert save(mesh, tmp_path / f"a{suffix}", extras=EXTRAS, texture_format="png")[0] == tmp_path / f"a{suffix}"
+    other = load(tmp_path / f"a{suffix}")
+    if suffix == ".stl":
+        other.merge_vertices()
+    assert (len(other.vertices), len(other.faces)) == (len(mesh.vertices), len(mesh.faces))
+    assert (
+        other.is_watertight
+        and other.volume == pytest.approx(volume(mesh), rel=1e-5)
+        and other.area == pytest.approx(area(mesh), rel=1e-5)
+    )
+    if suffix == ".glb":
+        np.testing.assert_array_equal(other.vertices, mesh.vertices[:, [1, 2, 0]])
+        np.testing.assert_array_equal(other.faces, mesh.faces)
+        np.testing.assert_allclose(other.vertex_normals, mesh.vertices[:, [1, 2, 0]] / 0.8, atol=0.02)
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".obj"])
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
+def test_texture_corners_are_where_their_uvs_say(tmp_path: Path, suffix: str, kind: str) -> None:
+    mesh = textured()
+    save(mesh, tmp_path / f"a{suffix}", texture_format=kind)
+    other = load(tmp_path / f"a{suffix}")
+    uvs = other.visual.uv  # trimesh's origin is at the bottom left
+    assert uvs.min() >= 0 and uvs.max() <= 1
+    material = other.visual.material
+    picture = material.baseColorTexture if suffix == ".glb" else material.image
+    assert picture.format == kind.upper()
+    seen = other.visual.material.to_color(uvs)[:, :3].astype(int)
+    side = other.vertices[:, [2, 0]]  # world x and y, in the file's axes
+    for (u, v), color in CORNERS.items():
+        there = ((side[:, 0] > 0.1) if u else (side[:, 0] < -0.1)) & ((side[:, 1] > 0.1) if v else (side[:, 1] < -0.1))
+        assert there.sum() > 10
+        assert np.abs(seen[there] - color).max() <= (0 if kind == "png" else 12)
+
+
+def test_glb_keeps_the_facts(tmp_path: Path) -> None:
+    save(textured(), tmp_path / "a.glb", extras=EXTRAS, name="chair π")
+    document, _ = parse_glb((tmp_path / "a.glb").read_bytes())
+    assert document["asset"]["generator"] == f"GECO {__version__}"
+    assert document["asset"]["extras"] == {
+        "seed": 7, "model": "small", "timings": {"bake": 0.25}, "bad": None, "path": "a/b", "π": [1, 2],
+    }  # fmt: skip
+    assert document["meshes"][0]["name"] == document["nodes"][0]["name"] == "chair π"
+    material = document["materials"][0]
+    assert material["doubleSided"] is False and material["pbrMetallicRoughness"]["metallicFactor"] == 0
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", None])
+@pytest.mark.parametrize("big", [False, True])
+def test_glb_obeys_the_specification(tmp_path: Path, kind: str | None, big: bool) -> None:
+    mesh = sphere(7 if big else 2)
+    if kind is None:
+        mesh.colors = np.clip(mesh.vertices + 0.5, 0, 1)
+    else:
+        mesh.uvs = np.clip(mesh.vertices[:, :2] + 0.5, 0, 1)
+        mesh.texture = np.random.default_rng(0).integers(0, 255, (33, 17, 3)).astype(np.uint8)
+    save(mesh, tmp_path / "a.glb", texture_format=kind or "jpeg", extras={"odd": "x" * 5})
+    document, binary = parse_glb((tmp_path / "a.glb").read_bytes())
+    check_gltf(document, binary, len(mesh.vertices), len(mesh.faces))
+    indices = document["accessors"][document["meshes"][0]["primitives"][0]["indices"]]
+    assert indices["componentType"] == (5125 if big else 5123)
+    assert set(document.get("extensionsRequired", [])) == ({"EXT_texture_webp"} if kind == "webp" else set())
+    if kind is not None:
+        view = document["bufferViews"][document["images"][0]["bufferView"]]
+        picture = Image.open(io.BytesIO(binary[view["byteOffset"] : view["byteOffset"] + view["byteLength"]]))
+        assert picture.size == (17, 33) and document["images"][0]["mimeType"] == f"image/{kind}"
+        assert Image.MIME[picture.format] == f"image/{kind}"
+
+
+def test_the_largest_short_index_is_not_used(tmp_path: Path) -> None:
+    """0xFFFF restarts a primitive: 65,535 vertices still fit in 16 bits, 65,536 do not."""
+    for count, component in ((65535, 5123), (65536, 5125)):
+        vertices = np.random.default_rng(0).random((count, 3)).astype(np.float32)
+        save(Mesh(vertices, np.array([[0, 1, count - 1]])), tmp_path / "a.glb")
+        document, _ = parse_glb((tmp_path / "a.glb").read_bytes())
+        accessor = document["accessors"][document["meshes"][0]["primitives"][0]["indices"]]
+        assert accessor["componentType"] == component
+
+
+def test_vertex_colours(tmp_path: Path) -> None:
+    mesh = sphere(2)
+    mesh.colors = np.clip(mesh.vertices * 0.5 + 0.5, 0, 1)
+    for suffix in FORMATS[:3]:
+        save(mesh, tmp_path / f"a{suffix}")
+    byte = mesh.colors * 255
+    assert np.abs(load(tmp_path / "a.ply").visual.vertex_colors[:, :3] - byte).max() <= 0.5 + 1e-4
+    assert np.abs(load(tmp_path / "a.obj").visual.vertex_colors[:, :3] - byte).max() <= 1
+    document, binary = parse_glb((tmp_path / "a.glb").read_bytes())
+    stored = read_accessor(document, binary, document["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"])
+    np.testing.assert_allclose(stored[:, :3] / 65535, srgb_to_linear(mesh.colors), atol=1e-5)  # glTF colours are linear
+    assert (stored[:, 3] == 65535).all()
+    assert srgb_to_linear(np.float32([[0.5]]))[0, 0] == pytest.approx(0.21404, abs=1e-5)
+
+
+def test_ply_takes_its_colours_from_the_texture_and_welds_seams(tmp_path: Path) -> None:
+    whole = textured()
+    split = Mesh(
+        whole.triangles.reshape(-1, 3),
+        np.arange(3 * len(whole.faces)),
+        uvs=whole.uvs[whole.faces].reshape(-1, 2),
+        texture=whole.texture,
+    )
+    save(split, tmp_path / "a.ply")
+    other = load(tmp_path / "a.ply")
+    assert other.is_watertight and len(other.vertices) == len(whole.vertices)
+    there = (other.vertices[:, 0] > 0.1) & (other.vertices[:, 1] > 0.1)
+    np.testing.assert_array_equal(other.visual.vertex_colors[there][:, :3], np.tile(CORNERS[1, 1], (there.sum(), 1)))
+
+
+def test_obj_shares_positions_across_seams(tmp_path: Path) -> None:
+    whole = textured()
+    split = Mesh(
+        whole.triangles.reshape(-1, 3),
+        np.arange(3 * len(whole.faces)),
+        uvs=whole.uvs[whole.faces].reshape(-1, 2),
+        texture=whole.texture,
+    )
+    save(split, tmp_path / "a.obj")
+    words = [line.split()[0] for line in (tmp_path / "a.obj").read_text().splitlines() if line]
+    assert words.count("v") == len(whole.vertices) and words.count("vt") == len(split.vertices)
+    assert load(tmp_path / "a.obj").volume == pytest.approx(volume(whole), rel=1e-5)
+
+
+def test_obj_names_with_spaces(tmp_path: Path) -> None:
+    written = save(textured(), tmp_path / "my chair.obj", name="my chair")
+    assert [path.name for path in written] == ["my chair.obj", "my_chair.mtl", "my_chair.jpg"]
+    assert load(tmp_path / "my chair.obj").visual.material.image.size == (64, 64)
+
+
+def test_stl_and_ply_headers(tmp_path: Path) -> None:
+    save(sphere(1), tmp_path / "a.stl", extras=EXTRAS)
+    data = (tmp_path / "a.stl").read_bytes()
+    assert len(data) == 84 + 50 * 32 and not data.startswith(b"solid")
+    save(sphere(1), tmp_path / "a.ply", extras=EXTRAS)
+    header = (tmp_path / "a.ply").read_bytes().split(b"end_header")[0].decode("ascii")
+    facts = [json.loads(line.removeprefix("comment ")) for line in header.splitlines() if line.startswith("comment {")]
+    assert {"seed": 7} in facts and {"π": [1, 2]} in facts
+
+
+def _usd_complaints(path: Path) -> list[str]:
+    """What USD's own validators say: all of them where this version has them in Python, else the older checker for AR viewers."""
+    from pxr import Usd, UsdUtils
+
+    if hasattr(UsdUtils, "ComplianceChecker"):
+        checker = UsdUtils.ComplianceChecker(arkit=True)
+        checker.CheckCompliance(str(path))
+        return [*checker.GetErrors(), *checker.GetFailedChecks()]
+    from pxr import UsdValidation
+
+    registry = UsdValidation.ValidationRegistry()
+    validators = registry.GetOrLoadAllValidators()
+    assert len(validators) > 20
+    return [error.GetMessage() for error in UsdValidation.ValidationContext(validators).Validate(Usd.Stage.Open(str(path)))]
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_usdz(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("pxr")
+    from pxr import Usd, UsdGeom, UsdShade
+
+    mesh = textured()
+    save(mesh, tmp_path / "a.usdz", extras=EXTRAS, texture_format=kind, name="4 chairs")
+    stage = Usd.Stage.Open(str(tmp_path / "a.usdz"))
+    assert UsdGeom.GetStageUpAxis(stage) == "Y" and UsdGeom.GetStageMetersPerUnit(stage) == 1.0
+    shapes = [prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]
+    assert len(shapes) == 1
+    shape = UsdGeom.Mesh(shapes[0])
+    np.testing.assert_array_equal(np.array(shape.GetPointsAttr().Get()), mesh.vertices[:, [1, 2, 0]])
+    np.testing.assert_array_equal(np.array(shape.GetFaceVertexIndicesAttr().Get()), mesh.faces.ravel())
+    st = np.array(UsdGeom.PrimvarsAPI(shape).GetPrimvar("st").Get())
+    np.testing.assert_allclose(st, mesh.uvs * [1, -1] + [0, 1], atol=1e-6)
+    assert UsdShade.MaterialBindingAPI(shapes[0]).ComputeBoundMaterial()[0].GetPath() == "/Asset/Material"
+    assert stage.GetRootLayer().customLayerData["seed"] == 7
+    assert _usd_complaints(tmp_path / "a.usdz") == []
+    with pytest.raises(ConfigError):
+        save(mesh, tmp_path / "b.usdz", texture_format="webp")
+    save(sphere(2).with_(colors=np.full((66, 3), 0.5, np.float32)), tmp_path / "b.usdz")
+    assert Usd.Stage.Open(str(tmp_path / "b.usdz"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.usdz", "b.usdz"]
+
+
+def test_texture_encodings() -> None:
+    rng = np.random.default_rng(0)
+    ramp = np.stack([*np.meshgrid(np.arange(128), np.arange(64)), np.full((64, 128), 90)], axis=-1).astype(np.uint8)
+    for name, largest in (("png", 0), ("jpeg", 12), ("webp", 40), ("jpg", 12)):
+        back = np.asarray(Image.open(io.BytesIO(encode_texture(ramp, texture_format(name)))).convert("RGB")).astype(int)
+        assert np.abs(back - ramp).max() <= largest
+    noise = rng.integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    sizes = [len(encode_texture(noise, texture_format("jpeg"), quality)) for quality in (10, 50, 95)]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[2] / 3
+    for wrong in (0, 101):
+        with pytest.raises(ConfigError):
+            encode_texture(noise, texture_format("jpeg"), wrong)
+    with pytest.raises(ConfigError):
+        texture_format("gif")
+
+
+def test_sampling_is_bilinear_between_texel_centres() -> None:
+    texture = np.array([[[0, 0, 0], [200, 0, 0]], [[0, 100, 0], [200, 100, 0]]], np.uint8)
+    uvs = np.array([[0.25, 0.25], [0.75, 0.75], [0.5, 0.5], [0, 0], [1, 1]], np.float32)
+    expected = np.array([[0, 0, 0], [200, 100, 0], [100, 50, 0], [0, 0, 0], [200, 100, 0]]) / 255
+    np.testing.assert_allclose(sample_texture(texture, uvs), expected, atol=1e-6)
+
+
+def test_bad_requests_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    mesh = textured()
+    for name in ("a.fbx", "a", "a.glb.zip"):
+        with pytest.raises(OutputError, match=r"\.glb \.obj \.ply \.stl \.usdz"):
+            save(mesh, tmp_path / name)
+    nan = mesh.with_(vertices=np.where(np.arange(258)[:, None] == 3, np.nan, mesh.vertices))
+    wrong: list[Mesh] = [
+        nan,
+        Mesh(mesh.vertices, np.zeros((0, 3))),
+        mesh.with_(faces=mesh.faces + 1),
+        mesh.with_(uvs=None),
+        mesh.with_(uvs=mesh.uvs[:-1]),
+        mesh.with_(texture=mesh.texture.astype(np.float32)),
+    ]
+    for bad in wrong:
+        with pytest.raises(MeshError):
+            save(bad, tmp_path / "a.glb")
+    with pytest.raises(ConfigError):
+        save(mesh, tmp_path / "a.glb", texture_format="tiff")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_place_that_cannot_be_written(tmp_path: Path, suffix: str) -> None:
+    if suffix == ".usdz":
+        pytest.importorskip("pxr")
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OutputError):
+        save(textured(), tmp_path / "file" / f"a{suffix}")
+    (tmp_path / f"folder{suffix}").mkdir()
+    with pytest.raises(OutputError):
+        save(textured(), tmp_path / f"folder{suffix}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", f"folder{suffix}"]
+
+
+def test_obj_leaves_none_of_its_files_when_one_cannot_be_written(tmp_path: Path) -> None:
+    for blocked in ("a.mtl", "a.jpg"):
+        (tmp_path / blocked).mkdir()
+        with pytest.raises(OutputError):
+            save(textured(), tmp_path / "a.obj")
+        assert [path.name for path in tmp_path.iterdir()] == [blocked]
+        (tmp_path / blocked).rmdir()
+
+
+_FULL_DISK = """
+import resource, signal, sys
+from geco.errors import OutputError
+from geco.mesh.export import save
+from tests.mesh.test_export import textured
+mesh = textured(512)
+import PIL.JpegImagePlugin
+if sys.argv[1].endswith(".usdz"):
+    import pxr.Usd
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+try:
+    save(mesh, sys.argv[1], texture_format="png")
+except OutputError as error:
+    print("refused:", error)
+"""
+
+
+@pytest.mark.parametrize(("suffix", "missing"), [(suffix, 1) for suffix in FORMATS] + [(".usdz", 10_000)])
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, suffix: str, missing: int) -> None:
+    """Room for all but the last bytes of the largest file (with 10,000 missing, USDZ cannot even write its layer)."""
+    if suffix == ".usdz":
+        pytest.importorskip("pxr")
+    target = tmp_path / f"a{suffix}"
+    written = save(textured(512), target, texture_format="png")
+    room = max(path.stat().st_size for path in written) - missing
+    for path in written:
+        path.unlink()
+    target.write_bytes(b"the old one")
+    result = subprocess.run([sys.executable, "-c", _FULL_DISK, str(target), str(room)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "refused: cannot write" in result.stdout and str(target) in result.stdout
+    assert target.read_bytes() == b"the old one"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_usdz_aligns_its_files(tmp_path: Path) -> None:
+    pytest.importorskip("pxr")
+    save(textured(), tmp_path / "a.usdz")
+    data = (tmp_path / "a.usdz").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.usdz") as package:
+        entries = package.infolist()
+        assert [entry.filename for entry in entries] == ["asset.usdc", "texture.jpg"] and package.testzip() is None
+    for entry in entries:
+        name, extra = struct.unpack_from("<HH", data, entry.header_offset + 26)
+        start = entry.header_offset + 30 + name + extra
+        assert entry.compress_type == zipfile.ZIP_STORED and start % 64 == 0
+        assert data[start:].startswith(b"PXR-USDC" if entry.filename.endswith("usdc") else b"\xff\xd8")
+
+
+def test_every_refusal_has_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(GecoError) as caught:
+        save(textured(), tmp_path / "a.xyz")
+    assert caught.value.remedy
