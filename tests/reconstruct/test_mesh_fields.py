@@ -75,13 +75,13 @@ def test_chunks_change_no_field(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tiny.model("mesh").double()
     planes = torch.randn(2, 3, 4, 8, 8, dtype=torch.float64, requires_grad=True)
     whole = made.synthesizer.fields(planes, everywhere=True)
-    (expected,) = torch.autograd.grad(whole.sdf.sum() + whole.deformation.sum() + whole.weights.sum(), planes)
+    (expected,) = torch.autograd.grad(whole.sdf.sum() + whole.deformation.sum() + torch.stack(whole.weights).sum(), planes)
     monkeypatch.setattr(mesh_module, "POINTS_AT_ONCE", 100)
     monkeypatch.setattr(mesh_module, "CUBES_AT_ONCE", 70)
     pieces = made.synthesizer.fields(planes, everywhere=True)
-    for name in ("sdf", "deformation", "weights"):
+    for name in ("sdf", "deformation", "weights", "cubes"):
         torch.testing.assert_close(getattr(whole, name), getattr(pieces, name))
-    (found,) = torch.autograd.grad(pieces.sdf.sum() + pieces.deformation.sum() + pieces.weights.sum(), planes)
+    (found,) = torch.autograd.grad(pieces.sdf.sum() + pieces.deformation.sum() + torch.stack(pieces.weights).sum(), planes)
     torch.testing.assert_close(found, expected)
 
 
@@ -175,3 +175,14 @@ def test_half_precision_gives_nearly_the_same_fields(kind: tiny.Kind, dtype: tor
     half = made.to(dtype).surfaces(images, cameras)[0].color(points)
     assert half.dtype == np.float32
     assert 0 < np.abs(half - exact).max() < 0.05
+
+
+def test_normals_of_a_sphere_point_outwards_and_of_nothing_upwards() -> None:
+    made, planes = tiny.sphere("mesh", radius=0.6, grid_res=24)
+    mesh = made.synthesizer.geometry(planes)
+    vertices = mesh.vertices[0]
+    normals = mesh_module.vertex_normals(vertices, mesh.faces[0])
+    outwards = vertices / vertices.norm(dim=1, keepdim=True)
+    assert (normals * outwards).sum(1).min() > 0.99
+    lonely = mesh_module.vertex_normals(torch.zeros(4, 3), torch.tensor([[0, 1, 2]]))
+    assert lonely.tolist() == [[0, 0, 1]] * 4

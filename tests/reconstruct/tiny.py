@@ -78,7 +78,7 @@ def sphere(kind: Kind, radius: float = 0.6, side: int = 129, **changes: Any) -> 
 def _sum_of_squares(net: nn.Sequential, channels: int, output: int, gain: float, radius: float) -> None:
     first = net[0].weight
     first[0, 0], first[0, channels] = 1.0, 1.0  # channel 0 of planes xy and xz
-    first[1, 1] = 1.0  # the constant of plane xy
+    first[1, 1], first[1, channels + 1] = 0.5, 0.5  # the constant: half of it is missing beyond either plane
     for layer in (net[2], net[4]):
         layer.weight[0, 0], layer.weight[1, 1] = 1.0, 1.0
     sign = 1.0 if gain > 0 else -1.0

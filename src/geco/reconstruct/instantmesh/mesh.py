@@ -25,14 +25,16 @@ class GridFields:
     Attributes:
         sdf: (B, N, 1) after the empty-shape rule.
         deformation: (B, N, 3) world units, bounded by 1 / (R * multiplier).
-        weights: (B, R^3, 21) raw beta, alpha, gamma.
+        cubes: per item (K,) numbers of the cubes whose weights were evaluated, those that the surface crosses among them.
+        weights: per item (K, 21) their raw beta, alpha, gamma.
         empty_penalty: (B,) 0 for shapes with a surface.
         weight_penalty: scalar, mean square of the weights evaluated.
     """
 
     sdf: Tensor
     deformation: Tensor
-    weights: Tensor
+    cubes: list[Tensor]
+    weights: list[Tensor]
     empty_penalty: Tensor
     weight_penalty: Tensor
 
@@ -94,27 +96,27 @@ class MeshSynthesizer(nn.Module):
             planes: (B, 3, C, H, W).
             resolution: cubes a side; None takes the trained one.
             everywhere: evaluate deformation and weights at every corner and cube, as the reference does. Else only
-                where the surface passes, which gives the same mesh for a fraction of time and memory; they are 0
-                elsewhere, and ``weight_penalty`` is over the cubes evaluated.
+                where the surface passes, which gives the same mesh for a fraction of time and memory; the
+                deformation is 0 elsewhere, and ``weight_penalty`` is over the cubes evaluated.
         """
         resolution = resolution or self.grid_res
         corners, cubes = self.grid(planes.device, resolution)
         sdf, empty_penalty = fill_empty(self.sdf(planes, corners), resolution)
         if everywhere:
             deformation = self.deformation(planes, corners, resolution)
-            weights = self.cube_weights(planes, corners, cubes)
-            return GridFields(sdf, deformation, weights, empty_penalty, weights.square().mean())
-        deformation = sdf.new_zeros(*sdf.shape[:2], 3)
-        weights = sdf.new_zeros(len(sdf), len(cubes), sum(CUBE_WEIGHTS))
-        squares = []
-        for i in range(len(sdf)):
-            crossed = surface_cubes(sdf[i, :, 0], resolution)
-            used = torch.unique(cubes[crossed])
-            deformation[i, used] = self.deformation(planes[i : i + 1], corners[used], resolution)[0]
-            part = self.cube_weights(planes[i : i + 1], corners, cubes[crossed])[0]
-            weights[i, crossed] = part
-            squares.append(part.square().mean())
-        return GridFields(sdf, deformation, weights, empty_penalty, torch.stack(squares).mean())
+            numbers = [torch.arange(len(cubes), device=cubes.device)] * len(planes)
+            weights = list(self.cube_weights(planes, corners, cubes))
+        else:
+            deformation = sdf.new_zeros(*sdf.shape[:2], 3)
+            numbers, weights = [], []
+            for i, item in enumerate(planes.split(1)):
+                numbers.append(surface_cubes(sdf[i, :, 0], resolution))
+                crossing = cubes[numbers[i]]
+                used = torch.unique(crossing)
+                deformation[i, used] = self.deformation(item, corners[used], resolution)[0]
+                weights.append(self.cube_weights(item, corners, crossing)[0])
+        penalty = torch.stack([w.square().mean() for w in weights]).mean()
+        return GridFields(sdf, deformation, numbers, weights, empty_penalty, penalty)
 
     def geometry(
         self, planes: Tensor, resolution: int | None = None, training: bool = False, everywhere: bool = False
@@ -127,13 +129,26 @@ class MeshSynthesizer(nn.Module):
         fields = self.fields(planes, resolution, everywhere)
         extractor = FlexiCubes(weight_scale=self.weight_scale)
         vertices, faces, deviations = [], [], []
-        for sdf, deformation, weights in zip(fields.sdf, fields.deformation, fields.weights):
+        for i, weights in enumerate(fields.weights):
             beta, alpha, gamma = weights.split(CUBE_WEIGHTS, dim=-1)
-            found = extractor(corners + deformation, sdf[:, 0], cubes, resolution, beta, alpha, gamma[:, 0], training=training)
+            moved, own = corners + fields.deformation[i], cubes[fields.cubes[i]]
+            found = extractor(moved, fields.sdf[i, :, 0], own, resolution, beta, alpha, gamma[:, 0], training=training)
             vertices.append(found[0])
             faces.append(found[1])
             deviations.append(found[2])
         return MeshGeometry(vertices, faces, fields, torch.cat([d.reshape(-1) for d in deviations]).mean())
+
+
+def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """Area-weighted unit normals (V, 3), differentiable; (0, 0, 1) where no face has an area (the public renderer's rule)."""
+    corners = vertices[faces]
+    spanned = torch.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], dim=-1)
+    total = torch.zeros_like(vertices)
+    for corner in range(3):
+        total = total.index_add(0, faces[:, corner], spanned)
+    upward = torch.tensor([0.0, 0.0, 1.0], dtype=total.dtype, device=total.device)
+    total = torch.where(total.square().sum(-1, keepdim=True) > 1e-20, total, upward)
+    return torch.nn.functional.normalize(total, dim=-1)
 
 
 def _features(planes: Tensor, points: Tensor) -> Tensor:
