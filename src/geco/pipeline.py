@@ -54,11 +54,11 @@ class GecoPipeline:
         name = str(model)
         if name.count("/") == 1 and not name.startswith((".", "/")) and not folder.suffix:
             return cls(_torch_backend(name, device))
-        raise WeightsError(f"no model {name!r}: neither 'small', a model folder, nor a hub id", "See `geco info` for what is there.")
+        raise WeightsError(
+            f"no model {name!r}: neither 'small', a model folder, nor a hub id", "See `geco info` for what is there."
+        )
 
-    def __call__(
-        self, picture: Any, seed: int = 0, options: AssetOptions | None = None, cutout: str = "auto"
-    ) -> Asset:
+    def __call__(self, picture: Any, seed: int = 0, options: AssetOptions | None = None, cutout: str = "auto") -> Asset:
         """One picture to one asset.
 
         Args:
@@ -73,7 +73,12 @@ class GecoPipeline:
         return next(self.samples(picture, [seed], options, cutout))
 
     def samples(
-        self, picture: Any, seeds: Sequence[int], options: AssetOptions | None = None, cutout: str = "auto", steps: str | None = None
+        self,
+        picture: Any,
+        seeds: Sequence[int],
+        options: AssetOptions | None = None,
+        cutout: str = "auto",
+        steps: str | None = None,
     ) -> Iterator[Asset]:
         """One asset a seed, as each is ready. The picture is read and encoded once; the seeds run as one batch.
 
@@ -117,7 +122,7 @@ def _torch_backend(source: str, device: str | None) -> Backend:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("torch", "torch", f"the model {source!r}") from error
-    from geco.torch_runtime.load import load_backend
+    from geco.torch_runtime.folder import load_backend
 
     return load_backend(source, device)
 

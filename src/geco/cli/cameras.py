@@ -48,5 +48,5 @@ def describe(rig: Any) -> dict[str, Any]:
         "elevation_degrees": list(rig.elevations),
         "c2w": rig.poses().tolist(),
         "intrinsics_normalised": cameras.intrinsics(rig.fov).tolist(),
-        "conventions": "world z up; camera x right, y up, looking along -z; azimuth 0 on +x, 90 on +y; azimuths relative to the input",
+        "conventions": "world z up; camera x right, y up, looks along -z; azimuth 0 on +x, 90 on +y, relative to the input",
     }

@@ -129,7 +129,10 @@ def _report(job: Job, output: Any, asset: Asset, options: argparse.Namespace) ->
         print(json.dumps(line), flush=True)
     elif not options.quiet:
         stages = " · ".join(f"{name} {seconds:.2f}" for name, seconds in asset.timings.items() if name != "total")
-        print(f"{output.mesh}  {asset.facts['faces']:,} faces  seed {asset.seed}  {asset.timings['total']:.2f} s ({stages})", flush=True)
+        print(
+            f"{output.mesh}  {asset.facts['faces']:,} faces  seed {asset.seed}  {asset.timings['total']:.2f} s ({stages})",
+            flush=True,
+        )
 
 
 def _save_views(asset: Asset, path: Any) -> None:

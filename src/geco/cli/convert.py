@@ -1,0 +1,52 @@
+"""``geco convert``: public weights to one safetensors folder that ``geco run --model`` takes."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from geco.errors import MissingExtraError
+
+
+def add(commands: Any) -> None:
+    """Add the command's arguments."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "convert",
+        help="public Zero123++ and InstantMesh weights to one model folder",
+        description="Read public weights strictly, fetch what is not here (its licence is printed), write one safetensors folder.",
+        epilog="Example: geco convert --unet TencentARC/InstantMesh --reconstructor instant-mesh-large -o models/full",
+    )
+    command.add_argument(
+        "--multiview",
+        default="sudo-ai/zero123plus-v1.2",
+        metavar="ID|DIR",
+        help="Zero123++ hub id or diffusers folder (default: sudo-ai/zero123plus-v1.2)",
+    )
+    command.add_argument(
+        "--unet",
+        metavar="ID|FILE",
+        help="another UNet: TencentARC/InstantMesh (white background), or its .bin file",
+    )
+    command.add_argument(
+        "--reconstructor",
+        default="instant-mesh-large",
+        metavar="NAME|FILE",
+        help="instant-{nerf,mesh}-{base,large} or a .ckpt file (default: instant-mesh-large)",
+    )
+    command.add_argument("--rig", help="camera rig of the views (default: read off the source, else zero123plus-v1.2)")
+    command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write")
+    command.set_defaults(function=convert)
+
+
+def convert(options: argparse.Namespace) -> int:
+    """Convert both halves; the folder's own card is written last, so a folder that has one is whole."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("torch", "torch", "geco convert") from error
+    from geco.torch_runtime.folder import convert_public
+
+    card = convert_public(options.multiview, options.reconstructor, options.output, options.unet, options.rig)
+    print(f"{options.output}: {card['licence']}")
+    print(f"Use it with: geco run PICTURE --model {options.output}")
+    return 0

@@ -1,0 +1,1 @@
+"""Every model on torch, behind the same face as the embedded one."""

@@ -1,0 +1,65 @@
+"""A :class:`geco.backend.Backend` on torch: both families of networks, any device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from geco.backend import ModelCard
+from geco.multiview.generate import GenerationSettings, generate_views
+from geco.multiview.interface import MultiViewNetwork, ViewCodec
+from geco.reconstruct.interface import SurfaceFields
+
+Floats = NDArray[np.float32]
+# views (1, 6, 3, H, W) and condition picture (1, 3, S, S), both in [0, 1] -> fields
+Reconstruct = Callable[[Tensor, Tensor], SurfaceFields]
+
+
+class TorchBackend:
+    """Networks, codec and settings of one model, joined.
+
+    Args:
+        card: what the pipeline asks.
+        network: makes views, on ``device``.
+        codec: between pictures and the network's space.
+        generation: one step, or a sampler and its settings.
+        reconstruct: views to fields.
+        device: where the networks live.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        network: MultiViewNetwork,
+        codec: ViewCodec,
+        generation: GenerationSettings,
+        reconstruct: Reconstruct,
+        device: torch.device,
+    ) -> None:
+        self.card = card
+        self.network, self.codec, self.generation = network, codec, generation
+        self._reconstruct, self._device = reconstruct, device
+
+    @torch.no_grad()
+    def generate(self, picture: Floats, seeds: Sequence[int]) -> Floats:
+        """(S, S, 3) over white -> (len(seeds), 6, H, W, 3), all in [0, 1]."""
+        views = generate_views(self.network, self.codec, self._tensor(picture), seeds, self.generation)
+        return _numpy(views)
+
+    @torch.no_grad()
+    def reconstruct(self, views: Floats, picture: Floats) -> SurfaceFields:
+        """(6, H, W, 3) and (S, S, 3) in [0, 1] -> the surface's fields."""
+        return self._reconstruct(self._tensor(views)[None], self._tensor(picture)[None])
+
+    def _tensor(self, pictures: Floats) -> Tensor:
+        """(..., H, W, 3) numpy -> (..., 3, H, W) on the device."""
+        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, -1, -3))).to(self._device, torch.float32)
+
+
+def _numpy(pictures: Tensor) -> Floats:
+    """(..., 3, H, W) -> (..., H, W, 3) float32 on the CPU, contiguous."""
+    return np.ascontiguousarray(np.moveaxis(pictures.float().cpu().numpy(), -3, -1))

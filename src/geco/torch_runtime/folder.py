@@ -1,0 +1,130 @@
+"""The model folder of the torch runtime: a card, the multi-view half and the reconstructor half, each in its own folder.
+
+``config.json`` says which family; ``multiview/`` and ``reconstructor/`` are folders of the family's own loaders.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geco.backend import ModelCard
+from geco.cameras import camera_vectors, rig
+from geco.device import Placement, choose
+from geco.errors import WeightsError
+from geco.files import atomic_write
+from geco.multiview.generate import GenerationSettings
+from geco.reconstruct.interface import SurfaceFields
+from geco.torch_runtime.backend import TorchBackend
+
+FORMAT = "geco-model-1"
+CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
+# Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320 px views can fill.
+FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE = 128, 1024, 512
+
+
+def convert_public(
+    multiview: str | os.PathLike[str],
+    reconstructor: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    unet: str | os.PathLike[str] | None = None,
+    rig_name: str | None = None,
+) -> dict[str, Any]:
+    """Public Zero123++ and InstantMesh weights as one model folder; returns its card.
+
+    Raises:
+        WeightsError: a source is missing, damaged or of another model. OutputError: the folder cannot be written.
+    """
+    from geco.public_weights import instantmesh
+    from geco.public_weights.zero123plus import convert_zero123plus
+
+    folder = Path(output)
+    views = convert_zero123plus(multiview, folder / MULTIVIEW, unet, rig_name)
+    instantmesh.convert(reconstructor, folder / RECONSTRUCTOR)
+    return write_card(folder, "full", f"views: {views['licence']}; reconstructor: {reconstructor}")
+
+
+def write_card(folder: Path, family: str, licence: str, facts: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Write the folder's card, after both halves are there."""
+    card = {"format": FORMAT, "family": family, "licence": licence, "facts": facts or {}}
+    atomic_write(folder / CARD, json.dumps(card, indent=1).encode())
+    return card
+
+
+def load_backend(source: str, device: str | None = None) -> TorchBackend:
+    """A model folder, ready to run.
+
+    Raises:
+        WeightsError: it is not a model folder, or a part is missing or damaged.
+    """
+    folder = Path(source)
+    card = read_card(folder)
+    placement = choose(device)
+    build = {"full": _full, "small": _small}.get(card["family"])
+    if build is None:
+        raise WeightsError(f"{folder / CARD} names the family {card['family']!r}", "Known are full and small.")
+    return build(folder, card, placement)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The folder's card; raises :class:`WeightsError` naming what is wrong."""
+    path = folder / CARD
+    if not path.is_file():
+        raise WeightsError(f"{path} does not exist", "Give a folder written by geco convert or by training.")
+    try:
+        card = json.loads(path.read_text())
+        if card["format"] != FORMAT:
+            raise WeightsError(f"{path} describes {card['format']!r}, not {FORMAT!r}", "Give the model's top folder.")
+        return {"facts": {}, **card, "family": str(card["family"]), "licence": str(card["licence"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path} is not a model card: {error!r}", "Convert or train the model again.") from error
+
+
+def _full(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBackend:
+    """Zero123++ in the placement's format and InstantMesh in float32 (a twentieth of the work)."""
+    from geco.public_weights import instantmesh
+    from geco.public_weights.zero123plus import load_zero123plus
+
+    device = placement.device
+    views = load_zero123plus(folder / MULTIVIEW, device, placement.dtype)
+    model = instantmesh.load(folder / RECONSTRUCTOR, device)
+    cameras = rig(views.card["rig"])
+    vectors = torch.from_numpy(camera_vectors(cameras.poses(), cameras.fov))[None].to(device)
+
+    def reconstruct(pictures: Tensor, _: Tensor) -> SurfaceFields:
+        return model.surfaces(pictures, vectors)[0]
+
+    facts = {"rig": cameras.name, "generation": vars(views.generation), **card["facts"]}
+    described = ModelCard(
+        str(folder), FULL_PICTURE_SIZE, views.card["foreground_ratio"], FULL_RESOLUTION, FULL_TEXTURE_SIZE, card["licence"], facts
+    )
+    return TorchBackend(described, views.network, views.codec, views.generation, reconstruct, device)
+
+
+def _small(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBackend:
+    """The small family, straight from training."""
+    from geco.multiview.small.codec import PixelCodec
+    from geco.multiview.small.weights import load_small
+    from geco.reconstruct.small.model import SmallReconstructor
+    from geco.reconstruct.small.surface import SmallSurface
+
+    device = placement.device
+    network = load_small(folder / MULTIVIEW, device)
+    model = SmallReconstructor.load(folder / RECONSTRUCTOR).to(device)
+
+    def reconstruct(pictures: Tensor, picture: Tensor) -> SurfaceFields:
+        return SmallSurface(model, model.encode(pictures, picture))
+
+    facts = card["facts"]
+    generation = GenerationSettings(**facts.get("generation", {"kind": "ddim", "steps": 4, "clip": 1.0, "eta": 1.0}))
+    size = network.config.size
+    described = ModelCard(
+        str(folder), size, network.config.foreground_ratio, facts.get("resolution", size), facts.get("texture_size", 512),
+        card["licence"], facts,
+    )  # fmt: skip
+    return TorchBackend(described, network, PixelCodec(size), generation, reconstruct, device)
