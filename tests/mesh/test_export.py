@@ -348,7 +348,8 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, suffix
     for path in written:
         path.unlink()
     target.write_bytes(b"the old one")
-    result = subprocess.run([sys.executable, "-c", _FULL_DISK, str(target), str(room)], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", _FULL_DISK, str(target), str(room)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert result.returncode == 0, result.stderr
     assert "refused: cannot write" in result.stdout and str(target) in result.stdout
     assert target.read_bytes() == b"the old one"
