@@ -73,7 +73,7 @@ def run(name: str, folder: Path) -> tuple[dict[str, dict[str, float]], dict[str,
     facts = {
         "parameters": sum(p.numel() for p in model.parameters()),
         "ckpt_gb": gigabytes(checkpoint.stat().st_size),
-        "safetensors_gb": gigabytes((folder / "converted" / instantmesh.WEIGHTS).stat().st_size),
+        "safetensors_gb": gigabytes((folder / "converted" / f"{instantmesh.PART}.safetensors").stat().st_size),
         "planes": list(planes.shape),
         "surface_cubes": len(grid.cubes),
         "vertices": len(vertices),

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from geco.errors import WeightsError
 from geco.public_weights import instantmesh
 from geco.reconstruct.instantmesh.config import RELEASED
 from geco.reconstruct.instantmesh.model import InstantMesh
+from geco.weights import read_card, write_folder
 from tests.reconstruct import tiny
 
 
@@ -114,8 +115,8 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
         instantmesh.read(tmp_path / "other.ckpt")
     with pytest.raises(WeightsError, match="none of the released"):
         instantmesh.convert(write(tmp_path / "tiny.ckpt", tiny.model("mesh")), tmp_path / "out")
-    with pytest.raises(WeightsError, match="Known: instant-nerf-base"):
-        instantmesh.fetch("instant-mesh-huge")
+    with pytest.raises(WeightsError, match=r"do not exist.*instant-nerf-base"):
+        instantmesh.convert("instant-mesh-huge", tmp_path / "out")
 
 
 class Harm:
@@ -140,11 +141,18 @@ def _cut(folder: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-100])
 
 
-def _edit(folder: Path) -> None:
+def _flip(folder: Path) -> None:
     weights = folder / "model.safetensors"
-    state = load_file(weights)
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+
+
+def _edit(folder: Path) -> None:
+    card = read_card(folder)
+    state = load_file(folder / "model.safetensors")
     state["transformer.norm.bias"] = torch.zeros(3)
-    save_file(state, weights)
+    write_folder(folder, card, {"model": state})
 
 
 def _setting(folder: Path) -> None:
@@ -160,7 +168,8 @@ def _setting(folder: Path) -> None:
         (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors"),
         (lambda folder: (folder / "config.json").write_text("{"), "config.json"),
         (lambda folder: (folder / "config.json").write_text('{"format": "other"}'), "other"),
-        (_cut, "model.safetensors"),
+        (_cut, "truncated"),
+        (_flip, "SHA-256"),
         (_edit, "transformer.norm.bias"),
         (_setting, "triplane_high_res"),
     ],

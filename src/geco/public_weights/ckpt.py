@@ -35,7 +35,9 @@ def read_torch_file(path: str | Path) -> dict[str, object]:
             found = torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "Weights only load failed" in str(error) and "Unsupported" in str(error):
-            raise WeightsError(f"{source} holds objects other than weights", "It is not the published checkpoint; not loaded.") from error
+            raise WeightsError(
+                f"{source} holds objects other than weights", "It is not the published checkpoint; not loaded."
+            ) from error
         raise WeightsError(f"{source} is not a readable torch checkpoint", _DOWNLOAD_AGAIN) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise WeightsError(f"{source} is not a readable torch checkpoint", _DOWNLOAD_AGAIN) from error
@@ -55,7 +57,8 @@ def check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], sourc
     shapes = [key for key in wanted if key in state and state[key].shape != wanted[key].shape]
     if missing:
         raise WeightsError(
-            f"{source} lacks {missing[0]!r}{_others(missing)}", "It is incomplete, or belongs to another model: check which one it is."
+            f"{source} lacks {missing[0]!r}{_others(missing)}",
+            "It is incomplete, or belongs to another model: check which one it is.",
         )
     if unexpected:
         raise WeightsError(
