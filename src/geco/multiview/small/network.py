@@ -61,7 +61,7 @@ class SmallMultiView(nn.Module):
         if condition.keep is not None:
             picture = picture * condition.keep.to(picture.dtype)[:, None, None, None]
         patches = functional.pixel_unshuffle(picture, self.config.patch)
-        embedding = functional.silu(self.clean).expand(len(picture), -1)
+        embedding = functional.silu(self.clean).expand(picture.shape[0], -1)
         stored: list[Tensor] = []
         self._trunk(torch.cat([patches, patches], dim=1), embedding, 1, stored, write=True)
         return ConditionState({"patches": patches} | {f"tokens.{index}": tokens for index, tokens in enumerate(stored)})
