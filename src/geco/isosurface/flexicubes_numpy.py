@@ -31,7 +31,7 @@ def extract(grid: FlexiGrid) -> tuple[Floats, Ints]:
     cubes, case, rows = _crossing_cubes(grid)
     if len(case) == 0:
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)
-    _untangle(case, cubes)
+    case = untangled(case, cubes)
     table = tables()
 
     # One entry for every (cube, crossed edge).
@@ -95,12 +95,12 @@ def _crossing_cubes(grid: FlexiGrid) -> tuple[Ints, Index, Index | slice]:
     return grid.cubes[rows], case[rows].astype(np.intp), rows
 
 
-def _untangle(case: Index, cubes: Ints) -> None:
-    """Invert, in place, both of two problem cases that meet at their ambiguous face (see `Tables.problem_face`)."""
+def untangled(case: Index, cubes: Ints) -> Index:
+    """The cases (C,) with both of two problem cases that meet at their ambiguous face inverted (`Tables.problem_face`)."""
     face_of = tables().problem_face[case]
     problem = np.flatnonzero(face_of >= 0)
     if len(problem) < 2:
-        return
+        return case
     corners, face = cubes[problem], face_of[problem]
     inverted = np.zeros(len(problem), bool)
     for f, direction in enumerate(FACE_DIRECTION):
@@ -109,7 +109,9 @@ def _untangle(case: Index, cubes: Ints) -> None:
         step = int(np.flatnonzero((np.abs(direction) == CORNERS).all(axis=1))[0])
         mine, theirs = (step, 0) if direction.sum() > 0 else (0, step)
         inverted[ask] = np.isin(corners[ask, mine], corners[:, theirs])
+    case = case.copy()
     case[problem[inverted]] = 255 - case[problem[inverted]]
+    return case
 
 
 def _number_vertices(dual_count: Index) -> tuple[Index, int]:

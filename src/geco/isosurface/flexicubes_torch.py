@@ -226,16 +226,17 @@ def _least_error(points: Tensor, origin: Tensor, group: Tensor, count: int, grad
     """(count, 3) points of least squared distance to the tangent planes of their group's crossings (M, 3)."""
     normals = torch.nn.functional.normalize(gradient(points), dim=-1)
     local = points - origin
-    centre = _mean(local, group, count)
-    a = points.new_zeros(count, 3, 3).index_add(0, group, normals[:, :, None] * normals[:, None, :])
-    b = points.new_zeros(count, 3).index_add(0, group, normals * (normals * local).sum(dim=-1, keepdim=True))
-    # Normal equations in double precision: single would lose the small pull beside the planes.
-    pull = QEF_PULL**2
-    a = a.double() + pull * torch.eye(3, dtype=torch.double, device=points.device)
-    solution = torch.linalg.solve(a, b.double() + pull * centre.double()).to(points.dtype)
     owner = torch.empty(count, dtype=torch.long, device=group.device)
     owner[group] = torch.arange(len(group), device=group.device)
-    return solution + origin[owner]
+    row = torch.arange(len(group), device=group.device)
+    first = torch.full((count,), len(group), device=group.device).scatter_reduce(0, group, row, "amin")
+    # Seven rows for the planes (no dual vertex has more edges), three that pull towards the crossings' mean.
+    planes, targets = points.new_zeros(count, 10, 3), points.new_zeros(count, 10, 1)
+    planes[group, row - first[group]] = normals
+    targets[group, row - first[group], 0] = (normals * local).sum(dim=-1)
+    planes[:, 7:] = QEF_PULL * torch.eye(3, dtype=points.dtype, device=points.device)
+    targets[:, 7:, 0] = QEF_PULL * _mean(local, group, count)
+    return torch.linalg.lstsq(planes, targets).solution[..., 0] + origin[owner]
 
 
 def _split(quads: Tensor, first_diagonal: Tensor) -> Tensor:
