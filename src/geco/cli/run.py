@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from geco.errors import GecoError, OutputError
@@ -99,8 +100,6 @@ def _one(pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse
     seeds = [output.seed for output in job.outputs]
     assets = pipeline.samples(str(job.picture), seeds, asset_options, options.cutout, job.steps)
     for output, asset in zip(job.outputs, assets):
-        import time
-
         start = time.perf_counter()
         asset.save(output.mesh, texture_format=options.texture_format)
         asset.timings["save"] = time.perf_counter() - start

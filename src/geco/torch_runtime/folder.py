@@ -45,7 +45,7 @@ def convert_public(
 
     folder = Path(output)
     views = convert_zero123plus(multiview, folder / MULTIVIEW, unet, rig_name)
-    instantmesh.convert(reconstructor, folder / RECONSTRUCTOR)
+    instantmesh.convert(str(reconstructor), folder / RECONSTRUCTOR)
     return write_card(folder, "full", f"views: {views['licence']}; reconstructor: {reconstructor}")
 
 
