@@ -22,12 +22,18 @@ def voxel_centres(size: int, half_extent: float) -> np.ndarray:
 
 
 def lifting_coordinates(config: SmallReconstructorConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Where every voxel lies in the seven pictures: (7, N, 2) in [-1, 1] and depth - radius (7, N)."""
+    """Where every voxel lies in the seven pictures: (7, N, 2) in [-1, 1] and depth - radius (7, N).
+
+    Places are moved to the nearest pixel centre of a map of the full view size (at most half a pixel), so that at
+    inference lifting is one plain gather from the half-size map doubled bilinearly.
+    """
     cameras = rig(config.rig)
     nominal = orbit_poses(0.0, config.picture_elevation, cameras.radius)[None]
     points = voxel_centres(config.volume_size, config.half_extent)
     where, depth = project(points, np.concatenate([cameras.poses(), nominal]), cameras.fov)
-    return where * 2 - 1, depth - np.float32(cameras.radius)
+    pixel = np.clip(np.floor(where * config.view_size), 0, config.view_size - 1)
+    snapped = ((pixel + 0.5) / config.view_size).astype(np.float32)
+    return snapped * 2 - 1, depth - np.float32(cameras.radius)
 
 
 class _SparseProduct(torch.autograd.Function):
@@ -131,8 +137,11 @@ class VolumeNet(nn.Module):
         batch = seen.shape[0]
         views = torch.relu(seen + self.view_depth * self.depth + self.view_bias).flatten(1, 2)
         position = self.position.expand(batch, -1, -1)
-        x = self.enter(torch.relu(self.mix(torch.cat([views, position], dim=1))))
-        x = x.reshape(batch, -1, self.size, self.size, self.size)
+        return self.look_around(self.enter(torch.relu(self.mix(torch.cat([views, position], dim=1)))))
+
+    def look_around(self, voxels: Tensor) -> Tensor:
+        """voxels (B, w, N) -> volume (B, C, R, R, R): the 3-D UNet."""
+        x = voxels.reshape(len(voxels), -1, self.size, self.size, self.size)
         x0 = x + self.first(torch.relu(x))
         x1 = self.level1(self.down1(x0))
         x2 = self.level2(self.down2(x1))

@@ -1,0 +1,215 @@
+"""Export the small model: ``python -m geco.onnx_runtime.export MODEL_DIR -o FOLDER``; the folder then runs without torch.
+
+MODEL_DIR holds ``multiview/`` and ``reconstructor/`` as training wrote them. Each graph is run on ONNX Runtime beside the
+torch module it came from, and the export fails if they differ. Weights are stored in float16 and computed in float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import warnings
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from geco.errors import MissingExtraError, WeightsError
+from geco.files import atomic_write
+from geco.multiview.small.network import SmallMultiView
+from geco.multiview.small.weights import load_small
+from geco.onnx_runtime.export_modules import ConditionPass, DenoisePass, PointPass, ReconstructPass
+from geco.onnx_runtime.session import CARD, FORMAT
+from geco.reconstruct.small.model import SmallReconstructor
+from geco.version import __version__
+
+OPSET = 18
+TOLERANCE = 2e-4  # largest allowed difference between ONNX Runtime and torch, relative to the output's largest value (or 1)
+DEFAULT_SAMPLER = {"steps": 4, "guidance": 1.0, "eta": 1.0}
+HALF_ABOVE = 256  # tensors of more values than this are stored in float16
+
+
+@dataclass
+class Graph:
+    """One graph to export: a module, example inputs by name, names of outputs and which inputs and outputs have a free first axis."""
+
+    module: nn.Module
+    inputs: dict[str, Tensor]
+    outputs: list[str]
+    free: list[str] = field(default_factory=list)
+
+
+def export_small(
+    model_dir: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    sampler: dict[str, float] | None = None,
+    resolution: int = 64,
+    texture_size: int = 512,
+    facts: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write the five graphs and the card; returns the card.
+
+    Args:
+        model_dir: with ``multiview`` and ``reconstructor`` inside.
+        sampler: steps, guidance and eta of the generator.
+        resolution, texture_size: defaults of the pipeline for this model.
+        facts: about the training, for ``geco info``.
+
+    Raises:
+        WeightsError: a part is missing or broken, or a graph does not give what torch gives.
+    """
+    source, target = Path(model_dir), Path(output_dir)
+    network = load_small(source / "multiview")
+    model = SmallReconstructor.load(source / "reconstructor")
+    store_in_half(network)
+    store_in_half(model)
+    files, errors = {}, {}
+    for name, graph in graphs(network, model).items():
+        data, errors[name] = export_graph(graph, name)
+        atomic_write(target / f"{name}.onnx", data)
+        files[f"{name}.onnx"] = {"bytes": len(data), "sha256": sha256(data).hexdigest()}
+    config = network.config
+    schedule = {**config.schedule, "alphas_cumprod": [float(f"{a:.9g}") for a in network.schedule.alphas_cumprod]}
+    trained = json.loads((source / "reconstructor" / "config.json").read_text()).get("facts", {})
+    card = {
+        "format": FORMAT,
+        "family": "small",
+        "version": __version__,
+        "licence": "Apache-2.0",
+        "view_size": config.size,
+        "foreground_ratio": config.foreground_ratio,
+        "resolution": resolution,
+        "texture_size": texture_size,
+        "rig": config.rig,
+        "sampler": {**DEFAULT_SAMPLER, **(sampler or {})},
+        "schedule": schedule,
+        "reconstructor": model.config.to_dict(),
+        "parameters": {"multiview": count(network), "reconstructor": count(model)},
+        "facts": {"reconstructor": trained, **(facts or {})},
+        "export_error": errors,
+        "files": files,
+    }
+    atomic_write(target / CARD, (json.dumps(card) + "\n").encode())
+    return card
+
+
+def graphs(network: SmallMultiView, model: SmallReconstructor) -> dict[str, Graph]:
+    """Every graph of the small model, with example inputs."""
+    size, generator = network.config.size, torch.Generator().manual_seed(0)
+
+    def rand(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator)
+
+    write = ConditionPass(network)
+    picture = rand(2, 3, size, size) * 2 - 1
+    with torch.no_grad():
+        stored = write(picture)
+    tokens = [f"tokens.{index}" for index in range(network.config.stages)]
+    noisy = {"x_t": torch.randn(2, 6, 3, size, size, generator=generator), "t": torch.tensor([999.0, 400.0]), "patches": stored[0]}
+    encode = ReconstructPass(model)
+    seen = {"views": rand(6, size, size, 3), "picture": rand(size, size, 3)}
+    with torch.no_grad():
+        table, volume, _ = encode(**seen)
+    asked = {"table": table, "volume": volume, "points": rand(301, 3) * 2 - 1}
+    return {
+        "condition": Graph(write, {"picture": picture}, ["patches", *tokens], ["picture", "patches", *tokens]),
+        "generate": Graph(
+            DenoisePass(network), {**noisy, **dict(zip(tokens, stored[1:]))}, ["x0"], ["x_t", "t", "patches", *tokens, "x0"]
+        ),
+        "reconstruct": Graph(encode, seen, ["table", "volume", "coarse"]),
+        "shape": Graph(PointPass(model, "shape"), asked, ["sdf"], ["points", "sdf"]),
+        "color": Graph(PointPass(model, "color"), asked, ["color"], ["points", "color"]),
+    }
+
+
+def export_graph(graph: Graph, name: str) -> tuple[bytes, float]:
+    """The graph's bytes, weights in float16, and its largest difference to torch on the example inputs."""
+    buffer = io.BytesIO()
+    axes = {key: {0: "n"} for key in graph.free}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing warns of every Python number taken from a shape; the comparison below decides
+        torch.onnx.export(
+            graph.module.eval(), tuple(graph.inputs.values()), buffer, opset_version=OPSET, dynamo=False, do_constant_folding=False,
+            input_names=list(graph.inputs), output_names=graph.outputs, dynamic_axes=axes,
+        )  # fmt: skip
+        expected = graph.module(*graph.inputs.values())
+    data = halve(buffer.getvalue())
+    return data, compare(data, graph, [expected] if isinstance(expected, Tensor) else list(expected), name)
+
+
+def compare(data: bytes, graph: Graph, expected: list[Tensor], name: str) -> float:
+    """Largest relative difference between ONNX Runtime and torch; WeightsError above the tolerance or where shapes differ."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    results = session.run(None, {key: value.numpy() for key, value in graph.inputs.items()})
+    worst = 0.0
+    for key, result, tensor in zip(graph.outputs, results, expected):
+        reference = tensor.numpy()
+        if result.shape != reference.shape:
+            raise WeightsError(f"{name}.onnx gives {key} of shape {result.shape}, torch {reference.shape}", "This is a bug: report it.")
+        worst = max(worst, float(np.abs(result - reference).max() / max(np.abs(reference).max(), 1.0)))
+    if not worst <= TOLERANCE:
+        raise WeightsError(f"{name}.onnx differs from torch by {worst:.2g}", "This is a bug: report it.")
+    return worst
+
+
+def store_in_half(module: nn.Module) -> None:
+    """Round large parameters to float16, in place, so that torch computes with what will be stored."""
+    for parameter in module.parameters():
+        if parameter.numel() > HALF_ABOVE:
+            parameter.data = parameter.data.half().float()
+
+
+def halve(data: bytes) -> bytes:
+    """Large float32 constants that float16 holds exactly, stored so, each followed by a cast that ONNX Runtime folds at loading."""
+    try:
+        import onnx
+        from onnx import helper, numpy_helper
+    except ImportError as error:
+        raise MissingExtraError("onnx", "torch", "exporting a model") from error
+    model = onnx.load_model_from_string(data)
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size <= HALF_ABOVE or not np.array_equal(values.astype(np.float16), values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return bytes(model.SerializeToString())
+
+
+def count(module: nn.Module) -> int:
+    """Parameters of a module."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="folder with multiview/ and reconstructor/")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=DEFAULT_SAMPLER["steps"])
+    parser.add_argument("--guidance", type=float, default=DEFAULT_SAMPLER["guidance"])
+    parser.add_argument("--eta", type=float, default=DEFAULT_SAMPLER["eta"])
+    parser.add_argument("--resolution", type=int, default=64)
+    parser.add_argument("--texture-size", type=int, default=512)
+    parser.add_argument("--facts", type=Path, help="JSON file of facts about the training")
+    args = parser.parse_args()
+    sampler = {"steps": args.steps, "guidance": args.guidance, "eta": args.eta}
+    facts = json.loads(args.facts.read_text()) if args.facts else None
+    card = export_small(args.model, args.output, sampler, args.resolution, args.texture_size, facts)
+    print(json.dumps({"files": {name: entry["bytes"] for name, entry in card["files"].items()}, "error": card["export_error"]}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The small generator and reconstructor on ONNX Runtime, numpy around them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geco.onnx_runtime.fields import SmallFields
+from geco.onnx_runtime.session import Network, read_card
+
+Floats = NDArray[np.float32]
+TIMESTEPS = 1000
+
+
+class SmallGenerator:
+    """Condition picture and seeds to six views a seed.
+
+    The sampler is DDIM on trailing timesteps (the torch runtime's ``multiview.sampling``, of which this is the numpy twin):
+    one step is the one-step generator, x0 from noise at the last timestep.
+
+    Args:
+        folder: of an exported model. card: its config.json. threads: see :class:`Network`.
+    """
+
+    def __init__(self, folder: Path, card: dict[str, Any] | None = None, threads: int | None = None) -> None:
+        card = read_card(folder) if card is None else card
+        self.size = int(card["view_size"])
+        sampler = card["sampler"]
+        self.steps, self.guidance, self.eta = int(sampler["steps"]), float(sampler["guidance"]), float(sampler["eta"])
+        self.alphas = np.asarray(card["schedule"]["alphas_cumprod"], np.float64)
+        self._write = Network(folder, "condition.onnx", card, threads)
+        self._read = Network(folder, "generate.onnx", card, threads)
+        self._stored = self._read.inputs[2:]
+
+    def encode(self, picture: Floats) -> list[Floats]:
+        """The write pass: picture (S, S, 3) in [0, 1] -> what every step reads, batch 1, or 2 with guidance (untold first)."""
+        told = np.moveaxis(picture, -1, 0)[None].astype(np.float32) * 2 - 1
+        pictures = told if self.guidance == 1 else np.concatenate([np.zeros_like(told), told])
+        return self._write(picture=np.ascontiguousarray(pictures))
+
+    def generate(self, picture: Floats, seeds: Sequence[int], steps: int | None = None) -> Floats:
+        """Picture (S, S, 3) in [0, 1] on white -> views (len(seeds), 6, S, S, 3) in [0, 1]; all seeds run as one batch."""
+        shape = (6, 3, self.size, self.size)
+        sources = [np.random.default_rng(seed) for seed in seeds]
+
+        def noise() -> Floats:
+            return np.stack([source.standard_normal(shape, np.float32) for source in sources])
+
+        return self.sample(self.encode(picture), noise(), steps or self.steps, noise)
+
+    def sample(self, state: list[Floats], x: Floats, steps: int, noise: Any = None) -> Floats:
+        """From x (K, 6, 3, S, S) at the last timestep to views (K, 6, S, S, 3); ``noise()`` gives fresh normals of x's shape."""
+        stored = [np.repeat(array, len(x), axis=0) for array in state]
+        for t, now, then in self.plan(steps):
+            x0 = np.clip(self.denoise(x, t, stored), -1, 1)
+            eps = (x - math.sqrt(now) * x0) / np.float32(math.sqrt(1 - now))
+            # DDIM (arXiv 2010.02502), equation 16
+            fresh = self.eta * math.sqrt(max((1 - then) / (1 - now) * (1 - now / then), 0.0))
+            x = np.float32(math.sqrt(then)) * x0 + np.float32(math.sqrt(max(1 - then - fresh**2, 0.0))) * eps
+            if fresh > 0:
+                x = x + np.float32(fresh) * noise()
+        return np.ascontiguousarray(np.moveaxis((np.clip(x, -1, 1) + 1) / 2, 2, -1), np.float32)
+
+    def denoise(self, x: Floats, t: int, stored: list[Floats]) -> Floats:
+        """x0 with guidance; ``stored`` of batch K, or 2 K with guidance."""
+        both = len(stored[0]) // len(x)
+        noisy = np.concatenate([x] * both) if both > 1 else x
+        arrays = dict(zip(self._stored, stored))
+        (x0,) = self._read(x_t=noisy.astype(np.float32), t=np.full(len(noisy), t, np.float32), **arrays)
+        if both == 1:
+            return x0
+        untold, told = np.split(x0, 2)
+        guided: Floats = untold + np.float32(self.guidance) * (told - untold)
+        return guided
+
+    def plan(self, steps: int) -> list[tuple[int, float, float]]:
+        """(timestep, alpha_bar there, alpha_bar after the step), as diffusers' DDIM with trailing spacing."""
+        spaced = np.round(np.arange(TIMESTEPS, 0, -TIMESTEPS / steps)).astype(int)[:steps] - 1
+        after = [int(t) - TIMESTEPS // steps for t in spaced]
+        return [(int(t), float(self.alphas[t]), float(self.alphas[n]) if n >= 0 else 1.0) for t, n in zip(spaced, after)]
+
+
+class SmallReconstructor:
+    """Six views and the condition picture to fields.
+
+    Args:
+        folder: of an exported model. card: its config.json. threads: see :class:`Network`.
+    """
+
+    def __init__(self, folder: Path, card: dict[str, Any] | None = None, threads: int | None = None) -> None:
+        card = read_card(folder) if card is None else card
+        self.half_extent = float(card["reconstructor"]["half_extent"])
+        self._encode = Network(folder, "reconstruct.onnx", card, threads)
+        self._shape = Network(folder, "shape.onnx", card, threads)
+        self._color = Network(folder, "color.onnx", card, threads)
+
+    def reconstruct(self, views: Floats, picture: Floats) -> SmallFields:
+        """views (6, S, S, 3) and picture (S, S, 3), in [0, 1] on white."""
+        table, volume, coarse = self._encode(views=views.astype(np.float32), picture=picture.astype(np.float32))
+
+        def shape(points: Floats) -> Floats:
+            return self._shape(table=table, volume=volume, points=points)[0]
+
+        def color(points: Floats) -> Floats:
+            return self._color(table=table, volume=volume, points=points)[0]
+
+        return SmallFields(coarse, shape, color, self.half_extent)

@@ -1,0 +1,148 @@
+"""The torch-free runtime gives what torch gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geco.errors import MeshError
+from geco.isosurface.flexicubes_numpy import extract
+from geco.multiview.interface import Condition
+from geco.multiview.sampling import Sampler, sample
+from geco.multiview.small.codec import PixelCodec
+from geco.multiview.small.network import SmallMultiView
+from geco.onnx_runtime.fields import DIRECT, LATTICE, SmallFields, in_chunks, upsampling
+from geco.onnx_runtime.networks import SmallGenerator
+from geco.onnx_runtime.networks import SmallReconstructor as OnnxReconstructor
+from geco.onnx_runtime.session import read_card
+from geco.reconstruct.small.model import SmallReconstructor
+from tests.onnx_runtime.conftest import SIZE
+
+Networks = tuple[SmallMultiView, SmallReconstructor]
+
+
+def picture(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((SIZE, SIZE, 3), np.float32)
+
+
+def channels_first(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, -3)))
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+@pytest.mark.parametrize("steps", [1, 3, 7])
+def test_sampling_is_the_torch_sampler(networks: Networks, exported: Path, steps: int, guidance: float) -> None:
+    card = read_card(exported)
+    card["sampler"] = {"steps": steps, "guidance": guidance, "eta": 0.0}
+    generator = SmallGenerator(exported, card)
+    start = np.random.default_rng(1).standard_normal((2, 6, 3, SIZE, SIZE)).astype(np.float32)
+    ours = generator.sample(generator.encode(picture()), start, steps)
+    codec = PixelCodec(SIZE)
+    condition = codec.condition(channels_first(picture())[None])
+    views = sample(
+        networks[0], condition, lambda shape: torch.zeros(tuple(shape)), steps=steps, sampler=Sampler("ddim"), clip=1.0,
+        unconditional=None if guidance == 1 else codec.unconditional(condition), guidance_scale=guidance, per_picture=2,
+        start=torch.from_numpy(start),
+    )  # fmt: skip
+    theirs = np.moveaxis(codec.decode(views).numpy(), 2, -1)
+    assert ours.shape == theirs.shape == (2, 6, SIZE, SIZE, 3)
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_fresh_noise_has_the_torch_samplers_strength(exported: Path) -> None:
+    card = read_card(exported)
+    card["sampler"] = {"steps": 4, "guidance": 1.0, "eta": 1.0}
+    generator = SmallGenerator(exported, card)
+    steps = Sampler("ddim", eta=1.0).plan(SmallMultiView().schedule, 4)
+    assert [plan[0] for plan in generator.plan(4)] == [step.t for step in steps]
+    for (_, now, then), step in zip(generator.plan(4), steps):
+        assert now == pytest.approx(step.alpha, rel=1e-6)
+        assert then == pytest.approx(step.alpha_next, rel=1e-6)
+
+
+def test_a_seed_gives_the_same_views_in_any_batch(exported: Path) -> None:
+    generator = SmallGenerator(exported)
+    alone = generator.generate(picture(), [7])
+    together = generator.generate(picture(), [3, 7])
+    np.testing.assert_allclose(together[1], alone[0], atol=1e-5)
+    assert np.abs(together[0] - together[1]).max() > 0.01
+    assert alone.min() >= 0 and alone.max() <= 1
+
+
+def test_write_pass_with_zeros_is_the_dropped_condition(networks: Networks, exported: Path) -> None:
+    state = SmallGenerator(exported).encode(picture())  # the card's guidance is 2: untold first
+    told = Condition(channels_first(picture())[None] * 2 - 1)
+    dropped = networks[0].encode_condition(Condition(told.picture, keep=torch.tensor([False])))
+    kept = networks[0].encode_condition(told)
+    for index in range(2):
+        np.testing.assert_allclose(state[index + 1][:1], dropped.tensors[f"tokens.{index}"].detach(), atol=1e-4)
+        np.testing.assert_allclose(state[index + 1][1:], kept.tensors[f"tokens.{index}"].detach(), atol=1e-4)
+
+
+@torch.no_grad()
+def test_fields_at_points_inside_and_outside_the_views(networks: Networks, exported: Path) -> None:
+    rng = np.random.default_rng(2)
+    views, points = rng.random((6, SIZE, SIZE, 3), np.float32), rng.uniform(-1.2, 1.2, (2000, 3)).astype(np.float32)
+    fields = OnnxReconstructor(exported).reconstruct(views, picture())
+    features = networks[1].encode(channels_first(views)[None], channels_first(picture())[None])
+    where = torch.from_numpy(points)[None]
+    np.testing.assert_allclose(fields._shape(points), networks[1].sdf(features, where)[0], atol=2e-5)
+    np.testing.assert_allclose(fields.color(points), networks[1].color(features, where)[0].clamp(0, 1), atol=1e-4)
+    np.testing.assert_allclose(fields._coarse, features.volume[0, 0] * 0.1, atol=1e-5)
+
+
+def ball(radius: float, half_extent: float = 1.0, fine: float | None = None) -> SmallFields:
+    """A ball's exact fields with a coarse volume of another radius; colour is a linear function of position."""
+    axis = ((np.arange(24) + 0.5) / 12 - 1) * half_extent
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    coarse = (np.sqrt(x**2 + y**2 + z**2) - radius).astype(np.float32)
+
+    def shape(points: np.ndarray) -> np.ndarray:
+        return (np.linalg.norm(points, axis=1) - (fine or radius)).astype(np.float32)
+
+    return SmallFields(coarse, shape, lambda p: (p * [0.2, 0.3, 0.4] + 0.5).astype(np.float32), half_extent)
+
+
+@pytest.mark.parametrize("resolution", [24, 48, 50])
+def test_surface_is_the_fine_fields(resolution: int) -> None:
+    vertices, faces = extract(ball(0.6, fine=0.58).grid(resolution))
+    radii = np.linalg.norm(vertices, axis=1)
+    assert np.abs(radii - 0.58).max() < 0.4 * 2 / resolution / resolution * 8
+    a, b, c = vertices[faces].transpose(1, 0, 2)
+    volume = np.einsum("ij,ij->", a, np.cross(b, c)) / 6
+    assert volume == pytest.approx(4 / 3 * np.pi * 0.58**3, rel=0.02)
+
+
+def test_surface_is_closed_where_the_object_leaves_the_volume() -> None:
+    _, faces = extract(ball(1.3).grid(24))
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    forth, back = (np.unique(e, axis=0, return_counts=True) for e in (edges, edges[:, ::-1]))
+    assert (forth[0] == back[0]).all() and (forth[1] == back[1]).all()
+
+
+def test_nothing_inside_is_an_error() -> None:
+    with pytest.raises(MeshError, match="no object"):
+        ball(-0.5).grid(24)
+
+
+@pytest.mark.parametrize("half_extent", [1.0, 0.5])
+def test_many_colours_are_interpolated_exactly_where_colour_is_linear(half_extent: float) -> None:
+    points = np.random.default_rng(0).uniform(-half_extent, half_extent, (DIRECT + 1, 3)).astype(np.float32)
+    points[0] = half_extent
+    np.testing.assert_allclose(ball(0.6, half_extent).color(points), points * [0.2, 0.3, 0.4] + 0.5, atol=2e-3 / LATTICE)
+
+
+def test_upsampling_keeps_a_linear_function_between_the_outer_centres() -> None:
+    centres = (np.arange(24) + 0.5) / 24
+    result = upsampling(24, 48) @ (3 * centres - 1)
+    vertices = np.arange(49) / 48
+    np.testing.assert_allclose(result[1:-1], 3 * vertices[1:-1] - 1, atol=1e-6)
+
+
+def test_chunks_join_in_order() -> None:
+    points = np.arange(60_000 * 3, dtype=np.float32).reshape(-1, 3)
+    assert (in_chunks(lambda p: p[:, 0], points) == points[:, 0]).all()
+    assert in_chunks(lambda p: p, points[:0]).shape == (0, 3)
