@@ -1,0 +1,64 @@
+"""Bake a colour field into a texture: every covered texel asks the field at its own place on the surface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geco.errors import MeshError
+from geco.mesh.dilate import fill_empty
+from geco.mesh.types import Floats, Mesh
+from geco.mesh.uv_raster import UVRaster, rasterize_uv
+
+__all__ = ["UVRaster", "bake", "rasterize_uv", "with_texels"]
+
+_EMPTY = 255  # white where nothing at all is covered
+
+
+def bake(
+    mesh: Mesh,
+    color: Callable[[Floats], Floats],
+    size: int,
+    chunk: int = 1 << 18,
+    raster: UVRaster | None = None,
+) -> Mesh:
+    """A copy of the mesh with a texture.
+
+    Args:
+        mesh: with uvs.
+        color: (N, 3) float32 world points to (N, 3) sRGB in [0, 1]; values outside are clipped.
+        size: texels a side.
+        chunk: most points asked at once.
+        raster: of :func:`rasterize_uv` at this size, when there is one already.
+
+    Returns:
+        The mesh with a (size, size, 3) uint8 texture, all of it filled: empty texels repeat the nearest covered one.
+
+    Raises:
+        MeshError: no uvs, or a raster of another size, or a field that gives no finite colours.
+    """
+    raster = raster if raster is not None else rasterize_uv(mesh, size)
+    if raster.size != size:
+        raise MeshError(f"the raster has {raster.size} texels a side, not {size}", "Rasterise again at the texture's size.")
+    points = raster.interpolate(mesh, mesh.vertices)
+    colors = np.empty((len(points), 3), np.uint8)
+    for start in range(0, len(points), chunk):
+        found = np.asarray(color(points[start : start + chunk]), np.float32)
+        if not np.isfinite(found).all():
+            raise MeshError("the colour field gives values that are not finite numbers")
+        colors[start : start + chunk] = to_bytes(found)
+    return with_texels(mesh, raster, colors)
+
+
+def with_texels(mesh: Mesh, raster: UVRaster, colors: NDArray[np.uint8]) -> Mesh:
+    """A copy of the mesh with (N, 3) colours at the raster's texels, seams dilated."""
+    texture = np.full((raster.size * raster.size, 3), _EMPTY, np.uint8)
+    texture[raster.texels] = colors
+    return mesh.with_(texture=fill_empty(texture.reshape(raster.size, raster.size, 3), raster.mask))
+
+
+def to_bytes(colors: Floats) -> NDArray[np.uint8]:
+    """[0, 1] to rounded 0..255."""
+    return (np.clip(colors, 0, 1) * 255 + 0.5).astype(np.uint8)

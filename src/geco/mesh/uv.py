@@ -1,0 +1,107 @@
+"""UV unwrapping: charts by direction and connectivity, projected, packed without overlap. numpy only.
+
+The steps, each in its own file: ``uv_charts`` cuts, ``uv_flatten`` projects and splits what would fold, ``uv_pack``
+packs. ``uv_report`` measures the result.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from geco.errors import ConfigError, MeshError, MissingExtraError
+from geco.mesh.types import Mesh
+from geco.mesh.uv_charts import segment
+from geco.mesh.uv_flatten import cut_long, evened, flatten, upright_boxes
+from geco.mesh.uv_graph import Ints, face_links
+from geco.mesh.uv_pack import FIRST_FILL, Outlines, pack
+
+_LONGEST = 0.8  # own choice: charts longer than this share of the side of a well filled square are cut across
+
+
+def unwrap(mesh: Mesh, texture_size: int = 1024, padding: int = 2, method: str = "charts") -> Mesh:
+    """A copy of the mesh with texture coordinates; vertices on seams appear once a chart.
+
+    Faces keep their order and their corners. No two triangles overlap, no chart is mirrored, texels are near-equal in
+    size all over the surface.
+
+    Args:
+        mesh: any triangle mesh; welded vertices give fewer seams. A texture it already has is dropped.
+        texture_size: side of the square texture in texels; only the padding depends on it.
+        padding: texels kept free between charts and, half of it, to the rim.
+        method: ``charts`` is our own; ``xatlas`` needs the ``mesh`` extra.
+
+    Raises:
+        MeshError: no faces, or positions that are not finite.
+        ConfigError: unknown method, or a size or padding out of range.
+        MissingExtraError: xatlas asked for and not installed.
+    """
+    if texture_size < 1 or padding < 0 or 2 * padding >= texture_size:
+        raise ConfigError(
+            f"texture size {texture_size} with padding {padding} leaves no room", "Use 256 or more and a padding of 2."
+        )
+    if not len(mesh.faces):
+        raise MeshError("the mesh has no faces to unwrap")
+    if not np.isfinite(mesh.vertices).all():
+        raise MeshError("the mesh has vertices that are not finite numbers", "Remove them before unwrapping.")
+    if method == "charts":
+        sources, faces, uvs = _unwrap_charts(mesh, texture_size, padding)
+    elif method == "xatlas":
+        sources, faces, uvs = _unwrap_xatlas(mesh, texture_size, padding)
+    else:
+        raise ConfigError(f"no unwrapping method is called {method!r}", "Use charts or xatlas.")
+    return Mesh(
+        mesh.vertices[sources],
+        faces.astype(np.int32),
+        normals=None if mesh.normals is None else mesh.normals[sources],
+        uvs=uvs.astype(np.float32).clip(0, 1),
+        colors=None if mesh.colors is None else mesh.colors[sources],
+    )
+
+
+def _unwrap_charts(mesh: Mesh, texture_size: int, padding: int) -> tuple[Ints, Ints, np.ndarray]:
+    vertices = mesh.vertices.astype(np.float64)
+    faces = mesh.faces.astype(np.intp)
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    normals = np.cross(b - a, c - a)
+    double = np.sqrt((normals * normals).sum(axis=1))
+    solid = double > 1e-14 * float(np.ptp(vertices, axis=0).max()) ** 2  # thinner faces have only rounding for a normal
+    normals = np.where(solid[:, None], normals / np.where(solid, double, 1)[:, None], 0)
+    areas = np.where(solid, double / 2, 0)
+
+    links = face_links(mesh.faces, len(vertices))
+    flat = flatten(vertices, faces, segment(normals, areas, links), links)
+    points, sizes = upright_boxes(evened(flat, normals, areas), flat)
+    area = _area(points[flat.corners])
+    shorter = cut_long(vertices, faces, flat, links, points, sizes, _LONGEST * np.sqrt(area / FIRST_FILL))
+    if shorter is not None:
+        flat = shorter
+        points, sizes = upright_boxes(evened(flat, normals, areas), flat)
+    starts, ends = flat.borders.T
+    packing = pack(Outlines(points[starts], points[ends], flat.of_point[starts], sizes, area), texture_size, padding)
+
+    texels = points * packing.scale
+    texels = np.where(packing.turned[flat.of_point, None], (sizes * packing.scale)[flat.of_point] - texels, texels)
+    uvs = (texels + packing.offsets[flat.of_point]) / texture_size
+    uvs[:, 1] = 1 - uvs[:, 1]  # texture rows grow downwards
+    return flat.sources, flat.corners, uvs
+
+
+def _area(triangles: np.ndarray) -> float:
+    """Sum of the areas of (F, 3, 2) triangles."""
+    a, b = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
+    return float(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / 2)
+
+
+def _unwrap_xatlas(mesh: Mesh, texture_size: int, padding: int) -> tuple[Ints, Ints, np.ndarray]:
+    try:
+        import xatlas
+    except ImportError as error:
+        raise MissingExtraError("xatlas", "mesh", "the xatlas unwrapping") from error
+    atlas = xatlas.Atlas()
+    atlas.add_mesh(mesh.vertices, mesh.faces.astype(np.uint32))
+    options = xatlas.PackOptions()
+    options.padding = padding
+    options.resolution = texture_size
+    atlas.generate(xatlas.ChartOptions(), options)
+    sources, faces, uvs = atlas[0]
+    return sources.astype(np.intp), faces.astype(np.intp), np.asarray(uvs, np.float64)

@@ -1,0 +1,87 @@
+"""Vectorised graph pieces that unwrapping stands on: links across edges, connected components, ranges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.intp]
+
+
+def face_links(faces: NDArray[np.int32], vertex_count: int) -> Ints:
+    """Pairs of half-edges that join two faces.
+
+    An edge counts when exactly two faces use it, in opposite directions; edges of one face, of three or more, or
+    of two faces that disagree about their orientation are borders.
+
+    Args:
+        faces: (F, 3) vertex indices.
+        vertex_count: V.
+
+    Returns:
+        (E, 2) half-edge numbers: half-edge ``3 f + k`` runs from corner k to corner k + 1 of face f.
+    """
+    starts = faces.reshape(-1).astype(np.int64)
+    ends = faces[:, [1, 2, 0]].reshape(-1).astype(np.int64)
+    keys = np.minimum(starts, ends) * vertex_count + np.maximum(starts, ends)
+    keys, order = sorted_with_order(keys)
+    same = np.zeros(len(keys) + 1, bool)
+    np.equal(keys[1:], keys[:-1], out=same[1:-1])
+    first = np.flatnonzero(same[1:] & ~same[:-1])  # opens a run of at least two
+    first = first[~same[first + 2]] if len(first) else first  # runs of exactly two
+    one, two = order[first], order[first + 1]
+    return np.stack([one, two], axis=1)[starts[one] == ends[two]]
+
+
+def sorted_with_order(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], Ints]:
+    """Sorted keys and their stable order; keys are not negative.
+
+    The order rides in the low bits where it fits, since one plain sort is several times faster than an argsort.
+    """
+    bits = len(keys).bit_length()
+    if len(keys) and int(keys.max()) < 1 << (62 - bits):
+        packed = np.sort((keys << bits) | np.arange(len(keys)))
+        return packed >> bits, (packed & ((1 << bits) - 1)).astype(np.intp)
+    order = np.argsort(keys, kind="stable")
+    return keys[order], order
+
+
+def components(count: int, links: NDArray[Any]) -> Ints:
+    """Connected components: (count,) numbers 0..C-1, in the order of each component's lowest member.
+
+    Args:
+        count: number of nodes.
+        links: (E, 2) pairs of nodes.
+    """
+    roots = np.arange(count)
+    a, b = links[:, 0], links[:, 1]
+    while len(a):
+        root_a, root_b = roots[a], roots[b]
+        open_ = root_a != root_b
+        if not open_.any():
+            break
+        a, b, root_a, root_b = a[open_], b[open_], root_a[open_], root_b[open_]
+        np.minimum.at(roots, np.maximum(root_a, root_b), np.minimum(root_a, root_b))
+        while True:  # shorten every path to its root
+            shorter = roots[roots]
+            if np.array_equal(shorter, roots):
+                break
+            roots = shorter
+    return compact(roots, count)[0]
+
+
+def compact(labels: NDArray[Any], bound: int) -> tuple[Ints, Ints]:
+    """Labels below ``bound`` renumbered without gaps: (N,) new labels, and (C,) the old label of each new one."""
+    used = np.zeros(bound, bool)
+    used[labels] = True
+    return (np.cumsum(used) - 1)[labels], np.flatnonzero(used)
+
+
+def expand(counts: NDArray[Any]) -> tuple[Ints, Ints]:
+    """Owner and position of every item when owner i holds ``counts[i]`` items: two arrays of length ``counts.sum()``."""
+    counts = np.asarray(counts, np.intp)
+    owners = np.repeat(np.arange(len(counts)), counts)
+    firsts = np.cumsum(counts) - counts
+    return owners, np.arange(len(owners)) - firsts[owners]

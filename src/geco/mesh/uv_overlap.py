@@ -1,0 +1,137 @@
+"""Exact overlap tests in the plane: which triangles of one group lie on one another, and a cheap way to know that none do.
+
+A connected patch whose triangles all keep their orientation is one-to-one exactly when its border does not meet
+itself and no corner is wound around more than once (the turning numbers of the border loops sum to the Euler number,
+which leaves one outer loop). So only borders are tested, and triangles only where a border gives cause.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geco.mesh.uv_graph import Ints, expand, sorted_with_order
+
+Floats = NDArray[Any]
+Bools = NDArray[np.bool_]
+
+_PAIRS_AT_ONCE = 2_000_000  # bounds the memory of dense cells
+
+
+def overlapping_triangles(triangles: Floats, groups: Ints, tolerance: float) -> Ints:
+    """Pairs of triangles of the same group that share more than ``tolerance`` of interior.
+
+    Args:
+        triangles: (N, 3, 2) float64, any orientation; triangles thinner than the tolerance overlap nothing.
+        groups: (N,) numbers; only triangles of the same group are compared.
+        tolerance: how far two triangles must reach into one another, in units of the plane.
+
+    Returns:
+        (P, 2) indices, each pair once.
+    """
+    twice_area = _cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    longest = np.sqrt(((triangles - np.roll(triangles, 1, axis=1)) ** 2).sum(axis=2).max(axis=1, initial=0))
+    solid = np.flatnonzero(np.abs(twice_area) > tolerance * longest)
+    corners = np.where((twice_area[solid] < 0)[:, None, None], triangles[solid][:, ::-1], triangles[solid])
+    pairs = box_pairs(corners.min(axis=1), corners.max(axis=1), groups[solid], tolerance)
+    x, y = (np.ascontiguousarray(corners[:, :, axis].T) for axis in (0, 1))  # (3, N) each
+    reach = [tolerance * np.hypot(x[k - 2] - x[k], y[k - 2] - y[k]) for k in range(3)]
+    for k in range(3):
+        for one, two in ((0, 1), (1, 0)):
+            pairs = pairs[~_beyond_edge(k, x, y, reach[k], pairs[:, one], pairs[:, two])]
+    return solid[pairs]
+
+
+def _beyond_edge(k: int, x: Floats, y: Floats, reach: Floats, fixed: Ints, other: Ints) -> Bools:
+    """Whether the line of edge k of the counter-clockwise triangle ``fixed`` has all of ``other`` on its outer side; (P,)."""
+    start_x, start_y = x[k][fixed], y[k][fixed]
+    edge_x, edge_y = x[k - 2][fixed] - start_x, y[k - 2][fixed] - start_y
+    inside = [edge_x * (y[j][other] - start_y) - edge_y * (x[j][other] - start_x) for j in range(3)]
+    return np.maximum(np.maximum(inside[0], inside[1]), inside[2]) <= reach[fixed]
+
+
+def suspect_groups(starts: Floats, ends: Floats, ids: Ints, groups: Ints, group_count: int) -> Bools:
+    """Groups whose border meets itself away from shared corners; (group_count,) bool.
+
+    Args:
+        starts, ends: (B, 2) border edges.
+        ids: (B, 2) corner numbers of their ends; edges that share a corner are not compared.
+        groups: (B,).
+    """
+    pairs = box_pairs(np.minimum(starts, ends), np.maximum(starts, ends), groups, 0.0)
+    one, two = pairs.T
+    apart = (ids[one][:, :, None] != ids[two][:, None, :]).all(axis=(1, 2))
+    one, two = one[apart], two[apart]
+    meets = _meets(starts[one], ends[one], starts[two], ends[two]) & _meets(starts[two], ends[two], starts[one], ends[one])
+    suspect = np.zeros(group_count, bool)
+    suspect[groups[one[meets]]] = True
+    return suspect
+
+
+def _meets(start: Floats, end: Floats, a: Floats, b: Floats) -> Bools:
+    """Whether a and b lie on both sides of the line start-end, or nearly on it."""
+    edge = end - start
+    slack = 1e-9 * (np.abs(edge).sum(axis=1) + np.abs(b - a).sum(axis=1)) ** 2  # float64 cross products are exact to far less
+    side_a, side_b = _cross(edge, a - start), _cross(edge, b - start)
+    return ~(((side_a > slack) & (side_b > slack)) | ((side_a < -slack) & (side_b < -slack)))
+
+
+def box_pairs(low: Floats, high: Floats, groups: Ints, tolerance: float) -> Ints:
+    """Pairs of the same group whose boxes share ``tolerance`` or more along both axes (touching counts at 0).
+
+    Args:
+        low, high: (N, 2) corners of the boxes.
+        groups: (N,) numbers not below 0.
+
+    Returns:
+        (P, 2) indices, each pair once.
+    """
+    if len(low) < 2:
+        return np.zeros((0, 2), np.intp)
+    cell = 2.0 * float((high - low).max(axis=1).mean()) or 1.0
+    origin = low.min(axis=0)
+    while True:
+        first = ((low - origin) / cell).astype(np.int64)
+        spans = ((high - origin) / cell).astype(np.int64) - first + 1
+        if spans.prod(axis=1).sum() <= 8 * len(low) + 64:
+            break
+        cell *= 2.0  # a few huge boxes among small ones would fill too many cells
+    owners, place = expand(spans.prod(axis=1))
+    x = first[:, 0][owners] + place % spans[:, 0][owners]
+    y = first[:, 1][owners] + place // spans[:, 0][owners]
+    width, height = (first + spans).max(axis=0)
+    keys, order = sorted_with_order((groups.astype(np.int64)[owners] * width + x) * height + y)
+    run_ends = np.append(np.flatnonzero(keys[1:] != keys[:-1]) + 1, len(keys))
+    lengths = np.diff(run_ends, prepend=0)
+    partners = np.repeat(run_ends, lengths) - np.arange(len(keys)) - 1
+    owners, x, y = owners[order], x[order], y[order]
+    left, right, bottom, top = (np.ascontiguousarray(side) for side in (low[:, 0], high[:, 0], low[:, 1], high[:, 1]))
+    found = []
+    for part in _chunks(partners):
+        counts = partners[part]
+        one = np.repeat(np.arange(part.start, part.stop), counts)
+        two = one + 1 + np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts, counts)
+        i, j = owners[one], owners[two]
+        near = np.flatnonzero(np.minimum(right[i], right[j]) - (low_x := np.maximum(left[i], left[j])) >= tolerance)
+        i, j, low_x, entry = i[near], j[near], low_x[near], one[near]
+        near = np.flatnonzero(np.minimum(top[i], top[j]) - (low_y := np.maximum(bottom[i], bottom[j])) >= tolerance)
+        i, j, low_x, low_y, entry = i[near], j[near], low_x[near], low_y[near], entry[near]
+        # a pair counts in the one cell that holds the lower corner of what its boxes share
+        here = (((low_x - origin[0]) / cell).astype(np.int64) == x[entry]) & (
+            ((low_y - origin[1]) / cell).astype(np.int64) == y[entry]
+        )
+        found.append(np.stack([i[here], j[here]], axis=1))
+    return np.concatenate(found)
+
+
+def _chunks(counts: Ints) -> list[slice]:
+    """Slices of consecutive entries that hold about ``_PAIRS_AT_ONCE`` items each."""
+    bins = np.cumsum(counts) // _PAIRS_AT_ONCE
+    cuts = np.flatnonzero(bins[1:] != bins[:-1]) + 1
+    return [slice(int(a), int(b)) for a, b in zip([0, *cuts], [*cuts, len(counts)])]
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
