@@ -37,15 +37,20 @@ def merge_close(mesh: Mesh, tolerance: float = SMALLEST) -> Mesh:
 
     Chains of close vertices become one. Meant for surfaces without UVs: it would join the two sides of a seam.
     """
-    group = weld_groups(mesh.vertices)
-    distance = tolerance * diagonal(mesh.vertices)
-    if distance > 0:
-        a, b = _close_pairs(mesh.vertices, np.unique(group), distance)
-        if a.size:
-            group = connected_components(len(group), np.concatenate([np.arange(len(group)), a]), np.concatenate([group, b]))
+    group = close_groups(mesh.vertices, tolerance * diagonal(mesh.vertices))
     if np.array_equal(group, np.arange(len(group))):
         return mesh
     return merge(mesh, group)
+
+
+def close_groups(vertices: Floats, distance: float) -> Index:
+    """(V,) the smallest index of each group of vertices joined by steps shorter than ``distance``, world units (0: equal ones)."""
+    group = weld_groups(vertices)
+    if distance > 0:
+        a, b = _close_pairs(vertices, np.unique(group), distance)
+        if a.size:
+            return connected_components(len(group), np.concatenate([np.arange(len(group)), a]), np.concatenate([group, b]))
+    return group
 
 
 def drop_degenerate(mesh: Mesh, smallest: float = SMALLEST) -> Mesh:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from geco.errors import MeshError
 from geco.mesh.clean import (
     SMALLEST,
+    close_groups,
     component_boxes,
     component_labels,
     component_volumes,
@@ -39,6 +40,8 @@ from geco.mesh.topology import (
     weld_groups,
 )
 from geco.mesh.types import Floats, Mesh
+
+_APART_ROUNDS = 8  # one is nearly always enough
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def make_watertight(mesh: Mesh) -> Mesh:
         mesh = _agree(_without_folds(mesh))
         mesh = _take_apart(mesh)
         twin = pair_half_edges(mesh.faces, mesh.vertices)
-        mesh = fill_loops(mesh, border_loops(mesh.faces, twin, len(mesh.vertices)))
+        mesh = _without_coincidences(fill_loops(mesh, border_loops(mesh.faces, twin, len(mesh.vertices))))
         mesh = mesh.with_(faces=flip_flat(mesh.faces, mesh.vertices, SMALLEST * diagonal(mesh.vertices)))
     mesh = _outwards(mesh)
     report = manifold_report(mesh)
@@ -227,17 +230,33 @@ def _halve(mesh: Mesh, twin: Index, half_edge: int) -> tuple[Mesh, Index]:
 
 
 def _apart(mesh: Mesh, moved: NDArray[np.bool_]) -> Floats:
-    """Positions with the ``moved`` vertices drawn to the middle of their faces, by 20 times what welding joins."""
+    """Positions with the ``moved`` vertices drawn towards the middle of their faces, by 20 times what welding joins.
+
+    At most by a tenth of the way, so that no face turns over; each a little off the straight way, so that two copies with the
+    same middle part as well.
+    """
     if not moved.any():
         return mesh.vertices
-    corners = mesh.faces.ravel()
+    corner = mesh.faces.ravel()
     middles = np.repeat(mesh.triangles.mean(axis=1).astype(np.float64), 3, axis=0)
-    number = np.maximum(np.bincount(corners, minlength=len(mesh.vertices)), 1)[:, None]
-    target = np.stack([np.bincount(corners, middles[:, axis], len(mesh.vertices)) for axis in range(3)], axis=1) / number
+    number = np.maximum(np.bincount(corner, minlength=len(mesh.vertices)), 1)[:, None]
+    target = np.stack([np.bincount(corner, middles[:, axis], len(mesh.vertices)) for axis in range(3)], axis=1) / number
     way = target - mesh.vertices
     length = np.linalg.norm(way, axis=1, keepdims=True)
+    way += 0.2 * length * np.random.default_rng(0).uniform(-1, 1, way.shape)
     fraction = np.minimum(20 * SMALLEST * diagonal(mesh.vertices) / np.where(length > 0, length, 1.0), 0.1)
     return np.where(moved[:, None], mesh.vertices + fraction * way, mesh.vertices).astype(np.float32)
+
+
+def _without_coincidences(mesh: Mesh) -> Mesh:
+    """Vertices that welding would still join (the middles of two holes, say) moved apart too."""
+    for _ in range(_APART_ROUNDS):
+        group = close_groups(mesh.vertices, SMALLEST * diagonal(mesh.vertices))
+        double = group != np.arange(len(group))
+        if not double.any():
+            break
+        mesh = mesh.with_(vertices=_apart(mesh, double))
+    return mesh
 
 
 def _outwards(mesh: Mesh) -> Mesh:
