@@ -13,8 +13,8 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest matrix with all singular values about 1, (m, n), by Newton-Schulz; no decomposition."""
-    x = matrix / (matrix.norm() + 1e-7)
+    """The nearest matrix with all singular values about 1 (0.7 to 1.2), (m, n) -> bfloat16, by Newton-Schulz; no decomposition."""
+    x = (matrix / (matrix.norm() + 1e-12)).bfloat16()  # as published: the iteration forgives the rounding, and halves its time
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     for _ in range(steps):
@@ -47,7 +47,7 @@ class Muon(torch.optim.Optimizer):
                 buffer.mul_(group["momentum"]).add_(gradient)
                 update = orthogonalize((gradient + group["momentum"] * buffer).flatten(1))
                 scale = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
-                parameter.add_(update.view_as(parameter), alpha=-group["lr"] * scale)
+                parameter.add_(update.view_as(parameter).to(parameter.dtype), alpha=-group["lr"] * scale)
 
 
 def split_parameters(model: nn.Module, adam_names: tuple[str, ...] = ()) -> tuple[list[Tensor], list[Tensor]]:
@@ -57,6 +57,8 @@ def split_parameters(model: nn.Module, adam_names: tuple[str, ...] = ()) -> tupl
     kernels = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
     for name, module in model.named_modules():
         for key, parameter in module.named_parameters(recurse=False):
+            if not parameter.requires_grad:
+                continue
             chosen = isinstance(module, kernels) and key == "weight" and not name.startswith(adam_names)
             (matrices if chosen else rest).append(parameter)
     return matrices, rest
@@ -67,4 +69,5 @@ def make_optimizers(
 ) -> list[torch.optim.Optimizer]:
     """Muon for matrices and kernels, AdamW for the rest and for modules whose name starts with one of ``adam_names``."""
     matrices, rest = split_parameters(network, adam_names)
-    return [Muon(matrices, lr=matrix_rate), torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)]
+    adam = torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
+    return [Muon(matrices, lr=matrix_rate), adam] if matrices else [adam]

@@ -111,7 +111,7 @@ def denoising_psnr(
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(x0.shape, generator=generator)
     result = {}
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         state = network.encode_condition(Condition(composite(condition) * 2 - 1))
         for level in levels:
             t = torch.full((len(x0),), level)

@@ -1,0 +1,141 @@
+"""A whole training at 16 px: it learns, it stops and resumes bit for bit, its folder is a model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geco.data.dataset import SixViewBatch, ViewShards
+from geco.errors import WeightsError
+from geco.multiview.small.config import SmallConfig
+from geco.multiview.small.network import SmallMultiView
+from geco.multiview.small.weights import load_small
+from geco.training.loop import LoopOptions, train
+from geco.training.state import MovingAverage, load_checkpoint
+from geco.training.teacher import TeacherOptions, TeacherTask, denoising_psnr
+
+TINY = SmallConfig(size=16, channels=16, width=32, stages=1, heads=2, embedding=32)
+
+
+class Squares(ViewShards):
+    """Objects that are one coloured square, at a height that all views share; no files."""
+
+    def __init__(self, count: int = 32) -> None:
+        rng = np.random.default_rng(0)
+        self.colors = rng.integers(0, 256, (count, 3))
+        self.heights = rng.integers(2, 9, count)
+        self.names = [str(i) for i in range(count)]
+        self.shard, self.row = np.zeros(count, int), np.arange(count)
+
+    def sample(self, index: int, azimuth: int, variant: int, mirror: bool) -> tuple[np.ndarray, np.ndarray]:
+        picture = np.zeros((16, 16, 4), np.uint8)
+        picture[self.heights[index] : self.heights[index] + 6, 5:11] = (*self.colors[index], 255)
+        return picture, np.stack([picture] * 6)
+
+    def fixed(self, count: int, seed: int = 0) -> SixViewBatch:
+        pairs = [self.sample(index % len(self), 0, 0, False) for index in range(count)]
+        return SixViewBatch(np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs]), np.arange(count))
+
+
+def make_task(autocast: bool = False) -> TeacherTask:
+    torch.manual_seed(0)
+    return TeacherTask(SmallMultiView(TINY), Squares(), TeacherOptions(batch=8, autocast=autocast), 0, {"squares": Squares()})
+
+
+def test_training_learns_the_condition(tmp_path: Path) -> None:
+    task = make_task()
+    before = denoising_psnr(task.network, task.data)
+    train(task, LoopOptions(tmp_path, steps=80, warmup_steps=5, ema_decay=0.95, log_steps=5))
+    network = load_small(tmp_path)
+    after = denoising_psnr(network, task.data)
+    assert after["999"] > before["999"] + 3  # from pure noise: it must have read the picture
+    assert after["249"] > before["249"] + 5
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert np.mean(losses[-5:]) < 0.3 * losses[0]
+    assert lines[-1]["report"]["squares"]["999"] == pytest.approx(after["999"], abs=0.01)
+    assert (tmp_path / "grid_000080.png").exists()
+    assert lines[-2]["rate"] < 0.05  # the rates fell to nothing by the end
+
+
+def test_a_stopped_run_continues_bit_for_bit(tmp_path: Path) -> None:
+    options = LoopOptions(tmp_path / "whole", steps=9, warmup_steps=2)
+    train(make_task(), options)
+    broken = make_task()
+    plain = broken.loss
+
+    def stop(step: int, generator: torch.Generator) -> tuple[torch.Tensor, dict[str, float]]:
+        if step == 5:
+            raise KeyboardInterrupt
+        return plain(step, generator)
+
+    broken.loss = stop  # type: ignore[method-assign]
+    parts = replace(options, folder=tmp_path / "parts", checkpoint_minutes=0.0)  # a checkpoint every step
+    with pytest.raises(KeyboardInterrupt):
+        train(broken, parts)
+    assert load_checkpoint(tmp_path / "parts" / "checkpoint.pt")["step"] == 5
+    torch.manual_seed(77)  # whatever the new process starts from
+    train(make_task(), parts)
+    whole, resumed = (load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("whole", "parts"))
+    for part in ("network", "average", "optimizers"):
+        _assert_equal(whole[part], resumed[part], part)
+
+
+def _assert_equal(a: object, b: object, where: str) -> None:
+    if isinstance(a, torch.Tensor):
+        assert isinstance(b, torch.Tensor) and torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert isinstance(b, dict) and a.keys() == b.keys(), where
+        for key in a:
+            _assert_equal(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, (list, tuple)):
+        assert isinstance(b, (list, tuple)) and len(a) == len(b), where
+        for index, pair in enumerate(zip(a, b)):
+            _assert_equal(*pair, f"{where}[{index}]")
+    else:
+        assert a == b, where
+
+
+def test_time_budget_ends_the_run_and_the_rates(tmp_path: Path) -> None:
+    train(make_task(), LoopOptions(tmp_path, budget_minutes=0.03, warmup_steps=1, log_steps=1))
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    rates = [line["rate"] for line in lines if "rate" in line]
+    assert rates[0] == 1.0 and min(rates) >= 0.0
+    assert lines[-1]["elapsed"] < 60
+
+
+def test_weights_of_the_loss_are_those_of_the_v_loss() -> None:
+    """Where the clip does not bind, x0 error over noise_level^2 is the error of v."""
+    task = make_task()
+    schedule = task.network.schedule
+    t = torch.tensor([500, 999])
+    x0, guess, eps = (torch.randn(2, 6, 3, 16, 16, generator=torch.Generator().manual_seed(i)) for i in range(3))
+    x_t = schedule.add_noise(x0, eps, t)
+    signal, level = schedule.levels(t, x0)
+    v_error = (schedule.convert(guess, x_t, t, "x0", "v") - schedule.velocity(x0, eps, t)) ** 2
+    torch.testing.assert_close((guess - x0) ** 2 / level**2, v_error, atol=1e-3, rtol=1e-3)
+    assert (signal < 1).all()
+
+
+def test_moving_average_follows_a_jump() -> None:
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(network.weight)
+    average = MovingAverage(network, decay=0.9)
+    torch.nn.init.ones_(network.weight)
+    for _ in range(200):
+        average.update(network)
+    assert average.values["weight"].item() == pytest.approx(1, abs=1e-6)
+    torch.nn.init.zeros_(network.weight)
+    average.update(network)
+    assert average.values["weight"].item() == pytest.approx(0.9, abs=1e-6)
+
+
+def test_broken_checkpoint_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK\3\4 half a file")
+    with pytest.raises(WeightsError, match="Delete it"):
+        train(make_task(), LoopOptions(tmp_path, steps=1))
