@@ -28,6 +28,7 @@ class ModelCard:
         resolution: default cubes a side of the surface grid.
         texture_size: default texture side in texels.
         licence: of the weights.
+        background: grey level in [0, 1] that the condition picture stands on.
         facts: anything else worth printing (parameters, training, sampler).
     """
 
@@ -38,6 +39,7 @@ class ModelCard:
     texture_size: int
     licence: str
     facts: dict[str, Any]
+    background: float = 1.0
 
 
 class Backend(Protocol):

@@ -93,8 +93,8 @@ class GecoPipeline:
         card = self.card
         with shared.stage("picture"):
             cut = cut_out(load_picture(picture), method=cutout)
-            condition = prepare(cut, card.picture_size, card.foreground_ratio)
-            detailed = prepare(cut, PROJECTION_SIZE, card.foreground_ratio)
+            condition = prepare(cut, card.picture_size, card.foreground_ratio, card.background)
+            detailed = condition.rgba(PROJECTION_SIZE)
         with shared.stage("views"):
             all_views = self.backend.generate(condition.rgb, seeds)
         if steps is not None:
@@ -104,9 +104,9 @@ class GecoPipeline:
             watch = Stopwatch()
             with watch.stage("reconstruct"):
                 fields = self.backend.reconstruct(views, condition.rgb)
-            mesh, facts = surface_to_asset(fields, detailed.rgba, options, card.resolution, texture_size, watch)
+            mesh, facts = surface_to_asset(fields, detailed, options, card.resolution, texture_size, watch)
             facts = {"cutout": cut.method, **facts}
-            yield Asset(mesh, views, detailed.rgba, watch.finish(shared.seconds), seed, card.name, facts)
+            yield Asset(mesh, views, detailed, watch.finish(shared.seconds), seed, card.name, facts)
 
 
 def _onnx_backend(folder: Path, name: str, device: str | None) -> Backend:

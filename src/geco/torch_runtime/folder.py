@@ -101,8 +101,9 @@ def _full(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBack
 
     facts = {"rig": cameras.name, "generation": vars(views.generation), **card["facts"]}
     described = ModelCard(
-        str(folder), FULL_PICTURE_SIZE, views.card["foreground_ratio"], FULL_RESOLUTION, FULL_TEXTURE_SIZE, card["licence"], facts
-    )
+        str(folder), FULL_PICTURE_SIZE, views.card["foreground_ratio"], FULL_RESOLUTION, FULL_TEXTURE_SIZE, card["licence"], facts,
+        views.codec.background,
+    )  # fmt: skip
     return TorchBackend(described, views.network, views.codec, views.generation, reconstruct, device)
 
 
