@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from geco.cameras import INPUT_FOV, orbit_poses
 from geco.errors import MeshError
 from geco.isosurface.flexicubes_numpy import extract
 from geco.reconstruct.instantmesh import mesh as mesh_module
@@ -177,12 +178,23 @@ def test_half_precision_gives_nearly_the_same_fields(kind: tiny.Kind, dtype: tor
     assert 0 < np.abs(half - exact).max() < 0.05
 
 
-def test_normals_of_a_sphere_point_outwards_and_of_nothing_upwards() -> None:
+def test_renders_show_the_sphere_and_their_gradients_reach_the_planes() -> None:
     made, planes = tiny.sphere("mesh", radius=0.6, grid_res=24)
-    mesh = made.synthesizer.geometry(planes)
-    vertices = mesh.vertices[0]
-    normals = mesh_module.vertex_normals(vertices, mesh.faces[0])
-    outwards = vertices / vertices.norm(dim=1, keepdim=True)
-    assert (normals * outwards).sum(1).min() > 0.99
-    lonely = mesh_module.vertex_normals(torch.zeros(4, 3), torch.tensor([[0, 1, 2]]))
-    assert lonely.tolist() == [[0, 0, 1]] * 4
+    planes.requires_grad_()
+    poses = torch.from_numpy(orbit_poses([0, 100], [0, 30], 4.0))[None]
+    images = made.synthesizer.render(planes, made.synthesizer.geometry(planes, training=True), poses, INPUT_FOV, 48)
+    assert [tuple(x.shape) for x in (images.rgb, images.mask, images.depth, images.normal)] == [
+        (1, 2, channels, 48, 48) for channels in (3, 1, 1, 3)
+    ]
+    # The outline of a sphere of radius r at distance d is a disc of radius r / sqrt(d^2 - r^2) at distance 1.
+    disc = np.pi * 0.6**2 / (16 - 0.36) / (2 * np.tan(np.radians(INPUT_FOV / 2))) ** 2
+    assert images.mask.mean(dim=(2, 3, 4)).tolist() == [[pytest.approx(disc, rel=0.03)] * 2]
+    middle = (slice(None), slice(None), slice(None), 24, 24)
+    assert images.depth[middle].sub(3.4).abs().max() < 0.02
+    assert images.rgb[middle].sub(0.5).abs().max() < 1e-3
+    assert (images.rgb[..., 0, 0] == 1).all()
+    towards = poses[0, :, :3, 3] / 4
+    assert (images.normal[middle][0] * towards).sum(-1).min() > 0.99
+    # A larger mask needs a lower SDF: every gradient on the squares in the planes points that way on the whole.
+    (gradient,) = torch.autograd.grad(images.mask.sum(), planes)
+    assert gradient[0, :2, 0].sum() < 0

@@ -197,7 +197,7 @@ def _cameras(tensors: Tensors, meta: dict[str, Any]) -> Iterator[Result]:
             if name in tensors:
                 yield Result(name, largest_error(value, tensors[name]), VERTEX_BOUND)
     if {"vertex_normals", "eval.verts", "eval.faces"} <= tensors.keys():
-        from geco.reconstruct.instantmesh.mesh import vertex_normals
+        from geco.render.shade_torch import vertex_normals
 
         ours = vertex_normals(torch.from_numpy(tensors["eval.verts"]), torch.from_numpy(tensors["eval.faces"]))
         yield Result("vertex_normals", largest_error(ours, tensors["vertex_normals"]), 1e-4)
