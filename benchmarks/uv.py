@@ -37,9 +37,8 @@ def main() -> None:
     if options.xatlas_repeats and importlib.util.find_spec("xatlas"):
         runs["xatlas"] = (options.xatlas_repeats, 0)
     print(f"{os.cpu_count()} cores, numpy {np.__version__}, texture {options.texture_size}, padding 2")
-    print(
-        f"{'mesh':14} {'faces':>7} {'method':7} {'ms':>8} {'cpu ms':>8} {'charts':>7} {'area':>6} {'stretch':>8} {'seams':>6} {'overlaps':>9}"
-    )
+    titles = ("faces", "method", "ms", "cpu ms", "charts", "area", "stretch", "seams", "overlaps")
+    print(f"{'mesh':14}" + "".join(f"{title:>9}" for title in titles))
     rows = []
     for name, field in FIELDS.items():
         mesh = surface(field, options.faces)
@@ -48,11 +47,16 @@ def main() -> None:
                 mesh, method, repeats, warm_up, options.texture_size
             )
             rows.append(row)
-            print(
-                f"{name:14} {row['faces']:7,} {method:7} {row['ms']:8.1f} {row['cpu_ms']:8.1f} {row['charts']:7} {row['area_used']:6.3f}"
-                f" {row['stretch_l2']:8.4f} {row['seam_vertices']:6.1%} {row['overlaps']:9}",
-                flush=True,
-            )
+            cells = [
+                f"{row['faces']:,}",
+                method,
+                f"{row['ms']:.1f}",
+                f"{row['cpu_ms']:.1f}",
+                row["charts"],
+                f"{row['area_used']:.3f}",
+            ]
+            cells += [f"{row['stretch_l2']:.4f}", f"{row['seam_vertices']:.1%}", row["overlaps"]]
+            print(f"{name:14}" + "".join(f"{cell:>9}" for cell in cells), flush=True)
     print(json.dumps({"benchmark": "uv", "repeats": options.repeats, "texture_size": options.texture_size, "rows": rows}))
 
 
