@@ -14,7 +14,7 @@ import warnings
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ HALF_ABOVE = 256  # tensors of more values than this are stored in float16
 
 @dataclass
 class Graph:
-    """One graph to export: a module, example inputs by name, names of outputs and which inputs and outputs have a free first axis."""
+    """One graph to export: a module, example inputs by name, names of outputs, and what has a first axis of any length."""
 
     module: nn.Module
     inputs: dict[str, Tensor]
@@ -135,8 +135,8 @@ def export_graph(graph: Graph, name: str) -> tuple[bytes, float]:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # tracing warns of every Python number taken from a shape; the comparison below decides
         torch.onnx.export(
-            graph.module.eval(), tuple(graph.inputs.values()), buffer, opset_version=OPSET, dynamo=False, do_constant_folding=False,
-            input_names=list(graph.inputs), output_names=graph.outputs, dynamic_axes=axes,
+            graph.module.eval(), tuple(graph.inputs.values()), cast(Any, buffer), opset_version=OPSET, dynamo=False,
+            do_constant_folding=False, input_names=list(graph.inputs), output_names=graph.outputs, dynamic_axes=axes,
         )  # fmt: skip
         expected = graph.module(*graph.inputs.values())
     data = halve(buffer.getvalue())
@@ -153,7 +153,9 @@ def compare(data: bytes, graph: Graph, expected: list[Tensor], name: str) -> flo
     for key, result, tensor in zip(graph.outputs, results, expected):
         reference = tensor.numpy()
         if result.shape != reference.shape:
-            raise WeightsError(f"{name}.onnx gives {key} of shape {result.shape}, torch {reference.shape}", "This is a bug: report it.")
+            raise WeightsError(
+                f"{name}.onnx gives {key} of shape {result.shape}, torch {reference.shape}", "This is a bug: report it."
+            )
         worst = max(worst, float(np.abs(result - reference).max() / max(np.abs(reference).max(), 1.0)))
     if not worst <= TOLERANCE:
         raise WeightsError(f"{name}.onnx differs from torch by {worst:.2g}", "This is a bug: report it.")

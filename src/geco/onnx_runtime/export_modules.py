@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
+from geco.onnx_runtime.export_volume import look_around
 from geco.reconstruct.small.field import PointField
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.reconstruct.small.volume import lifting_coordinates
@@ -66,22 +67,24 @@ class ReconstructPass(nn.Module):
         lift, maps = self.encoder(pictures[None])
         doubled = functional.interpolate(lift[0], scale_factor=2.0, mode="bilinear", align_corners=False)
         seen = doubled.permute(0, 2, 3, 1).flatten(0, 2)[self.index].reshape(self.net.size**3, -1)  # (N, 7 L)
-        volume = self.net.look_around(self.mix(seen)[None])[0].permute(1, 2, 3, 0)  # (R, R, R, C)
+        side = self.net.size
+        slices = self.mix(seen).reshape(side, side * side, -1).transpose(1, 2).reshape(side, -1, side, side)
+        volume = look_around(self.net, slices).permute(0, 2, 3, 1)  # (R, R, R, C), z, y, x
         beside = torch.cat([volume[:, :, 1:], volume[:, :, -1:]], dim=2)
         pairs = torch.cat([volume, beside], dim=-1).flatten(0, 2)
         return corners(maps[0].permute(0, 2, 3, 1)), pairs, volume[..., 0] * 0.1
 
     def mix(self, seen: Tensor) -> Tensor:
-        """VolumeNet.mix_views with voxels first: (N, 7 L) -> (w, N)."""
+        """VolumeNet.mix_views with voxels first: (N, 7 L) -> (N, w)."""
         net = self.net
         channels = net.view_bias.shape[1]
         # per voxel and view: depth times its weights, plus the bias
         depth = net.depth[:, 0].T[:, :, None] * net.view_depth[:, :, 0] + net.view_bias[:, :, 0]
         views = torch.relu(seen + depth.reshape(-1, 7 * channels))
         weight = net.mix.weight[:, :, 0]
-        mixed = views @ weight[:, : 7 * channels].T + (net.position.T @ weight[:, 7 * channels :].T + net.mix.bias)
-        entered: Tensor = torch.relu(mixed) @ net.enter.weight[:, :, 0].T + net.enter.bias
-        return entered.T
+        place = functional.linear(net.position.T, weight[:, 7 * channels :], net.mix.bias)
+        mixed = functional.linear(views, weight[:, : 7 * channels]) + place
+        return functional.linear(torch.relu(mixed), net.enter.weight[:, :, 0], net.enter.bias)
 
 
 class PointPass(nn.Module):
@@ -132,7 +135,7 @@ class PointPass(nn.Module):
         """Rows (6 N,), weights (6 N, 4) of the four corners, and depth - radius (N, 6), view fastest."""
         field, size = self.field, self.config.view_size
         axes = field.rotation.transpose(0, 1)  # (3, 6, 3): camera x, y, z of each view
-        right, up, back = (points @ axes[i].T + field.translation[:, i] for i in range(3))  # (N, 6)
+        right, up, back = (points @ axes[i].T + field.translation[:, i] for i in range(3))  # (N, 6) each
         scale = (0.5 * size * field.focal) / -back
         across = (right * scale + (0.5 * size - 0.5)).clamp(0, size - 1)
         down = ((0.5 * size - 0.5) - up * scale).clamp(0, size - 1)

@@ -29,7 +29,9 @@ class SmallFields:
         half_extent: of the volume, world units.
     """
 
-    def __init__(self, coarse: Floats, shape: Callable[[Floats], Floats], color: Callable[[Floats], Floats], half_extent: float) -> None:
+    def __init__(
+        self, coarse: Floats, shape: Callable[[Floats], Floats], color: Callable[[Floats], Floats], half_extent: float
+    ) -> None:
         self._coarse, self._shape, self._color = coarse, shape, color
         self._half_extent = half_extent
 

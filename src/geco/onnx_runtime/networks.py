@@ -57,8 +57,8 @@ class SmallGenerator:
         """From x (K, 6, 3, S, S) at the last timestep to views (K, 6, S, S, 3); ``noise()`` gives fresh normals of x's shape."""
         stored = [np.repeat(array, len(x), axis=0) for array in state]
         for t, now, then in self.plan(steps):
-            x0 = np.clip(self.denoise(x, t, stored), -1, 1)
-            eps = (x - math.sqrt(now) * x0) / np.float32(math.sqrt(1 - now))
+            x0: Floats = np.clip(self.denoise(x, t, stored), -1, 1)
+            eps = (x - np.float32(math.sqrt(now)) * x0) / np.float32(math.sqrt(1 - now))
             # DDIM (arXiv 2010.02502), equation 16
             fresh = self.eta * math.sqrt(max((1 - then) / (1 - now) * (1 - now / then), 0.0))
             x = np.float32(math.sqrt(then)) * x0 + np.float32(math.sqrt(max(1 - then - fresh**2, 0.0))) * eps

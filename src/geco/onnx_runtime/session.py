@@ -88,7 +88,9 @@ class Network:
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=list(providers or ("CPUExecutionProvider",)))
         except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
-            raise WeightsError(f"ONNX Runtime cannot load {folder / name}: {error}", "Update onnxruntime, or export again.") from error
+            raise WeightsError(
+                f"ONNX Runtime cannot load {folder / name}: {error}", "Update onnxruntime, or export again."
+            ) from error
         self.inputs = [item.name for item in self._session.get_inputs()]
 
     def __call__(self, **arrays: NDArray[Any]) -> list[NDArray[np.float32]]:

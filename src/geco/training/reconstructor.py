@@ -42,8 +42,8 @@ class ReconstructorOptions:
     """
 
     batch: int = 4
-    points: int = 3072
-    surface: int = 1024
+    points: int = 2048
+    surface: int = 768
     worsen: float = 0.65
     generated_share: float = 0.0
     autocast: bool = True
@@ -176,6 +176,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=ReconstructorOptions.batch)
     parser.add_argument("--worsen", type=float, default=ReconstructorOptions.worsen)
     parser.add_argument("--no-bf16", action="store_true")
+    parser.add_argument(
+        "--decay-part",
+        type=float,
+        default=0.4,
+        help="last part of the budget over which the rates fall; above 1: lower from the start",
+    )
     parser.add_argument("--report-minutes", type=float, default=6.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -188,7 +194,9 @@ def main() -> None:
     network = SmallReconstructor.load(args.init) if args.init else SmallReconstructor(SmallReconstructorConfig())
     checks = validation_batches(args.validation, args.validation_views) if args.validation else None
     task = ReconstructorTask(network, ReconstructorData(args.data, generated=args.generated), options, args.seed, checks)
-    loop = LoopOptions(args.output, args.budget_minutes, seed=args.seed, decay_part=0.4, clip=5.0, report_minutes=args.report_minutes)
+    loop = LoopOptions(
+        args.output, args.budget_minutes, seed=args.seed, decay_part=args.decay_part, clip=5.0, report_minutes=args.report_minutes
+    )
     train(task, loop, resume=args.resume)
 
 

@@ -15,6 +15,7 @@ from geco.data.dataset import ViewShards
 from geco.data.views import AZIMUTHS, INPUTS_PER_AZIMUTH
 
 Floats = NDArray[np.float32]
+OFF_SURFACE = 0.012  # standard deviation of half of the coloured points' distance from the surface, each axis: a third of a pixel
 
 
 @dataclass
@@ -51,7 +52,12 @@ class ReconstructorData:
         return len(self.shards)
 
     def sample(
-        self, key: tuple[int, int, int], mirror: bool, points: NDArray[np.int64], surface: NDArray[np.int64], made: Floats | None = None
+        self,
+        key: tuple[int, int, int],
+        mirror: bool,
+        points: NDArray[np.int64],
+        surface: NDArray[np.int64],
+        made: Floats | None = None,
     ) -> tuple[Floats, ...]:
         """One sample of object, azimuth and variant as arrays; ``made`` (6, S, S, 3) replaces the true views."""
         index, azimuth, variant = key
@@ -79,7 +85,10 @@ class ReconstructorData:
                 made, mirror = self.generated[1][chosen].astype(np.float32) / 255, False
             labels = self.labels[self.shards.shard[key[0]]]
             picks = rng.integers(labels[0].shape[1], size=points), rng.integers(labels[1].shape[1], size=surface)
-            items.append(self.sample(key, mirror, *picks, made=made))
+            item = self.sample(key, mirror, *picks, made=made)
+            # Colours are asked on surfaces that are not quite right, and on a lattice beside them.
+            item[4][::2] += rng.normal(0.0, OFF_SURFACE, item[4][::2].shape)
+            items.append(item)
         return collate(items)
 
     def fixed(self, count: int, points: int, surface: int, seed: int = 0) -> ReconstructorBatch:

@@ -120,7 +120,7 @@ def sample_object(
         color: (V, S, S, 4) RGBA, straight alpha. depth: (V, S, S), 0 where there is nothing. poses: (V, 4, 4).
     """
     tree = _nearest_neighbours()
-    alpha = color[..., 3] / np.float32(255)
+    alpha = (color[..., 3] / np.float32(255)).astype(np.float32)
     depth = centre_depth(depth, alpha)
     world, rays = unproject(depth, poses)
     solid = depth > 0

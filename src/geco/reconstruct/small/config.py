@@ -25,7 +25,7 @@ class SmallReconstructorConfig:
         point_hidden: width of the point network.
         color_hidden: width of the colour head.
         rig: the six cameras.
-        picture_elevation: assumed elevation of the input camera in degrees (the middle of the training range; the true one is unknown).
+        picture_elevation: assumed elevation of the input camera in degrees (middle of the training range; the true one is unknown).
         half_extent: the surface lies within this cube, world units.
     """
 
@@ -55,7 +55,7 @@ class SmallReconstructorConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> SmallReconstructorConfig:
         """From config.json; unknown keys raise :class:`ConfigError`."""
-        known = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         try:
             return cls(**known)
         except TypeError as error:

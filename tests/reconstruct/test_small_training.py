@@ -1,0 +1,175 @@
+"""Supervision and training of the small reconstructor: labels of a ball, worsened views, a few steps on one object."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geco.cameras import INPUT_FOV, intrinsics
+from geco.data.views import AZIMUTHS, INPUTS_PER_AZIMUTH, target_indices
+from geco.reconstruct.small.model import SmallReconstructor
+from geco.training.generated_views import choose_keys
+from geco.training.loop import LoopOptions, train
+from geco.training.muon import Muon, orthogonalize, split_parameters
+from geco.training.reconstructor import ReconstructorOptions, ReconstructorTask, overlap, validate
+from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, rotation, worsen
+from geco.training.surface_points import prepare_shard, sample_object, shard_poses
+from tests.reconstruct.test_small import CONFIG
+
+RADIUS = 0.6
+CENTRE = np.array([0.2, 0.0, 0.1])
+
+
+def ball_views(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """RGBA (36, S, S, 4) and depth (36, S, S) of a ball off the centre, red on its +y half and blue on the other."""
+    poses = shard_poses()
+    axis = ((np.arange(size) + 0.5) / size - 0.5) / intrinsics(INPUT_FOV)[0, 0]
+    local = np.stack(np.broadcast_arrays(axis[None, :], -axis[:, None], -1.0), axis=-1)
+    rays = np.einsum("vij,hwj->vhwi", poses[:, :3, :3], local)
+    start = poses[:, None, None, :3, 3] - CENTRE
+    a, b, c = (rays**2).sum(-1), (rays * start).sum(-1), (start**2).sum(-1) - RADIUS**2
+    under = b**2 - a * c
+    depth = np.where(under > 0, (-b - np.sqrt(np.maximum(under, 0))) / a, 0.0)
+    hit = start + rays * depth[..., None]
+    color = np.where(hit[..., 1:2] > 0, [200, 30, 30], [30, 30, 200])
+    return np.concatenate([color, 255 * (depth[..., None] > 0)], axis=-1).astype(np.uint8), depth.astype(np.float32)
+
+
+def test_labels_of_a_ball() -> None:
+    color, depth = ball_views(64)
+    points, surface, colors = sample_object(color, depth, shard_poses(), np.random.default_rng(0), 4000, 500)
+    true = np.linalg.norm(points[:, :3] - CENTRE, axis=1) - RADIUS
+    clear = np.abs(true) > 0.025  # closer than that a pixel of 0.033 world units cannot tell
+    assert ((points[:, 3] < 0) == (true < 0))[clear].all()
+    assert clear.mean() > 0.5 and (true < -0.03).sum() > 200
+    assert np.abs(points[:, 3] - np.clip(true, -0.5, 0.5))[clear].max() < 0.03
+    assert np.abs(np.linalg.norm(surface - CENTRE, axis=1) - RADIUS).max() < 0.02
+    sure = np.abs(surface[:, 1]) > 0.06  # two pixels
+    assert ((colors[:, 0] > colors[:, 2]) == (surface[:, 1] > 0))[sure].all()
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shards of one ball each at 16 px."""
+    root = tmp_path_factory.mktemp("shards")
+    color, depth = ball_views(16)
+    for number in range(2):
+        folder = root / f"shard_{number:03d}"
+        folder.mkdir()
+        inputs = np.broadcast_to(color[:12, None], (12, INPUTS_PER_AZIMUTH, 16, 16, 4))
+        arrays = {
+            "targets": color[:24],
+            "target_depth": depth[:24],
+            "extra": color[24:],
+            "extra_depth": depth[24:],
+            "inputs": inputs,
+        }
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array[None].astype(np.float16 if "depth" in name else np.uint8))
+        (folder / "names.json").write_text(json.dumps([f"ball-{number}"]))
+        (folder / "meta.json").write_text("{}")
+        assert prepare_shard(folder)
+        assert not prepare_shard(folder)
+    return root
+
+
+@pytest.mark.parametrize("azimuth", [0, 3, 7])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_points_turn_with_the_input_camera(shards: Path, azimuth: int, mirror: bool) -> None:
+    views, _, points, distance, surface, _ = ReconstructorData(shards).sample(
+        (0, azimuth, 0), mirror, np.arange(4000, 8000), np.arange(500)
+    )
+    centre = rotation(-30.0 * azimuth) @ (CENTRE * [1, -1 if mirror else 1, 1])
+    assert np.abs(np.linalg.norm(surface - centre, axis=1) - RADIUS).max() < 0.08  # 16 px
+    inside = np.linalg.norm(points - centre, axis=1) < RADIUS - 0.1
+    assert (distance[inside] < 0).all() and inside.sum() > 100
+    color, _ = ball_views(16)
+    if not mirror:
+        np.testing.assert_allclose(
+            views[2][..., 0], np.where(color[..., 3] > 0, color[..., 0] / 255, 1.0)[target_indices(azimuth)[2]], atol=1e-6
+        )
+
+
+def test_batches_depend_on_seed_and_step_only(shards: Path) -> None:
+    data = ReconstructorData(shards)
+    first, again, other = (data.batch(1, step, 2, 50, 20) for step in (4, 4, 5))
+    assert torch.equal(first.points, again.points) and torch.equal(first.views, again.views)
+    assert not torch.equal(first.points, other.points)
+    assert first.views.shape == (2, 6, 3, 16, 16) and first.colors.shape == (2, 20, 3)
+
+
+def test_generated_views_take_the_place_of_true_ones(shards: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "keys.npy", np.array([[1, 5, 0]], np.int32))
+    np.save(tmp_path / "views.npy", np.full((1, 6, 16, 16, 3), 51, np.uint8))
+    data = ReconstructorData(shards, generated=tmp_path)
+    batch = data.batch(0, 0, 3, 50, 20, generated_share=1.0)
+    assert (batch.views == 0.2).all()
+    centre = torch.from_numpy(rotation(-150.0) @ CENTRE).float()
+    assert ((batch.surface - centre).norm(dim=-1) - RADIUS).abs().max() < 0.08
+
+
+def batch_of(shards: Path) -> ReconstructorBatch:
+    return ReconstructorData(shards).fixed(2, 500, 200)
+
+
+def test_worsening_keeps_supervision_and_follows_its_generator(shards: Path) -> None:
+    batch = batch_of(shards)
+    once, twice = (worsen(batch, torch.Generator().manual_seed(3), share=1.0) for _ in range(2))
+    assert torch.equal(once.views, twice.views)
+    assert torch.equal(once.points, batch.points) and torch.equal(once.distance, batch.distance)
+    assert not torch.equal(once.views, batch.views)
+    assert once.views.min() >= 0 and once.views.max() <= 1
+    kept = worsen(batch, torch.Generator().manual_seed(3), share=0.0)
+    torch.testing.assert_close(kept.views.mean(dim=2), batch.views.mean(dim=2))  # at most the channels change places
+    torch.testing.assert_close(kept.colors.sum(-1), batch.colors.sum(-1))
+
+
+def test_a_few_steps_learn_the_ball(shards: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    batch = batch_of(shards)
+    before = validate(SmallReconstructor(CONFIG), batch)
+    task = ReconstructorTask(
+        SmallReconstructor(CONFIG),
+        ReconstructorData(shards),
+        ReconstructorOptions(batch=2, points=500, surface=100, worsen=0.0, autocast=False),
+        checks={"true": batch},
+    )
+    train(task, LoopOptions(tmp_path, steps=80, ema_decay=0.9, warmup_steps=5), resume=False)
+    after = validate(SmallReconstructor.load(tmp_path), batch)
+    assert after["iou"] > max(0.8, before["iou"])
+    assert after["color_psnr"] > before["color_psnr"]
+    assert (tmp_path / "checkpoint.pt").exists() and list(tmp_path.glob("grid_*.png"))
+
+
+def test_overlap() -> None:
+    a, b = torch.tensor([True, True, False]), torch.tensor([True, False, False])
+    assert overlap(a, b) == 0.5 and overlap(~a & a, ~a & a) == 1.0
+
+
+def test_generated_keys_visit_objects_evenly() -> None:
+    keys = choose_keys(7, 21, 0)
+    assert (np.bincount(keys[:, 0]) == 3).all()
+    assert keys[:, 1].max() < AZIMUTHS and keys[:, 2].max() < INPUTS_PER_AZIMUTH
+    assert (choose_keys(7, 21, 0) == keys).all()
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (9, 5), (6, 6)])
+def test_orthogonalize(shape: tuple[int, int]) -> None:
+    values = torch.linalg.svdvals(orthogonalize(torch.randn(*shape, generator=torch.Generator().manual_seed(0))))
+    assert values.min() > 0.5 and values.max() < 1.3
+
+
+def test_muon_takes_the_matrices() -> None:
+    model = SmallReconstructor(CONFIG)
+    matrices, rest = split_parameters(model, ReconstructorTask.adam_names)
+    assert len(matrices) + len(rest) == len(list(model.parameters()))
+    assert all(parameter.ndim > 1 for parameter in matrices)
+    assert not {id(p) for p in model.field.parameters()} & {id(p) for p in matrices}
+    weight = torch.nn.Parameter(torch.zeros(4, 2, 3, 3))
+    weight.grad = torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    Muon([weight], lr=0.1).step()
+    assert torch.linalg.svdvals(weight.detach().flatten(1)).max() < 0.13
