@@ -137,8 +137,8 @@ def load_zero123plus(
     card = read_card(source, FORMAT)
 
     def part(stem: str, build: Callable[[], Model]) -> Model:
-        state = read_part(source, card, stem, device, check_hash)
-        return filled(on_meta(build), state, source / f"{stem}.safetensors").to(device=device, dtype=dtype)
+        state = {key: value.to(dtype) for key, value in read_part(source, card, stem, device, check_hash).items()}
+        return filled(on_meta(build), state, source / f"{stem}.safetensors").to(device)
 
     try:
         unet = part("unet", lambda: UNet2DConditionModel.from_config(card["unet"]))
