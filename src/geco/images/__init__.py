@@ -1,0 +1,21 @@
+"""The picture: reading it, cutting the object out, framing it as the networks expect, and sheets of views."""
+
+from geco.images.load import Picture, load_picture
+from geco.images.matting import METHODS, Cutout, cut_out
+from geco.images.prepare import ZERO123PLUS_RATIO, Prepared, prepare, sphere_ratio
+from geco.images.sheet import contact_sheet, sheet_to_views, views_to_sheet
+
+__all__ = [
+    "METHODS",
+    "ZERO123PLUS_RATIO",
+    "Cutout",
+    "Picture",
+    "Prepared",
+    "contact_sheet",
+    "cut_out",
+    "load_picture",
+    "prepare",
+    "sheet_to_views",
+    "sphere_ratio",
+    "views_to_sheet",
+]

@@ -1,0 +1,248 @@
+"""A plain background: recognised from the picture's frame, flooded from there, seen through holes, shadows included.
+
+The background may have any colour, a gradient, a horizon between floor and wall, soft shadows and noise; it has to be smooth
+and to surround most of the object. Steps: a smooth colour model of the frame that ignores what else touches it; the
+whole picture's background predicted from the frame; a flood from the frame over smooth pixels that look like the prediction,
+or like it in shadow; the prediction renewed from what was flooded; holes that show exactly the background.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from geco.images.filters import continued, dilate, dot, erode, gradient, largest, resize
+from geco.images.regions import Mask, border_of, regions
+
+Floats = NDArray[np.float32]
+
+WORK_SIDE = 384  # pixels of the longer side that the thresholds are made for; larger pictures are reduced to it first
+
+# Thresholds in sRGB units, chosen on synthetic composites (tests/images) and fifteen photos at 384 pixels.
+FRAME_TOLERANCE = 0.09  # how far a frame pixel may lie from the smooth model and still be background
+LEAST_FRAME = 0.45  # the part of the frame that has to be background
+NEAR = 0.03  # as good as equal to the predicted background
+LOOSE = 0.10  # equal to it, where nothing else contradicts
+SMOOTH = 0.016  # gradient per pixel of soft shadows and lighting; object edges are steeper
+DARKEST_SHADOW = 0.45  # of the background's brightness
+CHANNEL = 11  # pixels
+HOLE_MEAN = 0.025  # a hole's mean difference from the predicted background
+MOST_UNEVEN = 0.04  # standard deviation of a background's colour up to which holes are judged more leniently
+HOLE_RIM = 0.7  # the part of a hole's rim that has to differ plainly from the background
+MOST_HOLES = 16  # the largest ones
+CONTACT = 0.06  # of the object's height: the tallest piece of shadow that is left under its feet
+BOTTOM = 0.15  # of the object's height: where such shadow is looked for
+HOLE_PART = 0.002  # of the object's bounding box: smaller holes are taken for marks on the object
+
+
+@dataclass
+class PlainBackground:
+    """Attributes:
+    foreground: (H, W) bool.
+    background: (3, H, W) float32, the colour behind every pixel.
+    confidence: 0 … 1, how sure it is that the background is plain and was found.
+    """
+
+    foreground: Mask
+    background: Floats
+    confidence: float
+
+
+def find_plain_background(image: Floats) -> PlainBackground:
+    """``image`` (3, H, W) float32 sRGB in [0, 1], slightly smoothed; made for a longer side of :data:`WORK_SIDE` or less."""
+    height, width = image.shape[1:]
+    framing, framed = _predict_from_frame(image)
+    background = framing
+    slope = gradient(image)
+    noise = float(np.median(slope[border_of(height, width, 3)]))
+    steps = min(max(WORK_SIDE / max(height, width), 1), 3)  # a small picture has fewer pixels for the same shading
+    smooth = slope < SMOOTH * steps + 2.5 * noise
+    channel = max(round(CHANNEL / 2 / steps), 1)
+    near = NEAR + 2 * noise
+    flooded = np.zeros((height, width), bool)
+    for _ in range(2):
+        distance, shade, tint = _compare(image, background)
+        # A shadow scales all channels alike (a power law, as sRGB nearly is, keeps that), and it never brightens.
+        shadow = (shade > DARKEST_SHADOW) & (shade < 1.05) & (tint < near)
+        flooded |= _flood(smooth & ((distance < LOOSE) | shadow) | flooded, distance < near, channel)
+        background = _fill(image, flooded)
+    distance, shade, tint = _compare(image, background)
+    exact = distance < near / 2
+    flooded |= regions(dilate(erode(exact, 2), 2) & exact | flooded).touching(flooded)  # narrow gaps, where nothing is in doubt
+    uneven = min(float(background[:, flooded].std(axis=1).max()), MOST_UNEVEN) if flooded.any() else 0.0
+    if uneven > 0.005:
+        # Where the background varies, the frame's prediction (it knows horizons), corrected nearby, may fit a hole better.
+        distance = np.minimum(distance, largest(np.abs(image - framing - _fill(image - framing, flooded))))
+    flooded |= _holes(flooded, distance, smooth, 2 * noise + uneven / 2)
+    flooded |= _contact_shadow(~flooded, shade, (shade > 0.25) & (shade < 1.05) & (tint < near))
+    confidence = _confidence(flooded, framed)
+    return PlainBackground(~flooded, background, confidence)
+
+
+def _compare(image: Floats, background: Floats) -> tuple[Floats, Floats, Floats]:
+    """Largest channel difference; brightness relative to the background; what remains after that brightness is divided out."""
+    difference: Floats = image - background
+    shade: Floats = dot(image, background) / dot(background, background).clip(1e-3, None)
+    tint: Floats = image - shade * background
+    return largest(np.abs(difference, out=difference)), shade, largest(np.abs(tint, out=tint))
+
+
+def _flood(passable: Mask, near: Mask, channel: int) -> Mask:
+    """What the frame reaches over passable pixels through channels 2 ``channel`` + 1 pixels wide; then up to the object's edge.
+
+    Wide channels only, because the edge of a grey thing before a grey wall has gaps.
+    """
+    frame = border_of(*passable.shape)
+    core = erode(passable, channel)
+    flooded = regions(core).touching(frame & core)
+    flooded = dilate(flooded, channel) & passable
+    # Near edges the gradient is steep (blur, JPEG ringing) although the colour is the background's.
+    for _ in range(3):
+        flooded |= dilate(flooded, 1) & near
+    return flooded
+
+
+def _fill(image: Floats, known: Mask) -> Floats:
+    """The background's colour everywhere, smoothly continued behind the object."""
+    inner = erode(known, 2)
+    return resize(continued(image, inner if inner.any() else known), *known.shape)
+
+
+def _holes(flooded: Mask, distance: Floats, smooth: Mask, slack: float) -> Mask:
+    """Enclosed pieces that show exactly the background: through a handle, between legs."""
+    inside = ~flooded
+    if not inside.any():
+        return inside
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    box = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
+    near = NEAR + slack
+    same = inside & (distance < near)
+    core = erode(same & smooth, 1)
+    found = regions(core)
+    counts = np.maximum(found.sizes, 1)
+    mean = np.bincount(found.labels.ravel(), weights=distance.ravel()) / counts
+    likely = (found.sizes >= max(HOLE_PART * box, 12)) & (mean < HOLE_MEAN + slack)
+    likely[0] = False
+    candidates = np.flatnonzero(likely)
+    candidates = candidates[np.argsort(-found.sizes[candidates])][:MOST_HOLES]
+    holes = np.zeros_like(inside)
+    for candidate in candidates:
+        # A hole ends at once; a pale part of the object, shaded, passes slowly into the rest.
+        piece = found.labels == candidate
+        rim = distance[dilate(piece, 5) & ~dilate(piece, 4)]
+        if float((rim > 2 * near).mean()) > HOLE_RIM:
+            holes |= piece
+    for _ in range(3):
+        holes = dilate(holes, 1) & same
+    return holes
+
+
+def _contact_shadow(foreground: Mask, shade: Floats, grey: Mask) -> Mask:
+    """Shadow left under the object's feet: from the lowest pixel of a column upwards, shadow-coloured and ever darker."""
+    if not foreground.any():
+        return foreground
+    rows = np.flatnonzero(foreground.any(axis=1))
+    tall = rows[-1] - rows[0] + 1
+    reach = max(round(CONTACT * tall), 2)
+    window = slice(max(rows[-1] - round(BOTTOM * tall) - reach, 0), rows[-1] + 1)
+    inside, shade, grey = foreground[window][::-1], shade[window][::-1], grey[window][::-1]  # row 0 is the lowest
+    started = np.logical_or.accumulate(inside, axis=0)
+    darkest = np.minimum.accumulate(np.where(started, shade, 2), axis=0)
+    stopped = np.logical_or.accumulate(started & ~(inside & grey & (shade < darkest + 0.03)), axis=0)
+    run = started & ~stopped
+    # A longer run is a grey object, not a shadow's edge.
+    run &= run.sum(axis=0) <= reach
+    rest = inside & ~run
+    run |= rest & grey & ~dilate(erode(rest, 1, 0), 1, 0)  # what is left of it is a line, two pixels thick at most
+    shadow = np.zeros_like(foreground)
+    shadow[window] = run[::-1]
+    return shadow
+
+
+def _confidence(flooded: Mask, framed: float) -> float:
+    """Framed part, reduced where the flood found next to nothing or left next to nothing."""
+    share = float(flooded.mean())
+    frame = border_of(*flooded.shape)
+    reached = float(flooded[frame].mean())
+    sure = min(max((min(framed, reached) - LEAST_FRAME) / (0.75 - LEAST_FRAME), 0), 1)
+    if share > 0.998 or share < 0.05:
+        return 0.0
+    return 0.5 * sure + 0.5 * sure * min(share / 0.2, 1)
+
+
+def _predict_from_frame(image: Floats) -> tuple[Floats, float]:
+    """The background predicted from the picture's frame, and the part of the frame that is background."""
+    height, width = image.shape[1:]
+    thick = max(2, min(height, width) // 100)
+    sides = [
+        image[:, :thick].mean(axis=1),
+        image[:, -thick:].mean(axis=1),
+        image[:, :, :thick].mean(axis=2),
+        image[:, :, -thick:].mean(axis=2),
+    ]
+    x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
+    places = [(x, np.full_like(x, -1)), (x, np.full_like(x, 1)), (np.full_like(y, -1), y), (np.full_like(y, 1), y)]
+    color = np.concatenate(sides, axis=1)
+    across = np.concatenate([place[0] for place in places])
+    down = np.concatenate([place[1] for place in places])
+    model = _robust_surface(color, across, down)
+    inlier = np.abs(color - model).max(axis=0) < FRAME_TOLERANCE
+    cuts = np.cumsum([width, width, height])
+    cleaned = [
+        _cleaned(side, base, good)
+        for side, base, good in zip(sides, np.split(model, cuts, axis=1), np.split(inlier, cuts), strict=True)
+    ]
+    return _coons(*cleaned), float(inlier.mean())
+
+
+def _robust_surface(color: Floats, x: Floats, y: Floats) -> Floats:
+    """A quadratic colour surface through the largest agreeing part of the samples, evaluated at them; (3, N) -> (3, N)."""
+    bins = np.minimum((color * 12).astype(np.int64), 11)
+    code = bins[0] * 144 + bins[1] * 12 + bins[2]
+    counts = np.bincount(code, minlength=1728).reshape(12, 12, 12).astype(np.float32)
+    wide = np.pad(counts, 1)
+    near = sliding_window_view(wide, (3, 3, 3)).sum(axis=(3, 4, 5))
+    top = np.array(np.unravel_index(int(np.argmax(near)), near.shape), np.float32)
+    center = (top[:, None] + 0.5) / 12
+    weight = (np.abs(color - center).max(axis=0) < 0.16).astype(np.float32)
+    terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y])
+    model = np.broadcast_to(center, color.shape)
+    for count, tolerance in ((3, 0.16), (3, 0.14), (6, 0.12), (6, 0.1), (6, FRAME_TOLERANCE)):
+        basis = terms[:count]
+        # The ridge keeps the unseen part of a half-covered frame from bending away.
+        normal = (basis * weight) @ basis.T + 0.002 * len(x) * np.diag([0, *[1.0] * (count - 1)])
+        normal[0, 0] += 1e-3
+        model = (np.linalg.solve(normal, (basis * weight) @ color.T).T @ basis).astype(np.float32)
+        error = np.abs(color - model).max(axis=0) / tolerance
+        weight = np.where(error < 1, (1 - error**2) ** 2, 0).astype(np.float32)
+        if not weight.any():
+            break
+    return model.astype(np.float32)
+
+
+def _cleaned(side: Floats, model: Floats, good: Mask) -> Floats:
+    """One side of the frame (3, L) with the object's pixels replaced by the model plus what its good neighbours add to it."""
+    if good.all():
+        return side
+    rest = side - model
+    places = np.flatnonzero(good)
+    if len(places) == 0:
+        return model
+    everywhere = np.arange(side.shape[1])
+    rest = np.stack([np.interp(everywhere, places, channel[places]) for channel in rest]).astype(np.float32)
+    return model + rest
+
+
+def _coons(top: Floats, bottom: Floats, left: Floats, right: Floats) -> Floats:
+    """The smooth surface through four sides (Coons 1967, bilinearly blended patch): follows horizons; (3, W|H) -> (3, H, W)."""
+    height, width = left.shape[1], top.shape[1]
+    u = np.linspace(0, 1, width, dtype=np.float32)[None, None, :]
+    v = np.linspace(0, 1, height, dtype=np.float32)[None, :, None]
+    ruled = (1 - v) * top[:, None, :] + v * bottom[:, None, :] + (1 - u) * left[:, :, None] + u * right[:, :, None]
+    a, b = (top[:, 0] + left[:, 0]) / 2, (top[:, -1] + right[:, 0]) / 2
+    c, d = (bottom[:, 0] + left[:, -1]) / 2, (bottom[:, -1] + right[:, -1]) / 2
+    upper, lower = (1 - u) * a[:, None, None] + u * b[:, None, None], (1 - u) * c[:, None, None] + u * d[:, None, None]
+    return ruled - ((1 - v) * upper + v * lower)

@@ -1,0 +1,97 @@
+"""Connected regions of a mask, in plain numpy: by runs (stretches of a row), a few milliseconds for 512 x 512."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass
+class Regions:
+    """Attributes:
+    labels: (H, W) int32; 0 outside the mask, 1 … count inside, one number a region.
+    sizes: (count + 1,) int64 pixels of each label; sizes[0] is 0.
+    """
+
+    labels: Ints
+    sizes: NDArray[np.int64]
+
+    def touching(self, seeds: Mask) -> Mask:
+        """(H, W) bool: the regions with at least one seed pixel, whole."""
+        keep = np.zeros(len(self.sizes), bool)
+        keep[self.labels[seeds]] = True
+        keep[0] = False
+        return keep[self.labels]
+
+    def at_least(self, pixels: float) -> Mask:
+        """(H, W) bool: the regions of at least that many pixels."""
+        keep = self.sizes >= max(pixels, 1)
+        keep[0] = False
+        return keep[self.labels]
+
+
+def regions(mask: Mask, *, diagonal: bool = False) -> Regions:
+    """Connected regions of ``mask`` (H, W) by 4 neighbours, or by 8 with ``diagonal``."""
+    height, width = mask.shape
+    stride = width + 2
+    row_major = np.zeros((height, stride), np.int8)
+    row_major[:, 1:-1] = mask
+    edges = np.diff(row_major.reshape(-1))
+    starts = np.flatnonzero(edges == 1) + 1
+    ends = np.flatnonzero(edges == -1) + 1  # one past the last pixel
+    count = len(starts)
+    labels = np.zeros(mask.shape, np.int32)
+    if count == 0:
+        return Regions(labels, np.zeros(1, np.int64))
+    reach = 1 if diagonal else 0
+    # Runs are sorted, so the runs of the next row that overlap run i are a range first[i] … last[i].
+    first = np.searchsorted(ends, starts + stride - reach, side="right")
+    last = np.searchsorted(starts, ends + stride + reach, side="left")
+    many = np.maximum(last - first, 0)
+    upper = np.repeat(np.arange(count), many)
+    lower = np.arange(len(upper)) - np.repeat(np.cumsum(many) - many, many) + np.repeat(first, many)
+    parent = _joined(count, upper, lower)
+    _, number = np.unique(parent, return_inverse=True)
+    lengths = ends - starts
+    labels[mask] = np.repeat(number + 1, lengths)
+    sizes = np.bincount(number + 1, weights=lengths).astype(np.int64)
+    return Regions(labels, sizes)
+
+
+def _joined(count: int, a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The smallest member of each node's set, after joining the pairs (a, b): hooking and pointer jumping."""
+    parent = np.arange(count)
+    while len(a):
+        root_a, root_b = parent[a], parent[b]
+        apart = root_a != root_b
+        if not apart.any():
+            break
+        a, b, root_a, root_b = a[apart], b[apart], root_a[apart], root_b[apart]
+        np.minimum.at(parent, np.maximum(root_a, root_b), np.minimum(root_a, root_b))
+        while True:
+            higher = parent[parent]
+            if np.array_equal(higher, parent):
+                break
+            parent = higher
+    return parent
+
+
+def border_of(height: int, width: int, thickness: int = 1) -> Mask:
+    """(height, width) bool: the frame of the picture."""
+    frame = np.ones((height, width), bool)
+    frame[thickness : height - thickness, thickness : width - thickness] = False
+    return frame
+
+
+def fill_holes(mask: Mask, max_pixels: float = np.inf) -> Mask:
+    """The mask with its enclosed holes of at most ``max_pixels`` filled."""
+    outside = regions(~mask)
+    small = outside.sizes <= max_pixels
+    small[np.unique(outside.labels[border_of(*mask.shape)])] = False
+    small[0] = False
+    return mask | small[outside.labels]
