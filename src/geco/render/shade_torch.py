@@ -70,12 +70,13 @@ def render_mesh(
 
 
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """(V, 3) unit normals, the faces' weighted by area."""
+    """(V, 3) unit normals, the faces' weighted by area; (0, 0, 1) where they have none, as in InstantMesh's renderer."""
     a, b, c = (vertices[faces[:, i]] for i in range(3))
     of_faces = torch.linalg.cross(b - a, c - a)
     total = torch.zeros_like(vertices)
     for i in range(3):
         total = total.index_add(0, faces[:, i], of_faces)
+    total = torch.where(total.square().sum(-1, keepdim=True) > 1e-20, total, total.new_tensor([0.0, 0.0, 1.0]))
     return torch.nn.functional.normalize(total, dim=-1)
 
 
