@@ -34,10 +34,24 @@ FLOORS: list[set[str]] = [
 
 # Modules that `geco run` on the embedded model may load: everything outside these may not name torch at import.
 TORCH_ROOMS = {
-    "device", "multiview", "reconstruct.instantmesh", "reconstruct.small", "isosurface.flexicubes_torch", "isosurface.tetrahedra", "render.rasterize",
-    "render.rasterize_torch", "render.shade", "render.antialias", "public_weights", "weights", "training", "losses", "metrics", "torch_runtime",
+    "device",
+    "multiview",
+    "reconstruct.instantmesh",
+    "reconstruct.small",
+    "isosurface.flexicubes_torch",
+    "isosurface.tetrahedra",
+    "render.rasterize",
+    "render.rasterize_torch",
+    "render.shade",
+    "render.antialias",
+    "public_weights",
+    "weights",
+    "training",
+    "losses",
+    "metrics",
+    "torch_runtime",
     "onnx_runtime.export",
-}  # fmt: skip
+}
 FOREIGN_ONLY_INSIDE = {"trimesh", "numba", "xatlas", "rembg", "cv2", "pxr", "nvdiffrast", "imageio_ffmpeg", "fastapi"}
 
 
