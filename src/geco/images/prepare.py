@@ -13,7 +13,7 @@ from PIL import Image
 
 from geco.errors import ConfigError, InputImageError
 from geco.files import atomic_path
-from geco.images.filters import resize
+from geco.images.filters import dilate, resize
 from geco.images.matting import Cutout
 
 Floats = NDArray[np.float32]
@@ -61,11 +61,22 @@ class Prepared:
     background: float
 
     def rgba(self, size: int) -> Floats:
-        """The same square at another size, (size, size, 4) float32, straight alpha: for the projection of the picture."""
+        """The same square at another size, (size, size, 4) float32, straight alpha: for the projection of the picture.
+
+        The object's colours reach two pixels beyond its edge, so that interpolation at the edge finds no foreign colour.
+        """
         premultiplied = _sample(self.cutout.rgba, self.left, self.top, self.side, size)
-        alpha = premultiplied[..., 3:]
-        color = premultiplied[..., :3] / np.maximum(alpha, 1e-4)
-        return np.concatenate([color.clip(0, 1), alpha], axis=2)
+        alpha = premultiplied[..., 3]
+        seen = alpha > VISIBLE
+        straight = premultiplied.copy()
+        straight[..., :3] /= np.maximum(alpha, VISIBLE)[..., None]
+        rows, columns = np.nonzero(dilate(seen, 2) & ~seen)
+        around = np.zeros((len(rows), 4), np.float32)
+        for down in range(-2, 3):
+            for right in range(-2, 3):
+                around += premultiplied[(rows + down).clip(0, size - 1), (columns + right).clip(0, size - 1)]
+        straight[rows, columns, :3] = around[:, :3] / np.maximum(around[:, 3:], 1e-6)
+        return straight.clip(0, 1)
 
     def to_picture(self, points: Floats) -> Floats:
         """(…, 2) places in the square, x and y in [0, 1] from the top-left -> pixels of the picture."""
