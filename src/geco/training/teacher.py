@@ -35,14 +35,16 @@ class TeacherOptions:
             5 %; few-step sampling lives on that first prediction.
         drop_part: part of the samples without condition, for guidance.
         weight_limit: clip of the loss weight 1 / noise_level^2 of x0 (which makes it the v loss).
-        foreground_weight: pixels of the object count 1 + this much: 78 % of the pixels are white.
+        foreground_weight: pixels of the object count 1 + this much. Off: a weight that depends on x0 moves the prediction
+            away from the mean of x0 given x_t, and silhouettes grow (measured: with 2, samples covered 1.3-1.4 times the
+            true area after 8,000 samples).
     """
 
     batch: int = 16
     last_part: float = 0.15
     drop_part: float = 0.1
     weight_limit: float = 5.0
-    foreground_weight: float = 2.0
+    foreground_weight: float = 0.0
     autocast: bool = True
 
 
@@ -79,7 +81,7 @@ class TeacherTask:
         level = schedule.levels(t, x0)[1]
         weight = (1 / level**2).clamp(max=options.weight_limit) * (1 + options.foreground_weight * alpha)
         error = (prediction.float() - x0) ** 2
-        loss = (weight * error).mean() / (1 + options.foreground_weight * 0.22)
+        loss = (weight * error).mean()
         at_last = (t == schedule.last) & keep
         return loss, {"mse_last": float(error[at_last].mean().detach())} if at_last.any() else {}
 

@@ -1,0 +1,118 @@
+"""Which few-step setting suits a small model: ``python -m geco.training.sampling_table MODEL SHARDS``.
+
+One row a setting: PSNR over all pixels, PSNR over the object's pixels, silhouette IoU and area against the true views,
+means over objects. The first row is a copy of the input picture in every view, which any model must beat. Ends with one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from geco.data.dataset import ViewShards
+from geco.multiview.small.generate import generate_views
+from geco.multiview.small.weights import load_small
+from geco.training.augment import composite
+from geco.training.teacher import to_tensors
+
+# Views have no alpha: a pixel belongs to the object when its darkest channel is this far from white.
+INK = 0.15
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Arguments of generate_views; passes = how often the network runs."""
+
+    steps: int
+    guidance: float
+    eta: float
+
+    @property
+    def passes(self) -> int:
+        return self.steps * (1 if self.guidance == 1 else 2)
+
+
+def silhouette(views: Tensor) -> Tensor:
+    """(..., 3, S, S) over white -> (..., S, S) bool."""
+    return views.amin(dim=-3) < 1 - INK
+
+
+def scores(views: Tensor, targets: Tensor) -> dict[str, float]:
+    """Means over objects.
+
+    Args:
+        views: (B, 6, 3, S, S) in [0, 1].
+        targets: (B, 6, 4, S, S) in [0, 1], straight alpha. The true silhouette is taken from the picture by the same rule
+            as the generated one, so that white parts count for neither.
+    """
+    truth = composite(targets)
+    error = (views - truth).square().mean(dim=2)  # (B, 6, S, S)
+    solid = (targets[:, :, 3] > 0.5).float()
+    inside = (error * solid).flatten(1).sum(1) / solid.flatten(1).sum(1).clamp(min=1)
+    mine, theirs = silhouette(views), silhouette(truth)
+    overlap = (mine & theirs).flatten(1).sum(1) / (mine | theirs).flatten(1).sum(1).clamp(min=1)
+    return {
+        "psnr": float(-10 * error.flatten(1).mean(1).clamp(min=1e-10).log10().mean()),
+        "object_psnr": float(-10 * inside.clamp(min=1e-10).log10().mean()),
+        "iou": float(overlap.mean()),
+        "area": float(mine.float().mean() / theirs.float().mean().clamp(min=1e-6)),
+    }
+
+
+def table(
+    generate: Callable[[Tensor, Setting], Tensor], shards: ViewShards, settings: Sequence[Setting], count: int
+) -> list[tuple[Setting | None, dict[str, float]]]:
+    """Scores of every setting on ``count`` fixed samples; the row of None is a copy of the input."""
+    condition, targets = to_tensors(shards.fixed(count))
+    picture = composite(condition)
+    rows: list[tuple[Setting | None, dict[str, float]]] = [(None, scores(picture[:, None].expand(-1, 6, -1, -1, -1), targets))]
+    rows += [(setting, scores(generate(picture, setting), targets)) for setting in settings]
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Compare few-step settings of a small multi-view model.")
+    parser.add_argument("model", type=Path)
+    parser.add_argument("shards", type=Path)
+    parser.add_argument("--pattern", default="shard_*")
+    parser.add_argument("--count", type=int, default=30)
+    parser.add_argument("--steps", type=int, nargs="*", default=[1, 2, 3, 4, 6, 8])
+    parser.add_argument("--guidance", type=float, nargs="*", default=[1.0, 1.5, 2.0])
+    parser.add_argument("--eta", type=float, nargs="*", default=[0.0, 1.0])
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    network = load_small(options.model)
+    settings = [
+        Setting(steps, guidance, eta)
+        for steps in options.steps
+        for guidance in options.guidance
+        for eta in options.eta
+        if steps > 1 or eta == options.eta[0]  # one step renews no noise
+    ]
+    began = time.monotonic()
+
+    def generate(picture: Tensor, setting: Setting) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return generate_views(network, picture, setting.steps, 0, setting.guidance, setting.eta)
+
+    rows = table(generate, ViewShards(options.shards, options.pattern), settings, options.count)
+    print("| steps | guidance | eta | passes | PSNR | object PSNR | IoU | area |\n|---|---|---|---|---|---|---|---|")
+    for setting, row in rows:
+        name = (
+            f"{setting.steps} | {setting.guidance} | {setting.eta} | {setting.passes}" if setting else "copy of the input | | | 0"
+        )
+        print(f"| {name} | {row['psnr']:.2f} | {row['object_psnr']:.2f} | {row['iou']:.3f} | {row['area']:.2f} |")
+    best = max(rows, key=lambda row: row[1]["iou"])[0]
+    print(json.dumps({"best_iou": None if best is None else vars(best), "seconds": round(time.monotonic() - began, 1)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""The table's numbers on pictures whose scores are known."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from geco.training.augment import composite
+from geco.training.sampling_table import Setting, scores
+
+
+def squares() -> torch.Tensor:
+    """Two objects, six views each: a red and a white square of 8 x 8 in 16 x 16."""
+    targets = torch.zeros(2, 6, 4, 16, 16)
+    targets[:, :, 3, 4:12, 4:12] = 1
+    targets[0, :, 0] = 1
+    targets[1, :, :3] = 1
+    return targets
+
+
+def test_truth_is_perfect_and_a_shift_is_counted() -> None:
+    targets = squares()[:1]
+    truth = composite(targets)
+    perfect = scores(truth, targets)
+    assert perfect["iou"] == 1 and perfect["area"] == 1 and perfect["psnr"] == pytest.approx(100, abs=1e-3)
+    shifted = scores(truth.roll(4, dims=-1), targets)
+    assert shifted["iou"] == pytest.approx(1 / 3) and shifted["area"] == 1
+    # half of the square's pixels are white instead of red: two of three channels are wrong by 1
+    assert shifted["object_psnr"] == pytest.approx(-10 * math.log10(0.5 * 2 / 3), abs=1e-4)
+    assert shifted["psnr"] == pytest.approx(-10 * math.log10(2 * 32 / 256 * 2 / 3), abs=1e-4)
+
+
+def test_scores_are_means_over_objects() -> None:
+    targets = squares()
+    views = composite(targets)
+    views[0] = 1  # the red square missing entirely
+    views[1, :, :, 0, 0] = 0  # a black speck on nothing: the white square has no silhouette of its own
+    result = scores(views, targets)
+    assert result["iou"] == 0 and result["area"] == pytest.approx(1 / 64)
+
+
+def test_passes() -> None:
+    assert Setting(4, 1.0, 0.0).passes == 4 and Setting(4, 1.5, 0.0).passes == 8
