@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from geco.cameras import FAR, clip_matrix, intrinsics
-from geco.errors import ConfigError, MissingExtraError
+from geco.errors import ConfigError
 from geco.render.rasterize_numpy import NEAREST
 from geco.render.rasterize_torch import visible_faces
 
@@ -57,7 +57,7 @@ def rasterize(vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, size: in
         engine: "auto" takes numba or numpy on the CPU, "torch" elsewhere. nvdiffrast needs CUDA.
 
     Raises:
-        MissingExtraError: the engine asked for is not installed.
+        ConfigError: the engine asked for is not installed.
     """
     cameras = c2w.reshape(-1, 4, 4)
     corner = faces.long()
@@ -140,7 +140,10 @@ def _by_nvdiffrast(vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, siz
     try:
         import nvdiffrast.torch as dr
     except ImportError as error:
-        raise MissingExtraError("nvdiffrast", "nvdiffrast", "the engine 'nvdiffrast'") from error
+        raise ConfigError(
+            "the engine 'nvdiffrast' is not installed",
+            "Install it from NVIDIA's repository (its licence is non-commercial), or use 'auto'.",
+        ) from error
     to_clip = torch.from_numpy(clip_matrix(fov, near=NEAREST, far=FAR)).to(vertices)
     to_clip[1] *= -1  # its first row is the bottom one
     points = torch.cat([vertices, torch.ones_like(vertices[:, :1])], dim=1)
