@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from geco.cameras import orbit_poses
-from geco.errors import ConfigError, MissingExtraError
+from geco.errors import ConfigError
 from geco.render import rasterize_numpy
 from geco.render.antialias import antialias
 from geco.render.rasterize import interpolate, rasterize
@@ -190,7 +190,7 @@ def test_fitting_by_silhouettes_alone_recovers_a_size() -> None:
 def test_engines_that_are_not_there_are_named() -> None:
     vertices, faces = BALL
     if importlib.util.find_spec("nvdiffrast") is None:
-        with pytest.raises(MissingExtraError, match="nvdiffrast"):
+        with pytest.raises(ConfigError, match="nvdiffrast"):
             rasterize(vertices, faces, POSES, FOV, 16, engine="nvdiffrast")
     with pytest.raises(ConfigError, match="opengl"):
         rasterize(vertices, faces, POSES, FOV, 16, engine="opengl")  # type: ignore[arg-type]
