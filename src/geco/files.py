@@ -29,7 +29,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, target)
     except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}", "Choose another output path, or free some space.") from error
+        raise OutputError(
+            f"cannot write {target}: {error.strerror or error}", "Choose another output path, or free some space."
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
