@@ -10,6 +10,7 @@ import argparse
 import io
 import json
 import os
+import tempfile
 import warnings
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -32,6 +33,7 @@ from geco.version import __version__
 OPSET = 18
 TOLERANCE = 2e-4  # largest allowed difference between ONNX Runtime and torch, relative to the output's largest value (or 1)
 DEFAULT_SAMPLER = {"steps": 4, "guidance": 1.0, "eta": 1.0}
+UNFOLDED = ("depth", "position")  # tables of ReconstructPass
 HALF_ABOVE = 256  # tensors of more values than this are stored in float16
 
 
@@ -139,7 +141,7 @@ def export_graph(graph: Graph, name: str) -> tuple[bytes, float]:
             do_constant_folding=False, input_names=list(graph.inputs), output_names=graph.outputs, dynamic_axes=axes,
         )  # fmt: skip
         expected = graph.module(*graph.inputs.values())
-    data = halve(buffer.getvalue())
+    data = halve(optimize(buffer.getvalue()))
     return data, compare(data, graph, [expected] if isinstance(expected, Tensor) else list(expected), name)
 
 
@@ -169,13 +171,40 @@ def store_in_half(module: nn.Module) -> None:
             parameter.data = parameter.data.half().float()
 
 
+def optimize(data: bytes) -> bytes:
+    """ONNX Runtime's portable optimisations (constants folded, shapes simplified) done now instead of at every start.
+
+    What the tables UNFOLDED give is not folded: it would be ten times their size, and takes a few milliseconds at loading.
+    """
+    import onnxruntime
+
+    onnx = _onnx()
+    model = onnx.load_model_from_string(data)
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in UNFOLDED]
+    given = [onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)) for tensor in kept]
+    model.graph.input.extend(given)  # as an input that may be overridden, a constant is not folded
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "optimized.onnx"
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(path)
+        options.log_severity_level = 3  # it warns of exactly what is done here on purpose
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        model = onnx.load(path)
+    inputs = [entry for entry in model.graph.input if entry.name not in UNFOLDED]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    used = {node.domain for node in model.graph.node}
+    opsets = [entry for entry in model.opset_import if entry.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
+    return bytes(model.SerializeToString())
+
+
 def halve(data: bytes) -> bytes:
     """Large float32 constants that float16 holds exactly, stored so, each followed by a cast that ONNX Runtime folds at loading."""
-    try:
-        import onnx
-        from onnx import helper, numpy_helper
-    except ImportError as error:
-        raise MissingExtraError("onnx", "torch", "exporting a model") from error
+    onnx = _onnx()
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
     model = onnx.load_model_from_string(data)
     casts = []
     for tensor in model.graph.initializer:
@@ -189,6 +218,14 @@ def halve(data: bytes) -> bytes:
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return bytes(model.SerializeToString())
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingExtraError("onnx", "torch", "exporting a model") from error
+    return onnx
 
 
 def count(module: nn.Module) -> int:

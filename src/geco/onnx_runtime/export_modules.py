@@ -52,6 +52,8 @@ class ReconstructPass(nn.Module):
     """
 
     index: Tensor
+    depth: Tensor
+    position: Tensor
 
     def __init__(self, model: SmallReconstructor) -> None:
         super().__init__()
@@ -61,6 +63,9 @@ class ReconstructPass(nn.Module):
         x, y = ((where + 1) * (0.5 * size) - 0.5).round().long().unbind(-1)
         rows = torch.arange(7)[:, None] * size * size + y * size + x
         self.register_buffer("index", rows.T.reshape(-1).to(torch.int32))  # view fastest
+        # Buffers of this module, so that they are named constants of the graph: see UNFOLDED in export.py.
+        self.register_buffer("depth", self.net.depth[:, 0].T.contiguous())  # (N, 7)
+        self.register_buffer("position", self.net.position.T.contiguous())  # (N, 18)
 
     def forward(self, views: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         pictures = torch.cat([views, picture[None]]).permute(0, 3, 1, 2)
@@ -79,10 +84,10 @@ class ReconstructPass(nn.Module):
         net = self.net
         channels = net.view_bias.shape[1]
         # per voxel and view: depth times its weights, plus the bias
-        depth = net.depth[:, 0].T[:, :, None] * net.view_depth[:, :, 0] + net.view_bias[:, :, 0]
+        depth = self.depth[:, :, None] * net.view_depth[:, :, 0] + net.view_bias[:, :, 0]
         views = torch.relu(seen + depth.reshape(-1, 7 * channels))
         weight = net.mix.weight[:, :, 0]
-        place = functional.linear(net.position.T, weight[:, 7 * channels :], net.mix.bias)
+        place = functional.linear(self.position, weight[:, 7 * channels :], net.mix.bias)
         mixed = functional.linear(views, weight[:, : 7 * channels]) + place
         return functional.linear(torch.relu(mixed), net.enter.weight[:, :, 0], net.enter.bias)
 

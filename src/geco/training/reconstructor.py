@@ -25,6 +25,9 @@ from geco.training.loop import LoopOptions, train
 from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, worsen
 
 TRUNCATION = 0.1  # world units; distances beyond it are all the same to the network
+# An inside point taken for outside costs this much more than the reverse: a missing leg is worse than a thick one, and views
+# that disagree leave many points near one half.
+INSIDE_WEIGHT = 2.0
 # Width of the soft occupancy around the surface (world units, two thirds of a pixel at 64 px).
 SOFTNESS = 0.02
 
@@ -59,9 +62,12 @@ def losses(model: SmallReconstructor, batch: ReconstructorBatch, bf16: bool) -> 
     coarse = inside[..., 0] * 0.1
     target = batch.distance.clamp(-TRUNCATION, TRUNCATION)
     solid = (batch.distance < 0).float()
-    occupancy = F.binary_cross_entropy_with_logits(-fine / SOFTNESS, solid)
+    weight = torch.tensor(INSIDE_WEIGHT, device=fine.device)
+    occupancy = F.binary_cross_entropy_with_logits(-fine / SOFTNESS, solid, pos_weight=weight)
     distance = (fine.clamp(-TRUNCATION, TRUNCATION) - target).abs().mean()
-    rough = F.binary_cross_entropy_with_logits(-coarse / (2 * SOFTNESS), solid) + 10 * (coarse - target).abs().mean()
+    rough = (
+        F.binary_cross_entropy_with_logits(-coarse / (2 * SOFTNESS), solid, pos_weight=weight) + 10 * (coarse - target).abs().mean()
+    )
     color = (model.color(features, batch.surface) - batch.colors).abs().mean()
     total = occupancy + 10 * distance + 0.5 * rough + 3 * color
     parts = {"occupancy": occupancy, "distance": distance, "coarse": rough, "color": color}
