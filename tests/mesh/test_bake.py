@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from geco.errors import MeshError
 from geco.mesh import Mesh
 from geco.mesh.bake import bake, rasterize_uv
-from geco.mesh.dilate import fill_empty, nearest_full
+from geco.mesh.dilate import nearest_full
 from geco.mesh.uv import unwrap
 from tests.mesh import shapes, surfaces
 
@@ -113,15 +113,19 @@ def test_seams_are_dilated_with_near_colours() -> None:
     assert reach.max() < size
 
 
-def test_fill_keeps_full_texels_and_handles_extremes() -> None:
-    rng = np.random.default_rng(0)
+def test_filling_handles_extremes() -> None:
     for shape in ((1, 1), (1, 7), (5, 3), (33, 64)):
-        texture = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
         one = np.zeros(shape, bool)
         one[-1, -1] = True
-        assert (fill_empty(texture, one) == texture[-1, -1]).all()
-        np.testing.assert_array_equal(fill_empty(texture, np.ones(shape, bool)), texture)
-        np.testing.assert_array_equal(fill_empty(texture, np.zeros(shape, bool)), texture)
+        assert (nearest_full(one) == one.size - 1).all()
+        np.testing.assert_array_equal(nearest_full(np.ones(shape, bool)).reshape(-1), np.arange(one.size))
+        assert (nearest_full(np.zeros(shape, bool)) == -1).all()
+
+
+def test_a_mesh_too_thin_for_any_texel_still_has_a_texture() -> None:
+    mesh = flat_mesh(np.array([[0.1, 0.1], [0.101, 0.1], [0.1, 0.101]]), np.array([[0, 1, 2]]))
+    texture = bake(mesh, by_position, 16).texture
+    assert texture is not None and (texture == 255).all()
 
 
 def test_chunks_do_not_matter_and_field_is_asked_once_a_texel() -> None:

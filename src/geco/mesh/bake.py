@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import MeshError
-from geco.mesh.dilate import fill_empty
 from geco.mesh.types import Floats, Mesh
 from geco.mesh.uv_raster import UVRaster, rasterize_uv
 
@@ -56,9 +55,16 @@ def with_texels(mesh: Mesh, raster: UVRaster, colors: NDArray[np.uint8]) -> Mesh
     """A copy of the mesh with (N, 3) colours at the raster's texels, seams dilated."""
     texture = np.full((raster.size * raster.size, 3), _EMPTY, np.uint8)
     texture[raster.texels] = colors
-    return mesh.with_(texture=fill_empty(texture.reshape(raster.size, raster.size, 3), raster.mask))
+    return mesh.with_(texture=filled(texture, raster))
 
 
-def to_bytes(colors: Floats) -> NDArray[np.uint8]:
+def filled(texture: NDArray[np.uint8], raster: UVRaster) -> NDArray[np.uint8]:
+    """(H W, 3) texels, changed in place so that those without a face repeat a covered one near them; as (H, W, 3)."""
+    empty, sources = raster.filling
+    texture[empty] = texture[sources]
+    return texture.reshape(raster.size, raster.size, 3)
+
+
+def to_bytes(colors: NDArray[np.floating]) -> NDArray[np.uint8]:
     """[0, 1] to rounded 0..255."""
     return (np.clip(colors, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -11,25 +11,8 @@ Bools = NDArray[np.bool_]
 _RINGS = 4  # own choice: rings of texels filled from the neighbour they touch; beyond them, from a pyramid
 
 
-def fill_empty(texture: NDArray[np.uint8], full: Bools) -> NDArray[np.uint8]:
-    """A copy of the texture with all empty texels filled.
-
-    Args:
-        texture: (H, W, C).
-        full: (H, W) texels that hold a colour. Where there is none, the copy is left as it is.
-    """
-    if not full.any():
-        return texture.copy()
-    sources = nearest_full(full).reshape(-1)
-    empty = np.flatnonzero(~full)
-    result = texture.copy()
-    flat = result.reshape(-1, texture.shape[2])
-    flat[empty] = flat[sources[empty]]
-    return result
-
-
 def nearest_full(full: Bools) -> Numbers:
-    """(H, W) flat number of a full texel for each: itself where full, else one near."""
+    """(H, W) flat number of a full texel for each: itself where full, else one near; none full: -1."""
     height, width = full.shape
     wide = width + 2  # a rim of empty texels all around, so that neighbours need no special cases
     sources = np.full((height + 2, wide), -1, np.int32)

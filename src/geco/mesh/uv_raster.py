@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import MeshError
+from geco.mesh.dilate import nearest_full
 from geco.mesh.types import Floats, Ints, Mesh
 from geco.mesh.uv_graph import expand
 
@@ -52,6 +54,16 @@ class UVRaster:
         image = np.zeros(self.size * self.size, bool)
         image[self.texels] = True
         return image.reshape(self.size, self.size)
+
+    @cached_property
+    def filling(self) -> tuple[Index, Index]:
+        """Flat numbers of the texels without a face, and of the covered texel near each that lends it its colour."""
+        empty = np.flatnonzero(~self.mask)
+        return empty, nearest_full(self.mask).reshape(-1)[empty].astype(np.intp) if len(self.texels) else empty
+
+    def part(self, chosen: Index) -> UVRaster:
+        """Some of the covered texels."""
+        return UVRaster(self.size, self.texels[chosen], self.faces[chosen], np.take(self.weights, chosen, axis=1))
 
     def interpolate(self, mesh: Mesh, attribute: NDArray[Any]) -> Floats:
         """A vertex attribute (V, C) at the covered texels: (N, C) float32."""
