@@ -32,7 +32,7 @@ class TeacherOptions:
     Attributes:
         batch: samples a step (one sample = one picture and its six views).
         last_part: part of the samples that train at exactly the last timestep, where generation starts. The prototype had
-            5 %; few-step sampling lives on that first prediction.
+            5 %; few-step sampling lives on that first prediction, by far the worst, and it is all that one step has.
         drop_part: part of the samples without condition, for guidance.
         weight_limit: clip of the loss weight 1 / noise_level^2 of x0 (which makes it the v loss).
         foreground_weight: pixels of the object count 1 + this much. Off: a weight that depends on x0 moves the prediction
@@ -41,7 +41,7 @@ class TeacherOptions:
     """
 
     batch: int = 16
-    last_part: float = 0.15
+    last_part: float = 0.4
     drop_part: float = 0.1
     weight_limit: float = 5.0
     foreground_weight: float = 0.0
