@@ -134,8 +134,10 @@ def hidden_from(mesh: Mesh, points: np.ndarray, camera: InputCamera) -> np.ndarr
 
 def test_background_never_bleeds_in() -> None:
     """A picture whose transparent part, and soft rim, is bright red leaves no red on the mesh."""
-    mesh, raster = grey(shapes.sphere(4, 0.8))
-    camera = InputCamera(10.0)
+    plate = shapes.box((0.0, -0.5, -0.5), (0.2, 0.5, 0.5))  # faces the camera up to its very rim
+    mesh, raster = grey(plate)
+    mesh.normals = None
+    camera = InputCamera(0.0)
     rgba = picture_of(mesh, camera)
     rgba[..., :3] = np.where(rgba[..., 3:] > 0, 0.5, [1.0, 0.0, 0.0])
     soft = rgba[..., 3].copy()
