@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from geco.errors import InputImageError
 from geco.images import load_picture
-from geco.images.load import MAX_SIDE, MIN_SIDE, ORIENTATION_TAG
+from geco.images.load import MAX_BYTES, MAX_SIDE, MIN_SIDE, ORIENTATION_TAG
 from tests.images.pictures import png_header
 
 
@@ -141,11 +141,19 @@ def test_exif_orientation(orientation: int, format: str) -> None:
 
 def test_a_colour_profile_is_converted_to_srgb() -> None:
     source = scene()
-    to_lab_and_back = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ"))
-    swapped = load_picture(saved(source, "PNG", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()))
-    np.testing.assert_allclose(swapped.rgba[..., :3], expected(source), atol=1.5 / 255)
-    broken = load_picture(saved(source, "PNG", icc_profile=b"no profile" + to_lab_and_back.tobytes()[:40]))
-    np.testing.assert_allclose(broken.rgba[..., :3], expected(source), atol=1e-6)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    np.testing.assert_allclose(load_picture(saved(source, icc_profile=srgb)).rgba[..., :3], expected(source), atol=1.5 / 255)
+    # A profile that is sRGB under another name with the red and green primaries exchanged: red is stored as green.
+    other = srgb.replace("sRGB".encode("utf-16-be"), "rgbs".encode("utf-16-be"))
+    other = other.replace(b"rXYZ", b"tmp!").replace(b"gXYZ", b"rXYZ").replace(b"tmp!", b"gXYZ")
+    for image in (source, source.convert("RGBA")):
+        converted = load_picture(saved(image, icc_profile=other)).rgba[..., :3]
+        np.testing.assert_allclose(converted, expected(source)[..., [1, 0, 2]], atol=3 / 255)
+
+
+def test_a_damaged_colour_profile_is_left_out() -> None:
+    broken = load_picture(saved(scene(), icc_profile=b"no profile at all" * 9))
+    np.testing.assert_allclose(broken.rgba[..., :3], expected(scene()), atol=1e-6)
 
 
 def test_large_pictures_are_reduced_with_their_shape(tmp_path: Path) -> None:
@@ -233,6 +241,14 @@ def test_no_truncation_escapes_as_another_error(cut: int) -> None:
                 load_picture(data[:cut])
             except InputImageError as error:
                 assert error.remedy
+
+
+def test_huge_files_are_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    with path.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)  # a sparse file
+    with pytest.raises(InputImageError, match="too large"):
+        load_picture(path)
 
 
 def test_nothing_to_see(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ Floats = NDArray[np.float32]
 Source = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.generic]
 
 MAX_PIXELS = 64_000_000  # refused from the header alone, before decoding: 64 MP is any phone's full mode, 0.4 GB decoded
+MAX_BYTES = 512 * 2**20  # of a file: 64 MP of 16-bit RGBA, uncompressed
 MIN_SIDE = 16  # pixels; below it there is no shape to see (the networks' own patches are 8 to 16 px)
 MAX_SIDE = 1024  # pixels kept: the largest network input is 512 and the projected texture rarely shows more than 768
 
@@ -72,7 +73,7 @@ def load_picture(source: Source, *, name: str | None = None, max_side: int = MAX
         label = name or getattr(source, "filename", "") or "the image"
         image = source
     else:
-        label = name or ("the uploaded bytes" if isinstance(source, bytes) else os.fspath(source))
+        label = name or ("the uploaded picture" if isinstance(source, bytes) else os.fspath(source))
         image = _open(source, label)
     if image is not None:
         rgba = _decode(image, label, max_side, owned=image is not source)
@@ -84,42 +85,37 @@ def load_picture(source: Source, *, name: str | None = None, max_side: int = MAX
 
 
 def _open(source: str | os.PathLike[str] | bytes, label: str) -> Image.Image:
-    """Read the header only."""
-    if not isinstance(source, bytes):
-        path = Path(source)
-        if path.is_dir():
-            raise InputImageError(f"{label} is a folder, not a picture", "Name a picture file.")
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:
-            raise InputImageError(f"{label} does not exist", "Check the path.") from None
-        except OSError as error:
-            raise InputImageError(
-                f"{label} cannot be read: {error.strerror or error}", "Check the path and its permissions."
-            ) from error
-    else:
-        size = len(source)
-    if size == 0:
+    """Read the header only; the file itself is read whole and closed, so a refused picture leaves nothing open."""
+    data = source if isinstance(source, bytes) else _read(Path(source), label)
+    if not data:
         raise InputImageError(f"{label} is empty (0 bytes)", "Save or download the picture again.")
     with warnings.catch_warnings():
         # Pillow warns from 89 MP and raises from 179 MP; both are above our own limit.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+            return Image.open(io.BytesIO(data))
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise _too_large(label, str(error).split(" exceeds")[0]) from None
         except UnidentifiedImageError:
-            raise InputImageError(f"{label} is not a picture in a format that can be read", _format_advice(source)) from None
+            raise InputImageError(f"{label} is not a picture in a format that can be read", _format_advice(data[:64])) from None
         except DECODER_ERRORS as error:
             raise InputImageError(f"{label} cannot be read: {error}", "Open it in a viewer and save it as PNG or JPEG.") from error
 
 
-def _format_advice(source: str | os.PathLike[str] | bytes) -> str:
-    if isinstance(source, bytes):
-        head = source[:64]
-    else:
-        with open(source, "rb") as file:
-            head = file.read(64)
+def _read(path: Path, label: str) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _too_large(label, f"{path.stat().st_size / 2**20:.0f} MiB")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputImageError(f"{label} does not exist", "Check the path.") from None
+    except IsADirectoryError:
+        raise InputImageError(f"{label} is a folder, not a picture", "Name a picture file.") from None
+    except OSError as error:
+        raise InputImageError(f"{label} cannot be read: {error.strerror or error}", "Check the path and its rights.") from error
+
+
+def _format_advice(head: bytes) -> str:
     if head[4:8] == b"ftyp":
         return "It looks like HEIC, AVIF or a video: convert it to PNG or JPEG."
     if b"<svg" in head or head.startswith(b"<?xml"):
@@ -130,7 +126,10 @@ def _format_advice(source: str | os.PathLike[str] | bytes) -> str:
 
 
 def _too_large(label: str, what: str) -> InputImageError:
-    return InputImageError(f"{label} is too large ({what}; the limit is {MAX_PIXELS / 1e6:.0f} megapixels)", "Reduce it first.")
+    return InputImageError(
+        f"{label} is too large ({what}; the limit is {MAX_PIXELS / 1e6:.0f} megapixels and {MAX_BYTES // 2**20} MiB)",
+        "Reduce it first.",
+    )
 
 
 def _decode(image: Image.Image, label: str, max_side: int, *, owned: bool) -> Floats:

@@ -1,0 +1,188 @@
+"""The REST interface with the embedded model behind it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import struct
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("fastapi")
+pytest.importorskip("python_multipart")
+
+from fastapi.testclient import TestClient
+
+from geco.pipeline import GecoPipeline
+from geco.serve import create_app
+from tests.images.pictures import disc, over, png_header, textured
+
+LIMIT = 2 * 2**20
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> GecoPipeline:
+    return GecoPipeline.from_pretrained("small")
+
+
+@pytest.fixture(scope="module")
+def client(pipeline: GecoPipeline) -> Iterator[TestClient]:
+    with TestClient(create_app(pipeline, max_upload=LIMIT)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def picture() -> bytes:
+    generator = np.random.default_rng(0)
+    rgb = over(disc(160, 0.33), textured(160, generator), np.ones((160, 160, 3), np.float32))
+    buffer = io.BytesIO()
+    Image.fromarray((rgb * 255).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def post(client: TestClient, data: bytes, route: str = "mesh", **fields: object) -> object:
+    return client.post(f"/api/v1/{route}", files={"picture": ("p.png", data)}, data={k: str(v) for k, v in fields.items()})
+
+
+def document(data: bytes) -> dict:
+    """The JSON of a GLB."""
+    magic, version, length, json_length, kind = struct.unpack("<4sIII4s", data[:20])
+    assert (magic, version, length, kind) == (b"glTF", 2, len(data), b"JSON")
+    return json.loads(data[20 : 20 + json_length])
+
+
+def test_health(client: TestClient) -> None:
+    answer = client.get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ok" and answer.json()["model"] == "small" and answer.json()["pending"] == 0
+
+
+def test_a_picture_gives_a_glb(client: TestClient, picture: bytes) -> None:
+    answer = post(client, picture, seed=7, faces=2000, texture_size=256)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "model/gltf-binary"
+    assert answer.headers["x-geco-seed"] == "7" and answer.headers["x-geco-model"] == "small"
+    assert json.loads(answer.headers["x-geco-timings"])["total"] > 0
+    gltf = document(answer.content)
+    assert gltf["asset"]["extras"]["seed"] == 7
+    part = gltf["meshes"][0]["primitives"][0]
+    assert "TEXCOORD_0" in part["attributes"]
+    assert 0 < gltf["accessors"][part["indices"]]["count"] <= 3 * 2000
+
+
+def test_the_same_seed_gives_the_same_mesh(client: TestClient, picture: bytes) -> None:
+    def shape(seed: int) -> bytes:
+        return post(client, picture, seed=seed, faces=2000, texture_size=128, format="stl").content
+
+    assert shape(3) == shape(3) != shape(4)
+
+
+@pytest.mark.parametrize("format", ["ply", "stl"])
+def test_other_formats(client: TestClient, picture: bytes, format: str) -> None:
+    answer = post(client, picture, format=format, faces=2000, texture_size=128)
+    assert answer.status_code == 200 and f"mesh.{format}" in answer.headers["content-disposition"]
+    assert answer.content.startswith(b"ply") or format == "stl"
+    if format == "stl":
+        assert len(answer.content) == 84 + 50 * struct.unpack_from("<I", answer.content, 80)[0]
+
+
+def test_obj_comes_as_an_archive(client: TestClient, picture: bytes) -> None:
+    answer = post(client, picture, format="obj", faces=2000, texture_size=128)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert {Path(name).suffix for name in archive.namelist()} >= {".obj", ".mtl"}
+        assert len(archive.namelist()) == 3
+
+
+def test_preview_has_what_the_page_shows(client: TestClient, picture: bytes) -> None:
+    result = post(client, picture, "preview", seed=1, faces=2000, texture_size=128).json()
+    gltf = document(base64.b64decode(result["glb"]))
+    assert gltf["accessors"][gltf["meshes"][0]["primitives"][0]["indices"]]["count"] == 3 * result["faces"]
+    views = Image.open(io.BytesIO(base64.b64decode(result["views"])))
+    assert views.height * 2 == views.width * 3
+    assert Image.open(io.BytesIO(base64.b64decode(result["picture"]))).mode == "RGBA"
+
+
+def test_the_page_needs_nothing_from_outside(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.status_code == 200 and "text/html" in page.headers["content-type"]
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    for name in ("page.js", "viewer.js"):
+        script = client.get(f"/{name}")
+        assert script.status_code == 200 and "javascript" in script.headers["content-type"]
+        assert "http://" not in script.text and "https://" not in script.text
+    assert "http://" not in page.text and "https://" not in page.text
+
+
+def bad_pictures() -> dict[str, bytes]:
+    buffers = {name: io.BytesIO() for name in ("tiny", "clear", "flat")}
+    Image.new("RGB", (1, 1)).save(buffers["tiny"], "PNG")
+    Image.new("RGBA", (64, 64), (9, 9, 9, 0)).save(buffers["clear"], "PNG")
+    Image.new("RGB", (64, 64), (200, 10, 10)).save(buffers["flat"], "PNG")
+    return {
+        "empty": b"",
+        "text": b"no picture" * 10,
+        "bomb": png_header(30_000, 30_000),
+        **{k: v.getvalue() for k, v in buffers.items()},
+    }
+
+
+@pytest.mark.parametrize("name", ["empty", "text", "bomb", "tiny", "clear", "flat"])
+def test_bad_pictures(client: TestClient, name: str) -> None:
+    answer = post(client, bad_pictures()[name])
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["type"] == "InputImageError" and error["problem"] and error["remedy"]
+
+
+@pytest.mark.parametrize("fields", [{"faces": 3}, {"texture_size": 10**6}, {"seed": -1}, {"seed": "x"}, {"format": "max"}])
+def test_bad_fields(client: TestClient, picture: bytes, fields: dict) -> None:
+    answer = post(client, picture, **fields)
+    assert answer.status_code == 422 and answer.json()["error"]["problem"]
+
+
+def test_a_missing_picture_and_an_unknown_route(client: TestClient) -> None:
+    assert client.post("/api/v1/mesh", data={"seed": "1"}).json()["error"]["problem"].startswith("picture")
+    assert client.get("/nothing").status_code == 404 and "error" in client.get("/nothing").json()
+
+
+def test_large_bodies_are_refused(client: TestClient) -> None:
+    answer = post(client, b"x" * (LIMIT + 1))
+    assert answer.status_code == 413 and "2 MiB" in answer.json()["error"]["problem"]
+
+    def endless() -> Iterator[bytes]:  # no declared length
+        head = b'--b\r\nContent-Disposition: form-data; name="picture"; filename="p"\r\n\r\n'
+        yield head
+        for _ in range(64):
+            yield b"x" * 2**16
+
+    answer = client.post("/api/v1/mesh", content=endless(), headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert answer.status_code == 413
+
+
+def test_requests_take_turns(client: TestClient, picture: bytes) -> None:
+    answers: list = []
+    threads = [
+        threading.Thread(target=lambda n=n: answers.append(post(client, picture, seed=n, faces=2000, texture_size=128)))
+        for n in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.headers["x-geco-seed"] for answer in answers) == ["0", "1"]
+    assert client.get("/healthz").json()["pending"] == 0
+
+
+def test_too_many_waiting_are_sent_away(pipeline: GecoPipeline, picture: bytes) -> None:
+    with TestClient(create_app(pipeline, max_waiting=-1)) as client:
+        answer = post(client, picture)
+        assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
+        assert post(client, picture).status_code == 503
