@@ -143,7 +143,8 @@ def _decode(image: Image.Image, label: str, max_side: int, *, owned: bool) -> Fl
     try:
         if image.format == "JPEG":
             # The decoder itself skips detail (1/2, 1/4, 1/8); half as much again as wanted leaves room for a good last step.
-            image.draft(None, (3 * max_side // 2, 3 * max_side // 2))
+            scale = 1.5 * max_side / max(width, height)
+            image.draft(None, (int(width * scale), int(height * scale)))
         image.load()
         if image.mode in ("I", "F") or image.mode.startswith("I;16"):
             rgba = wide_to_unit(np.asarray(image), image.info.get("transparency"), label)
