@@ -13,10 +13,10 @@ from geco.reconstruct.interface import FlexiGrid
 
 Floats = NDArray[np.float32]
 CHUNK = 1 << 14  # points a call: keeps the samples of six views in the cache
-# The coarse field is asked exactly where it says less than this (world units, three quarters of a voxel of 24): beyond it
-# the fine field has the same sign at 99.9 % of the points of the evaluation objects.
-BAND = 0.06
-LATTICE = 80  # cells a side of the colour lattice: a cell is about a pixel of a 64 px view (2.14 / 64 world units)
+# The coarse field is corrected by the fine one where it says less than this (world units, a third of a voxel of 24). On the
+# evaluation objects (8 looked at, true and generated views, a 40^3 grid) no point beyond it had another sign in the fine field.
+BAND = 0.03
+LATTICE = 64  # cells a side of the colour lattice: a cell is about a pixel of a 64 px view (2.14 / 64 world units)
 DIRECT = 20_000  # so few points are asked themselves
 
 
