@@ -55,9 +55,14 @@ class SmallFields:
         volume = np.tensordot(weights, self._coarse.transpose(2, 1, 0), axes=(1, 0))
         volume = np.matmul(weights, volume)  # along y
         volume = np.ascontiguousarray(np.matmul(volume, weights.T), np.float32)  # along z
-        band = np.argwhere(np.abs(volume) < BAND)
         axis = np.linspace(-self._half_extent, self._half_extent, resolution + 1, dtype=np.float32)
-        volume[tuple(band.T)] = in_chunks(self._shape, axis[band])
+        asked = np.zeros(volume.shape, bool)
+        wanted = np.abs(volume) < BAND
+        while wanted.any():
+            volume[wanted] = in_chunks(self._shape, axis[np.argwhere(wanted)])
+            asked |= wanted
+            # A vertex lies between two samples of different sign: both must be of the fine field.
+            wanted = crossing_ends(volume < 0) & ~asked
         for border in (volume[0], volume[-1], volume[:, 0], volume[:, -1], volume[:, :, 0], volume[:, :, -1]):
             np.maximum(border, 1e-3, out=border)  # the mesh must not be open there
         return volume
@@ -90,6 +95,17 @@ class SmallFields:
             weight = sides[index >> 2, :, 0] * sides[index >> 1 & 1, :, 1] * sides[index & 1, :, 2]
             out += weight[:, None] * known[number[first + step]]
         return out
+
+
+def crossing_ends(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which grid vertices have a neighbour along an axis on the other side of the surface."""
+    ends = np.zeros_like(inside)
+    for axis in range(3):
+        lower, upper = (tuple(part if k == axis else slice(None) for k in range(3)) for part in (slice(None, -1), slice(1, None)))
+        change = inside[lower] != inside[upper]
+        ends[lower] |= change
+        ends[upper] |= change
+    return ends
 
 
 def upsampling(voxels: int, resolution: int) -> Floats:

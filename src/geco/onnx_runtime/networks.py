@@ -61,7 +61,8 @@ class SmallGenerator:
             eps = (x - np.float32(math.sqrt(now)) * x0) / np.float32(math.sqrt(1 - now))
             # DDIM (arXiv 2010.02502), equation 16
             fresh = self.eta * math.sqrt(max((1 - then) / (1 - now) * (1 - now / then), 0.0))
-            x = np.float32(math.sqrt(then)) * x0 + np.float32(math.sqrt(max(1 - then - fresh**2, 0.0))) * eps
+            kept = math.sqrt(max(1 - then - fresh**2, 0.0))
+            x = (math.sqrt(then) * x0 + kept * eps).astype(np.float32, copy=False)
             if fresh > 0:
                 x = x + np.float32(fresh) * noise()
         return np.ascontiguousarray(np.moveaxis((np.clip(x, -1, 1) + 1) / 2, 2, -1), np.float32)
