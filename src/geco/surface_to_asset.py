@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.errors import ConfigError
+from geco.errors import ConfigError, MeshError
 from geco.isosurface.flexicubes_numpy import extract
+from geco.isosurface.grids import grid_from_volume
 from geco.mesh.bake import bake, rasterize_uv
 from geco.mesh.clean import drop_degenerate, fill_holes, remove_floaters
 from geco.mesh.decimate import decimate
+from geco.mesh.input_camera import AGREEING_IOU, InputCamera, fit_input_camera, measure
 from geco.mesh.manifold import make_watertight
 from geco.mesh.normals import vertex_normals
-from geco.mesh.project import fit_input_camera, project_picture
+from geco.mesh.project import project_picture
 from geco.mesh.types import Mesh
 from geco.mesh.uv import unwrap
-from geco.reconstruct.interface import SurfaceFields
+from geco.outline import find_camera, keep_to_outline
+from geco.reconstruct.interface import DenseFields, FlexiGrid, SurfaceFields
 from geco.timing import Stopwatch
+
+Floats = NDArray[np.float32]
+Color = Callable[[Floats], Floats]
+
+# Own choice: below it (an ear of a cup against a whole cup) the camera that fits best means nothing.
+KNOWN_CAMERA_IOU = 0.35
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class AssetOptions:
         resolution: cubes a side of the surface grid, 16 to 512.
         watertight: guarantee a closed manifold (for printing).
         project: lay the input picture onto the visible side where the silhouettes agree.
+        fit: make the surface keep to the input picture's outline (models whose fields are sampled densely: the small one).
         uv_method: "charts" (ours) or "xatlas" (extra ``mesh``).
     """
 
@@ -40,6 +51,7 @@ class AssetOptions:
     resolution: int | None = None
     watertight: bool = False
     project: bool = True
+    fit: bool = True
     uv_method: str = "charts"
 
     def __post_init__(self) -> None:
@@ -52,7 +64,7 @@ class AssetOptions:
 
 def surface_to_asset(
     fields: SurfaceFields,
-    picture: NDArray[np.float32],  # (P, P, 4) in [0, 1], the cut-out picture
+    picture: Floats,  # (P, P, 4) in [0, 1], the cut-out picture
     options: AssetOptions,
     resolution: int,
     texture_size: int,
@@ -63,8 +75,15 @@ def surface_to_asset(
     Raises:
         MeshError: the fields hold no surface.
     """
+    size = options.resolution or resolution
+    color: Color = fields.color
+    camera: InputCamera | None = None
     with watch.stage("surface"):
-        mesh = Mesh(*extract(fields.grid(options.resolution or resolution)))
+        if options.fit and isinstance(fields, DenseFields):
+            grid, color, camera = fitted_grid(fields, size, picture)
+        else:
+            grid = fields.grid(size)
+        mesh = Mesh(*extract(grid))
     with watch.stage("clean"):
         mesh = clean(mesh, options)
     with watch.stage("unwrap"):
@@ -72,15 +91,35 @@ def surface_to_asset(
         mesh.normals = vertex_normals(mesh.vertices, mesh.faces)
     with watch.stage("bake"):
         raster = rasterize_uv(mesh, texture_size)
-        mesh = bake(mesh, fields.color, texture_size, raster=raster)
-    facts: dict[str, Any] = {"faces": len(mesh.faces), "vertices": len(mesh.vertices)}
+        mesh = bake(mesh, color, texture_size, raster=raster)
+    facts: dict[str, Any] = {"faces": len(mesh.faces), "vertices": len(mesh.vertices), "outline_kept": camera is not None}
     if options.project:
         with watch.stage("project"):
-            camera = fit_input_camera(mesh, picture)
-            if camera.agrees:
+            camera = measure(camera, mesh, picture) if camera else fit_input_camera(mesh, picture)
+            # Where the surface was made to keep to the outline, a colour that differs is the model's error, not another object.
+            projected = camera.iou >= AGREEING_IOU if facts["outline_kept"] else camera.agrees
+            if projected:
                 mesh = project_picture(mesh, raster, picture, camera)
-        facts["input_camera"] = camera.summary()
+        facts |= {"projected": projected, "input_camera": camera.summary()}
     return mesh, facts
+
+
+def fitted_grid(fields: DenseFields, size: int, picture: Floats) -> tuple[FlexiGrid, Color, InputCamera | None]:
+    """The surface's cubes and colours, made to keep to the picture's outline if a camera can be told; and that camera.
+
+    Raises:
+        MeshError: the fields hold no surface.
+    """
+    volume = fields.dense(size)
+    inside = np.argwhere(volume < 0)
+    if not len(inside):
+        raise MeshError("the model saw no object in the picture", "Check the picture's cut-out, or try another seed.")
+    points = (inside * (2 * fields.half_extent / size) - fields.half_extent).astype(np.float32)
+    camera = find_camera(points, picture[..., 3])
+    if camera.iou < KNOWN_CAMERA_IOU:
+        return grid_from_volume(volume, fields.half_extent), fields.color, None
+    kept = keep_to_outline(volume, fields.half_extent, fields.color, picture, camera)
+    return grid_from_volume(kept.volume, fields.half_extent), kept.color, camera
 
 
 def clean(mesh: Mesh, options: AssetOptions) -> Mesh:

@@ -112,6 +112,11 @@ def fit_input_camera(
     return search.settled(best)
 
 
+def measure(camera: InputCamera, mesh: Mesh, rgba: Floats) -> InputCamera:
+    """A camera known from elsewhere, with the agreement of outlines and colours of this mesh and picture."""
+    return _Search(mesh, rgba).measured(camera, _LAST)
+
+
 def _score(camera: InputCamera) -> float:
     return camera.iou - _COLOR_WEIGHT * camera.color_error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,3 +47,11 @@ class SurfaceFields(Protocol):
 
     def color(self, points: Floats) -> Floats:
         """(N, 3) world points -> (N, 3) sRGB in [0, 1]."""
+
+
+@runtime_checkable
+class DenseFields(SurfaceFields, Protocol):
+    """Fields that are a plain signed distance, without deformation or weights, so that they can be edited on a grid."""
+
+    def dense(self, resolution: int) -> Floats:
+        """(R + 1, R + 1, R + 1) signed distance on the grid's vertices, indexed [x, y, z], positive all over the border."""

@@ -1,0 +1,132 @@
+"""Make a surface keep to the one silhouette that is certain: that of the input picture.
+
+A small multi-view model gets the outline of the visible side roughly right. Given the camera that fits best, the signed
+distance grid is carved where the picture shows background, and given a rounded sheet of material where the picture shows
+the object and the model left nothing (legs, handles, ears). Far-side geometry that the picture does not contradict stays
+the model's. The picture then agrees with the surface, so it can be laid onto it. numpy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from geco.mesh.input_camera import InputCamera
+from geco.outline.maps import blurred, resized, sampled, signed_distance
+
+Floats = NDArray[np.float32]
+SIZE = 96  # pixels of the silhouette's distance map: finer than a grid of 64 cells can follow
+CELLS = 48  # pixels of the map of middle depths: about the views' own resolution
+ROUNDNESS = 0.8  # half thickness of added material over its distance to the outline: 1 is as deep as wide
+THINNEST = 0.8  # cells: what is thinner falls through the grid
+MARGIN = 0.25  # cells that the carving leaves around the outline, so that thin parts are not cut twice
+THICKEST = 0.2  # world units (the object is 1.9 across): added material is limbs and rims, not bodies
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A signed distance grid that keeps to the silhouette.
+
+    Attributes:
+        volume: (R + 1, R + 1, R + 1) negative inside, indexed [x, y, z].
+        color: (N, 3) world points -> (N, 3) in [0, 1]: the model's, but the picture's where material was added.
+        added: part of the picture's silhouette that the model had left empty.
+    """
+
+    volume: Floats
+    color: Callable[[Floats], Floats]
+    added: float
+
+
+def keep_to_outline(
+    volume: Floats, half_extent: float, color: Callable[[Floats], Floats], rgba: Floats, camera: InputCamera
+) -> Fitted:
+    """Carve and fill.
+
+    Args:
+        volume: (R + 1, R + 1, R + 1) signed distance, negative inside, on [-half_extent, half_extent]^3, indexed [x, y, z].
+        half_extent: world units.
+        color: the model's colours.
+        rgba: (S, S, 4) in [0, 1], the cut-out picture, straight alpha.
+        camera: the fitted input camera.
+    """
+    picture = resized(rgba, SIZE)
+    mask = picture[..., 3] > 0.5
+    axis = np.linspace(-half_extent, half_extent, len(volume), dtype=np.float32)
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    pixels, nearness = camera.to_pixels(points, SIZE)
+    column, row = (np.clip(p, 0, SIZE - 1).astype(np.float32) for p in pixels)
+    depth = (1 / nearness).astype(np.float32)
+    pixel = depth * np.float32(2 * np.tan(np.radians(camera.fov / 2)) / (SIZE * camera.scale))  # world units across a pixel
+
+    inner = signed_distance(mask)  # pixels, positive inside
+    beyond = np.hypot(pixels[0] - column, pixels[1] - row).astype(np.float32)  # how far outside the picture
+    cell = np.float32(2 * half_extent / (len(volume) - 1))
+    width = (sampled(inner, column, row) - beyond) * pixel + MARGIN * cell
+
+    own = volume.reshape(-1)
+    solid = (own < 0) & (width > 0)
+    middle, seen = _middle_depth(column[solid], row[solid], depth[solid])
+    missing = mask & ~_enlarged(seen)
+    share = _softened(missing)
+    wanted = sampled(share, column, row)
+    thickness = np.clip(ROUNDNESS * width, THINNEST * cell, THICKEST)
+    offset = np.abs(depth - sampled(_enlarged_values(middle), column, row))
+    sheet = np.where(wanted > 0.05, (offset - thickness * wanted) * np.float32(1 / np.hypot(1, ROUNDNESS)), own + 1)
+    filled = np.maximum(np.minimum(own, sheet), -width).reshape(volume.shape)
+
+    def blended(places: Floats) -> Floats:
+        own = color(places)
+        at, _ = camera.to_pixels(places, SIZE)
+        column, row = (np.clip(p, 0, SIZE - 1).astype(np.float32) for p in at)
+        part = sampled(share, column, row)
+        near = part > 0.02
+        red, green, blue, opaque = (sampled(picture[..., k], column[near], row[near]) for k in range(4))
+        shown = np.stack([red, green, blue], axis=1) / np.maximum(opaque, 0.02)[:, None]
+        own[near] += part[near, None] * (np.clip(shown, 0, 1) - own[near])
+        return own
+
+    return Fitted(filled.astype(np.float32), blended, float(missing.sum() / max(mask.sum(), 1)))
+
+
+def _middle_depth(column: Floats, row: Floats, depth: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """(CELLS, CELLS) mean depth of the solid along each ray, spread to where there is none; and where there is some."""
+    cell = (row * (CELLS / SIZE)).astype(np.intp) * CELLS + (column * (CELLS / SIZE)).astype(np.intp)
+    count = np.bincount(cell, minlength=CELLS * CELLS).astype(np.float32)
+    total = np.bincount(cell, depth, CELLS * CELLS).astype(np.float32)
+    count, total = count.reshape(CELLS, CELLS), total.reshape(CELLS, CELLS)
+    known = count > 0
+    spread = _spread(np.where(known, total / np.maximum(count, 1), 0).astype(np.float32), known.astype(np.float32))
+    return np.where(known, spread, blurred(blurred(spread))), known
+
+
+def _spread(values: Floats, weight: Floats) -> Floats:
+    """Unknown values (weight 0) from the mean of ever larger blocks around them."""
+    if len(values) == 1 or len(values) % 2 or (weight > 0).all():
+        mean = (values * weight).sum() / max(float(weight.sum()), 1e-9)
+        return np.where(weight > 0, values, np.float32(mean))
+    blocks = (len(values) // 2, 2, len(values) // 2, 2)
+    heavy = weight.reshape(blocks).sum(axis=(1, 3))
+    coarse = (values * weight).reshape(blocks).sum(axis=(1, 3)) / np.maximum(heavy, 1e-9)
+    fine = _spread(coarse.astype(np.float32), (heavy > 0).astype(np.float32)).repeat(2, 0).repeat(2, 1)
+    return np.where(weight > 0, values, fine)
+
+
+def _enlarged(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(CELLS, CELLS) -> (SIZE, SIZE)."""
+    return mask.repeat(SIZE // CELLS, 0).repeat(SIZE // CELLS, 1)
+
+
+def _enlarged_values(values: Floats) -> Floats:
+    return np.asarray(Image.fromarray(values).resize((SIZE, SIZE), Image.Resampling.BILINEAR), np.float32)
+
+
+def _softened(mask: NDArray[np.bool_]) -> Floats:
+    """1 in the mask, falling to 0 over about three pixels around it; specks of a pixel or two vanish."""
+    eroded = blurred(mask.astype(np.float32)) > 0.6
+    soft = blurred(blurred(blurred(blurred(eroded.astype(np.float32)) > 0.05)))
+    return np.clip(soft * 1.5, 0, 1).astype(np.float32)

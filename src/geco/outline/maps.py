@@ -1,0 +1,57 @@
+"""Small maps over the picture: distance to an outline, sampling, blurring. numpy and Pillow only (no scipy in the base install)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Floats = NDArray[np.float32]
+
+
+def signed_distance(mask: NDArray[np.bool_]) -> Floats:
+    """(N, N) exact Euclidean distance in pixels to the mask's edge, positive inside; all inside or outside gives +-2 N."""
+    if mask.all() or not mask.any():
+        return np.full(mask.shape, 2.0 * len(mask) * (1 if mask.all() else -1), np.float32)
+    # Half a pixel: the edge lies between the last pixel inside and the first one outside.
+    return np.where(mask, _distance_to(~mask) - 0.5, 0.5 - _distance_to(mask)).astype(np.float32)
+
+
+def _distance_to(mask: NDArray[np.bool_]) -> Floats:
+    """(N, N) distance of every pixel to the nearest True: along columns by running positions, then the best of each row."""
+    size = len(mask)
+    at = np.arange(size, dtype=np.float32)[:, None]
+    far = np.float32(4 * size)
+    above = np.maximum.accumulate(np.where(mask, at, -far), axis=0)
+    below = np.minimum.accumulate(np.where(mask, at, far)[::-1], axis=0)[::-1]
+    vertical = np.minimum(at - above, below - at) ** 2  # (row, column)
+    steps = (at - at.T) ** 2  # (column, other column)
+    return np.sqrt((vertical[:, None, :] + steps[None]).min(axis=2))
+
+
+def resized(rgba: Floats, size: int) -> Floats:
+    """(S, S, 4) -> (size, size, 4) by area, colours multiplied by alpha so that clear pixels lend none."""
+    weighted = np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], axis=2)
+    channels = [
+        Image.fromarray(np.ascontiguousarray(weighted[..., k])).resize((size, size), Image.Resampling.BOX) for k in range(4)
+    ]
+    return np.stack([np.asarray(channel, np.float32) for channel in channels], axis=-1)
+
+
+def sampled(image: Floats, column: Floats, row: Floats) -> Floats:
+    """Bilinear values of (N, N) at places inside it."""
+    size = len(image)
+    left, top = np.minimum(column.astype(np.int32), size - 2), np.minimum(row.astype(np.int32), size - 2)
+    across, down = column - left, row - top
+    flat, corner = np.ascontiguousarray(image, np.float32).reshape(-1), top * size + left
+    upper = flat[corner] + (flat[corner + 1] - flat[corner]) * across
+    corner += size
+    lower = flat[corner] + (flat[corner + 1] - flat[corner]) * across
+    return upper + (lower - upper) * down
+
+
+def blurred(values: Floats | NDArray[np.bool_]) -> Floats:
+    """3 x 3 box filter, edges repeated."""
+    padded = np.pad(np.asarray(values, np.float32), 1, mode="edge")
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    return np.asarray((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) * np.float32(1 / 9), np.float32)
