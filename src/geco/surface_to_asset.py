@@ -18,7 +18,7 @@ from geco.mesh.decimate import decimate
 from geco.mesh.input_camera import AGREEING_IOU, InputCamera, fit_input_camera, measure
 from geco.mesh.manifold import make_watertight
 from geco.mesh.normals import vertex_normals
-from geco.mesh.project import project_picture
+from geco.mesh.project import EXACT, ROUGH, project_picture
 from geco.mesh.types import Mesh
 from geco.mesh.uv import unwrap
 from geco.outline import find_camera, keep_to_outline
@@ -99,7 +99,8 @@ def surface_to_asset(
             # Where the surface was made to keep to the outline, a colour that differs is the model's error, not another object.
             projected = camera.iou >= AGREEING_IOU if facts["outline_kept"] else camera.agrees
             if projected:
-                mesh = project_picture(mesh, raster, picture, camera)
+                trust = ROUGH if facts["outline_kept"] else EXACT
+                mesh = project_picture(mesh, raster, picture, camera, trust)
         facts |= {"projected": projected, "input_camera": camera.summary()}
     return mesh, facts
 

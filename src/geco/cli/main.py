@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from geco.cli import cameras, convert, info, run
+from geco.cli import cameras, convert, info, run, serve
 from geco.errors import GecoError
 from geco.version import __version__
 
-COMMANDS = (run, info, convert, cameras)
+COMMANDS = (run, serve, info, convert, cameras)
 
 
 def parser() -> argparse.ArgumentParser:

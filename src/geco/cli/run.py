@@ -38,6 +38,7 @@ def add(commands: Any) -> None:
     mesh.add_argument("--texture-format", choices=("jpeg", "png", "webp"), default="jpeg", help="inside a GLB (default jpeg)")
     mesh.add_argument("--resolution", type=int, metavar="N", help="cubes a side of the surface grid (default: the model's)")
     mesh.add_argument("--watertight", action="store_true", help="guarantee a closed manifold, for printing")
+    mesh.add_argument("--no-outline", action="store_true", help="do not make the surface keep to the input picture's outline")
     mesh.add_argument("--no-projection", action="store_true", help="do not lay the input picture onto the visible side")
     mesh.add_argument("--uv", choices=("charts", "xatlas"), default="charts", help="unwrapping method (default charts, ours)")
 
@@ -73,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
         resolution=options.resolution,
         watertight=options.watertight,
         project=not options.no_projection,
+        fit=not options.no_outline,
         uv_method=options.uv,
     )
     jobs = plan(options)

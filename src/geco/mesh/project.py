@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,14 +17,30 @@ __all__ = ["AGREEING_COLORS", "AGREEING_IOU", "InputCamera", "fit_input_camera",
 
 Bools = NDArray[np.bool_]
 
-_STEEP, _FRONTAL = 0.25, 0.6  # own choice: cosines to the viewing ray where the picture starts to count and counts fully
 _ERODE = 0.015  # own choice, of the object's size: the picture's rim holds background and is never used
 _FEATHER = 0.04  # own choice, of the object's size: over this width the picture fades in from its rim
-_STEP = 0.04  # world units (the object is 1.9 across): neighbouring pixels further apart in depth are an edge of visibility
 _BIAS = 0.01  # world units: how far behind the z-buffer a texel may lie, and the same again for each unit of slope a pixel covers
 
 
-def project_picture(mesh: Mesh, raster: UVRaster, rgba: Floats, camera: InputCamera) -> Mesh:
+@dataclass(frozen=True)
+class Trust:
+    """Where the picture is believed; all own choices.
+
+    Attributes:
+        steep, frontal: cosines to the viewing ray where the picture starts to count and counts fully.
+        step: world units (the object is 1.9 across); neighbouring pixels further apart in depth are an edge of visibility.
+    """
+
+    steep: float = 0.25
+    frontal: float = 0.6
+    step: float = 0.04
+
+
+EXACT = Trust()  # a surface whose bumps are real
+ROUGH = Trust(0.05, 0.35, 0.15)  # a bumpy guess made to keep to the outline: its bumps must not show as patches
+
+
+def project_picture(mesh: Mesh, raster: UVRaster, rgba: Floats, camera: InputCamera, trust: Trust = EXACT) -> Mesh:
     """A copy of the mesh whose texture shows the picture where the camera sees the surface well.
 
     A texel takes the picture with a weight that is the product of three smooth ramps: facing (the cosine to the viewing
@@ -34,6 +52,7 @@ def project_picture(mesh: Mesh, raster: UVRaster, rgba: Floats, camera: InputCam
         raster: of :func:`geco.mesh.bake.rasterize_uv` for this mesh and texture size.
         rgba: (S, S, 4) float32 in [0, 1], the cut-out picture, straight alpha.
         camera: of :func:`fit_input_camera`; that it agrees is the caller's business.
+        trust: how far the surface is believed.
 
     Raises:
         MeshError: no texture, or a raster of another size. ConfigError: the picture is not a square with alpha.
@@ -45,8 +64,8 @@ def project_picture(mesh: Mesh, raster: UVRaster, rgba: Floats, camera: InputCam
     size = len(rgba)
     depth = camera.rasterize(mesh, size).depth
     picture = rgba.copy()
-    picture[..., 3] = trusted(rgba[..., 3], depth)
-    front, facing = _facing(mesh, raster, camera)
+    picture[..., 3] = trusted(rgba[..., 3], depth, trust.step)
+    front, facing = _facing(mesh, raster, camera, trust.steep)
     part = raster.part(front)
     away = part.interpolate(mesh, _homogeneous(mesh, camera, size)).T
     column, row = away[0] / away[2], away[1] / away[2]
@@ -57,7 +76,7 @@ def project_picture(mesh: Mesh, raster: UVRaster, rgba: Floats, camera: InputCam
     seen &= (column >= 0) & (row >= 0) & (column <= size - 1) & (row <= size - 1)
     used = np.flatnonzero(seen & (picture[..., 3].reshape(-1)[near] > 0))
     found = _bilinear(picture, column[used], row[used])
-    share = (found[:, 3] * _ramp(facing[used], _STEEP, _FRONTAL))[:, None]
+    share = (found[:, 3] * _ramp(facing[used], trust.steep, trust.frontal))[:, None]
     texture = mesh.texture.reshape(-1, 3).copy()
     texels = part.texels[used]
     before = texture[texels] / np.float32(255)
@@ -72,17 +91,18 @@ def _homogeneous(mesh: Mesh, camera: InputCamera, size: int) -> Floats:
     return np.stack([pixels[0] * depth, pixels[1] * depth, depth], axis=1, dtype=np.float32)
 
 
-def trusted(alpha: Floats, depth: Floats) -> Floats:
+def trusted(alpha: Floats, depth: Floats, step: float = EXACT.step) -> Floats:
     """(S, S) weight of each pixel: 0 near the rim of either silhouette and near steps of depth, rising smoothly to 1 inside.
 
     Args:
         alpha: (S, S) of the picture.
         depth: (S, S) of the mesh, inf where it is not.
+        step: of depth between neighbours that is an edge, world units.
     """
     inside = (alpha > 0.99) & np.isfinite(depth)
     solid = np.where(np.isfinite(depth), depth, 0)
     for axis in (0, 1):
-        jump = np.abs(np.diff(solid, axis=axis)) > _STEP
+        jump = np.abs(np.diff(solid, axis=axis)) > step
         if axis == 0:
             inside[1:] &= ~jump
             inside[:-1] &= ~jump
@@ -110,7 +130,7 @@ def _eroded(mask: Bools, diagonal: bool) -> Bools:
     return result
 
 
-def _facing(mesh: Mesh, raster: UVRaster, camera: InputCamera) -> tuple[NDArray[np.intp], Floats]:
+def _facing(mesh: Mesh, raster: UVRaster, camera: InputCamera, steep: float) -> tuple[NDArray[np.intp], Floats]:
     """Texels turned towards the camera enough to count: their places in the raster, and their cosines to the viewing ray."""
     rays = camera.c2w[:3, 3] - mesh.vertices
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
@@ -118,10 +138,10 @@ def _facing(mesh: Mesh, raster: UVRaster, camera: InputCamera) -> tuple[NDArray[
     length = np.maximum(np.linalg.norm(normals, axis=1), 1e-30)
     flat = (normals * rays[mesh.faces[:, 0]]).sum(axis=1) / length
     if mesh.normals is None:
-        front = np.flatnonzero((flat > _STEEP)[raster.faces])
+        front = np.flatnonzero((flat > steep)[raster.faces])
         return front, flat[raster.faces[front]]
     smooth = (mesh.normals * rays).sum(axis=1)[mesh.faces.T]  # (3, F)
-    front = np.flatnonzero(((flat > 0) & (smooth.max(axis=0) > _STEEP))[raster.faces])
+    front = np.flatnonzero(((flat > 0) & (smooth.max(axis=0) > steep))[raster.faces])
     faces = raster.faces[front]
     facing = sum(smooth[k][faces] * raster.weights[k][front] for k in range(3))
     return front, np.maximum(facing, 1e-3)

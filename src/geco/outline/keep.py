@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from geco.mesh.input_camera import InputCamera
-from geco.outline.maps import blurred, resized, sampled, signed_distance
+from geco.outline.maps import blurred, enlarged, resized, sampled, signed_distance
 
 Floats = NDArray[np.float32]
 SIZE = 96  # pixels of the silhouette's distance map: finer than a grid of 64 cells can follow
 CELLS = 48  # pixels of the map of middle depths: about the views' own resolution
+FINE = 4  # maps are enlarged so much, so that the nearest pixel of one is as good as a bilinear sample
 ROUNDNESS = 0.8  # half thickness of added material over its distance to the outline: 1 is as deep as wide
 THINNEST = 0.8  # cells: what is thinner falls through the grid
 MARGIN = 0.25  # cells that the carving leaves around the outline, so that thin parts are not cut twice
@@ -56,31 +57,26 @@ def keep_to_outline(
     """
     picture = resized(rgba, SIZE)
     mask = picture[..., 3] > 0.5
-    axis = np.linspace(-half_extent, half_extent, len(volume), dtype=np.float32)
-    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-    pixels, nearness = camera.to_pixels(points, SIZE)
-    column, row = (np.clip(p, 0, SIZE - 1).astype(np.float32) for p in pixels)
-    depth = (1 / nearness).astype(np.float32)
-    pixel = depth * np.float32(2 * np.tan(np.radians(camera.fov / 2)) / (SIZE * camera.scale))  # world units across a pixel
-
-    inner = signed_distance(mask)  # pixels, positive inside
-    beyond = np.hypot(pixels[0] - column, pixels[1] - row).astype(np.float32)  # how far outside the picture
+    view = _GridView(camera, half_extent, len(volume))
     cell = np.float32(2 * half_extent / (len(volume) - 1))
-    width = (sampled(inner, column, row) - beyond) * pixel + MARGIN * cell
+    width = (view.read(signed_distance(mask)) - view.beyond) * view.pixel + MARGIN * cell  # world units to the outline, inside > 0
 
     own = volume.reshape(-1)
-    solid = (own < 0) & (width > 0)
-    middle, seen = _middle_depth(column[solid], row[solid], depth[solid])
+    middle, seen = view.middle_depth((own < 0) & (width > 0))
     missing = mask & ~_enlarged(seen)
     share = _softened(missing)
-    wanted = sampled(share, column, row)
-    thickness = np.clip(ROUNDNESS * width, THINNEST * cell, THICKEST)
-    offset = np.abs(depth - sampled(_enlarged_values(middle), column, row))
-    sheet = np.where(wanted > 0.05, (offset - thickness * wanted) * np.float32(1 / np.hypot(1, ROUNDNESS)), own + 1)
-    filled = np.maximum(np.minimum(own, sheet), -width).reshape(volume.shape)
+    filled = own
+    if share.any():
+        wanted = view.read(share)
+        thickness = np.clip(ROUNDNESS * width, THINNEST * cell, THICKEST) * wanted
+        sheet = (np.abs(view.depth - view.read(_enlarged_values(middle))) - thickness) * np.float32(1 / np.hypot(1, ROUNDNESS))
+        filled = np.where(wanted > 0.05, np.minimum(own, sheet), own)
+    filled = np.maximum(filled, -width).reshape(volume.shape)
 
     def blended(places: Floats) -> Floats:
         own = color(places)
+        if not share.any():
+            return own
         at, _ = camera.to_pixels(places, SIZE)
         column, row = (np.clip(p, 0, SIZE - 1).astype(np.float32) for p in at)
         part = sampled(share, column, row)
@@ -93,15 +89,46 @@ def keep_to_outline(
     return Fitted(filled.astype(np.float32), blended, float(missing.sum() / max(mask.sum(), 1)))
 
 
-def _middle_depth(column: Floats, row: Floats, depth: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """(CELLS, CELLS) mean depth of the solid along each ray, spread to where there is none; and where there is some."""
-    cell = (row * (CELLS / SIZE)).astype(np.intp) * CELLS + (column * (CELLS / SIZE)).astype(np.intp)
-    count = np.bincount(cell, minlength=CELLS * CELLS).astype(np.float32)
-    total = np.bincount(cell, depth, CELLS * CELLS).astype(np.float32)
-    count, total = count.reshape(CELLS, CELLS), total.reshape(CELLS, CELLS)
-    known = count > 0
-    spread = _spread(np.where(known, total / np.maximum(count, 1), 0).astype(np.float32), known.astype(np.float32))
-    return np.where(known, spread, blurred(blurred(spread))), known
+class _GridView:
+    """Every vertex of the volume's grid as the camera sees it in the picture; maps are read at the nearest fine pixel.
+
+    Attributes:
+        depth, pixel: (P,) distance along the viewing axis and width of a picture's pixel there, world units.
+        beyond: (P,) pixels outside the picture.
+    """
+
+    def __init__(self, camera: InputCamera, half_extent: float, count: int) -> None:
+        pose = np.asarray(camera.c2w, np.float64)
+        axis = np.linspace(-half_extent, half_extent, count)
+        # A rigid motion of a grid is a sum of three axes, so nothing needs to be multiplied a vertex at a time.
+        parts = [(axis[:, None] * pose[k, :3] - pose[k, 3] * pose[k, :3]).astype(np.float32) for k in range(3)]
+        right, up, back = (
+            (parts[0][:, None, None, k] + parts[1][None, :, None, k] + parts[2][None, None, :, k]).reshape(-1) for k in range(3)
+        )
+        self.depth = -back
+        focal = np.float32(camera.scale * SIZE * 0.5 / np.tan(np.radians(camera.fov / 2)))
+        self.pixel = self.depth / focal
+        column = right / self.pixel + np.float32((0.5 + camera.offset[0]) * SIZE - 0.5)
+        row = np.float32((0.5 + camera.offset[1]) * SIZE - 0.5) - up / self.pixel
+        self._column, self._row = np.clip(column, 0, SIZE - 1), np.clip(row, 0, SIZE - 1)
+        self.beyond = np.abs(column - self._column) + np.abs(row - self._row)
+        last = SIZE * FINE - 1
+        self._place = (self._row * (last / (SIZE - 1)) + 0.5).astype(np.int32) * (last + 1)
+        self._place += (self._column * (last / (SIZE - 1)) + 0.5).astype(np.int32)
+
+    def read(self, image: Floats) -> Floats:
+        """(SIZE, SIZE) -> (P,)."""
+        return enlarged(image, FINE).reshape(-1)[self._place]
+
+    def middle_depth(self, solid: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+        """(CELLS, CELLS) mean depth of the solid along each ray, spread to where there is none; and where there is some."""
+        part = CELLS / SIZE
+        cell = (self._row[solid] * part).astype(np.intp) * CELLS + (self._column[solid] * part).astype(np.intp)
+        count = np.bincount(cell, minlength=CELLS * CELLS).astype(np.float32).reshape(CELLS, CELLS)
+        total = np.bincount(cell, self.depth[solid], CELLS * CELLS).astype(np.float32).reshape(CELLS, CELLS)
+        known = count > 0
+        spread = _spread(np.where(known, total / np.maximum(count, 1), 0).astype(np.float32), known.astype(np.float32))
+        return np.where(known, spread, blurred(blurred(spread))), known
 
 
 def _spread(values: Floats, weight: Floats) -> Floats:

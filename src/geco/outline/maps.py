@@ -38,6 +38,16 @@ def resized(rgba: Floats, size: int) -> Floats:
     return np.stack([np.asarray(channel, np.float32) for channel in channels], axis=-1)
 
 
+def enlarged(image: Floats, factor: int) -> Floats:
+    """(N, N) -> (factor N, factor N), corner pixels kept in the corners, bilinear between."""
+    size = len(image)
+    at = np.linspace(0, size - 1, size * factor, dtype=np.float32)
+    low = np.minimum(at.astype(np.int32), size - 2)
+    part = at - low
+    rows = image[low] + (image[low + 1] - image[low]) * part[:, None]
+    return np.asarray(rows[:, low] + (rows[:, low + 1] - rows[:, low]) * part, np.float32)
+
+
 def sampled(image: Floats, column: Floats, row: Floats) -> Floats:
     """Bilinear values of (N, N) at places inside it."""
     size = len(image)
