@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from geco.multiview.interface import Condition
+from geco.multiview.interface import Condition, NoiseSource
 
 
 class PixelCodec:
@@ -23,19 +23,19 @@ class PixelCodec:
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def condition(self, picture: Tensor, generator: torch.Generator | None = None) -> Condition:
+    def condition(self, picture: Tensor, noise: NoiseSource | None = None) -> Condition:
         """picture (B, 3, H, W) in [0, 1] over white, framed as the network's foreground_ratio says; resized if need be."""
         if picture.shape[-2:] != (self.size, self.size):
             picture = functional.interpolate(picture, (self.size, self.size), mode="bilinear", antialias=True)
         return Condition(picture * 2 - 1)
 
-    def unconditional(self, condition: Condition, generator: torch.Generator | None = None) -> Condition:
+    def unconditional(self, condition: Condition, noise: NoiseSource | None = None) -> Condition:
         """The dropped condition that training showed."""
         assert condition.picture is not None
         batch, device = len(condition.picture), condition.picture.device
         return replace(condition, keep=torch.zeros(batch, dtype=torch.bool, device=device))
 
-    def encode(self, views: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def encode(self, views: Tensor, noise: NoiseSource | None = None) -> Tensor:
         """views (B, 6, 3, S, S) in [0, 1] -> x0 in [-1, 1]."""
         return views * 2 - 1
 
