@@ -33,9 +33,8 @@ def main() -> None:
         cold = [cold_seconds(options, output) for _ in range(options.cold_repeats + 1)][1:]
         imports = import_seconds(options, output)
         stages, facts = warm_seconds(options, output)
-    print(
-        f"{options.picture.name}, {facts['faces']:,} faces, {os.cpu_count()} cores, median of {options.repeats} after {options.warm_up}"
-    )
+    print(f"{options.picture.name}, {facts['faces']:,} faces, {os.cpu_count()} cores")
+    print(f"median of {options.repeats} after {options.warm_up} to warm up")
     print(f"\n{'warm stage':14} {'median ms':>10} {'min':>8} {'max':>8}")
     for name, values in stages.items():
         print(f"{name:14} {1e3 * statistics.median(values):10.1f} {1e3 * min(values):8.1f} {1e3 * max(values):8.1f}")

@@ -112,7 +112,7 @@ def collate(items: list[tuple[Floats, ...]]) -> ReconstructorBatch:
 def on_white(rgba: NDArray[np.uint8]) -> Floats:
     """(..., 4) uint8 straight alpha -> (..., 3) float32 in [0, 1]."""
     values = rgba.astype(np.float32) / 255
-    return values[..., :3] * values[..., 3:] + (1 - values[..., 3:])
+    return np.asarray(values[..., :3] * values[..., 3:] + (1 - values[..., 3:]), np.float32)
 
 
 def rotation(degrees: float) -> Floats:
