@@ -123,7 +123,7 @@ def denoising_psnr(
     return result
 
 
-def sample_rows(network: SmallMultiView, shards: ViewShards, count: int, steps: Sequence[int] = (1, 4)) -> Any:
+def sample_rows(network: SmallMultiView, shards: ViewShards, count: int, steps: Sequence[int] = (1, 2)) -> Any:
     """Pictures (H, W, 3) uint8: per object, input and true views, then input and generated views for each step count."""
     condition, targets = to_tensors(shards.fixed(count))
     picture = composite(condition)

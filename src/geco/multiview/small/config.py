@@ -58,7 +58,7 @@ class SmallConfig:
     def from_dict(cls, values: dict[str, Any]) -> SmallConfig:
         """From config.json; unknown keys or another family raise :class:`ConfigError`."""
         settings = dict(values)
-        if settings.pop("family", FAMILY) not in (FAMILY, "small"):
+        if settings.pop("family", FAMILY) != FAMILY:
             raise ConfigError(f"a model of the family {values['family']!r} is not a small multi-view network", "Check the folder.")
         try:
             return cls(**settings)
