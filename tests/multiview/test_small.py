@@ -111,7 +111,9 @@ def test_one_step_generator_is_the_sampler_with_one_step(network: SmallMultiView
 
     codec = PixelCodec(16)
     x0 = OneStepGenerator(network).generate(codec.condition(pictures(1)), SeededNoise([0]))
-    torch.testing.assert_close(codec.decode(x0), generate_views(network, pictures(1), steps=1, seed=0), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        codec.decode(x0), generate_views(network, pictures(1), steps=1, seed=0, guidance=1.0), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_codec_round_trip() -> None:
