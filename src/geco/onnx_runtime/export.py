@@ -32,7 +32,7 @@ from geco.version import __version__
 
 OPSET = 18
 TOLERANCE = 2e-4  # largest allowed difference between ONNX Runtime and torch, relative to the output's largest value (or 1)
-DEFAULT_SAMPLER = {"steps": 4, "guidance": 1.0, "eta": 1.0}
+DEFAULT_SAMPLER = {"steps": 2, "guidance": 1.5, "eta": 1.0}
 UNFOLDED = ("depth", "position")  # tables of ReconstructPass
 HALF_ABOVE = 256  # tensors of more values than this are stored in float16
 
