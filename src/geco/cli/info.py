@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import importlib.util
 import json
-import platform
 from typing import Any
 
 # extra -> the modules that it brings, as they are imported
@@ -54,6 +51,10 @@ def show(options: argparse.Namespace) -> int:
 
 def collect(model: str) -> dict[str, Any]:
     """Versions, extras, the model's card and licences as plain data."""
+    # Imported here: every command loads this file, and these cost a tenth of a run's start.
+    import importlib.metadata
+    import importlib.util
+    import platform
     from dataclasses import asdict
 
     from geco.pipeline import GecoPipeline
