@@ -111,3 +111,12 @@ def test_broken_folders_are_named(tmp_path: Path, full: Path) -> None:
 def test_convert_names_what_is_missing(tmp_path: Path) -> None:
     result = geco("convert", "--multiview", tmp_path / "nowhere", "-o", tmp_path / "out")
     assert result.returncode == 2 and "nowhere" in result.stderr and not (tmp_path / "out" / "config.json").exists()
+
+
+def test_public_weights_that_cannot_be_fetched_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(WeightsError, match=r"sudo-ai/zero123plus-v1\.2"):
+        GecoPipeline.from_pretrained("sudo-ai/zero123plus-v1.2", device="cpu")
+    assert not list(tmp_path.rglob("config.json"))

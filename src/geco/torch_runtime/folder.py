@@ -21,8 +21,10 @@ from geco.files import atomic_write
 from geco.multiview.generate import GenerationSettings
 from geco.reconstruct.interface import SurfaceFields
 from geco.torch_runtime.backend import TorchBackend
+from geco.weights import is_hub_id
 
 FORMAT = "geco-model-1"
+INSTANTMESH = "TencentARC/InstantMesh"
 CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
 # Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320 px views can fill.
 FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE = 128, 1024, 512
@@ -57,18 +59,30 @@ def write_card(folder: Path, family: str, licence: str, facts: dict[str, Any] | 
 
 
 def load_backend(source: str, device: str | None = None) -> TorchBackend:
-    """A model folder, ready to run.
+    """A model folder, or public weights by hub id, ready to run.
+
+    A hub id of Zero123++ is fetched once, joined with InstantMesh's large reconstructor (and, for v1.2, InstantMesh's
+    white-background UNet, as InstantMesh and GECO use it), and kept converted in the user's cache folder.
 
     Raises:
-        WeightsError: it is not a model folder, or a part is missing or damaged.
+        WeightsError: it is not a model folder, a part is missing or damaged, or the hub cannot be reached.
     """
-    folder = Path(source)
+    folder = _cached(source) if is_hub_id(source) else Path(source)
     card = read_card(folder)
     placement = choose(device)
     build = {"full": _full, "small": _small}.get(card["family"])
     if build is None:
         raise WeightsError(f"{folder / CARD} names the family {card['family']!r}", "Known are full and small.")
     return build(folder, card, placement)
+
+
+def _cached(hub_id: str) -> Path:
+    """The converted folder of a hub id, made at first use."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geco" / hub_id.replace("/", "--")
+    if not (folder / CARD).is_file():
+        unet = None if "v1.1" in hub_id else INSTANTMESH
+        convert_public(hub_id, "instant-mesh-large", folder, unet)
+    return folder
 
 
 def read_card(folder: Path) -> dict[str, Any]:
