@@ -17,7 +17,7 @@ from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 
 EMBEDDED = Path(__file__).parent / "assets" / "small"
-PROJECTION_SIZE = 512  # side of the cut-out picture kept for projection: about what a 1024 texture can show of one side
+PROJECTION_SIZE = 384  # side of the cut-out picture kept for projection: more than a 512 texture can show of one side
 
 
 class GecoPipeline:

@@ -33,7 +33,7 @@ class SmallGenerator:
         sampler = card["sampler"]
         self.steps, self.guidance, self.eta = int(sampler["steps"]), float(sampler["guidance"]), float(sampler["eta"])
         self.alphas = np.asarray(card["schedule"]["alphas_cumprod"], np.float64)
-        self._write = Network(folder, "condition.onnx", card, threads)
+        self._write = Network(folder, "condition.onnx", card, threads, once=True)
         self._read = Network(folder, "generate.onnx", card, threads)
         self._stored = self._read.inputs[2:]
 
@@ -96,7 +96,7 @@ class SmallReconstructor:
     def __init__(self, folder: Path, card: dict[str, Any] | None = None, threads: int | None = None) -> None:
         card = read_card(folder) if card is None else card
         self.half_extent = float(card["reconstructor"]["half_extent"])
-        self._encode = Network(folder, "reconstruct.onnx", card, threads)
+        self._encode = Network(folder, "reconstruct.onnx", card, threads, once=True)
         self._shape = Network(folder, "shape.onnx", card, threads)
         self._color = Network(folder, "color.onnx", card, threads)
 

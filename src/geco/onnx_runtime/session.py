@@ -72,18 +72,27 @@ class Network:
         folder, name: the file; card: the folder's.
         threads: of one operator; None takes the physical cores.
         providers: ONNX Runtime's execution providers, best first.
+        once: run once a picture, so that opening fast (fewer optimisations) is worth more than running fast.
 
     Raises:
         WeightsError: the file is missing, truncated, damaged or no graph of this version of ONNX Runtime.
     """
 
     def __init__(
-        self, folder: Path, name: str, card: Mapping[str, Any], threads: int | None = None, providers: tuple[str, ...] | None = None
+        self,
+        folder: Path,
+        name: str,
+        card: Mapping[str, Any],
+        threads: int | None = None,
+        providers: tuple[str, ...] | None = None,
+        once: bool = False,
     ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or physical_cores()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        if once:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         data = read_checked(folder, name, card)
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=list(providers or ("CPUExecutionProvider",)))
