@@ -21,14 +21,14 @@ from geco.mesh.normals import vertex_normals
 from geco.mesh.project import EXACT, ROUGH, project_picture
 from geco.mesh.types import Mesh
 from geco.mesh.uv import unwrap
-from geco.outline import find_camera, keep_to_outline
+from geco.outline import find_camera, keep_to_outline, prior_camera
 from geco.reconstruct.interface import DenseFields, FlexiGrid, SurfaceFields
 from geco.timing import Stopwatch
 
 Floats = NDArray[np.float32]
 Color = Callable[[Floats], Floats]
 
-# Own choice: below it (an ear of a cup against a whole cup) the camera that fits best means nothing.
+# Own choice: below it the camera that fits best means nothing, and the one of the model's training is taken.
 KNOWN_CAMERA_IOU = 0.35
 
 
@@ -105,8 +105,8 @@ def surface_to_asset(
     return mesh, facts
 
 
-def fitted_grid(fields: DenseFields, size: int, picture: Floats) -> tuple[FlexiGrid, Color, InputCamera | None]:
-    """The surface's cubes and colours, made to keep to the picture's outline if a camera can be told; and that camera.
+def fitted_grid(fields: DenseFields, size: int, picture: Floats) -> tuple[FlexiGrid, Color, InputCamera]:
+    """The surface's cubes and colours, made to keep to the picture's outline; and the camera.
 
     Raises:
         MeshError: the fields hold no surface.
@@ -120,7 +120,7 @@ def fitted_grid(fields: DenseFields, size: int, picture: Floats) -> tuple[FlexiG
     points = (inside * (2 * fields.half_extent / size) - fields.half_extent).astype(np.float32)
     camera = find_camera(points, picture[..., 3])
     if camera.iou < KNOWN_CAMERA_IOU:
-        return grid_from_volume(volume, fields.half_extent), fields.color, None
+        camera = prior_camera(picture[..., 3])
     kept = keep_to_outline(volume, fields.half_extent, fields.color, picture, camera)
     return grid_from_volume(kept.volume, fields.half_extent), kept.color, camera
 

@@ -45,6 +45,15 @@ def find_camera(solid: Floats, alpha: Floats, fov: float = INPUT_FOV) -> InputCa
     return best
 
 
+def prior_camera(alpha: Floats, fov: float = INPUT_FOV) -> InputCamera:
+    """Where the model's training puts the object: for a surface so wrong that no camera can be told from it."""
+    rows, columns = np.nonzero(alpha > 0.5)
+    size = len(alpha)
+    right = float(columns.min() + columns.max() + 1) / (2 * size) - 0.5
+    down = float(rows.min() + rows.max() + 1) / (2 * size) - 0.5
+    return InputCamera(PRIOR_ELEVATION, scale=START_SCALE, offset=(right, down), fov=fov, iou=0.0)
+
+
 def _settled(centered: Floats, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
     """(3,) scale and offset climbed to from the prior, and the IoU there. ``centered`` (2, N) is 0 at the picture's middle."""
     place = np.array([START_SCALE, 0.0, 0.0])
