@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 
-def ball_picture(size: int, alpha: bool = True) -> Image.Image:
-    """A shaded, two-coloured ball, on transparency or on white; (size, size) RGBA or RGB."""
+def ball_picture(size: int) -> Image.Image:
+    """A shaded, two-coloured ball on transparency; (size, size) RGBA."""
     v, u = np.mgrid[0:size, 0:size]
     x, y = (u + 0.5) / size * 2.4 - 1.2, 1.2 - (v + 0.5) / size * 2.4
     inside = x**2 + y**2 < 1
@@ -16,5 +16,4 @@ def ball_picture(size: int, alpha: bool = True) -> Image.Image:
     color = np.where((y > 0.1)[..., None], [0.85, 0.25, 0.15], [0.95, 0.85, 0.3]) * light[..., None]
     rgb = np.where(inside[..., None], color, 1.0)
     rgba = np.concatenate([rgb, inside[..., None]], axis=-1)
-    picture = Image.fromarray(np.round(np.clip(rgba, 0, 1) * 255).astype(np.uint8), "RGBA")
-    return picture if alpha else picture.convert("RGB")
+    return Image.fromarray(np.round(np.clip(rgba, 0, 1) * 255).astype(np.uint8), "RGBA")

@@ -11,7 +11,7 @@ from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
 from geco.mesh import Mesh
 from geco.mesh.input_camera import InputCamera, measure
-from geco.outline import find_camera, keep_to_outline
+from geco.outline import find_camera, keep_to_outline, prior_camera
 from geco.outline.maps import enlarged, signed_distance
 
 R = 48
@@ -103,3 +103,12 @@ def test_a_surface_that_agrees_is_left_alone() -> None:
     deep = np.abs(ball(0.6)) < 0.5
     far_side = deep & (X < -0.3)
     assert np.allclose(kept.volume[far_side & (ball(0.5) < 0)], ball(0.6)[far_side & (ball(0.5) < 0)])
+
+
+def test_a_model_that_saw_next_to_nothing_still_gets_the_outline() -> None:
+    bar = np.maximum(np.maximum(np.abs(Y) - np.float32(0.8), np.abs(X) - np.float32(0.08)), np.abs(Z) - np.float32(0.08))
+    picture = picture_of(bar, InputCamera(10.0, scale=1.1))
+    camera = prior_camera(picture[..., 3])
+    kept = keep_to_outline(ball(0.06), 1.0, grey, picture, camera)
+    mesh = Mesh(*extract(grid_from_volume(kept.volume, 1.0)))
+    assert measure(camera, mesh, picture).iou > 0.8

@@ -26,6 +26,8 @@ from geco.weights import is_hub_id
 FORMAT = "geco-model-1"
 INSTANTMESH = "TencentARC/InstantMesh"
 CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
+# The embedded model's sampler, chosen by table and by eye (docs/measurements.md).
+SMALL_GENERATION = {"kind": "ddim", "steps": 2, "guidance_scale": 1.5, "clip": 1.0, "eta": 1.0}
 # Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320 px views can fill.
 FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE = 128, 1024, 512
 
@@ -136,7 +138,7 @@ def _small(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBac
         return SmallSurface(model, model.encode(pictures, picture))
 
     facts = card["facts"]
-    generation = GenerationSettings(**facts.get("generation", {"kind": "ddim", "steps": 4, "clip": 1.0, "eta": 1.0}))
+    generation = GenerationSettings(**facts.get("generation", SMALL_GENERATION))
     size = network.config.size
     described = ModelCard(
         str(folder), size, network.config.foreground_ratio, facts.get("resolution", size), facts.get("texture_size", 512),
