@@ -49,11 +49,15 @@ TORCH_ROOMS = {
     "weights",
     "training",
     "losses",
-    "metrics",
+    "metrics.lpips",
+    "metrics.clip",
     "torch_runtime",
     "onnx_runtime.export",
 }
-FOREIGN_ONLY_INSIDE = {"trimesh", "numba", "xatlas", "rembg", "cv2", "pxr", "nvdiffrast", "imageio_ffmpeg", "fastapi"}
+FOREIGN_ONLY_INSIDE = {
+    *("trimesh", "numba", "xatlas", "rembg", "cv2", "pxr", "nvdiffrast", "imageio_ffmpeg", "fastapi"),
+    *("igl", "ray", "bpy", "objaverse", "scipy"),
+}
 
 
 def modules() -> dict[str, ast.Module]:
