@@ -1,48 +1,25 @@
-"""The training loop of the small recipes: time or step budget, two optimisers, moving average, checkpoints, log, picture grids."""
+"""The one training loop: any stage, any machine; budget in minutes or steps, checkpoints, log, pictures, resume.
+
+All that is random follows from (seed, step), so a killed run that is started again repeats exactly what the first would
+have done (bit for bit on the CPU, with a budget in steps: with one in minutes the learning rate follows the clock).
+"""
 
 from __future__ import annotations
 
-import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from PIL import Image
-from torch import Tensor, nn
 
-from geco.files import atomic_path
-from geco.training.muon import make_optimizers
-from geco.training.state import MovingAverage, global_norm, load_checkpoint, save_checkpoint, step_generator
-
-
-class Task(Protocol):
-    """One stage: what a step's loss is and what to show.
-
-    Attributes:
-        network: what is trained.
-        adam_names: prefixes of parameters that Muon should leave alone (stems, heads, embeddings).
-        batch: samples a step.
-    """
-
-    @property
-    def network(self) -> nn.Module: ...
-
-    @property
-    def adam_names(self) -> tuple[str, ...]: ...
-
-    @property
-    def batch(self) -> int: ...
-
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """The loss of step ``step`` (its batch follows from the number), and values for the log."""
-
-    def report(self) -> tuple[dict[str, Any], Image.Image | None]:
-        """Validation numbers and a picture, with the averaged weights in place."""
-
-    def save_model(self, folder: Path) -> None:
-        """Write the network as a model folder, with the averaged weights in place."""
+from geco.errors import ConfigError
+from geco.training.machine import Machine
+from geco.training.record import Record
+from geco.training.state import MovingAverage, load_checkpoint, save_checkpoint, step_generator
+from geco.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -54,49 +31,62 @@ class LoopOptions:
         budget_minutes: wall-clock training time, resumed pieces together; the learning rate reaches 0 at its end.
         steps: the same in steps; whichever ends first. One of the two is needed.
         seed: of batches, noise and dropout.
-        ema_decay: 0.998, as runs of a few thousand steps are too short for the usual 0.999.
-        decay_part: the last part of the budget over which the rates fall linearly to 0 (prototype: a third).
+        accumulate: micro-batches a step.
+        decay_part: the last part of the budget over which the rates fall linearly to 0; 0 keeps them constant (paper).
         warmup_steps: linear growth of the rates at the start.
-        clip: largest gradient norm (AdamW's part is sensitive to it, Muon's is not).
+        checkpoint_minutes, report_minutes: how often.
+        log_steps: steps a line of the log.
+        tensorboard: also write TensorBoard's event files (extra ``train``).
     """
 
     folder: Path
     budget_minutes: float | None = None
     steps: int | None = None
     seed: int = 0
-    ema_decay: float = 0.998
+    accumulate: int = 1
     decay_part: float = 1 / 3
     warmup_steps: int = 50
-    clip: float = 1.0
     checkpoint_minutes: float = 3.0
     report_minutes: float = 10.0
     log_steps: int = 10
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        if self.budget_minutes is None and self.steps is None:
+            raise ConfigError("a training needs an end", "Give --budget-minutes or --steps.")
+        if self.accumulate < 1 or self.log_steps < 1 or not 0 <= self.decay_part <= 1:
+            raise ConfigError("accumulate and log_steps count from 1, decay_part lies in [0, 1]", "Check the recipe.")
 
 
-def train(task: Task, options: LoopOptions, resume: bool = True) -> MovingAverage:
-    """Train until the budget ends; continues from the folder's checkpoint when there is one and ``resume``."""
-    return _Loop(task, options).run(resume)
+def train(task: Task, options: LoopOptions, machine: Machine | None = None, resume: bool = True, quiet: bool = False) -> None:
+    """Train until the budget ends; continues from the folder's checkpoint when there is one and ``resume``.
+
+    Raises:
+        OutputError: the run folder cannot be written. WeightsError: the checkpoint is broken or of another stage.
+    """
+    _Loop(task, options, machine or Machine(device="cpu"), quiet).run(resume)
 
 
 class _Loop:
-    def __init__(self, task: Task, options: LoopOptions) -> None:
-        self.task, self.options = task, options
+    def __init__(self, task: Task, options: LoopOptions, machine: Machine, quiet: bool) -> None:
+        self.task, self.options, self.machine = task, options, machine
+        self.parts = list(task.parts())
+        self.optimizers = [[machine.wrap(optimizer) for optimizer in part.optimizers] for part in self.parts]
+        self.rates = [[[group["lr"] for group in o.param_groups] for o in optimizers] for optimizers in self.optimizers]
+        self.averages = [MovingAverage(part.network, part.average) if part.average else None for part in self.parts]
         self.step, self.before = 0, 0.0  # steps done; seconds of earlier pieces
-        self.parameters = [p for p in task.network.parameters() if p.requires_grad]
-        self.optimizers = make_optimizers(task.network, task.adam_names)
-        self.rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
-        self.average = MovingAverage(task.network, options.ema_decay)
         self.checkpoint = options.folder / "checkpoint.pt"
+        self.record = Record(options.folder, machine.leads, quiet, options.tensorboard)
         self.started = time.monotonic()
 
-    def run(self, resume: bool) -> MovingAverage:
+    def run(self, resume: bool) -> None:
         self.options.folder.mkdir(parents=True, exist_ok=True)
         if resume and self.checkpoint.exists():
             self._load()
         self.started = saved = reported = time.monotonic()
-        while self.progress < 1:
-            self._one_step()
-            now = time.monotonic()
+        while (progress := self.machine.agree(self.progress)) < 1:
+            self._one_step(progress)
+            now = self.machine.agree(time.monotonic())
             if now - saved > 60 * self.options.checkpoint_minutes:
                 self._save()
                 saved = now
@@ -105,7 +95,7 @@ class _Loop:
                 reported = now
         self._save()
         self._report()
-        return self.average
+        self.record.close()
 
     @property
     def elapsed(self) -> float:
@@ -121,58 +111,100 @@ class _Loop:
             parts.append(self.step / self.options.steps)
         return max(parts)
 
-    def _one_step(self) -> None:
+    def _one_step(self, progress: float) -> None:
         began = time.monotonic()
-        rate = min(1.0, (self.step + 1) / self.options.warmup_steps, (1 - self.progress) / self.options.decay_part)
-        self.task.network.train()
-        loss, values = self.task.loss(self.step, step_generator(self.options.seed, self.step))
-        loss.backward()
-        norm = global_norm(self.parameters)
-        torch.nn.utils.clip_grads_with_norm_(self.parameters, self.options.clip, norm)
-        for optimizer, rates in zip(self.optimizers, self.rates):
-            for group, base in zip(optimizer.param_groups, rates):
-                group["lr"] = base * max(rate, 0.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        self.average.update(self.task.network)
+        rate = min(1.0, (self.step + 1) / self.options.warmup_steps)
+        if self.options.decay_part:
+            rate = min(rate, (1 - progress) / self.options.decay_part)
+        values: dict[str, float] = {}
+        for index, part in enumerate(self.parts):
+            for turn in range(part.repeats):
+                found = self._update(index, turn, max(rate, 0.0))
+            prefix = f"{part.name}_" if len(self.parts) > 1 else ""
+            values |= {prefix + name: value for name, value in found.items()}
         self.step += 1
         if self.step % self.options.log_steps == 0 or self.step == 1:
-            speed = self.task.batch / (time.monotonic() - began)
-            self._log({"loss": loss.item(), "norm": norm.item(), "rate": rate, "samples_s": round(speed, 2), **values})
+            samples = self.task.batch * self.options.accumulate * self.machine.world
+            speed = samples / (time.monotonic() - began)
+            line = {"step": self.step, "samples": self.step * samples, "elapsed": round(self.elapsed, 1)}
+            facts = {"rate": round(rate, 6), "samples_s": round(speed, 2)}
+            self.record.step(line | values | facts, progress, self.elapsed)
+
+    def _update(self, index: int, turn: int, rate: float) -> dict[str, float]:
+        """One update of one part; its loss, gradient norm and values."""
+        part, optimizers, o = self.parts[index], self.optimizers[index], self.options
+        part.network.train()
+        total = 0.0
+        values: dict[str, float] = {}
+        for micro in range(o.accumulate):
+            at = (self.step * part.repeats + turn) * o.accumulate + micro
+            generator = step_generator(o.seed, at, index, self.machine.rank)
+            loss, values = part.loss(at, generator)
+            self.machine.backward(loss / o.accumulate)
+            total += float(loss.detach()) / o.accumulate
+        parameters = part.parameters
+        self.machine.average_gradients(parameters)
+        norm = self.machine.clip(parameters, part.clip)
+        for optimizer, rates in zip(optimizers, self.rates[index]):
+            for group, base in zip(optimizer.param_groups, rates):
+                group["lr"] = base * rate
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        if average := self.averages[index]:
+            average.update(part.network)
+        return {"loss": total, "norm": float(norm), **values}
 
     def _report(self) -> None:
-        trained = {name: parameter.detach().clone() for name, parameter in self.task.network.named_parameters()}
-        self.average.copy_to(self.task.network)
-        self.task.network.eval()
-        values, picture = self.task.report()
-        self.task.save_model(self.options.folder)
-        with torch.no_grad():
-            for name, parameter in self.task.network.named_parameters():
-                parameter.copy_(trained[name])
-        self._log({"report": values})
-        if picture is not None:
-            with atomic_path(self.options.folder / f"grid_{self.step:06d}.png") as path:
-                picture.save(path)
+        """Show and save with the averaged weights in place; every process waits for the first."""
+        if self.machine.leads:
+            with self._averaged():
+                values, picture = self.task.report()
+                self.task.save_model(self.options.folder)
+            self.record.report(self.step, self.elapsed, values, picture)
+        self.machine.wait()
 
-    def _log(self, values: dict[str, Any]) -> None:
-        line = {"step": self.step, "samples": self.step * self.task.batch, "elapsed": round(self.elapsed, 1), **values}
-        with (self.options.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        kept = []
+        for part, average in zip(self.parts, self.averages):
+            kept.append({name: p.detach().clone() for name, p in part.network.named_parameters()} if average else {})
+            part.network.eval()
+            if average:
+                average.copy_to(part.network)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for part, values in zip(self.parts, kept):
+                    for name, parameter in part.network.named_parameters():
+                        if name in values:
+                            parameter.copy_(values[name])
 
     def _save(self) -> None:
-        state = {
-            "step": self.step,  # also the data position and the state of the random numbers: both follow from it
-            "elapsed": self.elapsed,
-            "network": self.task.network.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "average": self.average.state_dict(),
+        if self.machine.leads:
+            save_checkpoint(self.checkpoint, self._state())
+        self.machine.wait()
+
+    def _state(self) -> dict[str, Any]:
+        parts = {
+            part.name: {
+                "network": part.network.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                "average": average.state_dict() if average else None,
+            }
+            for part, optimizers, average in zip(self.parts, self.optimizers, self.averages)
         }
-        save_checkpoint(self.checkpoint, state)
+        # The step is also the data position and the state of the random numbers: both follow from it.
+        return {"step": self.step, "elapsed": self.elapsed, "parts": parts}
 
     def _load(self) -> None:
-        state = load_checkpoint(self.checkpoint)
+        state = load_checkpoint(self.checkpoint, {part.name for part in self.parts})
         self.step, self.before = state["step"], state["elapsed"]
-        self.task.network.load_state_dict(state["network"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
-            optimizer.load_state_dict(saved)
-        self.average.load_state_dict(state["average"])
+        for part, optimizers, average in zip(self.parts, self.optimizers, self.averages):
+            saved = state["parts"][part.name]
+            part.network.load_state_dict(saved["network"])
+            for optimizer, values in zip(optimizers, saved["optimizers"]):
+                optimizer.load_state_dict(values)
+            if average:
+                average.load_state_dict(saved["average"])
+        self.record.resume(self.step)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from geco.errors import WeightsError
 from geco.files import atomic_path
@@ -48,20 +49,21 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, temporary)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a state of tensors and plain values; raises WeightsError for a broken file."""
+def load_checkpoint(path: Path, parts: set[str]) -> dict[str, Any]:
+    """Read a state of tensors and plain values; raises WeightsError for a broken file, or one whose trained parts are others."""
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError) as error:
         raise WeightsError(f"cannot read the checkpoint {path}: {error}", "Delete it to start again.") from error
+    found = set(state.get("parts", ()))
+    if found != parts:
+        raise WeightsError(
+            f"{path} holds the parts {sorted(found)}, this stage trains {sorted(parts)}", "Choose another run folder."
+        )
     return state
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """The random numbers of one training step depend on (seed, step) only: a resumed run draws what the first would have."""
-    return torch.Generator().manual_seed((seed * 2_000_003 + step) * 7 + 1)
-
-
-def global_norm(parameters: list[nn.Parameter]) -> Tensor:
-    """The 2-norm of all gradients together."""
-    return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+def step_generator(seed: int, step: int, part: int = 0, rank: int = 0) -> torch.Generator:
+    """The random numbers of one step of one part in one process: a resumed run draws what the first would have."""
+    words = np.random.SeedSequence([seed, step, part, rank]).generate_state(2, np.uint32)
+    return torch.Generator().manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)

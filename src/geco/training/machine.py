@@ -1,0 +1,117 @@
+"""Where a training runs: device, number format, and the other processes; accelerate behind a narrow face.
+
+One process by itself, or many started by ``torchrun``. Gradients are averaged over the processes explicitly, after the
+backward pass and once a step, which stays plain when several networks take turns (as in Stage I).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+from typing import Literal, cast
+
+import torch
+from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
+from torch import Tensor, nn
+
+Precision = Literal["no", "bf16", "fp16"]
+BUCKET = 1 << 25  # elements a message of averaged gradients: 128 MiB of float32
+
+
+class Machine:
+    """One process of a training.
+
+    Args:
+        precision: "bf16" or "fp16" compute matrix products and convolutions in that format; weights stay in float32.
+            "fp16" scales the loss and needs CUDA.
+        device: "cpu", or None for what accelerate finds.
+        threads: of the CPU; None leaves torch's own choice.
+    """
+
+    def __init__(self, precision: Precision = "no", device: str | None = None, threads: int | None = None) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self.precision = precision
+        self._accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
+
+    @property
+    def device(self) -> torch.device:
+        return cast(torch.device, self._accelerator.device)
+
+    @property
+    def rank(self) -> int:
+        """0 for the process that writes files."""
+        return int(self._accelerator.process_index)
+
+    @property
+    def world(self) -> int:
+        """How many processes train together."""
+        return int(self._accelerator.num_processes)
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+    def autocast(self) -> contextlib.AbstractContextManager[None]:
+        """The context in which networks compute in the chosen format; losses are taken outside of it, in float32."""
+        return cast("contextlib.AbstractContextManager[None]", self._accelerator.autocast())
+
+    def wrap(self, optimizer: torch.optim.Optimizer) -> AcceleratedOptimizer:
+        """The optimiser with loss scaling where the format needs it."""
+        return cast(AcceleratedOptimizer, self._accelerator.prepare_optimizer(optimizer))
+
+    def backward(self, loss: Tensor) -> None:
+        self._accelerator.backward(loss)
+
+    def average_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """The mean over all processes, in place; nothing to do for one. Parameters without gradient count as zero."""
+        if self.world == 1:
+            return
+        for bucket in _buckets(parameters):
+            for parameter in bucket:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+            flat = torch.cat([cast(Tensor, parameter.grad).flatten() for parameter in bucket])
+            mean = cast(Tensor, self._accelerator.reduce(flat, reduction="mean"))
+            for parameter, part in zip(bucket, mean.split([parameter.numel() for parameter in bucket])):
+                cast(Tensor, parameter.grad).copy_(part.view_as(parameter))
+
+    def clip(self, parameters: list[nn.Parameter], limit: float) -> Tensor:
+        """Scale all gradients together so that their norm is at most ``limit``; the norm before."""
+        self._accelerator.unscale_gradients()
+        present = [parameter for parameter in parameters if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm([cast(Tensor, parameter.grad) for parameter in present])
+        torch.nn.utils.clip_grads_with_norm_(present, limit, norm)
+        return norm
+
+    def agree(self, value: float) -> float:
+        """Rank 0's value in every process: whether to stop must not depend on whose clock is ahead."""
+        if self.world == 1:
+            return value
+        shared = torch.tensor([value if self.leads else 0.0], dtype=torch.float64, device=self.device)
+        return float(cast(Tensor, self._accelerator.reduce(shared, reduction="sum"))[0])
+
+    def wait(self) -> None:
+        """Until every process has come here."""
+        self._accelerator.wait_for_everyone()
+
+    def peak_memory(self) -> int:
+        """Bytes: of the GPU where there is one, else of the process."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _buckets(parameters: list[nn.Parameter]) -> list[list[nn.Parameter]]:
+    groups: list[list[nn.Parameter]] = [[]]
+    size = 0
+    for parameter in parameters:
+        if groups[-1] and size + parameter.numel() > BUCKET:
+            groups.append([])
+            size = 0
+        groups[-1].append(parameter)
+        size += parameter.numel()
+    return groups if groups[0] else []

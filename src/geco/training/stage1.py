@@ -1,0 +1,223 @@
+"""Stage I: the multi-view teacher distilled into a one-step generator by variational score distillation.
+
+Three networks from the teacher's weights: generator G, student (the score of G's samples, trained online) and the frozen
+teacher. Only condition pictures are needed: no views, no 3D.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from geco.multiview.guidance import guided
+from geco.multiview.interface import Condition, MultiViewNetwork, ViewCodec
+from geco.multiview.one_step import OneStepGenerator
+from geco.training.grids import picture_rows
+from geco.training.machine import Machine
+from geco.training.task import Loss, Part
+from geco.training.vsd import T_RANGE, Weighting, denoising_loss, draw_timesteps, surrogate, vsd_gradient
+
+
+class ConditionPictures(Protocol):
+    """Where condition pictures come from."""
+
+    def conditions(self, index: int, size: int, generator: torch.Generator) -> Tensor:
+        """Micro-batch ``index``: (size, 3, H, W) in [0, 1] over the codec's background, augmented."""
+
+
+class PairSource(Protocol):
+    """Teacher pairs (condition, z, x0) for the regression warm-up."""
+
+    def pairs(self, index: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures (size, 3, H, W) in [0, 1]; noise and the x0 of the teacher's deterministic sampler (size, *sample_shape)."""
+
+
+@dataclass(frozen=True)
+class Stage1Options:
+    """Numbers of the stage; defaults are the paper's where it names them.
+
+    Attributes:
+        batch: samples a micro-batch (not stated in the paper).
+        rate, student_rate: Adam's, equal in the paper (1e-6, "crucial to balance them") for 866 M parameters.
+        betas: Adam's (GECO, section 4.1).
+        student_repeats: updates of the student a step; 1 in the paper, 5 to 10 in DMD2: the first remedy when G's colours drift.
+        guidance_scale: of the teacher's score (4 in the paper).
+        generator_guidance: of G itself; 1 bakes the teacher's guidance into G, which then needs one pass (our decision; paper 4).
+        student_guidance: 1 in the paper.
+        timestep: where G's noise stands; None for the last.
+        t_range: of the gradient and of the student's training.
+        weighting: see :func:`geco.training.vsd.vsd_gradient`.
+        average: decay of G's moving average.
+        clip: largest gradient norm, of both.
+        drop: part of the student's samples without condition; only needed where student_guidance is not 1.
+        student_limit: clip of the student's loss weight 1 / noise_level^2 (x0-predicting networks need one).
+        teacher_clip: bound on the predicted |x0|, None for latents.
+        regression_steps: micro-batches of regression on teacher pairs before (and, fading, during) distillation.
+        regression_weight: of the regression while it lasts.
+    """
+
+    batch: int = 8
+    rate: float = 1e-6
+    student_rate: float = 1e-6
+    betas: tuple[float, float] = (0.9, 0.999)
+    student_repeats: int = 1
+    guidance_scale: float = 4.0
+    generator_guidance: float = 1.0
+    student_guidance: float = 1.0
+    timestep: int | None = None
+    t_range: tuple[float, float] = T_RANGE
+    weighting: Weighting = "sigma2"
+    average: float | None = 0.99
+    clip: float = 1.0
+    drop: float = 0.0
+    student_limit: float | None = None
+    teacher_clip: float | None = None
+    regression_steps: int = 0
+    regression_weight: float = 1.0
+
+
+class Stage1Task:
+    """A :class:`geco.training.task.Task`.
+
+    Args:
+        teacher: frozen here; its copies become G and the student.
+        codec: between pictures and the networks' space.
+        data: condition pictures.
+        options, machine: as they say.
+        save: writes a network as a model folder.
+        pairs: needed where options.regression_steps is not 0.
+        checks: fixed condition pictures (N, 3, H, W) in [0, 1] for the picture grid.
+        measure: validation of G, called with it in evaluation mode.
+    """
+
+    def __init__(
+        self,
+        teacher: MultiViewNetwork,
+        codec: ViewCodec,
+        data: ConditionPictures,
+        options: Stage1Options,
+        machine: Machine,
+        save: Callable[[Any, Path], None],
+        pairs: PairSource | None = None,
+        checks: Tensor | None = None,
+        measure: Callable[[Any], dict[str, Any]] | None = None,
+    ) -> None:
+        self.codec, self.data, self.options, self.machine = codec, data, options, machine
+        self.generator: Any = copy.deepcopy(teacher)
+        self.student: Any = copy.deepcopy(teacher)
+        self.teacher: Any = cast(Any, teacher).requires_grad_(False).eval()
+        for network in (self.teacher, self.generator, self.student):
+            network.to(machine.device)
+        self._save, self._pairs, self._checks, self._measure = save, pairs, checks, measure
+        self.batch = options.batch
+
+    def parts(self) -> Sequence[Part]:
+        o = self.options
+
+        def adam(network: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
+            return [torch.optim.AdamW(network.parameters(), lr=rate, betas=o.betas, weight_decay=0.0)]
+
+        student = Part(
+            "student", self.student, adam(self.student, o.student_rate), self.student_loss, o.student_repeats, clip=o.clip
+        )
+        generator = Part("generator", self.generator, adam(self.generator, o.rate), self.generator_loss, 1, o.average, o.clip)
+        return [student, generator]
+
+    def generator_loss(self, index: int, generator: torch.Generator) -> Loss:
+        """The VSD surrogate on fresh samples; with the regression on teacher pairs while that lasts."""
+        o, machine = self.options, self.machine
+        condition = self._condition(index, generator)
+        with machine.autocast():
+            x = self._generate(condition, generator)
+        t, x_t = self._noised(x.detach(), generator)
+        with torch.no_grad(), machine.autocast():
+            real = self._predict(self.teacher, x_t, t, condition, o.guidance_scale)
+            fake = self._predict(self.student, x_t, t, condition, o.student_guidance)
+        gradient = vsd_gradient(x, real, fake, t, self.teacher.schedule, o.weighting)
+        loss = surrogate(x, gradient)
+        values = {
+            "step_size": float(gradient.square().mean().sqrt()),
+            "mean": float(x.detach().mean()),
+            "std": float(x.detach().std()),
+        }
+        if self._pairs is not None and index < o.regression_steps:
+            fade = 1 - index / o.regression_steps
+            near = self._regression(index)
+            loss = fade * o.regression_weight * near + (1 - fade) * loss
+            values["regression"] = float(near.detach())
+        return loss, values
+
+    def student_loss(self, index: int, generator: torch.Generator) -> Loss:
+        """Plain denoising of G's samples."""
+        o, machine = self.options, self.machine
+        condition = self._condition(index, generator)
+        with torch.no_grad(), machine.autocast():
+            x = self._generate(condition, generator)
+        t, x_t = self._noised(x, generator)
+        if o.drop:
+            keep = (torch.rand(len(x), generator=generator) >= o.drop).to(machine.device)
+            condition = Condition(condition.picture, condition.text, keep)
+        with machine.autocast():
+            prediction = self.student.predict(x_t, t, self.student.encode_condition(condition), "x0")
+        return denoising_loss(x, prediction, t, self.student.schedule, o.student_limit), {}
+
+    @torch.no_grad()
+    def report(self) -> tuple[dict[str, Any], Image.Image | None]:
+        """Measures of G; the grid: condition, then G, the teacher's x0 and the student's x0 of the same noised samples."""
+        values = self._measure(self.generator) if self._measure else {}
+        if self._checks is None:
+            return values, None
+        generator = torch.Generator().manual_seed(0)
+        condition = self.codec.condition(self._checks.to(self.machine.device))
+        with self.machine.autocast():
+            x = self._generate(condition, generator)
+            t = torch.full((len(x),), self.teacher.schedule.last // 2, device=x.device)
+            x_t = self.teacher.schedule.add_noise(x, torch.randn(x.shape, generator=generator).to(x), t)
+            real = self._predict(self.teacher, x_t, t, condition, self.options.guidance_scale)
+            fake = self._predict(self.student, x_t, t, condition, 1.0)
+        return values, picture_rows(self._checks, [self.codec.decode(part.float()) for part in (x, real, fake)])
+
+    def save_model(self, folder: Path) -> None:
+        self._save(self.generator, folder)
+
+    def _condition(self, index: int, generator: torch.Generator) -> Condition:
+        pictures = self.data.conditions(index * self.machine.world + self.machine.rank, self.batch, generator)
+        return self.codec.condition(pictures.to(self.machine.device))
+
+    def _generate(self, condition: Condition, generator: torch.Generator) -> Tensor:
+        """x0 (B, *sample_shape) float32 of fresh noise, by G."""
+        assert condition.picture is not None
+        z = torch.randn(len(condition.picture), *self.generator.sample_shape, generator=generator).to(self.machine.device)
+        return self._one_step(z, condition)
+
+    def _one_step(self, z: Tensor, condition: Condition) -> Tensor:
+        step = OneStepGenerator(self.generator, self.options.timestep, self.options.generator_guidance)
+        without = self.codec.unconditional(condition) if self.options.generator_guidance != 1.0 else None
+        return step(z, step.encode(condition), step.encode(without) if without else None)
+
+    def _noised(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        t = draw_timesteps(len(x), generator, self.options.t_range).to(x.device)
+        noise = torch.randn(x.shape, generator=generator).to(x)
+        return t, self.teacher.schedule.add_noise(x, noise, t)
+
+    def _predict(self, network: Any, x_t: Tensor, t: Tensor, condition: Condition, scale: float) -> Tensor:
+        """x0 by a scoring network, with guidance; references are clean (GECO, section 3.1)."""
+        state = network.encode_condition(condition)
+        without = network.encode_condition(self.codec.unconditional(condition)) if scale != 1.0 else None
+        x0 = guided(network, x_t, t, state, without, scale, "x0").float()
+        limit = self.options.teacher_clip
+        return x0 if limit is None else x0.clamp(-limit, limit)
+
+    def _regression(self, index: int) -> Tensor:
+        assert self._pairs is not None
+        picture, z, x0 = (part.to(self.machine.device) for part in self._pairs.pairs(index, self.batch))
+        with self.machine.autocast():
+            made = self._one_step(z, self.codec.condition(picture))
+        return (made - x0).square().mean()

@@ -1,0 +1,145 @@
+"""Stage I on the small network at 16 pixels: what moves, what stays, what it costs, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from geco.errors import ConfigError, WeightsError
+from geco.multiview.small.codec import PixelCodec
+from geco.multiview.small.config import SmallConfig
+from geco.multiview.small.network import SmallMultiView
+from geco.multiview.small.weights import load_small, save_small
+from geco.training.loop import LoopOptions, train
+from geco.training.machine import Machine
+from geco.training.stage1 import Stage1Options, Stage1Task
+
+TINY = SmallConfig(size=16, channels=16, width=24, stages=1, heads=3, embedding=32)
+OPTIONS = Stage1Options(batch=2, rate=1e-3, student_rate=1e-3, guidance_scale=2.0, weighting="dmd", student_limit=5.0, average=0.9)
+
+
+class Pictures:
+    """Random pictures that depend on the index."""
+
+    def conditions(self, index: int, size: int, generator: torch.Generator) -> Tensor:
+        return torch.rand(size, 3, 16, 16, generator=torch.Generator().manual_seed(index))
+
+
+class Pairs:
+    def pairs(self, index: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(index)
+        z = torch.randn(size, 6, 3, 16, 16, generator=generator)
+        return torch.rand(size, 3, 16, 16, generator=generator), z, z.clamp(-1, 1) * 0.5
+
+
+def tiny_teacher() -> SmallMultiView:
+    torch.manual_seed(0)
+    network = SmallMultiView(TINY)
+    for parameter in network.parameters():  # the head starts at zero, which would hide the rest
+        torch.nn.init.normal_(parameter, std=0.1)
+    return network
+
+
+def make_task(options: Stage1Options = OPTIONS, **more: object) -> Stage1Task:
+    checks = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(9))
+    machine = Machine(device="cpu", threads=1)
+    return Stage1Task(tiny_teacher(), PixelCodec(16), Pictures(), options, machine, save_small, checks=checks, **more)  # type: ignore[arg-type]
+
+
+def weights(network: SmallMultiView) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+def test_generator_and_student_move_and_the_teacher_stays(tmp_path: Path) -> None:
+    task = make_task()
+    before = weights(task.teacher)
+    train(task, LoopOptions(tmp_path, steps=3, log_steps=1, warmup_steps=1), quiet=True)
+    assert all(torch.equal(value, before[name]) for name, value in task.teacher.state_dict().items())
+    for network in (task.generator, task.student):
+        assert any(not torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 3]
+    assert {"generator_loss", "student_loss", "generator_step_size", "samples_s"} <= lines[0].keys()
+    assert load_small(tmp_path).config == TINY
+    assert list(tmp_path.glob("grid_*.png"))
+
+
+def test_no_gradient_while_student_is_the_teacher_and_guidance_is_off() -> None:
+    task = make_task(Stage1Options(batch=2, guidance_scale=1.0, weighting="sigma2"))
+    loss, values = task.generator_loss(0, torch.Generator().manual_seed(0))
+    assert float(loss) == 0.0 and values["step_size"] == 0.0
+    guided = make_task(Stage1Options(batch=2, guidance_scale=3.0, weighting="sigma2"))
+    assert float(guided.generator_loss(0, torch.Generator().manual_seed(0))[0]) > 0
+
+
+def test_the_students_loss_reaches_only_the_student() -> None:
+    task = make_task()
+    task.student_loss(0, torch.Generator().manual_seed(0))[0].backward()
+    assert all(parameter.grad is None for parameter in task.generator.parameters())
+    assert any(parameter.grad is not None for parameter in task.student.parameters())
+
+
+def test_regression_on_pairs_comes_first_and_fades() -> None:
+    task = make_task(copy.copy(OPTIONS).__class__(**{**vars(OPTIONS), "regression_steps": 4}), pairs=Pairs())
+    assert "regression" in task.generator_loss(0, torch.Generator().manual_seed(0))[1]
+    assert "regression" not in task.generator_loss(4, torch.Generator().manual_seed(0))[1]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_stopped_and_resumed_gives_the_same_weights(tmp_path: Path, accumulate: int) -> None:
+    whole = LoopOptions(tmp_path / "whole", steps=4, accumulate=accumulate, decay_part=0.0)
+    train(make_task(), whole, quiet=True)
+    pieces = LoopOptions(tmp_path / "pieces", steps=2, accumulate=accumulate, decay_part=0.0)
+    train(make_task(), pieces, quiet=True)
+    train(make_task(), LoopOptions(tmp_path / "pieces", steps=4, accumulate=accumulate, decay_part=0.0), quiet=True)
+    first, second = (torch.load(folder / "checkpoint.pt", weights_only=True)["parts"] for folder in (whole.folder, pieces.folder))
+    for part in ("generator", "student"):
+        for name, value in first[part]["network"].items():
+            assert torch.equal(value, second[part]["network"][name]), name
+    assert all(torch.equal(v, load_small(pieces.folder).state_dict()[k]) for k, v in load_small(whole.folder).state_dict().items())
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.training.test_stage1 import make_task
+from geco.training.loop import LoopOptions, train
+train(make_task(), LoopOptions(Path(sys.argv[1]), steps=14, checkpoint_minutes=0.0, report_minutes=99, log_steps=1), quiet=True)
+"""
+
+
+def test_kill_nine_and_resume_gives_the_same_weights(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path])}
+
+    def start(folder: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", KILLED, str(folder)], env=environment, cwd=Path(__file__).parents[2])
+
+    assert start(tmp_path / "whole").wait() == 0
+    killed = start(tmp_path / "killed")
+    while not (tmp_path / "killed" / "checkpoint.pt").exists() and killed.poll() is None:
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert start(tmp_path / "killed").wait() == 0
+    first, second = load_small(tmp_path / "whole").state_dict(), load_small(tmp_path / "killed").state_dict()
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    steps = [json.loads(line)["step"] for line in (tmp_path / "killed" / "log.jsonl").read_text().splitlines()]
+    assert steps == [*range(1, 15), 14]  # nothing twice
+
+
+def test_a_run_folder_of_another_stage_is_refused(tmp_path: Path) -> None:
+    torch.save({"step": 1, "elapsed": 0.0, "parts": {"network": {}}}, tmp_path / "checkpoint.pt")
+    with pytest.raises(WeightsError, match="generator"):
+        train(make_task(), LoopOptions(tmp_path, steps=1), quiet=True)
+    with pytest.raises(ConfigError, match="needs an end"):
+        LoopOptions(tmp_path)
