@@ -162,7 +162,9 @@ _AZIMUTHS = (30.0, 90.0, 150.0, 210.0, 270.0, 330.0)  # Zero123++ README, both v
 # v1.2: elevations 20/-10 and FOV 30 (README). v1.1: 30/-20; its lens is 2 atan(16/35) = 49.13 degrees (zero123plus#68).
 ZERO123PLUS_V12 = Rig("zero123plus-v1.2", _AZIMUTHS, (20.0, -10.0) * 3, fov=30.0)
 ZERO123PLUS_V11 = Rig("zero123plus-v1.1", _AZIMUTHS, (30.0, -20.0) * 3, fov=49.13)
-RIGS = {rig.name: rig for rig in (ZERO123PLUS_V12, ZERO123PLUS_V11)}
+# The input camera alone, at the middle of the elevations that the small recipe trains with: what a regressor sees.
+INPUT_ONLY = Rig("input", (0.0,), (10.0,), fov=INPUT_FOV)
+RIGS = {rig.name: rig for rig in (ZERO123PLUS_V12, ZERO123PLUS_V11, INPUT_ONLY)}
 
 
 def rig(name: str) -> Rig:

@@ -61,7 +61,7 @@ class ReconstructPass(nn.Module):
         size = model.config.view_size
         where = torch.from_numpy(lifting_coordinates(model.config)[0])  # (7, N, 2), pixel centres of full-size maps
         x, y = ((where + 1) * (0.5 * size) - 0.5).round().long().unbind(-1)
-        rows = torch.arange(7)[:, None] * size * size + y * size + x
+        rows = torch.arange(model.config.views + 1)[:, None] * size * size + y * size + x
         self.register_buffer("index", rows.T.reshape(-1).to(torch.int32))  # view fastest
         # Buffers of this module, so that they are named constants of the graph: see UNFOLDED in export.py.
         self.register_buffer("depth", self.net.depth[:, 0].T.contiguous())  # (N, 7)
@@ -119,7 +119,7 @@ class PointPass(nn.Module):
         # field.tint with the views second, so that nothing is transposed
         own = torch.relu(field.color_in(joint))
         logits = field.color_weight(torch.relu(field.color_view(views) + field.color_joint(own)[:, None]))  # (N, 6, 1)
-        return ((torch.softmax(logits, dim=1) * rgb).sum(dim=1) + 0.1 * field.color_rest(own)).clamp(0, 1)
+        return ((torch.softmax(logits, dim=1) * rgb).sum(dim=1) + field.own_color * field.color_rest(own)).clamp(0, 1)
 
     def read_volume(self, volume: Tensor, points: Tensor) -> Tensor:
         """Trilinear (N, C)."""

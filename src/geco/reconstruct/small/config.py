@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from geco.cameras import rig
 from geco.errors import ConfigError
 
 
@@ -24,9 +25,11 @@ class SmallReconstructorConfig:
         view_hidden: width of the layer that every view shares.
         point_hidden: width of the point network.
         color_hidden: width of the colour head.
-        rig: the six cameras.
+        rig: the cameras of the views: six, or "input" for a single-view regressor, whose one view is the picture itself.
         picture_elevation: assumed elevation of the input camera in degrees (middle of the training range; the true one is unknown).
         half_extent: the surface lies within this cube, world units.
+        own_color: size of the colour that does not come from the views: a correction of 0.1 where six views see everything, 1 for
+            a regressor, which must invent the far side.
     """
 
     view_size: int = 64
@@ -43,10 +46,17 @@ class SmallReconstructorConfig:
     rig: str = "zero123plus-v1.2"
     picture_elevation: float = 10.0
     half_extent: float = 1.0
+    own_color: float = 0.1
 
     def __post_init__(self) -> None:
         if self.view_size % 8 or self.volume_size % 4:
             raise ConfigError("view_size must be a multiple of 8 and volume_size of 4", "The defaults are 64 and 24.")
+        rig(self.rig)
+
+    @property
+    def views(self) -> int:
+        """How many views are read, beside the clean picture."""
+        return len(rig(self.rig).azimuths)
 
     def to_dict(self) -> dict[str, Any]:
         """For config.json."""

@@ -35,7 +35,7 @@ class ViewEncoder(nn.Module):
         w0, w1, w2 = config.widths
         d0, d1, d2 = config.depths
         self.stem = nn.Conv2d(3, w0, 4, stride=2, padding=1)
-        self.view_bias = nn.Parameter(torch.zeros(7, w0, 1, 1))
+        self.view_bias = nn.Parameter(torch.zeros(config.views + 1, w0, 1, 1))
         self.level0 = nn.Sequential(*(ResidualBlock(w0, 2) for _ in range(d0)))
         self.down1 = nn.Conv2d(w0, w1, 2, stride=2)
         self.level1 = nn.Sequential(*(ResidualBlock(w1, 2) for _ in range(d1)))
@@ -51,7 +51,7 @@ class ViewEncoder(nn.Module):
         self.fine = nn.Conv2d(3, learnt, 3, padding=1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """pictures (B, 7, 3, S, S) in [0, 1], the clean one last -> lift (B, 7, L, S/2, S/2), maps (B, 6, M, S, S)."""
+        """pictures (B, V + 1, 3, S, S) in [0, 1], the clean one last -> lift (B, V + 1, L, S/2, S/2), maps (B, V, M, S, S)."""
         batch, views = pictures.shape[:2]
         x = pictures.flatten(0, 1)
         h0 = self.stem(x * 2 - 1)
@@ -62,8 +62,8 @@ class ViewEncoder(nn.Module):
         h1 = self.out1(h1 + self.up1(h2))
         h0 = torch.relu(self.out0(h0 + self.up0(h1)))
         lift = self.lift(h0).unflatten(0, (batch, views))
-        six = h0.unflatten(0, (batch, views))[:, :6].flatten(0, 1)
-        rgb = pictures[:, :6].flatten(0, 1)
-        fine = self.up(six) + self.fine(rgb * 2 - 1)
-        maps = torch.cat([rgb, fine], dim=1).unflatten(0, (batch, 6))
+        seen = h0.unflatten(0, (batch, views))[:, :-1].flatten(0, 1)
+        rgb = pictures[:, :-1].flatten(0, 1)
+        fine = self.up(seen) + self.fine(rgb * 2 - 1)
+        maps = torch.cat([rgb, fine], dim=1).unflatten(0, (batch, views - 1))
         return lift, maps

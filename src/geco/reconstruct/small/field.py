@@ -1,4 +1,4 @@
-"""What is at a point: signed distance and colour from the volume and from what the six views show there."""
+"""What is at a point: signed distance and colour from the volume and from what the views show there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class PointField(nn.Module):
     """Two heads over one view-wise layer.
 
     The signed distance is the volume's first channel, interpolated, plus a correction; the colour is a softmax blend of
-    the colours that the six views show at the point plus a small correction.
+    the colours that the views show at the point plus a correction.
     """
 
     rotation: Tensor
@@ -24,15 +24,16 @@ class PointField(nn.Module):
         super().__init__()
         cameras = rig(config.rig)
         w2c = torch.from_numpy(invert(cameras.poses()))
-        self.register_buffer("rotation", w2c[:, :3, :3].contiguous(), persistent=False)  # (6, 3, 3)
-        self.register_buffer("translation", w2c[:, :3, 3].contiguous(), persistent=False)  # (6, 3)
+        self.register_buffer("rotation", w2c[:, :3, :3].contiguous(), persistent=False)  # (V, 3, 3)
+        self.register_buffer("translation", w2c[:, :3, 3].contiguous(), persistent=False)  # (V, 3)
         self.focal = float(2 * intrinsics(cameras.fov)[0, 0])
         self.radius = cameras.radius
         self.half_extent = config.half_extent
+        self.own_color = config.own_color
         hidden, wide = config.view_hidden, config.point_hidden
         self.view = nn.Linear(config.map_channels + 1, hidden)
-        self.view_bias = nn.Parameter(torch.zeros(6, 1, hidden))
-        joint = 6 * hidden + config.volume_channels
+        self.view_bias = nn.Parameter(torch.zeros(config.views, 1, hidden))
+        joint = config.views * hidden + config.volume_channels
         self.shape_in = nn.Linear(joint, wide)
         self.shape_mid = nn.Linear(wide, wide)
         self.shape_out = nn.Linear(wide, 1)
@@ -46,7 +47,7 @@ class PointField(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def look(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """points (B, N, 3) -> where they lie in the six views (B, 6, N, 2) in [-1, 1] and depth - radius (B, 6, N)."""
+        """points (B, N, 3) -> where they lie in the views (B, V, N, 2) in [-1, 1] and depth - radius (B, V, N)."""
         local = points[:, None] @ self.rotation.transpose(-1, -2) + self.translation[:, None]
         depth = -local[..., 2]
         where = torch.stack([local[..., 0], -local[..., 1]], dim=-1) * (self.focal / depth)[..., None]
@@ -56,19 +57,19 @@ class PointField(nn.Module):
         """What a point's heads read.
 
         Args:
-            volume: (B, C, R, R, R), axes z, y, x. maps: (B, 6, M, S, S). points: (B, N, 3) world units.
+            volume: (B, C, R, R, R), axes z, y, x. maps: (B, V, M, S, S). points: (B, N, 3) world units.
 
         Returns:
-            Volume features (B, N, C), map features (B, 6, N, M), depth - radius (B, 6, N).
+            Volume features (B, N, C), map features (B, V, N, M), depth - radius (B, V, N).
         """
         batch = points.shape[0]
         inside = F.grid_sample(volume, (points / self.half_extent)[:, :, None, None], align_corners=False, padding_mode="border")
         where, depth = self.look(points)
         seen = F.grid_sample(maps.flatten(0, 1), where.flatten(0, 1)[:, :, None], align_corners=False, padding_mode="border")
-        return inside[..., 0, 0].transpose(1, 2), seen[..., 0].unflatten(0, (batch, 6)).transpose(2, 3), depth
+        return inside[..., 0, 0].transpose(1, 2), seen[..., 0].unflatten(0, (batch, maps.shape[1])).transpose(2, 3), depth
 
     def mix(self, inside: Tensor, seen: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
-        """View features (B, 6, N, H) and all of a point's features (B, N, 6 H + C)."""
+        """View features (B, V, N, H) and all of a point's features (B, N, V H + C)."""
         views = torch.relu(self.view(torch.cat([seen, depth[..., None]], dim=-1)) + self.view_bias)
         return views, torch.cat([views.permute(0, 2, 1, 3).flatten(2), inside], dim=-1)
 
@@ -78,10 +79,10 @@ class PointField(nn.Module):
         return (inside[..., 0] + self.shape_out(hidden)[..., 0]) * 0.1
 
     def tint(self, views: Tensor, joint: Tensor, rgb: Tensor) -> Tensor:
-        """views (B, 6, N, H), joint (B, N, J), rgb (B, 6, N, 3) -> colour (B, N, 3), not clipped."""
+        """views (B, V, N, H), joint (B, N, J), rgb (B, V, N, 3) -> colour (B, N, 3), not clipped."""
         hidden = torch.relu(self.color_in(joint))
-        logits = self.color_weight(torch.relu(self.color_view(views) + self.color_joint(hidden)[:, None]))  # (B, 6, N, 1)
-        return (torch.softmax(logits, dim=1) * rgb).sum(dim=1) + 0.1 * self.color_rest(hidden)
+        logits = self.color_weight(torch.relu(self.color_view(views) + self.color_joint(hidden)[:, None]))  # (B, V, N, 1)
+        return (torch.softmax(logits, dim=1) * rgb).sum(dim=1) + self.own_color * self.color_rest(hidden)
 
     def sdf(self, volume: Tensor, maps: Tensor, points: Tensor) -> Tensor:
         """points (B, N, 3) -> signed distance (B, N)."""

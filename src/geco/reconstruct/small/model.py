@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from geco.cameras import INPUT_ONLY
 from geco.errors import WeightsError
 from geco.files import atomic_path, atomic_write
 from geco.reconstruct.small.config import SmallReconstructorConfig
@@ -27,7 +28,7 @@ class SceneFeatures(NamedTuple):
 
     Attributes:
         volume: (B, C, R, R, R), axes z, y, x; channel 0 times 0.1 is a coarse signed distance.
-        maps: (B, 6, M, S, S), RGB in [0, 1] first.
+        maps: (B, V, M, S, S), RGB in [0, 1] first.
     """
 
     volume: Tensor
@@ -35,7 +36,7 @@ class SceneFeatures(NamedTuple):
 
 
 class SmallReconstructor(nn.Module):
-    """Six views and the clean input picture -> :class:`SceneFeatures` -> signed distance and colour at points."""
+    """V views (six; one for a regressor) and the clean input picture -> :class:`SceneFeatures` -> distance and colour at points."""
 
     def __init__(self, config: SmallReconstructorConfig | None = None) -> None:
         super().__init__()
@@ -45,7 +46,9 @@ class SmallReconstructor(nn.Module):
         self.field = PointField(self.config)
 
     def encode(self, views: Tensor, picture: Tensor) -> SceneFeatures:
-        """views (B, 6, 3, S, S) and picture (B, 3, S, S), both in [0, 1] on white."""
+        """views (B, V, 3, S, S) and picture (B, 3, S, S), both in [0, 1] on white. A regressor reads the picture only."""
+        if self.config.rig == INPUT_ONLY.name:
+            views = picture[:, None]
         lift, maps = self.encoder(torch.cat([views, picture[:, None]], dim=1))
         return SceneFeatures(self.volume_net(lift).float(), maps.float())
 

@@ -22,7 +22,7 @@ def voxel_centres(size: int, half_extent: float) -> np.ndarray:
 
 
 def lifting_coordinates(config: SmallReconstructorConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Where every voxel lies in the seven pictures: (7, N, 2) in [-1, 1] and depth - radius (7, N).
+    """Where every voxel lies in the views and the clean picture: (V + 1, N, 2) in [-1, 1] and depth - radius (V + 1, N).
 
     Places are moved to the nearest pixel centre of a map of the full view size (at most half a pixel), so that at
     inference lifting is one plain gather from the half-size map doubled bilinearly.
@@ -52,10 +52,10 @@ class _SparseProduct(torch.autograd.Function):
 
 
 class Lifting:
-    """Bilinear sampling of seven maps at constant places as one sparse matrix."""
+    """Bilinear sampling of V + 1 maps at constant places as one sparse matrix."""
 
     def __init__(self, where: np.ndarray, size: int) -> None:
-        """where: (7, N, 2) in [-1, 1]; size: side of the maps."""
+        """where: (V + 1, N, 2) in [-1, 1]; size: side of the maps."""
         self.index, self.weight = bilinear(torch.from_numpy(where), size)
         views, count = where.shape[:2]
         rows = torch.arange(views * count)[:, None].expand(-1, 4).reshape(-1)
@@ -71,7 +71,7 @@ class Lifting:
         return self  # constants
 
     def __call__(self, maps: Tensor) -> Tensor:
-        """maps (B, 7, L, s, s) -> (B, 7, L, N)."""
+        """maps (B, V + 1, L, s, s) -> (B, V + 1, L, N)."""
         batch, views, channels = maps.shape[:3]
         if self.matrix.device != maps.device:
             self.matrix, self.transposed = self.matrix.to(maps.device), self.transposed.to(maps.device)
@@ -106,15 +106,15 @@ class VolumeNet(nn.Module):
         self.size = config.volume_size
         where, depth = lifting_coordinates(config)
         self.lifting = Lifting(where, config.view_size // 2)
-        self.register_buffer("depth", torch.from_numpy(depth)[:, None], persistent=False)  # (7, 1, N)
+        self.register_buffer("depth", torch.from_numpy(depth)[:, None], persistent=False)  # (V + 1, 1, N)
         centres = torch.from_numpy(voxel_centres(self.size, 1.0)).T
         waves = [torch.cat([centres, torch.sin(centres * f), torch.cos(centres * f)]) for f in (np.pi, 2 * np.pi)]
         self.register_buffer("position", torch.cat(waves), persistent=False)  # (18, N)
         w0, w1, w2 = config.volume_widths
         channels = config.lift_channels
-        self.view_depth = nn.Parameter(torch.randn(7, channels, 1) * 0.5)
-        self.view_bias = nn.Parameter(torch.zeros(7, channels, 1))
-        self.mix = nn.Conv1d(7 * channels + len(self.position), 2 * w0, 1)
+        self.view_depth = nn.Parameter(torch.randn(config.views + 1, channels, 1) * 0.5)
+        self.view_bias = nn.Parameter(torch.zeros(config.views + 1, channels, 1))
+        self.mix = nn.Conv1d((config.views + 1) * channels + len(self.position), 2 * w0, 1)
         self.enter = nn.Conv1d(2 * w0, w0, 1)
         self.first = nn.Conv3d(w0, w0, 3, padding=1)
         self.down1 = nn.Conv3d(w0, w1, 2, stride=2)
@@ -129,11 +129,11 @@ class VolumeNet(nn.Module):
         self.head = nn.Conv3d(w0, config.volume_channels, 1)
 
     def forward(self, lift: Tensor) -> Tensor:
-        """lift (B, 7, L, s, s) -> volume (B, C, R, R, R), axes z, y, x."""
+        """lift (B, V + 1, L, s, s) -> volume (B, C, R, R, R), axes z, y, x."""
         return self.mix_views(self.lifting(lift))
 
     def mix_views(self, seen: Tensor) -> Tensor:
-        """seen (B, 7, L, N) features of every voxel in every picture -> volume (B, C, R, R, R)."""
+        """seen (B, V + 1, L, N) features of every voxel in every picture -> volume (B, C, R, R, R)."""
         batch = seen.shape[0]
         views = torch.relu(seen + self.view_depth * self.depth + self.view_bias).flatten(1, 2)
         position = self.position.expand(batch, -1, -1)

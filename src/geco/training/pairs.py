@@ -1,0 +1,196 @@
+"""The teacher's pseudo ground truth: for a picture and a noise z, its views, their reconstruction, and renders of that.
+
+GECO, section 3.2: z goes through 75 steps of deterministic DDIM to six views, the frozen reconstructor makes a mesh of
+them, and 50 renders of the mesh at random viewpoints are kept, keyed by (picture, z). No 3D data is needed. The pairs
+(z, views) also serve as the regression warm-up of Stage I.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from geco.cameras import INPUT_FOV, random_poses
+from geco.errors import ConfigError, MeshError, OutputError
+from geco.files import atomic_write
+from geco.multiview.interface import MultiViewNetwork, ViewCodec
+from geco.multiview.noise import SeededNoise
+from geco.multiview.sampling import Sampler, sample
+
+FORMAT = "geco-pairs-1"
+RENDERS = 50  # viewpoints a pair (GECO, section 4.1)
+CACHED_CHUNKS = 128  # chunks kept in memory: 7 MB each at 64 pixels
+STEPS = 75  # of the teacher (GECO, section 4.1)
+
+# six views (6, 3, H, W) and condition picture (3, S, S) in [0, 1], poses (N, 4, 4) -> RGB (N, H, W, 3) and mask (N, H, W)
+Render = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class PairOptions:
+    """How pairs are made.
+
+    Attributes:
+        steps, guidance_scale: of the teacher's deterministic DDIM (75 and 4 in the paper).
+        clip: bound on the predicted |x0|; None for latents.
+        renders: viewpoints a pair.
+        chunk: pairs a file, sampled as one batch.
+        seed: of noise and viewpoints.
+    """
+
+    steps: int = STEPS
+    guidance_scale: float = 4.0
+    clip: float | None = None
+    renders: int = RENDERS
+    chunk: int = 8
+    seed: int = 0
+
+
+def noise_of(seed: int, index: int) -> SeededNoise:
+    """The source of pair ``index``'s z; z itself is never stored."""
+    return SeededNoise([seed * 1_000_003 + index])
+
+
+@torch.no_grad()
+def make_pairs(
+    teacher: MultiViewNetwork,
+    codec: ViewCodec,
+    pictures: Callable[[int], tuple[str, Tensor]],
+    count: int,
+    render: Render,
+    folder: Path,
+    options: PairOptions,
+) -> dict[str, int]:
+    """Write pairs 0 .. count - 1 in files of ``options.chunk``; files that are there are kept, so a killed run continues.
+
+    Args:
+        teacher, codec: in evaluation mode.
+        pictures: pair's number -> a key that names the picture, and the picture (3, H, W) in [0, 1].
+        render: reconstruction and renders; a MeshError of it leaves the pair out.
+        folder: gets ``pairs-000000.npz`` ... and ``pairs.json``.
+
+    Raises:
+        ConfigError: the folder holds pairs of other settings. OutputError: it cannot be written.
+    """
+    settings = {"format": FORMAT, "fov": INPUT_FOV, **asdict(options)}
+    about = folder / "pairs.json"
+    if about.exists() and json.loads(about.read_text())["settings"] != settings:
+        raise ConfigError(f"{folder} holds pairs of other settings", "Choose another folder, or repeat the settings.")
+    atomic_write(about, json.dumps({"settings": settings, "count": count}).encode())
+    empty = 0
+    starts = [start for start in range(0, count, options.chunk) if not chunk_path(folder, start // options.chunk).exists()]
+    for start in tqdm(starts, unit="chunk", disable=not starts):
+        items = []
+        end = min(start + options.chunk, count)
+        for number, (key, picture, x0) in zip(range(start, end), _sampled(teacher, codec, pictures, start, end, options)):
+            poses = random_poses(options.renders, np.random.default_rng([options.seed, number]))
+            views = codec.decode(x0[None])[0]
+            try:
+                rgb, mask = render(views, picture, torch.from_numpy(poses).to(views.device))
+            except MeshError:
+                empty += 1
+                continue
+            item = {"number": number, "key": key, "picture": picture, "views": views, "x0": x0}
+            items.append(item | {"rgb": rgb, "mask": mask, "poses": poses})
+        _write(chunk_path(folder, start // options.chunk), items)
+    return {"pairs": count - empty, "empty": empty}
+
+
+def chunk_path(folder: Path, index: int) -> Path:
+    return folder / f"pairs-{index:06d}.npz"
+
+
+class Pairs:
+    """Random access to pairs written by :func:`make_pairs`.
+
+    Attributes:
+        keys: name of each pair's picture.
+        numbers: (P,) each pair's number, from which its z follows.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        files = sorted(self.folder.glob("pairs-*.npz"))
+        if not files:
+            raise ConfigError(f"no pairs in {folder}", "Make some with: geco distill pairs.")
+        self.settings: dict[str, Any] = json.loads((self.folder / "pairs.json").read_text())["settings"]
+        self._chunk = functools.lru_cache(maxsize=CACHED_CHUNKS)(_read)
+        heads = [_read(path, ("number", "key")) for path in files]
+        self._rows = [(path, row) for path, head in zip(files, heads) for row in range(len(head["number"]))]
+        self.numbers = np.concatenate([head["number"] for head in heads])
+        self.keys = [str(key) for head in heads for key in head["key"]]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> dict[str, NDArray[Any]]:
+        """picture (3, S, S), views (6, 3, H, W), rgb (N, H, W, 3), mask (N, H, W), all uint8; x0 float16; poses (N, 4, 4)."""
+        path, row = self._rows[index]
+        return {name: values[row] for name, values in self._chunk(path).items()}
+
+    def noise(self, index: int, shape: tuple[int, ...]) -> Tensor:
+        """z (1, *shape) of one pair."""
+        return noise_of(int(self.settings["seed"]), int(self.numbers[index]))((1, *shape))
+
+    def pairs(self, index: int, size: int, shape: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Micro-batch ``index`` for the regression warm-up: pictures in [0, 1], z, and the teacher's x0."""
+        rng = np.random.default_rng([7, index])
+        rows = rng.integers(len(self), size=size)
+        items = [self[int(row)] for row in rows]
+        picture = torch.from_numpy(np.stack([item["picture"] for item in items])).float() / 255
+        x0 = torch.from_numpy(np.stack([item["x0"] for item in items])).float()
+        return picture, torch.cat([self.noise(int(row), shape) for row in rows]), x0
+
+
+def _read(path: Path, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path) as file:
+            return {name: file[name] for name in names or file.files}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"cannot read the pairs in {path}: {error}", "Delete the file and make the pairs again.") from error
+
+
+def _sampled(
+    teacher: MultiViewNetwork, codec: ViewCodec, pictures: Callable[[int], tuple[str, Tensor]], start: int, end: int, o: PairOptions
+) -> list[tuple[str, Tensor, Tensor]]:
+    """(key, picture, x0) of pairs start .. end - 1, sampled as one batch."""
+    keys, shown = zip(*(pictures(number) for number in range(start, end)))
+    condition = codec.condition(torch.stack(shown))
+    noise = SeededNoise([o.seed * 1_000_003 + number for number in range(start, end)])
+    untold = codec.unconditional(condition) if o.guidance_scale != 1.0 else None
+    x0 = sample(
+        teacher, condition, noise, steps=o.steps, sampler=Sampler("ddim"), unconditional=untold,
+        guidance_scale=o.guidance_scale, clip=o.clip,
+    )  # fmt: skip
+    return list(zip(keys, shown, x0))
+
+
+def _write(path: Path, items: list[dict[str, Any]]) -> None:
+    arrays: dict[str, NDArray[Any]] = {name: np.array([item[name] for item in items]) for name in ("number", "key")}
+    for name in ("picture", "views", "rgb", "mask"):
+        arrays[name] = np.array([_bytes(item[name]) for item in items], np.uint8)
+    arrays["x0"] = np.array([item["x0"].float().cpu().numpy() for item in items], np.float16)
+    arrays["poses"] = np.array([item["poses"] for item in items], np.float32)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    try:
+        atomic_write(path, buffer.getvalue())
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error}", "Choose another folder, or free some space.") from error
+
+
+def _bytes(values: Tensor) -> NDArray[np.uint8]:
+    result: NDArray[np.uint8] = (values.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+    return result

@@ -1,0 +1,169 @@
+"""Stage II: the reconstructor fine-tuned on the one-step generator's views, with the teacher's reconstructions as the truth.
+
+The generator draws six views from the same picture and z as the teacher did; the reconstructor's mesh of them is rendered
+where the teacher's was, and the pictures shall agree: MSE + lambda * perceptual (GECO, section 3.2). G is frozen unless
+asked otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from geco.cameras import INPUT_FOV
+from geco.errors import MeshError
+from geco.multiview.interface import MultiViewNetwork, ViewCodec
+from geco.multiview.one_step import OneStepGenerator
+from geco.render.shade_torch import render_mesh
+from geco.training.machine import Machine
+from geco.training.pairs import Pairs
+from geco.training.task import Loss, Part
+
+# views (6, 3, H, W) and picture (3, S, S) in [0, 1] -> vertices (V, 3), faces (F, 3), colour of points; may raise MeshError
+Mesh = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]]
+
+
+@dataclass(frozen=True)
+class Stage2Options:
+    """Numbers of the stage; defaults are the paper's appendix where it names them.
+
+    Attributes:
+        batch: pairs a step (4 a card in the appendix, 8 in the main text).
+        views: random renders a pair and step (GECO: 4 of 50).
+        rate: Adam's (1e-6 in the paper, for InstantMesh).
+        perceptual: lambda, not given in the paper; 2 as InstantMesh.
+        mask: weight of the silhouettes' MSE (1 in InstantMesh's training; the paper names RGB only).
+        generator_rate: of G where it is trained too; None freezes it (our decision: the paper is silent).
+        average: decay of the moving averages.
+    """
+
+    batch: int = 4
+    views: int = 4
+    rate: float = 1e-6
+    betas: tuple[float, float] = (0.9, 0.999)
+    perceptual: float = 2.0
+    mask: float = 1.0
+    generator_rate: float | None = None
+    average: float | None = 0.99
+    clip: float = 1.0
+
+
+class Stage2Task:
+    """A :class:`geco.training.task.Task`.
+
+    Args:
+        generator: Stage I's. codec: its.
+        network: the reconstructor's module; mesh: its differentiable mesh.
+        pairs: the teacher's pseudo ground truth.
+        perceptual: (B, 3, H, W) twice, in [0, 1] -> (B,) distance.
+        save: writes the run folder (generator and reconstructor).
+        check: pairs kept for validation; never trained on.
+    """
+
+    def __init__(
+        self,
+        generator: MultiViewNetwork,
+        codec: ViewCodec,
+        network: torch.nn.Module,
+        mesh: Mesh,
+        pairs: Pairs,
+        perceptual: Callable[[Tensor, Tensor], Tensor],
+        options: Stage2Options,
+        machine: Machine,
+        save: Callable[[Any, Any, Path], None],
+        check: Sequence[int] = (),
+    ) -> None:
+        self.codec, self.network, self.mesh, self.pairs, self.perceptual = codec, network, mesh, pairs, perceptual
+        self.options, self.machine, self._save = options, machine, save
+        self.generator = cast(Any, generator)
+        joint = options.generator_rate is not None
+        self.generator.requires_grad_(joint).to(machine.device)
+        network.to(machine.device)
+        self.check = list(check)
+        self.train_rows = [row for row in range(len(pairs)) if row not in set(self.check)]
+        self.batch = options.batch
+
+    def parts(self) -> Sequence[Part]:
+        o = self.options
+        module: torch.nn.Module = self.network
+        groups: list[dict[str, Any]] = [{"params": list(self.network.parameters()), "lr": o.rate}]
+        if o.generator_rate is not None:
+            module = torch.nn.ModuleDict({"reconstructor": self.network, "generator": self.generator})
+            groups.append({"params": list(self.generator.parameters()), "lr": o.generator_rate})
+        optimizer = torch.optim.AdamW(groups, betas=o.betas, weight_decay=0.0)
+        return [Part("reconstructor", module, [optimizer], self.loss, 1, o.average, o.clip)]
+
+    def loss(self, index: int, generator: torch.Generator) -> Loss:
+        """Mean over the batch; pairs whose surface is gone are left out and counted."""
+        o = self.options
+        rng = np.random.default_rng([11, index * self.machine.world + self.machine.rank])
+        total: Tensor | float = 0.0
+        lost, sums = 0, {"mse": 0.0, "perceptual": 0.0, "mask": 0.0}
+        for row in rng.choice(self.train_rows, o.batch):
+            cameras = rng.choice(len(self.pairs[int(row)]["poses"]), o.views, replace=False)
+            try:
+                terms = self._terms(int(row), cameras)
+            except MeshError:
+                lost += 1
+                continue
+            total = total + terms["mse"] + o.perceptual * terms["perceptual"] + o.mask * terms["mask"]
+            for name, value in terms.items():
+                sums[name] += float(value.detach())
+        kept = o.batch - lost
+        if kept == 0:  # nothing to learn from: a zero that still has a graph
+            total = sum(parameter.sum() for parameter in self.network.parameters()) * 0.0
+        assert isinstance(total, Tensor)
+        return total / max(kept, 1), {name: value / max(kept, 1) for name, value in sums.items()} | {"lost": float(lost)}
+
+    @torch.no_grad()
+    def report(self) -> tuple[dict[str, Any], Image.Image | None]:
+        """Loss terms on the validation pairs from four fixed views; truth above rendered."""
+        sums: dict[str, list[float]] = {"mse": [], "perceptual": [], "mask": []}
+        strips = []
+        for row in self.check:
+            cameras = np.arange(4)
+            truth = torch.from_numpy(self.pairs[row]["rgb"][cameras]).float() / 255
+            try:
+                kept: list[Tensor] = []
+                terms = self._terms(row, cameras, kept)
+            except MeshError:
+                continue
+            for name, value in terms.items():
+                sums[name].append(float(value))
+            strips.append(torch.cat([truth, kept[0].cpu()], dim=1))
+        values = {name: float(np.mean(found)) for name, found in sums.items() if found} | {"surfaces": len(strips)}
+        if not strips:
+            return values, None
+        sheet = torch.cat([torch.cat(list(strip), dim=1) for strip in strips[:8]])
+        return values, Image.fromarray((sheet.clamp(0, 1) * 255).round().byte().numpy())
+
+    def save_model(self, folder: Path) -> None:
+        self._save(self.generator, self.network, folder)
+
+    def _terms(self, row: int, cameras: np.ndarray, keep: list[Tensor] | None = None) -> dict[str, Tensor]:
+        item, device = self.pairs[row], self.machine.device
+        picture = torch.from_numpy(item["picture"]).to(device).float() / 255
+        z = self.pairs.noise(row, self.generator.sample_shape).to(device)
+        with torch.set_grad_enabled(self.options.generator_rate is not None and torch.is_grad_enabled()), self.machine.autocast():
+            step = OneStepGenerator(self.generator)
+            views = self.codec.decode(step(z, step.encode(self.codec.condition(picture[None]))).float())[0]
+        vertices, faces, color = self.mesh(views, picture)
+        poses = torch.from_numpy(item["poses"][cameras]).to(device)
+        truth = torch.from_numpy(item["rgb"][cameras]).to(device).float() / 255
+        mask = torch.from_numpy(item["mask"][cameras]).to(device).float() / 255
+        drawn = render_mesh(vertices, faces, poses, INPUT_FOV, truth.shape[1], color)
+        if keep is not None:
+            keep.append(drawn.rgb)
+        near = self.perceptual(drawn.rgb.permute(0, 3, 1, 2), truth.permute(0, 3, 1, 2)).mean()
+        return {
+            "mse": (drawn.rgb - truth).square().mean(),
+            "perceptual": near,
+            "mask": (drawn.mask - mask).square().mean(),
+        }

@@ -1,0 +1,150 @@
+"""Pairs and Stage II on tiny networks: restartable pairs, the same z, gradients that lower the loss."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from geco.cameras import INPUT_FOV
+from geco.errors import ConfigError
+from geco.multiview.noise import SeededNoise
+from geco.multiview.sampling import Sampler, sample
+from geco.multiview.small.codec import PixelCodec
+from geco.multiview.small.weights import save_small
+from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.reconstruct.small.differentiable import soft_mesh
+from geco.reconstruct.small.model import SmallReconstructor
+from geco.render.shade_torch import render_mesh
+from geco.training.loop import LoopOptions, train
+from geco.training.machine import Machine
+from geco.training.pairs import PairOptions, Pairs, make_pairs
+from geco.training.stage2 import Stage2Options, Stage2Task
+from tests.training.test_stage1 import tiny_teacher
+
+CONFIG = SmallReconstructorConfig(
+    view_size=16, widths=(8, 8, 8), lift_channels=4, map_channels=5, volume_size=8, volume_widths=(8, 8, 8), volume_channels=4,
+    view_hidden=4, point_hidden=8, color_hidden=8,
+)  # fmt: skip
+PAIRS = PairOptions(steps=3, guidance_scale=2.0, clip=1.0, renders=5, chunk=2)
+CODEC = PixelCodec(16)
+
+
+def ball(size: float = 0.6) -> SmallReconstructor:
+    """A reconstructor whose volume says "a ball", with random weights elsewhere."""
+    torch.manual_seed(3)
+    model = SmallReconstructor(CONFIG).eval()
+    steps = (torch.arange(8) + 0.5) / 4 - 1
+    radius = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij")).norm(dim=0)
+    volume = model.volume_net
+
+    def look_around(voxels: Tensor) -> Tensor:
+        found = type(volume).look_around(volume, voxels)
+        return torch.cat([found[:, :1] * 0.1 + 10 * (radius - size), found[:, 1:]], dim=1)
+
+    volume.look_around = look_around  # type: ignore[method-assign]
+    return model
+
+
+def mesh_of(model: SmallReconstructor) -> object:
+    def mesh(views: Tensor, picture: Tensor) -> object:
+        surface = soft_mesh(model, model.encode(views[None], picture[None]), 16)
+        return surface.vertices, surface.faces, surface.color
+
+    return mesh
+
+
+def pictures(number: int) -> tuple[str, Tensor]:
+    return f"object-{number % 3}", torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(number % 3))
+
+
+def write(folder: Path, count: int = 4, options: PairOptions = PAIRS) -> dict[str, int]:
+    model = ball()
+    mesh = mesh_of(model)
+
+    def render(views: Tensor, picture: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
+        vertices, faces, color = mesh(views, picture)  # type: ignore[operator]
+        drawn = render_mesh(vertices, faces, poses, INPUT_FOV, 16, color)
+        return drawn.rgb, drawn.mask
+
+    return make_pairs(tiny_teacher().eval(), CODEC, pictures, count, render, folder, options)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Of the arrays: a zip archive also holds the time."""
+    return {
+        f"{path.name}/{name}": hashlib.sha256(array.tobytes()).hexdigest()
+        for path in sorted(folder.glob("*.npz"))
+        for name, array in np.load(path).items()
+    }
+
+
+def test_pairs_are_restartable_and_belong_to_their_noise(tmp_path: Path) -> None:
+    assert write(tmp_path / "whole") == {"pairs": 4, "empty": 0}
+    write(tmp_path / "again", 2)
+    write(tmp_path / "again", 4)
+    assert digests(tmp_path / "whole") == digests(tmp_path / "again")
+    pairs = Pairs(tmp_path / "whole")
+    assert len(pairs) == 4 and pairs.keys == ["object-0", "object-1", "object-2", "object-0"]
+    assert pairs[1]["rgb"].shape == (5, 16, 16, 3) and pairs[1]["mask"].max() == 255
+    teacher, condition = tiny_teacher().eval(), CODEC.condition(pictures(2)[1][None])
+    with torch.no_grad():
+        x0 = sample(
+            teacher, condition, SeededNoise([2]), steps=3, sampler=Sampler("ddim"), unconditional=CODEC.unconditional(condition),
+            guidance_scale=2.0, clip=1.0,
+        )  # fmt: skip
+    assert np.abs(pairs[2]["x0"].astype(np.float32) - x0[0].numpy()).max() < 2e-3  # float16
+    assert torch.equal(pairs.noise(2, teacher.sample_shape), SeededNoise([2])((1, *teacher.sample_shape)))
+    picture, z, x0 = pairs.pairs(0, 3, teacher.sample_shape)
+    assert picture.shape == (3, 3, 16, 16) and z.shape == x0.shape == (3, 6, 3, 16, 16)
+
+
+def test_pairs_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
+    write(tmp_path, 2)
+    with pytest.raises(ConfigError, match="other settings"):
+        write(tmp_path, 2, PairOptions(steps=4, guidance_scale=2.0, clip=1.0, renders=5, chunk=2))
+    with pytest.raises(ConfigError, match="no pairs"):
+        Pairs(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_stage2_lowers_its_loss_and_moves_what_it_should(tmp_path: Path, joint: bool) -> None:
+    write(tmp_path / "pairs")
+    model, generator = ball(0.5), tiny_teacher().eval()
+    before = {name: value.clone() for name, value in generator.state_dict().items()}
+    options = Stage2Options(batch=2, views=2, rate=3e-3, generator_rate=1e-3 if joint else None, average=None)
+
+    def save(made: object, network: SmallReconstructor, folder: Path) -> None:
+        save_small(made, folder / "multiview")  # type: ignore[arg-type]
+        network.save(folder / "reconstructor")
+
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        return (a - b).abs().flatten(1).mean(1)
+
+    task = Stage2Task(
+        generator, CODEC, model, mesh_of(model), Pairs(tmp_path / "pairs"), distance, options,  # type: ignore[arg-type]
+        Machine(device="cpu", threads=1), save, check=[3],
+    )  # fmt: skip
+    first = task.report()[0]
+    train(task, LoopOptions(tmp_path / "run", steps=25, warmup_steps=1, decay_part=0.5), quiet=True)
+    last, picture = task.report()
+    assert first["surfaces"] == last["surfaces"] == 1 and picture is not None
+    assert last["mse"] < 0.7 * first["mse"]  # a pair never trained on, of a picture seen with another z
+    moved = any(not torch.equal(value, before[name]) for name, value in generator.state_dict().items())
+    assert moved == joint
+    assert (tmp_path / "run" / "reconstructor" / "model.safetensors").exists()
+
+
+def test_a_mesh_carries_gradients_to_every_part_of_the_network() -> None:
+    model = ball()
+    views, picture = torch.rand(1, 6, 3, 16, 16), torch.rand(1, 3, 16, 16)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    surface = soft_mesh(model, model.encode(views, picture), 16)
+    (surface.vertices.square().sum() + surface.color(surface.vertices).sum()).backward()
+    missing = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert not missing
