@@ -137,6 +137,30 @@ def test_kill_nine_and_resume_gives_the_same_weights(tmp_path: Path) -> None:
     assert steps == [*range(1, 15), 14]  # nothing twice
 
 
+def test_adapters_share_one_frozen_backbone(tmp_path: Path) -> None:
+    task = make_task(copy.copy(OPTIONS).__class__(**{**vars(OPTIONS), "rank": 2, "guidance_scale": 2.0}))
+    plain = tiny_teacher().eval()
+    assert task.backbone is not None
+    condition = task.codec.condition(torch.rand(1, 3, 16, 16))
+    x, t = torch.randn(1, 6, 3, 16, 16), torch.tensor([500])
+
+    def predict(network: object) -> Tensor:
+        with torch.no_grad():
+            return network.predict(x, t, network.encode_condition(condition), "x0")  # type: ignore[attr-defined]
+
+    assert torch.equal(predict(task.teacher), predict(plain))
+    train(task, LoopOptions(tmp_path, steps=3, warmup_steps=1, decay_part=0.0), quiet=True)
+    assert torch.equal(predict(task.teacher), predict(plain))
+    made, fake = predict(task.generator), predict(task.student)
+    assert not torch.equal(made, predict(plain)) and not torch.equal(fake, predict(plain)) and not torch.equal(made, fake)
+    merged = task.backbone.merged("generator").eval()
+    assert merged.state_dict().keys() == plain.state_dict().keys()
+    assert torch.allclose(predict(merged), made, atol=1e-5)
+    assert load_small(tmp_path).config == TINY
+    first = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["parts"]["generator"]["network"]
+    assert sum(value.numel() for value in first.values()) < 0.5 * sum(value.numel() for value in plain.state_dict().values())
+
+
 def test_a_run_folder_of_another_stage_is_refused(tmp_path: Path) -> None:
     torch.save({"step": 1, "elapsed": 0.0, "parts": {"network": {}}}, tmp_path / "checkpoint.pt")
     with pytest.raises(WeightsError, match="generator"):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from geco.multiview.guidance import guided
 from geco.multiview.interface import Condition, MultiViewNetwork, ViewCodec
 from geco.multiview.one_step import OneStepGenerator
+from geco.training.adapters import Role, SharedBackbone
 from geco.training.grids import picture_rows
 from geco.training.machine import Machine
 from geco.training.task import Loss, Part
@@ -61,6 +62,7 @@ class Stage1Options:
         teacher_clip: bound on the predicted |x0|, None for latents.
         regression_steps: micro-batches of regression on teacher pairs before (and, fading, during) distillation.
         regression_weight: of the regression while it lasts.
+        rank: low-rank adapters of this rank on one frozen backbone instead of three networks; None trains in full (the paper).
     """
 
     batch: int = 8
@@ -81,6 +83,7 @@ class Stage1Options:
     teacher_clip: float | None = None
     regression_steps: int = 0
     regression_weight: float = 1.0
+    rank: int | None = None
 
 
 class Stage1Task:
@@ -110,11 +113,9 @@ class Stage1Task:
         measure: Callable[[Any], dict[str, Any]] | None = None,
     ) -> None:
         self.codec, self.data, self.options, self.machine = codec, data, options, machine
-        self.generator: Any = copy.deepcopy(teacher)
-        self.student: Any = copy.deepcopy(teacher)
-        self.teacher: Any = cast(Any, teacher).requires_grad_(False).eval()
-        for network in (self.teacher, self.generator, self.student):
-            network.to(machine.device)
+        cast(nn.Module, teacher).to(machine.device).eval()
+        self.backbone = SharedBackbone(teacher, ("student", "generator"), options.rank) if options.rank else None
+        self.generator, self.student, self.teacher = self._roles(teacher)
         self._save, self._pairs, self._checks, self._measure = save, pairs, checks, measure
         self.batch = options.batch
 
@@ -124,11 +125,12 @@ class Stage1Task:
         def adam(network: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
             return [torch.optim.AdamW(network.parameters(), lr=rate, betas=o.betas, weight_decay=0.0)]
 
-        student = Part(
-            "student", self.student, adam(self.student, o.student_rate), self.student_loss, o.student_repeats, clip=o.clip
-        )
-        generator = Part("generator", self.generator, adam(self.generator, o.rate), self.generator_loss, 1, o.average, o.clip)
-        return [student, generator]
+        modules = [role.module if isinstance(role, Role) else cast(nn.Module, role) for role in (self.student, self.generator)]
+        student, generator = adam(modules[0], o.student_rate), adam(modules[1], o.rate)
+        return [
+            Part("student", modules[0], student, self.student_loss, o.student_repeats, clip=o.clip),
+            Part("generator", modules[1], generator, self.generator_loss, 1, o.average, o.clip),
+        ]
 
     def generator_loss(self, index: int, generator: torch.Generator) -> Loss:
         """The VSD surrogate on fresh samples; with the regression on teacher pairs while that lasts."""
@@ -185,7 +187,15 @@ class Stage1Task:
         return values, picture_rows(self._checks, [self.codec.decode(part.float()) for part in (x, real, fake)])
 
     def save_model(self, folder: Path) -> None:
-        self._save(self.generator, folder)
+        self._save(self.backbone.merged("generator") if self.backbone else self.generator, folder)
+
+    def _roles(self, teacher: MultiViewNetwork) -> tuple[MultiViewNetwork, MultiViewNetwork, MultiViewNetwork]:
+        """Generator, student, teacher: three networks, or three faces of one."""
+        if self.backbone is not None:
+            return self.backbone.role("generator"), self.backbone.role("student"), self.backbone.role(None)
+        trained = copy.deepcopy(teacher), copy.deepcopy(teacher)
+        cast(nn.Module, teacher).requires_grad_(False)
+        return *trained, teacher
 
     def _condition(self, index: int, generator: torch.Generator) -> Condition:
         pictures = self.data.conditions(index * self.machine.world + self.machine.rank, self.batch, generator)

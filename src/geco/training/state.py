@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def load_checkpoint(path: Path, parts: set[str]) -> dict[str, Any]:
     """Read a state of tensors and plain values; raises WeightsError for a broken file, or one whose trained parts are others."""
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise WeightsError(f"cannot read the checkpoint {path}: {error}", "Delete it to start again.") from error
     found = set(state.get("parts", ()))
     if found != parts:
