@@ -24,6 +24,8 @@ class SmallConfig:
         heads: of the attention.
         mlp_ratio: hidden width of the MLP over ``width``.
         embedding: width of the timestep and camera embedding.
+        volume: voxels a side of the volume that the views share (geco.multiview.small.bridge); 0 = none.
+        volume_width: its channels.
         rig: the six cameras.
         foreground_ratio: how the condition picture must be framed: longer side of the object's box over the frame.
         schedule: of the noise; twice the cosine schedule's noise, because neighbouring pixels tell the same (arXiv 2301.11093).
@@ -39,6 +41,8 @@ class SmallConfig:
     heads: int = 3
     mlp_ratio: int = 2
     embedding: int = 256
+    volume: int = 0
+    volume_width: int = 48
     rig: str = "zero123plus-v1.2"
     foreground_ratio: float = 0.85
     schedule: dict[str, Any] = field(default_factory=lambda: {"kind": "cosine", "noise_shift": 2.0})

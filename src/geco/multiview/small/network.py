@@ -7,6 +7,8 @@ trunk over the clean picture left at every attention. It predicts x0 (measured t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,6 +17,7 @@ from geco.cameras import rig
 from geco.multiview.interface import Condition, ConditionState
 from geco.multiview.schedule import PredictionType, Schedule
 from geco.multiview.small.blocks import ResidualBlock, ViewAttention, wave_features
+from geco.multiview.small.bridge import VolumeBridge
 from geco.multiview.small.config import SmallConfig
 
 VIEWS = 6
@@ -41,7 +44,9 @@ class SmallMultiView(nn.Module):
         self.clean = nn.Parameter(torch.zeros(e))  # takes the place of time and camera in the write pass
         self.down_blocks = nn.ModuleList([ResidualBlock(c, c, e) for _ in range(config.fine_down)])
         self.down = nn.Conv2d(c, d, 3, stride=2, padding=1)
-        cells = config.size // (2 * config.patch)
+        fine = config.size // config.patch
+        self.bridge = VolumeBridge(rig(config.rig), fine, c, config.volume, config.volume_width, e) if config.volume else None
+        cells = fine // 2
         self.position = nn.Parameter(torch.randn(1, d, cells, cells) * 0.02)
         self.blocks = nn.ModuleList([ResidualBlock(d, d, e) for _ in range(config.stages)])
         self.attentions = nn.ModuleList([ViewAttention(d, config.heads, config.mlp_ratio) for _ in range(config.stages)])
@@ -63,15 +68,19 @@ class SmallMultiView(nn.Module):
         patches = functional.pixel_unshuffle(picture, self.config.patch)
         embedding = functional.silu(self.clean).expand(picture.shape[0], -1)
         stored: list[Tensor] = []
-        self._trunk(torch.cat([patches, patches], dim=1), embedding, 1, stored, write=True)
-        return ConditionState({"patches": patches} | {f"tokens.{index}": tokens for index, tokens in enumerate(stored)})
+        fine = self._trunk(torch.cat([patches, patches], dim=1), embedding, 1, stored, write=True)
+        state = {"patches": patches} | {f"tokens.{index}": tokens for index, tokens in enumerate(stored)}
+        return ConditionState(state | ({"fine": fine} if self.bridge else {}))
 
     def predict(self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType) -> Tensor:
         """The read pass: x_t (B, 6, 3, S, S), t (B,) -> prediction of that type, same shape."""
-        x0 = self.denoise(x_t, t, state.tensors["patches"], [state.tensors[f"tokens.{i}"] for i in range(self.config.stages)])
+        stored = [state.tensors[f"tokens.{i}"] for i in range(self.config.stages)]
+        x0, _ = self.denoise(x_t, t, state.tensors["patches"], stored, state.tensors.get("fine"))
         return self.schedule.convert(x0, x_t, t, self.native_prediction, prediction_type)
 
-    def denoise(self, x_t: Tensor, t: Tensor, patches: Tensor, stored: list[Tensor]) -> Tensor:
+    def denoise(
+        self, x_t: Tensor, t: Tensor, patches: Tensor, stored: list[Tensor], fine: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """What is exported to ONNX.
 
         Args:
@@ -79,24 +88,45 @@ class SmallMultiView(nn.Module):
             t: (B,) timesteps.
             patches: (B, 3 p^2, S / p, S / p) of the condition.
             stored: a stage, (B, 2, heads, T, width / heads) keys and values of the condition.
+            fine: (B, channels, S / p, S / p) features of the condition, where there is a volume.
 
         Returns:
-            x0 (B, 6, 3, S, S) float32.
+            x0 (B, 6, 3, S, S) float32, and the volume's opacity (B, 6, S / p, S / p) in [0, 1] or None.
         """
         batch = x_t.shape[0]
         noisy = functional.pixel_unshuffle(x_t.flatten(0, 1), self.config.patch)
         condition = patches.repeat_interleave(VIEWS, dim=0)
         time = self.time(wave_features(t, 64, 1000.0).to(self.clean.dtype))
         embedding = functional.silu(time[:, None] + self.camera(self.view_angles)).flatten(0, 1)
-        x = self._trunk(torch.cat([noisy, condition.to(noisy.dtype)], dim=1), embedding, VIEWS, stored, write=False)
+        opacity: list[Tensor] = []
+        through = (lambda x: self._through_volume(x, fine, time, opacity)) if self.bridge is not None else None
+        x = self._trunk(torch.cat([noisy, condition.to(noisy.dtype)], dim=1), embedding, VIEWS, stored, False, through)
         x = self.head(functional.silu(self.head_norm(x)))
-        return functional.pixel_shuffle(x.float(), self.config.patch).reshape(batch, *self.sample_shape)
+        x0 = functional.pixel_shuffle(x.float(), self.config.patch).reshape(batch, *self.sample_shape)
+        return x0, opacity[0] if opacity else None
 
-    def _trunk(self, x: Tensor, embedding: Tensor, views: int, stored: list[Tensor], write: bool) -> Tensor:
-        """(B * views, 2 * 3 p^2, h, w) -> (B * views, C, h, w). Writing fills ``stored`` and stops at the last attention."""
+    def _through_volume(self, x: Tensor, picture: Tensor | None, time: Tensor, opacity: list[Tensor]) -> Tensor:
+        """(B * 6, C, h, h) -> the same, with what the shared volume says added; its opacity is appended to the list."""
+        assert self.bridge is not None and picture is not None
+        drawn, covered = self.bridge(x.unflatten(0, (-1, VIEWS)), picture.to(x.dtype), functional.silu(time))
+        opacity.append(covered)
+        return x + drawn.flatten(0, 1)
+
+    def _trunk(
+        self,
+        x: Tensor,
+        embedding: Tensor,
+        views: int,
+        stored: list[Tensor],
+        write: bool,
+        through: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """(B * views, 2 * 3 p^2, h, w) -> (B * views, C, h, w). Writing fills ``stored``, stops there, gives the fine features."""
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         for block in self.down_blocks:
             x = block(x, embedding)
+        if through is not None:
+            x = through(x)
         fine = x
         x = self.down(x) + self.position.to(x.dtype)
         for index, (block, attention) in enumerate(zip(self.blocks, self.attentions)):
@@ -104,7 +134,7 @@ class SmallMultiView(nn.Module):
             if write:
                 stored.append(own)
         if write:
-            return x
+            return fine
         x = functional.interpolate(self.up(x), scale_factor=2.0, mode="nearest")
         x = torch.cat([x, fine], dim=1)
         for block in self.up_blocks:
