@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,51 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from geco.data.objects.types import BOUNDING_RADIUS, Floats, Ints, TexturedObject
 from geco.errors import MeshError
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
-
-BOUNDING_RADIUS = 0.95  # of the bounding sphere after normalisation: the object then fits a 30 degree view from distance 4
 MAX_FILE_BYTES = 512 << 20
 MAX_FACES = 5_000_000
 MAX_TEXTURE_PIXELS = 8192 * 8192
 MASK_CUTOFF = 0.5  # glTF 2.0, material.alphaCutoff's default
 _COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
-
-
-@dataclass
-class TexturedObject:
-    """A triangle soup with materials, world space (z up, its front on +x), inside the sphere of ``BOUNDING_RADIUS``.
-
-    Attributes:
-        vertices: (V, 3) world units.
-        faces: (F, 3) vertex indices.
-        uvs: (V, 2) glTF texture coordinates (repeat wrapping), origin top-left.
-        colors: (V, 3) vertex colour x material factor, in [0, 1].
-        materials: (F,) index into ``textures``.
-        textures: sRGB pictures (H, W, 4) uint8, straight alpha.
-        cutoffs: (M,) alpha below which a texel is a hole; 0 = opaque.
-        center, scale: the normalisation, ``vertices = (original - center) * scale``.
-    """
-
-    vertices: Floats
-    faces: Ints
-    uvs: Floats
-    colors: Floats
-    materials: Ints
-    textures: list[NDArray[np.uint8]]
-    cutoffs: Floats
-    center: Floats
-    scale: float
-
-    def mirrored(self) -> TexturedObject:
-        """The object seen in a mirror that swaps left and right of its front (y -> -y), orientation of faces kept outward."""
-        values = dict(vars(self))
-        values["vertices"] = self.vertices * np.array([1, -1, 1], np.float32)
-        values["faces"] = np.ascontiguousarray(self.faces[:, ::-1])
-        return TexturedObject(**values)
 
 
 def load_object(path: str | Path) -> TexturedObject:

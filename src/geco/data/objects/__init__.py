@@ -1,0 +1,10 @@
+"""Objects from files: found in folders, read from many formats, normalised into one frame, or refused with a reason."""
+
+from __future__ import annotations
+
+from geco.data.objects.glb import load_object
+from geco.data.objects.limits import Limits
+from geco.data.objects.refusal import ObjectError, Reason
+from geco.data.objects.types import BOUNDING_RADIUS, TexturedObject
+
+__all__ = ["BOUNDING_RADIUS", "Limits", "ObjectError", "Reason", "TexturedObject", "load_object"]
