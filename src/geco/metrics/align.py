@@ -5,7 +5,7 @@
 
 Only geometry is looked at. A can turned about its axis fits as well as one that is not: where several poses fit equally
 well the one that turns the prediction least is taken, and :func:`candidates` lists the others for a caller who can judge
-them by their pictures. Needs scipy (extra ``evaluate``), except for ``none`` and ``box``.
+them by their pictures. Needs scipy and libigl (extra ``evaluate``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geco.errors import ConfigError, MeshError
-from geco.metrics.icp import Cloud, refine
+from geco.metrics.icp import Cloud, MeshSurface, moved, refine, residual, scale_of
 from geco.metrics.rotations import angle_between, convention_rotations, spread_rotations
 from geco.metrics.surface import sample_surface
 
@@ -27,8 +27,9 @@ Method = Literal["none", "box", "search", "search-any"]
 METHODS: tuple[str, ...] = get_args(Method)
 
 YAW_STEP = 10.0  # degrees between the turns that are tried about the truth's up axis
-COARSE_POINTS, FINE_POINTS = 400, 4000  # of each surface: for the search, for the fitting
-TRIED = 16  # poses of the search that are fitted
+COARSE_POINTS, MIDDLE_POINTS, FINE_POINTS = 400, 1000, 2000  # of each surface: for the search, a first and a last fitting
+TRIED, KEPT = 16, 4  # poses of the search that are fitted first, and last
+FIRST_STEPS, LAST_STEPS = 15, 40
 APART = 15.0  # degrees between poses that count as different
 TIE = (1.02, 2e-4)  # poses whose residual is below 1.02 best + 2e-4 longest sides fit equally well
 
@@ -40,9 +41,8 @@ class Alignment:
     Attributes:
         method: how it was found.
         matrix: (4, 4) float64, prediction -> truth; one scale for all axes, never a mirror (determinant > 0).
-        residual: Chamfer distance that is left, in longest box sides of the truth, between the points of the search; points
-            of two equal surfaces lie about 0.01 apart. Compare poses by it, do not report it.
-        facts: for the record: rotation in degrees, scale, how many poses were tried.
+        residual: Chamfer distance that is left, in longest box sides of the truth, from 2,000 points of each to the other mesh.
+        facts: for the record: how far the prediction was turned (degrees), by what it was scaled, how many poses were tried.
     """
 
     method: str
@@ -84,27 +84,23 @@ def candidates(
     """Up to ``k`` different poses, best first; among equally good ones the least turned first. See :func:`align`."""
     if method not in METHODS:
         raise ConfigError(f"unknown alignment {method!r}", f"Use one of {', '.join(METHODS)}.")
-    draw = [
-        sample_surface(*m, count=FINE_POINTS, seed=seed + i, visible_only=visible_only) for i, m in enumerate((predicted, truth))
-    ]
-    to_frame, from_frame = common_frame(truth[0], truth[1]), np.linalg.inv(common_frame(truth[0], truth[1]))
-    target = Cloud(apply(to_frame, draw[1]))
-    box = common_frame(predicted[0], predicted[1])
+    to_frame, box = common_frame(*truth), common_frame(*predicted)
+    from_frame = np.linalg.inv(to_frame)
+    fixed, moving = (
+        _surface(apply(frame, mesh[0]), mesh[1], seed + i, visible_only)
+        for i, (frame, mesh) in enumerate(((to_frame, truth), (box, predicted)))
+    )
     if method in ("none", "box"):
-        start = to_frame if method == "none" else box
-        residual = target.chamfer(apply(start, draw[0]))
-        return [_alignment(method, np.eye(4) if method == "none" else from_frame @ start, residual, tried=1)]
-    source = apply(box, draw[0])
+        matrix = np.eye(4) if method == "none" else from_frame @ box
+        return [_alignment(method, matrix, residual(moving, fixed, to_frame @ matrix @ np.linalg.inv(box)), tried=1)]
     rotations = convention_rotations(YAW_STEP) if method == "search" else spread_rotations()
-    found = _search(source, target, rotations)
-    return [_alignment(method, from_frame @ pose @ box, residual, tried=len(rotations)) for pose, residual in found[:k]]
+    found = _search(moving, fixed, rotations)
+    return [_alignment(method, from_frame @ pose @ box, left, tried=len(rotations)) for pose, left in found[:k]]
 
 
 def apply(matrix: ArrayLike, vertices: ArrayLike) -> Doubles:
     """(V, 3) vertices moved by a (4, 4) matrix."""
-    pose = np.asarray(matrix, np.float64)
-    moved: Doubles = np.asarray(vertices, np.float64).reshape(-1, 3) @ pose[:3, :3].T + pose[:3, 3]
-    return moved
+    return moved(np.asarray(matrix, np.float64), np.asarray(vertices, np.float64).reshape(-1, 3))
 
 
 def common_frame(vertices: ArrayLike, faces: ArrayLike | None = None) -> Doubles:
@@ -125,33 +121,43 @@ def common_frame(vertices: ArrayLike, faces: ArrayLike | None = None) -> Doubles
     return _similarity(np.eye(3), 1 / side, -(low + high) / 2 / side)
 
 
-def _search(source: Doubles, target: Cloud, rotations: Doubles) -> list[tuple[Doubles, float]]:
-    """Poses of ``source`` on ``target`` (both in their common frames) and their residuals, best first."""
-    thinned = source[:: max(len(source) // COARSE_POINTS, 1)]
-    coarse, back = Cloud(target.points[:: max(len(target.points) // COARSE_POINTS, 1)]), Cloud(thinned)
-    starts = [_boxed(source, rotation) for rotation in rotations]
-    scores = np.array([coarse.chamfer_of_pose(back, pose) for pose in starts])
-    moving = Cloud(source)
-    fitted: list[tuple[Doubles, float]] = []
-    taken: list[Doubles] = []
-    for index in np.argsort(scores, kind="stable"):
-        if all(angle_between(rotations[index], other) >= APART for other in taken):
-            taken.append(rotations[index])
-            fitted.append(refine(moving, target, starts[index]))
-        if len(taken) == TRIED:
+def _surface(vertices: Doubles, faces: ArrayLike, seed: int, visible_only: bool) -> MeshSurface:
+    return MeshSurface(sample_surface(vertices, faces, FINE_POINTS, seed, visible_only), vertices, faces)
+
+
+def _search(moving: MeshSurface, fixed: MeshSurface, rotations: Doubles) -> list[tuple[Doubles, float]]:
+    """Poses of ``moving`` on ``fixed`` (both in their common frames) and their residuals, best first."""
+    starts = [_boxed(moving.points, rotation) for rotation in rotations]
+    coarse = Cloud(moving.points[:COARSE_POINTS]), Cloud(fixed.points[:COARSE_POINTS])
+    order = np.argsort([residual(*coarse, pose) for pose in starts], kind="stable")
+    middle = Cloud(moving.points[:MIDDLE_POINTS]), Cloud(fixed.points[:MIDDLE_POINTS])
+    first = [refine(*middle, starts[i], FIRST_STEPS) for i in _different(rotations[order], order, TRIED)]
+    return _ranked([refine(moving, fixed, pose, LAST_STEPS) for pose, _ in _ranked(first)[:KEPT]])
+
+
+def _different(rotations: Doubles, labels: NDArray[np.intp], count: int) -> list[int]:
+    """The labels of the first ``count`` rotations (N, 3, 3) that lie apart from each other."""
+    taken: list[int] = []
+    for i, rotation in enumerate(rotations):
+        if all(angle_between(rotation, rotations[j]) >= APART for j in taken):
+            taken.append(i)
+        if len(taken) == count:
             break
-    return _ranked(fitted)
+    return [int(labels[i]) for i in taken]
 
 
 def _ranked(fitted: list[tuple[Doubles, float]]) -> list[tuple[Doubles, float]]:
     """Different poses, by residual; those as good as the best by how little they turn."""
-    best = min(residual for _, residual in fitted)
-    limit = TIE[0] * best + TIE[1]
-    order = sorted(fitted, key=lambda f: (f[1] > limit, angle_between(_rotation(f[0]), np.eye(3)) if f[1] <= limit else f[1]))
+    limit = TIE[0] * min(left for _, left in fitted) + TIE[1]
+
+    def rank(found: tuple[Doubles, float]) -> tuple[bool, float]:
+        pose, left = found
+        return (True, left) if left > limit else (False, angle_between(_rotation(pose), np.eye(3)))
+
     kept: list[tuple[Doubles, float]] = []
-    for pose, residual in order:
+    for pose, left in sorted(fitted, key=rank):
         if all(angle_between(_rotation(pose), _rotation(other)) >= APART for other, _ in kept):
-            kept.append((pose, residual))
+            kept.append((pose, left))
     return kept
 
 
@@ -171,13 +177,14 @@ def _similarity(rotation: Doubles, scale: float, translation: Doubles) -> Double
 
 
 def _rotation(matrix: Doubles) -> Doubles:
-    return matrix[:3, :3] / np.cbrt(np.linalg.det(matrix[:3, :3]))
+    rotation: Doubles = matrix[:3, :3] / scale_of(matrix)
+    return rotation
 
 
-def _alignment(method: str, matrix: Doubles, residual: float, tried: int) -> Alignment:
+def _alignment(method: str, matrix: Doubles, left: float, tried: int) -> Alignment:
     facts = {
         "turned_degrees": round(angle_between(_rotation(matrix), np.eye(3)), 3),
-        "scale": float(np.cbrt(np.linalg.det(matrix[:3, :3]))),
+        "scale": scale_of(matrix),
         "poses_tried": tried,
     }
-    return Alignment(method, matrix, residual, facts)
+    return Alignment(method, matrix, left, facts)
