@@ -57,8 +57,8 @@ def test_psnr_and_ssim_agree_with_scikit_image() -> None:
 
 def test_the_window_is_scipys_gaussian() -> None:
     scipy = pytest.importorskip("scipy.ndimage")
-    image = np.random.default_rng(3).random((30, 25, 3))
-    theirs = scipy.gaussian_filter(image, (1.5, 1.5, 0), truncate=3.5)[5:-5, 5:-5]
+    image = np.random.default_rng(3).random((45, 31))
+    theirs = scipy.gaussian_filter(image, 1.5, truncate=3.5)[5:-5, 5:-5]
     np.testing.assert_allclose(blur_inside(image, gaussian_taps()), theirs, atol=1e-12)
     assert gaussian_taps().shape == (11,)
 

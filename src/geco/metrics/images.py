@@ -15,6 +15,7 @@ MSE_FLOOR = 1e-10  # equal pictures score 100 dB instead of infinity, so that a 
 # SSIM's constants: Wang et al. 2004 (IEEE TIP 13(4)), section III.C and the authors' ssim_index.m.
 SSIM_K1, SSIM_K2 = 0.01, 0.03
 SSIM_SIGMA, SSIM_RADIUS = 1.5, 5  # an 11 x 11 Gaussian window
+_BLOCK = 16  # rows a product; measured fastest of 16, 32 and 64 at 320 px
 
 
 def psnr(a: ArrayLike, b: ArrayLike) -> Floats:
@@ -101,14 +102,16 @@ def ssim(a: ArrayLike, b: ArrayLike) -> Floats:
     Raises:
         ValueError: the shapes differ, or a side is shorter than the window.
     """
-    first, second = _pictures(a, b)
+    first, second = _shaped(a, b)
     size = 2 * SSIM_RADIUS + 1
     if min(first.shape[-3:-1]) < size:
         raise ValueError(f"SSIM needs pictures of at least {size} x {size} pixels, these are {first.shape[-3]} x {first.shape[-2]}")
-    lead = first.shape[:-3]
-    pairs = zip(first.reshape(-1, *first.shape[-3:]), second.reshape(-1, *first.shape[-3:]))
-    # One picture at a time: the working arrays stay in the cache.
-    return np.array([_ssim_map(x, y).mean() for x, y in pairs], np.float64).reshape(lead)
+    found = np.empty(first.shape[:-3])
+    compare = _SsimOfPlanes(*first.shape[-3:-1])
+    for index in np.ndindex(found.shape):
+        channels = range(first.shape[-1])
+        found[index] = np.mean([compare(first[index][..., channel], second[index][..., channel]) for channel in channels])
+    return found
 
 
 def gaussian_taps(sigma: float = SSIM_SIGMA, radius: int = SSIM_RADIUS) -> Floats:
@@ -117,41 +120,59 @@ def gaussian_taps(sigma: float = SSIM_SIGMA, radius: int = SSIM_RADIUS) -> Float
     return taps / taps.sum()
 
 
-def blur_inside(image: Floats, taps: Floats) -> Floats:
-    """Correlate the first two axes of ``image`` (H, W, ...) with symmetric ``taps``, where the window lies inside the picture."""
-    for axis in (0, 1):
-        image = _correlate(image, taps, axis)
-    return image
+def blur_inside(image: ArrayLike, taps: Floats) -> Floats:
+    """Correlate (..., H, W) with ``taps`` along both axes where the window lies inside: both sides shrink by len(taps) - 1."""
+    planes = np.asarray(image, np.float64)
+    reach = len(taps) - 1
+    for _ in range(2):
+        blurred = np.empty((*planes.shape[:-2], planes.shape[-2] - reach, planes.shape[-1]))
+        planes = np.ascontiguousarray(np.swapaxes(_correlate_rows(planes, taps, blurred), -1, -2))
+    return planes
 
 
-def _ssim_map(x: Floats, y: Floats) -> Floats:
-    # Sums and differences need four blurs where x, y, xx, yy, xy need five: with s = x + y and d = x - y,
-    # 2 mx my = (ms^2 - md^2) / 2, mx^2 + my^2 = (ms^2 + md^2) / 2, and the same for the covariances.
-    taps = gaussian_taps()
-    plus, minus = x + y, x - y
-    mean_plus, mean_minus = blur_inside(plus, taps) ** 2, blur_inside(minus, taps) ** 2
-    spread_plus = blur_inside(plus**2, taps) - mean_plus
-    spread_minus = blur_inside(minus**2, taps) - mean_minus
-    c1, c2 = SSIM_K1**2, SSIM_K2**2
-    above = ((mean_plus - mean_minus) / 2 + c1) * ((spread_plus - spread_minus) / 2 + c2)
-    below = ((mean_plus + mean_minus) / 2 + c1) * ((spread_plus + spread_minus) / 2 + c2)
-    return above / below
+class _SsimOfPlanes:
+    """Mean SSIM of two (H, W) planes. Its arrays are made once: fresh ones a picture cost three times the arithmetic."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.taps = gaussian_taps()
+        rows, columns = height - 2 * SSIM_RADIUS, width - 2 * SSIM_RADIUS
+        self.moments = np.empty((4, height, width))
+        self.down, self.turned = np.empty((4, rows, width)), np.empty((4, width, rows))
+        self.inside = np.empty((4, columns, rows))
+        self.above, self.below = np.empty((2, columns, rows)), np.empty((2, columns, rows))
+
+    def __call__(self, x: NDArray[np.generic], y: NDArray[np.generic]) -> float:
+        # Sums and differences need four blurs where x, y, xx, yy, xy need five: with s = x + y and d = x - y,
+        # 2 mx my = (ms^2 - md^2) / 2, mx^2 + my^2 = (ms^2 + md^2) / 2, and the same for the covariances.
+        moments, inside = self.moments, self.inside
+        np.add(x, y, out=moments[0], dtype=np.float64)
+        np.subtract(x, y, out=moments[1], dtype=np.float64)
+        np.multiply(moments[:2], moments[:2], out=moments[2:])
+        np.copyto(self.turned, _correlate_rows(moments, self.taps, self.down).swapaxes(1, 2))
+        _correlate_rows(self.turned, self.taps, inside)
+        np.multiply(inside[:2], inside[:2], out=inside[:2])
+        inside[2:] -= inside[:2]
+        constants = np.array([SSIM_K1**2, SSIM_K2**2])[:, None, None]
+        for out, combine in ((self.above, np.subtract), (self.below, np.add)):
+            combine(inside[0::2], inside[1::2], out=out)
+            out *= 0.5
+            out += constants
+        self.above /= self.below
+        self.above[0] *= self.above[1]
+        return float(self.above[0].mean())
 
 
-def _correlate(image: Floats, taps: Floats, axis: int) -> Floats:
-    radius = len(taps) // 2
-    length = image.shape[axis] - 2 * radius
-
-    def part(start: int) -> Floats:
-        return image[start : start + length] if axis == 0 else image[:, start : start + length]
-
-    total = part(radius) * taps[radius]
-    pair = np.empty_like(total)
-    for offset in range(1, radius + 1):
-        np.add(part(radius - offset), part(radius + offset), out=pair)
-        pair *= taps[radius + offset]
-        total += pair
-    return total
+def _correlate_rows(planes: Floats, taps: Floats, out: Floats) -> Floats:
+    # Down the rows, as products with a small banded matrix: a third of the time of eleven shifted additions.
+    reach = len(taps) - 1
+    band = np.zeros((_BLOCK, _BLOCK + reach))
+    for row in range(_BLOCK):
+        band[row, row : row + reach + 1] = taps
+    for start in range(0, out.shape[-2], _BLOCK):
+        count = min(_BLOCK, out.shape[-2] - start)
+        block = planes[..., start : start + count + reach, :]
+        np.matmul(band[:count, : count + reach], block, out=out[..., start : start + count, :])
+    return out
 
 
 def _decibels(mse: Floats) -> Floats:
@@ -159,7 +180,12 @@ def _decibels(mse: Floats) -> Floats:
 
 
 def _pictures(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
-    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    first, second = _shaped(a, b)
+    return first.astype(np.float64, copy=False), second.astype(np.float64, copy=False)
+
+
+def _shaped(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    first, second = np.asarray(a), np.asarray(b)
     if first.shape != second.shape or first.ndim < 3:
         raise ValueError(f"pictures of shapes {first.shape} and {second.shape} cannot be compared: both must be (..., H, W, 3)")
     return first, second
