@@ -1,4 +1,4 @@
-"""How much an object may ask for; checked from headers and counts before anything is allocated."""
+"""How much an object may ask for; checked from headers and counts before anything of that size is allocated."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on one object. The defaults hold the largest objects of Objaverse and Google Scanned Objects with room.
+    """Bounds on one object; the defaults are ours, chosen so that a refusal costs less than 300 MB and a loaded object a few GB.
 
     Attributes:
         file_bytes: of a file, and of it and all files that it names together.
-        faces: triangles of the whole object, after instancing and triangulation.
+        faces: triangles of the whole object, instances and triangulated polygons counted; corners may name thrice as many vertices.
         texture_pixels: of one picture.
         texture_pixels_total: of all pictures of an object (4 bytes each once decoded).
-        json_values: values in a glTF document; 100 to 200 bytes of memory each.
-        nodes: of a scene graph.
+        json_bytes: of a glTF document; data URIs count.
+        json_values: commas and brackets of a glTF document; each may cost 200 bytes of memory.
+        nodes: of a scene graph, and primitives placed by them.
         depth: levels of a scene graph.
+        line_bytes: of one line of a text format.
         archive_bytes: of everything in an archive, extracted.
         archive_files: entries of an archive.
         allow_untextured: accept objects without any colour of their own, drawn grey.
@@ -26,9 +28,11 @@ class Limits:
     faces: int = 5_000_000
     texture_pixels: int = 8192 * 8192
     texture_pixels_total: int = 4 * 8192 * 8192
-    json_values: int = 2_000_000
-    nodes: int = 200_000
+    json_bytes: int = 64 << 20
+    json_values: int = 1_000_000
+    nodes: int = 100_000
     depth: int = 100
+    line_bytes: int = 1 << 20
     archive_bytes: int = 1 << 30
     archive_files: int = 10_000
     allow_untextured: bool = False
