@@ -128,9 +128,10 @@ class ShardWriter:
 
     def _resume(self) -> None:
         """What an earlier run left: finished shards and whole pieces stay, everything else goes."""
-        for path in [*self.work.glob(".*"), *self.folder.glob(".*")]:
-            if path.is_file():
-                path.unlink(missing_ok=True)  # halves of files, under temporary names
+        # Halves of files, under the temporary names of geco.files.
+        names = (".shard-", ".index-", ".report-", *(f".{Path(name).stem}-" for name in self.extra))
+        for path in [*self.work.glob(".*"), *(path for name in names for path in self.folder.glob(f"{name}*"))]:
+            path.unlink(missing_ok=True)
         for number, keys in enumerate(self._shards):
             if (self.work / f"{_name(number)}.joined.json").is_file():
                 self._clear(number)
