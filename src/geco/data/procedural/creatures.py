@@ -118,7 +118,7 @@ def fish(a: Assembly) -> None:
     long, wide, tall = rng.uniform(0.7, 1.0), rng.uniform(0.18, 0.4), rng.uniform(0.25, 0.55)
     skin = a.finish(str(rng.choice(["scales", "rings", "patches", "gradient", "dots", "bands"])))
     fin = a.any(0.2)
-    a.add(ball(wide, tall, long).toward((1, 0, 0)).scaled(1, 1, 1).turned("x", 90), skin)
+    a.add(ball(wide, tall, long).toward((1, 0, 0)).turned("x", 90), skin)
     plate = [(0.0, 0.06), (0.45, 0.35), (0.32, 0.0), (0.45, -0.35), (0.0, -0.06)]
     tail = prism(plate, 0.06, 0.02).at(0, 0, -0.03).turned("z", 180)
     a.add((tail.turned("x", 90) if rng.random() < 0.7 else tail).at(-long * 0.9), fin)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from geco.data.procedural import creatures, household, places, vehicles
+from geco.data.procedural import creatures, food, furniture, household, ornaments, places, plants, vehicles
 from geco.data.procedural.assembly import Assembly
 from geco.mesh.types import Mesh
 
@@ -15,10 +15,10 @@ FAMILIES: dict[Callable[[Assembly], None], float] = {
     household.vessel: 7,
     household.teapot: 2,
     household.bottle: 4,
-    household.chair: 6,
-    household.table: 4,
-    household.cabinet: 4,
-    household.lamp: 4,
+    furniture.chair: 6,
+    furniture.table: 4,
+    furniture.cabinet: 4,
+    furniture.lamp: 4,
     household.gadget: 6,
     household.bag: 3,
     household.tool: 4,
@@ -37,14 +37,14 @@ FAMILIES: dict[Callable[[Assembly], None], float] = {
     places.house: 5,
     places.tower: 4,
     places.fence: 3,
-    places.plant: 7,
-    places.cake: 3,
-    places.snack: 4,
-    places.stack: 6,
-    places.blocks: 3,
-    places.column: 3,
-    places.knot: 2,
-    places.trophy: 3,
+    plants.plant: 7,
+    food.cake: 3,
+    food.snack: 4,
+    ornaments.stack: 6,
+    ornaments.blocks: 3,
+    ornaments.column: 3,
+    ornaments.knot: 2,
+    ornaments.trophy: 3,
 }
 
 

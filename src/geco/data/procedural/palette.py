@@ -54,8 +54,8 @@ def palette(rng: np.random.Generator) -> Palette:
     level = rng.uniform(0.42, 0.84, 3)
     if abs(level[0] - level[1]) < 0.12:
         level[1] = level[0] + 0.2 if level[0] < 0.62 else level[0] - 0.2
-    colors = [oklch(level[i], vivid * rng.uniform(0.08, 0.17), hue + turns[i]) for i in range(3)]
-    return Palette(*colors, oklch(rng.uniform(0.2, 0.36), 0.03, hue), oklch(rng.uniform(0.9, 0.97), 0.02, hue))
+    main, second, accent = (oklch(level[i], vivid * rng.uniform(0.08, 0.17), hue + turns[i]) for i in range(3))
+    return Palette(main, second, accent, oklch(rng.uniform(0.2, 0.36), 0.03, hue), oklch(rng.uniform(0.9, 0.97), 0.02, hue))
 
 
 def material(rng: np.random.Generator, name: str) -> Color:

@@ -1,4 +1,4 @@
-"""The shapes that procedural objects are made of: each a loft through cross-sections, standing on z = 0 unless it says otherwise."""
+"""The shapes that procedural objects are made of: each a loft through cross-sections, standing on z = 0 or as it says."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cylinder(radius: float, height: float, edge: float = 0.0, top: float | None 
 
 def cone(radius: float, height: float, sides: int = 24) -> Shape:
     """A cone with a point."""
-    return loft(_stack(_circle(sides), [0, 0, height], [0, radius, 0]), capped=False)
+    return loft(_stack(_circle(sides), [0, height], [radius, 0]))
 
 
 def prism(outline: Points, height: float, bevel: float = 0.0) -> Shape:
@@ -69,13 +69,9 @@ def ball(
 
 
 def revolved(profile: Points, sides: int = 36) -> Shape:
-    """A surface of revolution about z through (radius, height) points, from the bottom of the axis to its end (closed there)."""
+    """A surface of revolution about z through (radius, height) points; ends off the axis are closed by discs."""
     points = np.asarray(profile, np.float64)
-    if points[0, 0] > 0:
-        points = np.concatenate([[[0.0, points[0, 1]]], points])
-    if points[-1, 0] > 0:
-        points = np.concatenate([points, [[0.0, points[-1, 1]]]])
-    return loft(_stack(_circle(sides), points[:, 1], points[:, 0]), capped=False)
+    return loft(_stack(_circle(sides), points[:, 1], points[:, 0]))
 
 
 def torus(radius: float, tube_radius: float, height: float | None = None, sides: int = 32) -> Shape:
@@ -158,6 +154,13 @@ def spline(points: Floats, steps: int) -> Floats:
     a, b, c, d = (padded[i : len(padded) - 3 + i, None] for i in range(4))
     curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
     return np.concatenate([curve.reshape(-1, points.shape[1]), points[-1:]])
+
+
+def smooth_profile(profile: Points) -> Floats:
+    """A denser, smoother profile that never leaves the positive side."""
+    points = spline(np.asarray(profile, np.float64), 4)
+    points[:, 0] = np.maximum(points[:, 0], 0.01)
+    return points
 
 
 def star(points: int, outer: float, inner: float) -> Floats:

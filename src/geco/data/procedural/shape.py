@@ -160,7 +160,9 @@ def loft(sections: Floats, capped: bool = True, ring: bool = False, smooth: bool
             faces = np.concatenate([faces, fan + len(vertices)])
             vertices, uvs = np.concatenate([vertices, points]), np.concatenate([uvs, chart])
             ends = np.concatenate([ends, np.ones(len(points), bool)])
-    shape = Shape(vertices, _without_slivers(vertices, faces), uvs, ends, (float(widest.sum()), float(along.sum())), smooth)
+    used, faces = np.unique(_without_slivers(vertices, faces), return_inverse=True)
+    size = (float(widest.sum()), float(along.sum()))
+    shape = Shape(vertices[used], faces.reshape(-1, 3), uvs[used], ends[used], size, smooth)
     if shape.volume() < 0:
         shape = replace(shape, faces=shape.faces[:, ::-1])
     return shape if smooth else shape.flat()
