@@ -42,7 +42,7 @@ def render_views(
         ConfigError: arguments of the wrong number or kind.
         MeshError: vertices that are not finite.
     """
-    c2w, lenses, each = _checked(c2w, lenses, size, lights, channels)
+    c2w, lenses, each = checked(c2w, lenses, size, lights, channels)
     if not np.isfinite(obj.vertices).all():
         raise MeshError("an object with vertices that are not finite", "Load it with geco.data.objects.load_object.")
     count, fine = len(c2w), size * SUPERSAMPLE
@@ -101,9 +101,10 @@ def _shade(light: Light, facing: Floats) -> Floats:
     return shade.astype(np.float32)
 
 
-def _checked(
+def checked(
     c2w: Floats, lenses: Floats, size: int, lights: list[Light] | Light | None, channels: Sequence[str]
 ) -> tuple[Floats, Floats, list[Light]]:
+    """Poses, lenses and one light a camera, or a :class:`ConfigError` that says which argument is wrong."""
     c2w, lenses = np.asarray(c2w, np.float32), np.asarray(lenses, np.float32)
     if c2w.ndim != 3 or c2w.shape[1:] != (4, 4) or lenses.shape != (len(c2w), 3):
         raise ConfigError(f"cameras of shapes {c2w.shape} and {lenses.shape}", "Give poses (N, 4, 4) and lenses (N, 3).")
