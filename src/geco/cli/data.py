@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.cli import data_info
+from geco.cli import data_info, data_procedural
 from geco.errors import ConfigError
 
 if TYPE_CHECKING:
     from geco.data.objects import ObjectSource
     from geco.data.ray_workers import RayWorkers
     from geco.data.render_job import RenderSettings
-    from geco.data.workers import Outcome, Workers
+    from geco.data.workers import Bounds, Outcome, Workers
 
 VIEWS = "zero123plus-v1.2,condition-6,random-16"
 SIZE = 128
@@ -27,6 +27,7 @@ def add(commands: Any) -> None:
     inner = command.add_subparsers(dest="data_command", metavar="COMMAND", required=True)
     _add_render(inner)
     data_info.add(inner)
+    data_procedural.add(inner)
 
 
 def _add_render(commands: Any) -> None:
@@ -47,6 +48,7 @@ def _add_render(commands: Any) -> None:
     add_argument("--hold-out", type=int, default=0, metavar="N", help=f"N objects of the first folder go to SHARDS/{HELD_OUT}")
     add_argument("--limit", type=int, metavar="N", help="N objects only, a sample that depends on the seed")
     add_argument("--allow-untextured", action="store_true", help="draw objects without colours in grey, not skip them")
+    add_argument("--shard-objects", type=int, default=256, metavar="N", help="objects a shard (default: 256)")
     add_argument("--workers", type=int, help="processes (default: one a core; with --ray: one a CPU of the cluster)")
     add_argument("--ray", metavar="ADDRESS", help="a Ray cluster (HOST:PORT, auto), or local to start one here")
     add_argument("--resume", action="store_true", help="say that SHARDS may hold an unfinished run (that is the default too)")
@@ -58,6 +60,7 @@ def _add_render(commands: Any) -> None:
 def render(options: argparse.Namespace) -> int:
     """Render, or continue to."""
     from geco.data.render_job import RenderSettings, hold_out, in_order, open_shards
+    from geco.data.workers import Bounds
 
     settings = RenderSettings(
         sets=tuple(options.views.split(",")),
@@ -66,7 +69,8 @@ def render(options: argparse.Namespace) -> int:
         seed=options.seed,
         allow_untextured=options.allow_untextured,
     )
-    for name in ("hold_out", "limit", "workers"):
+    bounds = Bounds(options.time_limit, options.memory)
+    for name in ("hold_out", "limit", "workers", "shard_objects"):
         value = getattr(options, name)
         if value is not None and value < (0 if name == "hold_out" else 1):
             raise ConfigError(f"--{name.replace('_', '-')} {value}", "Give a number of at least one.")
@@ -77,12 +81,15 @@ def render(options: argparse.Namespace) -> int:
     more = {"hold_out": options.hold_out}
     # Both folders are claimed before any work, so that a wrong option fails in a second.
     rest = rest[: options.limit]
-    parts = [(open_shards(options.output, rest, settings, {**more, "part": "rest"}), rest)] if rest else []
+    parts = []
+    if rest:
+        parts = [(open_shards(options.output, rest, settings, {**more, "part": "rest"}, options.shard_objects), rest)]
     if apart:
         apart = in_order(apart, settings.seed)
-        parts.insert(0, (open_shards(options.output / HELD_OUT, apart, settings, {**more, "part": HELD_OUT}), apart))
+        writer = open_shards(options.output / HELD_OUT, apart, settings, {**more, "part": HELD_OUT}, options.shard_objects)
+        parts.insert(0, (writer, apart))
     todo = sum(len(writer.pending) for writer, _ in parts)
-    with _Bar(sum(len(writer.keys) for writer, _ in parts), todo) as bar, _pool(options, todo) as pool:
+    with _Bar(sum(len(writer.keys) for writer, _ in parts), todo) as bar, _pool(options, bounds, todo) as pool:
         indices = _run(parts, settings, pool, bar)
     for index, (writer, _) in zip(indices, parts):
         _report(writer.folder, index)
@@ -120,14 +127,13 @@ def _find(folders: list[Path]) -> list[list[ObjectSource]]:
     return found
 
 
-def _pool(options: argparse.Namespace, todo: int) -> Workers | RayWorkers:
+def _pool(options: argparse.Namespace, bounds: Bounds, todo: int) -> Workers | RayWorkers:
     import os
 
     from geco.data.ray_workers import RayWorkers
     from geco.data.render_job import render_task
-    from geco.data.workers import Bounds, Workers
+    from geco.data.workers import Workers
 
-    bounds = Bounds(options.time_limit, options.memory)
     if options.ray and todo:
         return RayWorkers(render_task, options.ray, options.workers, bounds)
     return Workers(render_task, options.workers or os.cpu_count() or 1, bounds)

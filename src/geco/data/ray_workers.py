@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -102,6 +103,7 @@ def _connect(address: str, count: int | None) -> Any:
     except ImportError as error:
         raise MissingExtraError("ray", "ray", "Rendering on many machines") from error
     try:
+        _check_answers(address)
         if address == "local":
             ray.init(num_cpus=count, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         else:
@@ -112,3 +114,10 @@ def _connect(address: str, count: int | None) -> Any:
             f"no Ray cluster at {address} ({first})", "Start one with `ray start --head`, or use --ray local."
         ) from error
     return ray
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself tries for two minutes where nobody listens."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()

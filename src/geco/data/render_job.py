@@ -12,6 +12,7 @@ from geco.data.objects import Limits, ObjectSource, file_sha256
 from geco.data.render import render_views
 from geco.data.shards import CHANNELS, PictureSet, ShardWriter, encode_object, write_piece
 from geco.data.shards.format import plain
+from geco.data.shards.writer import OBJECTS_A_SHARD
 from geco.data.view_sets import view_rng, view_set
 from geco.data.workers import Outcome
 from geco.errors import ConfigError
@@ -118,12 +119,17 @@ def render_task(task: Task) -> None:
 
 
 def open_shards(
-    folder: Path, sources: Sequence[ObjectSource], settings: RenderSettings, more: dict[str, Any] | None = None
+    folder: Path,
+    sources: Sequence[ObjectSource],
+    settings: RenderSettings,
+    more: dict[str, Any] | None = None,
+    objects_a_shard: int = OBJECTS_A_SHARD,
 ) -> ShardWriter:
     """The writer for these objects; raises as :class:`ShardWriter` does, before any work."""
     sizes = "\n".join(f"{source.key} {source.path.stat().st_size if source.path.is_file() else None}" for source in sources)
     described = {**settings.described(), "sources_sha256": hashlib.sha256(sizes.encode()).hexdigest(), **(more or {})}
-    return ShardWriter(folder, described, [source.key for source in sources], extra={"cameras.json": settings.fixed_cameras()})
+    keys = [source.key for source in sources]
+    return ShardWriter(folder, described, keys, objects_a_shard, extra={"cameras.json": settings.fixed_cameras()})
 
 
 def render_shards(
