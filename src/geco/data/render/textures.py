@@ -10,20 +10,17 @@ MOST_LEVELS = 10
 
 def mipmaps(textures: list[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """All textures and their halvings in one flat array (T, 4), and a table (M, L, 3) of offset, width, height."""
-    levels = [_halvings(texture) for texture in textures]
-    most = max(len(chain) for chain in levels)
-    table = np.zeros((len(textures), most, 3), np.int64)
-    flat, offset = [], 0
-    for row, chain in enumerate(levels):
-        for level in range(most):
-            picture = chain[min(level, len(chain) - 1)]
-            if level < len(chain):
-                flat.append(picture.reshape(-1, 4))
-                table[row, level] = offset, picture.shape[1], picture.shape[0]
-                offset += picture.shape[0] * picture.shape[1]
-            else:
-                table[row, level] = table[row, level - 1]
-    return np.concatenate(flat), table
+    pictures = {id(texture): texture for texture in textures}  # materials may share a texture: stored once
+    chains = {key: _halvings(texture) for key, texture in pictures.items()}
+    most = max(len(chain) for chain in chains.values())
+    rows, flat, offset = {}, [], 0
+    for key, chain in chains.items():
+        rows[key] = np.zeros((most, 3), np.int64)
+        for level, picture in enumerate(chain):
+            rows[key][level:] = offset, picture.shape[1], picture.shape[0]  # a short chain repeats its last level
+            flat.append(picture.reshape(-1, 4))
+            offset += picture.shape[0] * picture.shape[1]
+    return np.concatenate(flat), np.stack([rows[id(texture)] for texture in textures])
 
 
 def _halvings(texture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
