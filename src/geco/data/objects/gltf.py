@@ -89,8 +89,7 @@ def _part(placed: Placed, scene: Scene, buffers: Buffers, materials: Materials) 
         materials.soup.colored = True
     if flipped:
         faces = faces[:, ::-1]
-    with np.errstate(over="ignore"):  # what overflows is refused as not finite
-        return Part(positions, faces, uvs.astype(np.float32), to_srgb(colors).astype(np.float32), material.slot)
+    return Part(positions, faces, uvs.astype(np.float32), to_srgb(colors).astype(np.float32), material.slot)
 
 
 def _faces(primitive: dict[str, Any], buffers: Buffers, count: int) -> NDArray[Any]:

@@ -57,8 +57,7 @@ class Scene:
             node = item(document, "nodes", index)
             if "EXT_mesh_gpu_instancing" in node.get("extensions", {}):
                 raise ObjectError(Reason.UNSUPPORTED, f"{name}: EXT_mesh_gpu_instancing is not read")
-            with np.errstate(over="ignore", invalid="ignore"):
-                matrix = parent @ _node_matrix(node)
+            matrix = parent @ _node_matrix(node)
             if not np.isfinite(matrix).all():
                 raise ObjectError(Reason.NOT_FINITE, f"{name}: the placement of node {index} is not finite")
             self.world[index] = matrix

@@ -10,15 +10,18 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from geco.data.objects.archive import extracted
 from geco.data.objects.folder import Folder
-from geco.data.objects.foreign import read_ply, read_stl
 from geco.data.objects.glb import read_gltf
 from geco.data.objects.limits import Limits
 from geco.data.objects.normalise import normalise
 from geco.data.objects.obj import read_obj
+from geco.data.objects.ply import read_ply
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Soup, Up
+from geco.data.objects.stl import read_stl
 from geco.data.objects.types import TexturedObject
 
 MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl")
@@ -41,10 +44,10 @@ def load_object(path: str | Path, limits: Limits | None = None, up: Up | None = 
 
     Raises:
         ObjectError: it cannot be used; ``.reason`` says why in one word (:class:`Reason`).
-        MissingExtraError: .ply and .stl need the extra ``data``.
+        MissingExtraError: .ply needs the extra ``data``.
     """
     path, limits = Path(path), limits or Limits()
-    with _refusals(path.name):
+    with _refusals(path.name), np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as not finite
         if not path.is_file():
             raise ObjectError(Reason.MISSING, f"{path.name}: no such file")
         size = path.stat().st_size

@@ -61,11 +61,10 @@ def normalise(soup: Soup, name: str, limits: Limits, up: Up | None = None) -> Te
 
 def _centred(world: Doubles, name: str) -> tuple[np.ndarray, Doubles, float]:
     """world (V, 3) -> vertices (V, 3) float32, centre (3,), scale."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        low, high = world.min(axis=0), world.max(axis=0)
-        center = low / 2 + high / 2
-        world = world - center
-        radius = float(np.sqrt((world * world).sum(axis=1).max()))
+    low, high = world.min(axis=0), world.max(axis=0)
+    center = low / 2 + high / 2
+    world = world - center
+    radius = float(np.sqrt((world * world).sum(axis=1).max()))
     if not np.isfinite(radius):
         raise ObjectError(Reason.NOT_FINITE, f"{name}: coordinates of up to {np.abs([low, high]).max():.1e} overflow")
     if radius < SMALLEST_RADIUS:

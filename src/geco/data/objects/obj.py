@@ -6,7 +6,6 @@ Dropped: normals, points, lines, free-form surfaces, groups.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,12 +13,11 @@ import numpy as np
 
 from geco.data.objects.folder import Folder
 from geco.data.objects.limits import Limits
+from geco.data.objects.lines import count_lines, read_lines
 from geco.data.objects.mtl import Finish, read_mtl
 from geco.data.objects.pictures import Pictures
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Part, Soup
-
-_BLOCK = 1 << 20
 
 
 def read_obj(path: Path, folder: Folder, limits: Limits) -> Soup:
@@ -33,22 +31,9 @@ def read_obj(path: Path, folder: Folder, limits: Limits) -> Soup:
     if lines > limits.faces:
         raise ObjectError(Reason.TOO_MANY_FACES, f"{folder.name}: {lines} faces, more than {limits.faces}")
     text = _Text(folder.name, limits)
-    for line in _lines(path, folder.name, limits):
+    for line in read_lines(path, folder.name, limits):
         text.take(line)
     return _soup(text, path, folder, limits)
-
-
-def count_lines(path: Path, word: bytes, name: str) -> int:
-    """Lines that begin with ``word`` (white space before it aside), counted block by block."""
-    total, tail = 0, b"\n"
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            block = tail + block.replace(b"\r", b"\n")
-            total += block.count(b"\n" + word + b" ") + block.count(b"\n" + word + b"\t")
-            tail = block[-(len(word) + 1) :]
-            if b"\0" in tail:
-                raise ObjectError(Reason.BROKEN, f"{name}: not a text file")
-    return total
 
 
 class _Text:
@@ -116,22 +101,6 @@ class _Text:
         if vertex < 0 or uv < 0 or pieces[0].lstrip(b"-+0") == b"":
             raise ObjectError(Reason.BROKEN, f"{self.name}: face indices beyond the vertices")
         return vertex, uv, self.material
-
-
-def _lines(path: Path, name: str, limits: Limits) -> Iterator[bytes]:
-    """Statements, continued ones (a backslash at the end) joined; no line longer than the limit is held."""
-    held = b""
-    with path.open("rb") as file:
-        while line := file.readline(limits.line_bytes):
-            if len(held) + len(line) >= limits.line_bytes:
-                raise ObjectError(Reason.TOO_LARGE, f"{name}: a line longer than {limits.line_bytes} bytes")
-            line = held + line.partition(b"#")[0].rstrip()
-            held = b""
-            if line.endswith(b"\\"):
-                held = line[:-1] + b" "
-                continue
-            yield line
-    yield held
 
 
 def _rest(line: bytes) -> str:

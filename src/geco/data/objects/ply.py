@@ -1,4 +1,4 @@
-"""PLY and STL through trimesh, after a look at their headers: z up, vertex or face colours, no textures."""
+"""PLY through trimesh, after a look at its header: z up, vertex or face colours, no textures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from geco.data.objects.folder import Folder
 from geco.data.objects.limits import Limits
-from geco.data.objects.obj import count_lines
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Part, Soup
 from geco.errors import MissingExtraError
@@ -19,7 +18,6 @@ from geco.errors import MissingExtraError
 _HEADER_BYTES = 64 << 10
 _SIZES = {"char": 1, "uchar": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "float": 4, "double": 8}
 _SIZES |= {"int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4, "float64": 8}
-_STL_RECORD = 50  # bytes of a triangle in a binary STL, after 80 bytes of comment and 4 of count
 
 
 def read_ply(path: Path, folder: Folder, limits: Limits) -> Soup:
@@ -37,24 +35,7 @@ def read_ply(path: Path, folder: Folder, limits: Limits) -> Soup:
         raise ObjectError(Reason.TOO_LARGE, f"{folder.name}: {counts['vertex']} vertices")
     if len(head) + least > size:
         raise ObjectError(Reason.BROKEN, f"{folder.name}: truncated, {size} of at least {len(head) + least} bytes")
-    return _soup(path, "ply", folder.name, limits)
-
-
-def read_stl(path: Path, folder: Folder, limits: Limits) -> Soup:
-    """Triangles of a binary or a text STL; it has no colours, so that it is untextured unless the limits allow that."""
-    size = path.stat().st_size
-    folder.spend(size)
-    with path.open("rb") as file:
-        count = int.from_bytes(file.read(84)[80:84], "little")
-        file.seek(0)
-        text = file.read(5).lower() == b"solid" and size != 84 + _STL_RECORD * count
-    if text:
-        count = count_lines(path, b"facet", folder.name) + count_lines(path, b"  facet", folder.name)
-    elif size < 84 + _STL_RECORD * count or size < 84:
-        raise ObjectError(Reason.BROKEN, f"{folder.name}: truncated, {size} of {84 + _STL_RECORD * count} bytes")
-    if count > limits.faces:
-        raise ObjectError(Reason.TOO_MANY_FACES, f"{folder.name}: {count} faces, more than {limits.faces}")
-    return _soup(path, "stl_ascii" if text else "stl", folder.name, limits)
+    return _soup(path, folder.name, limits)
 
 
 def _announced(head: str) -> tuple[dict[str, int], int]:
@@ -74,14 +55,14 @@ def _announced(head: str) -> tuple[dict[str, int], int]:
     return counts, least
 
 
-def _soup(path: Path, kind: str, name: str, limits: Limits) -> Soup:
+def _soup(path: Path, name: str, limits: Limits) -> Soup:
     try:
         import trimesh
     except ImportError as error:
-        raise MissingExtraError("trimesh", "data", "reading PLY and STL files") from error
+        raise MissingExtraError("trimesh", "data", "reading PLY files") from error
     try:
         # From memory: trimesh then has no folder in which it could look for other files.
-        mesh: Any = trimesh.load(io.BytesIO(path.read_bytes()), file_type=kind, process=False)
+        mesh: Any = trimesh.load(io.BytesIO(path.read_bytes()), file_type="ply", process=False)
     except Exception as error:  # a foreign parser on hostile bytes raises anything
         if isinstance(error, MemoryError):
             raise
