@@ -53,8 +53,10 @@ def add(commands: Any) -> None:
     model = command.add_argument_group("model")
     model.add_argument("--model", default="small", metavar="small|DIR", help="what the methods run (default small, embedded)")
     model.add_argument("--device", help="cpu, cuda, mps, for models that run on torch (default: the best there is)")
-    model.add_argument("--lpips-weights", metavar="DIR", help="VGG16 and AlexNet weights for LPIPS (default: caches and network)")
-    model.add_argument("--clip-weights", metavar="DIR", help="CLIP weights (default: caches and network)")
+    model.add_argument(
+        "--lpips-weights", metavar="DIR", help="VGG16 and AlexNet for LPIPS (default: caches, network; none: without)"
+    )
+    model.add_argument("--clip-weights", metavar="DIR", help="a CLIP folder (default: caches, network; none: without)")
 
     command.add_argument("--no-meshes", action="store_true", help="do not keep the meshes (REPORT_DIR/meshes)")
     command.add_argument("-q", "--quiet", action="store_true", help="no progress")

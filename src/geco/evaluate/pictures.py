@@ -25,8 +25,8 @@ def strip_path(report: Path, key: str, column: str, seed: int, part: str) -> Pat
 
 
 def truth_path(report: Path, key: str, part: str) -> Path:
-    """Where the ground truth's strip lies; part "input", "A" or "B"."""
-    return report / FOLDER / key / f"truth-{part}.jpg"
+    """Where the ground truth's strip lies; part "input", "A" (without loss, for diversity) or "B"."""
+    return report / FOLDER / key / f"truth-{part}.{'png' if part == 'A' else 'jpg'}"
 
 
 def save_strip(path: Path, views: Floats) -> None:
@@ -36,7 +36,7 @@ def save_strip(path: Path, views: Floats) -> None:
     tiles = resized(chosen, size)
     image = Image.fromarray(np.concatenate(list(to_bytes(tiles)), axis=1))
     with atomic_path(path) as temporary:
-        image.save(temporary, **({} if path.suffix == ".png" else {"quality": QUALITY}))
+        image.save(temporary, quality=QUALITY)  # PNG, without loss, has no use for it
 
 
 def load_strip(path: Path) -> Floats:

@@ -64,10 +64,10 @@ class Scorer:
             return
         native = views.shape[1]
         large = resized(views, self.settings.size)
-        row["views"] = score_pictures(large, silhouette(large), truth.views["A"], self.measures)
+        row["views"] = score_pictures(large, silhouette(large), truth.views["A"], truth.input, self.measures)
         if native < self.settings.size:
             small = truth.rig_views(rig("zero123plus-v1.2"), native)
-            row["views_native"] = {**score_pictures(views, silhouette(views), small, self.measures), "size": native}
+            row["views_native"] = {**score_pictures(views, silhouette(views), small, truth.input, self.measures), "size": native}
         save_strip(strip_path(self.report, truth.key, column, seed, "views"), resized(views, min(native, TILE)))
 
     def _own(self, row: Row, truth: Truth, column: str, seed: int, outcome: Outcome, variant: str, facts: dict[str, Any]) -> None:
@@ -107,7 +107,7 @@ class Scorer:
         """Fill in the input's own view, the sets and the mesh's scores, and save the strips."""
         for name in ("input", *self.settings.sets):
             rgb, alpha = self._render(placed, self.cameras[name])
-            row[name] = score_pictures(rgb, alpha, truth.views[name], self.measures)
+            row[name] = score_pictures(rgb, alpha, truth.views[name], truth.input, self.measures)
             if name != "input":
                 save_strip(strip_path(self.report, truth.key, column, seed, name), rgb)
         surface = placed if isinstance(placed, Mesh) else placed.object

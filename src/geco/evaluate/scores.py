@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from geco.errors import GecoError
+from geco.errors import ConfigError, GecoError
 from geco.evaluate.truth import Bytes, Floats, on_white
 from geco.metrics.images import foreground_psnr, psnr, silhouette_iou, ssim, union
 from geco.metrics.surface import POINTS, THRESHOLDS, Distances
 from geco.metrics.volume import compare_volumes
 
 Scores = dict[str, float | None]
-# pictures (N, H, W, 3) of the prediction and of the truth, in [0, 1] on white -> (N,)
-Distance = Callable[[ArrayLike, ArrayLike], NDArray[np.float64]]
+# pictures (N, H, W, 3) of the prediction and of the truth, the input picture (S, S, 3), all in [0, 1] on white -> (N,)
+Distance = Callable[[Floats, Floats, Floats], NDArray[np.float64]]
 MeshArrays = tuple[NDArray[np.floating], NDArray[np.integer]]
 
+NONE = "none"  # as a folder of weights: leave that metric out
 WHITE = 0.04  # generated views have no alpha: a pixel whose darkest channel is this far below white belongs to the object
 
 
@@ -86,11 +87,12 @@ def load_measures(lpips_weights: str | None, clip_weights: str | None) -> Measur
     return measures
 
 
-def score_pictures(rgb: Floats, alpha: Floats, truth: Bytes, measures: Measures) -> Scores:
+def score_pictures(rgb: Floats, alpha: Floats, truth: Bytes, shot: Bytes, measures: Measures) -> Scores:
     """Mean over the pictures of every metric.
 
     Args:
         rgb: (N, S, S, 3) in [0, 1] on white. alpha: (N, S, S) coverage. truth: (N, S, S, 4) uint8.
+        shot: (P, P, 4) uint8, the input picture, which CLIP similarity is measured against.
     """
     target, mask = on_white(truth)
     scores: Scores = {
@@ -100,7 +102,7 @@ def score_pictures(rgb: Floats, alpha: Floats, truth: Bytes, measures: Measures)
         "iou": _mean(silhouette_iou(alpha, mask)),
     }
     for name, distance in measures.learned.items():
-        scores[name] = _mean(distance(rgb, target))
+        scores[name] = _mean(distance(rgb, target, on_white(shot)[0]))
     return scores | dict.fromkeys(measures.missing)
 
 
@@ -132,25 +134,28 @@ def _mean(values: NDArray[np.float64]) -> float | None:
 
 
 def _lpips(kind: str, weights: str | None) -> Distance:
+    _check_asked(weights)
     from geco.metrics.lpips import load_lpips
 
-    distance: Distance = load_lpips(kind, weights).distance
-    return distance
+    model = load_lpips(kind, weights)
+    return lambda drawn, true, shot: model.distance(drawn, true)
 
 
 def _perceptual() -> Distance:
     from geco.metrics.perceptual import pyramid_distance
 
-    return pyramid_distance
+    return lambda drawn, true, shot: pyramid_distance(drawn, true)
 
 
 def _clip(weights: str | None) -> Distance:
-    from geco.metrics.clip import load_clip
+    """Cosine with the INPUT picture, as this field's papers measure it."""
+    _check_asked(weights)
+    from geco.metrics.clip import CLIP_HUB_ID, ClipImages
 
-    distance: Distance = load_clip(weights).similarity
-    return distance
+    model = ClipImages(weights or CLIP_HUB_ID)
+    return lambda drawn, true, shot: model.similarity(drawn, shot)
 
 
-def order(columns: Sequence[Column], present: set[str]) -> list[Column]:
-    """Those of ``columns`` that are in ``present``."""
-    return [column for column in columns if column.key in present]
+def _check_asked(weights: str | None) -> None:
+    if weights == NONE:
+        raise ConfigError("not asked for")

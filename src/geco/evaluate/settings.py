@@ -13,6 +13,7 @@ from typing import Any
 
 from geco.errors import ConfigError
 from geco.evaluate.methods import Method
+from geco.evaluate.scores import NONE
 from geco.files import atomic_write
 from geco.pipeline import EMBEDDED
 from geco.version import __version__
@@ -34,7 +35,7 @@ class Settings:
         size: pixels of the compared pictures.
         variants: of our meshes; see :data:`geco.evaluate.methods.VARIANTS`.
         mesh_light: of foreign meshes: "bare" draws their own colours, "target" the light of the ground truth on them.
-        lpips_weights, clip_weights: folders, or None to take what is in the caches.
+        lpips_weights, clip_weights: folders; None takes caches and network, "none" leaves the metric out.
     """
 
     protocol: str = "both"
@@ -173,9 +174,9 @@ def _method(method: Method) -> dict[str, Any]:
 
 def _folder_hash(folder: str | None, suffixes: tuple[str, ...] = ()) -> str | None:
     """One hash of a folder's files and their places; None for no folder."""
-    if folder is None:
-        return None
-    root = Path(folder)
+    if folder in (None, NONE):
+        return folder
+    root = Path(str(folder))
     if not root.is_dir():
         raise ConfigError(f"the folder {folder} does not exist", "Check the option that names it.")
     files = [p for p in sorted(root.rglob("*")) if p.is_file() and (not suffixes or p.suffix in suffixes)]

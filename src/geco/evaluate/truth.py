@@ -83,6 +83,9 @@ def make_truth(source: ObjectSource, size: int, sets: tuple[str, ...]) -> Truth:
 
 def on_white(rgba: Bytes | Floats) -> tuple[Floats, Floats]:
     """Straight RGBA (..., H, W, 4) -> colours over white (..., H, W, 3) and coverage (..., H, W), float32 in [0, 1]."""
-    values = rgba.astype(np.float32) / np.float32(255) if rgba.dtype == np.uint8 else rgba
+    values: Floats = rgba.astype(np.float32)
+    if rgba.dtype == np.uint8:
+        values /= np.float32(255)
     alpha = values[..., 3]
-    return values[..., :3] * alpha[..., None] + (1 - alpha[..., None]), alpha
+    rgb: Floats = values[..., :3] * alpha[..., None] + (1 - alpha[..., None])
+    return rgb, alpha
