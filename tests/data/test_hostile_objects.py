@@ -365,16 +365,28 @@ def test_zip_bombs(tmp_path: Path) -> None:
     assert reason(crowd, limits) == "unsafe-archive"
 
 
-# Peak memory beyond an interpreter with the readers loaded, measured in a process of its own; bytes of real files, MiB allowed.
+# Peak memory beyond an interpreter with the readers loaded, in MiB, measured in a process of its own. Read from /proc, because
+# getrusage's ru_maxrss of a child begins at the size of the process that started it, and would show nothing.
 PROBE = """
-import resource, sys
-from geco.data.objects import ObjectError, load_object
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+import sys
+from geco.data.objects import Limits, ObjectError, load_object
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+before = peak()
 try:
-    load_object(sys.argv[1])
+    load_object(sys.argv[1], Limits(faces=int(sys.argv[2])))
+    said = "loaded"
 except ObjectError as error:
-    print(error.reason, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    said = error.reason
+print(said, (peak() - before) // 1024)
 """
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+
+
+def probe(path: Path, faces: int = Limits().faces) -> tuple[str, int]:
+    command = [sys.executable, "-c", PROBE, str(path), str(faces)]
+    said, mebibytes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return said, int(mebibytes)
 
 
 def million_face_glb(path: Path) -> None:
@@ -442,6 +454,7 @@ def zip_bomb(path: Path) -> None:
             entry.write(bytes(1 << 20))
 
 
+@needs_proc
 @pytest.mark.parametrize(
     ("name", "make", "expected", "allowed"),
     [
@@ -457,10 +470,17 @@ def zip_bomb(path: Path) -> None:
 )
 def test_refusing_takes_little_memory(tmp_path: Path, name: str, make: Callable[[Path], None], expected: str, allowed: int) -> None:
     make(tmp_path / name)
-    done = subprocess.run([sys.executable, "-c", PROBE, str(tmp_path / name)], capture_output=True, text=True, check=True)
-    said, mebibytes = done.stdout.split()
+    said, mebibytes = probe(tmp_path / name)
     assert said == expected
-    assert int(mebibytes) <= allowed
+    assert mebibytes <= allowed
+
+
+@needs_proc
+def test_the_measurement_sees_what_a_refusal_saves(tmp_path: Path) -> None:
+    million_face_glb(tmp_path / "faces.glb")
+    said, mebibytes = probe(tmp_path / "faces.glb", faces=10_000_000)
+    assert said == "no-extent"  # read in full this time, to find that all its vertices are one
+    assert mebibytes > 180
 
 
 def test_the_huge_png_is_a_real_one() -> None:

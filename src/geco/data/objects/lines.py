@@ -13,8 +13,12 @@ _BLOCK = 1 << 18
 _OVERLAP = 64
 
 
-def count_lines(path: Path, word: bytes, name: str) -> int:
-    """Lines whose first word is ``word``, counted block by block; raises ObjectError (broken) for a file that is not text."""
+def count_lines(path: Path, word: bytes, name: str, enough: int) -> int:
+    """Lines whose first word is ``word``, counted block by block until they are more than ``enough``.
+
+    Raises:
+        ObjectError: broken, a file that is not text.
+    """
     pattern = re.compile(rb"[\r\n][ \t]*" + word + rb"[ \t]")
     total, held = 0, b"\n"
     with path.open("rb") as file:
@@ -24,6 +28,8 @@ def count_lines(path: Path, word: bytes, name: str) -> int:
             text = held + block
             cut = max(text.rfind(b"\n"), text.rfind(b"\r"))
             total += len(pattern.findall(text, 0, cut))
+            if total > enough:
+                return total
             held = text[cut : cut + _OVERLAP]  # of the last line, only its first word matters
     return total + len(pattern.findall(held))
 

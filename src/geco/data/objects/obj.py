@@ -27,9 +27,9 @@ def read_obj(path: Path, folder: Folder, limits: Limits) -> Soup:
         ObjectError: with the reason; ValueError and IndexError mean a broken file.
     """
     folder.spend(path.stat().st_size)
-    lines = count_lines(path, b"f", folder.name)
+    lines = count_lines(path, b"f", folder.name, limits.faces)
     if lines > limits.faces:
-        raise ObjectError(Reason.TOO_MANY_FACES, f"{folder.name}: {lines} faces, more than {limits.faces}")
+        raise ObjectError(Reason.TOO_MANY_FACES, f"{folder.name}: more than {limits.faces} faces")
     text = _Text(folder.name, limits)
     for line in read_lines(path, folder.name, limits):
         text.take(line)

@@ -37,7 +37,7 @@ def read_stl(path: Path, folder: Folder, limits: Limits) -> Soup:
 
 
 def _text(path: Path, name: str, limits: Limits) -> NDArray[np.float64]:
-    _check(count_lines(path, b"vertex", name) // 3, name, limits)
+    _check(count_lines(path, b"vertex", name, 3 * limits.faces) // 3, name, limits)
     numbers, closed = array("d"), False
     for line in read_lines(path, name, limits, comment=None):
         words = line.split()
