@@ -126,13 +126,19 @@ def _surface(vertices: Doubles, faces: ArrayLike, seed: int, visible_only: bool)
 
 
 def _search(moving: MeshSurface, fixed: MeshSurface, rotations: Doubles) -> list[tuple[Doubles, float]]:
-    """Poses of ``moving`` on ``fixed`` (both in their common frames) and their residuals, best first."""
+    """Poses of ``moving`` on ``fixed`` (both in their common frames) and their residuals, best first.
+
+    The first rotation, none, is always among those that are fitted: what is symmetric shall not be turned for nothing.
+    """
     starts = [_boxed(moving.points, rotation) for rotation in rotations]
     coarse = Cloud(moving.points[:COARSE_POINTS]), Cloud(fixed.points[:COARSE_POINTS])
-    order = np.argsort([residual(*coarse, pose) for pose in starts], kind="stable")
+    scores = np.array([residual(*coarse, pose) for pose in starts])
+    scores[0] = 0.0
+    order = np.argsort(scores, kind="stable")
     middle = Cloud(moving.points[:MIDDLE_POINTS]), Cloud(fixed.points[:MIDDLE_POINTS])
     first = [refine(*middle, starts[i], FIRST_STEPS) for i in _different(rotations[order], order, TRIED)]
-    return _ranked([refine(moving, fixed, pose, LAST_STEPS) for pose, _ in _ranked(first)[:KEPT]])
+    kept = [first[0], *(fit for fit in _ranked(first)[:KEPT] if fit is not first[0])]
+    return _ranked([refine(moving, fixed, pose, LAST_STEPS) for pose, _ in kept])
 
 
 def _different(rotations: Doubles, labels: NDArray[np.intp], count: int) -> list[int]:

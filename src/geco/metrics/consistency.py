@@ -109,7 +109,7 @@ class _Seen:
     """What one camera sees of the surface, and which of its pixels can be trusted for a comparison."""
 
     def __init__(self, mesh: Mesh, pose: Floats, fov: float, size: int) -> None:
-        buffers = render_buffers(mesh, pose, fov, size, engine="auto")
+        buffers = render_buffers(mesh, pose, fov, size, engine="numba")
         self.pose, self.fov, self.size = pose, fov, size
         self.mask, self.positions = buffers.mask, buffers.positions
         self.depth = np.where(buffers.mask, buffers.depth, 0.0)  # (S, S)

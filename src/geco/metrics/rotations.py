@@ -11,7 +11,10 @@ SPREAD = 1024  # poses of `spread_rotations`: neighbours about 24 degrees apart,
 
 
 def convention_rotations(yaw_step: float) -> Doubles:
-    """(6 * 360 / yaw_step, 3, 3): each of +-x, +-y, +-z becomes up (z), then every turn about z. Holds the 24 of the cube."""
+    """(6 * 360 / yaw_step, 3, 3): each of +-x, +-y, +-z becomes up (z), then every turn about z.
+
+    Holds the 24 of the cube; the first is no turn at all.
+    """
     ups = np.concatenate([np.eye(3), -np.eye(3)])[[2, 1, 4, 0, 3, 5]]  # as it is first, then y up (glTF)
     tilts = [_up_to_z(up) for up in ups]
     yaws = [_about_z(np.radians(yaw)) for yaw in np.arange(0.0, 360.0, yaw_step)]
@@ -19,9 +22,9 @@ def convention_rotations(yaw_step: float) -> Doubles:
 
 
 def spread_rotations(count: int = SPREAD) -> Doubles:
-    """(count, 3, 3) rotations spread evenly: super-Fibonacci spirals (Alexa, CVPR 2022)."""
+    """(count, 3, 3) rotations spread evenly: no turn, then super-Fibonacci spirals (Alexa, CVPR 2022)."""
     phi, psi = np.sqrt(2.0), 1.533751168755204288118041  # the paper's constants: psi^4 = psi + 4
-    s = np.arange(count) + 0.5
+    s, count = np.arange(count - 1) + 0.5, count - 1
     r, big = np.sqrt(s / count), np.sqrt(1 - s / count)
     alpha, beta = 2 * np.pi * s / phi, 2 * np.pi * s / psi
     x, y, z, w = r * np.sin(alpha), r * np.cos(alpha), big * np.sin(beta), big * np.cos(beta)
@@ -30,7 +33,7 @@ def spread_rotations(count: int = SPREAD) -> Doubles:
         [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
         [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
     ]
-    return np.moveaxis(np.array(rows), -1, 0)
+    return np.concatenate([np.eye(3)[None], np.moveaxis(np.array(rows), -1, 0)])
 
 
 def angle_between(first: Doubles, second: Doubles) -> float:

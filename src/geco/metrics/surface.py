@@ -6,7 +6,8 @@
     distances.chamfer, distances.f_score(0.02)
 
 Lengths are in the unit of the points. Tables give them in the common frame: the truth's longest box side is 1
-(:func:`geco.metrics.align.common_frame`). Needs scipy, and libigl for distances to the meshes themselves (extra ``evaluate``).
+(:func:`geco.metrics.align.common_frame`). Needs scipy, libigl for distances
+to meshes, numba for what is visible (extra ``evaluate``).
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ class _Outside:
         self.scale = 0.95 / np.linalg.norm(used - self.center, axis=1).max()
         self.poses = outside_poses(self.RADIUS)
         local = (vertices - self.center) * self.scale
-        self.depths = [rasterize(local, faces, pose, self.FOV, self.SIZE, engine="auto").depth for pose in self.poses]
+        self.depths = [rasterize(local, faces, pose, self.FOV, self.SIZE, engine="numba").depth for pose in self.poses]
 
     def __call__(self, points: Doubles) -> NDArray[np.bool_]:
         local = (points - self.center) * self.scale

@@ -4,7 +4,8 @@
     compare_volumes(predicted, truth).facts()       # and how well-defined both insides are
 
 The winding number (Jacobson 2013, "Robust inside-outside segmentation using generalized winding numbers") counts how often
-the surface goes round a point: 1 inside a closed mesh, 0 outside, between them near holes. Needs libigl (extra ``evaluate``).
+the surface goes round a point: 1 inside a closed mesh, 0 outside, between them near holes. Needs libigl,
+and numba for carving (extra ``evaluate``).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ MARGIN = 0.02  # of the longest side of both boxes together, left free on every 
 INSIDE = 0.5  # |w| at least this: turned-over meshes count as their right ones, doubled layers (w = 2) too
 UNSURE = (0.25, 0.75)  # |w| between these is neither in nor out
 LONG_EDGE = 0.05  # of the box's longest side: longer triangles are quartered first, far ones are then summed up sooner
-UNSURE_LIMIT = 0.1  # `auto` carves where more than this part of what would be inside or unsure is unsure
+UNSURE_LIMIT = 0.1  # `auto` carves where more than this part of what is inside or unsure is unsure
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def carve(points: ArrayLike, vertices: ArrayLike, faces: ArrayLike, size: int = 
     local, mesh = (queries - center) * scale, (np.asarray(vertices, np.float64).reshape(-1, 3) - center) * scale
     hidden = np.ones(len(queries), bool)
     for pose in outside_poses(4.0):
-        depth = rasterize(mesh, np.asarray(faces).reshape(-1, 3), pose, 30.0, size, engine="auto").depth
+        depth = rasterize(mesh, np.asarray(faces).reshape(-1, 3), pose, 30.0, size, engine="numba").depth
         left = np.flatnonzero(hidden)
         uv, at = project(local[left], pose, 30.0)
         column, row = np.clip((uv * size).astype(int), 0, size - 1).T
