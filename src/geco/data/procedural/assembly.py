@@ -122,6 +122,10 @@ class Assembly:
         for offset in offsets:
             self.add(shape.at(*offset), finish)
 
+    def stretch(self, x: float, y: float, z: float) -> None:
+        """Scale the whole object along the axes."""
+        self.parts = [(shape.scaled(x, y, z), side, end) for shape, side, end in self.parts]
+
     def span(self) -> NDArray[np.float64]:
         """(2, 3): the bounding box of what is there."""
         points = np.concatenate([shape.vertices for shape, _, _ in self.parts])

@@ -46,6 +46,7 @@ FAMILIES: dict[Callable[[Assembly], None], float] = {
     ornaments.knot: 2,
     ornaments.trophy: 3,
 }
+_STRETCH = 0.1  # standard deviation of the logarithm: slim and stout ones of every kind
 
 
 def make_object(seed: int) -> Mesh:
@@ -60,6 +61,7 @@ def make_object(seed: int) -> Mesh:
     """
     assembly = Assembly(np.random.default_rng(seed))
     _choose(assembly.rng)(assembly)
+    assembly.stretch(*np.exp(assembly.rng.normal(0.0, _STRETCH, 3)))
     return assembly.mesh()
 
 

@@ -44,14 +44,13 @@ def _tree(a: Assembly, z: float, tall: float, bark: Finish, leaf: Finish) -> Non
         ),
         bark,
     )
+    fruit = a.plain(material(rng, "fruit")) if rng.random() < 0.5 else None
     for _ in range(int(rng.integers(3, 8))):
-        at = rng.normal(0, 0.2, 3) + np.array([0, 0, z + tall + 0.15])
-        a.add(ball(rng.uniform(0.22, 0.4), upright=0.9, sides=16).at(*at), leaf)
-    if rng.random() < 0.5:
-        fruit = a.plain(material(rng, "fruit"))
-        for _ in range(9):
-            way = rng.normal(size=3)
-            a.add(ball(0.06, sides=10).at(*(way / np.linalg.norm(way) * 0.45 + [0, 0, z + tall + 0.15])), fruit)
+        at, r = rng.normal(0, 0.2, 3) + np.array([0, 0, z + tall + 0.15]), rng.uniform(0.22, 0.4)
+        a.add(ball(r, upright=0.9, sides=16).at(*at), leaf)
+        if fruit is not None:
+            for way in rng.normal(size=(3, 3)):
+                a.add(ball(0.06, sides=10).at(*(at + r * way / np.linalg.norm(way))), fruit)
 
 
 def _fir(a: Assembly, z: float, tall: float, bark: Finish, leaf: Finish) -> None:
