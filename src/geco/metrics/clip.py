@@ -88,7 +88,7 @@ def preprocess(pictures: NDArray[np.float32], size: int) -> Tensor:
     left, top = (scaled[0] - size) // 2, (scaled[1] - size) // 2
     box = (left, top, left + size, top + size)
     resized = [np.asarray(Image.fromarray(picture).resize(scaled, Image.Resampling.BICUBIC).crop(box)) for picture in levels]
-    values = (np.stack(resized).astype(np.float32) / 255 - np.float32(CLIP_MEAN)) / np.float32(CLIP_STD)
+    values = (np.stack(resized).astype(np.float32) / 255 - np.array(CLIP_MEAN, np.float32)) / np.array(CLIP_STD, np.float32)
     return torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))
 
 
