@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import stat
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 from geco.data.objects import Limits, ObjectError, load_object
+from geco.errors import OutputError
 from tests.data.glb import GlbWriter, box
 
 NAN, INF = float("nan"), float("inf")
@@ -489,3 +491,14 @@ def test_the_huge_png_is_a_real_one() -> None:
     with Image.open(io.BytesIO(one_bit_png(3000))) as picture:
         picture.load()
         assert picture.size == (3000, 3000)
+
+
+def test_a_full_disk_is_not_the_objects_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any, **options: Any) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = packed(tmp_path / "good.zip", {"a.glb": good().encode()})
+    assert len(load_object(path).faces) == 12
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(OutputError, match="No space left"):
+        load_object(path)

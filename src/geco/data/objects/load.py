@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import lzma
 import struct
 import zipfile
@@ -23,6 +24,7 @@ from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Soup, Up
 from geco.data.objects.stl import read_stl
 from geco.data.objects.types import TexturedObject
+from geco.errors import OutputError
 
 MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl")
 SUFFIXES = (*MESH_SUFFIXES, ".zip")
@@ -32,6 +34,9 @@ _BROKEN = (
     *(KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError, RecursionError),
     *(struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, EOFError, OSError),
 )
+
+# A full disk while unpacking, too many open files: the machine's fault, and the object must not be marked for it.
+_OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 
 
 def load_object(path: str | Path, limits: Limits | None = None, up: Up | None = None) -> TexturedObject:
@@ -45,6 +50,7 @@ def load_object(path: str | Path, limits: Limits | None = None, up: Up | None = 
     Raises:
         ObjectError: it cannot be used; ``.reason`` says why in one word (:class:`Reason`).
         MissingExtraError: .ply needs the extra ``data``.
+        OutputError: the disk is full or too many files are open; nothing is said about the object.
     """
     path, limits = Path(path), limits or Limits()
     with _refusals(path.name), np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as not finite
@@ -81,4 +87,6 @@ def _refusals(name: str) -> Iterator[None]:
     except MemoryError as error:
         raise ObjectError(Reason.TOO_LARGE, f"{name}: does not fit into memory") from error
     except _BROKEN as error:
+        if isinstance(error, OSError) and error.errno in _OURS:
+            raise OutputError(f"cannot read {name}: {error.strerror}", "Free some space or close some files.") from error
         raise ObjectError(Reason.BROKEN, f"{name}: broken ({type(error).__name__}: {str(error)[:200]})") from error
