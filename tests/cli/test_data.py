@@ -170,6 +170,17 @@ def test_places_that_cannot_be_written_are_one_line(objects: Path, tmp_path: Pat
     assert (tmp_path / "file").read_text() == "x"
 
 
+def test_a_limit_that_nothing_keeps_is_one_line_and_another_try_starts_afresh(objects: Path, tmp_path: Path) -> None:
+    render = ("data", "render", objects, "-o", tmp_path / "shards", *RENDER, "--limit", "2", "--workers", "2")
+    found = geco(*render, "--time-limit", "0.001")
+    assert (found.returncode, "none of the 2 objects" in found.stderr) == (2, True)
+    report = json.loads((tmp_path / "shards" / "report.json").read_text())
+    assert "timeout" in {why["reason"] for why in report["skipped"].values()}
+    assert geco(*render).returncode == 0
+    report = json.loads((tmp_path / "shards" / "report.json").read_text())
+    assert len(Shards(tmp_path / "shards")) == report["written"] == 2 - len(report["skipped"]) > 0
+
+
 def test_folders_without_objects_are_one_line(tmp_path: Path) -> None:
     for folder, message in ((tmp_path, "no objects in"), (tmp_path / "none", "is not a folder")):
         found = geco("data", "render", folder, "-o", tmp_path / "out")
@@ -187,7 +198,7 @@ def test_info_counts_checks_and_draws(whole: Path, tmp_path: Path) -> None:
     assert facts["bytes"] == sum(path.stat().st_size for path in whole.glob("*.tar"))
     assert facts["sets"] == {"zero123plus-v1.2": 6, "condition-2": 2, "random-8": 8}
     assert sum(facts["licences"].values()) == facts["objects"]
-    assert facts["damage"] == []
+    assert (facts["damage"], facts["held_out"]) == ([], 3)
     assert sheet.stat().st_size > 10_000
     assert "every hash" in geco("data", "info", whole, "--check").stdout
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geco.cli import data_info, data_procedural
+from geco.cli.data_info import HELD_OUT
 from geco.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 VIEWS = "zero123plus-v1.2,condition-6,random-16"
 SIZE = 128
-HELD_OUT = "held_out"
 
 
 def add(commands: Any) -> None:

@@ -13,6 +13,7 @@ from geco.errors import ConfigError, OutputError
 if TYPE_CHECKING:
     from geco.data.shards import Shards
 
+HELD_OUT = "held_out"  # the folder in a folder of shards
 SHEET_OBJECTS, SHEET_VIEWS = 12, 16
 
 
@@ -65,6 +66,7 @@ def collect(folder: Path) -> dict[str, Any]:
         "bytes": sum(entry["bytes"] for entry in shards.index["shards"]),
         "faces": sum(entry["faces"] or 0 for entry in entries),
         "licences": dict(Counter(entry["licence"] or "unknown" for entry in entries).most_common()),
+        "held_out": len(Shards(folder / HELD_OUT)) if (folder / HELD_OUT / "index.json").is_file() else 0,
         "settings": shards.index["settings"],
     }
 
@@ -147,6 +149,7 @@ def _print(facts: dict[str, Any]) -> None:
         "bytes": f"{facts['bytes']:,} in {facts['shards']} shards",
         "faces": f"{facts['faces']:,}",
         "licences": ", ".join(f"{licence} {count}" for licence, count in facts["licences"].items()),
+        "held out": f"{facts['held_out']:,} objects in {facts['folder']}/{HELD_OUT}" if facts["held_out"] else "none",
         "seed": facts["settings"].get("seed"),
     }
     if "damage" in facts:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from geco.data.workers import ATTEMPTS, Bounds, Outcome, Workers
+from geco.data.workers import ATTEMPTS, START_SECONDS, Bounds, Outcome, Workers
 from geco.errors import ConfigError, GecoError, MissingExtraError
 
 
@@ -35,6 +35,7 @@ class RayWorkers:
         self.count = count or max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
         self._actor = self._ray.remote(num_cpus=1)(_Actor)
         self._idle = [self._start() for _ in range(self.count)]
+        self._check_started()
 
     def __enter__(self) -> RayWorkers:
         return self
@@ -81,6 +82,22 @@ class RayWorkers:
                 raise outcome
             yield outcome
 
+    def _check_started(self) -> None:
+        waiting = [actor.ready.remote() for actor in self._idle]
+        started, missing = self._ray.wait(waiting, num_returns=len(waiting), timeout=START_SECONDS)
+        try:
+            self._ray.get(started)
+        except self._ray.exceptions.RayError as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise ConfigError(
+                f"workers on the Ray cluster cannot start ({lines[-1]})", "Is geco3d installed on all of it?"
+            ) from error
+        if missing:
+            raise ConfigError(
+                f"the Ray cluster started {len(started)} of {self.count} workers in {START_SECONDS:g} s",
+                "Ask for fewer with --workers; each takes one CPU.",
+            )
+
     def _start(self) -> Any:
         return self._actor.remote(self.function, self.bounds)
 
@@ -88,6 +105,9 @@ class RayWorkers:
 class _Actor:
     def __init__(self, function: Callable[[Any], Any], bounds: Bounds) -> None:
         self.workers = Workers(function, 1, bounds)
+
+    def ready(self) -> bool:
+        return True
 
     def run(self, key: str, argument: Any) -> Outcome | GecoError:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,15 +73,12 @@ class Shards:
         members = self._members(key)
         cameras = self.info(key)["sets"][set_name] if channel == "depth" else None
         found = np.zeros((len(chosen), self.size, self.size, CHANNELS[channel]), np.uint8 if channel == "rgba" else np.float32)
-        descriptor = os.open(self.path(key), os.O_RDONLY)
-        try:
+        with self.path(key).open("rb", buffering=0) as stream:  # of this call alone: nothing to share between threads
             for row, index in enumerate(chosen):
                 offset, size = members[member_name(set_name, index, channel)]
+                stream.seek(offset)
                 scale = cameras[index]["depth_scale"] if cameras else 1.0
-                picture = decode_picture(channel, os.pread(descriptor, size, offset), scale)
-                found[row] = picture.reshape(found.shape[1:])
-        finally:
-            os.close(descriptor)
+                found[row] = decode_picture(channel, stream.read(size), scale).reshape(found.shape[1:])
         return found
 
     def cameras(self, key: str, set_name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -94,11 +90,9 @@ class Shards:
     def member(self, key: str, name: str) -> bytes:
         """The bytes of one member, e.g. ``json`` or ``condition.00.rgba.png``."""
         offset, size = self._members(key)[name]
-        descriptor = os.open(self.path(key), os.O_RDONLY)
-        try:
-            return os.pread(descriptor, size, offset)
-        finally:
-            os.close(descriptor)
+        with self.path(key).open("rb", buffering=0) as stream:
+            stream.seek(offset)
+            return stream.read(size)
 
     def members(self, key: str) -> list[str]:
         """Names of the object's members, without ``KEY.``."""

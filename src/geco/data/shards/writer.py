@@ -97,6 +97,10 @@ class ShardWriter:
         report = {"objects": len(self.keys), "written": len(objects), "skipped": skipped}
         atomic_write(self.folder / "report.json", json.dumps(report, indent=1, sort_keys=True).encode() + b"\n")
         if not objects:
+            # Nothing to keep: another try, with other limits, may start at once.
+            for path in [*self.folder.glob("shard-*.tar"), *self.folder.glob("shard-*.json")]:
+                path.unlink()
+            shutil.rmtree(self.work, ignore_errors=True)
             raise ConfigError(f"none of the {len(self.keys)} objects could be used", f"Reasons: {self.folder / 'report.json'}")
         for name, value in self.extra.items():
             atomic_write(self.folder / name, encode_json(value))
@@ -116,7 +120,7 @@ class ShardWriter:
                 if path.name == "index.json":
                     shutil.rmtree(self.work, ignore_errors=True)
                     return True
-        if not self.work.is_dir() and self.folder.is_dir() and any(self.folder.iterdir()):
+        if not self.work.is_dir() and self.folder.is_dir() and {path.name for path in self.folder.iterdir()} - {"report.json"}:
             raise ConfigError(f"{self.folder} is not empty and holds no shards", "Choose another folder with -o, or empty it.")
         try:
             self.work.mkdir(parents=True, exist_ok=True)
