@@ -110,14 +110,14 @@ def _bricks(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
     y = v * rows
     x = u * columns + 0.5 * (np.floor(y) % 2)
     tones = rng.uniform(-0.2, 0.15, (rows, columns))[np.floor(y).astype(int) % rows, np.floor(x).astype(int) % columns]
-    brick = colors[0] * (1 + tones)[..., None]
+    brick = np.clip(colors[0] * (1 + tones)[..., None], 0, 1)
     return _mix(brick, colors[1], (np.abs(x % 1 - 0.5) > 0.46) | (np.abs(y % 1 - 0.5) > 0.42))
 
 
 def _scales(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
     x, y = _cells(rng, u, v, size, 0.08, 0.2)
     x = x + 0.5 * (np.floor(y) % 2)
-    return _mix(colors[0], colors[1], np.hypot(x % 1 - 0.5, y % 1) * 1.1 - 0.2)
+    return _mix(colors[0], colors[1], np.clip(np.hypot(x % 1 - 0.5, y % 1) * 1.1 - 0.2, 0, 1))
 
 
 def _windows(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
