@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +62,3 @@ def resized(views: Floats, size: int) -> Floats:
 def to_bytes(pictures: Floats) -> NDArray[np.uint8]:
     """[0, 1] -> 0 … 255."""
     return np.round(np.clip(pictures, 0, 1) * 255).astype(np.uint8)
-
-
-def all_exist(paths: Sequence[Path]) -> bool:
-    """Whether every file is there."""
-    return all(path.is_file() for path in paths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,11 @@ def _truths(plan: Plan, units: list[tuple[str, int]], rows: Rows, progress: _Pro
     by_key: dict[str, list[int]] = {}
     for key, seed in units:
         by_key.setdefault(key, []).append(seed)
+    known = rows.skipped()  # by the methods before this one
     for key, seeds in by_key.items():
+        if key in known:
+            progress.step(f"{key} skipped", len(seeds))
+            continue
         try:
             # Set A is needed whatever the protocol: the six generated views are compared with it.
             truth = make_truth(plan.objects[key], plan.settings.size, ("input", "A", "B"))
@@ -236,8 +240,3 @@ class _Progress:
         elif not self._quiet and (time.monotonic() - self._last > 30 or self._done == self._total):
             self._last = time.monotonic()
             print(f"{self._done} of {self._total}: {label}", file=sys.stderr, flush=True)
-
-
-def method_columns(methods: Sequence[Method], variants: Sequence[str]) -> list[str]:
-    """All columns, in order."""
-    return [column for method in methods for column in method.columns(variants)]
