@@ -65,18 +65,18 @@ def test_the_torch_face_gives_the_same_numbers(size: int) -> None:
 def test_the_gradient_is_that_of_the_number() -> None:
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.rand(1, 3, 8, 9, generator=generator, dtype=torch.float64) for _ in range(2))
-    assert torch.autograd.gradcheck(perceptual_loss, (a.requires_grad_(), b), eps=1e-6, atol=1e-6)
+    assert torch.autograd.gradcheck(perceptual_loss, (a.requires_grad_(), b), eps=1e-6, atol=1e-6, fast_mode=True)
 
 
 def test_gradients_are_finite_on_white_and_descent_finds_the_picture() -> None:
-    target = torch.from_numpy(ball(32)).permute(2, 0, 1)[None].float()
+    target = torch.from_numpy(ball(24)).permute(2, 0, 1)[None].float()
     guess = torch.full_like(target, 0.5).requires_grad_()
     flat = torch.ones_like(target).requires_grad_()
     perceptual_loss(flat, torch.ones_like(target)).sum().backward()
     assert flat.grad is not None and flat.grad.isfinite().all()
-    optimizer = torch.optim.Adam([guess], lr=0.03)
+    optimizer = torch.optim.Adam([guess], lr=0.04)
     first = float(perceptual_loss(guess, target).detach())
-    for _ in range(60):
+    for _ in range(40):
         optimizer.zero_grad()
         perceptual_loss(guess, target).sum().backward()
         optimizer.step()
