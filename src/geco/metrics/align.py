@@ -29,7 +29,8 @@ METHODS: tuple[str, ...] = get_args(Method)
 YAW_STEP = 10.0  # degrees between the turns that are tried about the truth's up axis
 COARSE_POINTS, MIDDLE_POINTS, FINE_POINTS = 400, 1000, 2000  # of each surface: for the search, a first and a last fitting
 TRIED, KEPT = 16, 4  # poses of the search that are fitted first, and last
-FIRST_STEPS, LAST_STEPS = 15, 40
+FIRST_STEPS, NEXT_STEPS, LAST_STEPS = 15, 8, 40
+PROMISING = (2.0, 5e-3)  # poses above 2 best + 5e-3 longest sides after the next steps are left as they are
 APART = 15.0  # degrees between poses that count as different
 TIE = (1.02, 2e-4)  # poses whose residual is below 1.02 best + 2e-4 longest sides fit equally well
 
@@ -138,7 +139,9 @@ def _search(moving: MeshSurface, fixed: MeshSurface, rotations: Doubles) -> list
     middle = Cloud(moving.points[:MIDDLE_POINTS]), Cloud(fixed.points[:MIDDLE_POINTS])
     first = [refine(*middle, starts[i], FIRST_STEPS) for i in _different(rotations[order], order, TRIED)]
     kept = [first[0], *(fit for fit in _ranked(first)[:KEPT] if fit is not first[0])]
-    return _ranked([refine(moving, fixed, pose, LAST_STEPS) for pose, _ in kept])
+    near = [refine(moving, fixed, pose, NEXT_STEPS) for pose, _ in kept]
+    limit = PROMISING[0] * min(left for _, left in near) + PROMISING[1]
+    return _ranked([refine(moving, fixed, pose, LAST_STEPS) if left <= limit else (pose, left) for pose, left in near])
 
 
 def _different(rotations: Doubles, labels: NDArray[np.intp], count: int) -> list[int]:
