@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on one object; the defaults are ours, chosen so that a refusal costs less than 300 MB and a loaded object a few GB.
+    """Bounds on one object. The defaults are ours; docs/data-objects.md says what a refusal was measured to cost.
 
     Attributes:
         file_bytes: of a file, and of it and all files that it names together.
