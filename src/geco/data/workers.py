@@ -24,7 +24,7 @@ from geco.errors import ConfigError, GecoError, MeshError
 SECONDS = 300.0  # for one job; the slowest object of the measured sets takes 3
 MEMORY_GB = 4.0  # of data a worker; what a 512 MiB file and its textures need, with room
 ATTEMPTS = 2  # a crash may be the fault of a neighbour that ate the memory; a second one is the job's own
-START_SECONDS = 120.0  # for a worker to import what it needs
+START_SECONDS = 300.0  # for a worker to import what it needs, on a machine with too much to do
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
