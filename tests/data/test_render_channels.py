@@ -193,3 +193,13 @@ def test_vertices_that_are_not_finite_are_refused() -> None:
         render_views(obj, orbit_poses([0], 0, 4.0), lens(30.0, 1), 8)
     with pytest.raises(ConfigError, match="strength"):
         AmbientOcclusion(strength=2.0)
+
+
+def test_blended_materials_are_drawn_solid() -> None:
+    """Without a cutoff, the alpha of a texture is ignored: its colour covers what lies behind it."""
+    faint = np.array([[[200, 100, 50, 0]]], np.uint8)
+    obj = textured([[0, -0.5, 0.5], [0, 0.5, 0.5], [0, 0.5, -0.5], [0, -0.5, -0.5]], [[0, 2, 1], [0, 3, 2]], None, faint)
+    views = render_views(obj, orbit_poses([0], 0, 4.0), lens(30.0, 1), 16, FLAT)
+    np.testing.assert_array_equal(views.rgba[0, 8, 8], (200, 100, 50, 255))
+    obj.cutoffs = np.array([0.5], np.float32)
+    assert not render_views(obj, orbit_poses([0], 0, 4.0), lens(30.0, 1), 16, FLAT).rgba.any()
