@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geco.cli.main import parser
 from geco.data.dataset import (
     Augmentation,
     ConditionPictures,
@@ -25,6 +26,7 @@ from geco.data.dataset import (
 from geco.data.dataset.batches import join
 from geco.data.dataset.grid import GRID_SETS
 from geco.data.dataset.order import Order
+from geco.data.render_job import RenderSettings
 from geco.errors import ConfigError, GecoError
 from tests.data.dots import centre, color_of, dot_of, project, write_dots
 
@@ -208,10 +210,10 @@ def test_memory_changes_nothing_and_keeps_its_limit(everything: Path) -> None:
 @pytest.mark.parametrize(
     ("sets", "make", "missing", "command"),
     [
-        (["random-2"], lambda folder: ConditionPictures(folder), "condition", "--views condition"),
-        (["condition-2"], lambda folder: PairedViews(folder), "pairs-6", "--views pairs-6"),
-        (["pairs-2"], lambda folder: RandomViews(folder, 1), "random-16", "--views random-16"),
-        (["random-2"], lambda folder: RandomViews(folder, 1), "zero123plus-v1.2", "--views zero123plus-v1.2"),
+        (["random-2"], lambda folder: ConditionPictures(folder), "condition", "--views random-2,condition"),
+        (["condition-2"], lambda folder: PairedViews(folder), "pairs-6", "--views condition-2,pairs-6"),
+        (["pairs-2"], lambda folder: RandomViews(folder, 1), "random-16", "--views pairs-2,random-16"),
+        (["random-2"], lambda folder: RandomViews(folder, 1), "zero123plus-v1.2", "--views random-2,zero123plus-v1.2"),
         (["grid-targets"], lambda folder: GridViews(folder), "grid-extra", "--views grid-targets,grid-extra,grid-inputs"),
     ],
 )
@@ -235,3 +237,18 @@ def test_missing_depth_is_named(tmp_path: Path) -> None:
 def test_more_views_than_there_are(everything: Path) -> None:
     with pytest.raises(ConfigError, match="7 views of the 6"):
         RandomViews(everything, 7)
+
+
+def test_the_command_of_the_error_is_one_that_works(tmp_path: Path) -> None:
+    folder = write_dots(tmp_path / "shards", ["condition-2"], objects=1)
+    with pytest.raises(MissingViewsError) as caught:
+        RandomViews(folder, 1)
+    words = caught.value.remedy.partition("geco ")[2].split()
+    options = parser().parse_args(words)
+    settings = RenderSettings(tuple(options.views.split(",")), options.size, tuple(options.channels.split(",")))
+    assert settings.sets == ("condition-2", "random-16") and settings.size == 32
+
+
+def test_a_folder_without_shards(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no finished shards.*geco data render"):
+        GridViews(tmp_path)

@@ -24,15 +24,12 @@ class MissingViewsError(ConfigError):
 
 def require(shards: Shards, stage: str, sets: Sequence[str], channels: Sequence[str] = ("rgba",)) -> None:
     """Raise :class:`MissingViewsError`, with the command that renders what is missing, unless all sets and channels are there."""
-    command = f"Render them with: geco data render OBJECTS -o SHARDS --views {','.join(sets)} --size {shards.size}"
-    if set(channels) - {"rgba", "depth"}:
-        command += f" --channels {','.join(channels)}"
     missing = [name for name in sets if name not in shards.sets]
     if missing:
-        raise MissingViewsError(shards, stage, missing, "view set", command)
+        raise MissingViewsError(shards, stage, missing, "view set", _remedy(shards, missing, channels))
     absent = [name for name in channels if name not in shards.channels]
     if absent:
-        raise MissingViewsError(shards, stage, absent, "channel", command)
+        raise MissingViewsError(shards, stage, absent, "channel", _remedy(shards, (), channels))
 
 
 def of_family(shards: Shards, stage: str, families: Sequence[str], example: str) -> list[str]:
@@ -51,3 +48,13 @@ def family(name: str) -> str:
     """A set's name without its count: pairs-6 -> pairs."""
     head, _, count = name.rpartition("-")
     return head if head and count.isdigit() else name
+
+
+def _remedy(shards: Shards, sets: Sequence[str], channels: Sequence[str]) -> str:
+    """The command for what is there and what is missing together."""
+    views, wanted = [*shards.sets, *sets], list(dict.fromkeys(["rgba", "depth", *shards.channels, *channels]))
+    more = f" --channels {','.join(wanted)}" if wanted != ["rgba", "depth"] else ""  # the default
+    return (
+        "Render it with the others into another folder: "
+        f"geco data render OBJECTS -o SHARDS --views {','.join(views)} --size {shards.size}{more}"
+    )
