@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +77,23 @@ def test_the_frame_stays_empty_at_its_rim() -> None:
         assert (alpha.reshape(len(alpha), -1) > 0).mean(1).min() > 0.03
         for rim in (alpha[:, 0], alpha[:, -1], alpha[:, :, 0], alpha[:, :, -1]):
             assert not rim.any()
+
+
+@pytest.mark.shared
+def test_real_objects_stay_inside_the_frame() -> None:
+    """Twenty random objects, every set: no picture touches its rim."""
+    from geco.data.objects import load_object
+
+    place = Path(os.environ.get("GECO_SHARED", "")) / "objects"
+    if not os.environ.get("GECO_SHARED") or not place.is_dir():
+        pytest.skip("GECO_SHARED names no folder with objects")
+    for path in np.random.default_rng(7).choice(sorted(str(path) for path in place.glob("*/*.glb")), 20, replace=False):
+        obj = load_object(path)
+        for name in NAMES:
+            cameras = view_set(name).cameras(obj, view_rng(0, path, name))
+            alpha = render_views(obj, cameras.c2w, cameras.lenses, 64, cameras.lights).rgba[..., 3]
+            for rim in (alpha[:, 0], alpha[:, -1], alpha[:, :, 0], alpha[:, :, -1]):
+                assert not rim.any()
 
 
 def test_condition_stands_at_one_and_a_half_sides_or_just_far_enough() -> None:

@@ -12,7 +12,7 @@
 
 Objects lie within a sphere of radius 0.95 about the origin, and no set lets the frame cut anything off: a rig at distance 4.0
 with FOV 30 sees a sphere of 1.035, FOV 50 at 2.5 one of 1.057. Only ``condition`` can be too close (a cube's corners at 1.5 sides
-need 57 degrees): that camera steps back along its axis just until every vertex is in the frame; the facts hold both distances.
+need 70.5 degrees): that camera steps back along its axis just until every vertex is in the frame; the facts hold both distances.
 """
 
 from __future__ import annotations
