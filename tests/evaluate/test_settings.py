@@ -10,6 +10,7 @@ import pytest
 
 from geco.errors import ConfigError
 from geco.evaluate.methods import parse_methods
+from geco.evaluate.run import locked
 from geco.evaluate.settings import FILE, Settings, agree_on_measures, describe, settle
 
 
@@ -86,3 +87,10 @@ def test_weights_may_not_come_and_go(tmp_path: Path) -> None:
         agree_on_measures(tmp_path / "report", {})
     settle(tmp_path / "report", described(tmp_path))  # keeps what was agreed
     assert json.loads((tmp_path / "report" / FILE).read_text())["unavailable"] == {"lpips_vgg": "not there"}
+
+
+def test_two_evaluations_do_not_write_one_report(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(ConfigError, match="another evaluation"), locked(tmp_path):
+        pass
+    with locked(tmp_path):
+        pass

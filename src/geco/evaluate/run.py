@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from geco.evaluate.settings import Settings, agree_on_measures, describe, settle
 from geco.evaluate.truth import Truth, make_truth, on_white
 from geco.evaluate.worker import Job, Outcome, Worker, WorkerDied
 
+LOCK = ".lock"
 DEATHS = 3  # of a method's process in a row; then the method is given up
 
 
@@ -75,6 +77,11 @@ def evaluate(plan: Plan) -> dict[str, Any]:
     paths = {key: source.path for key, source in plan.objects.items()}
     settled = settle(plan.report, describe(plan.settings, plan.methods, paths))
     plan.seeds = settled["seeds"]
+    with locked(plan.report):
+        return _evaluate(plan, start)
+
+
+def _evaluate(plan: Plan, start: float) -> dict[str, Any]:
     rows = Rows(plan.report)
     before = len(rows)
     todo = [(method, missing(plan, method, rows)) for method in plan.methods]
@@ -88,6 +95,22 @@ def evaluate(plan: Plan) -> dict[str, Any]:
     if len(rows) > before or not outputs_are_current(plan.report, rows):
         write_report(plan.report, rows, plan.objects)
     return {"measured": len(rows) - before, "rows": len(rows), "seconds": time.perf_counter() - start}
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the report's lock, which the system lets go when the process ends; ConfigError where another holds it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two evaluations into one folder at once are the user's own care
+        yield
+        return
+    with (folder / LOCK).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"another evaluation is writing {folder}", "Wait for it, or give another folder with -o.") from error
+        yield
 
 
 def missing(plan: Plan, method: Method, rows: Rows) -> list[tuple[str, int]]:
