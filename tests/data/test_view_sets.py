@@ -81,7 +81,7 @@ def test_the_frame_stays_empty_at_its_rim() -> None:
 
 @pytest.mark.shared
 def test_real_objects_stay_inside_the_frame() -> None:
-    """Twenty random objects, every set: no picture touches its rim."""
+    """Twenty random objects, every set: no picture touches its rim (the margin of 1 % is more than a pixel at this size)."""
     from geco.data.objects import load_object
 
     place = Path(os.environ.get("GECO_SHARED", "")) / "objects"
@@ -91,7 +91,7 @@ def test_real_objects_stay_inside_the_frame() -> None:
         obj = load_object(path)
         for name in NAMES:
             cameras = view_set(name).cameras(obj, view_rng(0, path, name))
-            alpha = render_views(obj, cameras.c2w, cameras.lenses, 64, cameras.lights).rgba[..., 3]
+            alpha = render_views(obj, cameras.c2w, cameras.lenses, 128, cameras.lights).rgba[..., 3]
             for rim in (alpha[:, 0], alpha[:, -1], alpha[:, :, 0], alpha[:, :, -1]):
                 assert not rim.any()
 
