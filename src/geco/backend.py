@@ -12,9 +12,33 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from geco.errors import ConfigError
 from geco.reconstruct.interface import SurfaceFields
 
 Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How views are drawn from a network of noise levels, where the model's own way is not wanted.
+
+    The sampler is DDIM (arXiv 2010.02502) on trailing timesteps.
+
+    Attributes:
+        steps: passes, 1 to 1000; 1 is x0 from noise at the last timestep.
+        guidance_scale: 1 is none.
+        eta: 0 is deterministic, 1 renews as much noise as DDPM.
+    """
+
+    steps: int
+    guidance_scale: float
+    eta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= 1000:
+            raise ConfigError(f"{self.steps} sampling steps are out of range", "Choose 1 to 1000.")
+        if not 0 <= self.eta <= 1:
+            raise ConfigError(f"eta {self.eta} is out of range", "Choose 0 to 1.")
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,7 @@ class ModelCard:
         licence: of the weights.
         background: grey level in [0, 1] that the condition picture stands on.
         facts: anything else worth printing (parameters, training, sampler).
+        view_size: side of the views in pixels; 0: that of the condition picture.
     """
 
     name: str
@@ -40,6 +65,7 @@ class ModelCard:
     licence: str
     facts: dict[str, Any]
     background: float = 1.0
+    view_size: int = 0
 
 
 class Backend(Protocol):
@@ -47,8 +73,19 @@ class Backend(Protocol):
 
     card: ModelCard
 
-    def generate(self, picture: Floats, seeds: Sequence[int]) -> Floats:
-        """Condition picture (S, S, 3) in [0, 1], white background -> views (len(seeds), 6, H, W, 3) in [0, 1]."""
+    @property
+    def sampling(self) -> Sampling:
+        """How :meth:`generate` draws views when nothing else is asked for."""
+
+    @property
+    def distilled(self) -> bool:
+        """Whether the network was trained to make views in one pass, so that it is nobody's teacher."""
+
+    def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
+        """Condition picture (S, S, 3) in [0, 1], white background -> views (len(seeds), 6, H, W, 3) in [0, 1].
+
+        ``sampling`` takes the place of the model's own.
+        """
 
     def reconstruct(self, views: Floats, picture: Floats) -> SurfaceFields:
         """One sample's views (6, H, W, 3) and the condition picture (S, S, 3) -> the surface's fields."""

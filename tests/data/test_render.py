@@ -6,37 +6,11 @@ import numpy as np
 import pytest
 
 from geco.cameras import orbit_poses, project
-from geco.data.objects import TexturedObject
 from geco.data.render import Light, frame_to_fill, lens, render_views
+from tests.data.shapes import sphere, textured
 
 pytest.importorskip("numba")
 FLAT = Light(ambient=1.0, hemisphere=0.0)
-
-
-def textured(
-    vertices: np.ndarray, faces: np.ndarray, uvs: np.ndarray | None = None, texture: np.ndarray | None = None
-) -> TexturedObject:
-    white = np.full((1, 1, 4), 255, np.uint8)
-    return TexturedObject(
-        vertices=np.asarray(vertices, np.float32),
-        faces=np.asarray(faces, np.int32),
-        uvs=np.zeros((len(vertices), 2), np.float32) if uvs is None else np.asarray(uvs, np.float32),
-        colors=np.ones((len(vertices), 3), np.float32),
-        materials=np.zeros(len(faces), np.int32),
-        textures=[white if texture is None else texture],
-        cutoffs=np.zeros(1, np.float32),
-        center=np.zeros(3, np.float32),
-        scale=1.0,
-    )
-
-
-def sphere(radius: float = 0.7, rings: int = 96) -> TexturedObject:
-    theta, phi = np.meshgrid(np.linspace(0, np.pi, rings + 1), np.linspace(0, 2 * np.pi, 2 * rings + 1), indexing="ij")
-    vertices = radius * np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], -1).reshape(-1, 3)
-    row = 2 * rings + 1
-    a = (np.arange(rings)[:, None] * row + np.arange(2 * rings)[None]).reshape(-1)
-    faces = np.concatenate([np.stack([a, a + row, a + row + 1], 1), np.stack([a, a + row + 1, a + 1], 1)])
-    return textured(vertices, faces)
 
 
 def rays(size: int, fov: float) -> np.ndarray:

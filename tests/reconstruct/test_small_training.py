@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +9,21 @@ import pytest
 import torch
 
 from geco.cameras import INPUT_FOV, intrinsics
-from geco.data.views import AZIMUTHS, INPUTS_PER_AZIMUTH, target_indices
+from geco.data.dataset import MissingViewsError
+from geco.data.dataset.grid import GRID_SETS, target_indices
+from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
+from geco.data.render import lens
+from geco.data.shards import PictureSet, Shards, ShardWriter, encode_object
+from geco.errors import ConfigError
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.generated_views import choose_keys
+from geco.training.labelled_points import LabelledPoints
 from geco.training.loop import LoopOptions, train
 from geco.training.muon import Muon, orthogonalize, split_parameters
 from geco.training.reconstructor import ReconstructorOptions, ReconstructorTask, overlap, validate
 from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, rotation, worsen
-from geco.training.surface_points import prepare_shard, sample_object, shard_poses
+from geco.training.surface_points import prepare, sample_object, shard_poses
+from tests.data.dots import write_dots
 from tests.reconstruct.test_small import CONFIG
 
 RADIUS = 0.6
@@ -52,29 +58,58 @@ def test_labels_of_a_ball() -> None:
     assert ((colors[:, 0] > colors[:, 2]) == (surface[:, 1] > 0))[sure].all()
 
 
+def write_balls(folder: Path, objects: int = 2) -> Path:
+    """Shards of one ball each at 16 px; the inputs are the first ring of targets."""
+    color, depth = ball_views(16)
+    poses = shard_poses()
+    parts = dict(zip(GRID_SETS, (np.arange(24), np.arange(24, 36), np.repeat(np.arange(12), INPUTS_PER_AZIMUTH))))
+    sets = {
+        name: PictureSet(poses[part], lens(INPUT_FOV, len(part)), {"rgba": color[part], "depth": depth[part]})
+        for name, part in parts.items()
+    }
+    described = [{"name": name, "count": len(part)} for name, part in parts.items()]
+    keys = [f"ball-{number}" for number in range(objects)]
+    writer = ShardWriter(folder, {"size": 16, "channels": ["rgba", "depth"], "sets": described}, keys, objects_a_shard=1)
+    for key in keys:
+        writer.add(key, encode_object(key, {}, sets))
+    writer.finish()
+    return folder
+
+
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two shards of one ball each at 16 px."""
-    root = tmp_path_factory.mktemp("shards")
-    color, depth = ball_views(16)
-    for number in range(2):
-        folder = root / f"shard_{number:03d}"
-        folder.mkdir()
-        inputs = np.broadcast_to(color[:12, None], (12, INPUTS_PER_AZIMUTH, 16, 16, 4))
-        arrays = {
-            "targets": color[:24],
-            "target_depth": depth[:24],
-            "extra": color[24:],
-            "extra_depth": depth[24:],
-            "inputs": inputs,
-        }
-        for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", array[None].astype(np.float16 if "depth" in name else np.uint8))
-        (folder / "names.json").write_text(json.dumps([f"ball-{number}"]))
-        (folder / "meta.json").write_text("{}")
-        assert prepare_shard(folder)
-        assert not prepare_shard(folder)
-    return root
+    folder = write_balls(tmp_path_factory.mktemp("shards") / "balls")
+    assert prepare(folder) == 2
+    assert prepare(folder) == 0
+    return folder
+
+
+def test_labelling_goes_on_where_it_stopped(shards: Path, tmp_path: Path) -> None:
+    folder = write_balls(tmp_path / "balls")
+    with pytest.raises(ConfigError, match=r"no labelled points.*geco\.training\.surface_points --data"):
+        ReconstructorData(folder)
+    prepare(folder)
+    (folder / "shard-000001.points.json").unlink()  # killed before the last file of the second shard
+    (folder / "shard-000001.colors.npy").write_bytes(b"half")
+    assert prepare(folder) == 1
+    for path in shards.glob("*.npy"):
+        assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
+    assert prepare(folder, seed=1) == 2  # other points were asked for
+    first, other = (LabelledPoints(Shards(path))[1] for path in (shards, folder))
+    assert not np.array_equal(first.points, other.points)
+
+
+def test_points_of_other_shards_do_not_count(shards: Path, tmp_path: Path) -> None:
+    folder = write_dots(tmp_path / "dots", GRID_SETS, objects=2, size=16)
+    for path in shards.glob("shard-000000.*.*"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(ConfigError, match="no labelled points of its own"):
+        LabelledPoints(Shards(folder))
+
+
+def test_labelling_needs_depth(tmp_path: Path) -> None:
+    with pytest.raises(MissingViewsError, match="channel 'depth'"):
+        prepare(write_dots(tmp_path / "dots", GRID_SETS, objects=1, size=16, depth=False))
 
 
 @pytest.mark.parametrize("azimuth", [0, 3, 7])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geco.data import views
+from geco.cli.main import main
 from geco.multiview.small.weights import load_small
 from geco.training import sampling_table, teacher
 from tests.data.glb import GlbWriter, box
@@ -24,7 +24,9 @@ def test_objects_to_model_to_table(tmp_path: Path, capsys: pytest.CaptureFixture
         vertices, faces = box((1, 1 + index, 2))
         writer.mesh(vertices, faces, colors=np.full((8, 4), 40 * index, np.uint8))
         writer.save(objects / f"{index}.glb")
-    views.main([str(objects), "-o", str(run / "views"), "--size", "16", "--hold-out", "1"])
+    sets = "grid-targets,grid-extra,grid-inputs"
+    render = ["data", "render", str(objects), "-o", str(run / "views"), "--views", sets, "--size", "16", "--hold-out", "1"]
+    assert main([*render, "--workers", "1"]) == 0
     options = ["--data", str(run / "views"), "-o", str(run / "multiview"), "--batch", "2"]
     teacher.main([*options, "--steps", "1"])
     teacher.main([*options, "--steps", "3"])  # continues
@@ -32,7 +34,7 @@ def test_objects_to_model_to_table(tmp_path: Path, capsys: pytest.CaptureFixture
     assert steps[0] == 1 and steps[-1] == 3
     assert load_small(run / "multiview").config.size == 16
     capsys.readouterr()
-    sampling_table.main([str(run / "multiview"), str(run / "views"), "--pattern", "held_out", "--steps", "1", "2", "--count", "1"])
+    sampling_table.main([str(run / "multiview"), str(run / "views" / "held_out"), "--steps", "1", "2", "--count", "1"])
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 2 + 1 + 3 + 6 + 1  # head, copy, one step x 3 guidances, two steps x 3 x 2, JSON
     assert json.loads(printed[-1])["best_iou"] is None or json.loads(printed[-1])["best_iou"]["steps"] in (1, 2)

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from geco.data.dataset import SixViewBatch, ViewShards
+from geco.data.dataset import GridViews, SixViewBatch
+from geco.data.dataset.order import Order
+from geco.data.render import lens
 from geco.errors import WeightsError
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
@@ -22,7 +24,7 @@ from geco.training.teacher import TeacherOptions, TeacherTask, denoising_psnr
 TINY = SmallConfig(size=16, channels=16, width=32, stages=1, heads=2, embedding=32)
 
 
-class Squares(ViewShards):
+class Squares(GridViews):
     """Objects that are one coloured square, at a height that all views share; no files."""
 
     def __init__(self, count: int = 32) -> None:
@@ -30,16 +32,18 @@ class Squares(ViewShards):
         self.colors = rng.integers(0, 256, (count, 3))
         self.heights = rng.integers(2, 9, count)
         self.names = [str(i) for i in range(count)]
-        self.shard, self.row = np.zeros(count, int), np.arange(count)
+        self.order = Order(count)
 
     def sample(self, index: int, azimuth: int, variant: int, mirror: bool) -> tuple[np.ndarray, np.ndarray]:
         picture = np.zeros((16, 16, 4), np.uint8)
         picture[self.heights[index] : self.heights[index] + 6, 5:11] = (*self.colors[index], 255)
         return picture, np.stack([picture] * 6)
 
+    def cameras(self, index: int, azimuth: int, variant: int, mirror: bool) -> tuple[np.ndarray, np.ndarray]:
+        return np.tile(np.eye(4, dtype=np.float32), (7, 1, 1)), lens(30.0, 7)
+
     def fixed(self, count: int, seed: int = 0) -> SixViewBatch:
-        pairs = [self.sample(index % len(self), 0, 0, False) for index in range(count)]
-        return SixViewBatch(np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs]), np.arange(count))
+        return self._stack([(index % len(self), 0, 0, False) for index in range(count)])
 
 
 def make_task(autocast: bool = False) -> TeacherTask:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.backend import ModelCard
+from geco.backend import ModelCard, Sampling
 from geco.errors import ConfigError, WeightsError
 from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
 from geco.onnx_runtime.session import CARD, read_card
@@ -41,16 +41,26 @@ class OnnxBackend:
                 resolution=int(card["resolution"]),
                 texture_size=int(card["texture_size"]),
                 licence=str(card["licence"]),
-                facts=dict(card.get("facts", {})),
+                facts={"rig": card.get("rig"), "sampler": card.get("sampler"), **card.get("facts", {})},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{folder / CARD} lacks or garbles {error}", "Export the model again.") from error
         self._generator = SmallGenerator(folder, card)
         self._reconstructor = SmallReconstructor(folder, card)
 
-    def generate(self, picture: Floats, seeds: Sequence[int]) -> Floats:
+    @property
+    def sampling(self) -> Sampling:
+        """The exported sampler."""
+        return self._generator.sampling
+
+    @property
+    def distilled(self) -> bool:
+        """As the exporter wrote it among the facts."""
+        return bool(self.card.facts.get("distilled", False))
+
+    def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
         """(S, S, 3) over white -> (len(seeds), 6, S, S, 3), all in [0, 1]."""
-        return self._generator.generate(picture, seeds)
+        return self._generator.generate(picture, seeds, sampling)
 
     def reconstruct(self, views: Floats, picture: Floats) -> SurfaceFields:
         """(6, S, S, 3) and (S, S, 3) in [0, 1] -> the surface's fields."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geco.backend import Sampling
 from geco.onnx_runtime.fields import SmallFields
 from geco.onnx_runtime.session import Network, read_card
 
@@ -31,44 +32,57 @@ class SmallGenerator:
         card = read_card(folder) if card is None else card
         self.size = int(card["view_size"])
         sampler = card["sampler"]
-        self.steps, self.guidance, self.eta = int(sampler["steps"]), float(sampler["guidance"]), float(sampler["eta"])
+        self.sampling = Sampling(int(sampler["steps"]), float(sampler["guidance"]), float(sampler["eta"]))
         self.alphas = np.asarray(card["schedule"]["alphas_cumprod"], np.float64)
         self._write = Network(folder, "condition.onnx", card, threads, once=True)
         self._read = Network(folder, "generate.onnx", card, threads)
         self._stored = self._read.inputs[2:]
 
-    def encode(self, picture: Floats) -> list[Floats]:
+    @property
+    def steps(self) -> int:
+        """Of the exported sampler."""
+        return self.sampling.steps
+
+    def encode(self, picture: Floats, guided: bool | None = None) -> list[Floats]:
         """The write pass: picture (S, S, 3) in [0, 1] -> what every step reads, batch 1, or 2 with guidance (untold first)."""
+        guided = self.sampling.guidance_scale != 1 if guided is None else guided
         told = np.moveaxis(picture, -1, 0)[None].astype(np.float32) * 2 - 1
-        pictures = told if self.guidance == 1 else np.concatenate([np.zeros_like(told), told])
+        pictures = np.concatenate([np.zeros_like(told), told]) if guided else told
         return self._write(picture=np.ascontiguousarray(pictures))
 
-    def generate(self, picture: Floats, seeds: Sequence[int], steps: int | None = None) -> Floats:
+    def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
         """Picture (S, S, 3) in [0, 1] on white -> views (len(seeds), 6, S, S, 3) in [0, 1]; all seeds run as one batch."""
+        sampling = sampling or self.sampling
         shape = (6, 3, self.size, self.size)
         sources = [np.random.default_rng(seed) for seed in seeds]
 
         def noise() -> Floats:
             return np.stack([source.standard_normal(shape, np.float32) for source in sources])
 
-        return self.sample(self.encode(picture), noise(), steps or self.steps, noise)
+        return self.sample(self.encode(picture, sampling.guidance_scale != 1), noise(), sampling, noise)
 
-    def sample(self, state: list[Floats], x: Floats, steps: int, noise: Any = None) -> Floats:
-        """From x (K, 6, 3, S, S) at the last timestep to views (K, 6, S, S, 3); ``noise()`` gives fresh normals of x's shape."""
+    def sample(self, state: list[Floats], x: Floats, sampling: Sampling | int, noise: Any = None) -> Floats:
+        """From x (K, 6, 3, S, S) at the last timestep to views (K, 6, S, S, 3); ``noise()`` gives fresh normals of x's shape.
+
+        ``sampling`` as a number: the exported sampler at so many steps.
+        """
+        if isinstance(sampling, int):
+            sampling = Sampling(sampling, self.sampling.guidance_scale, self.sampling.eta)
         stored = [np.repeat(array, len(x), axis=0) for array in state]
-        for t, now, then in self.plan(steps):
-            x0: Floats = np.clip(self.denoise(x, t, stored), -1, 1)
+        for t, now, then in self.plan(sampling.steps):
+            x0: Floats = np.clip(self.denoise(x, t, stored, sampling.guidance_scale), -1, 1)
             eps = (x - np.float32(math.sqrt(now)) * x0) / np.float32(math.sqrt(1 - now))
             # DDIM (arXiv 2010.02502), equation 16
-            fresh = self.eta * math.sqrt(max((1 - then) / (1 - now) * (1 - now / then), 0.0))
+            fresh = sampling.eta * math.sqrt(max((1 - then) / (1 - now) * (1 - now / then), 0.0))
             kept = math.sqrt(max(1 - then - fresh**2, 0.0))
             x = (math.sqrt(then) * x0 + kept * eps).astype(np.float32, copy=False)
             if fresh > 0:
                 x = x + np.float32(fresh) * noise()
         return np.ascontiguousarray(np.moveaxis((np.clip(x, -1, 1) + 1) / 2, 2, -1), np.float32)
 
-    def denoise(self, x: Floats, t: int, stored: list[Floats]) -> Floats:
-        """x0 with guidance; ``stored`` of batch K, or 2 K with guidance."""
+    def denoise(self, x: Floats, t: int, stored: list[Floats], guidance: float | None = None) -> Floats:
+        """x0 with guidance (None: the exported one); ``stored`` of batch K, or 2 K with guidance."""
+        guidance = self.sampling.guidance_scale if guidance is None else guidance
         both = len(stored[0]) // len(x)
         noisy = np.concatenate([x] * both) if both > 1 else x
         arrays = dict(zip(self._stored, stored))
@@ -76,7 +90,7 @@ class SmallGenerator:
         if both == 1:
             return x0
         untold, told = np.split(x0, 2)
-        guided: Floats = untold + np.float32(self.guidance) * (told - untold)
+        guided: Floats = untold + np.float32(guidance) * (told - untold)
         return guided
 
     def plan(self, steps: int) -> list[tuple[int, float, float]]:

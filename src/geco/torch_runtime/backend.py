@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geco.backend import ModelCard
+from geco.backend import ModelCard, Sampling
 from geco.multiview.generate import GenerationSettings, generate_views
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.reconstruct.interface import SurfaceFields
@@ -44,10 +45,28 @@ class TorchBackend:
         self.network, self.codec, self.generation = network, codec, generation
         self._reconstruct, self._device = reconstruct, device
 
+    @property
+    def sampling(self) -> Sampling:
+        """The model's own: one pass of a generator, or its sampler (an Euler ancestral step is a DDIM step of eta 1)."""
+        own = self.generation
+        if own.kind == "one-step":
+            return Sampling(1, own.guidance_scale, 0.0)
+        return Sampling(own.steps, own.guidance_scale, own.eta if own.kind == "ddim" else 1.0)
+
+    @property
+    def distilled(self) -> bool:
+        """A one-step generator is."""
+        return self.generation.kind == "one-step" or bool(self.card.facts.get("distilled", False))
+
     @torch.no_grad()
-    def generate(self, picture: Floats, seeds: Sequence[int]) -> Floats:
+    def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
         """(S, S, 3) over white -> (len(seeds), 6, H, W, 3), all in [0, 1]."""
-        views = generate_views(self.network, self.codec, self._tensor(picture), seeds, self.generation)
+        settings = self.generation
+        if sampling is not None:
+            settings = replace(
+                settings, kind="ddim", steps=sampling.steps, guidance_scale=sampling.guidance_scale, eta=sampling.eta
+            )
+        views = generate_views(self.network, self.codec, self._tensor(picture), seeds, settings)
         return _numpy(views)
 
     @torch.no_grad()

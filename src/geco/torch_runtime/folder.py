@@ -29,7 +29,7 @@ CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
 # The embedded model's sampler, chosen by table and by eye (docs/measurements.md).
 SMALL_GENERATION = {"kind": "ddim", "steps": 2, "guidance_scale": 1.5, "clip": 1.0, "eta": 1.0}
 # Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320 px views can fill.
-FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE = 128, 1024, 512
+FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE, FULL_VIEW_SIZE = 128, 1024, 512, 320
 
 
 def convert_public(
@@ -118,7 +118,7 @@ def _full(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBack
     facts = {"rig": cameras.name, "generation": vars(views.generation), **card["facts"]}
     described = ModelCard(
         str(folder), FULL_PICTURE_SIZE, views.card["foreground_ratio"], FULL_RESOLUTION, FULL_TEXTURE_SIZE, card["licence"], facts,
-        views.codec.background,
+        views.codec.background, FULL_VIEW_SIZE,
     )  # fmt: skip
     return TorchBackend(described, views.network, views.codec, views.generation, reconstruct, device)
 

@@ -18,15 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geco.data.dataset import ViewShards
-from geco.data.views import AZIMUTHS, INPUTS_PER_AZIMUTH
+from geco.data.dataset import GridViews, over_white
+from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
 from geco.files import atomic_path, atomic_write
 from geco.multiview.interface import Condition
 from geco.multiview.small.generate import generate_views
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small
 from geco.training.reconstructor import validation_batches
-from geco.training.reconstructor_data import on_white
 
 BATCH = 8
 LEVELS = (400, 1000)  # timesteps of the predictions from noised true views
@@ -50,7 +49,7 @@ def predict_noised(network: SmallMultiView, picture: Tensor, views: Tensor, seed
     return (network.predict(x_t, t, state, "x0").clamp(-1, 1) + 1) / 2
 
 
-def generate(network: SmallMultiView, shards: ViewShards, folder: Path, count: int, steps: int, seed: int, part: float) -> None:
+def generate(network: SmallMultiView, shards: GridViews, folder: Path, count: int, steps: int, seed: int, part: float) -> None:
     """Fill ``folder``, going on where a former run stopped; ``part`` of the batches are predictions from noised true views."""
     folder.mkdir(parents=True, exist_ok=True)
     keys = choose_keys(len(shards), count, seed)
@@ -60,9 +59,9 @@ def generate(network: SmallMultiView, shards: ViewShards, folder: Path, count: i
     views = np.lib.format.open_memmap(folder / "all.npy", mode="r+" if done else "w+", dtype=np.uint8, shape=shape)
     for start in range(done, count, BATCH):
         pairs = [shards.sample(int(o), int(a), int(v), False) for o, a, v in keys[start : start + BATCH]]
-        picture = torch.from_numpy(np.stack([on_white(pair[0]) for pair in pairs])).permute(0, 3, 1, 2)
+        picture = torch.from_numpy(np.stack([over_white(pair[0]) for pair in pairs])).permute(0, 3, 1, 2)
         if (start // BATCH * 0.618034) % 1 < part:
-            true = torch.from_numpy(np.stack([on_white(pair[1]) for pair in pairs])).permute(0, 1, 4, 2, 3)
+            true = torch.from_numpy(np.stack([over_white(pair[1]) for pair in pairs])).permute(0, 1, 4, 2, 3)
             made = predict_noised(network, picture, true, seed + start)
         else:
             made = generate_views(network, picture, steps, seed + start)
@@ -103,7 +102,7 @@ def main() -> None:
         made = torch.cat([generate_views(network, part, args.steps, 17 + index) for index, part in enumerate(picture.split(BATCH))])
         with atomic_path(args.output / "validation.npy") as path:
             np.save(path, to_bytes(made))
-    generate(network, ViewShards(args.data), args.output, args.count, args.steps, args.seed, args.noised_part)
+    generate(network, GridViews(args.data), args.output, args.count, args.steps, args.seed, args.noised_part)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def slices(model: SmallReconstructor, batch: ReconstructorBatch, count: int = 8,
 
 def validation_batches(folder: Path, views: Path | None) -> dict[str, ReconstructorBatch]:
     """30 fixed samples with true views, with those made worse, and with generated ones where given ((30, 6, S, S, 3) uint8)."""
-    true = ReconstructorData(folder, pattern="*").fixed(30, 2048, 1024)
+    true = ReconstructorData(folder).fixed(30, 2048, 1024)
     checks = {"true": true, "worse": worsen(true, torch.Generator().manual_seed(5), share=1.0)}
     if views is not None:
         made = torch.from_numpy(np.load(views)).permute(0, 1, 4, 2, 3).float() / 255

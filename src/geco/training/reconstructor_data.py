@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geco.data.dataset import ViewShards
-from geco.data.views import AZIMUTHS, INPUTS_PER_AZIMUTH
+from geco.data.dataset import GridViews, over_white
+from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
+from geco.training.labelled_points import LabelledPoints
 
 Floats = NDArray[np.float32]
 OFF_SURFACE = 0.012  # standard deviation of half of the coloured points' distance from the surface, each axis: a third of a pixel
@@ -39,10 +40,9 @@ class ReconstructorBatch:
 class ReconstructorData:
     """Shards with their labelled points (geco.training.surface_points), and optionally views that a generator made."""
 
-    def __init__(self, folder: Path, pattern: str = "shard_*", generated: Path | None = None) -> None:
-        self.shards = ViewShards(folder, pattern)
-        names = ("points", "surface", "surface_colors")
-        self.labels = [tuple(np.load(path / f"{name}.npy", mmap_mode="r") for name in names) for path in self.shards.folders]
+    def __init__(self, folder: Path, generated: Path | None = None) -> None:
+        self.shards = GridViews(folder)
+        self.labels = LabelledPoints(self.shards.shards)
         self.generated = None
         if generated is not None:
             # (K, 3) object, azimuth, variant and (K, 6, S, S, 3) uint8
@@ -62,15 +62,15 @@ class ReconstructorData:
         """One sample of object, azimuth and variant as arrays; ``made`` (6, S, S, 3) replaces the true views."""
         index, azimuth, variant = key
         condition, targets = self.shards.sample(index, azimuth, variant, mirror)
-        labels = self.labels[self.shards.shard[index]]
-        row = self.shards.row[index]
-        labelled = labels[0][row][points].astype(np.float32)
-        place = labels[1][row][surface].astype(np.float32)
-        colors = labels[2][row][surface].astype(np.float32) / 255
+        labels = self.labels[index]
+        labelled: Floats = labels.points[points].astype(np.float32)
+        place: Floats = labels.surface[surface].astype(np.float32)
+        colors: Floats = labels.colors[surface].astype(np.float32) / np.float32(255)
         flip = np.array([1.0, -1.0 if mirror else 1.0, 1.0], np.float32)
         turn = rotation(-30.0 * azimuth)
-        views = on_white(targets) if made is None else made
-        return views, on_white(condition), (labelled[:, :3] * flip) @ turn.T, labelled[:, 3], (place * flip) @ turn.T, colors
+        views = over_white(targets) if made is None else made
+        turned = [np.asarray((positions * flip) @ turn.T, np.float32) for positions in (labelled[:, :3], place)]
+        return views, over_white(condition), turned[0], labelled[:, 3], turned[1], colors
 
     def batch(self, seed: int, step: int, size: int, points: int, surface: int, generated_share: float = 0.0) -> ReconstructorBatch:
         """``size`` random samples that depend on (seed, step) only."""
@@ -83,8 +83,8 @@ class ReconstructorData:
                 chosen = int(rng.integers(len(self.generated[0])))
                 key = tuple(int(value) for value in self.generated[0][chosen])  # type: ignore[assignment]
                 made, mirror = self.generated[1][chosen].astype(np.float32) / 255, False
-            labels = self.labels[self.shards.shard[key[0]]]
-            picks = rng.integers(labels[0].shape[1], size=points), rng.integers(labels[1].shape[1], size=surface)
+            labels = self.labels[key[0]]
+            picks = rng.integers(len(labels.points), size=points), rng.integers(len(labels.surface), size=surface)
             item = self.sample(key, mirror, *picks, made=made)
             # Colours are asked on surfaces that are not quite right, and on a lattice beside them.
             item[4][::2] += rng.normal(0.0, OFF_SURFACE, item[4][::2].shape)
@@ -96,9 +96,9 @@ class ReconstructorData:
         rng = np.random.default_rng([seed, 3])
         items = []
         for index in range(min(count, len(self))):
-            labels = self.labels[self.shards.shard[index]]
-            half = labels[0].shape[1] // 2
-            picks = half + rng.integers(half, size=points), rng.integers(labels[1].shape[1], size=surface)
+            labels = self.labels[index]
+            half = len(labels.points) // 2
+            picks = half + rng.integers(half, size=points), rng.integers(len(labels.surface), size=surface)
             items.append(self.sample((index, int(rng.integers(AZIMUTHS)), 0), False, *picks))
         return collate(items)
 
@@ -107,12 +107,6 @@ def collate(items: list[tuple[Floats, ...]]) -> ReconstructorBatch:
     """Stack samples; pictures become channels-first."""
     views, picture, points, distance, surface, colors = (torch.from_numpy(np.stack(part)) for part in zip(*items))
     return ReconstructorBatch(views.permute(0, 1, 4, 2, 3), picture.permute(0, 3, 1, 2), points, distance, surface, colors)
-
-
-def on_white(rgba: NDArray[np.uint8]) -> Floats:
-    """(..., 4) uint8 straight alpha -> (..., 3) float32 in [0, 1]."""
-    values = rgba.astype(np.float32) / 255
-    return np.asarray(values[..., :3] * values[..., 3:] + (1 - values[..., 3:]), np.float32)
 
 
 def rotation(degrees: float) -> Floats:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from geco.data.dataset import ViewShards
+from geco.data.dataset import GridViews
 from geco.multiview.small.generate import generate_views
 from geco.multiview.small.weights import load_small
 from geco.training.augment import composite
@@ -67,7 +67,7 @@ def scores(views: Tensor, targets: Tensor) -> dict[str, float]:
 
 
 def table(
-    generate: Callable[[Tensor, Setting], Tensor], shards: ViewShards, settings: Sequence[Setting], count: int
+    generate: Callable[[Tensor, Setting], Tensor], shards: GridViews, settings: Sequence[Setting], count: int
 ) -> list[tuple[Setting | None, dict[str, float]]]:
     """Scores of every setting on ``count`` fixed samples; the row of None is a copy of the input."""
     condition, targets = to_tensors(shards.fixed(count))
@@ -81,7 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Compare few-step settings of a small multi-view model.")
     parser.add_argument("model", type=Path)
     parser.add_argument("shards", type=Path)
-    parser.add_argument("--pattern", default="shard_*")
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--steps", type=int, nargs="*", default=[1, 2, 3, 4, 6, 8])
     parser.add_argument("--guidance", type=float, nargs="*", default=[1.0, 1.5, 2.0])
@@ -103,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with torch.autocast("cpu", torch.bfloat16):
             return generate_views(network, picture, setting.steps, 0, setting.guidance, setting.eta)
 
-    rows = table(generate, ViewShards(options.shards, options.pattern), settings, options.count)
+    rows = table(generate, GridViews(options.shards), settings, options.count)
     print("| steps | guidance | eta | passes | PSNR | object PSNR | IoU | area |\n|---|---|---|---|---|---|---|---|")
     for setting, row in rows:
         name = (

@@ -1,8 +1,7 @@
 """Supervision for a reconstructor without volume rendering: labelled points and coloured surface points of each object.
 
-``python -m geco.training.surface_points --data SHARDS`` reads the depth maps of a folder of shards and writes, beside
-them, ``points.npy`` (n, P, 4) float16 (x, y, z, signed distance, negative inside), ``surface.npy`` (n, S, 3) float16 and
-``surface_colors.npy`` (n, S, 3) uint8. Shards already done are skipped.
+``python -m geco.training.surface_points --data SHARDS`` reads the depth maps of the sets grid-targets and grid-extra and writes
+the labels beside the shards (:mod:`geco.training.labelled_points`). Shards already done are skipped.
 
 A point is outside if any camera sees past it, the idea of space carving; its distance is that to the nearest point of
 the union of all depth maps, the sign that of carving.
@@ -11,16 +10,22 @@ the union of all depth maps, the sign that of carving.
 from __future__ import annotations
 
 import argparse
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geco.cameras import INPUT_FOV, intrinsics, invert
+from geco.data.dataset.grid import EXTRA, TARGETS
+from geco.data.dataset.needs import require
+from geco.data.dataset.pictures import Pictures
+from geco.data.grid_views import extra_cameras, target_cameras
 from geco.data.render import SUPERSAMPLE
-from geco.data.views import extra_poses, target_poses
+from geco.data.shards import Shards
 from geco.errors import MissingExtraError
-from geco.files import atomic_path
+from geco.training.labelled_points import Labels, is_labelled, keys_of, shard_names, write_labels
 
 Floats = NDArray[np.float32]
 
@@ -36,7 +41,7 @@ NEAR_SPREAD = (0.015, 0.06)  # standard deviations of the distance along the ray
 
 def shard_poses() -> Floats:
     """(36, 4, 4) camera-to-world of a shard's depth maps: the 24 targets, then the extra views."""
-    return np.concatenate([target_poses(), extra_poses()])
+    return np.concatenate([target_cameras()[1], extra_cameras()[1]])
 
 
 def centre_depth(depth: Floats, alpha: Floats) -> Floats:
@@ -146,28 +151,32 @@ def sample_object(
     return labelled, cloud[chosen], color[solid][chosen, :3]
 
 
-def prepare_shard(folder: Path, seed: int = 0) -> bool:
-    """Write one shard's points; False if they were there already. Objects that no camera sees get points far outside."""
-    if (folder / "surface_colors.npy").exists():
-        return False
-    names = ("targets", "extra", "target_depth", "extra_depth")
-    targets, extra, target_depth, extra_depth = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in names)
-    poses = shard_poses()
-    count = len(targets)
-    points = np.full((count, POINTS, 4), 0.5, np.float16)
-    surface = np.full((count, SURFACE, 3), 0.9, np.float16)
-    colors = np.full((count, SURFACE, 3), 255, np.uint8)
-    for index in range(count):
-        depth = np.concatenate([target_depth[index], extra_depth[index]]).astype(np.float32)
-        if not (depth > 0).any():
+def label_object(pictures: Pictures, key: str, seed: int = 0) -> Labels:
+    """The labels of one object of the shards. One that no camera sees gets points far outside and a white surface."""
+    parts = [(name, range(pictures.shards.sets[name])) for name in (TARGETS, EXTRA)]
+    depth = np.concatenate([pictures.get(key, name, every, "depth")[..., 0] for name, every in parts])
+    if not (depth > 0).any():
+        nothing = np.full((POINTS, 4), 0.5, np.float16), np.full((SURFACE, 3), 0.9, np.float16)
+        return Labels(*nothing, np.full((SURFACE, 3), 255, np.uint8))
+    color = np.concatenate([pictures.get(key, name, every) for name, every in parts])
+    word = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
+    points, surface, colors = sample_object(color, depth, shard_poses(), np.random.default_rng([seed, word]))
+    return Labels(points.astype(np.float16), surface.astype(np.float16), colors)
+
+
+def prepare(folder: Path, seed: int = 0, report: Callable[[str], None] = lambda line: None) -> int:
+    """Label every shard of a folder that is not labelled yet; returns how many were."""
+    shards = Shards(folder)
+    require(shards, "labelling points", (TARGETS, EXTRA), ("rgba", "depth"))
+    pictures, written = Pictures(shards), 0
+    for shard in shard_names(shards):
+        if is_labelled(shards, shard, seed):
+            report(f"{shard} there already")
             continue
-        rng = np.random.default_rng([seed, index])
-        color = np.concatenate([targets[index], extra[index]])
-        points[index], surface[index], colors[index] = sample_object(color, depth, poses, rng)
-    for name, array in (("points", points), ("surface", surface), ("surface_colors", colors)):
-        with atomic_path(folder / f"{name}.npy") as temporary:
-            np.save(temporary, array)
-    return True
+        write_labels(shards, shard, [label_object(pictures, key, seed) for key in keys_of(shards, shard)], seed)
+        report(f"{shard} written")
+        written += 1
+    return written
 
 
 def _nearest_neighbours() -> type:
@@ -183,8 +192,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of shards")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    for folder in sorted(path.parent for path in options.data.glob("*/targets.npy")):
-        print(folder.name, "written" if prepare_shard(folder, options.seed) else "there already", flush=True)
+    prepare(options.data, options.seed, lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":

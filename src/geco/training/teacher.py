@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from geco.data.dataset import SixViewBatch, ViewShards
+from geco.data.dataset import GridViews, SixViewBatch
 from geco.multiview.interface import Condition
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.generate import generate_views
@@ -56,10 +56,10 @@ class TeacherTask:
     def __init__(
         self,
         network: SmallMultiView,
-        data: ViewShards,
+        data: GridViews,
         options: TeacherOptions,
         seed: int = 0,
-        validation: dict[str, ViewShards] | None = None,
+        validation: dict[str, GridViews] | None = None,
     ) -> None:
         self.network, self.data, self.options, self.seed = network, data, options, seed
         self.batch = options.batch
@@ -105,7 +105,7 @@ def to_tensors(batch: SixViewBatch) -> tuple[Tensor, Tensor]:
 
 
 def denoising_psnr(
-    network: SmallMultiView, shards: ViewShards, count: int = 24, levels: Sequence[int] = (249, 499, 749, 999)
+    network: SmallMultiView, shards: GridViews, count: int = 24, levels: Sequence[int] = (249, 499, 749, 999)
 ) -> dict[str, float]:
     """x0-PSNR (dB, images in [0, 1]) of single predictions by timestep, on fixed samples and noise."""
     condition, targets = to_tensors(shards.fixed(count))
@@ -123,7 +123,7 @@ def denoising_psnr(
     return result
 
 
-def sample_rows(network: SmallMultiView, shards: ViewShards, count: int, steps: Sequence[int] = (1, 2)) -> Any:
+def sample_rows(network: SmallMultiView, shards: GridViews, count: int, steps: Sequence[int] = (1, 2)) -> Any:
     """Pictures (H, W, 3) uint8: per object, input and true views, then input and generated views for each step count."""
     condition, targets = to_tensors(shards.fixed(count))
     picture = composite(condition)
@@ -137,7 +137,7 @@ def sample_rows(network: SmallMultiView, shards: ViewShards, count: int, steps: 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Train the small multi-view generator.")
-    parser.add_argument("--data", type=Path, required=True, help="folder of shards (geco.data.views)")
+    parser.add_argument("--data", type=Path, required=True, help="shards with the sets grid-targets, grid-extra and grid-inputs")
     parser.add_argument("-o", "--output", type=Path, required=True, help="run folder; an earlier run in it is continued")
     parser.add_argument(
         "--validation", type=Path, nargs="*", default=[], help="more folders of shards, for pictures and numbers only"
@@ -152,11 +152,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("give --budget-minutes or --steps")
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    data = ViewShards(options.data)
+    data = GridViews(options.data)
     network = SmallMultiView(SmallConfig(size=data.size)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    validation = {path.name: ViewShards(path) for path in options.validation}
+    validation = {path.name: GridViews(path) for path in options.validation}
     if (options.data / "held_out").exists():
-        validation = {"held_out": ViewShards(options.data, "held_out")} | validation
+        validation = {"held_out": GridViews(options.data / "held_out")} | validation
     print(f"{len(data)} objects, {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters, {options.threads} threads")
     task = TeacherTask(network, data, TeacherOptions(batch=options.batch), options.seed, validation)
     train(task, LoopOptions(options.output, options.budget_minutes, options.steps, options.seed))

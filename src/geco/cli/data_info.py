@@ -1,0 +1,159 @@
+"""``geco data info``: what is in a folder of shards, whether it is whole, and how it looks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geco.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from geco.data.shards import Shards
+
+HELD_OUT = "held_out"  # the folder in a folder of shards
+SHEET_OBJECTS, SHEET_VIEWS = 12, 16
+
+
+def add(commands: Any) -> None:
+    """Add the command's arguments."""
+    command: argparse.ArgumentParser = commands.add_parser("info", help="show what is in a folder of shards")
+    command.add_argument("shards", type=Path, metavar="SHARDS", help="a folder made by geco data render")
+    command.add_argument("--json", action="store_true", help="one JSON object")
+    command.add_argument("--check", action="store_true", help="verify every hash and decode every picture")
+    command.add_argument("--sheet", type=Path, metavar="FILE.png", help="write a contact sheet of a few objects")
+    command.set_defaults(function=show)
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print, check, draw; exit code 2 where the check finds damage."""
+    facts = collect(options.shards)
+    if options.sheet:
+        draw_sheet(options.shards, options.sheet)
+    if options.check:
+        facts["damage"] = check(options.shards)
+    if options.json:
+        print(json.dumps(facts))
+    else:
+        _print(facts)
+    if facts.get("damage"):
+        raise ConfigError(
+            f"{options.shards} is damaged: {facts['damage'][0]} ({len(facts['damage'])} faults in all)",
+            "Delete the folder and render it again.",
+        )
+    return 0
+
+
+def collect(folder: Path) -> dict[str, Any]:
+    """Counts, sizes, reasons and licences as plain data."""
+    from geco.data.shards import Shards
+
+    shards = Shards(folder)
+    entries = shards.index["objects"]
+    skipped = _report(folder)["skipped"]
+    return {
+        "folder": str(folder),
+        "format": shards.index["format"],
+        "objects": len(shards),
+        "skipped": dict(Counter(why["reason"] for why in skipped.values()).most_common()),
+        "sets": shards.sets,
+        "size": shards.size,
+        "channels": list(shards.channels),
+        "pictures": len(shards) * sum(shards.sets.values()) * len(shards.channels),
+        "shards": len(shards.index["shards"]),
+        "bytes": sum(entry["bytes"] for entry in shards.index["shards"]),
+        "faces": sum(entry["faces"] or 0 for entry in entries),
+        "licences": dict(Counter(entry["licence"] or "unknown" for entry in entries).most_common()),
+        "held_out": len(Shards(folder / HELD_OUT)) if (folder / HELD_OUT / "index.json").is_file() else 0,
+        "settings": shards.index["settings"],
+    }
+
+
+def check(folder: Path) -> list[str]:
+    """What is wrong with the files, each fault in a line; empty for a whole folder."""
+    import hashlib
+
+    from geco.data.shards import Shards
+
+    shards = Shards(folder)
+    damage = []
+    for entry in shards.index["shards"]:
+        path = folder / entry["name"]
+        try:
+            with path.open("rb") as stream:
+                digest = hashlib.sha256()
+                for block in iter(lambda: stream.read(1 << 20), b""):
+                    digest.update(block)
+        except OSError as error:
+            damage.append(f"{entry['name']}: {error.strerror}")
+            continue
+        if digest.hexdigest() != entry["sha256"]:
+            damage.append(f"{entry['name']}: other bytes than index.json says")
+    for key in shards.objects:
+        damage += _check_object(shards, key)
+    return damage
+
+
+def _check_object(shards: Shards, key: str) -> list[str]:
+    try:
+        if shards.info(key)["key"] != key:
+            return [f"{key}: its JSON is of {shards.info(key)['key']}"]
+        for name, count in shards.sets.items():
+            if len(shards.info(key)["sets"][name]) != count:
+                return [f"{key}: {name} has not {count} cameras"]
+            for channel in shards.channels:
+                shards.pictures(key, name, channel)
+    except (OSError, ValueError, KeyError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG
+        return [f"{key}: {type(error).__name__}: {error}"]
+    return []
+
+
+def draw_sheet(folder: Path, path: Path) -> None:
+    """A row an object: the first views of each set over white; objects spread over the folder."""
+    import numpy as np
+    from PIL import Image
+
+    from geco.data.shards import Shards
+    from geco.files import atomic_path
+
+    if path.suffix.lower() not in (".png", ".jpg", ".webp"):
+        raise OutputError(f"{path}: not a picture format", "Use .png, .jpg or .webp.")
+    shards = Shards(folder)
+    chosen = [shards.objects[at] for at in np.linspace(0, len(shards) - 1, min(SHEET_OBJECTS, len(shards))).astype(int)]
+    each = {name: min(count, max(SHEET_VIEWS // len(shards.sets), 1)) for name, count in shards.sets.items()}
+    rows = []
+    for key in chosen:
+        rgba = np.concatenate([shards.pictures(key, name, "rgba", range(count)) for name, count in each.items()])
+        alpha = rgba[..., 3:].astype(np.float32) / 255
+        rows.append(np.concatenate(list(rgba[..., :3] * alpha + 255 * (1 - alpha)), axis=1))
+    with atomic_path(path) as temporary:
+        Image.fromarray(np.concatenate(rows).round().astype(np.uint8)).save(temporary)
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "report.json").read_bytes())  # type: ignore[no-any-return]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder / 'report.json'} cannot be read ({error})", "Render the folder again.") from error
+
+
+def _print(facts: dict[str, Any]) -> None:
+    lines = {
+        "format": facts["format"],
+        "objects": f"{facts['objects']:,}",
+        "skipped": ", ".join(f"{reason} {count}" for reason, count in facts["skipped"].items()) or "none",
+        "views": f"{', '.join(f'{name} {count}' for name, count in facts['sets'].items())} an object",
+        "pictures": f"{facts['pictures']:,} of {facts['size']} x {facts['size']}: {', '.join(facts['channels'])}",
+        "bytes": f"{facts['bytes']:,} in {facts['shards']} shards",
+        "faces": f"{facts['faces']:,}",
+        "licences": ", ".join(f"{licence} {count}" for licence, count in facts["licences"].items()),
+        "held out": f"{facts['held_out']:,} objects in {facts['folder']}/{HELD_OUT}" if facts["held_out"] else "none",
+        "seed": facts["settings"].get("seed"),
+    }
+    if "damage" in facts:
+        lines["check"] = f"{len(facts['damage'])} faults" if facts["damage"] else "every hash and every picture is right"
+    print(facts["folder"])
+    for name, value in lines.items():
+        print(f"  {name:10} {value}")

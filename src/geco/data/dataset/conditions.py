@@ -1,0 +1,94 @@
+"""Condition pictures, alone (Stage I) or each with its six views (a teacher, regressors)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from geco.data.dataset.augment import Augmentation
+from geco.data.dataset.batches import ConditionBatch, SixViewBatch, stack
+from geco.data.dataset.needs import family, of_family
+from geco.data.dataset.order import Order, sample_rng, share
+from geco.data.dataset.pictures import Pictures
+from geco.data.shards import Shards
+
+PAIR = 7  # pictures of a pair: the condition view, then its six targets
+PAIR_FAMILIES = ("pairs", "pairs-instantmesh")
+CONDITION_FAMILIES = ("condition", "condition-instantmesh", *PAIR_FAMILIES)
+
+
+class ConditionPictures:
+    """Every condition picture of every object once an epoch.
+
+    Reads all sets ``condition[-N]`` and ``condition-instantmesh[-N]``, and the condition views of ``pairs-N``.
+
+    Args:
+        folder: finished shards.
+        augmentation: drawn anew for each sample.
+        memory: bytes of decoded pictures to keep.
+
+    Raises:
+        MissingViewsError: the shards have none of these sets.
+    """
+
+    def __init__(self, folder: str | Path, augmentation: Augmentation | None = None, memory: int = 0) -> None:
+        self.shards = Shards(folder)
+        self.pictures = Pictures(self.shards, memory)
+        self.augmentation = augmentation or Augmentation()
+        sets = of_family(self.shards, "Stage I", CONDITION_FAMILIES, "condition")
+        steps = {name: PAIR if family(name) in PAIR_FAMILIES else 1 for name in sets}
+        self.places = [(name, index) for name in sets for index in range(0, self.shards.sets[name], steps[name])]
+        self.order = Order(len(self))
+
+    def __len__(self) -> int:
+        return len(self.shards.objects) * len(self.places)
+
+    def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> ConditionBatch:
+        """Process ``rank``'s part of step ``step``'s batch of ``size``; depends on the arguments only."""
+        items = self.order.items(seed, step, size, rank, world)
+        first = step * size + share(size, rank, world).start
+        samples = []
+        for place, item in enumerate(items, first):
+            number, picture = divmod(int(item), len(self.places))
+            name, index = self.places[picture]
+            key = self.shards.objects[number]
+            c2w, lenses = self.pictures.cameras(key, name)
+            rgba, lens, background = self.augmentation.condition(
+                self.pictures.get(key, name, [index])[0], lenses[index], sample_rng(seed, place)
+            )
+            samples.append((rgba, background, c2w[index], lens, number, picture))
+        return stack(ConditionBatch, samples)
+
+
+class PairedViews:
+    """Every pair of every object once an epoch: sets ``pairs-N`` and ``pairs-instantmesh-N``.
+
+    Arguments and errors as for :class:`ConditionPictures`.
+    """
+
+    def __init__(self, folder: str | Path, augmentation: Augmentation | None = None, memory: int = 0) -> None:
+        self.shards = Shards(folder)
+        self.pictures = Pictures(self.shards, memory)
+        self.augmentation = augmentation or Augmentation()
+        sets = of_family(self.shards, "training on six views", PAIR_FAMILIES, "pairs-6")
+        self.places = [(name, index) for name in sets for index in range(0, self.shards.sets[name], PAIR)]
+        self.order = Order(len(self))
+
+    def __len__(self) -> int:
+        return len(self.shards.objects) * len(self.places)
+
+    def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> SixViewBatch:
+        """Process ``rank``'s part of step ``step``'s batch of ``size``; depends on the arguments only."""
+        items = self.order.items(seed, step, size, rank, world)
+        first = step * size + share(size, rank, world).start
+        samples = []
+        for place, item in enumerate(items, first):
+            number, picture = divmod(int(item), len(self.places))
+            name, index = self.places[picture]
+            key, pair = self.shards.objects[number], slice(index, index + PAIR)
+            c2w, lenses = (values[pair].copy() for values in self.pictures.cameras(key, name))
+            views = self.pictures.get(key, name, range(index, index + PAIR))
+            rgba, lenses[0], behind = self.augmentation.condition(views[0], lenses[0], sample_rng(seed, place))
+            samples.append((rgba, views[1:], np.stack([behind, self.augmentation.others(behind)]), c2w, lenses, number))
+        return stack(SixViewBatch, samples)

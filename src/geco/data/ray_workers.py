@@ -1,0 +1,145 @@
+"""The same jobs on many machines: one Ray actor a CPU, each with a crash-proof worker process of its own.
+
+Every machine must see the objects and the output under the same paths, and have this package installed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from geco.data.workers import ATTEMPTS, START_SECONDS, Bounds, Outcome, Workers
+from geco.errors import ConfigError, GecoError, MissingExtraError
+
+
+class RayWorkers:
+    """As :class:`geco.data.workers.Workers`, on a Ray cluster.
+
+    Args:
+        address: of a running cluster (``HOST:PORT``, ``auto``, ``ray://…``), or ``local`` to start one here.
+        count: actors; None = one for every CPU of the cluster.
+
+    Raises:
+        MissingExtraError: Ray is not installed. ConfigError: no cluster answers there.
+    """
+
+    def __init__(
+        self, function: Callable[[Any], Any], address: str, count: int | None = None, bounds: Bounds | None = None
+    ) -> None:
+        self.function, self.bounds = function, bounds or Bounds()
+        self._ray = _connect(address, count)
+        self.count = count or max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
+        self._actor = self._ray.remote(num_cpus=1)(_Actor)
+        self._idle = [self._start() for _ in range(self.count)]
+        self._check_started()
+
+    def __enter__(self) -> RayWorkers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the cluster; its actors of this run end, and a local one as a whole."""
+        self._ray.shutdown()
+
+    def run(self, jobs: Iterable[tuple[str, Any]]) -> Iterator[Outcome]:
+        """As ``Workers.run``. A job whose machine is lost is given to another one, once."""
+        source, left = iter(jobs), True
+        again: deque[tuple[str, Any, int]] = deque()
+        busy: dict[Any, tuple[Any, tuple[str, Any, int]]] = {}
+        while left or again or busy:
+            while self._idle and (left or again):
+                if again:
+                    job = again.popleft()
+                else:
+                    try:
+                        job = (*next(source), 0)
+                    except StopIteration:
+                        left = False
+                        break
+                actor = self._idle.pop()
+                busy[actor.run.remote(job[0], job[1])] = (actor, job)
+            if not busy:
+                continue
+            finished, _ = self._ray.wait(list(busy), num_returns=1)
+            actor, (key, argument, attempts) = busy.pop(finished[0])
+            try:
+                outcome = self._ray.get(finished[0])
+            except self._ray.exceptions.RayActorError as error:
+                self._idle.append(self._start())
+                if attempts + 1 < ATTEMPTS:
+                    again.append((key, argument, attempts + 1))
+                    continue
+                outcome = Outcome(key, reason="crashed", message=f"its machine was lost ({type(error).__name__})")
+            else:
+                self._idle.append(actor)
+            if isinstance(outcome, GecoError):
+                raise outcome
+            yield outcome
+
+    def _check_started(self) -> None:
+        waiting = [actor.ready.remote() for actor in self._idle]
+        started, missing = self._ray.wait(waiting, num_returns=len(waiting), timeout=START_SECONDS)
+        try:
+            self._ray.get(started)
+        except self._ray.exceptions.RayError as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise ConfigError(
+                f"workers on the Ray cluster cannot start ({lines[-1]})", "Is geco3d installed on all of it?"
+            ) from error
+        if missing:
+            raise ConfigError(
+                f"the Ray cluster started {len(started)} of {self.count} workers in {START_SECONDS:g} s",
+                "Ask for fewer with --workers; each takes one CPU.",
+            )
+
+    def _start(self) -> Any:
+        return self._actor.remote(self.function, self.bounds)
+
+
+class _Actor:
+    def __init__(self, function: Callable[[Any], Any], bounds: Bounds) -> None:
+        self.workers = Workers(function, 1, bounds)
+
+    def ready(self) -> bool:
+        return True
+
+    def run(self, key: str, argument: Any) -> Outcome | GecoError:
+        try:
+            return next(self.workers.run([(key, argument)]))
+        except GecoError as error:  # as a value: Ray would wrap what is raised
+            return error
+
+
+def _connect(address: str, count: int | None) -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError("ray", "ray", "Rendering on many machines") from error
+    try:
+        _check_answers(address)
+        if address == "local":
+            # Jobs and outcomes are small: the least object store that Ray takes, not a third of the memory.
+            store = {"include_dashboard": False, "object_store_memory": 80 << 20}
+            ray.init(num_cpus=count, log_to_driver=False, logging_level=logging.ERROR, **store)  # type: ignore[arg-type]
+        else:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, OSError, RuntimeError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"no Ray cluster at {address} ({first})", "Start one with `ray start --head`, or use --ray local."
+        ) from error
+    return ray
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself tries for two minutes where nobody listens."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()

@@ -1,0 +1,150 @@
+"""The same cameras in Blender's Cycles: photo-realistic light, or our own simple light as an independent check.
+
+Needs the module ``bpy`` (extra ``blender``) in this very process; Blender keeps one global scene, which every call replaces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geco.data.objects import TexturedObject
+from geco.data.render import blender_scene
+from geco.data.render.types import Floats, Light, Views
+from geco.data.render.views import NEAR_PLANE, checked
+from geco.errors import MissingExtraError
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A photo-like setting: diffuse and glossy surfaces, soft shadows, light that bounces.
+
+    Attributes:
+        environment: an equirectangular .hdr or .exr picture that lights the scene (never seen itself); None = an even sky.
+        sky: strength of the environment or sky.
+        sun, sun_direction, sun_angle: strength, direction towards the lamp, its diameter in degrees (larger = softer shadows).
+        roughness: of every surface, 0 = mirror, 1 = chalk.
+    """
+
+    environment: Path | None = None
+    sky: float = 0.7
+    sun: float = 2.0
+    sun_direction: tuple[float, float, float] = (0.5, -0.4, 0.75)
+    sun_angle: float = 15.0
+    roughness: float = 0.6
+
+
+def render_views(
+    obj: TexturedObject,
+    c2w: Floats,
+    lenses: Floats,
+    size: int,
+    lights: list[Light] | Light | None = None,
+    channels: Sequence[str] = ("rgba", "depth"),
+    studio: Studio | None = None,
+    samples: int = 32,
+    threads: int = 1,
+) -> Views:
+    """As :func:`geco.data.render.render_views`, by Cycles on the CPU; the same arguments give the same pictures.
+
+    Colour and coverage are averages of ``samples`` random samples a pixel; depth, normal and position are those of the
+    pixel's centre (our own renderer: of the nearest of four samples). Normals are the faces', on the camera's side.
+
+    Args:
+        studio: None draws the bare colours under ``lights``; a studio replaces them.
+        samples: rays a pixel for the colours.
+        threads: CPU threads.
+
+    Raises:
+        ConfigError: arguments of the wrong number or kind.
+        MissingExtraError: bpy is not installed.
+    """
+    try:
+        import bpy
+    except ImportError as error:
+        raise MissingExtraError("bpy", "blender", "rendering with Blender") from error
+    c2w, lenses, each = checked(c2w, lenses, size, lights, channels)
+    count = len(c2w)
+    views = Views(np.zeros((count, size, size, 4), np.uint8), np.zeros((count, size, size), np.float32))
+    scene = blender_scene.build(bpy, obj, size, threads, NEAR_PLANE)
+    with tempfile.TemporaryDirectory(prefix="geco-blender-") as folder:
+        shoot = _Camera(bpy, scene, Path(folder), c2w, lenses)
+        if studio is None:
+            scene.flat_materials(obj)
+        else:
+            scene.studio(obj, studio)
+        scene.set_sampling(samples, bounces=0 if studio is None else 4)
+        for index in range(count):
+            if studio is None:
+                scene.set_light(each[index])
+            views.rgba[index] = _to_bytes(shoot(index), linear=studio is not None)
+        scene.set_sampling(1, bounces=0)
+        scene.geometry_materials(obj, "position")
+        positions = np.stack([shoot(index) for index in range(count)])
+        hit = positions[..., 3] > 0.5
+        world = blender_scene.decode(positions[..., :3])
+        backward, eye = c2w[:, :3, 2], c2w[:, :3, 3]
+        along = np.einsum("nhwc,nc->nhw", world - eye[:, None, None], -backward)
+        views.depth = np.where(hit, along, 0).astype(np.float32)
+        if "position" in channels:
+            views.position = np.where(hit[..., None], world, 0).astype(np.float32)
+        if "normal" in channels:
+            scene.geometry_materials(obj, "normal")
+            normal = blender_scene.decode(np.stack([shoot(index) for index in range(count)])[..., :3])
+            normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
+            views.normal = np.where(hit[..., None], normal, 0).astype(np.float32)
+    return views
+
+
+class _Camera:
+    """Renders view by view; a call returns (S, S, 4) float32, top row first, colours multiplied by alpha."""
+
+    def __init__(self, bpy: Any, scene: blender_scene.Scene, folder: Path, c2w: Floats, lenses: Floats) -> None:
+        self.bpy, self.scene, self.folder, self.c2w, self.lenses = bpy, scene, folder, c2w, lenses
+
+    def __call__(self, index: int) -> Floats:
+        self.scene.aim(self.c2w[index], self.lenses[index])
+        path = self.folder / "picture.exr"
+        self.scene.scene.render.filepath = str(path)
+        with _quiet():
+            self.bpy.ops.render.render(write_still=True)
+        picture = self.bpy.data.images.load(str(path), check_existing=False)
+        try:
+            size = picture.size[0]
+            values = np.empty(size * size * 4, np.float32)
+            picture.pixels.foreach_get(values)
+        finally:
+            self.bpy.data.images.remove(picture)
+        return values.reshape(size, size, 4)[::-1]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Blender writes a line a picture to the process's standard output, past Python."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _to_bytes(picture: Floats, linear: bool) -> np.ndarray:
+    """(S, S, 4) colours times alpha -> uint8 sRGB with straight alpha."""
+    alpha = picture[..., 3:].clip(0, 1)
+    color = picture[..., :3] / np.maximum(alpha, 1e-6)
+    if linear:
+        color = np.where(color <= 0.0031308, 12.92 * color, 1.055 * np.maximum(color, 0.0031308) ** (1 / 2.4) - 0.055)
+    both = np.concatenate([np.where(alpha > 0, color, 0).clip(0, 1), alpha], axis=-1)
+    return (both * 255 + 0.5).astype(np.uint8)

@@ -1,0 +1,45 @@
+"""What goes into and comes out of a renderer of views, whichever engine draws them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+CHANNELS = ("rgba", "depth", "normal", "position")
+
+
+@dataclass(frozen=True)
+class Light:
+    """``shade = ambient + hemisphere * n_z + diffuse * max(0, n . direction)``, multiplied onto sRGB; world-fixed.
+
+    The default is the targets' light: nearly the bare base colour, a little darker below, so that views agree.
+    """
+
+    ambient: float = 0.8
+    hemisphere: float = 0.2
+    diffuse: float = 0.0
+    direction: tuple[float, float, float] = (0.0, 0.0, 1.0)
+
+
+@dataclass
+class Views:
+    """N pictures of one object.
+
+    Colour and coverage are averages over the pixel's samples. The other channels are never averaged: they belong to the one
+    sample of the pixel that is nearest to the camera, so an edge pixel holds a point of one surface and no mixture.
+
+    Attributes:
+        rgba: (N, S, S, 4) uint8, straight alpha (coverage).
+        depth: (N, S, S) float32 distance along the viewing axis of the nearest sample, 0 = background.
+        normal: (N, S, S, 3) float32 unit normal of that sample's face in world space, on the camera's side; 0 = background.
+        position: (N, S, S, 3) float32 world point of that sample; 0 = background.
+    """
+
+    rgba: NDArray[np.uint8]
+    depth: Floats
+    normal: Floats | None = None
+    position: Floats | None = None

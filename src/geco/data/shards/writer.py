@@ -1,0 +1,215 @@
+"""Writing shards so that a kill at any moment costs one object at most, and a restart gives the same bytes.
+
+Every object becomes a piece (its tar records) in ``.render/``, renamed into place when whole; when the objects of a shard are
+all there or skipped, the pieces are joined and deleted. ``index.json`` comes last: a folder with it is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from geco.data.shards.format import FORMAT, TAR_END, encode_json, tar_members
+from geco.data.shards.lock import lock_folder
+from geco.errors import ConfigError, OutputError
+from geco.files import atomic_path, atomic_write
+
+OBJECTS_A_SHARD = 256  # with 28 pictures of 128 px: about 80 MB with depth
+WORK = ".render"  # exists while the folder is unfinished
+# Reasons that the machine may be to blame for: such objects are tried again when a stopped run continues.
+RETRIED = ("crashed", "timeout", "memory")
+
+
+class ShardWriter:
+    """One folder of shards in the making.
+
+    Args:
+        folder: made where it is missing; may hold an unfinished run of the same settings, which continues.
+        settings: what decides the bytes, JSON values only: at least ``size``, ``channels`` and ``sets``
+            ([{"name", "count"}]); two runs with equal settings and keys make equal folders.
+        keys: every object that is to come, in the order of the shards.
+        extra: further files at the end, name -> JSON value (``cameras.json``).
+
+    Raises:
+        ConfigError: the folder is of other settings (the message names the difference), or holds something else.
+        OutputError: it cannot be written, or another run is writing it.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        settings: Mapping[str, Any],
+        keys: Sequence[str],
+        objects_a_shard: int = OBJECTS_A_SHARD,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.folder, self.work = Path(folder), Path(folder) / WORK
+        self.keys, self.extra = list(keys), dict(extra or {})
+        digest = hashlib.sha256("\n".join(self.keys).encode()).hexdigest()
+        self.settings = {**settings, "objects_a_shard": objects_a_shard, "objects": len(self.keys), "objects_sha256": digest}
+        self._shards = [self.keys[at : at + objects_a_shard] for at in range(0, len(self.keys), objects_a_shard)]
+        self._number = {key: number for number, keys in enumerate(self._shards) for key in keys}
+        self._open: list[set[str]] = [set() for _ in self._shards]
+        self.complete = self._claim()
+        if not self.complete:
+            self._resume()
+
+    @property
+    def pending(self) -> list[str]:
+        """Keys that are neither written nor skipped, in order."""
+        return [key for keys, still in zip(self._shards, self._open) for key in keys if key in still]
+
+    def done(self, key: str) -> None:
+        """The object's piece is written (:func:`write_piece`); joins the shard when it was the last."""
+        number = self._number[key]
+        self._open[number].remove(key)
+        if not self._open[number]:
+            self._join(number)
+
+    def skip(self, key: str, reason: str, message: str) -> None:
+        """The object will not come, for this reason."""
+        atomic_write(self.work / f"{key}.skipped.json", encode_json({"reason": reason, "message": message}))
+        self.done(key)
+
+    def add(self, key: str, piece: bytes) -> None:
+        """Write the piece and mark it done: for one process that does all."""
+        write_piece(self.folder, key, piece)
+        self.done(key)
+
+    def finish(self) -> dict[str, Any]:
+        """Write ``report.json``, the extra files and, last, ``index.json``; returns the index.
+
+        Raises:
+            ConfigError: not one object came through.
+        """
+        if self.complete:
+            return json.loads((self.folder / "index.json").read_bytes())  # type: ignore[no-any-return]
+        joined = [json.loads((self.work / f"{_name(number)}.joined.json").read_bytes()) for number in range(len(self._shards))]
+        objects = [{"shard": f"{entry['name']}.tar", **each} for entry in joined for each in entry["objects"]]
+        skipped = {key: why for entry in joined for key, why in entry["skipped"].items()}
+        report = {"objects": len(self.keys), "written": len(objects), "skipped": skipped}
+        atomic_write(self.folder / "report.json", json.dumps(report, indent=1, sort_keys=True).encode() + b"\n")
+        if not objects:
+            # Nothing to keep: another try, with other limits, may start at once.
+            for path in [*self.folder.glob("shard-*.tar"), *self.folder.glob("shard-*.json")]:
+                path.unlink()
+            shutil.rmtree(self.work, ignore_errors=True)
+            raise ConfigError(f"none of the {len(self.keys)} objects could be used", f"Reasons: {self.folder / 'report.json'}")
+        for name, value in self.extra.items():
+            atomic_write(self.folder / name, encode_json(value))
+        shards = [{"name": f"{entry['name']}.tar", "bytes": entry["bytes"], "sha256": entry["sha256"]} for entry in joined]
+        index = {"format": FORMAT, "settings": self.settings, "shards": shards, "objects": objects}
+        atomic_write(self.folder / "index.json", encode_json(index))
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.complete = True
+        return index
+
+    def _claim(self) -> bool:
+        """Whether the folder is finished already; otherwise it is ours, marked with the settings."""
+        for path in (self.folder / "index.json", self.work / "settings.json"):
+            if path.is_file():
+                found = json.loads(path.read_bytes())
+                _compare(self.folder, found["settings"] if path.name == "index.json" else found, self.settings)
+                if path.name == "index.json":
+                    shutil.rmtree(self.work, ignore_errors=True)
+                    return True
+        if not self.work.is_dir() and self.folder.is_dir() and {path.name for path in self.folder.iterdir()} - {"report.json"}:
+            raise ConfigError(f"{self.folder} is not empty and holds no shards", "Choose another folder with -o, or empty it.")
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+            self._lock = lock_folder(self.work)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.folder}: {error.strerror or error}", "Choose another folder with -o.") from error
+        atomic_write(self.work / "settings.json", encode_json(self.settings))
+        return False
+
+    def _resume(self) -> None:
+        """What an earlier run left: finished shards and whole pieces stay, everything else goes."""
+        # Halves of files, under the temporary names of geco.files.
+        names = (".shard-", ".index-", ".report-", *(f".{Path(name).stem}-" for name in self.extra))
+        for path in [*self.work.glob(".*"), *(path for name in names for path in self.folder.glob(f"{name}*"))]:
+            path.unlink(missing_ok=True)
+        for number, keys in enumerate(self._shards):
+            if (self.work / f"{_name(number)}.joined.json").is_file():
+                self._clear(number)
+                continue
+            self._open[number] = {key for key in keys if not self._usable(key)}
+            if not self._open[number]:
+                self._join(number)
+
+    def _usable(self, key: str) -> bool:
+        skipped = self.work / f"{key}.skipped.json"
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            if json.loads(skipped.read_bytes())["reason"] not in RETRIED:
+                return True
+            skipped.unlink()
+        try:
+            return bool(tar_members((self.work / f"{key}.tar").read_bytes()))
+        except (OSError, tarfile.TarError):
+            return False
+
+    def _join(self, number: int) -> None:
+        name, digest, at = _name(number), hashlib.sha256(), 0
+        sidecar: dict[str, dict[str, tuple[int, int]]] = {}
+        objects, skipped = [], {}
+        with atomic_path(self.folder / f"{name}.tar") as temporary, temporary.open("wb") as stream:
+            for key in self._shards[number]:
+                path = self.work / f"{key}.tar"
+                if not path.is_file():
+                    skipped[key] = json.loads((self.work / f"{key}.skipped.json").read_bytes())
+                    continue
+                piece = path.read_bytes()
+                members = tar_members(piece)
+                start, size = members[f"{key}.json"]
+                facts = json.loads(piece[start : start + size])
+                objects.append({"key": key, "bytes": len(piece), "licence": facts.get("licence"), "faces": facts.get("faces")})
+                sidecar[key] = {member[len(key) + 1 :]: (at + offset, length) for member, (offset, length) in members.items()}
+                at += stream.write(piece)
+                digest.update(piece)
+            at += stream.write(TAR_END)
+            digest.update(TAR_END)
+        atomic_write(self.folder / f"{name}.json", encode_json(sidecar))
+        marker = {"name": name, "bytes": at, "sha256": digest.hexdigest(), "objects": objects, "skipped": skipped}
+        atomic_write(self.work / f"{name}.joined.json", encode_json(marker))
+        self._clear(number)
+
+    def _clear(self, number: int) -> None:
+        for key in self._shards[number]:
+            (self.work / f"{key}.tar").unlink(missing_ok=True)
+            (self.work / f"{key}.skipped.json").unlink(missing_ok=True)
+
+
+def write_piece(folder: str | os.PathLike[str], key: str, piece: bytes) -> None:
+    """Put one object's records where :meth:`ShardWriter.done` finds them; may run in another process or on another machine."""
+    atomic_write(Path(folder) / WORK / f"{key}.tar", piece)
+
+
+def _name(number: int) -> str:
+    return f"shard-{number:06d}"
+
+
+def _compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    differences = [
+        f"{name} {_short(found.get(name))} there, {_short(wanted.get(name))} asked"
+        for name in sorted({*found, *wanted})
+        if found.get(name) != wanted.get(name)
+    ]
+    if differences:
+        raise ConfigError(
+            f"{folder} holds shards of other settings ({'; '.join(differences)})",
+            "Choose another folder with -o, or the same settings.",
+        )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return ",".join(f"{entry.get('name')}" for entry in value)
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 40 else text[:12] + "…"

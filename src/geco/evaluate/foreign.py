@@ -1,0 +1,100 @@
+"""Meshes that another program made: found by the object's name, read, and brought into the truth's frame."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geco.cameras import INPUT_FOV
+from geco.data.objects import Limits, TexturedObject, load_object
+from geco.data.render import Light, lens, render_views
+from geco.evaluate.truth import INPUT_SIZE, Bytes, Cameras, Floats, Truth, camera_sets, on_white
+from geco.metrics.align import Alignment, apply, candidates
+from geco.metrics.images import psnr
+
+SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".zip")
+LIGHTS = {"bare": Light(ambient=1.0, hemisphere=0.0), "target": Light()}
+POSES = 8  # different poses that are compared by their pictures
+# Poses whose surface lies this near to the best one's may be told apart by colour only (a can, a box): residual below
+# 1.5 best + 0.005 longest sides. Own choice.
+CLOSE = (1.5, 0.005)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A mesh in the truth's coordinates, and how it came there (for the row)."""
+
+    object: TexturedObject
+    alignment: dict[str, Any]
+
+    def render(self, cameras: Cameras, size: int, light: str) -> tuple[Floats, Floats]:
+        """Pictures on white (N, S, S, 3) and coverage (N, S, S)."""
+        lenses = lens(cameras.fov, len(cameras.poses))
+        return on_white(render_views(self.object, cameras.poses, lenses, size, LIGHTS[light]).rgba)
+
+
+def find_mesh(folder: Path, names: Sequence[str]) -> Path | None:
+    """The file that belongs to an object: its stem is one of ``names``, apart from case and punctuation; nested folders allowed.
+
+    ``KEY/mesh.obj`` counts by its folder's name where the folder holds one mesh.
+    """
+    wanted = {_plain(name) for name in names}
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    for path in files:
+        if _plain(path.stem) in wanted:
+            return path
+    by_folder = [path for path in files if path.parent != folder and _plain(path.parent.name) in wanted]
+    return by_folder[0] if len(by_folder) == 1 else None
+
+
+def align_mesh(path: Path, truth: Truth, light: str) -> Foreign:
+    """Read a mesh of any scale, axes and origin, and lay it onto the truth.
+
+    The poses come from the two surfaces (:func:`geco.metrics.align.candidates`); among those that fit about equally well the
+    one is taken whose picture from the INPUT camera is most like the input picture. No evaluated view is looked at.
+
+    Raises:
+        ObjectError: the file cannot be used. MeshError: a surface without area.
+    """
+    # Only the numbers of the file matter here, whatever axis its format means by them: the search finds the rotation.
+    loaded = load_object(path, Limits(allow_untextured=True))
+    mesh = (loaded.vertices, loaded.faces)
+    found = candidates(mesh, truth.mesh, POSES, "search")
+    limit = CLOSE[0] * found[0].residual + CLOSE[1]
+    close = [pose for pose in found if pose.residual <= limit]
+    placed = [_placed(loaded, pose) for pose in close]
+    likeness = [_likeness(each, truth.input, light) for each in placed]
+    best = int(np.argmax(likeness))
+    chosen = close[best]
+    record = chosen.record() | {
+        "matrix": (chosen.matrix @ loaded.transform).tolist(),  # the file's own coordinates -> the truth's
+        "poses_compared": len(close),
+        "rank": best,
+        "input_psnr": round(likeness[best], 3),
+        "file": path.name,
+    }
+    record["scale"] = float(np.cbrt(np.linalg.det(np.asarray(record["matrix"])[:3, :3])))
+    return Foreign(placed[best], record)
+
+
+def _placed(loaded: TexturedObject, pose: Alignment) -> TexturedObject:
+    return replace(loaded, vertices=apply(pose.matrix, loaded.vertices).astype(np.float32))
+
+
+def _likeness(placed: TexturedObject, shot: Bytes, light: str, size: int = INPUT_SIZE // 4) -> float:
+    """PSNR of the input camera's picture of the mesh against the input picture, both at ``size``."""
+    camera = camera_sets()["input"]
+    drawn, _ = on_white(render_views(placed, camera.poses, lens(INPUT_FOV, 1), size, LIGHTS[light]).rgba[0])
+    target, _ = on_white(shot)
+    step = INPUT_SIZE // size
+    small = target.reshape(size, step, size, step, 3).mean(axis=(1, 3))
+    return float(psnr(drawn, small))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -1,0 +1,149 @@
+"""What can be evaluated: names on the command line to methods, and where their models lie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from geco.errors import ConfigError, WeightsError
+
+Kind = Literal["model", "copy-input", "ground-truth-views", "meshes"]
+Variant = Literal["bare", "outline", "projection", "finish"]
+VARIANTS: tuple[str, ...] = get_args(Variant)
+PLAIN_NAMES = ("geco", "teacher-N", "undistilled", "copy-input", "ground-truth-views", "regressor", "stage1")
+CARD = "config.json"  # that makes a folder a model
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TEACHER = re.compile(r"teacher-([1-9]\d{0,3})")
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to come from a picture to views and a mesh.
+
+    Attributes:
+        name: as it stands in the tables.
+        kind: "model" runs a model; "copy-input" repeats the input picture; "ground-truth-views" reconstructs from rendered
+            views with the model's reconstructor; "meshes" reads what another program made.
+        source: the model ("small", a folder, a hub id), or the folder of meshes; "" where there is none.
+        steps: of deterministic DDIM with the model's guidance; None takes the model's own sampler.
+        teacher: the model must be one of noise levels, not a distilled generator.
+        deterministic: the seed changes nothing, so one is enough.
+    """
+
+    name: str
+    kind: Kind
+    source: str = ""
+    steps: int | None = None
+    teacher: bool = False
+    deterministic: bool = False
+
+    def columns(self, variants: Sequence[str]) -> dict[str, str]:
+        """Column of the tables -> variant of the mesh. The bare networks' mesh carries the method's name alone."""
+        if self.kind in ("copy-input", "meshes"):
+            return {self.name: "bare"}
+        return {self.name if variant == "bare" else f"{self.name}+{variant}": variant for variant in variants}
+
+    @property
+    def has_process(self) -> bool:
+        """Whether a model runs for it, in a process of its own."""
+        return self.kind in ("model", "ground-truth-views")
+
+
+def parse_methods(names: Sequence[str], meshes: Sequence[str] = (), model: str = "small") -> list[Method]:
+    """Methods in the order given, meshes last.
+
+    Args:
+        names: each one of :data:`PLAIN_NAMES`, a model folder, or ``NAME=FOLDER``; ``teacher-N=FOLDER``,
+            ``undistilled=FOLDER`` and the other plain names take that folder instead of ``model``.
+        meshes: each ``NAME=FOLDER``.
+        model: what the plain names run. A folder may hold the folders ``teacher``, ``stage1`` and ``regressor`` for those roles.
+
+    Raises:
+        ConfigError: an unknown or repeated name, or nothing to do. WeightsError: a role that the model does not have.
+    """
+    found = [_parse(name, model) for name in names] + [_meshes(entry) for entry in meshes]
+    if not found:
+        raise ConfigError(
+            "no method was given", f"Give --methods NAME[,NAME...] of {', '.join(PLAIN_NAMES)}, or --meshes NAME=DIR."
+        )
+    taken: set[str] = set()
+    for method in found:
+        if method.name.lower() in taken:
+            raise ConfigError(f"two methods are called {method.name!r}", "Give one of them another name: NAME=FOLDER.")
+        taken.add(method.name.lower())
+    return found
+
+
+def _parse(entry: str, model: str) -> Method:
+    name, equals, folder = entry.partition("=")
+    if equals:
+        _check_name(name)
+        return _plain(name, folder, own_folder=True) or Method(name, "model", _model_folder(folder))
+    plain = _plain(entry, model, own_folder=False)
+    if plain is not None:
+        return plain
+    if (Path(entry) / CARD).is_file():
+        name = Path(entry).resolve().name
+        _check_name(name)
+        return Method(name, "model", entry)
+    raise ConfigError(
+        f"no method is called {entry!r}, and it is no folder of a model",
+        f"Use {', '.join(PLAIN_NAMES)}, a model folder, or NAME=FOLDER.",
+    )
+
+
+def _plain(name: str, source: str, own_folder: bool) -> Method | None:
+    """A method of a fixed name on ``source``; None for another name."""
+    if name == "copy-input":
+        return Method(name, "copy-input", deterministic=True)
+    if own_folder and (name in PLAIN_NAMES or _TEACHER.fullmatch(name)):
+        source = _model_folder(source)
+    if name == "geco":
+        return Method(name, "model", source)
+    if name == "ground-truth-views":
+        return Method(name, "ground-truth-views", source, deterministic=True)
+    if name in ("stage1", "regressor"):
+        folder = source if own_folder else _role_folder(source, name)
+        if folder is None:
+            raise WeightsError(
+                f"the model {source!r} has no {name}",
+                f"Train one, then give its folder: --methods {name}=FOLDER, or --model RUN where RUN/{name} is that folder.",
+            )
+        return Method(name, "model", folder, deterministic=name == "regressor")
+    steps = 1 if name == "undistilled" else int(match[1]) if (match := _TEACHER.fullmatch(name)) else None
+    if steps is None:
+        return None
+    if steps > 1000:
+        raise ConfigError(f"{name}: there are 1000 noise levels", "Ask for at most teacher-1000.")
+    return Method(name, "model", (not own_folder and _role_folder(source, "teacher")) or source, steps, teacher=True)
+
+
+def _role_folder(model: str, role: str) -> str | None:
+    folder = Path(model) / role
+    return str(folder) if (folder / CARD).is_file() else None
+
+
+def _model_folder(folder: str) -> str:
+    if folder == "small" or (Path(folder) / CARD).is_file():
+        return folder
+    raise WeightsError(f"{folder!r} is no folder of a model: it has no {CARD}", "Give a folder written by training, or small.")
+
+
+def _meshes(entry: str) -> Method:
+    name, equals, folder = entry.partition("=")
+    if not equals:
+        raise ConfigError(f"--meshes {entry!r} names no column", "Write --meshes NAME=DIR.")
+    _check_name(name)
+    if name in PLAIN_NAMES or _TEACHER.fullmatch(name):
+        raise ConfigError(f"a folder of meshes cannot be called {name!r}", "That is the name of a method; choose another.")
+    if not Path(folder).is_dir():
+        raise ConfigError(f"--meshes {name}: the folder {folder} does not exist", "Give a folder with one mesh an object.")
+    return Method(name, "meshes", folder, deterministic=True)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} cannot be the name of a column", "Use 1 to 64 letters, digits, dots, dashes and underscores.")

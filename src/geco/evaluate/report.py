@@ -1,0 +1,69 @@
+"""Writes results.json, tables.md and index.html from the rows, and knows whether they are of these rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from geco.data.objects import ObjectSource
+from geco.evaluate.page import page
+from geco.evaluate.rows import Rows, clean
+from geco.evaluate.settings import FILE as SETTINGS
+from geco.evaluate.summary import summarise
+from geco.evaluate.tables import tables
+from geco.files import atomic_write
+
+RESULTS, TABLES, PAGE = "results.json", "tables.md", "index.html"
+
+
+def write_report(folder: Path, rows: Rows, objects: Mapping[str, ObjectSource]) -> dict[str, Any]:
+    """Write the three files, results last, and return the results."""
+    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    common = settings["common"]
+    results = clean(
+        {
+            **summarise(folder, rows, settings, {key: source.category for key, source in objects.items()}),
+            "versions": common["versions"],
+            "settings": {
+                **{name: common[name] for name in ("protocol", "size", "variants", "mesh_light")},
+                "seeds": settings["seeds"],
+            },
+            "unavailable": settings.get("unavailable", {}),
+            "machine": machine(),
+            "rows_sha256": _rows_hash(rows.path),
+        }
+    )
+    atomic_write(folder / TABLES, tables(results).encode())
+    atomic_write(folder / PAGE, page(folder, results, list(rows), objects).encode())
+    atomic_write(folder / RESULTS, (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
+    return dict(results)
+
+
+def outputs_are_current(folder: Path, rows: Rows) -> bool:
+    """Whether the files are all there and were made from exactly these rows."""
+    try:
+        known = json.loads((folder / RESULTS).read_text(encoding="utf-8"))["rows_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return known == _rows_hash(rows.path) and (folder / TABLES).is_file() and (folder / PAGE).is_file()
+
+
+def machine() -> str:
+    """What timings were measured on, in a line."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        name = models[0] if models else name
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = os.environ.get("OMP_NUM_THREADS")
+    return f"{name}, {allowed} CPU(s)" + (f", OMP_NUM_THREADS={threads}" if threads else "")
+
+
+def _rows_hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes() if path.exists() else b"").hexdigest()

@@ -1,0 +1,223 @@
+"""A method's model in a process of its own, so that its time and its peak memory are its own and a crash is only its own."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geco.errors import ConfigError, GecoError
+from geco.evaluate.methods import Method
+from geco.mesh.types import Mesh
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One question: input picture (S, S, 4) uint8, seed, and views (6, V, V, 3) in [0, 1] to take instead of generated ones."""
+
+    picture: NDArray[np.uint8]
+    seed: int
+    views: Floats | None = None
+
+
+@dataclass
+class Outcome:
+    """What a method made of a picture.
+
+    Attributes:
+        views: (6, V, V, 3) in [0, 1], or None.
+        meshes: by variant; the reason as text where no mesh came out.
+        stages: seconds by variant and stage, "total" the sum: what ``geco run`` prints without loading and saving.
+        facts: what else was found out, by variant.
+        peak_mb: resident memory of the process at its highest so far; gpu_mb: CUDA's, None without.
+    """
+
+    views: Floats | None = None
+    meshes: dict[str, Mesh | str] = field(default_factory=dict)
+    stages: dict[str, dict[str, float]] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    peak_mb: float | None = None
+    gpu_mb: float | None = None
+
+
+class WorkerDied(Exception):
+    """The process ended without an answer (killed, or out of memory)."""
+
+
+class Worker:
+    """The parent's end. Entering starts the process and loads the model; leaving ends it.
+
+    Attributes:
+        facts: of the model, as the child told: view_size, rig, steps, guidance_scale, eta, load_seconds.
+
+    Raises:
+        GecoError: what loading the model raised. WorkerDied: the process ended.
+    """
+
+    def __init__(self, method: Method, variants: Sequence[str], device: str | None = None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, method, tuple(variants), device), daemon=True)
+        self._process.start()
+        theirs.close()  # so that the child's death is the end of the pipe
+        try:
+            self.facts: dict[str, Any] = self._receive()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def ask(self, job: Job) -> Outcome:
+        """One picture to what the method makes of it. Raises GecoError for a picture that it refuses, WorkerDied."""
+        try:
+            self._connection.send(job)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise WorkerDied(self._last_words()) from error
+        outcome: Outcome = self._receive()
+        return outcome
+
+    def close(self) -> None:
+        """End the process, at once where it is busy."""
+        self._connection.close()
+        self._process.join(timeout=2)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    def _receive(self) -> Any:
+        try:
+            kind, value = self._connection.recv()
+        except (EOFError, ConnectionResetError) as error:
+            raise WorkerDied(self._last_words()) from error
+        if kind == "error":
+            raise value
+        return value
+
+    def _last_words(self) -> str:
+        self._process.join(timeout=5)
+        code = self._process.exitcode
+        return (
+            f"its process was ended by signal {-code}" if code is not None and code < 0 else f"its process ended with code {code}"
+        )
+
+
+def serve(connection: Connection, method: Method, variants: tuple[str, ...], device: str | None) -> None:
+    """The child's loop: load, say so, answer jobs until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            runner = _Runner(method, variants, device)
+        except GecoError as error:
+            connection.send(("error", plain(error)))
+            return
+        connection.send(("ready", runner.facts))
+        while True:
+            job = connection.recv()
+            try:
+                connection.send(("done", runner.run(job)))
+            except GecoError as error:
+                connection.send(("error", plain(error)))
+
+
+def plain(error: GecoError) -> GecoError:
+    """The same message as an error that can be pickled, whatever arguments its type takes."""
+    return GecoError(error.problem, error.remedy)
+
+
+class _Runner:
+    def __init__(self, method: Method, variants: tuple[str, ...], device: str | None) -> None:
+        from geco.backend import Sampling
+        from geco.pipeline import GecoPipeline
+
+        start = time.perf_counter()
+        self.backend = GecoPipeline.from_pretrained(method.source, device).backend
+        seconds = time.perf_counter() - start
+        if method.teacher and self.backend.distilled:
+            raise ConfigError(
+                f"{method.source!r} makes views in one pass, so it is not the teacher that {method.name} asks for",
+                f"Give the teacher's folder: --methods {method.name}=FOLDER.",
+            )
+        own, card = self.backend.sampling, self.backend.card
+        self.sampling = None if method.steps is None else Sampling(method.steps, own.guidance_scale, 0.0)
+        self.variants, self.has_views = variants, bool(card.facts.get("views", True))
+        used = self.sampling or own
+        self.facts = {
+            "model": card.name,
+            "view_size": card.view_size or card.picture_size,
+            "rig": card.facts.get("rig") or "zero123plus-v1.2",
+            "sampling": {"steps": used.steps, "guidance_scale": used.guidance_scale, "eta": used.eta},
+            "resolution": card.resolution,
+            "texture_size": card.texture_size,
+            "licence": card.licence,
+            "load_seconds": seconds,
+        }
+
+    def run(self, job: Job) -> Outcome:
+        """As :meth:`geco.pipeline.GecoPipeline.samples`, once for all variants; each variant reconstructs anew, for its time."""
+        from geco.images import cut_out, load_picture, prepare
+        from geco.pipeline import PROJECTION_SIZE
+        from geco.surface_to_asset import AssetOptions, surface_to_asset
+        from geco.timing import Stopwatch
+
+        card = self.backend.card
+        shared = Stopwatch()
+        with shared.stage("picture"):
+            cut = cut_out(load_picture(job.picture))
+            condition = prepare(cut, card.picture_size, card.foreground_ratio, card.background)
+            detailed = condition.rgba(PROJECTION_SIZE)
+        views = job.views
+        if views is None:
+            with shared.stage("views"):
+                views = self.backend.generate(condition.rgb, [job.seed], self.sampling)[0]
+        outcome = Outcome(views if self.has_views else None)
+        for variant in self.variants:
+            options = AssetOptions(project=variant in ("projection", "finish"), fit=variant in ("outline", "finish"))
+            watch = Stopwatch()
+            try:
+                with watch.stage("reconstruct"):
+                    fields = self.backend.reconstruct(views, condition.rgb)
+                mesh, facts = surface_to_asset(fields, detailed, options, card.resolution, card.texture_size, watch)
+                outcome.meshes[variant], outcome.facts[variant] = mesh, facts
+            except GecoError as error:
+                outcome.meshes[variant], outcome.facts[variant] = str(error), {}
+            outcome.stages[variant] = watch.finish(shared.seconds)
+        outcome.peak_mb, outcome.gpu_mb = peak_memory()
+        return outcome
+
+
+def peak_memory() -> tuple[float | None, float | None]:
+    """Highest resident memory of this process and highest CUDA allocation, in MB (10^6 bytes); None where unknown."""
+    gpu = None
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        gpu = torch.cuda.max_memory_allocated() / 1e6
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Not ru_maxrss: Linux keeps the parent's through fork and exec.
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6, gpu
+    try:
+        import resource
+    except ImportError:
+        return None, gpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (peak if sys.platform == "darwin" else peak * 1024) / 1e6, gpu

@@ -1,0 +1,116 @@
+"""CLIP similarity of pictures: the cosine of CLIP's image embeddings (Radford et al. 2021, arXiv 2103.00020).
+
+For an image-to-3D result: the mean over its rendered views of the cosine with the INPUT picture's embedding. Default model
+ViT-L/14 at 224 px, the one of kiui's ``clip_sim`` script, which this field's papers use on rendered meshes; numbers of
+different CLIPs cannot be compared, so a table must name the model. Weights come from the hub or a folder; without them
+there is no number.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+from torch import Tensor
+
+from geco.errors import MissingExtraError, WeightsError
+from geco.weights import fetch_folder, is_hub_id, tensor_names
+
+CLIP_HUB_ID = "openai/clip-vit-large-patch14"
+CLIP_LICENCE = "MIT (code and weights of openai/CLIP; the model card advises research use)"
+# openai/CLIP's clip.py, also in every preprocessor_config.json of its hub repositories
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class ClipImages:
+    """CLIP's image tower.
+
+    Args:
+        source: a folder in transformers' format (config.json and model.safetensors of a whole CLIP or of its vision
+            part), or a hub id.
+        device: where it runs.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        WeightsError: the folder has no such model, or the hub's is neither cached nor reachable.
+    """
+
+    def __init__(self, source: str | os.PathLike[str] = CLIP_HUB_ID, device: torch.device | str = "cpu") -> None:
+        self.source = str(source)
+        self.device = torch.device(device)
+        self.model = _load(self.source).to(self.device).eval().requires_grad_(False)
+        self.size = int(self.model.config.image_size)
+
+    @torch.no_grad()
+    def embed(self, pictures: ArrayLike, batch: int = 8) -> NDArray[np.float32]:
+        """Embeddings of unit length.
+
+        Args:
+            pictures: (..., H, W, 3) in [0, 1] on white.
+
+        Returns:
+            (..., D) float32.
+        """
+        images = np.asarray(pictures, np.float32)
+        if images.ndim < 3 or images.shape[-1] != 3:
+            raise ValueError(f"CLIP takes pictures (..., H, W, 3), not shape {images.shape}")
+        flat = images.reshape(-1, *images.shape[-3:])
+        pieces = [
+            self.model(preprocess(flat[i : i + batch], self.size).to(self.device)).image_embeds for i in range(0, len(flat), batch)
+        ]
+        vectors = torch.cat(pieces).float()
+        return (vectors / vectors.norm(dim=-1, keepdim=True)).cpu().numpy().reshape(*images.shape[:-3], -1)
+
+    def similarity(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
+        """Cosine similarity in [-1, 1] of pictures (..., H, W, 3); leading dimensions and sizes broadcast; 1 for equal pictures."""
+        return np.sum(self.embed(a).astype(np.float64) * self.embed(b), axis=-1)
+
+
+def preprocess(pictures: NDArray[np.float32], size: int) -> Tensor:
+    """CLIP's own preparation: 8-bit, shorter side to ``size`` with Pillow's bicubic, centre crop, normalised.
+
+    Args:
+        pictures: (N, H, W, 3) in [0, 1].
+
+    Returns:
+        (N, 3, size, size) float32.
+    """
+    levels = np.round(np.clip(pictures, 0, 1) * 255).astype(np.uint8)
+    height, width = pictures.shape[1:3]
+    shorter = min(height, width)
+    scaled = (max(size, size * width // shorter), max(size, size * height // shorter))
+    left, top = (scaled[0] - size) // 2, (scaled[1] - size) // 2
+    box = (left, top, left + size, top + size)
+    resized = [np.asarray(Image.fromarray(picture).resize(scaled, Image.Resampling.BICUBIC).crop(box)) for picture in levels]
+    values = (np.stack(resized).astype(np.float32) / 255 - np.array(CLIP_MEAN, np.float32)) / np.array(CLIP_STD, np.float32)
+    return torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))
+
+
+def _load(source: str) -> Any:
+    try:
+        from transformers import CLIPVisionModelWithProjection
+    except ImportError as error:
+        raise MissingExtraError("transformers", "torch", "CLIP similarity") from error
+    folder = Path(source)
+    if is_hub_id(source):
+        folder = fetch_folder(source, ["config.json", "model.safetensors"], CLIP_LICENCE)
+    remedy = f"Give a folder with its config.json and model.safetensors: hf download {CLIP_HUB_ID} --local-dir DIR."
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise WeightsError(f"{source} has no {name}, so it is no CLIP", remedy)
+    tensor_names(folder / "model.safetensors")  # a truncated file has our error, not safetensors'
+    try:
+        loaded: Any = CLIPVisionModelWithProjection.from_pretrained(folder, output_loading_info=True, use_safetensors=True)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise WeightsError(f"{source} cannot be read as a CLIP: {error}", remedy) from error
+    model, report = loaded
+    # transformers fills what a file lacks with random numbers and only warns
+    if missing := sorted(report["missing_keys"]):
+        raise WeightsError(f"{source} lacks {missing[0]!r} and {len(missing) - 1} more of CLIP's image tower", remedy)
+    return model

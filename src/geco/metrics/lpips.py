@@ -1,0 +1,224 @@
+"""LPIPS (Zhang et al. 2018, arXiv 1801.03924) with our own VGG16 and AlexNet trunks, so that torchvision is not needed.
+
+distance(a, b) = sum over five layers of the spatial mean of the 1x1 linear head of (fa - fb)^2, where f are the layer's
+features scaled to unit length at every pixel (equation 1 of the paper; version 0.1 of the authors' ``lpips`` package).
+The linear heads are part of this package (assets/lpips, BSD-2-Clause, the authors'); the trunks are torchvision's
+ImageNet weights, which are fetched, or read from a folder. Without them there is no LPIPS: nothing is substituted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from geco.errors import ConfigError, WeightsError
+from geco.public_weights.ckpt import check_state, read_torch_file
+from geco.weights import fetch_file, read_safetensors
+
+HEADS = Path(__file__).parent.parent / "assets" / "lpips"
+# The authors' scaling layer for inputs in [-1, 1]: about torchvision's ImageNet mean and deviation, 2 mean - 1 and 2 deviation.
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+TINY = 1e-20  # under the root: the authors add 1e-10 to the length instead, which has no gradient where all features are 0
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """A convolutional network up to its fifth stage.
+
+    Attributes:
+        layers: torchvision's ``features``: (channels in, out, kernel, stride, padding) of a convolution with ReLU, or
+            (kernel, stride) of a max pool.
+        taps: index in ``features`` (ReLUs counted) of the five layers that are compared.
+        smallest: pixels a side below which the last layer has none left.
+        names: beginnings of file names that hold these weights, tried in this order.
+        advice: where the weights come from, for error messages.
+    """
+
+    layers: tuple[tuple[int, ...], ...]
+    taps: tuple[int, ...]
+    smallest: int
+    names: tuple[str, ...]
+    advice: str
+
+
+_POOL = (2, 2)
+VGG_HUB_ID = "timm/vgg16.tv_in1k"  # torchvision's VGG16_Weights.IMAGENET1K_V1 as safetensors, same names; BSD-3-Clause
+ALEX_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"  # torchvision's AlexNet_Weights.IMAGENET1K_V1
+TRUNKS = {
+    # Simonyan and Zisserman 2015, configuration D; compared after relu1_2, 2_2, 3_3, 4_3 and 5_3
+    "vgg": Trunk(
+        layers=(
+            *((3, 64, 3, 1, 1), (64, 64, 3, 1, 1), _POOL, (64, 128, 3, 1, 1), (128, 128, 3, 1, 1), _POOL),
+            *((128, 256, 3, 1, 1), (256, 256, 3, 1, 1), (256, 256, 3, 1, 1), _POOL),
+            *((256, 512, 3, 1, 1), (512, 512, 3, 1, 1), (512, 512, 3, 1, 1), _POOL),
+            *((512, 512, 3, 1, 1), (512, 512, 3, 1, 1), (512, 512, 3, 1, 1)),
+        ),
+        taps=(3, 8, 15, 22, 29),
+        smallest=16,
+        names=("vgg16", "model"),
+        advice=f"hf download {VGG_HUB_ID} model.safetensors --local-dir DIR (528 MB, BSD-3-Clause)",
+    ),
+    # Krizhevsky 2014 (arXiv 1404.5997), torchvision's AlexNet; compared after each of its five ReLUs
+    "alex": Trunk(
+        layers=(
+            *((3, 64, 11, 4, 2), (3, 2), (64, 192, 5, 1, 2), (3, 2)),
+            *((192, 384, 3, 1, 1), (384, 256, 3, 1, 1), (256, 256, 3, 1, 1)),
+        ),
+        taps=(1, 4, 7, 9, 11),
+        smallest=31,
+        names=("alexnet",),
+        advice=f"{ALEX_URL} into DIR (233 MB, BSD-3-Clause)",
+    ),
+}
+
+
+class Lpips(nn.Module):
+    """The distance for one trunk. Differentiable in the pictures; its own weights are frozen.
+
+    Args:
+        kind: "vgg" (the paper tables of this field) or "alex" (the authors' advice for comparing pictures).
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, kind: str = "vgg") -> None:
+        super().__init__()
+        self.trunk = trunk_of(kind)
+        self.features = _features(self.trunk)
+        channels = [layer.out_channels for layer in self.features if isinstance(layer, nn.Conv2d)]
+        relus = [index for index, layer in enumerate(self.features) if isinstance(layer, nn.ReLU)]
+        self.heads = nn.ParameterList([torch.zeros(channels[relus.index(tap)]) for tap in self.trunk.taps])
+        self.register_buffer("shift", torch.tensor(SHIFT)[:, None, None], persistent=False)
+        self.register_buffer("scale", torch.tensor(SCALE)[:, None, None], persistent=False)
+        self.requires_grad_(False)
+        self.eval()
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Distances of pairs of pictures.
+
+        Args:
+            a, b: (N, 3, H, W) in [0, 1]; scaled to [-1, 1] here, then by SHIFT and SCALE. Not resized.
+
+        Returns:
+            (N,) float32, at least 0.
+        """
+        if a.shape != b.shape or a.ndim != 4 or min(a.shape[-2:]) < self.trunk.smallest:
+            need = f"equal shapes (N, 3, H, W) of at least {self.trunk.smallest} px"
+            raise ValueError(f"LPIPS compares {need}, not {tuple(a.shape)} and {tuple(b.shape)}")
+        total = torch.zeros(len(a), device=a.device)
+        for head, first, second in zip(self.heads, self.layers(a), self.layers(b)):
+            weighted = (_unit(first) - _unit(second)).square() * head[:, None, None]
+            total = total + weighted.sum(1).mean((-2, -1))
+        return total
+
+    def layers(self, pictures: Tensor) -> Iterable[Tensor]:
+        """Features of the five layers, (N, C, h, w) each, for pictures (N, 3, H, W) in [0, 1]."""
+        x = (pictures * 2 - 1 - self.shift) / self.scale
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self.trunk.taps:
+                yield x
+
+    @torch.no_grad()
+    def distance(self, a: ArrayLike, b: ArrayLike, batch: int = 8) -> NDArray[np.float64]:
+        """Distances of numpy pictures (..., H, W, 3) in [0, 1]; shape = the leading dimensions."""
+        first, second = np.asarray(a, np.float32), np.asarray(b, np.float32)
+        if first.shape != second.shape or first.ndim < 3:
+            raise ValueError(f"pictures of shapes {first.shape} and {second.shape} cannot be compared")
+        pair = [torch.from_numpy(np.ascontiguousarray(p.reshape(-1, *p.shape[-3:]).transpose(0, 3, 1, 2))) for p in (first, second)]
+        pieces = [self(x.to(self.shift.device), y.to(self.shift.device)).cpu() for x, y in zip(*(p.split(batch) for p in pair))]
+        return torch.cat(pieces).double().numpy().reshape(first.shape[:-3])
+
+
+def load_lpips(kind: str = "vgg", folder: str | os.PathLike[str] | None = None, device: torch.device | str = "cpu") -> Lpips:
+    """LPIPS with its weights.
+
+    Args:
+        kind: "vgg" or "alex".
+        folder: where the trunk's file lies: torchvision's state dictionary as ``vgg16*.safetensors|pth|pt|bin``
+            (``alexnet*``), or the hub's ``model.safetensors``; a path of the file itself will do. None: from the cache,
+            else fetched (VGG16 from the hub's timm/vgg16.tv_in1k, AlexNet from download.pytorch.org).
+
+    Raises:
+        ConfigError: no such kind.
+        WeightsError: no file in the folder, a file of another network, or nothing cached and no network.
+    """
+    model = Lpips(kind)
+    path = fetch_trunk(kind) if folder is None else find_trunk(kind, Path(folder))
+    state = {f"features.{key}": value for key, value in model.features.state_dict().items()}
+    found = _read_features(path)
+    check_state(found, state, path)
+    model.features.load_state_dict({key.removeprefix("features."): value for key, value in found.items()})
+    heads = read_safetensors(HEADS / f"{kind}.safetensors")
+    for index, head in enumerate(model.heads):
+        head.copy_(heads[f"lin{index}.model.1.weight"].reshape(-1))
+    return model.to(device)
+
+
+def trunk_of(kind: str) -> Trunk:
+    """The trunk of that name; ConfigError for another."""
+    if kind not in TRUNKS:
+        raise ConfigError(f"LPIPS has no trunk {kind!r}", f"Known: {', '.join(TRUNKS)}.")
+    return TRUNKS[kind]
+
+
+def find_trunk(kind: str, folder: Path) -> Path:
+    """The file of a trunk's weights in a folder (or the file itself); WeightsError naming what was looked for."""
+    trunk = trunk_of(kind)
+    if folder.is_file():
+        return folder
+    for name in trunk.names:
+        for suffix in ("safetensors", "pth", "pt", "bin"):
+            if matches := sorted(folder.glob(f"{name}*.{suffix}")):
+                return matches[0]
+    raise WeightsError(f"no weights of LPIPS's {kind} trunk ({', '.join(trunk.names)}*) in {folder}", f"Get them: {trunk.advice}.")
+
+
+def fetch_trunk(kind: str) -> Path:
+    """The trunk's weights from the cache or the network; WeightsError when neither has them."""
+    trunk = trunk_of(kind)
+    if kind == "vgg":
+        return fetch_file(VGG_HUB_ID, "model.safetensors", "BSD-3-Clause")
+    path = Path(torch.hub.get_dir()) / "checkpoints" / ALEX_URL.rsplit("/", 1)[1]
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(ALEX_URL, str(path), hash_prefix="7be5be79", progress=False)
+        except (OSError, RuntimeError) as error:  # no network; a file with another hash
+            raise WeightsError(f"cannot fetch {ALEX_URL}: {error}", f"Get it elsewhere: {trunk.advice}.") from error
+    return path
+
+
+def _read_features(path: Path) -> dict[str, Tensor]:
+    # Only the convolutions are read: the classifier is nine tenths of VGG16's file.
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, framework="pt") as file:
+                return {key: file.get_tensor(key) for key in file.keys() if key.startswith("features.")}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"weights file {path} is truncated or damaged: {error}", "Download it again.") from error
+    return {key: value for key, value in read_torch_file(path).items() if key.startswith("features.") and isinstance(value, Tensor)}
+
+
+def _features(trunk: Trunk) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for layer in trunk.layers:
+        if len(layer) == 2:
+            layers.append(nn.MaxPool2d(*layer))
+        else:
+            channels, out, kernel, stride, padding = layer
+            layers += [nn.Conv2d(channels, out, kernel, stride, padding), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def _unit(features: Tensor) -> Tensor:
+    return features / (features.square().sum(1, keepdim=True) + TINY).sqrt()

@@ -1,0 +1,506 @@
+"""Objects that lie: each is refused with its own reason, and in little memory."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import stat
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from geco.data.objects import Limits, ObjectError, load_object
+from geco.errors import OutputError
+from tests.data.glb import GlbWriter, box
+
+NAN, INF = float("nan"), float("inf")
+
+
+def reason(path: Path, limits: Limits | None = None) -> str:
+    """Why a file is refused; the message names the file and says more than a word."""
+    with pytest.raises(ObjectError) as caught:
+        load_object(path, limits)
+    assert path.name in caught.value.problem and len(caught.value.problem) > len(path.name) + 8
+    return str(caught.value.reason)
+
+
+def good(**node: Any) -> GlbWriter:
+    """A red box; its accessors are 0 = positions, 1 = indices."""
+    writer = GlbWriter()
+    writer.mesh(*box(), material=writer.material(factor=[1.0, 0, 0, 1]), **node)
+    return writer
+
+
+def chain(length: int) -> dict[str, Any]:
+    nodes: list[dict[str, Any]] = [{"children": [index + 1]} for index in range(length)] + [{"mesh": 0}]
+    return {"nodes": nodes, "scenes": [{"nodes": [0]}]}
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    """2 ** levels walks through few nodes."""
+    nodes: list[dict[str, Any]] = [{"children": [index + 1, index + 1]} for index in range(levels)] + [{"mesh": 0}]
+    return {"nodes": nodes, "scenes": [{"nodes": [0]}]}
+
+
+DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
+    "cycle": ({"nodes": [{"mesh": 0, "children": [0]}]}, "broken"),
+    "long cycle": ({"nodes": [{"mesh": 0, "children": [1]}, {"children": [2]}, {"children": [0]}]}, "broken"),
+    "two parents": (doubling(60), "broken"),
+    "deep": (chain(50_000), "too-large"),
+    "nodes are no list": ({"nodes": {"a": 3}}, "broken"),
+    "no such mesh": ({"nodes": [{"mesh": 7}]}, "broken"),
+    "negative mesh": ({"nodes": [{"mesh": -1}]}, "broken"),
+    "nan matrix": ({"nodes": [{"mesh": 0, "matrix": [NAN] * 16}]}, "not-finite"),
+    "infinite scale": ({"nodes": [{"mesh": 0, "scale": [INF, 1, 1]}]}, "not-finite"),
+    "overflowing scale": ({"nodes": [{"mesh": 0, "scale": [1e300, 1e300, 1e300]}]}, "not-finite"),
+    "flattened to a point": ({"nodes": [{"mesh": 0, "scale": [0, 0, 0]}]}, "no-extent"),
+    "short matrix": ({"nodes": [{"mesh": 0, "matrix": [1, 2]}]}, "broken"),
+    "no scene nodes": ({"scenes": [{"nodes": []}]}, "empty"),
+    "draco": ({"extensionsRequired": ["KHR_draco_mesh_compression"]}, "unsupported"),
+    "meshopt": ({"extensionsRequired": ["EXT_meshopt_compression"]}, "unsupported"),
+    "version 1": ({"asset": {"version": "1.0"}}, "unsupported"),
+    "nan colour": ({"materials": [{"pbrMetallicRoughness": {"baseColorFactor": [NAN, 0, 0, 1]}}]}, "not-finite"),
+    "no colour": ({"materials": [{}]}, "untextured"),
+    "no skin": ({"nodes": [{"mesh": 0, "skin": -3}]}, "broken"),
+}
+
+
+@pytest.mark.parametrize("case", DOCUMENTS)
+def test_documents_that_lie(tmp_path: Path, case: str) -> None:
+    writer = good()
+    changes, expected = DOCUMENTS[case]
+    writer.document.update(changes)
+    assert reason(writer.save(tmp_path / "bad.glb")) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "index", "field", "value", "expected"),
+    [
+        ("accessors", 0, "count", 2**31, "too-many-faces"),
+        ("accessors", 1, "count", 30_000_003, "too-many-faces"),
+        ("accessors", 0, "count", -5, "broken"),
+        ("accessors", 0, "count", 4, "broken"),  # indices beyond the vertices
+        ("accessors", 0, "count", 9, "broken"),  # one element more than the view holds
+        ("accessors", 0, "count", "8", "broken"),
+        ("accessors", 0, "byteOffset", 10**12, "broken"),
+        ("accessors", 0, "type", "VEC2", "broken"),
+        ("accessors", 0, "componentType", 1, "broken"),
+        ("bufferViews", 0, "byteLength", 10**9, "broken"),
+        ("bufferViews", 0, "byteOffset", -8, "broken"),
+        ("bufferViews", 0, "byteStride", 10**9, "broken"),
+        ("bufferViews", 0, "buffer", 3, "broken"),
+    ],
+)
+def test_counts_and_offsets_that_lie(tmp_path: Path, kind: str, index: int, field: str, value: Any, expected: str) -> None:
+    writer = good()
+    writer.document[kind][index][field] = value
+    assert reason(writer.save(tmp_path / "bad.glb")) == expected
+
+
+def test_instances_count_as_faces(tmp_path: Path) -> None:
+    writer = good()
+    writer.document.update(nodes=[{"mesh": 0}] * 100, scenes=[{"nodes": list(range(100))}])
+    path = writer.save(tmp_path / "many.glb")
+    assert len(load_object(path, Limits(faces=1200)).faces) == 1200
+    assert reason(path, Limits(faces=1199)) == "too-many-faces"
+    assert reason(path, Limits(nodes=99)) == "too-large"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda data: b"", "broken"),
+        (lambda data: data[:7], "broken"),
+        (lambda data: b"PK\3\4" + bytes(100), "broken"),
+        (lambda data: data[:-40], "broken"),
+        (lambda data: data[:8] + struct.pack("<I", len(data) + 10**6) + data[12:], "broken"),  # says to be longer than it is
+        (lambda data: data[:8] + struct.pack("<I", 0xFFFFFFFF) + data[12:], "broken"),
+        (lambda data: data[:8] + struct.pack("<I", len(data) - 40) + data[12:], "broken"),  # says to be shorter than its chunks
+        (lambda data: data[:12] + struct.pack("<I", 2**31) + data[16:], "broken"),
+        (lambda data: data[:4] + struct.pack("<I", 1) + data[8:], "unsupported"),
+        (lambda data: data[:20] + b"[" * (len(data) - 20), "broken"),
+    ],
+)
+def test_containers_that_lie(tmp_path: Path, change: Callable[[bytes], bytes], expected: str) -> None:
+    path = tmp_path / "bad.glb"
+    path.write_bytes(change(good().encode()))
+    assert reason(path) == expected
+
+
+@pytest.mark.parametrize("which", ["vertices", "uvs", "infinite"])
+def test_numbers_that_are_not_finite(tmp_path: Path, which: str) -> None:
+    writer = GlbWriter()
+    vertices, faces = box()
+    uvs = np.zeros((8, 2))
+    if which == "uvs":
+        uvs[3] = np.nan
+    else:
+        vertices[3] = np.nan if which == "vertices" else np.inf
+    material = writer.material(writer.texture(np.zeros((1, 1, 3), np.uint8)))
+    writer.mesh(vertices, faces, uvs=uvs, material=material)
+    assert reason(writer.save(tmp_path / "bad.glb")) == "not-finite"
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("../outside.png", "unsafe-path"),
+        ("%2e%2e/outside.png", "unsafe-path"),
+        ("..\\outside.png", "unsafe-path"),
+        ("/etc/passwd", "unsafe-path"),
+        ("C:\\outside.png", "unsafe-path"),
+        ("file:///etc/passwd", "unsupported"),
+        ("http://example.com/a.png", "unsupported"),
+        ("link.png", "unsafe-path"),
+        ("missing.png", "missing"),
+        ("text.png", "unsupported"),
+        ("data:image/png,abc", "unsupported"),
+        ("data:image/png;base64,abc", "broken"),
+    ],
+)
+def test_files_outside_the_folder_are_not_read(tmp_path: Path, uri: str, expected: str) -> None:
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    (tmp_path / "outside.png").write_bytes(one_bit_png(1))
+    (folder / "link.png").symlink_to(tmp_path / "outside.png")
+    (folder / "text.png").write_text("%!PS-Adobe-3.0 EPSF-3.0")
+    writer = GlbWriter()
+    writer.document.update(images=[{"uri": uri}], textures=[{"source": 0}])
+    writer.mesh(*box(), material=writer.material(0))
+    assert reason(writer.save(folder / "bad.glb")) == expected
+    if not uri.startswith(("data:", "http:", "file:")) and "%" not in uri:
+        (folder / "bad.mtl").write_text(f"newmtl m\nmap_Kd {uri}\n")
+        (folder / "bad.obj").write_text("mtllib bad.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl m\nf 1 2 3\n")
+        assert reason(folder / "bad.obj") == expected
+
+
+def one_bit_png(side: int) -> bytes:
+    """A valid, whole PNG of one bit a pixel: 30,000 x 30,000 of them are 110 kB."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    rows = zlib.compressobj(1)
+    row = bytes(1 + (side + 7) // 8)
+    body = b"".join(rows.compress(row * 1000) for _ in range(side // 1000)) + rows.compress(row * (side % 1000)) + rows.flush()
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        (chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)), chunk(b"IDAT", body), chunk(b"IEND", b""))
+    )
+
+
+@pytest.mark.parametrize("cut", [10, 30, 60])
+def test_broken_textures(tmp_path: Path, cut: int) -> None:
+    (tmp_path / "a.png").write_bytes(one_bit_png(300)[:cut])
+    writer = GlbWriter()
+    writer.document.update(images=[{"uri": "a.png"}], textures=[{"source": 0}])
+    writer.mesh(*box(), material=writer.material(0))
+    assert reason(writer.save(tmp_path / "bad.glb")) in ("broken", "unsupported")
+
+
+def test_many_pictures_count_together(tmp_path: Path) -> None:
+    writer = GlbWriter()
+    for index in range(3):
+        writer.mesh(*box(), material=writer.material(writer.texture(np.full((10, 10, 3), index, np.uint8))))
+    path = writer.save(tmp_path / "three.glb")
+    load_object(path, Limits(texture_pixels_total=300))
+    assert reason(path, Limits(texture_pixels_total=299)) == "texture-too-large"
+    assert reason(path, Limits(texture_pixels=99)) == "texture-too-large"
+
+
+def test_json_bombs(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.gltf"
+    path.write_bytes(b'{"asset":{"version":"2.0"},"a":[' + b"0," * 1_100_000 + b"0]}")
+    assert reason(path) == "too-large"
+    path.write_bytes(b"[" * 100_000)
+    assert reason(path) == "broken"
+    path.write_bytes(b'{"asset":"' + b"x" * 5000 + b'"}')
+    assert reason(path, Limits(json_bytes=4000)) == "too-large"
+    assert reason(path, Limits(file_bytes=4000)) == "too-large"
+
+
+BOX_OBJ = "v 0 0 0 1 0 0\nv 1 0 0 1 0 0\nv 0 1 0 1 0 0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (BOX_OBJ + "f 1 2 4\n", "broken"),
+        (BOX_OBJ + "f 1 2 0\n", "broken"),
+        (BOX_OBJ + "f 1 2 -4\n", "broken"),
+        (BOX_OBJ + "f 1/1 2/1 3/1\n", "broken"),
+        (BOX_OBJ + "f 1 2 99999999999\n", "broken"),
+        (BOX_OBJ + "f 1 2 x\n", "broken"),
+        (BOX_OBJ + "f\n", "broken"),
+        (BOX_OBJ + "f 1 2\n", "empty"),
+        (BOX_OBJ, "empty"),
+        ("", "empty"),
+        ("v 1 2\n", "broken"),
+        ("v nan 0 0 1 0 0\n" + BOX_OBJ + "f 1 2 3\n", "not-finite"),
+        ("v 1e999 0 0 1 0 0\n" + BOX_OBJ + "f 1 2 3\n", "not-finite"),
+        ("v 1e300 0 0 1 0 0\n" + BOX_OBJ + "f 1 2 3\n", "not-finite"),
+        ("v 0 0 0 1 1 1\n" * 3 + "f 1 2 3\n", "no-extent"),
+        ("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "untextured"),
+        ("mtllib gone.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "untextured"),
+        ("mtllib ../a.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "unsafe-path"),
+        (BOX_OBJ + "f" + " 1" * 600_000, "too-large"),  # one line of more than a MiB
+        (BOX_OBJ + "f 1 2 3\n" * 41, "too-many-faces"),
+        (BOX_OBJ + "f" + " 1 2 3" * 20 + "\n", "too-many-faces"),
+        (BOX_OBJ * 200 + "f 1 2 3\n", "too-large"),
+    ],
+)
+def test_obj_files_that_lie(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "bad.obj").write_text(text)
+    assert reason(tmp_path / "bad.obj", Limits(faces=40)) == expected
+
+
+PLY = "ply\nformat ascii 1.0\nelement vertex {v}\nproperty float x\nproperty float y\nproperty float z\nelement face {f}\n"
+PLY += "property list uchar int vertex_indices\nend_header\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.ply", b"", "broken"),
+        ("a.ply", b"ply\nformat", "broken"),
+        ("a.ply", PLY.format(v=3, f=10**7).encode(), "too-many-faces"),
+        ("a.ply", PLY.format(v=10**9, f=1).encode(), "too-large"),
+        ("a.ply", PLY.format(v=10**6, f=10**6).encode() + b"0 0 0\n", "broken"),
+        ("a.ply", PLY.format(v=3, f=1).encode() + b"0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n", "broken"),
+        ("a.ply", PLY.format(v=3, f=-1).encode(), "broken"),
+        ("a.ply", PLY.format(v=3, f=0).encode() + b"0 0 0\n1 0 0\n0 1 0\n", "empty"),
+        ("a.ply", PLY.format(v=3, f=1).encode() + b"0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n", "untextured"),
+        ("a.stl", b"", "broken"),
+        ("a.stl", bytes(80) + struct.pack("<I", 10**6), "broken"),
+        ("a.stl", bytes(84), "empty"),
+        ("a.stl", bytes(80) + struct.pack("<I", 1) + struct.pack("<12fH", *[0] * 3, 0, 0, 0, 1, 0, 0, NAN, 1, 0, 0), "untextured"),
+        ("a.stl", b"solid x\nfacet normal 0 0 1\nouter loop\nvertex 0 0", "broken"),
+        ("a.blend", b"BLENDER", "unsupported"),
+    ],
+)
+def test_other_files_that_lie(tmp_path: Path, name: str, data: bytes, expected: str) -> None:
+    pytest.importorskip("trimesh")
+    (tmp_path / name).write_bytes(data)
+    assert reason(tmp_path / name) == expected
+
+
+def test_nan_in_an_stl(tmp_path: Path) -> None:
+    pytest.importorskip("trimesh")
+    record = struct.pack("<12fH", *[0] * 3, 0, 0, 0, 1, 0, 0, NAN, 1, 0, 0)
+    (tmp_path / "a.stl").write_bytes(bytes(80) + struct.pack("<I", 1) + record)
+    assert reason(tmp_path / "a.stl", Limits(allow_untextured=True)) in ("not-finite", "empty")
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    assert reason(tmp_path / "gone.glb") == "missing"
+    (tmp_path / "folder.glb").mkdir()
+    assert reason(tmp_path / "folder.glb") == "missing"
+
+
+def packed(path: Path, entries: dict[str, bytes], **changes: Any) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries.items():
+            entry = zipfile.ZipInfo(name)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            for field, value in changes.items():
+                setattr(entry, field, value)
+            archive.writestr(entry, data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["../a.glb"], "unsafe-archive"),
+        (["x/../../a.glb", "b.glb"], "unsafe-archive"),
+        (["/tmp/a.glb"], "unsafe-archive"),
+        (["C:/a.glb"], "unsafe-archive"),
+        (["..\\a.glb"], "unsafe-archive"),
+        (["a.glb", "b.obj"], "several-objects"),
+        (["readme.txt"], "empty"),
+        (["inner.zip"], "empty"),
+        (["__MACOSX/a.glb", ".hidden/b.glb"], "empty"),
+        (["a.glb", "a.glb/b.txt"], "broken"),
+        ([], "empty"),
+    ],
+)
+def test_archives_that_lie(tmp_path: Path, names: list[str], expected: str) -> None:
+    path = packed(tmp_path / "bad.zip", dict.fromkeys(names, good().encode()))
+    assert reason(path) == expected
+    assert sorted(each.name for each in tmp_path.rglob("*")) == ["bad.zip"]
+    assert not (tmp_path.parent / "a.glb").exists()
+
+
+def test_archives_with_links_and_locks(tmp_path: Path) -> None:
+    link = packed(tmp_path / "link.zip", {"a.glb": b"/etc/passwd"}, create_system=3, external_attr=(stat.S_IFLNK | 0o777) << 16)
+    assert reason(link) == "unsafe-archive"
+    locked = bytearray(packed(tmp_path / "locked.zip", {"a.glb": good().encode()}).read_bytes())
+    locked[locked.index(b"PK\1\2") + 8] |= 1
+    (tmp_path / "locked.zip").write_bytes(locked)
+    assert reason(tmp_path / "locked.zip") == "unsupported"
+    strange = packed(tmp_path / "strange.zip", {"a.glb": good().encode()}).read_bytes().replace(b"\x08\0", b"\x63\0")
+    (tmp_path / "strange.zip").write_bytes(strange)
+    assert reason(tmp_path / "strange.zip") == "broken"
+    (tmp_path / "cut.zip").write_bytes(packed(tmp_path / "whole.zip", {"a.glb": good().encode()}).read_bytes()[:-30])
+    assert reason(tmp_path / "cut.zip") == "broken"
+
+
+def test_zip_bombs(tmp_path: Path) -> None:
+    limits = Limits(archive_bytes=1 << 20, archive_files=50)
+    bomb = packed(tmp_path / "bomb.zip", {"a.glb": bytes(2 << 20)})
+    assert bomb.stat().st_size < 1 << 14
+    assert reason(bomb, limits) == "unsafe-archive"
+    data = bytearray(bomb.read_bytes())  # the directory and the entry itself now say 100 bytes
+    struct.pack_into("<I", data, data.index(b"PK\1\2") + 24, 100)
+    struct.pack_into("<I", data, 22, 100)
+    bomb.write_bytes(data)
+    assert reason(bomb, limits) in ("unsafe-archive", "broken")
+    crowd = packed(tmp_path / "crowd.zip", {f"{index}.txt": b"" for index in range(51)})
+    assert reason(crowd, limits) == "unsafe-archive"
+
+
+# Peak memory beyond an interpreter with the readers loaded, in MiB, measured in a process of its own. Read from /proc, because
+# getrusage's ru_maxrss of a child begins at the size of the process that started it, and would show nothing.
+PROBE = """
+import sys
+from geco.data.objects import Limits, ObjectError, load_object
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+before = peak()
+try:
+    load_object(sys.argv[1], Limits(faces=int(sys.argv[2])))
+    said = "loaded"
+except ObjectError as error:
+    said = error.reason
+print(said, (peak() - before) // 1024)
+"""
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+
+
+def probe(path: Path, faces: int = Limits().faces) -> tuple[str, int]:
+    command = [sys.executable, "-c", PROBE, str(path), str(faces)]
+    said, mebibytes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return said, int(mebibytes)
+
+
+def million_face_glb(path: Path, faces: int = 10_000_000) -> None:
+    vertices = faces // 2 + 2
+    writer = good()
+    binary = 12 * vertices + 12 * faces  # float positions and 32-bit indices, all zero
+    writer.document["accessors"] = [
+        {"bufferView": 0, "componentType": 5126, "count": vertices, "type": "VEC3"},
+        {"bufferView": 1, "componentType": 5125, "count": 3 * faces, "type": "SCALAR"},
+    ]
+    writer.document["bufferViews"] = [
+        {"buffer": 0, "byteOffset": 0, "byteLength": 12 * vertices},
+        {"buffer": 0, "byteOffset": 12 * vertices, "byteLength": 12 * faces},
+    ]
+    writer.document["buffers"] = [{"byteLength": binary}]
+    text = json.dumps(writer.document).encode()
+    text += b" " * (-len(text) % 4)
+    with path.open("wb") as file:
+        file.write(struct.pack("<4sIII4s", b"glTF", 2, 28 + len(text) + binary, len(text), b"JSON") + text)
+        file.write(struct.pack("<I4s", binary, b"BIN\0"))
+        file.truncate(28 + len(text) + binary)
+
+
+def million_face_obj(path: Path) -> None:
+    with path.open("w") as file:
+        file.write(BOX_OBJ)
+        for _ in range(100):
+            file.write("f 1 2 3\n" * 100_000)
+
+
+def million_face_stl(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(bytes(80) + struct.pack("<I", 10_000_000))
+        file.truncate(84 + 50 * 10_000_000)
+
+
+def million_face_ply(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(PLY.format(v=5_000_002, f=10_000_000).replace("ascii", "binary_little_endian").encode())
+        file.truncate(12 * 5_000_002 + 13 * 10_000_000 + 300)
+
+
+def huge_texture_glb(path: Path) -> None:
+    writer = GlbWriter()
+    writer.document.update(images=[{"bufferView": writer.view(one_bit_png(30_000))}], textures=[{"source": 0}])
+    writer.mesh(*box(), material=writer.material(0))
+    writer.save(path)
+
+
+def huge_texture_obj(path: Path) -> None:
+    (path.parent / "a.png").write_bytes(one_bit_png(30_000))
+    (path.parent / "a.mtl").write_text("newmtl m\nmap_Kd a.png\n")
+    path.write_text("mtllib a.mtl\nusemtl m\n" + BOX_OBJ + "f 1 2 3\n")
+
+
+def json_bomb(path: Path) -> None:
+    path.write_bytes(b'{"a":[' + b"[]," * (20 << 20) + b"0]}")
+
+
+def zip_bomb(path: Path) -> None:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("a.glb", "w", force_zip64=True) as entry,
+    ):
+        for _ in range(1100):
+            entry.write(bytes(1 << 20))
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("name", "make", "expected", "allowed"),
+    [
+        ("faces.glb", million_face_glb, "too-many-faces", 16),
+        ("faces.obj", million_face_obj, "too-many-faces", 16),
+        ("faces.stl", million_face_stl, "too-many-faces", 16),
+        ("faces.ply", million_face_ply, "too-many-faces", 16),
+        ("texture.glb", huge_texture_glb, "texture-too-large", 24),
+        ("texture.obj", huge_texture_obj, "texture-too-large", 24),
+        ("bomb.gltf", json_bomb, "too-large", 96),
+        ("bomb.zip", zip_bomb, "unsafe-archive", 16),
+    ],
+)
+def test_refusing_takes_little_memory(tmp_path: Path, name: str, make: Callable[[Path], None], expected: str, allowed: int) -> None:
+    make(tmp_path / name)
+    said, mebibytes = probe(tmp_path / name)
+    assert said == expected
+    assert mebibytes <= allowed
+
+
+@needs_proc
+def test_the_measurement_sees_what_a_refusal_saves(tmp_path: Path) -> None:
+    million_face_glb(tmp_path / "faces.glb", faces=1_000_000)
+    assert probe(tmp_path / "faces.glb", faces=999_999)[1] < 8
+    said, mebibytes = probe(tmp_path / "faces.glb")
+    assert said == "no-extent"  # read in full this time, to find that all its vertices are one
+    assert mebibytes > 36  # twice the file
+
+
+def test_the_huge_png_is_a_real_one() -> None:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(one_bit_png(3000))) as picture:
+        picture.load()
+        assert picture.size == (3000, 3000)
+
+
+def test_a_full_disk_is_not_the_objects_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any, **options: Any) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = packed(tmp_path / "good.zip", {"a.glb": good().encode()})
+    assert len(load_object(path).faces) == 12
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(OutputError, match="No space left"):
+        load_object(path)

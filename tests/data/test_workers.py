@@ -1,0 +1,132 @@
+"""The pool: jobs that crash, hang, eat memory or raise cost only themselves, and nobody outlives the parent."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geco.data.objects import ObjectError, Reason
+from geco.data.workers import Bounds, Workers
+from geco.errors import ConfigError, OutputError
+
+ROOT = Path(__file__).parent.parent.parent
+BOUNDS = Bounds(seconds=2.0, memory_gb=1.0)
+
+
+def work(argument: str) -> str:
+    """A job that does what its argument says."""
+    kind, _, value = argument.partition(":")
+    if kind == "segfault":
+        ctypes.string_at(0)
+    elif kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif kind == "exit":
+        os._exit(3)
+    elif kind == "hang":
+        time.sleep(1000)
+    elif kind == "memory":
+        np.ones(1 << 34, np.uint8)
+    elif kind == "raise":
+        raise KeyError(value)
+    elif kind == "refuse":
+        raise ObjectError(Reason.EMPTY, f"{value}: no triangles")
+    elif kind == "full":
+        raise OutputError("disk full", "Free some space.")
+    elif kind == "once" and not Path(value).exists():
+        Path(value).touch()
+        os._exit(1)
+    elif kind == "note":
+        Path(value).write_text(str(os.getpid()))
+        time.sleep(1000)
+    return f"{os.environ.get('OMP_NUM_THREADS')} {kind}"
+
+
+class Doom:
+    """Ends the process that unpickles it, as a broken installation would."""
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return os._exit, (7,)
+
+
+def test_every_kind_of_failure_costs_its_own_job_only(tmp_path: Path) -> None:
+    bad = {
+        "segfault:": ("crashed", "SIGSEGV"),
+        "kill:": ("crashed", "SIGKILL (out of memory?)"),
+        "exit:": ("crashed", "exit code 3"),
+        "hang:": ("timeout", "not finished after 2 s"),
+        "memory:": ("memory", "16"),
+        "raise:wheel": ("error", "KeyError: 'wheel'"),
+        "refuse:cup.glb": ("empty", "cup.glb: no triangles"),
+    }
+    arguments = [each for job in bad for each in (job, f"good:{job}")] + [f"once:{tmp_path / 'mark'}"]
+    with Workers(work, 2, BOUNDS) as pool:
+        outcomes = {outcome.key: outcome for outcome in pool.run((argument, argument) for argument in arguments)}
+    assert set(outcomes) == set(arguments)
+    for argument, (reason, message) in bad.items():
+        assert outcomes[argument].reason == reason, outcomes[argument]
+        assert message in outcomes[argument].message
+    for argument in set(arguments) - set(bad):
+        assert outcomes[argument].reason is None, outcomes[argument]
+        assert outcomes[argument].value.startswith("1 "), "one thread a library"
+
+
+def test_what_is_not_the_objects_fault_ends_the_run() -> None:
+    with Workers(work, 2, BOUNDS) as pool, pytest.raises(OutputError, match=r"disk full\. Free some space"):
+        list(pool.run([("a", "good:"), ("b", "full:"), ("c", "good:")]))
+
+
+def test_workers_that_cannot_start_are_an_error_and_no_endless_loop() -> None:
+    doomed = functools.partial(work, Doom())  # type: ignore[arg-type]
+    with Workers(doomed, 1, BOUNDS) as pool, pytest.raises(ConfigError, match="died with exit code 7 before its first job"):
+        list(pool.run([("a", "good:")]))
+
+
+@pytest.mark.parametrize("bounds", [(0, 1), (-1, 1), (float("nan"), 1), (1, -1)])
+def test_bounds_are_checked(bounds: tuple[float, float]) -> None:
+    with pytest.raises(ConfigError):
+        Bounds(*bounds)
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGTERM])
+def test_no_worker_outlives_its_parent(tmp_path: Path, with_signal: signal.Signals) -> None:
+    note = tmp_path / "pid"
+    code = f"from tests.data.test_workers import *\nlist(Workers(work, 1, Bounds(100)).run([('a', 'note:{note}')]))"
+    script = tmp_path / "parent.py"
+    script.write_text(f"if __name__ == '__main__':\n    exec({code!r})")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+    parent = subprocess.Popen([sys.executable, str(script)], env=environment)
+    try:
+        wait_until(lambda: note.exists() and note.read_text() != "", 30)
+        worker = int(note.read_text())
+        assert _alive(worker)
+        parent.send_signal(with_signal)
+        parent.wait(10)
+        wait_until(lambda: not _alive(worker), 5)
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def wait_until(condition: object, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"  # a zombie nobody waits for is dead

@@ -1,0 +1,73 @@
+"""Names on the command line to methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from geco.errors import ConfigError, GecoError, WeightsError
+from geco.evaluate.methods import Method, parse_methods
+
+
+def model(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+def test_plain_names_run_the_model() -> None:
+    geco, teacher, one, copy, truth = parse_methods(["geco", "teacher-75", "undistilled", "copy-input", "ground-truth-views"])
+    assert geco == Method("geco", "model", "small")
+    assert (teacher.steps, teacher.teacher, teacher.source) == (75, True, "small")
+    assert (one.steps, one.teacher) == (1, True)
+    assert copy.kind == "copy-input" and copy.deterministic and not copy.has_process
+    assert truth.kind == "ground-truth-views" and truth.deterministic and truth.source == "small"
+
+
+def test_columns_name_what_is_not_bare() -> None:
+    method = parse_methods(["geco"])[0]
+    assert method.columns(("bare", "outline", "finish")) == {"geco": "bare", "geco+outline": "outline", "geco+finish": "finish"}
+    assert parse_methods(["copy-input"])[0].columns(("finish",)) == {"copy-input": "bare"}
+
+
+def test_roles_lie_in_the_model_s_folder(tmp_path: Path) -> None:
+    run = model(tmp_path / "run")
+    for role in ("teacher", "stage1", "regressor"):
+        model(run / role)
+    stage1, regressor, teacher, geco = parse_methods(["stage1", "regressor", "teacher-4", "geco"], model=str(run))
+    assert stage1.source == str(run / "stage1") and not stage1.deterministic
+    assert regressor.source == str(run / "regressor") and regressor.deterministic
+    assert teacher.source == str(run / "teacher") and geco.source == str(run)
+
+
+def test_folders_become_columns(tmp_path: Path) -> None:
+    run, meshes = model(tmp_path / "run-7"), tmp_path / "meshes"
+    meshes.mkdir()
+    by_folder, named, teacher, foreign = parse_methods([str(run), f"mine={run}", f"teacher-5={run}"], [f"other={meshes}"])
+    assert by_folder.name == "run-7" and named.name == "mine" and named.source == str(run)
+    assert (teacher.name, teacher.steps, teacher.source) == ("teacher-5", 5, str(run))
+    assert (foreign.kind, foreign.source, foreign.deterministic) == ("meshes", str(meshes), True)
+
+
+@pytest.mark.parametrize(
+    ("names", "meshes", "kind", "word"),
+    [
+        ([], [], ConfigError, "no method"),
+        (["no-such"], [], ConfigError, "no-such"),
+        (["teacher-0"], [], ConfigError, "teacher-0"),
+        (["teacher-1001"], [], ConfigError, "1000 noise levels"),
+        (["geco", "geco"], [], ConfigError, "two methods"),
+        (["regressor"], [], WeightsError, "regressor=FOLDER"),
+        (["stage1"], [], WeightsError, "stage1"),
+        (["mine=/no/such"], [], WeightsError, "/no/such"),
+        (["../x=small"], [], ConfigError, "cannot be the name"),
+        (["geco"], ["other"], ConfigError, "NAME=DIR"),
+        (["geco"], ["other=/no/such"], ConfigError, "/no/such"),
+        (["geco"], ["copy-input=."], ConfigError, "copy-input"),
+    ],
+)
+def test_mistakes_say_what_to_do(names: list[str], meshes: list[str], kind: type[GecoError], word: str) -> None:
+    with pytest.raises(kind) as caught:
+        parse_methods(names, meshes)
+    assert word in str(caught.value) and caught.value.remedy

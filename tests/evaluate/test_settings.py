@@ -1,0 +1,96 @@
+"""A report belongs to its settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geco.errors import ConfigError
+from geco.evaluate.methods import parse_methods
+from geco.evaluate.run import locked
+from geco.evaluate.settings import FILE, Settings, agree_on_measures, describe, settle
+
+
+def described(folder: Path, names: list[str] | None = None, meshes: list[str] | None = None, **changes: Any) -> dict[str, Any]:
+    thing = folder / "thing.glb"
+    if not thing.exists():
+        thing.write_bytes(b"glTF")
+    return describe(Settings(**changes), parse_methods(names or ["copy-input"], meshes or []), {"thing": thing})
+
+
+def test_the_same_settings_go_on(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    first = settle(report, described(tmp_path))
+    before = (report / FILE).stat().st_mtime_ns
+    assert settle(report, described(tmp_path)) == first
+    assert (report / FILE).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("change", [{"size": 64}, {"protocol": "A"}, {"variants": ("bare",)}, {"mesh_light": "target"}])
+def test_other_settings_are_refused_by_name(tmp_path: Path, change: dict[str, Any]) -> None:
+    settle(tmp_path / "report", described(tmp_path))
+    with pytest.raises(ConfigError) as caught:
+        settle(tmp_path / "report", described(tmp_path, **change))
+    assert next(iter(change)) in caught.value.problem and "-o" in caught.value.remedy
+
+
+def test_other_objects_or_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "meshes").mkdir()
+    mesh = tmp_path / "meshes" / "thing.ply"
+    mesh.write_text("one")
+    other = [f"other={tmp_path / 'meshes'}"]
+    settle(tmp_path / "report", described(tmp_path, meshes=other))
+    mesh.write_text("two")
+    with pytest.raises(ConfigError, match="method other"):
+        settle(tmp_path / "report", described(tmp_path, meshes=other))
+    (tmp_path / "thing.glb").write_bytes(b"changed")
+    with pytest.raises(ConfigError, match=r"objects .thing"):
+        settle(tmp_path / "report", described(tmp_path))
+
+
+def test_methods_and_seeds_may_be_added(tmp_path: Path) -> None:
+    settle(tmp_path / "report", described(tmp_path, ["copy-input"], seeds=2))
+    joined = settle(tmp_path / "report", described(tmp_path, ["geco"], seeds=1))
+    assert set(joined["methods"]) == {"copy-input", "geco"} and joined["seeds"] == 2
+    assert settle(tmp_path / "report", described(tmp_path, ["geco"], seeds=3))["seeds"] == 3
+
+
+def test_versions_count(tmp_path: Path) -> None:
+    now = described(tmp_path)
+    settle(tmp_path / "report", now)
+    path = tmp_path / "report" / FILE
+    stored = json.loads(path.read_text())
+    stored["common"]["versions"]["numpy"] = "0.0.1"
+    path.write_text(json.dumps(stored))
+    with pytest.raises(ConfigError, match=r"versions .numpy 0\.0\.1 was"):
+        settle(tmp_path / "report", now)
+
+
+def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "thesis.tex").write_text("x")
+    with pytest.raises(ConfigError, match="holds files but no report"):
+        settle(tmp_path / "report", described(tmp_path))
+    (tmp_path / "report" / FILE).write_text("[]")
+    with pytest.raises(ConfigError, match="not the settings"):
+        settle(tmp_path / "report", described(tmp_path))
+
+
+def test_weights_may_not_come_and_go(tmp_path: Path) -> None:
+    settle(tmp_path / "report", described(tmp_path))
+    agree_on_measures(tmp_path / "report", {"lpips_vgg": "not there"})
+    agree_on_measures(tmp_path / "report", {"lpips_vgg": "still not there"})
+    with pytest.raises(ConfigError, match="begun without the weights of lpips_vgg"):
+        agree_on_measures(tmp_path / "report", {})
+    settle(tmp_path / "report", described(tmp_path))  # keeps what was agreed
+    assert json.loads((tmp_path / "report" / FILE).read_text())["unavailable"] == {"lpips_vgg": "not there"}
+
+
+def test_two_evaluations_do_not_write_one_report(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(ConfigError, match="another evaluation"), locked(tmp_path):
+        pass
+    with locked(tmp_path):
+        pass

@@ -1,0 +1,56 @@
+"""The process of a method: what it answers, and what happens when it dies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geco.errors import GecoError
+from geco.evaluate.methods import Method, parse_methods
+from geco.evaluate.worker import Job, Worker, WorkerDied, peak_memory
+from geco.mesh.types import Mesh
+from tests.pictures import ball_picture
+
+
+def picture() -> np.ndarray:
+    """A shaded ball with alpha, uint8."""
+    drawn = np.asarray(ball_picture(96))
+    assert drawn.dtype == np.uint8 and drawn.shape[-1] == 4
+    return drawn
+
+
+def test_answers_and_dies() -> None:
+    with Worker(parse_methods(["teacher-3"])[0], ("bare", "finish")) as worker:
+        assert worker.facts["sampling"] == {"steps": 3, "guidance_scale": 1.5, "eta": 0.0}
+        assert worker.facts["view_size"] == 64 and worker.facts["load_seconds"] > 0
+        first, again, other = (worker.ask(Job(picture(), seed)) for seed in (5, 5, 6))
+        assert first.views is not None and first.views.shape == (6, 64, 64, 3)
+        np.testing.assert_array_equal(first.views, again.views)
+        assert np.abs(first.views - other.views).max() > 0.01  # type: ignore[operator]
+        bare, finish = first.meshes["bare"], first.meshes["finish"]
+        assert isinstance(bare, Mesh) and isinstance(finish, Mesh)
+        assert not first.facts["bare"]["outline_kept"] and first.facts["finish"]["outline_kept"]
+        assert "project" not in first.stages["bare"] and "project" in first.stages["finish"]
+        assert first.stages["bare"]["views"] == first.stages["finish"]["views"] > 0
+        assert first.peak_mb is not None and 50 < first.peak_mb < 5000
+        with pytest.raises(GecoError, match="transparent"):
+            worker.ask(Job(np.zeros((32, 32, 4), np.uint8), 0))
+        # given views take the place of generated ones
+        given = worker.ask(Job(picture(), 0, np.ones((6, 64, 64, 3), np.float32)))
+        assert "views" not in given.stages["bare"]
+        worker._process.kill()
+        with pytest.raises(WorkerDied, match="signal 9"):
+            worker.ask(Job(picture(), 5))
+
+
+def test_a_model_that_cannot_be_loaded_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(GecoError, match="model card"):
+        Worker(Method("broken", "model", str(tmp_path)), ("bare",))
+
+
+def test_peak_memory_is_this_process_s() -> None:
+    before, _ = peak_memory()
+    block = np.ones(40_000_000 // 8)
+    after, _ = peak_memory()
+    assert before is not None and after is not None and after >= before and after >= block.nbytes / 1e6
