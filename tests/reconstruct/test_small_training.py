@@ -19,8 +19,9 @@ from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.generated_views import choose_keys
 from geco.training.labelled_points import LabelledPoints
 from geco.training.loop import LoopOptions, train
+from geco.training.machine import Machine
 from geco.training.muon import Muon, orthogonalize, split_parameters
-from geco.training.reconstructor import ReconstructorOptions, ReconstructorTask, overlap, validate
+from geco.training.reconstructor import ADAM_NAMES, ReconstructorOptions, ReconstructorTask, overlap, validate
 from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, rotation, worsen
 from geco.training.surface_points import prepare, sample_object, shard_poses
 from tests.data.dots import write_dots
@@ -170,10 +171,11 @@ def test_a_few_steps_learn_the_ball(shards: Path, tmp_path: Path) -> None:
     task = ReconstructorTask(
         SmallReconstructor(CONFIG),
         ReconstructorData(shards),
-        ReconstructorOptions(batch=2, points=500, surface=100, worsen=0.0, autocast=False),
+        ReconstructorOptions(batch=2, points=500, surface=100, worsen=0.0, average=0.9),
+        Machine(device="cpu", threads=1),
         checks={"true": batch},
     )
-    train(task, LoopOptions(tmp_path, steps=80, ema_decay=0.9, warmup_steps=5), resume=False)
+    train(task, LoopOptions(tmp_path, steps=80, warmup_steps=5), resume=False)
     after = validate(SmallReconstructor.load(tmp_path), batch)
     assert after["iou"] > max(0.8, before["iou"])
     assert after["color_psnr"] > before["color_psnr"]
@@ -200,7 +202,7 @@ def test_orthogonalize(shape: tuple[int, int]) -> None:
 
 def test_muon_takes_the_matrices() -> None:
     model = SmallReconstructor(CONFIG)
-    matrices, rest = split_parameters(model, ReconstructorTask.adam_names)
+    matrices, rest = split_parameters(model, ADAM_NAMES)
     assert len(matrices) + len(rest) == len(list(model.parameters()))
     assert all(parameter.ndim > 1 for parameter in matrices)
     assert not {id(p) for p in model.field.parameters()} & {id(p) for p in matrices}

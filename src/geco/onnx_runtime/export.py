@@ -25,7 +25,7 @@ from geco.errors import MissingExtraError, WeightsError
 from geco.files import atomic_write
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small
-from geco.onnx_runtime.export_modules import ConditionPass, DenoisePass, PointPass, ReconstructPass
+from geco.onnx_runtime.export_modules import ConditionPass, DenoisePass, PointPass, ReconstructPass, stored_names
 from geco.onnx_runtime.session import CARD, FORMAT
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.version import __version__
@@ -112,7 +112,7 @@ def graphs(network: SmallMultiView, model: SmallReconstructor) -> dict[str, Grap
     picture = rand(2, 3, size, size) * 2 - 1
     with torch.no_grad():
         stored = write(picture)
-    tokens = [f"tokens.{index}" for index in range(network.config.stages)]
+    tokens = stored_names(network)
     noisy = {"x_t": torch.randn(2, 6, 3, size, size, generator=generator), "t": torch.tensor([999.0, 400.0]), "patches": stored[0]}
     encode = ReconstructPass(model)
     seen = {"views": rand(6, size, size, 3), "picture": rand(size, size, 3)}

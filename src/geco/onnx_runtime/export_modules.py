@@ -20,7 +20,7 @@ from geco.reconstruct.small.volume import lifting_coordinates
 
 
 class ConditionPass(nn.Module):
-    """The write pass: picture (B, 3, S, S) in [-1, 1], all zeros for "no picture" -> patches, then the tokens of each attention."""
+    """The write pass: picture (B, 3, S, S) in [-1, 1], zeros for "no picture" -> patches, tokens of each attention, fine map."""
 
     def __init__(self, network: SmallMultiView) -> None:
         super().__init__()
@@ -28,18 +28,24 @@ class ConditionPass(nn.Module):
 
     def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
         tensors = self.network.encode_condition(Condition(picture)).tensors
-        return tensors["patches"], *(tensors[f"tokens.{index}"] for index in range(self.network.config.stages))
+        return tensors["patches"], *(tensors[name] for name in stored_names(self.network))
 
 
 class DenoisePass(nn.Module):
-    """One read pass: x_t (B, 6, 3, S, S), t (B,) float32, patches and tokens of batch B -> x0 (B, 6, 3, S, S)."""
+    """One read pass: x_t (B, 6, 3, S, S), t (B,) float32, patches and what is stored, of batch B -> x0 (B, 6, 3, S, S)."""
 
     def __init__(self, network: SmallMultiView) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, x_t: Tensor, t: Tensor, patches: Tensor, *tokens: Tensor) -> Tensor:
-        return self.network.denoise(x_t, t, patches, list(tokens))
+    def forward(self, x_t: Tensor, t: Tensor, patches: Tensor, *stored: Tensor) -> Tensor:
+        stages = self.network.config.stages
+        return self.network.denoise(x_t, t, patches, list(stored[:stages]), *stored[stages:])[0]
+
+
+def stored_names(network: SmallMultiView) -> list[str]:
+    """What the condition's write pass leaves beside its patches, in the order of the graphs."""
+    return [f"tokens.{index}" for index in range(network.config.stages)] + (["fine"] if network.bridge is not None else [])
 
 
 class ReconstructPass(nn.Module):

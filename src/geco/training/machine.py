@@ -14,6 +14,7 @@ from typing import Literal, cast
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 Precision = Literal["no", "bf16", "fp16"]
@@ -34,6 +35,7 @@ class Machine:
         if threads is not None:
             torch.set_num_threads(threads)
         self.precision = precision
+        AcceleratorState._reset_state()  # one format a process is accelerate's rule; tests and notebooks make several machines
         self._accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
 
     @property
@@ -103,6 +105,15 @@ class Machine:
             return torch.cuda.max_memory_allocated(self.device)
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def channels_last(network: nn.Module) -> None:
+    """The memory layout in which convolutions are fastest on CPUs and on tensor cores, in place."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
+            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
 def _buckets(parameters: list[nn.Parameter]) -> list[list[nn.Parameter]]:

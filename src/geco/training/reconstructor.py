@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.loop import LoopOptions, train
+from geco.training.machine import Machine, channels_last
+from geco.training.muon import make_optimizers
 from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, worsen
+from geco.training.task import Loss, Part
 
+# The heads' last layers and the point network are thin: Adam's step by element suits them.
+ADAM_NAMES = ("encoder.stem", "encoder.fine", "volume_net.head", "field")
 TRUNCATION = 0.1  # world units; distances beyond it are all the same to the network
 # An inside point taken for outside costs this much more than the reverse: a missing leg is worse than a thick one, and views
 # that disagree leave many points near one half.
@@ -41,7 +47,7 @@ class ReconstructorOptions:
         points: labelled points a sample. surface: coloured surface points a sample.
         worsen: share of samples whose views are made worse (geco.training.reconstructor_data.worsen).
         generated_share: share of samples whose views a generator made.
-        autocast: pictures and volume in bfloat16; the point network stays in float32.
+        average: decay of the weights' moving average. clip: largest gradient norm (Muon's matrices do not mind).
     """
 
     batch: int = 4
@@ -49,12 +55,16 @@ class ReconstructorOptions:
     surface: int = 768
     worsen: float = 0.65
     generated_share: float = 0.0
-    autocast: bool = True
+    average: float = 0.998
+    clip: float = 5.0
 
 
-def losses(model: SmallReconstructor, batch: ReconstructorBatch, bf16: bool) -> tuple[Tensor, dict[str, float]]:
-    """Weighted sum and its parts: occupancy and distance of the fine and of the coarse field, colour."""
-    with torch.autocast(batch.views.device.type, torch.bfloat16, enabled=bf16):
+def losses(model: SmallReconstructor, batch: ReconstructorBatch, autocast: AbstractContextManager[Any]) -> Loss:
+    """Weighted sum and its parts: occupancy and distance of the fine and of the coarse field, colour.
+
+    ``autocast`` is entered for pictures and volume; the point network stays in float32.
+    """
+    with autocast:
         features = model.encode(batch.views, batch.picture)
     field = model.field
     inside, seen, depth = field.sample(features.volume, features.maps, batch.points)
@@ -100,31 +110,34 @@ def overlap(first: Tensor, second: Tensor) -> float:
 
 
 class ReconstructorTask:
-    """A :class:`geco.training.loop.Task`."""
-
-    # The heads' last layers and the point network are thin: Adam's step by element suits them.
-    adam_names = ("encoder.stem", "encoder.fine", "volume_net.head", "field")
+    """A :class:`geco.training.task.Task`."""
 
     def __init__(
         self,
         network: SmallReconstructor,
         data: ReconstructorData,
         options: ReconstructorOptions,
+        machine: Machine,
         seed: int = 0,
         checks: dict[str, ReconstructorBatch] | None = None,
     ) -> None:
-        self.network, self.data, self.options, self.seed = network, data, options, seed
+        self.network = network.to(machine.device)
+        self.data, self.options, self.machine, self.seed = data, options, machine, seed
         self.batch = options.batch
         self.checks = checks or {}
         self.results: dict[str, Any] = {}
         self.samples = 0
-        _channels_last(network)
+        channels_last(network)
 
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        o = self.options
-        self.samples = (step + 1) * o.batch
-        batch = self.data.batch(self.seed, step, o.batch, o.points, o.surface, o.generated_share)
-        return losses(self.network, worsen(batch, generator, o.worsen), o.autocast)
+    def parts(self) -> list[Part]:
+        optimizers = make_optimizers(self.network, ADAM_NAMES)
+        return [Part("reconstructor", self.network, optimizers, self.loss, average=self.options.average, clip=self.options.clip)]
+
+    def loss(self, index: int, generator: torch.Generator) -> Loss:
+        o, machine = self.options, self.machine
+        self.samples = (index + 1) * o.batch * machine.world
+        batch = self.data.batch(self.seed, index * machine.world + machine.rank, o.batch, o.points, o.surface, o.generated_share)
+        return losses(self.network, worsen(batch, generator, o.worsen).to(machine.device), machine.autocast())
 
     def report(self) -> tuple[dict[str, Any], Image.Image | None]:
         self.results = {name: validate(self.network, check) for name, check in self.checks.items()}
@@ -132,14 +145,6 @@ class ReconstructorTask:
 
     def save_model(self, folder: Path) -> None:
         self.network.save(folder, {"samples": self.samples, "validation": self.results, **asdict(self.options)})
-
-
-def _channels_last(network: nn.Module) -> None:
-    for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
-            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
 @torch.no_grad()
@@ -193,17 +198,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    machine = Machine("no" if args.no_bf16 else "bf16", "cpu", args.threads)
     torch.manual_seed(args.seed)
     share = args.generated_share if args.generated else 0.0
-    options = ReconstructorOptions(args.batch, worsen=args.worsen, generated_share=share, autocast=not args.no_bf16)
+    options = ReconstructorOptions(args.batch, worsen=args.worsen, generated_share=share)
     network = SmallReconstructor.load(args.init) if args.init else SmallReconstructor(SmallReconstructorConfig())
     checks = validation_batches(args.validation, args.validation_views) if args.validation else None
-    task = ReconstructorTask(network, ReconstructorData(args.data, generated=args.generated), options, args.seed, checks)
+    task = ReconstructorTask(network, ReconstructorData(args.data, generated=args.generated), options, machine, args.seed, checks)
     loop = LoopOptions(
-        args.output, args.budget_minutes, seed=args.seed, decay_part=args.decay_part, clip=5.0, report_minutes=args.report_minutes
+        args.output, args.budget_minutes, seed=args.seed, decay_part=args.decay_part, report_minutes=args.report_minutes
     )
-    train(task, loop, resume=args.resume)
+    train(task, loop, machine, resume=args.resume)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,10 @@ class ReconstructorBatch:
     distance: Tensor
     surface: Tensor
     colors: Tensor
+
+    def to(self, device: torch.device) -> ReconstructorBatch:
+        """Moved."""
+        return ReconstructorBatch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class ReconstructorData:

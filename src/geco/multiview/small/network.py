@@ -74,9 +74,13 @@ class SmallMultiView(nn.Module):
 
     def predict(self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType) -> Tensor:
         """The read pass: x_t (B, 6, 3, S, S), t (B,) -> prediction of that type, same shape."""
-        stored = [state.tensors[f"tokens.{i}"] for i in range(self.config.stages)]
-        x0, _ = self.denoise(x_t, t, state.tensors["patches"], stored, state.tensors.get("fine"))
+        x0, _ = self.predict_opacity(x_t, t, state)
         return self.schedule.convert(x0, x_t, t, self.native_prediction, prediction_type)
+
+    def predict_opacity(self, x_t: Tensor, t: Tensor, state: ConditionState) -> tuple[Tensor, Tensor | None]:
+        """x0, and the opacity of the shared volume in every view, (B, 6, S / p, S / p), or None where there is no volume."""
+        stored = [state.tensors[f"tokens.{i}"] for i in range(self.config.stages)]
+        return self.denoise(x_t, t, state.tensors["patches"], stored, state.tensors.get("fine"))
 
     def denoise(
         self, x_t: Tensor, t: Tensor, patches: Tensor, stored: list[Tensor], fine: Tensor | None = None
