@@ -15,6 +15,7 @@ from torch.nn import functional
 from geco.cameras import Rig, orbit_poses, project
 
 HALF_EXTENT = 1.0  # of the volume, world units: objects lie within radius 0.95
+LIFTED = 16  # channels of a map that is lifted
 PICTURE_ELEVATION = 10.0  # degrees: the condition's true elevation is unknown; the middle of the training range
 
 
@@ -59,16 +60,15 @@ class VolumeBridge(nn.Module):
     def __init__(self, rig: Rig, cells: int, channels: int, size: int, width: int, embedding: int) -> None:
         super().__init__()
         self.cells, self.size, self.width, self.depths = cells, size, width, size
-        lifted = 16
         lift, draw = constant_gathers(rig, cells, size)
         self.register_buffer("lift_index", torch.from_numpy(lift), persistent=False)  # (7 N,) rows of all maps' pixels
         self.register_buffer("draw_index", torch.from_numpy(draw), persistent=False)  # (6 cells^2 D,) rows of voxels
         centres = torch.from_numpy(voxel_centres(size)).float()
         waves = [centres, *(wave(centres * f) for f in (np.pi, 2 * np.pi) for wave in (torch.sin, torch.cos))]
         self.register_buffer("position", torch.cat(waves, dim=1), persistent=False)  # (N, 15)
-        self.lift_view = nn.Conv2d(channels, lifted, 1)
-        self.lift_picture = nn.Conv2d(channels, lifted, 1)
-        self.mix = nn.Linear(7 * lifted + self.position.shape[1], 2 * width)
+        self.lift_view = nn.Conv2d(channels, LIFTED, 1)
+        self.lift_picture = nn.Conv2d(channels, LIFTED, 1)
+        self.mix = nn.Linear(7 * LIFTED + self.position.shape[1], 2 * width)
         self.enter = nn.Linear(2 * width, width)
         self.fine = VolumeBlock(width, embedding)
         self.down1 = nn.Conv3d(width, 2 * width, 2, stride=2)
@@ -91,11 +91,13 @@ class VolumeBridge(nn.Module):
             What every view gets, (B, 6, C, h, h), and the volume's opacity in each of its pixels, (B, 6, h, h) in [0, 1].
         """
         batch = views.shape[0]
-        maps = torch.cat([self.lift_view(views.flatten(0, 1)).unflatten(0, (batch, 6)), self.lift_picture(picture)[:, None]], dim=1)
+        # Sizes of the batch are always left to be inferred, so that an exported graph takes any.
+        seen = self.lift_view(views.flatten(0, 1)).reshape(-1, 6, LIFTED, self.cells, self.cells)
+        maps = torch.cat([seen, self.lift_picture(picture)[:, None]], dim=1)
         rows = maps.permute(1, 3, 4, 0, 2).reshape(7 * self.cells**2, -1)  # (7 h h, B L)
-        lifted = rows[self.lift_index].reshape(7, self.size**3, batch, -1).permute(2, 1, 0, 3).flatten(2)  # (B, N, 7 L)
+        lifted = rows[self.lift_index].reshape(7, self.size**3, -1, LIFTED).permute(2, 1, 0, 3).flatten(2)  # (B, N, 7 L)
         voxels = torch.cat([lifted, self.position.to(lifted.dtype).expand(batch, -1, -1)], dim=2)
-        x = self.enter(functional.silu(self.mix(voxels))).transpose(1, 2).reshape(batch, self.width, *(self.size,) * 3)
+        x = self.enter(functional.silu(self.mix(voxels))).transpose(1, 2).reshape(-1, self.width, *(self.size,) * 3)
         return self._draw(self._look_around(x, embedding))
 
     def _look_around(self, x: Tensor, embedding: Tensor) -> Tensor:
@@ -107,9 +109,9 @@ class VolumeBridge(nn.Module):
 
     def _draw(self, volume: Tensor) -> tuple[Tensor, Tensor]:
         """(B, width + 1, R, R, R), the last channel a raw density -> maps (B, 6, C, h, h) and opacity (B, 6, h, h)."""
-        batch, channels = volume.shape[:2]
+        channels = self.width + 1
         rows = volume.flatten(2).permute(2, 0, 1).reshape(self.size**3, -1)  # (N, B (w + 1))
-        seen = rows[self.draw_index].reshape(6 * self.cells**2, self.depths, batch, channels)
+        seen = rows[self.draw_index].reshape(6 * self.cells**2, self.depths, -1, channels)
         density = functional.softplus(seen[..., -1].float() - 2.0)  # starts nearly empty
         past = torch.cumsum(density, dim=1) - density
         weight = torch.exp(-past) * (1 - torch.exp(-density))  # (6 h h, D, B)
@@ -118,10 +120,10 @@ class VolumeBridge(nn.Module):
         steps = torch.linspace(-1, 1, self.depths, device=volume.device)[:, None]
         depth = (weight * steps).sum(dim=1)
         joint = torch.cat([features, opacity[..., None].to(seen.dtype), depth[..., None].to(seen.dtype)], dim=2)
-        shape = (6, self.cells, self.cells, batch)
-        maps = joint.reshape(*shape, -1).permute(3, 0, 4, 1, 2)
-        drawn = self.out(maps.flatten(0, 1)).unflatten(0, (batch, 6))
-        return drawn, opacity.reshape(shape).permute(3, 0, 1, 2)
+        shape = (6, self.cells, self.cells, -1)
+        maps = joint.reshape(*shape, self.width + 2).permute(3, 0, 4, 1, 2).flatten(0, 1)
+        drawn = self.out(maps)
+        return drawn.reshape(-1, 6, *drawn.shape[1:]), opacity.reshape(shape).permute(3, 0, 1, 2)
 
 
 def voxel_centres(size: int) -> NDArray[np.float64]:

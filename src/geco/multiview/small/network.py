@@ -112,7 +112,7 @@ class SmallMultiView(nn.Module):
     def _through_volume(self, x: Tensor, picture: Tensor | None, time: Tensor, opacity: list[Tensor]) -> Tensor:
         """(B * 6, C, h, h) -> the same, with what the shared volume says added; its opacity is appended to the list."""
         assert self.bridge is not None and picture is not None
-        drawn, covered = self.bridge(x.unflatten(0, (-1, VIEWS)), picture.to(x.dtype), functional.silu(time))
+        drawn, covered = self.bridge(x.reshape(-1, VIEWS, *x.shape[1:]), picture.to(x.dtype), functional.silu(time))
         opacity.append(covered)
         return x + drawn.flatten(0, 1)
 

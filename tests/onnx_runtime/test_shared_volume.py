@@ -1,0 +1,38 @@
+"""A generator whose views share a volume is exported as any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from geco.multiview.interface import Condition
+from geco.multiview.small.config import SmallConfig
+from geco.multiview.small.network import SmallMultiView
+from geco.multiview.small.weights import save_small
+from geco.onnx_runtime.export import export_small
+from geco.onnx_runtime.networks import SmallGenerator
+from geco.reconstruct.small.model import SmallReconstructor
+from tests.onnx_runtime.conftest import SIZE, randomize
+
+
+def test_the_exported_volume_gives_what_torch_gives(networks: tuple[SmallMultiView, SmallReconstructor], tmp_path: Path) -> None:
+    config = SmallConfig(size=SIZE, patch=2, channels=16, width=24, stages=1, heads=3, embedding=32, volume=8, volume_width=8)
+    network = SmallMultiView(config).eval()
+    randomize(network, 2)
+    save_small(network, tmp_path / "torch" / "multiview")
+    networks[1].save(tmp_path / "torch" / "reconstructor")
+    card = export_small(tmp_path / "torch", tmp_path / "onnx", resolution=16)
+    assert card["export_error"]["generate"] < 2e-4
+    generator = SmallGenerator(tmp_path / "onnx")
+    rng = np.random.default_rng(0)
+    picture = rng.random((SIZE, SIZE, 3), np.float32)
+    x_t = rng.standard_normal((3, 6, 3, SIZE, SIZE), np.float32)  # another batch than at export
+    told = torch.from_numpy(picture).permute(2, 0, 1)[None] * 2 - 1
+    with torch.no_grad():
+        state = network.encode_condition(Condition(told)).expand(3)
+        wanted = network.predict(torch.from_numpy(x_t), torch.full((3,), 700), state, "x0").numpy()
+    stored = [np.repeat(array[-1:], 3, axis=0) for array in generator.encode(picture)]
+    found = generator.denoise(x_t, 700, stored, 1.0)
+    assert np.abs(found - wanted).max() < 1e-3 * np.abs(wanted).max()
