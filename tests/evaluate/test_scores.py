@@ -76,6 +76,8 @@ def test_a_turned_mesh_of_our_own_is_not_helped(tmp_path: Path, truth: Truth) ->
     mesh = true_mesh(truth)
     turned = mesh.with_(vertices=mesh.vertices * np.array([-1, -1, 1], np.float32))
     assert scored(tmp_path, truth, turned, protocol="A")[0]["A"]["iou"] < 0.9
+    helped = scored(tmp_path, truth, turned, protocol="A", alignment="search")[0]
+    assert helped["A"]["iou"] > 0.95 and helped["alignment"]["turned_degrees"] == pytest.approx(180, abs=1)
 
 
 def test_no_mesh_is_a_failure_that_keeps_the_views(tmp_path: Path, truth: Truth) -> None:

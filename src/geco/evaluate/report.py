@@ -31,7 +31,7 @@ def write_report(folder: Path, rows: Rows, objects: Mapping[str, ObjectSource]) 
             **summarise(folder, rows, settings, groups_of(objects)),
             "versions": common["versions"],
             "settings": {
-                **{name: common[name] for name in ("protocol", "size", "variants", "mesh_light")},
+                **{name: common[name] for name in ("protocol", "size", "variants", "mesh_light", "alignment")},
                 "seeds": settings["seeds"],
             },
             "unavailable": settings.get("unavailable", {}),
