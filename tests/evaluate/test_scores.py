@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from geco.data.objects import find_objects
-from geco.errors import GecoError
+from geco.errors import GecoError, OutputError
 from geco.evaluate.foreign import align_mesh, find_mesh
 from geco.evaluate.methods import parse_methods
 from geco.evaluate.score_row import Scorer
@@ -84,6 +84,12 @@ def test_no_mesh_is_a_failure_that_keeps_the_views(tmp_path: Path, truth: Truth)
     row = scored(tmp_path, truth, "no object in the picture")[0]
     assert row["status"] == "failed" and row["error"] == "no object in the picture"
     assert row["views"]["psnr"] == 100 and "mesh" not in row and "A" not in row
+
+
+def test_a_full_disk_is_no_failure_of_the_method(tmp_path: Path, truth: Truth) -> None:
+    (tmp_path / "meshes").write_text("a file where the folder should be")
+    with pytest.raises(OutputError):
+        scored(tmp_path, truth, true_mesh(truth))
 
 
 def test_one_set_is_one_set(tmp_path: Path, truth: Truth) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from geco.cameras import rig
-from geco.errors import GecoError
+from geco.errors import GecoError, MissingExtraError, OutputError
 from geco.evaluate.foreign import LIKENESS_SIZE, Foreign, align_mesh, find_mesh, search_pose
 from geco.evaluate.methods import Method
 from geco.evaluate.pictures import TILE, resized, save_strip, strip_path
@@ -50,6 +50,8 @@ class Scorer:
                 elif self.method.has_process:
                     self._own(row, truth, column, seed, outcome, variant, facts)
                 row.setdefault("status", "ok")
+            except (MissingExtraError, OutputError):
+                raise  # of the machine, not of the method: started again, the row is measured
             except GecoError as problem:
                 row |= {"status": "failed", "error": str(problem)}
             made.append(row)
