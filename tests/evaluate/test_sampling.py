@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -29,3 +31,18 @@ def test_the_embedded_model_takes_other_settings() -> None:
 def test_settings_out_of_range(values: tuple[int, float, float]) -> None:
     with pytest.raises(ConfigError):
         Sampling(*values)
+
+
+def test_torch_models_take_other_settings(tmp_path: Path) -> None:
+    from geco.torch_runtime.backend import TorchBackend
+    from tests.torch_runtime.test_folder import small_folder
+
+    backend = GecoPipeline.from_pretrained(small_folder(tmp_path / "model"), device="cpu").backend
+    assert isinstance(backend, TorchBackend) and not backend.distilled
+    size = backend.card.picture_size
+    picture = np.random.default_rng(0).random((size, size, 3)).astype(np.float32)
+    own = backend.generate(picture, [1])
+    np.testing.assert_array_equal(backend.generate(picture, [1], backend.sampling), own)
+    assert np.abs(backend.generate(picture, [1], Sampling(5, 1.0)) - own).max() > 1e-3
+    backend.generation = type(backend.generation)("one-step")
+    assert backend.distilled and backend.sampling == Sampling(1, 1.0, 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from geco.data.objects import find_objects
-from geco.errors import GecoError
+from geco.errors import GecoError, OutputError
 from geco.evaluate.foreign import align_mesh, find_mesh
 from geco.evaluate.methods import parse_methods
 from geco.evaluate.score_row import Scorer
@@ -76,12 +76,20 @@ def test_a_turned_mesh_of_our_own_is_not_helped(tmp_path: Path, truth: Truth) ->
     mesh = true_mesh(truth)
     turned = mesh.with_(vertices=mesh.vertices * np.array([-1, -1, 1], np.float32))
     assert scored(tmp_path, truth, turned, protocol="A")[0]["A"]["iou"] < 0.9
+    helped = scored(tmp_path, truth, turned, protocol="A", alignment="search")[0]
+    assert helped["A"]["iou"] > 0.95 and helped["alignment"]["turned_degrees"] == pytest.approx(180, abs=1)
 
 
 def test_no_mesh_is_a_failure_that_keeps_the_views(tmp_path: Path, truth: Truth) -> None:
     row = scored(tmp_path, truth, "no object in the picture")[0]
     assert row["status"] == "failed" and row["error"] == "no object in the picture"
     assert row["views"]["psnr"] == 100 and "mesh" not in row and "A" not in row
+
+
+def test_a_full_disk_is_no_failure_of_the_method(tmp_path: Path, truth: Truth) -> None:
+    (tmp_path / "meshes").write_text("a file where the folder should be")
+    with pytest.raises(OutputError):
+        scored(tmp_path, truth, true_mesh(truth))
 
 
 def test_one_set_is_one_set(tmp_path: Path, truth: Truth) -> None:

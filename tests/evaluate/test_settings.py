@@ -29,7 +29,9 @@ def test_the_same_settings_go_on(tmp_path: Path) -> None:
     assert (report / FILE).stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("change", [{"size": 64}, {"protocol": "A"}, {"variants": ("bare",)}, {"mesh_light": "target"}])
+@pytest.mark.parametrize(
+    "change", [{"size": 64}, {"protocol": "A"}, {"variants": ("bare",)}, {"mesh_light": "target"}, {"alignment": "search"}]
+)
 def test_other_settings_are_refused_by_name(tmp_path: Path, change: dict[str, Any]) -> None:
     settle(tmp_path / "report", described(tmp_path))
     with pytest.raises(ConfigError) as caught:

@@ -12,6 +12,7 @@ import pytest
 from geco.data.objects import ObjectSource
 from geco.evaluate.page import page
 from geco.evaluate.pictures import load_strip, save_strip, shown, strip_path, truth_path
+from geco.evaluate.report import groups_of
 from geco.evaluate.summary import spread, summarise
 from geco.evaluate.tables import cell, markdown, tables
 
@@ -98,6 +99,16 @@ def test_the_page_escapes_names_and_needs_nothing_from_elsewhere(tmp_path: Path)
     assert html.index('data-key="a"') < html.index('data-key="b"')
     for source in re.findall(r'<img[^>]*src="([^"]+)"', html):
         assert (tmp_path / source).is_file()
+
+
+def test_groups_are_collections_or_else_categories(tmp_path: Path) -> None:
+    def sources(*names: str) -> dict[str, ObjectSource]:
+        return {name: ObjectSource(name, tmp_path / name, tmp_path, category=f"kind-{name[-1]}") for name in names}
+
+    assert groups_of(sources("GSO__a", "YCB__b", "c")) == {"GSO__a": "GSO", "YCB__b": "YCB", "c": ""}
+    assert groups_of(sources("a", "b")) == {"a": "kind-a", "b": "kind-b"}
+    assert set(groups_of(sources("a", "xa")).values()) == {""}
+    assert set(groups_of(sources(*(f"x{chr(97 + i)}" for i in range(14)))).values()) == {""}
 
 
 def test_strips_come_back(tmp_path: Path) -> None:

@@ -50,6 +50,13 @@ def add(commands: Any) -> None:
         help="how they are drawn: their colours as they are (light is baked in), or under the truth's light (albedo)",
     )
 
+    meshes.add_argument(
+        "--alignment",
+        choices=("box", "search"),
+        default="box",
+        help="of OUR meshes: box as in the paper (default), or search, as the meshes made elsewhere are always aligned",
+    )
+
     model = command.add_argument_group("model")
     model.add_argument("--model", default="small", metavar="small|DIR", help="what the methods run (default small, embedded)")
     model.add_argument("--device", help="cpu, cuda, mps, for models that run on torch (default: the best there is)")
@@ -79,6 +86,7 @@ def run(options: argparse.Namespace) -> int:
         size=options.size,
         variants=tuple(variant for variant in VARIANTS if variant in variants),
         mesh_light=options.mesh_light,
+        alignment=options.alignment,
         lpips_weights=options.lpips_weights,
         clip_weights=options.clip_weights,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ import numpy as np
 from geco.cameras import INPUT_FOV
 from geco.data.objects import Limits, TexturedObject, load_object
 from geco.data.render import Light, lens, render_views
-from geco.evaluate.truth import INPUT_SIZE, Bytes, Cameras, Floats, Truth, camera_sets, on_white
+from geco.evaluate.scores import MeshArrays
+from geco.evaluate.truth import INPUT_SIZE, Cameras, Floats, Truth, camera_sets, on_white
 from geco.metrics.align import Alignment, apply, candidates
 from geco.metrics.images import psnr
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".zip")
 LIGHTS = {"bare": Light(ambient=1.0, hemisphere=0.0), "target": Light()}
+LIKENESS_SIZE = INPUT_SIZE // 4  # pixels that poses are compared at
 POSES = 8  # different poses that are compared by their pictures
 # Poses whose surface lies this near to the best one's may be told apart by colour only (a can, a box): residual below
 # 1.5 best + 0.005 longest sides. Own choice.
@@ -63,37 +65,39 @@ def align_mesh(path: Path, truth: Truth, light: str) -> Foreign:
     """
     # Only the numbers of the file matter here, whatever axis its format means by them: the search finds the rotation.
     loaded = load_object(path, Limits(allow_untextured=True))
-    mesh = (loaded.vertices, loaded.faces)
+    found, record = search_pose((loaded.vertices, loaded.faces), truth, lambda pose: _drawn(_placed(loaded, pose), light))
+    matrix = found.matrix @ loaded.transform  # the file's own coordinates -> the truth's
+    scale = float(np.cbrt(np.linalg.det(matrix[:3, :3])))
+    record |= {"matrix": matrix.tolist(), "scale": scale, "file": path.name}
+    return Foreign(_placed(loaded, found), record)
+
+
+def search_pose(mesh: MeshArrays, truth: Truth, draw: Callable[[Alignment], Floats]) -> tuple[Alignment, dict[str, Any]]:
+    """The pose by surfaces, and by the input picture where several fit about equally well; and its record for the row.
+
+    Args:
+        mesh: (vertices (V, 3), faces (F, 3)).
+        draw: the input camera's picture of the mesh in a pose, (LIKENESS_SIZE, LIKENESS_SIZE, 3) on white.
+    """
     found = candidates(mesh, truth.mesh, POSES, "search")
     limit = CLOSE[0] * found[0].residual + CLOSE[1]
     close = [pose for pose in found if pose.residual <= limit]
-    placed = [_placed(loaded, pose) for pose in close]
-    likeness = [_likeness(each, truth.input, light) for each in placed]
+    target, _ = on_white(truth.input)
+    step = INPUT_SIZE // LIKENESS_SIZE
+    small = target.reshape(LIKENESS_SIZE, step, LIKENESS_SIZE, step, 3).mean(axis=(1, 3))
+    likeness = [float(psnr(draw(pose), small)) for pose in close]
     best = int(np.argmax(likeness))
-    chosen = close[best]
-    record = chosen.record() | {
-        "matrix": (chosen.matrix @ loaded.transform).tolist(),  # the file's own coordinates -> the truth's
-        "poses_compared": len(close),
-        "rank": best,
-        "input_psnr": round(likeness[best], 3),
-        "file": path.name,
-    }
-    record["scale"] = float(np.cbrt(np.linalg.det(np.asarray(record["matrix"])[:3, :3])))
-    return Foreign(placed[best], record)
+    facts = {"poses_compared": len(close), "rank": best, "input_psnr": round(likeness[best], 3)}
+    return close[best], close[best].record() | facts
 
 
 def _placed(loaded: TexturedObject, pose: Alignment) -> TexturedObject:
     return replace(loaded, vertices=apply(pose.matrix, loaded.vertices).astype(np.float32))
 
 
-def _likeness(placed: TexturedObject, shot: Bytes, light: str, size: int = INPUT_SIZE // 4) -> float:
-    """PSNR of the input camera's picture of the mesh against the input picture, both at ``size``."""
+def _drawn(placed: TexturedObject, light: str) -> Floats:
     camera = camera_sets()["input"]
-    drawn, _ = on_white(render_views(placed, camera.poses, lens(INPUT_FOV, 1), size, LIGHTS[light]).rgba[0])
-    target, _ = on_white(shot)
-    step = INPUT_SIZE // size
-    small = target.reshape(size, step, size, step, 3).mean(axis=(1, 3))
-    return float(psnr(drawn, small))
+    return on_white(render_views(placed, camera.poses, lens(INPUT_FOV, 1), LIKENESS_SIZE, LIGHTS[light]).rgba[0])[0]
 
 
 def _plain(name: str) -> str:

@@ -18,6 +18,7 @@ from geco.evaluate.summary import summarise
 from geco.evaluate.tables import tables
 from geco.files import atomic_write
 
+MOST_GROUPS = 12
 RESULTS, TABLES, PAGE = "results.json", "tables.md", "index.html"
 
 
@@ -27,10 +28,10 @@ def write_report(folder: Path, rows: Rows, objects: Mapping[str, ObjectSource]) 
     common = settings["common"]
     results = clean(
         {
-            **summarise(folder, rows, settings, {key: source.category for key, source in objects.items()}),
+            **summarise(folder, rows, settings, groups_of(objects)),
             "versions": common["versions"],
             "settings": {
-                **{name: common[name] for name in ("protocol", "size", "variants", "mesh_light")},
+                **{name: common[name] for name in ("protocol", "size", "variants", "mesh_light", "alignment")},
                 "seeds": settings["seeds"],
             },
             "unavailable": settings.get("unavailable", {}),
@@ -42,6 +43,17 @@ def write_report(folder: Path, rows: Rows, objects: Mapping[str, ObjectSource]) 
     atomic_write(folder / PAGE, page(folder, results, list(rows), objects).encode())
     atomic_write(folder / RESULTS, (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
     return dict(results)
+
+
+def groups_of(objects: Mapping[str, ObjectSource]) -> dict[str, str]:
+    """Object -> what its scores are also summed up by: the collection where files are named COLLECTION__NAME and there are
+    several, else the manifest's category; "" where there are more than :data:`MOST_GROUPS` or fewer than two.
+    """
+    collections = {key: key.partition("__")[0] if "__" in key else "" for key in objects}
+    for named in (collections, {key: source.category for key, source in objects.items()}):
+        if 2 <= len(set(named.values())) <= MOST_GROUPS:
+            return named
+    return dict.fromkeys(objects, "")
 
 
 def outputs_are_current(folder: Path, rows: Rows) -> bool:

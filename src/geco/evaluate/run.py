@@ -152,7 +152,7 @@ def _truths(plan: Plan, units: list[tuple[str, int]], rows: Rows, progress: _Pro
             continue
         try:
             # Set A is needed whatever the protocol: the six generated views are compared with it.
-            truth = make_truth(plan.objects[key], plan.settings.size, ("input", "A", "B"))
+            truth = make_truth(plan.objects[key], plan.settings.size, tuple(dict.fromkeys(("input", "A", *plan.settings.sets))))
             if truth.input[..., 3].max() == 0:
                 raise InputImageError(f"{key}: the input camera sees nothing of it")
         except (ObjectError, InputImageError) as error:
@@ -166,7 +166,7 @@ def _truths(plan: Plan, units: list[tuple[str, int]], rows: Rows, progress: _Pro
 
 def save_truth(report: Path, truth: Truth) -> None:
     """The ground truth's strips, once."""
-    strips = {"input": truth.input[None], "A": truth.views["A"], "B": truth.views["B"]}
+    strips = {**truth.views, "input": truth.input[None]}
     for part, rgba in strips.items():
         path = truth_path(report, truth.key, part)
         if not path.is_file():

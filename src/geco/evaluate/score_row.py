@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from geco.cameras import rig
-from geco.errors import GecoError
-from geco.evaluate.foreign import Foreign, align_mesh, find_mesh
+from geco.errors import GecoError, MissingExtraError, OutputError
+from geco.evaluate.foreign import LIKENESS_SIZE, Foreign, align_mesh, find_mesh, search_pose
 from geco.evaluate.methods import Method
 from geco.evaluate.pictures import TILE, resized, save_strip, strip_path
 from geco.evaluate.rows import Row
@@ -18,7 +18,7 @@ from geco.evaluate.settings import Settings
 from geco.evaluate.truth import Cameras, Floats, Truth, camera_sets, on_white
 from geco.evaluate.worker import Outcome
 from geco.mesh.types import Mesh
-from geco.metrics.align import align, apply, common_frame
+from geco.metrics.align import Alignment, align, apply, common_frame
 
 MESHES = "meshes"
 
@@ -50,6 +50,8 @@ class Scorer:
                 elif self.method.has_process:
                     self._own(row, truth, column, seed, outcome, variant, facts)
                 row.setdefault("status", "ok")
+            except (MissingExtraError, OutputError):
+                raise  # of the machine, not of the method: started again, the row is measured
             except GecoError as problem:
                 row |= {"status": "failed", "error": str(problem)}
             made.append(row)
@@ -83,9 +85,12 @@ class Scorer:
             from geco.mesh.export import save
 
             save(mesh, self.report / MESHES / truth.key / f"{column}-seed{seed}.glb")
-        found = align((mesh.vertices, mesh.faces), truth.mesh, "box")
-        row["alignment"] = found.record()
-        placed = mesh.with_(vertices=apply(found.matrix, mesh.vertices).astype(np.float32), normals=None)
+        if self.settings.alignment == "search":
+            found, row["alignment"] = search_pose((mesh.vertices, mesh.faces), truth, lambda pose: self._from_input(mesh, pose))
+        else:
+            found = align((mesh.vertices, mesh.faces), truth.mesh, "box")
+            row["alignment"] = found.record()
+        placed = _moved(mesh, found)
         self._compare(row, truth, column, seed, placed)
         if outcome.views is not None:
             row["mesh"] |= self._consistency(mesh, outcome.views, facts)
@@ -127,6 +132,12 @@ class Scorer:
         drawn = [render_mesh(placed, pose, cameras.fov, size, engine="numba") for pose in cameras.poses]
         return on_white(np.stack(drawn))
 
+    def _from_input(self, mesh: Mesh, pose: Alignment) -> Floats:
+        from geco.render.shade_numpy import render_mesh
+
+        camera = self.cameras["input"]
+        return on_white(render_mesh(_moved(mesh, pose), camera.poses[0], camera.fov, LIKENESS_SIZE, engine="numba"))[0]
+
     def _consistency(self, mesh: Mesh, views: Floats, facts: dict[str, Any]) -> dict[str, float]:
         """How well the views that the mesh was made from agree with each other on it, in the model's own frame."""
         from geco.metrics.consistency import consistency
@@ -138,3 +149,7 @@ class Scorer:
             "consistency_relative": found.relative,
             "views_iou": found.silhouette_iou,
         }
+
+
+def _moved(mesh: Mesh, pose: Alignment) -> Mesh:
+    return mesh.with_(vertices=apply(pose.matrix, mesh.vertices).astype(np.float32), normals=None)

@@ -35,6 +35,7 @@ class Settings:
         size: pixels of the compared pictures.
         variants: of our meshes; see :data:`geco.evaluate.methods.VARIANTS`.
         mesh_light: of foreign meshes: "bare" draws their own colours, "target" the light of the ground truth on them.
+        alignment: of our meshes: "box" as the paper, or "search" as foreign ones.
         lpips_weights, clip_weights: folders; None takes caches and network, "none" leaves the metric out.
     """
 
@@ -43,6 +44,7 @@ class Settings:
     size: int = 320
     variants: tuple[str, ...] = ("bare", "finish")
     mesh_light: str = "bare"
+    alignment: str = "box"
     lpips_weights: str | None = None
     clip_weights: str | None = None
 
@@ -53,6 +55,8 @@ class Settings:
             raise ConfigError(f"{self.seeds} seeds are out of range", "Choose 1 to 1000.")
         if not 32 <= self.size <= 2048:
             raise ConfigError(f"pictures of {self.size} pixels are out of range", "Choose 32 to 2048.")
+        if self.alignment not in ("box", "search"):
+            raise ConfigError(f"our meshes cannot be aligned by {self.alignment!r}", "Use box or search.")
         if not self.variants:
             raise ConfigError("no variant of the meshes was asked for", "Use --variants bare,finish.")
 
@@ -70,6 +74,7 @@ def describe(settings: Settings, methods: Sequence[Method], objects: dict[str, P
             "protocol": settings.protocol,
             "size": settings.size,
             "mesh_light": settings.mesh_light,
+            "alignment": settings.alignment,
             "variants": sorted(settings.variants),
             "lpips_weights": _folder_hash(settings.lpips_weights),
             "clip_weights": _folder_hash(settings.clip_weights),

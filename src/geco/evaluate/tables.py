@@ -136,7 +136,7 @@ def _groups(results: Results) -> str:
         if lines:
             set_name = f", set {where}" if where != "mesh" else ""
             pieces.append(f"### {_label(COLUMNS[key])}{set_name}\n\n{markdown(['Method', *groups], lines)}")
-    return "## By category (n)\n\n" + "\n\n".join(pieces)
+    return "## By group (n)\n\n" + "\n\n".join(pieces)
 
 
 def _left_out(results: Results) -> str:
