@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from geco.cli import cameras, convert, data, evaluate, info, run, serve
+from geco.cli import cameras, convert, data, evaluate, info, run, serve, train
 from geco.errors import GecoError
 from geco.version import __version__
 
-COMMANDS = (run, serve, info, convert, cameras, data, evaluate)
+COMMANDS = (run, serve, info, convert, cameras, data, train, evaluate)
 
 
 def parser() -> argparse.ArgumentParser:

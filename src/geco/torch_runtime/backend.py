@@ -25,7 +25,7 @@ class TorchBackend:
 
     Args:
         card: what the pipeline asks.
-        network: makes views, on ``device``.
+        network: makes views, on ``device``; None for a regressor, which reads the picture alone.
         codec: between pictures and the network's space.
         generation: one step, or a sampler and its settings.
         reconstruct: views to fields.
@@ -35,7 +35,7 @@ class TorchBackend:
     def __init__(
         self,
         card: ModelCard,
-        network: MultiViewNetwork,
+        network: MultiViewNetwork | None,
         codec: ViewCodec,
         generation: GenerationSettings,
         reconstruct: Reconstruct,
@@ -55,12 +55,14 @@ class TorchBackend:
 
     @property
     def distilled(self) -> bool:
-        """A one-step generator is."""
-        return self.generation.kind == "one-step" or bool(self.card.facts.get("distilled", False))
+        """A one-step generator is, and a regressor cannot be a teacher either."""
+        return self.network is None or self.generation.kind == "one-step" or bool(self.card.facts.get("distilled", False))
 
     @torch.no_grad()
     def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
-        """(S, S, 3) over white -> (len(seeds), 6, H, W, 3), all in [0, 1]."""
+        """(S, S, 3) over white -> (len(seeds), 6, H, W, 3), all in [0, 1]; a regressor's one "view" is the picture itself."""
+        if self.network is None:
+            return np.repeat(picture[None, None], len(seeds), axis=0)
         settings = self.generation
         if sampling is not None:
             settings = replace(

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,13 @@ from geco.backend import ModelCard
 from geco.cameras import camera_vectors, rig
 from geco.device import Placement, choose
 from geco.errors import WeightsError
-from geco.files import atomic_write
+from geco.model_folder import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.multiview.generate import GenerationSettings
 from geco.reconstruct.interface import SurfaceFields
 from geco.torch_runtime.backend import TorchBackend
 from geco.weights import is_hub_id
 
-FORMAT = "geco-model-1"
 INSTANTMESH = "TencentARC/InstantMesh"
-CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
 # The embedded model's sampler, chosen by table and by eye (docs/measurements.md).
 SMALL_GENERATION = {"kind": "ddim", "steps": 2, "guidance_scale": 1.5, "clip": 1.0, "eta": 1.0}
 # Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320 px views can fill.
@@ -51,13 +48,6 @@ def convert_public(
     views = convert_zero123plus(multiview, folder / MULTIVIEW, unet, rig_name)
     instantmesh.convert(str(reconstructor), folder / RECONSTRUCTOR)
     return write_card(folder, "full", f"views: {views['licence']}; reconstructor: {reconstructor}")
-
-
-def write_card(folder: Path, family: str, licence: str, facts: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Write the folder's card, after both halves are there."""
-    card = {"format": FORMAT, "family": family, "licence": licence, "facts": facts or {}}
-    atomic_write(folder / CARD, json.dumps(card, indent=1).encode())
-    return card
 
 
 def load_backend(source: str, device: str | None = None) -> TorchBackend:
@@ -87,20 +77,6 @@ def _cached(hub_id: str) -> Path:
     return folder
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """The folder's card; raises :class:`WeightsError` naming what is wrong."""
-    path = folder / CARD
-    if not path.is_file():
-        raise WeightsError(f"{path} does not exist", "Give a folder written by geco convert or by training.")
-    try:
-        card = json.loads(path.read_text())
-        if card["format"] != FORMAT:
-            raise WeightsError(f"{path} describes {card['format']!r}, not {FORMAT!r}", "Give the model's top folder.")
-        return {"facts": {}, **card, "family": str(card["family"]), "licence": str(card["licence"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} is not a model card: {error!r}", "Convert or train the model again.") from error
-
-
 def _full(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBackend:
     """Zero123++ in the placement's format and InstantMesh in float32 (a twentieth of the work)."""
     from geco.public_weights import instantmesh
@@ -126,22 +102,23 @@ def _full(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBack
 def _small(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBackend:
     """The small family, straight from training."""
     from geco.multiview.small.codec import PixelCodec
+    from geco.multiview.small.config import SmallConfig
     from geco.multiview.small.weights import load_small
     from geco.reconstruct.small.model import SmallReconstructor
     from geco.reconstruct.small.surface import SmallSurface
 
     device = placement.device
-    network = load_small(folder / MULTIVIEW, device)
     model = SmallReconstructor.load(folder / RECONSTRUCTOR).to(device)
+    network = load_small(folder / MULTIVIEW, device) if card["facts"].get("views", True) else None
 
     def reconstruct(pictures: Tensor, picture: Tensor) -> SurfaceFields:
         return SmallSurface(model, model.encode(pictures, picture))
 
     facts = card["facts"]
     generation = GenerationSettings(**facts.get("generation", SMALL_GENERATION))
-    size = network.config.size
+    size = model.config.view_size
+    ratio = network.config.foreground_ratio if network is not None else SmallConfig.foreground_ratio
     described = ModelCard(
-        str(folder), size, network.config.foreground_ratio, facts.get("resolution", size), facts.get("texture_size", 512),
-        card["licence"], facts,
-    )  # fmt: skip
+        str(folder), size, ratio, facts.get("resolution", size), facts.get("texture_size", 512), card["licence"], facts
+    )
     return TorchBackend(described, network, PixelCodec(size), generation, reconstruct, device)

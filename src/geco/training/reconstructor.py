@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -120,11 +121,13 @@ class ReconstructorTask:
         machine: Machine,
         seed: int = 0,
         checks: dict[str, ReconstructorBatch] | None = None,
+        save: Callable[[SmallReconstructor, Path, dict[str, Any]], None] = SmallReconstructor.save,
     ) -> None:
         self.network = network.to(machine.device)
         self.data, self.options, self.machine, self.seed = data, options, machine, seed
         self.batch = options.batch
         self.checks = checks or {}
+        self._save = save
         self.results: dict[str, Any] = {}
         self.samples = 0
         channels_last(network)
@@ -144,7 +147,7 @@ class ReconstructorTask:
         return self.results, slices(self.network, self.checks["true"]) if "true" in self.checks else None
 
     def save_model(self, folder: Path) -> None:
-        self.network.save(folder, {"samples": self.samples, "validation": self.results, **asdict(self.options)})
+        self._save(self.network, folder, {"samples": self.samples, "validation": self.results, **asdict(self.options)})
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,11 +67,13 @@ class TeacherTask:
         machine: Machine,
         seed: int = 0,
         validation: dict[str, GridViews] | None = None,
+        save: Callable[[SmallMultiView, Path], None] = save_small,
     ) -> None:
         self.network = network.to(machine.device)
         self.data, self.options, self.machine, self.seed = data, options, machine, seed
         self.batch = options.batch
         self.validation = validation or {}
+        self._save = save
         channels_last(network)
 
     def parts(self) -> list[Part]:
@@ -113,7 +115,7 @@ class TeacherTask:
         return values, Image.fromarray(np.concatenate(rows)) if rows else None
 
     def save_model(self, folder: Path) -> None:
-        save_small(self.network, folder)
+        self._save(self.network, folder)
 
 
 def opacity_loss(opacity: Tensor, alpha: Tensor) -> Tensor:

@@ -1,0 +1,189 @@
+"""``geco train`` and ``geco distill``: every stage of GECO by one command, resumable, with a budget."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geco.errors import ConfigError, WeightsError
+
+if TYPE_CHECKING:
+    from geco.recipes.recipe import Recipe, Stage
+    from geco.training.machine import Machine
+    from geco.training.task import Task
+
+TRAIN = {
+    "teacher": "the multi-view diffusion model, from condition pictures and their six views",
+    "reconstructor": "six views to a surface, from views and labelled points; --init carries the teacher along",
+    "regressor": "one picture to a surface, deterministic: the baseline (LRM, TripoSR kind)",
+}
+DISTILL = {
+    "stage1": "the teacher in --init to a one-step generator (VSD); needs condition pictures only",
+    "pairs": "the teacher's pseudo ground truth for Stage II: views, reconstruction, renders",
+    "stage2": "the reconstructor in --init fine-tuned on its generator's views and the teacher's --pairs",
+}
+DRY_STEPS = 2
+
+
+def add(commands: Any) -> None:
+    """Add ``geco train`` and ``geco distill`` with a command a stage."""
+    for name, stages, text in (("train", TRAIN, "train a stage from data"), ("distill", DISTILL, "distill a teacher")):
+        command: argparse.ArgumentParser = commands.add_parser(name, help=text)
+        inner = command.add_subparsers(dest="stage", metavar="STAGE", required=True)
+        for stage, about in stages.items():
+            _add_stage(inner, stage, about)
+
+
+def _add_stage(commands: Any, stage: str, about: str) -> None:
+    command: argparse.ArgumentParser = commands.add_parser(stage, help=about, description=about)
+    add_argument = command.add_argument
+    add_argument("--recipe", default="small", help="small, tiny, paper, or a .py file with recipe() (default: small)")
+    add_argument("--data", type=Path, metavar="SHARDS", help="made by geco data render")
+    add_argument(
+        "-o", "--output", type=Path, required=True, metavar="RUN_DIR", help="becomes a model folder (pairs: a folder of pairs)"
+    )
+    add_argument("--init", type=Path, metavar="DIR", help="model folder to start from")
+    add_argument("--seed", type=int, default=0)
+    if stage == "pairs":
+        add_argument("--count", type=int, help="pairs (default: the recipe's)")
+        add_argument("--steps", type=int, help="of the teacher (default: the recipe's)")
+        command.set_defaults(function=make)
+        return
+    if stage == "stage2":
+        add_argument("--pairs", type=Path, required=True, metavar="DIR", help="made by geco distill pairs")
+    if stage == "reconstructor":
+        add_argument("--generated", type=Path, metavar="DIR", help="views that a generator made (geco.training.generated_views)")
+    add_argument("--resume", action="store_true", help="continue the run in RUN_DIR from its checkpoint")
+    add_argument("--budget-minutes", type=float, metavar="N", help="wall-clock minutes, resumed pieces together")
+    add_argument("--steps", type=int, metavar="N", help="steps instead of minutes")
+    add_argument("--dry-run", action="store_true", help=f"{DRY_STEPS} steps, then memory and time estimate; nothing is kept")
+    add_argument("--device", help="cpu, or left out for what is there")
+    add_argument("--threads", type=int, help="of the CPU")
+    add_argument("--tensorboard", action="store_true", help="write TensorBoard's files too (extra train)")
+    command.set_defaults(function=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """One stage to its end."""
+    _need_torch()
+    from geco.recipes.recipe import find_recipe
+    from geco.training.loop import LoopOptions, train
+    from geco.training.machine import Machine
+
+    recipe = find_recipe(options.recipe)
+    length = recipe.length(options.stage)
+    minutes, steps = options.budget_minutes, options.steps
+    if minutes is None and steps is None:
+        minutes, steps = length.budget_minutes, length.steps
+    _check_output(options)
+    machine = Machine(recipe.precision, options.device, options.threads)
+    task = build(options, recipe, machine)
+    shape = {"seed": options.seed, "accumulate": length.accumulate, "decay_part": length.decay_part}
+    loop = LoopOptions(options.output, minutes, steps, warmup_steps=length.warmup_steps, tensorboard=options.tensorboard, **shape)
+    if options.dry_run:
+        print(rehearse(task, loop, machine))
+        return 0
+    train(task, loop, machine, resume=options.resume)
+    if machine.leads:
+        print(f"{options.output} is a model folder: geco run PICTURE --model {options.output}")
+    return 0
+
+
+def make(options: argparse.Namespace) -> int:
+    """The pairs."""
+    _need_torch()
+    from dataclasses import replace
+
+    from geco.recipes.recipe import find_recipe
+    from geco.training import small_stages
+
+    recipe = find_recipe(options.recipe)
+    settings = replace(recipe.pairs, seed=options.seed, steps=options.steps or recipe.pairs.steps)
+    count = options.count or recipe.pair_count
+    init = _init(options, "the teacher and its reconstructor")
+    made = small_stages.pairs(settings, count, recipe.pair_size, recipe.resolution, _data(options), init, options.output)
+    print(f"{options.output}: {made['pairs']} pairs, {made['empty']} without a surface")
+    return 0
+
+
+def build(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task:
+    """The stage's task."""
+    from geco.training import small_stages as small
+
+    stage: Stage = options.stage
+    facts = {"recipe": recipe.name, "generation": dict(recipe.generation)}
+    match stage:
+        case "teacher":
+            return small.teacher(recipe.multiview, recipe.teacher, _data(options), options.init, machine, options.seed, facts)
+        case "reconstructor":
+            return small.reconstructor(
+                recipe.reconstructor, recipe.reconstruction, _data(options), options.init, machine, options.seed,
+                {"recipe": recipe.name}, options.generated,
+            )  # fmt: skip
+        case "regressor":
+            about = {"recipe": recipe.name}
+            return small.reconstructor(recipe.regressor, recipe.regression, _data(options), None, machine, options.seed, about)
+        case "stage1":
+            return small.stage1(
+                recipe.stage1, _data(options), _init(options, "the teacher"), machine, options.seed, {"recipe": recipe.name}
+            )
+        case "stage2":
+            return small.stage2(
+                recipe.stage2, recipe.resolution, options.pairs, _init(options, "Stage I's run"), machine, {"recipe": recipe.name}
+            )
+
+
+def rehearse(task: Task, loop: Any, machine: Machine) -> str:
+    """Two steps in a folder that is thrown away; what the whole would take."""
+    from dataclasses import replace
+
+    from geco.training.loop import train
+
+    with tempfile.TemporaryDirectory() as folder:
+        short = replace(loop, folder=Path(folder), budget_minutes=None, steps=DRY_STEPS, warmup_steps=1, tensorboard=False)
+        began = time.monotonic()
+        train(task, short, machine, resume=False, quiet=True)
+        seconds = (time.monotonic() - began) / DRY_STEPS
+    samples = task.batch * loop.accumulate * machine.world
+    memory = f"peak memory {machine.peak_memory() / 2**20:.0f} MiB"
+    lines = [f"dry run: {seconds:.2f} s a step of {samples} samples (report included), {memory}"]
+    if loop.steps is not None:
+        lines.append(f"{loop.steps} steps would take about {loop.steps * seconds / 60:.0f} minutes")
+    if loop.budget_minutes is not None:
+        lines.append(f"{loop.budget_minutes:g} minutes would be about {loop.budget_minutes * 60 / seconds:.0f} steps")
+    return "\n".join(lines)
+
+
+def _check_output(options: argparse.Namespace) -> None:
+    if (options.output / "checkpoint.pt").exists() and not options.resume and not options.dry_run:
+        raise ConfigError(f"{options.output} holds a run already", "Add --resume to continue it, or choose another folder.")
+
+
+def _data(options: argparse.Namespace) -> Path:
+    if options.data is None:
+        raise ConfigError(f"{options.stage} needs --data SHARDS", "Make some with: geco data render OBJECTS -o SHARDS.")
+    return Path(options.data)
+
+
+def _init(options: argparse.Namespace, what: str) -> Path:
+    from geco.model_folder import read_card
+
+    if options.init is None:
+        raise WeightsError(f"{options.stage} starts from trained weights", f"Give {what} as --init DIR.")
+    card = read_card(options.init)
+    if card["family"] != "small":
+        raise ConfigError(f"{options.init} is a model of the family {card['family']!r}", "These commands train the small family.")
+    return Path(options.init)
+
+
+def _need_torch() -> None:
+    from geco.errors import MissingExtraError
+
+    try:
+        import accelerate  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("torch", "train", "training") from error

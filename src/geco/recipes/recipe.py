@@ -1,0 +1,99 @@
+"""What a recipe holds: every number of every stage, typed; and how one is found by name or in a user's file."""
+
+from __future__ import annotations
+
+import runpy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from geco.errors import ConfigError
+from geco.multiview.small.config import SmallConfig
+from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.training.machine import Precision
+from geco.training.pairs import PairOptions
+from geco.training.reconstructor import ReconstructorOptions
+from geco.training.stage1 import Stage1Options
+from geco.training.stage2 import Stage2Options
+from geco.training.teacher import TeacherOptions
+
+Stage = Literal["teacher", "reconstructor", "regressor", "stage1", "stage2"]
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a stage trains and how its rates run.
+
+    Attributes:
+        budget_minutes, steps: one of them; the command line may give others.
+        decay_part: last part over which the rates fall to 0; 0 keeps them constant, as the paper does.
+        warmup_steps: of growing rates.
+        accumulate: micro-batches a step.
+    """
+
+    budget_minutes: float | None = None
+    steps: int | None = None
+    decay_part: float = 1 / 3
+    warmup_steps: int = 50
+    accumulate: int = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One whole training of GECO.
+
+    Attributes:
+        name: for the log and the model card.
+        precision: of matrix products and convolutions.
+        multiview, reconstructor, regressor: sizes of the small networks (a folder given with --init takes precedence).
+        teacher ... stage2: the stages' own numbers; lengths: how long each trains.
+        pairs: of the pseudo ground truth; pair_count: how many; pair_size: pixels of its renders; resolution: cubes a side of the
+            surfaces that are made and trained on.
+        generation: sampler of the teacher's model folder: steps, guidance_scale, clip, eta.
+    """
+
+    name: str
+    precision: Precision = "bf16"
+    multiview: SmallConfig = field(default_factory=SmallConfig)
+    reconstructor: SmallReconstructorConfig = field(default_factory=SmallReconstructorConfig)
+    regressor: SmallReconstructorConfig = field(default_factory=lambda: SmallReconstructorConfig(rig="input", own_color=1.0))
+    teacher: TeacherOptions = field(default_factory=TeacherOptions)
+    reconstruction: ReconstructorOptions = field(default_factory=ReconstructorOptions)
+    regression: ReconstructorOptions = field(default_factory=lambda: ReconstructorOptions(worsen=0.0))
+    stage1: Stage1Options = field(default_factory=Stage1Options)
+    pairs: PairOptions = field(default_factory=PairOptions)
+    pair_count: int = 1000
+    pair_size: int = 64
+    resolution: int = 64
+    stage2: Stage2Options = field(default_factory=Stage2Options)
+    lengths: dict[Stage, Length] = field(default_factory=dict)
+    generation: dict[str, float | str | None] = field(default_factory=dict)
+
+    def length(self, stage: Stage) -> Length:
+        """Of a stage; raises ConfigError where the recipe does not train it."""
+        if stage not in self.lengths:
+            raise ConfigError(f"the recipe {self.name!r} has no stage {stage!r}", f"It has: {', '.join(self.lengths)}.")
+        return self.lengths[stage]
+
+
+def find_recipe(name: str) -> Recipe:
+    """ "small", "tiny" or "paper", or a Python file with a function ``recipe()`` that returns a :class:`Recipe`.
+
+    Raises:
+        ConfigError: there is none of that name, or the file does not hold one.
+    """
+    from geco.recipes.paper import paper
+    from geco.recipes.small import small
+    from geco.recipes.tiny import tiny
+
+    known = {"small": small, "tiny": tiny, "paper": paper}
+    if name in known:
+        return known[name]()
+    path = Path(name)
+    if path.suffix == ".py" and path.is_file():
+        found = runpy.run_path(str(path)).get("recipe")
+        made = found() if callable(found) else None
+        if isinstance(made, Recipe):
+            return made
+        raise ConfigError(f"{path} has no function recipe() that returns a Recipe", "See geco/recipes/small.py for one.")
+    raise ConfigError(f"no recipe is called {name!r}", f"Known: {', '.join(known)}, or a file ending in .py.")

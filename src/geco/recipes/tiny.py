@@ -1,0 +1,46 @@
+"""Every stage in seconds on a CPU, at 16 pixels: for tests, and for trying a change end to end. It learns next to nothing."""
+
+from __future__ import annotations
+
+from geco.multiview.small.config import SmallConfig
+from geco.recipes.recipe import Length, Recipe
+from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.training.pairs import PairOptions
+from geco.training.reconstructor import ReconstructorOptions
+from geco.training.stage1 import Stage1Options
+from geco.training.stage2 import Stage2Options
+from geco.training.teacher import TeacherOptions
+
+SIZE = 16
+_FIELD = {
+    "view_size": SIZE, "widths": (8, 8, 8), "lift_channels": 4, "map_channels": 5, "volume_size": 8, "volume_widths": (8, 8, 8),
+    "volume_channels": 4, "view_hidden": 4, "point_hidden": 8, "color_hidden": 8,
+}  # fmt: skip
+
+
+def tiny() -> Recipe:
+    """Sizes as small as they can be, a few steps a stage."""
+    return Recipe(
+        name="tiny",
+        precision="no",
+        multiview=SmallConfig(size=SIZE, channels=16, width=24, stages=1, heads=3, embedding=32, volume=8, volume_width=8),
+        reconstructor=SmallReconstructorConfig(**_FIELD),  # type: ignore[arg-type]
+        regressor=SmallReconstructorConfig(**_FIELD, rig="input", own_color=1.0),  # type: ignore[arg-type]
+        teacher=TeacherOptions(batch=4, average=0.9),
+        reconstruction=ReconstructorOptions(batch=2, points=256, surface=64, average=0.9),
+        regression=ReconstructorOptions(batch=2, points=256, surface=64, worsen=0.0, average=0.9),
+        stage1=Stage1Options(2, 1e-4, 1e-4, guidance_scale=1.5, weighting="dmd", student_limit=5.0, teacher_clip=1.0, average=0.9),
+        pairs=PairOptions(steps=3, guidance_scale=1.5, clip=1.0, renders=6, chunk=2),
+        pair_count=4,
+        pair_size=SIZE,
+        resolution=16,
+        stage2=Stage2Options(batch=2, views=2, rate=1e-4, average=0.9),
+        lengths={
+            "teacher": Length(steps=40, warmup_steps=2),
+            "reconstructor": Length(steps=60, warmup_steps=2),
+            "regressor": Length(steps=60, warmup_steps=2),
+            "stage1": Length(steps=4, warmup_steps=1),
+            "stage2": Length(steps=4, warmup_steps=1),
+        },
+        generation={"kind": "ddim", "steps": 2, "guidance_scale": 1.5, "clip": 1.0, "eta": 1.0},
+    )

@@ -1,0 +1,172 @@
+"""The stages of the small family put together: data and starting weights to a task, its run folder to a model folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geco.cameras import INPUT_FOV
+from geco.data.dataset import GridViews
+from geco.errors import ConfigError
+from geco.losses import perceptual_loss
+from geco.model_folder import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.multiview.small.codec import PixelCodec
+from geco.multiview.small.config import SmallConfig
+from geco.multiview.small.network import SmallMultiView
+from geco.multiview.small.weights import load_small, save_small
+from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.reconstruct.small.differentiable import soft_mesh
+from geco.reconstruct.small.model import SmallReconstructor
+from geco.render.shade_torch import render_mesh
+from geco.training.augment import composite, photograph, recolor
+from geco.training.machine import Machine
+from geco.training.pairs import PairOptions, Pairs, make_pairs
+from geco.training.reconstructor import ReconstructorOptions, ReconstructorTask, validation_batches
+from geco.training.reconstructor_data import ReconstructorData
+from geco.training.stage1 import Stage1Options, Stage1Task
+from geco.training.stage2 import Stage2Options, Stage2Task
+from geco.training.surface_points import prepare
+from geco.training.teacher import TeacherOptions, TeacherTask, denoising_psnr, to_tensors
+
+LICENCE = "Apache-2.0"  # of weights trained on objects that allow it; the objects' own licences are in the shards
+HELD_OUT = "held_out"  # shards beside the training shards, never trained on
+CHECKED_PAIRS = 8  # validation pairs of Stage II
+
+
+class SmallConditions:
+    """Condition pictures of the small recipe's grid, as a user's photos might look: a source for Stage I."""
+
+    def __init__(self, data: GridViews, seed: int = 0) -> None:
+        self.data, self.seed = data, seed
+
+    def conditions(self, index: int, size: int, generator: torch.Generator) -> Tensor:
+        """(size, 3, S, S) in [0, 1] on white."""
+        condition, targets = to_tensors(self.data.batch(self.seed, index, size))
+        condition, _ = recolor(condition, targets[:, :1], generator)
+        return composite(photograph(condition, generator))
+
+
+def teacher(
+    config: SmallConfig, options: TeacherOptions, data: Path, init: Path | None, machine: Machine, seed: int, facts: dict[str, Any]
+) -> TeacherTask:
+    """Stage 0, from scratch or from ``init``'s multi-view half."""
+    torch.manual_seed(seed)
+    shards = GridViews(data)
+    network = load_small(init / MULTIVIEW) if init else SmallMultiView(replace(config, size=shards.size))
+    checks = {HELD_OUT: GridViews(data / HELD_OUT)} if (data / HELD_OUT).exists() else {}
+
+    def save(trained: SmallMultiView, folder: Path) -> None:
+        save_small(trained, folder / MULTIVIEW)
+        finish(folder, init, facts | {"stage": "teacher"})
+
+    return TeacherTask(network.train(), shards, options, machine, seed, checks, save)
+
+
+def reconstructor(
+    config: SmallReconstructorConfig, options: ReconstructorOptions, data: Path, init: Path | None, machine: Machine, seed: int,
+    facts: dict[str, Any], generated: Path | None = None,
+) -> ReconstructorTask:  # fmt: skip
+    """Six views (or, for a regressor's config, the picture) to a surface; labels the shards first where that is not done."""
+    torch.manual_seed(seed)
+    for folder in (data, data / HELD_OUT):
+        if folder.exists():
+            prepare(folder, 0, lambda line: print(line, flush=True))
+    found = init is not None and (init / RECONSTRUCTOR).exists() and config.views > 1
+    network = SmallReconstructor.load(init / RECONSTRUCTOR) if found and init else SmallReconstructor(config)
+    checks = validation_batches(data / HELD_OUT, None) if (data / HELD_OUT).exists() else None
+    alone = config.views == 1
+
+    def save(trained: SmallReconstructor, folder: Path, about: dict[str, Any]) -> None:
+        trained.save(folder / RECONSTRUCTOR, about)
+        stage = "regressor" if alone else "reconstructor"
+        finish(folder, None if alone else init, facts | {"stage": stage} | ({"views": False} if alone else {}))
+
+    return ReconstructorTask(network.train(), ReconstructorData(data, generated), options, machine, seed, checks, save)
+
+
+def stage1(options: Stage1Options, data: Path, init: Path, machine: Machine, seed: int, facts: dict[str, Any]) -> Stage1Task:
+    """The teacher in ``init`` distilled; the run folder carries ``init``'s reconstructor along."""
+    network = load_small(init / MULTIVIEW)
+    codec = PixelCodec(network.config.size)
+    shown = GridViews(data / HELD_OUT) if (data / HELD_OUT).exists() else GridViews(data)
+    checks = composite(to_tensors(shown.fixed(min(6, len(shown))))[0])
+
+    def save(made: SmallMultiView, folder: Path) -> None:
+        save_small(made, folder / MULTIVIEW)
+        finish(folder, init, facts | {"stage": "stage1", "distilled": True, "generation": {"kind": "one-step"}})
+
+    def measure(made: SmallMultiView) -> dict[str, Any]:
+        return {"x0_psnr": denoising_psnr(made, shown, levels=(made.schedule.last,))}
+
+    conditions = SmallConditions(GridViews(data), seed)
+    return Stage1Task(network, codec, conditions, options, machine, save, checks=checks, measure=measure)
+
+
+def pairs(options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path) -> dict[str, int]:
+    """The teacher's pseudo ground truth with ``init``'s two halves."""
+    network, model = load_small(init / MULTIVIEW), SmallReconstructor.load(init / RECONSTRUCTOR)
+    conditions = SmallConditions(GridViews(data), options.seed + 1)
+    mesh = small_mesh(model, resolution)
+
+    def picture(number: int) -> tuple[str, Tensor]:
+        generator = torch.Generator().manual_seed(options.seed * 1_000_003 + number)
+        name = conditions.data.names[int(conditions.data.batch(conditions.seed, number, 1).objects[0])]
+        return name, conditions.conditions(number, 1, generator)[0]
+
+    def render(views: Tensor, shown: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
+        vertices, faces, color = mesh(views, shown)
+        drawn = render_mesh(vertices, faces, poses, INPUT_FOV, size, color)
+        return drawn.rgb, drawn.mask
+
+    return make_pairs(network, PixelCodec(network.config.size), picture, count, render, output, options)
+
+
+def stage2(
+    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any]
+) -> Stage2Task:
+    """``init``'s generator frozen (or not), its reconstructor fine-tuned on ``pairs_folder``."""
+    if not read_card(init)["facts"].get("distilled"):
+        raise ConfigError(f"{init} is not a one-step generator", "Stage II follows Stage I: give its run folder as --init.")
+    network, model = load_small(init / MULTIVIEW), SmallReconstructor.load(init / RECONSTRUCTOR)
+    found = Pairs(pairs_folder)
+    check = list(range(len(found)))[-min(CHECKED_PAIRS, len(found) // 4) :] if len(found) >= 4 else []
+
+    def save(made: SmallMultiView, trained: SmallReconstructor, folder: Path) -> None:
+        save_small(made, folder / MULTIVIEW)
+        trained.save(folder / RECONSTRUCTOR)
+        finish(folder, init, facts | {"stage": "stage2", "distilled": True, "generation": {"kind": "one-step"}})
+
+    return Stage2Task(
+        network, PixelCodec(network.config.size), model.train(), small_mesh(model, resolution), found, perceptual_loss, options,
+        machine, save, check,
+    )  # fmt: skip
+
+
+def small_mesh(
+    model: SmallReconstructor, resolution: int
+) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]]:
+    """Views (6, 3, H, W) and picture (3, S, S) in [0, 1] to a mesh that carries gradients."""
+
+    def mesh(views: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]:
+        surface = soft_mesh(model, model.encode(views[None], picture[None]), resolution)
+        return surface.vertices, surface.faces, surface.color
+
+    return mesh
+
+
+def finish(folder: Path, carry: Path | None, facts: dict[str, Any]) -> None:
+    """Make a run folder a model folder: the half that was not trained comes from ``carry``; the card is written last."""
+    known: dict[str, Any] = read_card(carry)["facts"] if carry is not None and (carry / CARD).exists() else {}
+    for half in (MULTIVIEW, RECONSTRUCTOR):
+        if carry is not None and (carry / half).exists() and not (folder / half).exists():
+            temporary = folder / f".{half}-partial"
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.copytree(carry / half, temporary)
+            temporary.rename(folder / half)
+    write_card(folder, "small", LICENCE, known | facts)
