@@ -17,6 +17,8 @@ from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
+from geco.device import choose
+
 Precision = Literal["no", "bf16", "fp16"]
 BUCKET = 1 << 25  # elements a message of averaged gradients: 128 MiB of float32
 
@@ -27,11 +29,13 @@ class Machine:
     Args:
         precision: "bf16" or "fp16" compute matrix products and convolutions in that format; weights stay in float32.
             "fp16" scales the loss and needs CUDA.
-        device: "cpu", or None for what accelerate finds.
+        device: "cpu", "cuda" or "mps", or None for what is there; one that is not there raises ConfigError.
         threads: of the CPU; None leaves torch's own choice.
     """
 
     def __init__(self, precision: Precision = "no", device: str | None = None, threads: int | None = None) -> None:
+        if device is not None:
+            choose(device, purpose="training")
         if threads is not None:
             torch.set_num_threads(threads)
         self.precision = precision

@@ -126,7 +126,7 @@ class ReconstructorTask:
         self.network = network.to(machine.device)
         self.data, self.options, self.machine, self.seed = data, options, machine, seed
         self.batch = options.batch
-        self.checks = checks or {}
+        self.checks = {name: check.to(machine.device) for name, check in (checks or {}).items()}
         self._save = save
         self.results: dict[str, Any] = {}
         self.samples = 0
@@ -153,7 +153,7 @@ class ReconstructorTask:
 @torch.no_grad()
 def slices(model: SmallReconstructor, batch: ReconstructorBatch, count: int = 8, size: int = 96) -> Image.Image:
     """A picture of the first objects, one a row: picture, two views, and the field cut through the middle three ways."""
-    axis = (torch.arange(size) + 0.5) / size * 2 - 1
+    axis = (torch.arange(size, device=batch.views.device) + 0.5) / size * 2 - 1
     high, wide = torch.meshgrid(-axis, axis, indexing="ij")
     zero = torch.zeros_like(high)
     planes = [torch.stack(plane, dim=-1).reshape(-1, 3) for plane in ((zero, wide, high), (-wide, zero, high), (wide, -high, zero))]
@@ -164,7 +164,7 @@ def slices(model: SmallReconstructor, batch: ReconstructorBatch, count: int = 8,
     shown = F.interpolate(pictures, size=(size, size)).unflatten(0, (-1, 3))
     grid = torch.cat([shown, 1 - inside], dim=1)  # (n, 6, 3, size, size)
     sheet = grid.permute(0, 3, 1, 4, 2).reshape(len(grid) * size, 6 * size, 3)
-    return Image.fromarray((sheet.clamp(0, 1) * 255).byte().numpy())
+    return Image.fromarray((sheet.clamp(0, 1) * 255).byte().cpu().numpy())
 
 
 def validation_batches(folder: Path, views: Path | None) -> dict[str, ReconstructorBatch]:

@@ -21,6 +21,7 @@ from geco.multiview.small.generate import generate_views
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
 from geco.training.augment import composite, photograph, recolor
+from geco.training.grids import picture_rows
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine, channels_last
 from geco.training.muon import make_optimizers
@@ -137,15 +138,15 @@ def denoising_psnr(
     network: SmallMultiView, shards: GridViews, count: int = 24, levels: Sequence[int] = (249, 499, 749, 999)
 ) -> dict[str, float]:
     """x0-PSNR (dB, images in [0, 1]) of single predictions by timestep, on fixed samples and noise."""
-    condition, targets = to_tensors(shards.fixed(count))
+    device = network.view_angles.device
+    condition, targets = (part.to(device) for part in to_tensors(shards.fixed(count)))
     x0 = composite(targets) * 2 - 1
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(x0.shape, generator=generator)
+    noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(device)
     result = {}
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
         state = network.encode_condition(Condition(composite(condition) * 2 - 1))
         for level in levels:
-            t = torch.full((len(x0),), level)
+            t = torch.full((len(x0),), level, device=device)
             x = network.predict(network.schedule.add_noise(x0, noise, t), t, state, "x0").float().clamp(-1, 1)
             per_object = ((x - x0) / 2).square().flatten(1).mean(1)
             result[str(level)] = round(float(-10 * per_object.log10().mean()), 3)
@@ -154,14 +155,13 @@ def denoising_psnr(
 
 def sample_rows(network: SmallMultiView, shards: GridViews, count: int, steps: Sequence[int] = (1, 2)) -> Any:
     """Pictures (H, W, 3) uint8: per object, input and true views, then input and generated views for each step count."""
-    condition, targets = to_tensors(shards.fixed(count))
+    device = network.view_angles.device
+    condition, targets = (part.to(device) for part in to_tensors(shards.fixed(count)))
     picture = composite(condition)
     rows = [composite(targets)]
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16):
         rows += [generate_views(network, picture, number) for number in steps]
-    strips = torch.stack([torch.cat([picture[:, None], row], dim=1) for row in rows], dim=1)  # (B, R, 7, 3, S, S)
-    b, r, v, _, s, _ = strips.shape
-    return (strips.permute(0, 1, 4, 2, 5, 3).reshape(b * r * s, v * s, 3).clamp(0, 1) * 255).round().byte().numpy()
+    return np.asarray(picture_rows(picture, rows))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
