@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from geco.data.shards import Shards
 from geco.data.shards.format import TAR_END
 from geco.data.view_sets import view_rng, view_set
 from geco.data.workers import Outcome
+from geco.errors import ConfigError
 from tests.data.glb import GlbWriter, box
 
 SETTINGS = RenderSettings(("condition-2", "zero123plus-v1.1"), 24, ("rgba", "depth", "normal", "position"), seed=3)
@@ -73,6 +75,25 @@ def test_the_bytes_depend_on_file_and_settings_only(tmp_path: Path) -> None:
     assert first != other
     with tarfile.open(fileobj=io.BytesIO(first + TAR_END)) as archive:
         assert {(info.mtime, info.uid, info.gname) for info in archive} == {(0, 0, "")}
+
+
+def test_occlusion_darkens_and_belongs_to_our_own_renderer(tmp_path: Path) -> None:
+    writer = GlbWriter()
+    for extent, place in (
+        ((1.0, 0.1, 1.0), 0.0),
+        ((0.1, 1.0, 1.0), 0.5),
+    ):  # a floor and a wall: a box alone hides nothing from itself
+        vertices, faces = box(extent)
+        writer.mesh(vertices + np.float32([place, place, 0]), faces, colors=np.full((8, 4), 200, np.uint8))
+    writer.save(tmp_path / "corner.glb")
+    (source,) = find_objects(tmp_path)
+    plain, shaded = (replace(SETTINGS, channels=("rgba",), occlusion=strength) for strength in (0.0, 1.0))
+    first, second = render_piece(source, plain), render_piece(source, shaded)
+    assert first != second and plain.described() != shaded.described()
+    with pytest.raises(ConfigError, match="occlusion"):
+        replace(SETTINGS, renderer="studio", occlusion=0.5)
+    with pytest.raises(ConfigError, match="occlusion"):
+        replace(SETTINGS, occlusion=1.5)
 
 
 def test_untextured_objects_are_refused_unless_allowed(tmp_path: Path) -> None:

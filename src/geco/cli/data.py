@@ -49,6 +49,11 @@ def _add_render(commands: Any) -> None:
     add_argument("--hold-out", type=int, default=0, metavar="N", help=f"N objects of the first folder go to SHARDS/{HELD_OUT}")
     add_argument("--limit", type=int, metavar="N", help="N objects only, a sample that depends on the seed")
     add_argument("--allow-untextured", action="store_true", help="draw objects without colours in grey, not skip them")
+    add_argument(
+        "--renderer", choices=("own", "blender", "studio"), default="own",
+        help="own (default); blender: the same light by Cycles; studio: photo-like light by Cycles (extra blender)",
+    )  # fmt: skip
+    add_argument("--occlusion", type=float, default=0.0, metavar="S", help="ambient occlusion of our own renderer, 0 to 1")
     add_argument("--shard-objects", type=int, default=256, metavar="N", help="objects a shard (default: 256)")
     add_argument("--workers", type=int, help="processes (default: one a core; with --ray: one a CPU of the cluster)")
     add_argument("--ray", metavar="ADDRESS", help="a Ray cluster (HOST:PORT, auto), or local to start one here")
@@ -69,6 +74,8 @@ def render(options: argparse.Namespace) -> int:
         channels=tuple(options.channels.split(",")),
         seed=options.seed,
         allow_untextured=options.allow_untextured,
+        renderer=options.renderer,
+        occlusion=options.occlusion,
     )
     bounds = Bounds(options.time_limit, options.memory)
     for name in ("hold_out", "limit", "workers", "shard_objects"):

@@ -6,17 +6,18 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
-from geco.data.objects import Limits, ObjectSource, file_sha256
-from geco.data.render import render_views
+from geco.data.objects import Limits, ObjectSource, TexturedObject, file_sha256
+from geco.data.render import AmbientOcclusion, Views, render_views
 from geco.data.shards import CHANNELS, PictureSet, ShardWriter, encode_object, write_piece
 from geco.data.shards.format import plain
 from geco.data.shards.writer import OBJECTS_A_SHARD
-from geco.data.view_sets import view_rng, view_set
+from geco.data.view_sets import Cameras, view_rng, view_set
 from geco.data.workers import Outcome
 from geco.errors import ConfigError
 
+Renderer = Literal["own", "blender", "studio"]
 CONVENTIONS = "world z up, front on +x; camera x right, y up, looks along -z; lens: focal, cx, cy divided by the image size"
 
 
@@ -30,6 +31,8 @@ class RenderSettings:
         channels: "rgba" and any of "depth", "normal", "position".
         seed: of the random cameras and lights, and of the order of the objects.
         allow_untextured: draw objects without any colour in grey rather than skip them.
+        renderer: "own"; "blender" for the same light by Cycles; "studio" for Cycles with photo-like light and materials.
+        occlusion: strength of our own renderer's ambient occlusion, 0 to 1.
     """
 
     sets: tuple[str, ...]
@@ -37,6 +40,8 @@ class RenderSettings:
     channels: tuple[str, ...] = ("rgba", "depth")
     seed: int = 0
     allow_untextured: bool = False
+    renderer: Renderer = "own"
+    occlusion: float = 0.0
 
     def __post_init__(self) -> None:
         for what, names in (("view set", self.sets), ("channel", self.channels)):
@@ -48,6 +53,10 @@ class RenderSettings:
             raise ConfigError("pictures without the channel rgba", f"Add it: --channels rgba,{','.join(self.channels)}.")
         if not 8 <= self.size <= 4096:
             raise ConfigError(f"pictures of {self.size} pixels", "A size between 8 and 4096 makes sense.")
+        if self.occlusion and (self.renderer != "own" or not 0 <= self.occlusion <= 1):
+            raise ConfigError(
+                f"occlusion {self.occlusion} with the renderer {self.renderer!r}", "It is our own renderer's, 0 to 1."
+            )
         if self.seed < 0:
             raise ConfigError(f"the seed {self.seed}", "Seeds are not negative.")
         for name in self.sets:
@@ -56,8 +65,8 @@ class RenderSettings:
     def described(self) -> dict[str, Any]:
         """For ``index.json``."""
         sets = [{"name": name, "count": view_set(name).count, "fixed": view_set(name).fixed} for name in self.sets]
-        more = {"seed": self.seed, "allow_untextured": self.allow_untextured}
-        return {"sets": sets, "size": self.size, "channels": list(self.channels), **more}
+        more = {name: getattr(self, name) for name in ("size", "seed", "allow_untextured", "renderer", "occlusion")}
+        return {"sets": sets, "channels": list(self.channels), **more}
 
     def fixed_cameras(self) -> dict[str, Any]:
         """``cameras.json``: the cameras of every set; null where they differ from object to object (``KEY.json`` has those)."""
@@ -82,7 +91,7 @@ def render_piece(source: ObjectSource, settings: RenderSettings) -> bytes:
     sets: dict[str, PictureSet] = {}
     for name in settings.sets:
         cameras = view_set(name).cameras(obj, view_rng(settings.seed, source.path.name, name))
-        views = render_views(obj, cameras.c2w, cameras.lenses, settings.size, cameras.lights, settings.channels)
+        views = draw(obj, cameras, settings)
         channels = {channel: getattr(views, channel) for channel in settings.channels}
         sets[name] = PictureSet(cameras.c2w, cameras.lenses, channels, cameras.facts)
     described = {name: getattr(source, name) for name in ("licence", "author", "category") if getattr(source, name)}
@@ -96,6 +105,16 @@ def render_piece(source: ObjectSource, settings: RenderSettings) -> bytes:
     if source.source:
         info["source"] = source.source
     return encode_object(source.key, info, sets)
+
+
+def draw(obj: TexturedObject, cameras: Cameras, settings: RenderSettings) -> Views:
+    """One set's pictures by the renderer of the settings."""
+    where = (obj, cameras.c2w, cameras.lenses, settings.size, cameras.lights, settings.channels)
+    if settings.renderer == "own":
+        return render_views(*where, AmbientOcclusion(settings.occlusion) if settings.occlusion else None)
+    from geco.data.render import blender
+
+    return blender.render_views(*where, blender.Studio() if settings.renderer == "studio" else None)
 
 
 class Pool(Protocol):
