@@ -163,7 +163,7 @@ class _Runner:
             "model": card.name,
             "view_size": card.view_size or card.picture_size,
             "rig": card.facts.get("rig") or "zero123plus-v1.2",
-            "sampling": {"steps": used.steps, "guidance_scale": used.guidance_scale, "eta": used.eta},
+            "sampling": dict(vars(used)) if self.has_views and method.kind == "model" else None,
             "resolution": card.resolution,
             "texture_size": card.texture_size,
             "licence": card.licence,
