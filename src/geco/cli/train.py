@@ -26,6 +26,7 @@ DISTILL = {
     "stage2": "the reconstructor in --init fine-tuned on its generator's views and the teacher's --pairs",
 }
 DRY_STEPS = 2
+FAMILIES = ("small", "full")  # that can be distilled; the full family's teacher and reconstructor are public
 
 
 def add(commands: Any) -> None:
@@ -50,6 +51,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     if stage == "pairs":
         add_argument("--count", type=int, help="pairs (default: the recipe's)")
         add_argument("--steps", type=int, help="of the teacher (default: the recipe's)")
+        add_argument("--device", help="of a full model: cpu, or left out for what is there")
         command.set_defaults(function=make)
         return
     if stage == "stage2":
@@ -98,42 +100,60 @@ def make(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from geco.recipes.recipe import find_recipe
-    from geco.training import small_stages
 
     recipe = find_recipe(options.recipe)
     settings = replace(recipe.pairs, seed=options.seed, steps=options.steps or recipe.pairs.steps)
     count = options.count or recipe.pair_count
-    init = _init(options, "the teacher and its reconstructor")
-    made = small_stages.pairs(settings, count, recipe.pair_size, recipe.resolution, _data(options), init, options.output)
+    init, family = _init(options, "the teacher and its reconstructor")
+    sizes = (count, recipe.pair_size, recipe.resolution)
+    if family == "full":
+        from geco.training import full_stages
+
+        made = full_stages.pairs(settings, *sizes, _data(options), init, options.output, options.device)
+    else:
+        from geco.training import small_stages
+
+        made = small_stages.pairs(settings, *sizes, _data(options), init, options.output)
     print(f"{options.output}: {made['pairs']} pairs, {made['empty']} without a surface")
     return 0
 
 
 def build(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task:
-    """The stage's task."""
+    """The stage's task; distillation takes the family of --init."""
     from geco.training import small_stages as small
 
     stage: Stage = options.stage
     facts = {"recipe": recipe.name, "generation": dict(recipe.generation)}
+    about = {"recipe": recipe.name}
     match stage:
         case "teacher":
             return small.teacher(recipe.multiview, recipe.teacher, _data(options), options.init, machine, options.seed, facts)
         case "reconstructor":
             return small.reconstructor(
-                recipe.reconstructor, recipe.reconstruction, _data(options), options.init, machine, options.seed,
-                {"recipe": recipe.name}, options.generated,
+                recipe.reconstructor, recipe.reconstruction, _data(options), options.init, machine, options.seed, about,
+                options.generated,
             )  # fmt: skip
         case "regressor":
-            about = {"recipe": recipe.name}
             return small.reconstructor(recipe.regressor, recipe.regression, _data(options), None, machine, options.seed, about)
-        case "stage1":
-            return small.stage1(
-                recipe.stage1, _data(options), _init(options, "the teacher"), machine, options.seed, {"recipe": recipe.name}
-            )
-        case "stage2":
-            return small.stage2(
-                recipe.stage2, recipe.resolution, options.pairs, _init(options, "Stage I's run"), machine, {"recipe": recipe.name}
-            )
+        case "stage1" | "stage2":
+            return distillation(options, recipe, machine)
+
+
+def distillation(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task:
+    """Stage I or II of either family."""
+    about, first = {"recipe": recipe.name}, options.stage == "stage1"
+    init, family = _init(options, "the teacher" if first else "Stage I's run")
+    if family == "full":
+        from geco.training import full_stages as full
+
+        if first:
+            return full.stage1(recipe.stage1, recipe.unet_checkpointing, _data(options), init, machine, options.seed, about)
+        return full.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about)
+    from geco.training import small_stages as small
+
+    if first:
+        return small.stage1(recipe.stage1, _data(options), init, machine, options.seed, about)
+    return small.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about)
 
 
 def rehearse(task: Task, loop: Any, machine: Machine) -> str:
@@ -168,15 +188,16 @@ def _data(options: argparse.Namespace) -> Path:
     return Path(options.data)
 
 
-def _init(options: argparse.Namespace, what: str) -> Path:
+def _init(options: argparse.Namespace, what: str) -> tuple[Path, str]:
+    """The folder that distillation starts from, and its family."""
     from geco.model_folder import read_card
 
     if options.init is None:
         raise WeightsError(f"{options.stage} starts from trained weights", f"Give {what} as --init DIR.")
-    card = read_card(options.init)
-    if card["family"] != "small":
-        raise ConfigError(f"{options.init} is a model of the family {card['family']!r}", "These commands train the small family.")
-    return Path(options.init)
+    family = read_card(options.init)["family"]
+    if family not in FAMILIES:
+        raise ConfigError(f"{options.init} is a model of the family {family!r}", f"Known are {' and '.join(FAMILIES)}.")
+    return Path(options.init), family
 
 
 def _need_torch() -> None:

@@ -49,6 +49,7 @@ class Recipe:
         teacher ... stage2: the stages' own numbers; lengths: how long each trains.
         pairs: of the pseudo ground truth; pair_count: how many; pair_size: pixels of its renders; resolution: cubes a side of the
             surfaces that are made and trained on.
+        unet_checkpointing: compute the full family's UNet activations again in Stage I's backward pass instead of keeping them.
         generation: sampler of the teacher's model folder: steps, guidance_scale, clip, eta.
     """
 
@@ -65,6 +66,7 @@ class Recipe:
     pair_count: int = 1000
     pair_size: int = 64
     resolution: int = 64
+    unet_checkpointing: bool = False
     stage2: Stage2Options = field(default_factory=Stage2Options)
     lengths: dict[Stage, Length] = field(default_factory=dict)
     generation: dict[str, float | str | None] = field(default_factory=dict)

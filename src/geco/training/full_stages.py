@@ -1,0 +1,237 @@
+"""The distillation of the full family put together: a converted Zero123++ and InstantMesh to the paper's two stages.
+
+The teacher is public and only read. Run folders are model folders of the family "full"; what a stage does not train is
+carried along from ``init``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from geco.cameras import INPUT_FOV, camera_vectors, rig
+from geco.data.dataset import ConditionPictures
+from geco.device import choose
+from geco.errors import ConfigError, MeshError, WeightsError
+from geco.images.prepare import prepare
+from geco.losses import perceptual_loss
+from geco.metrics.lpips import load_lpips
+from geco.model_folder import MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.multiview.generate import GenerationSettings
+from geco.multiview.zero123plus.network import Zero123PlusNetwork
+from geco.public_weights import instantmesh
+from geco.public_weights.zero123plus import Zero123Plus, load_zero123plus, save_zero123plus
+from geco.reconstruct.instantmesh.mesh import POINTS_AT_ONCE, MeshSynthesizer
+from geco.reconstruct.instantmesh.model import InstantMesh
+from geco.render.shade_torch import render_mesh
+from geco.training.machine import Machine
+from geco.training.pairs import PairOptions, Pairs, make_pairs
+from geco.training.small_stages import CHECKED_PAIRS, HELD_OUT
+from geco.training.stage1 import Stage1Options, Stage1Task
+from geco.training.stage2 import Stage2Options, Stage2Task
+from geco.weights import read_card as read_part_card
+from geco.weights import write_folder
+
+PICTURE_SIZE = 512  # of the condition picture; as the pipeline gives it to the full model
+SHOWN = 2  # pictures of the grid: a sheet of 960 x 640 each, four times over
+CAMERAS_AT_ONCE = 10  # of a pair's renders: 50 of 512 px would hold 13 million pixels of features at once
+
+Color = Callable[[Tensor], Tensor]
+Mesh = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Color]]
+Perceptual = Callable[[Tensor, Tensor], Tensor]
+
+
+class FullConditions:
+    """Rendered condition pictures as the pipeline prepares a user's photo: a source for Stage I and for pairs.
+
+    Args:
+        data: finished shards with a set ``condition[-N]`` or the like.
+        ratio, background: how the model's pictures are framed and what they stand on.
+        seed: of the order.
+    """
+
+    def __init__(self, data: Path, ratio: float, background: float, seed: int = 0) -> None:
+        self.data, self.ratio, self.background, self.seed = ConditionPictures(data), ratio, background, seed
+
+    def conditions(self, index: int, size: int, generator: torch.Generator) -> Tensor:
+        """(size, 3, 512, 512) in [0, 1] at the 256 levels of a picture file; the pictures are not augmented."""
+        return torch.stack([picture for _, picture in self._items(index, size)])
+
+    def named(self, number: int) -> tuple[str, Tensor]:
+        """Picture ``number`` of the order, (3, 512, 512), and its object's name."""
+        return self._items(number, 1)[0]
+
+    def _items(self, index: int, size: int) -> list[tuple[str, Tensor]]:
+        batch = self.data.batch(self.seed, index, size)
+        items = []
+        for rgba, number in zip(batch.condition, batch.objects):
+            prepared = prepare(rgba.astype(np.float32) / 255, PICTURE_SIZE, self.ratio, self.background)
+            levels = np.rint(prepared.rgb * 255).astype(np.float32) / 255
+            items.append((self.data.shards.objects[int(number)], torch.from_numpy(levels).permute(2, 0, 1).contiguous()))
+        return items
+
+
+def stage1(
+    options: Stage1Options, checkpointing: bool, data: Path, init: Path, machine: Machine, seed: int, facts: dict[str, Any]
+) -> Stage1Task:
+    """The public UNet in ``init`` distilled, in float32 weights under the machine's autocast.
+
+    Args:
+        checkpointing: compute the UNet's activations again in the backward pass instead of keeping them.
+
+    Raises:
+        ConfigError: settings of pixels, or checkpointing together with low-rank adapters.
+    """
+    if checkpointing and options.rank:
+        raise ConfigError(
+            "activation checkpointing and low-rank adapters do not go together: one network has three roles",
+            "Set unet_checkpointing to False, or rank to None.",
+        )
+    if options.teacher_clip is not None or options.drop:
+        raise ConfigError("the recipe bounds |x0| or drops conditions, which suits the small family only", "Take --recipe paper.")
+    model = load_zero123plus(init / MULTIVIEW, machine.device)
+    network, codec = model.network.requires_grad_(True), model.codec
+    network.noised_reference = False  # of all three networks, from here on (GECO, section 3.1)
+    if checkpointing:
+        network.unet.enable_gradient_checkpointing()
+    generation = GenerationSettings("one-step", 1, options.generator_guidance, timestep=options.timestep)
+
+    def save(made: Zero123PlusNetwork, folder: Path) -> None:
+        save_zero123plus(folder / MULTIVIEW, Zero123Plus(made, codec, generation, model.card))
+        finish(folder, init, facts | {"stage": "stage1", "distilled": True, "generation": asdict(generation)})
+
+    ratio = model.card["foreground_ratio"]
+    shown = FullConditions(data / HELD_OUT if (data / HELD_OUT).exists() else data, ratio, codec.background)
+    checks = shown.conditions(0, min(SHOWN, len(shown.data)), torch.Generator())
+    return Stage1Task(network, codec, FullConditions(data, ratio, codec.background, seed), options, machine, save, checks=checks)
+
+
+def pairs(
+    options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path, device: str | None = None
+) -> dict[str, int]:
+    """The public teacher's pseudo ground truth with the frozen InstantMesh; a shape without a surface is left out.
+
+    Raises:
+        ConfigError: settings of pixels, or ``init`` is distilled already. Others as :func:`geco.training.pairs.make_pairs`.
+    """
+    if options.clip is not None:
+        raise ConfigError("the recipe bounds |x0|, which suits the small family only", "Take --recipe paper.")
+    if read_card(init)["facts"].get("distilled"):
+        raise ConfigError(f"{init} is a one-step generator, not a teacher", "Give the converted public model as --init.")
+    place = choose(device)
+    teacher = load_zero123plus(init / MULTIVIEW, place.device, place.dtype)
+    model = instantmesh.load(init / RECONSTRUCTOR, place.device)
+    mesh = differentiable_mesh(model, teacher.card["rig"], resolution)
+    source = FullConditions(data, teacher.card["foreground_ratio"], teacher.codec.background, options.seed + 1)
+
+    def render(views: Tensor, shown: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
+        vertices, faces, color = mesh(views, shown)
+        drawn = [render_mesh(vertices, faces, part, INPUT_FOV, size, color) for part in poses.split(CAMERAS_AT_ONCE)]
+        return torch.cat([part.rgb.cpu() for part in drawn]), torch.cat([part.mask.cpu() for part in drawn])
+
+    return make_pairs(teacher.network, teacher.codec, source.named, count, render, output, options)
+
+
+def stage2(
+    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any]
+) -> Stage2Task:
+    """All of InstantMesh trained, as its own mesh training does (model_mesh.py), on ``init``'s generator and ``pairs_folder``."""
+    if not read_card(init)["facts"].get("distilled"):
+        raise ConfigError(f"{init} is not a one-step generator", "Stage II follows Stage I: give its run folder as --init.")
+    views = load_zero123plus(init / MULTIVIEW, machine.device)
+    model = instantmesh.load(init / RECONSTRUCTOR, machine.device).requires_grad_(True)
+    found = Pairs(pairs_folder)
+    check = list(range(len(found)))[-min(CHECKED_PAIRS, len(found) // 4) :] if len(found) >= 4 else []
+    perceptual, name = perceptual_distance(machine.device)
+    about = facts | {"stage": "stage2", "distilled": True, "generation": asdict(views.generation), "perceptual": name}
+
+    def save(made: Zero123PlusNetwork, trained: InstantMesh, folder: Path) -> None:
+        if options.generator_rate is not None:
+            save_zero123plus(folder / MULTIVIEW, Zero123Plus(made, views.codec, views.generation, views.card))
+        save_instantmesh(trained, folder / RECONSTRUCTOR, init / RECONSTRUCTOR)
+        finish(folder, init, about)
+
+    mesh = differentiable_mesh(model, views.card["rig"], resolution, machine)
+    return Stage2Task(views.network, views.codec, model, mesh, found, perceptual, options, machine, save, check)
+
+
+def differentiable_mesh(model: InstantMesh, rig_name: str, resolution: int, machine: Machine | None = None) -> Mesh:
+    """Views (6, 3, H, W) in [0, 1] to a mesh whose places and colours carry gradients to every weight of ``model``.
+
+    Where gradients are taken, quads are split as FlexiCubes does in training, and the way to the planes is computed again
+    in the backward pass, as InstantMesh's training does. ``machine`` gives its autocast to encoder and transformer; the
+    fields stay in float32.
+
+    Raises:
+        ConfigError: ``model`` is the NeRF variant. MeshError, from what is returned: the shape has no surface.
+    """
+    synthesizer = model.synthesizer
+    if not isinstance(synthesizer, MeshSynthesizer):
+        raise ConfigError("InstantMesh's NeRF variant has no differentiable mesh", "Convert instant-mesh-large or -base.")
+    cameras = rig(rig_name)
+    vectors = torch.from_numpy(camera_vectors(cameras.poses(), cameras.fov))[None].to(model.device)
+
+    def planes_of(views: Tensor) -> Tensor:
+        if machine is None:
+            return model.planes(views[None], vectors)
+        with machine.autocast():
+            return model.planes(views[None], vectors)
+
+    def mesh(views: Tensor, _: Tensor) -> tuple[Tensor, Tensor, Color]:
+        training, views = torch.is_grad_enabled(), views.to(model.device).float()
+        planes = (checkpoint(planes_of, views, use_reentrant=False) if training else planes_of(views)).float()
+        geometry = synthesizer.geometry(planes, resolution, training=training)
+        if float(geometry.fields.empty_penalty.detach()[0]) > 0 or not len(geometry.faces[0]):
+            raise MeshError("the reconstruction has no surface", "Another seed or picture may have one.")
+
+        def color(points: Tensor) -> Tensor:
+            return torch.cat([synthesizer.color(planes, part[None])[0] for part in points.split(POINTS_AT_ONCE)])
+
+        return geometry.vertices[0], geometry.faces[0], color
+
+    return mesh
+
+
+def perceptual_distance(device: torch.device) -> tuple[Perceptual, str]:
+    """LPIPS (VGG) where its weights are, as the paper; else the pyramid distance, said on a line. With its name."""
+    try:
+        return load_lpips("vgg").to(device), "lpips-vgg"
+    except WeightsError as error:
+        print(f"no LPIPS ({error}); the pyramid distance stands in, whose lambda is another", flush=True)
+        return perceptual_loss, "pyramid"
+
+
+def save_instantmesh(model: InstantMesh, folder: Path, origin: Path) -> None:
+    """Write a trained reconstructor in the layout of :func:`geco.public_weights.instantmesh.load`, described as ``origin`` is."""
+    card = {key: value for key, value in read_part_card(origin, instantmesh.FORMAT).items() if key != "files"}
+    write_folder(folder, card | {"config": model.config.to_dict()}, {instantmesh.PART: model.state_dict()})
+
+
+def finish(folder: Path, carry: Path, facts: dict[str, Any]) -> None:
+    """Make a run folder a model folder: a half that was not trained comes from ``carry``; the card is written last."""
+    known = read_card(carry)
+    for half in (MULTIVIEW, RECONSTRUCTOR):
+        if not (folder / half).exists():
+            temporary = folder / f".{half}-partial"
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.copytree(carry / half, temporary, copy_function=_link)
+            temporary.rename(folder / half)
+    write_card(folder, "full", known["licence"], known["facts"] | facts)
+
+
+def _link(source: str, target: str) -> str:
+    """The same file under another name, or a copy where the file system has no links. Files of ours are replaced, never changed."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target

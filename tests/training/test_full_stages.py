@@ -1,0 +1,269 @@
+"""The paper's chain on a tiny Zero123++ and a tiny InstantMesh with random weights, by the real commands: what each stage
+trains, leaves alone and carries along."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geco.cli.main import main
+from geco.errors import ConfigError, MeshError
+from geco.multiview.noise import SeededNoise
+from geco.multiview.sampling import Sampler, sample
+from geco.public_weights import instantmesh
+from geco.public_weights.zero123plus import Zero123Plus, load_zero123plus, save_zero123plus
+from geco.recipes.recipe import find_recipe
+from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
+from geco.reconstruct.instantmesh.model import InstantMesh
+from geco.torch_runtime.folder import MULTIVIEW, RECONSTRUCTOR, load_backend, write_card
+from geco.training import full_stages
+from geco.training.loop import LoopOptions, train
+from geco.training.machine import Machine
+from geco.training.pairs import Pairs
+from geco.weights import write_folder
+from tests.data.dots import write_dots
+from tests.multiview import tiny as tiny_views
+from tests.reconstruct import tiny as tiny_mesh
+
+RECIPE = """
+from dataclasses import replace
+
+from geco.recipes.paper import paper
+from geco.recipes.recipe import Length
+
+
+def recipe():
+    made = paper()
+    return replace(
+        made, precision="no", pairs=replace(made.pairs, steps=3, renders=4, chunk=2), pair_count=4, pair_size=32, resolution=12,
+        stage1=replace(made.stage1, rate=1e-4, student_rate=1e-4, average=0.5),
+        stage2=replace(made.stage2, batch=2, views=2, rate=1e-4, average=None),
+        lengths={"stage1": Length(steps=2, decay_part=0.0, warmup_steps=1), "stage2": Length(steps=2, decay_part=0.0, warmup_steps=1)},
+    )
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_the_hub() -> object:
+    """LPIPS' weights are not fetched in tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        yield
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``shards``, ``recipe.py`` and the converted model ``init``, views of 32 px."""
+    folder = tmp_path_factory.mktemp("full")
+    write_dots(folder / "shards", ["condition-2"], objects=3)
+    (folder / "recipe.py").write_text(RECIPE)
+    network = tiny_views.network(noised_reference=True)
+    network.sample_shape = (4, 48, 32)  # 96 x 64 pixels behind the tiny VAE
+    card = {"licence": "test", "rig": "zero123plus-v1.2"}
+    generation = full_stages.GenerationSettings("euler-ancestral", 75, 4.0)
+    save_zero123plus(folder / "init" / MULTIVIEW, Zero123Plus(network, tiny_views.codec(), generation, card))
+    model = ball()
+    card = {"format": instantmesh.FORMAT, "name": "tiny", "licence": "test", "config": model.config.to_dict()}
+    write_folder(folder / "init" / RECONSTRUCTOR, card, {instantmesh.PART: model.state_dict()})
+    write_card(folder / "init", "full", "test")
+    return folder
+
+
+def ball() -> InstantMesh:
+    """Random weights whose signed distance crosses zero inside the grid, whatever the views."""
+    model = tiny_mesh.model("mesh")
+    images, cameras = tiny_mesh.views(count=6)
+    synthesizer = model.synthesizer
+    assert isinstance(synthesizer, MeshSynthesizer)
+    with torch.no_grad():
+        corners, _ = synthesizer.grid(torch.device("cpu"))
+        sdf = synthesizer.sdf(model(images, cameras), corners)
+        synthesizer.decoder.net_sdf[-1].bias -= sdf.median()
+    return model
+
+
+def geco(room: Path, *arguments: str | Path) -> None:
+    given = [*arguments, "--recipe", room / "recipe.py"]
+    assert main([str(value) for value in given]) == 0
+
+
+@pytest.fixture(scope="module")
+def first(room: Path) -> Path:
+    geco(room, "distill", "stage1", "--data", room / "shards", "--init", room / "init", "-o", room / "one", "--device", "cpu")
+    return room / "one"
+
+
+@pytest.fixture(scope="module")
+def made_pairs(room: Path) -> Path:
+    geco(room, "distill", "pairs", "--data", room / "shards", "--init", room / "init", "-o", room / "pairs", "--device", "cpu")
+    return room / "pairs"
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()}
+
+
+def generate(folder: Path) -> np.ndarray:
+    backend = load_backend(str(folder), "cpu")
+    assert backend.distilled and backend.sampling.steps == 1
+    picture = np.full((512, 512, 3), 1, np.float32)
+    picture[128:384, 128:384] = (0.8, 0.3, 0.1)
+    views = backend.generate(picture, [0, 1])
+    assert views.shape == (2, 6, 32, 32, 3) and np.isfinite(views).all() and not np.allclose(views[0], views[1])
+    backend.reconstruct(views[0], picture).grid(12)
+    return views
+
+
+def test_the_chain_makes_models_and_leaves_the_teacher_alone(room: Path, first: Path, made_pairs: Path) -> None:
+    before = digests(room / "init")
+    # Stage I: another UNet, all else as it was.
+    old, new = load_zero123plus(room / "init" / MULTIVIEW), load_zero123plus(first / MULTIVIEW)
+    assert old.network.noised_reference and not new.network.noised_reference
+    assert new.generation.kind == "one-step" and old.generation.kind == "euler-ancestral"
+    change = [not torch.equal(a, b) for a, b in zip(old.network.state_dict().values(), new.network.state_dict().values())]
+    assert np.mean(change) > 0.95
+    for name, value in old.codec.state_dict().items():
+        assert torch.equal(value, new.codec.state_dict()[name]), name
+    assert (first / RECONSTRUCTOR / "model.safetensors").samefile(room / "init" / RECONSTRUCTOR / "model.safetensors")
+    card = json.loads((first / "config.json").read_text())
+    assert card["family"] == "full" and card["licence"] == "test"
+    assert card["facts"]["distilled"] is True and card["facts"]["generation"]["kind"] == "one-step"
+    generate(first)
+    assert list(first.glob("grid_*.png"))
+    # Stage II: another reconstructor, the generator as it was.
+    geco(room, "distill", "stage2", "--pairs", made_pairs, "--init", first, "-o", room / "two", "--device", "cpu")
+    assert digests(room / "two" / MULTIVIEW) == digests(first / MULTIVIEW)
+    frozen, trained = (instantmesh.load(folder / RECONSTRUCTOR) for folder in (first, room / "two"))
+    for (name, a), b in zip(frozen.named_parameters(), trained.parameters()):
+        assert not torch.equal(a, b), name
+    generate(room / "two")
+    assert "perceptual" in json.loads((room / "two" / "config.json").read_text())["facts"]
+    assert digests(room / "init") == before
+
+
+def test_pairs_are_the_teachers_ddim_from_their_noise(room: Path, made_pairs: Path) -> None:
+    pairs = Pairs(made_pairs)
+    assert len(pairs) == 4 and pairs.settings["steps"] == 3
+    item = pairs[1]
+    assert item["picture"].shape == (3, 512, 512) and item["views"].shape == (6, 3, 32, 32)
+    assert item["rgb"].shape == (4, 32, 32, 3) and 0 < (item["mask"] > 127).mean() < 1
+    model = load_zero123plus(room / "init" / MULTIVIEW)
+    condition = model.codec.condition(torch.from_numpy(item["picture"])[None].float() / 255)
+    x0 = sample(
+        model.network, condition, SeededNoise([1]), steps=3, sampler=Sampler("ddim"),
+        unconditional=model.codec.unconditional(condition), guidance_scale=4.0,
+    )  # fmt: skip
+    np.testing.assert_allclose(item["x0"].astype(np.float32), x0[0].numpy(), atol=5e-3)  # float16, and batches of another size
+
+
+def test_condition_pictures_are_framed_as_the_pipeline_frames_them(room: Path) -> None:
+    source = full_stages.FullConditions(room / "shards", 0.85, 127 / 255)
+    picture = source.conditions(3, 2, torch.Generator())[1]
+    assert picture.shape == (3, 512, 512) and float((picture * 255 - (picture * 255).round()).abs().max()) < 1e-4
+    assert torch.allclose(picture[:, 0, 0], torch.tensor(127 / 255))
+    there = ((picture - 127 / 255).abs() > 0.02).any(0)
+    rows, columns = torch.nonzero(there.any(1)), torch.nonzero(there.any(0))
+    longer = max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0])) + 1
+    assert abs(longer / 512 - 0.85) < 0.1  # a soft dot of a few pixels, enlarged
+
+
+@pytest.mark.parametrize("stage", ["stage1", "stage2"])
+def test_a_resumed_run_ends_at_the_same_weights(room: Path, first: Path, made_pairs: Path, tmp_path: Path, stage: str) -> None:
+    recipe = find_recipe(str(room / "recipe.py"))
+
+    def run(folder: Path, steps: int) -> None:
+        machine = Machine("no", "cpu", 1)
+        task = (
+            full_stages.stage1(recipe.stage1, False, room / "shards", room / "init", machine, 0, {})
+            if stage == "stage1"
+            else full_stages.stage2(recipe.stage2, 12, made_pairs, first, machine, {})
+        )
+        train(task, LoopOptions(folder, steps=steps, decay_part=0.0, warmup_steps=1), machine, quiet=True)
+
+    run(tmp_path / "whole", 2)
+    run(tmp_path / "again", 1)
+    run(tmp_path / "again", 2)
+    part = Path(MULTIVIEW) / "unet.safetensors" if stage == "stage1" else Path(RECONSTRUCTOR) / "model.safetensors"
+    assert (tmp_path / "whole" / part).read_bytes() == (tmp_path / "again" / part).read_bytes()
+
+
+def test_checkpointing_changes_no_gradient_and_is_refused_with_adapters(room: Path) -> None:
+    options = find_recipe(str(room / "recipe.py")).stage1
+    with pytest.raises(ConfigError, match="checkpointing"):
+        full_stages.stage1(replace(options, rank=2), True, room / "shards", room / "init", Machine("no", "cpu", 1), 0, {})
+    found = []
+    for checkpointing in (False, True):
+        task = full_stages.stage1(options, checkpointing, room / "shards", room / "init", Machine("no", "cpu", 1), 0, {})
+        student, generator = task.parts()
+        assert task.generator.unet.is_gradient_checkpointing == checkpointing  # type: ignore[attr-defined]
+        for part in (student, generator):
+            part.network.train()
+            part.loss(0, torch.Generator().manual_seed(5))[0].backward()
+        found.append([[p.grad for p in part.network.parameters()] for part in (student, generator)])
+        assert all(p.grad is None and not p.requires_grad for p in task.teacher.parameters())
+    for plain, again in zip(*found):
+        assert sum(gradient is None for gradient in plain) == 0
+        for a, b in zip(plain, again):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
+
+
+def test_adapters_alone_are_trained_and_merged_into_a_model(room: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    options = replace(find_recipe(str(room / "recipe.py")).stage1, rank=2)
+    machine = Machine("no", "cpu", 1)
+    task = full_stages.stage1(options, False, room / "shards", room / "init", machine, 0, {})
+    train(task, LoopOptions(tmp_path, steps=2, decay_part=0.0, warmup_steps=1), machine, quiet=True)
+    old, new = load_zero123plus(room / "init" / MULTIVIEW), load_zero123plus(tmp_path / MULTIVIEW)
+    changed = {n for n, v in old.network.state_dict().items() if not torch.equal(v, new.network.state_dict()[n])}
+    assert changed and all(name.endswith("weight") and "norm" not in name for name in changed)
+    generate(tmp_path)
+
+
+def test_gradients_of_a_render_reach_decoders_transformer_and_encoder(room: Path) -> None:
+    model = instantmesh.load(room / "init" / RECONSTRUCTOR).requires_grad_(True)
+    mesh = full_stages.differentiable_mesh(model, "zero123plus-v1.2", 12, Machine("no", "cpu", 1))
+    views = tiny_mesh.views(count=6)[0][0].requires_grad_(True)
+    vertices, faces, color = mesh(views, views[0])
+    poses = torch.from_numpy(np.stack(full_stages.rig("zero123plus-v1.2").poses()[:2])).float()
+    drawn = full_stages.render_mesh(vertices, faces, poses, 30.0, 32, color)
+    (drawn.rgb.square().mean() + drawn.mask.mean()).backward()
+    without = [name for name, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+    assert not without
+    for part in (
+        "encoder.model",
+        "encoder.camera_embedder",
+        "transformer.layers",
+        "net_sdf",
+        "net_rgb",
+        "net_deformation",
+        "net_weight",
+    ):
+        assert any(part in name and p.grad is not None and p.grad.abs().sum() > 0 for name, p in model.named_parameters()), part
+    assert views.grad is not None and views.grad.abs().sum() > 0
+    with torch.no_grad():
+        synthesizer = model.synthesizer
+        assert isinstance(synthesizer, MeshSynthesizer)
+        synthesizer.decoder.net_sdf[-1].bias += 1000.0
+        with pytest.raises(MeshError, match="no surface"):
+            mesh(views, views[0])
+
+
+def test_what_does_not_fit_is_refused(room: Path, first: Path, made_pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def refused(*arguments: str | Path) -> str:
+        assert main([str(value) for value in arguments]) == 2
+        return capsys.readouterr().err
+
+    where = ["--data", room / "shards", "-o", room / "never"]
+    assert "paper" in refused("distill", "stage1", *where, "--init", room / "init", "--device", "cpu")  # recipe small: pixels
+    assert "paper" in refused("distill", "pairs", *where, "--init", room / "init", "--device", "cpu")
+    assert "not a teacher" in refused("distill", "pairs", *where, "--init", first, "--recipe", "paper", "--device", "cpu")
+    two = ["distill", "stage2", "--pairs", made_pairs, "-o", room / "never", "--recipe", room / "recipe.py", "--device", "cpu"]
+    assert "not a one-step generator" in refused(*two, "--init", room / "init")
+    assert not (room / "never").exists()
