@@ -40,11 +40,12 @@ from geco.recipes.recipe import Length
 
 def recipe():
     made = paper()
+    length = Length(steps=2, decay_part=0.0, warmup_steps=1)
     return replace(
-        made, precision="no", pairs=replace(made.pairs, steps=3, renders=4, chunk=2), pair_count=4, pair_size=32, resolution=12,
+        made, precision="bf16", pairs=replace(made.pairs, steps=3, renders=4, chunk=2), pair_count=4, pair_size=32, resolution=12,
         stage1=replace(made.stage1, rate=1e-4, student_rate=1e-4, average=0.5),
         stage2=replace(made.stage2, batch=2, views=2, rate=1e-4, average=None),
-        lengths={"stage1": Length(steps=2, decay_part=0.0, warmup_steps=1), "stage2": Length(steps=2, decay_part=0.0, warmup_steps=1)},
+        lengths={"stage1": length, "stage2": length},
     )
 """
 

@@ -83,8 +83,10 @@ def run(options: argparse.Namespace) -> int:
     _check_output(options)
     machine = Machine(recipe.precision, options.device, options.threads)
     task = build(options, recipe, machine)
-    shape = {"seed": options.seed, "accumulate": length.accumulate, "decay_part": length.decay_part}
-    loop = LoopOptions(options.output, minutes, steps, warmup_steps=length.warmup_steps, tensorboard=options.tensorboard, **shape)
+    loop = LoopOptions(
+        options.output, minutes, steps, seed=options.seed, accumulate=length.accumulate, decay_part=length.decay_part,
+        warmup_steps=length.warmup_steps, checkpoint_minutes=length.checkpoint_minutes, tensorboard=options.tensorboard,
+    )  # fmt: skip
     if options.dry_run:
         print(rehearse(task, loop, machine))
         return 0

@@ -23,7 +23,7 @@ def paper() -> Recipe:
             weighting="sigma2",  # not stated; threestudio's
             average=0.999,  # not stated
         ),
-        # Not stated. By arithmetic weights, Adam's state, averages and one gradient of three UNets take 31 GB without any activation.
+        # Not stated. By arithmetic the three UNets take 31 GB (weights, Adam, average, one gradient) before any activation.
         unet_checkpointing=True,
         pairs=PairOptions(steps=75, guidance_scale=4.0, renders=50, chunk=1),
         pair_count=46_000,  # one condition picture of each Objaverse-LVIS object
@@ -31,8 +31,9 @@ def paper() -> Recipe:
         resolution=128,
         stage2=Stage2Options(batch=4, views=4, rate=1e-6),  # the appendix; main text: batch 8
         lengths={
-            "stage1": Length(steps=5_000, decay_part=0.0, warmup_steps=1),
-            "stage2": Length(steps=57_500, decay_part=0.0, warmup_steps=1),  # 5 epochs of 46,000 pairs (the appendix)
+            "stage1": Length(steps=5_000, decay_part=0.0, warmup_steps=1, checkpoint_minutes=30),
+            # 5 epochs of 46,000 pairs (the appendix)
+            "stage2": Length(steps=57_500, decay_part=0.0, warmup_steps=1, checkpoint_minutes=30),
         },
         generation={"kind": "ddim", "steps": 75, "guidance_scale": 4.0, "clip": None, "eta": 0.0},
     )
