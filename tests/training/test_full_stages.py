@@ -256,6 +256,37 @@ def test_gradients_of_a_render_reach_decoders_transformer_and_encoder(room: Path
             mesh(views, views[0])
 
 
+def test_stage2s_gradient_is_the_slope_of_its_loss_and_lowers_it(room: Path, first: Path, made_pairs: Path) -> None:
+    recipe = find_recipe(str(room / "recipe.py"))
+    task = full_stages.stage2(recipe.stage2, 12, made_pairs, first, Machine("no", "cpu", 1), {})
+    parameters = list(task.network.parameters())
+
+    def loss() -> torch.Tensor:
+        terms = task._terms(0, np.arange(4))
+        return terms["mse"] + 2 * terms["perceptual"] + terms["mask"]
+
+    before = loss()
+    gradient = torch.autograd.grad(before, parameters)
+    length = torch.stack([part.square().sum() for part in gradient]).sum().sqrt()
+    step = 1e-5 / length  # the surface of random weights moves far for little
+    with torch.no_grad():
+        values = []
+        for times in (step, -2 * step):
+            for parameter, part in zip(parameters, gradient):
+                parameter += times * part
+            with torch.enable_grad():  # the training triangulation
+                values.append(float(loss().detach()))
+        for parameter, part in zip(parameters, gradient):
+            parameter += step * part
+    assert (values[0] - values[1]) / 2e-5 == pytest.approx(float(length), rel=0.1)
+    optimizer = torch.optim.Adam(parameters, lr=1e-5)
+    for _ in range(10):
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+    assert float(loss().detach()) < 0.7 * float(before.detach())
+
+
 def test_what_does_not_fit_is_refused(room: Path, first: Path, made_pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def refused(*arguments: str | Path) -> str:
         assert main([str(value) for value in arguments]) == 2
