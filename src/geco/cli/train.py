@@ -69,7 +69,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
 def run(options: argparse.Namespace) -> int:
     """One stage to its end."""
     _need_torch()
-    from geco.recipes.recipe import find_recipe
+    from geco.recipes.find import find_recipe
     from geco.training.loop import LoopOptions, train
     from geco.training.machine import Machine
 
@@ -97,7 +97,7 @@ def make(options: argparse.Namespace) -> int:
     _need_torch()
     from dataclasses import replace
 
-    from geco.recipes.recipe import find_recipe
+    from geco.recipes.find import find_recipe
     from geco.training import small_stages
 
     recipe = find_recipe(options.recipe)
