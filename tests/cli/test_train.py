@@ -10,7 +10,8 @@ import pytest
 
 from geco.errors import ConfigError
 from geco.pipeline import GecoPipeline
-from geco.recipes.recipe import Recipe, find_recipe
+from geco.recipes.find import find_recipe
+from geco.recipes.recipe import Recipe
 from geco.training.pairs import RENDERS, STEPS
 from tests.cli_command import geco
 from tests.data.glb import GlbWriter, box

@@ -12,7 +12,8 @@ from tests.data.shapes import sphere, textured
 
 pytest.importorskip("bpy")
 
-from geco.data.render.blender import Studio, render_views
+from geco.data.render.blender import render_views
+from geco.data.render.types import Studio
 
 FLAT = Light(ambient=1.0, hemisphere=0.0)
 LIGHT = Light(0.6, 0.2, 0.3, (0.6, 0.0, 0.8))

@@ -18,7 +18,7 @@ from geco.multiview.noise import SeededNoise
 from geco.multiview.sampling import Sampler, sample
 from geco.public_weights import instantmesh
 from geco.public_weights.zero123plus import Zero123Plus, load_zero123plus, save_zero123plus
-from geco.recipes.recipe import find_recipe
+from geco.recipes.find import find_recipe
 from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.torch_runtime.folder import MULTIVIEW, RECONSTRUCTOR, load_backend, write_card

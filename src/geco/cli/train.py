@@ -71,7 +71,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
 def run(options: argparse.Namespace) -> int:
     """One stage to its end."""
     _need_torch()
-    from geco.recipes.recipe import find_recipe
+    from geco.recipes.find import find_recipe
     from geco.training.loop import LoopOptions, train
     from geco.training.machine import Machine
 
@@ -101,7 +101,7 @@ def make(options: argparse.Namespace) -> int:
     _need_torch()
     from dataclasses import replace
 
-    from geco.recipes.recipe import find_recipe
+    from geco.recipes.find import find_recipe
 
     recipe = find_recipe(options.recipe)
     settings = replace(recipe.pairs, seed=options.seed, steps=options.steps or recipe.pairs.steps)

@@ -1,10 +1,8 @@
-"""What a recipe holds: every number of every stage, typed; and how one is found by name or in a user's file."""
+"""What a recipe holds: every number of every stage, typed."""
 
 from __future__ import annotations
 
-import runpy
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from geco.errors import ConfigError
@@ -78,26 +76,3 @@ class Recipe:
         if stage not in self.lengths:
             raise ConfigError(f"the recipe {self.name!r} has no stage {stage!r}", f"It has: {', '.join(self.lengths)}.")
         return self.lengths[stage]
-
-
-def find_recipe(name: str) -> Recipe:
-    """ "small", "tiny" or "paper", or a Python file with a function ``recipe()`` that returns a :class:`Recipe`.
-
-    Raises:
-        ConfigError: there is none of that name, or the file does not hold one.
-    """
-    from geco.recipes.paper import paper
-    from geco.recipes.small import small
-    from geco.recipes.tiny import tiny
-
-    known = {"small": small, "tiny": tiny, "paper": paper}
-    if name in known:
-        return known[name]()
-    path = Path(name)
-    if path.suffix == ".py" and path.is_file():
-        found = runpy.run_path(str(path)).get("recipe")
-        made = found() if callable(found) else None
-        if isinstance(made, Recipe):
-            return made
-        raise ConfigError(f"{path} has no function recipe() that returns a Recipe", "See geco/recipes/small.py for one.")
-    raise ConfigError(f"no recipe is called {name!r}", f"Known: {', '.join(known)}, or a file ending in .py.")

@@ -10,7 +10,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +17,9 @@ import numpy as np
 
 from geco.data.objects import TexturedObject
 from geco.data.render import blender_scene
-from geco.data.render.types import Floats, Light, Views
+from geco.data.render.types import Floats, Light, Studio, Views
 from geco.data.render.views import NEAR_PLANE, checked
 from geco.errors import MissingExtraError
-
-
-@dataclass(frozen=True)
-class Studio:
-    """A photo-like setting: diffuse and glossy surfaces, soft shadows, light that bounces.
-
-    Attributes:
-        environment: an equirectangular .hdr or .exr picture that lights the scene (never seen itself); None = an even sky.
-        sky: strength of the environment or sky.
-        sun, sun_direction, sun_angle: strength, direction towards the lamp, its diameter in degrees (larger = softer shadows).
-        roughness: of every surface, 0 = mirror, 1 = chalk.
-    """
-
-    environment: Path | None = None
-    sky: float = 0.7
-    sun: float = 2.0
-    sun_direction: tuple[float, float, float] = (0.5, -0.4, 0.75)
-    sun_angle: float = 15.0
-    roughness: float = 0.6
 
 
 def render_views(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geco.data.objects import TexturedObject
-from geco.data.render.types import Floats, Light
-
-if TYPE_CHECKING:
-    from geco.data.render.blender import Studio
+from geco.data.render.types import Floats, Light, Studio
 
 SENSOR = 36.0  # millimetres; only its ratio to the focal length matters
 FAR_PLANE = 1000.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,3 +44,22 @@ class Views:
     depth: Floats
     normal: Floats | None = None
     position: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A photo-like setting: diffuse and glossy surfaces, soft shadows, light that bounces.
+
+    Attributes:
+        environment: an equirectangular .hdr or .exr picture that lights the scene (never seen itself); None = an even sky.
+        sky: strength of the environment or sky.
+        sun, sun_direction, sun_angle: strength, direction towards the lamp, its diameter in degrees (larger = softer shadows).
+        roughness: of every surface, 0 = mirror, 1 = chalk.
+    """
+
+    environment: Path | None = None
+    sky: float = 0.7
+    sun: float = 2.0
+    sun_direction: tuple[float, float, float] = (0.5, -0.4, 0.75)
+    sun_angle: float = 15.0
+    roughness: float = 0.6

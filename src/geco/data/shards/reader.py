@@ -39,7 +39,7 @@ class Shards:
         self.size: int = settings["size"]
         self._shard_of: dict[str, str] = {entry["key"]: entry["shard"] for entry in self.index["objects"]}
         self.objects: list[str] = list(self._shard_of)
-        self._sidecars: dict[str, dict[str, tuple[tuple[str, ...], NDArray[np.int64]]]] = {}
+        self._sidecars: dict[str, dict[str, tuple[dict[str, int], NDArray[np.int64]]]] = {}
         self._infos: dict[str, dict[str, Any]] = {}
 
     def __len__(self) -> int:
@@ -70,15 +70,15 @@ class Shards:
                 f"It has the sets {', '.join(self.sets)} with {', '.join(self.channels)}.",
             )
         chosen = range(self.sets[set_name]) if indices is None else [int(index) for index in indices]
-        members = self._members(key)
+        rows, spans = self._members(key)
         cameras = self.info(key)["sets"][set_name] if channel == "depth" else None
         found = np.zeros((len(chosen), self.size, self.size, CHANNELS[channel]), np.uint8 if channel == "rgba" else np.float32)
         with self.path(key).open("rb", buffering=0) as stream:  # of this call alone: nothing to share between threads
             for row, index in enumerate(chosen):
-                offset, size = members[member_name(set_name, index, channel)]
-                stream.seek(offset)
+                offset, size = spans[rows[member_name(set_name, index, channel)]]
+                stream.seek(int(offset))
                 scale = cameras[index]["depth_scale"] if cameras else 1.0
-                found[row] = decode_picture(channel, stream.read(size), scale).reshape(found.shape[1:])
+                found[row] = decode_picture(channel, stream.read(int(size)), scale).reshape(found.shape[1:])
         return found
 
     def cameras(self, key: str, set_name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -89,14 +89,15 @@ class Shards:
 
     def member(self, key: str, name: str) -> bytes:
         """The bytes of one member, e.g. ``json`` or ``condition.00.rgba.png``."""
-        offset, size = self._members(key)[name]
+        rows, spans = self._members(key)
+        offset, size = spans[rows[name]]
         with self.path(key).open("rb", buffering=0) as stream:
-            stream.seek(offset)
-            return stream.read(size)
+            stream.seek(int(offset))
+            return stream.read(int(size))
 
     def members(self, key: str) -> list[str]:
         """Names of the object's members, without ``KEY.``."""
-        return list(self._members(key))
+        return list(self._members(key)[0])
 
     def path(self, key: str) -> Path:
         """The shard that holds the object.
@@ -108,19 +109,21 @@ class Shards:
             raise ConfigError(f"{self.folder} has no object {key!r}", "Its keys are listed in index.json.")
         return self.folder / self._shard_of[key]
 
-    def _members(self, key: str) -> dict[str, tuple[int, int]]:
-        """Name -> (offset, bytes). Kept as arrays: a set of a million objects has tens of millions of members."""
+    def _members(self, key: str) -> tuple[dict[str, int], NDArray[np.int64]]:
+        """Name -> row, and (offset, bytes) a row. Objects with the same names share the first: members can be tens of millions."""
         path = self.path(key)
         kept = self._sidecars.get(path.name)
         if kept is None:
             read = json.loads(path.with_suffix(".json").read_bytes())
-            names = {each: tuple(members) for each, members in read.items()}
-            shared = {value: value for value in names.values()}
+            shared: dict[tuple[str, ...], dict[str, int]] = {}
             kept = self._sidecars[path.name] = {
-                each: (shared[names[each]], np.array(list(members.values()), np.int64)) for each, members in read.items()
+                each: (
+                    shared.setdefault(tuple(members), {name: row for row, name in enumerate(members)}),
+                    np.array(list(members.values()), np.int64),
+                )
+                for each, members in read.items()
             }
-        order, spans = kept[key]
-        return {name: (int(offset), int(size)) for name, (offset, size) in zip(order, spans)}
+        return kept[key]
 
 
 def read_index(folder: Path) -> dict[str, Any]:
