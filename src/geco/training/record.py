@@ -1,4 +1,4 @@
-"""What a training leaves to look at: log.jsonl, picture grids, TensorBoard's files, and the progress line."""
+"""What a training leaves to look at: log.jsonl and its curves, picture grids, TensorBoard's files, and the progress line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from geco.errors import MissingExtraError
 from geco.files import atomic_path, atomic_write
+from geco.training.curves import flatten, write_curves
 
 
 class Record:
@@ -41,10 +42,11 @@ class Record:
         self._write_events(values, int(values["step"]))
 
     def report(self, step: int, elapsed: float, values: dict[str, Any], picture: Image.Image | None) -> None:
-        """Validation numbers as a line of the log, the picture as ``grid_STEP.png``."""
+        """Validation numbers as a line of the log, the picture as ``grid_STEP.png``, the log so far as ``curves.png``."""
         if not self.leads:
             return
         self._append({"step": step, "elapsed": round(elapsed, 1), "report": values})
+        write_curves(self.folder)
         self._write_events(flatten(values), step)
         if picture is not None:
             with atomic_path(self.folder / f"grid_{step:06d}.png") as path:
@@ -74,17 +76,6 @@ class Record:
             for name, value in values.items():
                 if isinstance(value, (int, float)) and name not in ("step", "samples"):
                     self._events.add_scalar(name, value, step)
-
-
-def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """{"a": {"b": 1}} -> {"a/b": 1}, numbers only."""
-    flat: dict[str, float] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}/")
-        elif isinstance(value, (int, float)):
-            flat[prefix + name] = value
-    return flat
 
 
 def clock(seconds: float) -> str:

@@ -16,10 +16,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from geco.errors import ConfigError
 from geco.multiview.guidance import guided
 from geco.multiview.interface import Condition, MultiViewNetwork, ViewCodec
 from geco.multiview.one_step import OneStepGenerator
 from geco.training.adapters import Role, SharedBackbone
+from geco.training.adversarial import Discriminator, discriminator_loss, generator_term
 from geco.training.grids import picture_rows
 from geco.training.machine import Machine
 from geco.training.task import Loss, Part
@@ -63,6 +65,8 @@ class Stage1Options:
         regression_steps: micro-batches of regression on teacher pairs before (and, fading, during) distillation.
         regression_weight: of the regression while it lasts.
         rank: low-rank adapters of this rank on one frozen backbone instead of three networks; None trains in full (the paper).
+        adversarial_weight: of the adversarial term (DMD2; 0 in the paper), which needs teacher pairs.
+        discriminator_rate: Adam's (our decision).
     """
 
     batch: int = 8
@@ -84,6 +88,8 @@ class Stage1Options:
     regression_steps: int = 0
     regression_weight: float = 1.0
     rank: int | None = None
+    adversarial_weight: float = 0.0
+    discriminator_rate: float = 1e-4
 
 
 class Stage1Task:
@@ -95,9 +101,12 @@ class Stage1Task:
         data: condition pictures.
         options, machine: as they say.
         save: writes a network as a model folder.
-        pairs: needed where options.regression_steps is not 0.
+        pairs: needed where options.regression_steps or options.adversarial_weight is not 0.
         checks: fixed condition pictures (N, 3, H, W) in [0, 1] for the picture grid.
         measure: validation of G, called with it in evaluation mode.
+
+    Raises:
+        ConfigError: an adversarial term without pairs.
     """
 
     def __init__(
@@ -112,12 +121,15 @@ class Stage1Task:
         checks: Tensor | None = None,
         measure: Callable[[Any], dict[str, Any]] | None = None,
     ) -> None:
+        if options.adversarial_weight and pairs is None:
+            raise ConfigError("the adversarial term compares with the teacher's samples", "Give pairs, or adversarial_weight=0.")
         self.codec, self.data, self.options, self.machine = codec, data, options, machine
         cast(nn.Module, teacher).to(machine.device).eval()
         self.backbone = SharedBackbone(teacher, ("student", "generator"), options.rank) if options.rank else None
         self.generator, self.student, self.teacher = self._roles(teacher)
         self._save, self._pairs, self._checks, self._measure = save, pairs, checks, measure
         self.batch = options.batch
+        self.discriminator = Discriminator(teacher.sample_shape[-3]).to(machine.device) if options.adversarial_weight else None
 
     def parts(self) -> Sequence[Part]:
         o = self.options
@@ -127,10 +139,13 @@ class Stage1Task:
 
         modules = [role.module if isinstance(role, Role) else cast(nn.Module, role) for role in (self.student, self.generator)]
         student, generator = adam(modules[0], o.student_rate), adam(modules[1], o.rate)
-        return [
+        parts = [
             Part("student", modules[0], student, self.student_loss, o.student_repeats, clip=o.clip),
             Part("generator", modules[1], generator, self.generator_loss, 1, o.average, o.clip),
         ]
+        if (judge := self.discriminator) is not None:
+            parts.insert(1, Part("discriminator", judge, adam(judge, o.discriminator_rate), self.discriminator_loss, clip=o.clip))
+        return parts
 
     def generator_loss(self, index: int, generator: torch.Generator) -> Loss:
         """The VSD surrogate on fresh samples; with the regression on teacher pairs while that lasts."""
@@ -154,7 +169,26 @@ class Stage1Task:
             near = self._regression(index)
             loss = fade * o.regression_weight * near + (1 - fade) * loss
             values["regression"] = float(near.detach())
+        if self.discriminator is not None:
+            t, x_t = self._noised(x, generator)
+            term = generator_term(self.discriminator, x_t, self.teacher.schedule.levels(t, x_t)[1])
+            loss = loss + o.adversarial_weight * term
+            values["adversarial"] = float(term.detach())
         return loss, values
+
+    def discriminator_loss(self, index: int, generator: torch.Generator) -> Loss:
+        """The teacher's samples against G's of the same pictures, both noised alike."""
+        assert self.discriminator is not None and self._pairs is not None
+        at = index * self.machine.world + self.machine.rank
+        picture, _, real = (part.to(self.machine.device) for part in self._pairs.pairs(at, self.batch))
+        with torch.no_grad(), self.machine.autocast():
+            fake = self._generate(self.codec.condition(picture), generator)
+        logits = []
+        for x in (real.float(), fake):
+            t, x_t = self._noised(x, generator)
+            logits.append(self.discriminator(x_t, self.teacher.schedule.levels(t, x_t)[1]))
+        told = torch.cat([(logits[0] > 0).flatten(), (logits[1] < 0).flatten()]).float().mean()
+        return discriminator_loss(*logits), {"told_apart": float(told)}
 
     def student_loss(self, index: int, generator: torch.Generator) -> Loss:
         """Plain denoising of G's samples."""
