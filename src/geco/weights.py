@@ -6,7 +6,6 @@ every weights file. It is written last, so a folder that has one is complete. A 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -21,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from geco.errors import OutputError, WeightsError
-from geco.files import atomic_path, atomic_write
+from geco.files import atomic_path, atomic_write, sha256_of
 
 CARD = "config.json"
 _WRITE_AGAIN = "Convert or download the model again."
@@ -131,15 +130,6 @@ def tensor_names(path: Path) -> list[str]:
             return list(file.keys())
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"weights file {path} is truncated or damaged: {error}", _WRITE_AGAIN) from error
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 22):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def is_hub_id(name: str) -> bool:

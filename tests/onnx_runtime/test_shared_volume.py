@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
+from geco.backend import Sampling
+from geco.model_folder import write_card
 from geco.multiview.interface import Condition
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
-from geco.onnx_runtime.export import export_small
+from geco.onnx_runtime.backend import OnnxBackend
+from geco.onnx_runtime.export import DEFAULT_SAMPLER, export_small, own_sampler
 from geco.onnx_runtime.networks import SmallGenerator
 from geco.reconstruct.small.model import SmallReconstructor
 from tests.onnx_runtime.conftest import SIZE, randomize
@@ -36,3 +41,26 @@ def test_the_exported_volume_gives_what_torch_gives(networks: tuple[SmallMultiVi
     stored = [np.repeat(array[-1:], 3, axis=0) for array in generator.encode(picture)]
     found = generator.denoise(x_t, 700, stored, 1.0)
     assert np.abs(found - wanted).max() < 1e-3 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize(
+    ("generation", "sampler"),
+    [
+        ({"kind": "one-step"}, {"steps": 1, "guidance": 1.0, "eta": 0.0}),
+        ({"kind": "ddim", "steps": 7, "guidance_scale": 3.0, "clip": 1.0, "eta": 0.5}, {"steps": 7, "guidance": 3.0, "eta": 0.5}),
+        (None, DEFAULT_SAMPLER),
+    ],
+)
+def test_the_exported_sampler_is_the_models_own(generation: dict[str, Any] | None, sampler: dict[str, float]) -> None:
+    assert own_sampler(generation) == sampler
+
+
+def test_a_distilled_model_is_exported_as_one(networks: tuple[SmallMultiView, SmallReconstructor], tmp_path: Path) -> None:
+    save_small(networks[0], tmp_path / "torch" / "multiview")
+    networks[1].save(tmp_path / "torch" / "reconstructor")
+    write_card(
+        tmp_path / "torch", "small", "Apache-2.0", {"stage": "stage2", "distilled": True, "generation": {"kind": "one-step"}}
+    )
+    export_small(tmp_path / "torch", tmp_path / "onnx", resolution=16)
+    backend = OnnxBackend(tmp_path / "onnx", "made")
+    assert backend.distilled and backend.sampling == Sampling(1, 1.0, 0.0) and backend.card.facts["stage"] == "stage2"

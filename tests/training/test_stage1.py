@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,9 +90,11 @@ def test_the_students_loss_reaches_only_the_student() -> None:
 
 
 def test_regression_on_pairs_comes_first_and_fades() -> None:
-    task = make_task(copy.copy(OPTIONS).__class__(**{**vars(OPTIONS), "regression_steps": 4}), pairs=Pairs())
+    task = make_task(replace(OPTIONS, regression_steps=4), pairs=Pairs())
     assert "regression" in task.generator_loss(0, torch.Generator().manual_seed(0))[1]
     assert "regression" not in task.generator_loss(4, torch.Generator().manual_seed(0))[1]
+    with pytest.raises(ConfigError, match="pairs"):
+        make_task(replace(OPTIONS, regression_steps=4))
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
@@ -138,7 +140,7 @@ def test_kill_nine_and_resume_gives_the_same_weights(tmp_path: Path) -> None:
 
 
 def test_adapters_share_one_frozen_backbone(tmp_path: Path) -> None:
-    task = make_task(copy.copy(OPTIONS).__class__(**{**vars(OPTIONS), "rank": 2, "guidance_scale": 2.0}))
+    task = make_task(replace(OPTIONS, rank=2, guidance_scale=2.0))
     plain = tiny_teacher().eval()
     assert task.backbone is not None
     condition = task.codec.condition(torch.rand(1, 3, 16, 16))

@@ -22,9 +22,8 @@ from typing import Any
 from tqdm import tqdm
 
 from geco.data.fetch import FetchError, OfflineError, Patience, RefusedError, fetch
-from geco.data.objects import file_sha256
 from geco.errors import ConfigError, MissingExtraError
-from geco.files import atomic_write
+from geco.files import atomic_write, sha256_of
 
 BASE_URL = "https://huggingface.co/datasets/allenai/objaverse/resolve/main"  # as in the package's source
 # Annotations' codes (Sketchfab's) and what they stand for; the data set's card lists the five without "nd".
@@ -249,7 +248,7 @@ def _one(target: Path, entry: dict[str, Any], manifest: _Manifest, lists: _Lists
     known = manifest.objects.get(entry["uid"])
     if path.exists() and _is_whole(path):
         # Files appear whole, so one without an entry was finished just before the run was stopped.
-        return str(known["sha256"]) if known and known["bytes"] == path.stat().st_size else file_sha256(path)
+        return str(known["sha256"]) if known and known["bytes"] == path.stat().st_size else sha256_of(path)
     for _ in range(2):
         digest = fetch(f"{lists.base_url}/{lists.paths[entry['uid']]}", path, lists.patience, limit)
         if _is_whole(path):

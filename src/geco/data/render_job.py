@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
-from geco.data.objects import Limits, ObjectSource, TexturedObject, file_sha256
+from geco.data.objects import Limits, ObjectSource, TexturedObject
 from geco.data.render import AmbientOcclusion, Views, render_views
 from geco.data.render.types import Studio
 from geco.data.shards import CHANNELS, PictureSet, ShardWriter, encode_object, write_piece
@@ -17,6 +17,7 @@ from geco.data.shards.writer import OBJECTS_A_SHARD
 from geco.data.view_sets import Cameras, view_rng, view_set
 from geco.data.workers import Outcome
 from geco.errors import ConfigError
+from geco.files import sha256_of
 
 Renderer = Literal["own", "blender", "studio"]
 CONVENTIONS = "world z up, front on +x; camera x right, y up, looks along -z; lens: focal, cx, cy divided by the image size"
@@ -99,7 +100,7 @@ def render_piece(source: ObjectSource, settings: RenderSettings) -> bytes:
     info = {
         **described,
         "file": source.name,
-        "sha256": source.sha256.lower() or file_sha256(source.path),  # the manifest's was checked while loading
+        "sha256": source.sha256.lower() or sha256_of(source.path),  # the manifest's was checked while loading
         "transform": obj.transform.tolist(),  # file coordinates to the world of the cameras, column vectors
         "faces": len(obj.faces),
     }

@@ -14,7 +14,7 @@ from typing import Any
 from geco.errors import ConfigError
 from geco.evaluate.methods import Method
 from geco.evaluate.scores import NONE
-from geco.files import atomic_write
+from geco.files import atomic_write, sha256_of
 from geco.pipeline import EMBEDDED
 from geco.version import __version__
 
@@ -78,7 +78,7 @@ def describe(settings: Settings, methods: Sequence[Method], objects: dict[str, P
             "variants": sorted(settings.variants),
             "lpips_weights": _folder_hash(settings.lpips_weights),
             "clip_weights": _folder_hash(settings.clip_weights),
-            "objects": {key: _sha256(path) for key, path in objects.items()},
+            "objects": {key: sha256_of(path) for key, path in objects.items()},
             "versions": versions(),
         },
         "seeds": settings.seeds,
@@ -185,16 +185,8 @@ def _folder_hash(folder: str | None, suffixes: tuple[str, ...] = ()) -> str | No
     if not root.is_dir():
         raise ConfigError(f"the folder {folder} does not exist", "Check the option that names it.")
     files = [p for p in sorted(root.rglob("*")) if p.is_file() and (not suffixes or p.suffix in suffixes)]
-    return hashlib.sha256("".join(f"{p.relative_to(root)} {_sha256(p)}\n" for p in files).encode()).hexdigest()
+    return hashlib.sha256("".join(f"{p.relative_to(root)} {sha256_of(p)}\n" for p in files).encode()).hexdigest()
 
 
 def _listing_hash(folder: Path) -> str:
     return str(_folder_hash(str(folder)))
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

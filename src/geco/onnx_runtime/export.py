@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from geco.errors import MissingExtraError, WeightsError
 from geco.files import atomic_write
+from geco.model_folder import CARD as MODEL_CARD
+from geco.model_folder import read_card
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small
 from geco.onnx_runtime.export_modules import ConditionPass, DenoisePass, PointPass, ReconstructPass, stored_names
@@ -33,6 +35,7 @@ from geco.version import __version__
 OPSET = 18
 TOLERANCE = 2e-4  # largest allowed difference between ONNX Runtime and torch, relative to the output's largest value (or 1)
 DEFAULT_SAMPLER = {"steps": 2, "guidance": 1.5, "eta": 1.0}
+CARRIED = ("stage", "recipe", "distilled")  # facts of the model folder that the exported card repeats
 UNFOLDED = ("depth", "position")  # tables of ReconstructPass
 HALF_ABOVE = 256  # tensors of more values than this are stored in float16
 
@@ -59,7 +62,7 @@ def export_small(
 
     Args:
         model_dir: with ``multiview`` and ``reconstructor`` inside.
-        sampler: steps, guidance and eta of the generator.
+        sampler: steps, guidance and eta of the generator, where they shall differ from what the model's own card says.
         resolution, texture_size: defaults of the pipeline for this model.
         facts: about the training, for ``geco info``.
 
@@ -78,6 +81,7 @@ def export_small(
         files[f"{name}.onnx"] = {"bytes": len(data), "sha256": sha256(data).hexdigest()}
     config = network.config
     schedule = {**config.schedule, "alphas_cumprod": [float(f"{a:.9g}") for a in network.schedule.alphas_cumprod]}
+    about = read_card(source)["facts"] if (source / MODEL_CARD).exists() else {}
     trained = json.loads((source / "reconstructor" / "config.json").read_text()).get("facts", {})
     card = {
         "format": FORMAT,
@@ -89,16 +93,25 @@ def export_small(
         "resolution": resolution,
         "texture_size": texture_size,
         "rig": config.rig,
-        "sampler": {**DEFAULT_SAMPLER, **(sampler or {})},
+        "sampler": {**own_sampler(about.get("generation")), **(sampler or {})},
         "schedule": schedule,
         "reconstructor": model.config.to_dict(),
         "parameters": {"multiview": count(network), "reconstructor": count(model)},
-        "facts": {"reconstructor": trained, **(facts or {})},
+        "facts": {"reconstructor": trained, **{k: about[k] for k in CARRIED if k in about}, **(facts or {})},
         "export_error": errors,
         "files": files,
     }
     atomic_write(target / CARD, (json.dumps(card) + "\n").encode())
     return card
+
+
+def own_sampler(generation: dict[str, Any] | None) -> dict[str, float]:
+    """A model card's ``generation`` as the exported sampler: one unguided step for a distilled generator."""
+    if not generation:
+        return dict(DEFAULT_SAMPLER)
+    if generation.get("kind") == "one-step":
+        return {"steps": 1, "guidance": float(generation.get("guidance_scale", 1.0)), "eta": 0.0}
+    return {"steps": int(generation["steps"]), "guidance": float(generation["guidance_scale"]), "eta": float(generation["eta"])}
 
 
 def graphs(network: SmallMultiView, model: SmallReconstructor) -> dict[str, Graph]:
@@ -237,14 +250,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="folder with multiview/ and reconstructor/")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=DEFAULT_SAMPLER["steps"])
-    parser.add_argument("--guidance", type=float, default=DEFAULT_SAMPLER["guidance"])
-    parser.add_argument("--eta", type=float, default=DEFAULT_SAMPLER["eta"])
+    for name, kind in (("steps", int), ("guidance", float), ("eta", float)):
+        parser.add_argument(f"--{name}", type=kind, help="of the sampler (default: the model card's)")
     parser.add_argument("--resolution", type=int, default=64)
     parser.add_argument("--texture-size", type=int, default=512)
     parser.add_argument("--facts", type=Path, help="JSON file of facts about the training")
     args = parser.parse_args()
-    sampler = {"steps": args.steps, "guidance": args.guidance, "eta": args.eta}
+    sampler = {name: getattr(args, name) for name in ("steps", "guidance", "eta") if getattr(args, name) is not None}
     facts = json.loads(args.facts.read_text()) if args.facts else None
     card = export_small(args.model, args.output, sampler, args.resolution, args.texture_size, facts)
     print(json.dumps({"files": {name: entry["bytes"] for name, entry in card["files"].items()}, "error": card["export_error"]}))

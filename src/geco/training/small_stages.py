@@ -92,6 +92,7 @@ def reconstructor(
 
 def stage1(options: Stage1Options, data: Path, init: Path, machine: Machine, seed: int, facts: dict[str, Any]) -> Stage1Task:
     """The teacher in ``init`` distilled; the run folder carries ``init``'s reconstructor along."""
+    _check_teacher(init)
     network = load_small(init / MULTIVIEW)
     codec = PixelCodec(network.config.size)
     shown = GridViews(data / HELD_OUT) if (data / HELD_OUT).exists() else GridViews(data)
@@ -110,6 +111,7 @@ def stage1(options: Stage1Options, data: Path, init: Path, machine: Machine, see
 
 def pairs(options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path) -> dict[str, int]:
     """The teacher's pseudo ground truth with ``init``'s two halves."""
+    _check_teacher(init)
     network, model = load_small(init / MULTIVIEW), SmallReconstructor.load(init / RECONSTRUCTOR)
     conditions = SmallConditions(GridViews(data), options.seed + 1)
     mesh = small_mesh(model, resolution)
@@ -146,6 +148,11 @@ def stage2(
         network, PixelCodec(network.config.size), model.train(), small_mesh(model, resolution), found, perceptual_loss, options,
         machine, save, check,
     )  # fmt: skip
+
+
+def _check_teacher(init: Path) -> None:
+    if read_card(init)["facts"].get("distilled"):
+        raise ConfigError(f"{init} is a one-step generator, not a teacher", "Give the run of the reconstructor as --init.")
 
 
 def small_mesh(

@@ -106,7 +106,7 @@ class Stage1Task:
         measure: validation of G, called with it in evaluation mode.
 
     Raises:
-        ConfigError: an adversarial term without pairs.
+        ConfigError: a regression warm-up or an adversarial term without pairs.
     """
 
     def __init__(
@@ -121,8 +121,8 @@ class Stage1Task:
         checks: Tensor | None = None,
         measure: Callable[[Any], dict[str, Any]] | None = None,
     ) -> None:
-        if options.adversarial_weight and pairs is None:
-            raise ConfigError("the adversarial term compares with the teacher's samples", "Give pairs, or adversarial_weight=0.")
+        if pairs is None and (options.regression_steps or options.adversarial_weight):
+            raise ConfigError("regression_steps and adversarial_weight learn from teacher pairs", "Give pairs, or set both to 0.")
         self.codec, self.data, self.options, self.machine = codec, data, options, machine
         cast(nn.Module, teacher).to(machine.device).eval()
         self.backbone = SharedBackbone(teacher, ("student", "generator"), options.rank) if options.rank else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geco.data.objects.find import ObjectSource, file_sha256, find_objects
+from geco.data.objects.find import ObjectSource, find_objects
 from geco.data.objects.limits import Limits
 from geco.data.objects.load import SUFFIXES, load_object
 from geco.data.objects.refusal import ObjectError, Reason
@@ -16,7 +16,6 @@ __all__ = [
     "ObjectSource",
     "Reason",
     "TexturedObject",
-    "file_sha256",
     "find_objects",
     "load_object",
 ]

@@ -17,6 +17,7 @@ from geco.data.objects.load import SUFFIXES, load_object
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Up
 from geco.data.objects.types import TexturedObject
+from geco.files import sha256_of
 
 MANIFEST = "manifest.json"
 _BLOCK = 1 << 20
@@ -64,7 +65,7 @@ class ObjectSource:
         if inside.is_absolute() or ".." in inside.parts:
             raise ObjectError(Reason.UNSAFE_PATH, f"{MANIFEST} names {self.name}, which is outside its folder")
         if self.sha256 and self.path.is_file() and self.path.stat().st_size <= limits.file_bytes:
-            found = file_sha256(self.path)
+            found = sha256_of(self.path)
             if found != self.sha256.lower():
                 raise ObjectError(Reason.CHANGED, f"{self.path.name}: sha256 {found[:12]}…, its manifest says {self.sha256[:12]}…")
         return load_object(self.path, limits, up or self.up)
@@ -94,15 +95,6 @@ def find_objects(folder: str | Path) -> list[ObjectSource]:
                 facts.setdefault(Path(place, name), {})
     sources = [_source(key, path, root, facts[path]) for key, path in _keys(sorted(facts), root)]
     return sorted(sources, key=lambda source: source.key)
-
-
-def file_sha256(path: Path) -> str:
-    """Hexadecimal hash of a file, read in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _listed(folder: Path) -> dict[Path, dict[str, Any]]:
