@@ -47,6 +47,22 @@ def choose(device: str | None = None, dtype: str | None = None, purpose: Purpose
     return Placement(place, number, f"{reason}; {because}")
 
 
+def has_bf16(device: torch.device | str) -> bool:
+    """Whether ``device`` computes in bfloat16 by itself.
+
+    A CPU that only emulates it takes six times as long as in float32 (measured with AVX2: the small teacher).
+    """
+    kind = torch.device(device).type
+    if kind == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return kind == "mps" or torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def autocast_bf16(device: torch.device | str) -> torch.autocast:
+    """A context that computes matrix products and convolutions in bfloat16 where that is faster, and in float32 elsewhere."""
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=has_bf16(device))
+
+
 def _device(name: str | None) -> tuple[torch.device, str]:
     if name is None:
         if torch.cuda.is_available():

@@ -17,7 +17,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from geco.device import choose
+from geco.device import choose, has_bf16
 
 Precision = Literal["no", "bf16", "fp16"]
 BUCKET = 1 << 25  # elements a message of averaged gradients: 128 MiB of float32
@@ -28,19 +28,20 @@ class Machine:
 
     Args:
         precision: "bf16" or "fp16" compute matrix products and convolutions in that format; weights stay in float32.
-            "fp16" scales the loss and needs CUDA.
+            "fp16" scales the loss and needs CUDA. "bf16" becomes "no" on a device that would only emulate it.
         device: "cpu", "cuda" or "mps", or None for what is there; one that is not there raises ConfigError.
         threads: of the CPU; None leaves torch's own choice.
     """
 
     def __init__(self, precision: Precision = "no", device: str | None = None, threads: int | None = None) -> None:
-        if device is not None:
-            choose(device, purpose="training")
         if threads is not None:
             torch.set_num_threads(threads)
-        self.precision = precision
         AcceleratorState._reset_state()  # one format a process is accelerate's rule; tests and notebooks make several machines
-        self._accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
+        place = choose(device, purpose="training").device
+        self.precision: Precision = "no" if precision == "bf16" and not has_bf16(place) else precision
+        self._accelerator = Accelerator(cpu=device == "cpu", mixed_precision=self.precision)
+        if self.precision != precision and self.leads:
+            print(f"training in float32: this {place.type} would only emulate bfloat16", file=sys.stderr, flush=True)
 
     @property
     def device(self) -> torch.device:

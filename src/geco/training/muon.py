@@ -8,13 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from geco.device import has_bf16
+
 # Coefficients of the quintic Newton-Schulz iteration, from the Muon note: fastest growth of small singular values.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest matrix with all singular values about 1 (0.7 to 1.2), (m, n) -> bfloat16, by Newton-Schulz; no decomposition."""
-    x = (matrix / (matrix.norm() + 1e-12)).bfloat16()  # as published: the iteration forgives the rounding, and halves its time
+    """The nearest matrix with all singular values about 1 (0.7 to 1.2), (m, n), by Newton-Schulz; no decomposition."""
+    # As published: the iteration forgives bfloat16's rounding, which halves its time where the device has that format.
+    x = (matrix / (matrix.norm() + 1e-12)).to(torch.bfloat16 if has_bf16(matrix.device) else torch.float32)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     for _ in range(steps):

@@ -36,7 +36,7 @@ class Record:
             return
         self._append(values)
         losses = ", ".join(f"{name} {value:.4g}" for name, value in values.items() if name.endswith("loss"))
-        left = elapsed * (1 - progress) / progress if progress > 0 else float("nan")
+        left = elapsed * (1 - progress) / progress if progress > 1e-3 else float("nan")  # earlier it would be a guess
         self._bar.n = 100 * min(progress, 1.0)
         self._bar.set_description_str(f"step {values['step']}, {losses}, {values['samples_s']:g} samples/s, {clock(left)} left")
         self._write_events(values, int(values["step"]))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from geco.data.dataset import GridViews
+from geco.device import autocast_bf16
 from geco.multiview.small.generate import generate_views
 from geco.multiview.small.weights import load_small
 from geco.training.augment import composite
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     began = time.monotonic()
 
     def generate(picture: Tensor, setting: Setting) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast_bf16("cpu"):
             return generate_views(network, picture, setting.steps, 0, setting.guidance, setting.eta)
 
     rows = table(generate, GridViews(options.shards), settings, options.count)

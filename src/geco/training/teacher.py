@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from geco.data.dataset import GridViews, SixViewBatch
+from geco.device import autocast_bf16
 from geco.multiview.interface import Condition
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.generate import generate_views
@@ -143,7 +144,7 @@ def denoising_psnr(
     x0 = composite(targets) * 2 - 1
     noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(device)
     result = {}
-    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+    with torch.no_grad(), autocast_bf16(device):
         state = network.encode_condition(Condition(composite(condition) * 2 - 1))
         for level in levels:
             t = torch.full((len(x0),), level, device=device)
@@ -159,7 +160,7 @@ def sample_rows(network: SmallMultiView, shards: GridViews, count: int, steps: S
     condition, targets = (part.to(device) for part in to_tensors(shards.fixed(count)))
     picture = composite(condition)
     rows = [composite(targets)]
-    with torch.autocast(device.type, torch.bfloat16):
+    with autocast_bf16(device):
         rows += [generate_views(network, picture, number) for number in steps]
     return np.asarray(picture_rows(picture, rows))
 
