@@ -1,0 +1,154 @@
+"""The paper's table and its four relations, read from reports of ``geco evaluate``.
+
+    python -m benchmarks.claims REPORT [REPORT ...] [--suffix +finish]
+
+A report needs the columns ``copy-input``, ``undistilled``, ``teacher-N``, ``stage1``, ``geco`` (Stage I + II), ``regressor`` and
+``ground-truth-views``; ``runs/small_claims.sh`` makes such reports. One Markdown table a report, then each relation with its
+number beside the paper's (arXiv 2405.20327, tables 1 to 3), then one JSON line. A relation counts as holding when at least half
+of the paper's difference is there: a small model on other objects cannot be asked for the same decibels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geco.evaluate.tables import cell, markdown
+
+ORDER = ("copy-input", "undistilled", "teacher", "stage1", "geco", "regressor", "ground-truth-views")
+TITLES = {
+    "copy-input": "copy of the input",
+    "undistilled": "undistilled, one step",
+    "teacher": "teacher, many steps",
+    "stage1": "Stage I",
+    "geco": "Stage I + II",
+    "regressor": "regressor",
+    "ground-truth-views": "from true views",
+}
+# part, metric, heading, digits
+VIEW_COLUMNS = [
+    ("views", "psnr", "PSNR", 2),
+    ("views", "foreground_psnr", "fg PSNR", 2),
+    ("views", "iou", "sil. IoU", 3),
+    ("views", "ssim", "SSIM", 3),
+    ("views", "perceptual", "perc.", 3),
+]
+MESH_COLUMNS = [
+    ("A", "psnr", "PSNR A", 2),
+    ("A", "foreground_psnr", "fg A", 2),
+    ("A", "iou", "IoU A", 3),
+    ("A", "ssim", "SSIM A", 3),
+    ("A", "perceptual", "perc. A", 3),
+    ("B", "psnr", "PSNR B", 2),
+    ("B", "foreground_psnr", "fg B", 2),
+    ("B", "perceptual", "perc. B", 3),
+    ("mesh", "chamfer", "CD", 4),
+    ("mesh", "f@5%", "F@5%", 3),
+    ("mesh", "volume_iou", "vIoU", 3),
+]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One of the paper's claims: ``value`` is ours, ``paper`` the paper's, ``holds`` by the rule of this module's text."""
+
+    name: str
+    value: float | None
+    paper: float
+    holds: bool | None
+    unit: str
+
+    @classmethod
+    def difference(cls, name: str, ours: float | None, than: float | None, paper: float, unit: str = "dB") -> Relation:
+        value = None if ours is None or than is None else ours - than
+        return cls(name, value, paper, None if value is None else value >= paper / 2, unit)
+
+
+def columns(methods: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
+    """Role -> column of a report; ``suffix`` chooses the variant of the meshes where a column has it."""
+    found: dict[str, Any] = {}
+    for role in ORDER:
+        for name in (f"{role}{suffix}", role):
+            pattern = re.escape(name) if role != "teacher" else rf"teacher-\d+{re.escape(name.removeprefix('teacher'))}"
+            match = next((key for key in methods if re.fullmatch(pattern, key)), None)
+            if match and role not in found:
+                found[role] = methods[match]
+    return found
+
+
+def mean(column: Mapping[str, Any] | None, part: str, metric: str) -> float | None:
+    """None where the report does not have it."""
+    entry = ((column or {}).get(part) or {}).get(metric)
+    return None if entry is None else entry["mean"]
+
+
+def table(found: Mapping[str, Any], wanted: Sequence[tuple[str, str, str, int]]) -> str:
+    """Rows in the paper's order; ± is the deviation of the seeds' means."""
+    lines = []
+    for role in ORDER:
+        column = found.get(role)
+        if column is not None and any(part in column for part, *_ in wanted):
+            values = [cell((column.get(part) or {}).get(metric), digits) for part, metric, _, digits in wanted]
+            seconds = column["seconds"]["mean"]
+            meshes = max((entry["n"] for entry in (column.get("mesh") or {}).values()), default=0)
+            lines.append([TITLES[role], f"{meshes} / {column['rows']}", *values, "–" if seconds is None else f"{seconds:.2f}"])
+    return markdown(["", "meshes / runs", *(heading for _, _, heading, _ in wanted), "seconds"], lines)
+
+
+def relations(found: Mapping[str, Any]) -> list[Relation]:
+    """The four of the paper, at whatever scale the report has."""
+    get = found.get
+    one, two, many, plain = get("stage1"), get("geco"), get("teacher"), get("undistilled")
+    near = Relation.difference(
+        "1b Stage I against its own teacher, six views", mean(one, "views", "psnr"), mean(many, "views", "psnr"), -0.72
+    )
+    if near.value is not None:
+        near = Relation(near.name, near.value, near.paper, near.value >= -0.8, near.unit)  # "within about 0.8 dB"
+    seconds = [column["seconds"]["mean"] if column else None for column in (many, two)]
+    speed = None if None in seconds else seconds[0] / seconds[1]
+    regressor = get("regressor")
+    spread = ((one or {}).get("diversity") or {}, (regressor or {}).get("diversity") or {})[0]
+    far, side = (spread.get(name, {}).get("mean") for name in ("far_rmse", "input_rmse"))
+    found_relations = [
+        Relation.difference(
+            "1a Stage I over the undistilled step, meshes A", mean(one, "A", "psnr"), mean(plain, "A", "psnr"), 3.96
+        ),
+        near,
+        Relation.difference("2a Stage II over Stage I, PSNR, meshes A", mean(two, "A", "psnr"), mean(one, "A", "psnr"), 0.56),
+        Relation.difference(
+            "2b Stage II over Stage I, vIoU", mean(two, "mesh", "volume_iou"), mean(one, "mesh", "volume_iou"), 0.014, ""
+        ),
+        Relation.difference("3a GECO over the regressor, meshes A", mean(two, "A", "psnr"), mean(regressor, "A", "psnr"), 1.16),
+        Relation.difference("3b the same, vIoU", mean(two, "mesh", "volume_iou"), mean(regressor, "mesh", "volume_iou"), 0.042, ""),
+    ]
+    if far is not None and side is not None:  # the paper shows pictures, no number: more variation where the input says nothing
+        found_relations.append(Relation("3c variation over seeds, far side over input side", far - side, 0.0, far > side, "RMSE"))
+    return [*found_relations, Relation("4 faster than the teacher's pipeline", speed, 11.5, speed and speed >= 10, "times")]  # type: ignore[arg-type]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("reports", type=Path, nargs="+")
+    parser.add_argument("--suffix", default="", help="variant of the meshes, as +finish (default: the bare networks)")
+    args = parser.parse_args()
+    summary = {}
+    for report in args.reports:
+        results = json.loads((report / "results.json").read_text())
+        found = columns(results["methods"], args.suffix)
+        print(f"## {report.name}: {len(results['objects'])} objects, {results['settings']['seeds']} seeds\n")
+        print(f"Views alone\n\n{table(found, VIEW_COLUMNS)}\n\nMeshes\n\n{table(found, MESH_COLUMNS)}\n")
+        rows = relations(found)
+        said = {True: "holds", False: "does not hold", None: "not measured"}
+        shown = [[r.name, "–" if r.value is None else f"{r.value:+.3f} {r.unit}", f"{r.paper:+.3f}", said[r.holds]] for r in rows]
+        print(markdown(["relation", "here", "paper", ""], shown) + "\n")
+        summary[report.name] = {r.name: r.value for r in rows}
+    print(json.dumps(summary))
+
+
+if __name__ == "__main__":
+    main()
