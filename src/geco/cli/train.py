@@ -157,12 +157,12 @@ def distillation(options: argparse.Namespace, recipe: Recipe, machine: Machine) 
             return full.stage1(
                 recipe.stage1, recipe.unet_checkpointing, _data(options), init, machine, options.seed, about, options.pairs
             )
-        return full.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about)
+        return full.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed)
     from geco.training import small_stages as small
 
     if first:
         return small.stage1(recipe.stage1, _data(options), init, machine, options.seed, about, options.pairs)
-    return small.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about)
+    return small.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed)
 
 
 def rehearse(task: Task, loop: Any, machine: Machine) -> str:

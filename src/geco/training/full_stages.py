@@ -148,7 +148,7 @@ def pairs(
 
 
 def stage2(
-    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any]
+    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any], seed: int = 0
 ) -> Stage2Task:
     """All of InstantMesh trained, as its own mesh training does (model_mesh.py), on ``init``'s generator and ``pairs_folder``."""
     if not read_card(init)["facts"].get("distilled"):
@@ -167,7 +167,9 @@ def stage2(
         finish(folder, init, about)
 
     mesh = differentiable_mesh(model, views.card["rig"], resolution, machine)
-    return Stage2Task(views.network, views.codec, model, mesh, found, perceptual, options, machine, save, check, views.generation)
+    return Stage2Task(
+        views.network, views.codec, model, mesh, found, perceptual, options, machine, save, check, views.generation, seed
+    )
 
 
 def differentiable_mesh(model: InstantMesh, rig_name: str, resolution: int, machine: Machine | None = None) -> Mesh:

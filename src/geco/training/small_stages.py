@@ -140,7 +140,7 @@ def pairs(options: PairOptions, count: int, size: int, resolution: int, data: Pa
 
 
 def stage2(
-    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any]
+    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any], seed: int = 0
 ) -> Stage2Task:
     """``init``'s generator frozen (or not), its reconstructor fine-tuned on ``pairs_folder``."""
     known = read_card(init)["facts"]
@@ -158,7 +158,7 @@ def stage2(
 
     return Stage2Task(
         network, PixelCodec(network.config.size), model.train(), small_mesh(model, resolution), found, perceptual_loss, options,
-        machine, save, check, generation,
+        machine, save, check, generation, seed,
     )  # fmt: skip
 
 

@@ -70,6 +70,7 @@ class Stage2Task:
         save: writes the run folder (generator and reconstructor).
         check: pairs kept for validation; never trained on.
         generation: how the generator makes views: its timestep and its own guidance.
+        seed: of the choice of pairs and cameras.
 
     Raises:
         ConfigError: the options ask for more views than the pairs have renders.
@@ -88,6 +89,7 @@ class Stage2Task:
         save: Callable[[Any, Any, Path], None],
         check: Sequence[int] = (),
         generation: GenerationSettings = ONE_STEP,
+        seed: int = 0,
     ) -> None:
         if options.views > (renders := int(pairs.settings["renders"])):
             raise ConfigError(f"{options.views} views a pair and step, but the pairs have {renders} renders", "Lower views.")
@@ -99,7 +101,7 @@ class Stage2Task:
         network.to(machine.device)
         self.check = list(check)
         self.train_rows = [row for row in range(len(pairs)) if row not in set(self.check)]
-        self.batch = options.batch
+        self.batch, self.seed = options.batch, seed
 
     def parts(self) -> Sequence[Part]:
         o = self.options
@@ -114,7 +116,7 @@ class Stage2Task:
     def loss(self, index: int, generator: torch.Generator) -> Loss:
         """Mean over the batch; pairs whose surface is gone are left out and counted."""
         o = self.options
-        rng = np.random.default_rng([11, index * self.machine.world + self.machine.rank])
+        rng = np.random.default_rng([11, index * self.machine.world + self.machine.rank, self.seed])
         total: Tensor | float = 0.0
         lost, sums = 0, {"mse": 0.0, "perceptual": 0.0, "mask": 0.0}
         for row in rng.choice(self.train_rows, o.batch):
