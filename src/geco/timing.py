@@ -1,10 +1,12 @@
-"""A stopwatch for the stages of a run."""
+"""A stopwatch for the stages of a run, and the name of what it was measured on."""
 
 from __future__ import annotations
 
 import contextlib
+import platform
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 
 class Stopwatch:
@@ -26,3 +28,13 @@ class Stopwatch:
         """All stages plus their sum as "total"; ``offset`` are stages shared with other samples, put in front."""
         stages = {**(offset or {}), **self.seconds}
         return {**stages, "total": sum(stages.values())}
+
+
+def cpu_name() -> str:
+    """The processor's model where the system tells it, else its architecture."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -12,6 +12,7 @@ from geco.errors import MeshError
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
 from geco.multiview.interface import Condition
+from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import Sampler, sample
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
@@ -51,6 +52,18 @@ def test_sampling_is_the_torch_sampler(networks: Networks, exported: Path, steps
     theirs = np.moveaxis(codec.decode(views).numpy(), 2, -1)
     assert ours.shape == theirs.shape == (2, 6, SIZE, SIZE, 3)
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_one_step_starts_where_the_generator_was_trained(networks: Networks, exported: Path) -> None:
+    card = read_card(exported)
+    card["sampler"] = {"steps": 1, "guidance": 1.0, "eta": 0.0, "timestep": 600}
+    generator, codec = SmallGenerator(exported, card), PixelCodec(SIZE)
+    start = np.random.default_rng(1).standard_normal((2, 6, 3, SIZE, SIZE)).astype(np.float32)
+    ours = generator.sample(generator.encode(picture()), start, 1)
+    step = OneStepGenerator(networks[0], timestep=600)
+    with torch.no_grad():
+        x0 = step(torch.from_numpy(start), step.encode(codec.condition(channels_first(picture())[None])).expand(2))
+    np.testing.assert_allclose(ours, np.moveaxis(codec.decode(x0).numpy(), 2, -1), atol=1e-4)
 
 
 def test_fresh_noise_has_the_torch_samplers_strength(exported: Path) -> None:

@@ -68,10 +68,10 @@ def test_losses_come_first_reports_last_and_torn_lines_are_left_out(tmp_path: Pa
 def test_nothing_to_draw_draws_nothing_and_a_report_draws(tmp_path: Path) -> None:
     assert write_curves(tmp_path) is None and not list(tmp_path.iterdir())
     record = Record(tmp_path, quiet=True)
-    record.report(10, 1.0, {"psnr": 20.0}, None)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "log.jsonl"]  # and no temporary file
+    record.report(10, 1.0, {"psnr": 20.0}, None, {"steps": 10})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "log.jsonl", "training.json"]  # and no temporary file
     other = Record(tmp_path / "other", leads=False, quiet=True)
-    other.report(10, 1.0, {"psnr": 20.0}, None)
+    other.report(10, 1.0, {"psnr": 20.0}, None, {"steps": 10})
     assert not (tmp_path / "other").exists()
 
 

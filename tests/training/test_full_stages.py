@@ -299,3 +299,13 @@ def test_what_does_not_fit_is_refused(room: Path, first: Path, made_pairs: Path,
     two = ["distill", "stage2", "--pairs", made_pairs, "-o", room / "never", "--recipe", room / "recipe.py", "--device", "cpu"]
     assert "not a one-step generator" in refused(*two, "--init", room / "init")
     assert not (room / "never").exists()
+
+
+def test_stage1_learns_from_pairs_of_the_full_family(room: Path, made_pairs: Path, tmp_path: Path) -> None:
+    more = ["--set", "regression_steps=2", "--set", "adversarial_weight=0.5", "--pairs", made_pairs]
+    geco(room, "distill", "stage1", "--data", room / "shards", "--init", room / "init", "-o", tmp_path, "--device", "cpu", *more)
+    first = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])
+    assert first["generator_regression"] > 0 and first["generator_adversarial"] > 0 and "discriminator_loss" in first
+    facts = json.loads((tmp_path / "config.json").read_text())["facts"]
+    assert facts["pairs"]["count"] == 4 and facts["overrides"]["stage1"]["regression_steps"] == 2
+    generate(tmp_path)

@@ -43,7 +43,7 @@ def test_processes_average_their_gradients(tmp_path: Path) -> None:
     one = run(tmp_path / "one", 6, accumulate=2)
     assert torch.allclose(two["weight"], one["weight"], atol=1e-6) and torch.allclose(two["bias"], one["bias"], atol=1e-6)
     samples = [
-        json.loads(line)["samples"] for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines() if "samples" in line
+        json.loads(line)["samples"] for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines() if "samples_s" in line
     ]
     assert samples == [8 * step for step in range(1, 7)]
 

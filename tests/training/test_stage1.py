@@ -1,13 +1,8 @@
-"""Stage I on the small network at 16 pixels: what moves, what stays, what it costs, and that a kill changes nothing."""
+"""Stage I on the small network at 16 pixels: what moves, what stays, what it costs, and that a stop changes nothing."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,34 +104,6 @@ def test_stopped_and_resumed_gives_the_same_weights(tmp_path: Path, accumulate: 
         for name, value in first[part]["network"].items():
             assert torch.equal(value, second[part]["network"][name]), name
     assert all(torch.equal(v, load_small(pieces.folder).state_dict()[k]) for k, v in load_small(whole.folder).state_dict().items())
-
-
-KILLED = """
-import sys
-from pathlib import Path
-from tests.training.test_stage1 import make_task
-from geco.training.loop import LoopOptions, train
-train(make_task(), LoopOptions(Path(sys.argv[1]), steps=14, checkpoint_minutes=0.0, report_minutes=99, log_steps=1), quiet=True)
-"""
-
-
-def test_kill_nine_and_resume_gives_the_same_weights(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path])}
-
-    def start(folder: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", KILLED, str(folder)], env=environment, cwd=Path(__file__).parents[2])
-
-    assert start(tmp_path / "whole").wait() == 0
-    killed = start(tmp_path / "killed")
-    while not (tmp_path / "killed" / "checkpoint.pt").exists() and killed.poll() is None:
-        time.sleep(0.005)
-    killed.send_signal(signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL
-    assert start(tmp_path / "killed").wait() == 0
-    first, second = load_small(tmp_path / "whole").state_dict(), load_small(tmp_path / "killed").state_dict()
-    assert all(torch.equal(value, second[name]) for name, value in first.items())
-    steps = [json.loads(line)["step"] for line in (tmp_path / "killed" / "log.jsonl").read_text().splitlines()]
-    assert steps == [*range(1, 15), 14]  # nothing twice
 
 
 def test_adapters_share_one_frozen_backbone(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ TRAIN = {
     "regressor": "one picture to a surface, deterministic: the baseline (LRM, TripoSR kind)",
 }
 DISTILL = {
-    "stage1": "the teacher in --init to a one-step generator (VSD); needs condition pictures only",
+    "stage1": "the teacher in --init to a one-step generator (VSD), from condition pictures; --pairs if the recipe asks for them",
     "pairs": "the teacher's pseudo ground truth for Stage II: views, reconstruction, renders",
     "stage2": "the reconstructor in --init fine-tuned on its generator's views and the teacher's --pairs",
 }
@@ -48,14 +48,17 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     )
     add_argument("--init", type=Path, metavar="DIR", help="model folder to start from")
     add_argument("--seed", type=int, default=0)
+    another = "a number of the stage other than the recipe's, e.g. batch=4; repeatable"
+    add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=another)
     if stage == "pairs":
         add_argument("--count", type=int, help="pairs (default: the recipe's)")
         add_argument("--steps", type=int, help="of the teacher (default: the recipe's)")
         add_argument("--device", help="of a full model: cpu, or left out for what is there")
         command.set_defaults(function=make)
         return
-    if stage == "stage2":
-        add_argument("--pairs", type=Path, required=True, metavar="DIR", help="made by geco distill pairs")
+    if stage in ("stage1", "stage2"):
+        what = "" if stage == "stage2" else ", for regression_steps and adversarial_weight"
+        add_argument("--pairs", type=Path, required=not what, metavar="DIR", help=f"made by geco distill pairs{what}")
     if stage == "reconstructor":
         add_argument("--generated", type=Path, metavar="DIR", help="views that a generator made (geco.training.generated_views)")
     add_argument("--resume", action="store_true", help="continue the run in RUN_DIR from its checkpoint")
@@ -72,10 +75,11 @@ def run(options: argparse.Namespace) -> int:
     """One stage to its end."""
     _need_torch()
     from geco.recipes.find import find_recipe
+    from geco.recipes.override import override
     from geco.training.loop import LoopOptions, train
     from geco.training.machine import Machine
 
-    recipe = find_recipe(options.recipe)
+    recipe, options.overrides = override(find_recipe(options.recipe), options.stage, options.set)
     length = recipe.length(options.stage)
     minutes, steps = options.budget_minutes, options.steps
     if minutes is None and steps is None:
@@ -102,8 +106,9 @@ def make(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from geco.recipes.find import find_recipe
+    from geco.recipes.override import override
 
-    recipe = find_recipe(options.recipe)
+    recipe, _ = override(find_recipe(options.recipe), options.stage, options.set)  # pairs.json holds every setting
     settings = replace(recipe.pairs, seed=options.seed, steps=options.steps or recipe.pairs.steps)
     count = options.count or recipe.pair_count
     init, family = _init(options, "the teacher and its reconstructor")
@@ -125,8 +130,8 @@ def build(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task
     from geco.training import small_stages as small
 
     stage: Stage = options.stage
-    facts = {"recipe": recipe.name, "generation": dict(recipe.generation)}
-    about = {"recipe": recipe.name}
+    about = _about(options, recipe)
+    facts = about | {"generation": dict(recipe.generation)}
     match stage:
         case "teacher":
             return small.teacher(recipe.multiview, recipe.teacher, _data(options), options.init, machine, options.seed, facts)
@@ -143,19 +148,21 @@ def build(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task
 
 def distillation(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task:
     """Stage I or II of either family."""
-    about, first = {"recipe": recipe.name}, options.stage == "stage1"
+    about, first = _about(options, recipe), options.stage == "stage1"
     init, family = _init(options, "the teacher" if first else "Stage I's run")
     if family == "full":
         from geco.training import full_stages as full
 
         if first:
-            return full.stage1(recipe.stage1, recipe.unet_checkpointing, _data(options), init, machine, options.seed, about)
-        return full.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about)
+            return full.stage1(
+                recipe.stage1, recipe.unet_checkpointing, _data(options), init, machine, options.seed, about, options.pairs
+            )
+        return full.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed)
     from geco.training import small_stages as small
 
     if first:
-        return small.stage1(recipe.stage1, _data(options), init, machine, options.seed, about)
-    return small.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about)
+        return small.stage1(recipe.stage1, _data(options), init, machine, options.seed, about, options.pairs)
+    return small.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed)
 
 
 def rehearse(task: Task, loop: Any, machine: Machine) -> str:
@@ -182,6 +189,15 @@ def rehearse(task: Task, loop: Any, machine: Machine) -> str:
 def _check_output(options: argparse.Namespace) -> None:
     if (options.output / "checkpoint.pt").exists() and not options.resume and not options.dry_run:
         raise ConfigError(f"{options.output} holds a run already", "Add --resume to continue it, or choose another folder.")
+
+
+def _about(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
+    """Facts for the card: the recipe, and each stage's ``--set`` from --init on."""
+    from geco.model_folder import CARD, read_card
+
+    carried = options.init is not None and options.stage != "regressor" and (options.init / CARD).exists()
+    known: dict[str, Any] = read_card(options.init)["facts"].get("overrides", {}) if carried else {}
+    return {"recipe": recipe.name, "overrides": known | {options.stage: options.overrides}}
 
 
 def _data(options: argparse.Namespace) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from geco.evaluate.settings import FILE as SETTINGS
 from geco.evaluate.summary import summarise
 from geco.evaluate.tables import tables
 from geco.files import atomic_write
+from geco.timing import cpu_name
 
 MOST_GROUPS = 12
 RESULTS, TABLES, PAGE = "results.json", "tables.md", "index.html"
@@ -67,14 +67,9 @@ def outputs_are_current(folder: Path, rows: Rows) -> bool:
 
 def machine() -> str:
     """What timings were measured on, in a line."""
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        name = models[0] if models else name
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = os.environ.get("OMP_NUM_THREADS")
-    return f"{name}, {allowed} CPU(s)" + (f", OMP_NUM_THREADS={threads}" if threads else "")
+    return f"{cpu_name()}, {allowed} CPU(s)" + (f", OMP_NUM_THREADS={threads}" if threads else "")
 
 
 def _rows_hash(path: Path) -> str:

@@ -106,11 +106,12 @@ def export_small(
 
 
 def own_sampler(generation: dict[str, Any] | None) -> dict[str, float]:
-    """A model card's ``generation`` as the exported sampler: one unguided step for a distilled generator."""
+    """A model card's ``generation`` as the exported sampler: one step for a distilled generator, from its own timestep."""
     if not generation:
         return dict(DEFAULT_SAMPLER)
     if generation.get("kind") == "one-step":
-        return {"steps": 1, "guidance": float(generation.get("guidance_scale", 1.0)), "eta": 0.0}
+        own = {"steps": 1, "guidance": float(generation.get("guidance_scale", 1.0)), "eta": 0.0}
+        return own if (start := generation.get("timestep")) is None else own | {"timestep": int(start)}
     return {"steps": int(generation["steps"]), "guidance": float(generation["guidance_scale"]), "eta": float(generation["eta"])}
 
 

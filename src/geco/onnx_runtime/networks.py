@@ -22,7 +22,7 @@ class SmallGenerator:
     """Condition picture and seeds to six views a seed.
 
     The sampler is DDIM on trailing timesteps (the torch runtime's ``multiview.sampling``, of which this is the numpy twin):
-    one step is the one-step generator, x0 from noise at the last timestep.
+    one step is the one-step generator, x0 from noise at the exported sampler's ``timestep``, without one at the last.
 
     Args:
         folder: of an exported model. card: its config.json. threads: see :class:`Network`.
@@ -33,6 +33,7 @@ class SmallGenerator:
         self.size = int(card["view_size"])
         sampler = card["sampler"]
         self.sampling = Sampling(int(sampler["steps"]), float(sampler["guidance"]), float(sampler["eta"]))
+        self.start = int(sampler.get("timestep", TIMESTEPS - 1))  # of a single step
         self.alphas = np.asarray(card["schedule"]["alphas_cumprod"], np.float64)
         self._write = Network(folder, "condition.onnx", card, threads, once=True)
         self._read = Network(folder, "generate.onnx", card, threads)
@@ -95,6 +96,8 @@ class SmallGenerator:
 
     def plan(self, steps: int) -> list[tuple[int, float, float]]:
         """(timestep, alpha_bar there, alpha_bar after the step), as diffusers' DDIM with trailing spacing."""
+        if steps == 1:
+            return [(self.start, float(self.alphas[self.start]), 1.0)]
         spaced = np.round(np.arange(TIMESTEPS, 0, -TIMESTEPS / steps)).astype(int)[:steps] - 1
         after = [int(t) - TIMESTEPS // steps for t in spaced]
         return [(int(t), float(self.alphas[t]), float(self.alphas[n]) if n >= 0 else 1.0) for t, n in zip(spaced, after)]

@@ -55,6 +55,7 @@ def read_curves(log: Path) -> dict[str, Points]:
             step = int(values["step"])
         except (ValueError, KeyError, TypeError):
             continue
+        values.pop("training", None)  # totals of the run
         for name, value in flatten(values).items():
             if name not in SKIPPED and math.isfinite(value):
                 found.setdefault(name, []).append((step, value))

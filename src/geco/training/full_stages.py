@@ -38,6 +38,7 @@ from geco.training.pairs import PairOptions, Pairs, make_pairs
 from geco.training.small_stages import CHECKED_PAIRS, HELD_OUT
 from geco.training.stage1 import Stage1Options, Stage1Task
 from geco.training.stage2 import Stage2Options, Stage2Task
+from geco.training.teacher_pairs import find_pairs
 from geco.weights import read_card as read_part_card
 from geco.weights import write_folder
 
@@ -81,15 +82,17 @@ class FullConditions:
 
 
 def stage1(
-    options: Stage1Options, checkpointing: bool, data: Path, init: Path, machine: Machine, seed: int, facts: dict[str, Any]
-) -> Stage1Task:
+    options: Stage1Options, checkpointing: bool, data: Path, init: Path, machine: Machine, seed: int, facts: dict[str, Any],
+    pairs_folder: Path | None = None,
+) -> Stage1Task:  # fmt: skip
     """The public UNet in ``init`` distilled, in float32 weights under the machine's autocast.
 
     Args:
         checkpointing: compute the UNet's activations again in the backward pass instead of keeping them.
+        pairs_folder: teacher pairs, where the options ask for them.
 
     Raises:
-        ConfigError: settings of pixels, or checkpointing together with low-rank adapters.
+        ConfigError: settings of pixels, checkpointing together with low-rank adapters, or pairs that do not fit.
     """
     if checkpointing and options.rank:
         raise ConfigError(
@@ -100,6 +103,8 @@ def stage1(
         raise ConfigError("the recipe bounds |x0| or drops conditions, which suits the small family only", "Take --recipe paper.")
     model = load_zero123plus(init / MULTIVIEW, machine.device)
     network, codec = model.network.requires_grad_(True), model.codec
+    found = find_pairs(options, pairs_folder, network.sample_shape)
+    facts = facts | ({"pairs": found.facts} if found else {})
     network.noised_reference = False  # of all three networks, from here on (GECO, section 3.1)
     if checkpointing:
         network.unet.enable_gradient_checkpointing()
@@ -112,7 +117,8 @@ def stage1(
     ratio = model.card["foreground_ratio"]
     shown = FullConditions(data / HELD_OUT if (data / HELD_OUT).exists() else data, ratio, codec.background)
     checks = shown.conditions(0, min(SHOWN, len(shown.data)), torch.Generator())
-    return Stage1Task(network, codec, FullConditions(data, ratio, codec.background, seed), options, machine, save, checks=checks)
+    conditions = FullConditions(data, ratio, codec.background, seed)
+    return Stage1Task(network, codec, conditions, options, machine, save, found, checks)
 
 
 def pairs(
@@ -142,7 +148,7 @@ def pairs(
 
 
 def stage2(
-    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any]
+    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any], seed: int = 0
 ) -> Stage2Task:
     """All of InstantMesh trained, as its own mesh training does (model_mesh.py), on ``init``'s generator and ``pairs_folder``."""
     if not read_card(init)["facts"].get("distilled"):
@@ -161,7 +167,9 @@ def stage2(
         finish(folder, init, about)
 
     mesh = differentiable_mesh(model, views.card["rig"], resolution, machine)
-    return Stage2Task(views.network, views.codec, model, mesh, found, perceptual, options, machine, save, check)
+    return Stage2Task(
+        views.network, views.codec, model, mesh, found, perceptual, options, machine, save, check, views.generation, seed
+    )
 
 
 def differentiable_mesh(model: InstantMesh, rig_name: str, resolution: int, machine: Machine | None = None) -> Mesh:

@@ -20,6 +20,7 @@ from geco.training.machine import Machine
 from geco.training.record import Record
 from geco.training.state import MovingAverage, load_checkpoint, save_checkpoint, step_generator
 from geco.training.task import Task
+from geco.training.totals import Totals, describe
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class LoopOptions:
     """How long and where.
 
     Attributes:
-        folder: the run folder: checkpoint.pt, log.jsonl, grids, and the model folder's files.
+        folder: the run folder: checkpoint.pt, log.jsonl, training.json, grids, and the model folder's files.
         budget_minutes: wall-clock training time, resumed pieces together; the learning rate reaches 0 at its end.
         steps: the same in steps; whichever ends first. One of the two is needed.
         seed: of batches, noise and dropout.
@@ -69,12 +70,14 @@ def train(task: Task, options: LoopOptions, machine: Machine | None = None, resu
 
 class _Loop:
     def __init__(self, task: Task, options: LoopOptions, machine: Machine, quiet: bool) -> None:
-        self.task, self.options, self.machine = task, options, machine
+        self.task, self.options, self.machine, self.quiet = task, options, machine, quiet
         self.parts = list(task.parts())
         self.optimizers = [[machine.wrap(optimizer) for optimizer in part.optimizers] for part in self.parts]
         self.rates = [[[group["lr"] for group in o.param_groups] for o in optimizers] for optimizers in self.optimizers]
         self.averages = [MovingAverage(part.network, part.average) if part.average else None for part in self.parts]
         self.step, self.before = 0, 0.0  # steps done; seconds of earlier pieces
+        self.samples = task.batch * options.accumulate * machine.world  # a step
+        self.totals = Totals()
         self.checkpoint = options.folder / "checkpoint.pt"
         self.record = Record(options.folder, machine.leads, quiet, options.tensorboard)
         self.started = time.monotonic()
@@ -96,6 +99,8 @@ class _Loop:
         self._save()
         self._report()
         self.record.close()
+        if self.machine.leads and not self.quiet:
+            print(describe(self.totals.facts(self.elapsed)), flush=True)
 
     @property
     def elapsed(self) -> float:
@@ -123,11 +128,11 @@ class _Loop:
             prefix = f"{part.name}_" if len(self.parts) > 1 else ""
             values |= {prefix + name: value for name, value in found.items()}
         self.step += 1
+        seconds = time.monotonic() - began
+        self.totals.add(self.samples, seconds)
         if self.step % self.options.log_steps == 0 or self.step == 1:
-            samples = self.task.batch * self.options.accumulate * self.machine.world
-            speed = samples / (time.monotonic() - began)
-            line = {"step": self.step, "samples": self.step * samples, "elapsed": round(self.elapsed, 1)}
-            facts = {"rate": round(rate, 6), "samples_s": round(speed, 2)}
+            line = {"step": self.step, "samples": self.totals.samples, "elapsed": round(self.elapsed, 1)}
+            facts = {"rate": round(rate, 6), "samples_s": round(self.samples / seconds, 2)}
             self.record.step(line | values | facts, progress, self.elapsed)
 
     def _update(self, index: int, turn: int, rate: float) -> dict[str, float]:
@@ -160,7 +165,8 @@ class _Loop:
             with self._averaged():
                 values, picture = self.task.report()
                 self.task.save_model(self.options.folder)
-            self.record.report(self.step, self.elapsed, values, picture)
+            self.totals.seen_on(self.machine.describe(), self.machine.peak_memory())
+            self.record.report(self.step, self.elapsed, values, picture, self.totals.facts(self.elapsed))
         self.machine.wait()
 
     @contextmanager
@@ -182,6 +188,7 @@ class _Loop:
 
     def _save(self) -> None:
         if self.machine.leads:
+            self.totals.seen_on(self.machine.describe(), self.machine.peak_memory())
             save_checkpoint(self.checkpoint, self._state())
         self.machine.wait()
 
@@ -195,11 +202,12 @@ class _Loop:
             for part, optimizers, average in zip(self.parts, self.optimizers, self.averages)
         }
         # The step is also the data position and the state of the random numbers: both follow from it.
-        return {"step": self.step, "elapsed": self.elapsed, "parts": parts}
+        return {"step": self.step, "elapsed": self.elapsed, "parts": parts, "totals": self.totals.state_dict()}
 
     def _load(self) -> None:
         state = load_checkpoint(self.checkpoint, {part.name for part in self.parts})
         self.step, self.before = state["step"], state["elapsed"]
+        self.totals = Totals.from_state(state.get("totals", {}), self.step, self.before, self.samples)
         for part, optimizers, average in zip(self.parts, self.optimizers, self.averages):
             saved = state["parts"][part.name]
             part.network.load_state_dict(saved["network"])

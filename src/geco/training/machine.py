@@ -18,6 +18,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from geco.device import choose, has_bf16
+from geco.timing import cpu_name
 
 Precision = Literal["no", "bf16", "fp16"]
 BUCKET = 1 << 25  # elements a message of averaged gradients: 128 MiB of float32
@@ -103,6 +104,17 @@ class Machine:
     def wait(self) -> None:
         """Until every process has come here."""
         self._accelerator.wait_for_everyone()
+
+    def describe(self) -> str:
+        """What it computes on: "4 x NVIDIA H100", "Intel Xeon Gold, 2 threads"."""
+        if self.device.type == "cuda":
+            name = torch.cuda.get_device_name(self.device)
+        elif self.device.type == "cpu":
+            threads = torch.get_num_threads()
+            name = f"{cpu_name()}, {threads} thread{'s' if threads > 1 else ''}"
+        else:
+            name = f"{self.device.type} on {cpu_name()}"
+        return f"{self.world} x {name}" if self.world > 1 else name
 
     def peak_memory(self) -> int:
         """Bytes: of the GPU where there is one, else of the process."""

@@ -32,6 +32,7 @@ from geco.multiview.sampling import Sampler, sample
 FORMAT = "geco-pairs-1"
 RENDERS = 50  # viewpoints a pair (GECO, section 4.1)
 CACHED_CHUNKS = 128  # chunks kept in memory: 7 MB each at 64 pixels
+CACHED_SAMPLES = 256  # chunks of which pictures and x0 are kept: 1.3 MB each at 64 pixels
 STEPS = 75  # of the teacher (GECO, section 4.1)
 
 # six views (6, 3, H, W) and condition picture (3, S, S) in [0, 1], poses (N, 4, 4) -> RGB (N, H, W, 3) and mask (N, H, W)
@@ -127,6 +128,8 @@ class Pairs:
             raise ConfigError(f"no pairs in {folder}", "Make some with: geco distill pairs.")
         self.settings: dict[str, Any] = json.loads((self.folder / "pairs.json").read_text())["settings"]
         self._chunk = functools.lru_cache(maxsize=CACHED_CHUNKS)(_read)
+        # Apart from the chunks: Stage I needs no renders, which are nearly all of a chunk.
+        self._samples = functools.lru_cache(maxsize=CACHED_SAMPLES)(functools.partial(_read, names=("picture", "x0")))
         heads = [_read(path, ("number", "key")) for path in files]
         self._rows = [(path, row) for path, head in zip(files, heads) for row in range(len(head["number"]))]
         self.numbers = np.concatenate([head["number"] for head in heads])
@@ -140,6 +143,12 @@ class Pairs:
         path, row = self._rows[index]
         return {name: values[row] for name, values in self._chunk(path).items()}
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample, in the codec's space; there must be a pair."""
+        path, _ = self._rows[0]
+        return tuple(self._samples(path)["x0"].shape[1:])
+
     def noise(self, index: int, shape: tuple[int, ...]) -> Tensor:
         """z (1, *shape) of one pair."""
         return noise_of(int(self.settings["seed"]), int(self.numbers[index]))((1, *shape))
@@ -148,7 +157,7 @@ class Pairs:
         """Micro-batch ``index`` for the regression warm-up: pictures in [0, 1], z, and the teacher's x0."""
         rng = np.random.default_rng([7, index])
         rows = rng.integers(len(self), size=size)
-        items = [self[int(row)] for row in rows]
+        items = [{name: values[row] for name, values in self._samples(path).items()} for path, row in (self._rows[r] for r in rows)]
         picture = torch.from_numpy(np.stack([item["picture"] for item in items])).float() / 255
         x0 = torch.from_numpy(np.stack([item["x0"] for item in items])).float()
         return picture, torch.cat([self.noise(int(row), shape) for row in rows]), x0

@@ -1,4 +1,5 @@
-"""What a training leaves to look at: log.jsonl and its curves, picture grids, TensorBoard's files, and the progress line."""
+"""What a training leaves to look at: log.jsonl and its curves, training.json, picture grids, TensorBoard's files, and the
+progress line."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from tqdm import tqdm
 from geco.errors import MissingExtraError
 from geco.files import atomic_path, atomic_write
 from geco.training.curves import flatten, write_curves
+
+TOTALS = "training.json"
 
 
 class Record:
@@ -41,11 +44,15 @@ class Record:
         self._bar.set_description_str(f"step {values['step']}, {losses}, {values['samples_s']:g} samples/s, {clock(left)} left")
         self._write_events(values, int(values["step"]))
 
-    def report(self, step: int, elapsed: float, values: dict[str, Any], picture: Image.Image | None) -> None:
-        """Validation numbers as a line of the log, the picture as ``grid_STEP.png``, the log so far as ``curves.png``."""
+    def report(
+        self, step: int, elapsed: float, values: dict[str, Any], picture: Image.Image | None, totals: dict[str, Any]
+    ) -> None:
+        """Validation numbers and totals as a line of the log, the picture as ``grid_STEP.png``, the log so far as
+        ``curves.png``, the totals alone as ``training.json``."""
         if not self.leads:
             return
-        self._append({"step": step, "elapsed": round(elapsed, 1), "report": values})
+        self._append({"step": step, "elapsed": round(elapsed, 1), "report": values, "training": totals})
+        atomic_write(self.folder / TOTALS, json.dumps(totals, indent=1).encode())
         write_curves(self.folder)
         self._write_events(flatten(values), step)
         if picture is not None:

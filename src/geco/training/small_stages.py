@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from geco.data.dataset import GridViews
 from geco.errors import ConfigError
 from geco.losses import perceptual_loss
 from geco.model_folder import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.multiview.generate import GenerationSettings
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
@@ -33,6 +34,7 @@ from geco.training.stage1 import Stage1Options, Stage1Task
 from geco.training.stage2 import Stage2Options, Stage2Task
 from geco.training.surface_points import prepare
 from geco.training.teacher import TeacherOptions, TeacherTask, denoising_psnr, to_tensors
+from geco.training.teacher_pairs import find_pairs
 
 LICENCE = "Apache-2.0"  # of weights trained on objects that allow it; the objects' own licences are in the shards
 HELD_OUT = "held_out"  # shards beside the training shards, never trained on
@@ -90,23 +92,31 @@ def reconstructor(
     return ReconstructorTask(network.train(), ReconstructorData(data, generated), options, machine, seed, checks, save)
 
 
-def stage1(options: Stage1Options, data: Path, init: Path, machine: Machine, seed: int, facts: dict[str, Any]) -> Stage1Task:
+def stage1(
+    options: Stage1Options, data: Path, init: Path, machine: Machine, seed: int, facts: dict[str, Any],
+    pairs_folder: Path | None = None,
+) -> Stage1Task:  # fmt: skip
     """The teacher in ``init`` distilled; the run folder carries ``init``'s reconstructor along."""
     _check_teacher(init)
     network = load_small(init / MULTIVIEW)
+    found = find_pairs(options, pairs_folder, network.sample_shape)
+    facts = facts | ({"pairs": found.facts} if found else {})
     codec = PixelCodec(network.config.size)
     shown = GridViews(data / HELD_OUT) if (data / HELD_OUT).exists() else GridViews(data)
     checks = composite(to_tensors(shown.fixed(min(6, len(shown))))[0])
 
+    generation = asdict(GenerationSettings("one-step", 1, options.generator_guidance, timestep=options.timestep))
+
     def save(made: SmallMultiView, folder: Path) -> None:
         save_small(made, folder / MULTIVIEW)
-        finish(folder, init, facts | {"stage": "stage1", "distilled": True, "generation": {"kind": "one-step"}})
+        finish(folder, init, facts | {"stage": "stage1", "distilled": True, "generation": generation})
 
     def measure(made: SmallMultiView) -> dict[str, Any]:
-        return {"x0_psnr": denoising_psnr(made, shown, levels=(made.schedule.last,))}
+        level = made.schedule.last if options.timestep is None else options.timestep
+        return {"x0_psnr": denoising_psnr(made, shown, levels=(level,))}
 
     conditions = SmallConditions(GridViews(data), seed)
-    return Stage1Task(network, codec, conditions, options, machine, save, checks=checks, measure=measure)
+    return Stage1Task(network, codec, conditions, options, machine, save, found, checks, measure)
 
 
 def pairs(options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path) -> dict[str, int]:
@@ -130,23 +140,25 @@ def pairs(options: PairOptions, count: int, size: int, resolution: int, data: Pa
 
 
 def stage2(
-    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any]
+    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any], seed: int = 0
 ) -> Stage2Task:
     """``init``'s generator frozen (or not), its reconstructor fine-tuned on ``pairs_folder``."""
-    if not read_card(init)["facts"].get("distilled"):
+    known = read_card(init)["facts"]
+    if not known.get("distilled"):
         raise ConfigError(f"{init} is not a one-step generator", "Stage II follows Stage I: give its run folder as --init.")
     network, model = load_small(init / MULTIVIEW), SmallReconstructor.load(init / RECONSTRUCTOR)
     found = Pairs(pairs_folder)
     check = list(range(len(found)))[-min(CHECKED_PAIRS, len(found) // 4) :] if len(found) >= 4 else []
+    generation = GenerationSettings(**known.get("generation", {}))
 
     def save(made: SmallMultiView, trained: SmallReconstructor, folder: Path) -> None:
         save_small(made, folder / MULTIVIEW)
         trained.save(folder / RECONSTRUCTOR)
-        finish(folder, init, facts | {"stage": "stage2", "distilled": True, "generation": {"kind": "one-step"}})
+        finish(folder, init, facts | {"stage": "stage2", "distilled": True, "generation": asdict(generation)})
 
     return Stage2Task(
         network, PixelCodec(network.config.size), model.train(), small_mesh(model, resolution), found, perceptual_loss, options,
-        machine, save, check,
+        machine, save, check, generation, seed,
     )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ class Stage1Options:
         guidance_scale: of the teacher's score (4 in the paper).
         generator_guidance: of G itself; 1 bakes the teacher's guidance into G, which then needs one pass (our decision; paper 4).
         student_guidance: 1 in the paper.
-        timestep: where G's noise stands; None for the last.
+        timestep: where G's noise stands, from 0 to the schedule's last (999); None for the last.
         t_range: of the gradient and of the student's training.
         weighting: see :func:`geco.training.vsd.vsd_gradient`.
         average: decay of G's moving average.
@@ -91,6 +91,10 @@ class Stage1Options:
     adversarial_weight: float = 0.0
     discriminator_rate: float = 1e-4
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.t_range[0] < self.t_range[1] <= 1:
+            raise ConfigError(f"t_range {self.t_range} is no part of the timesteps", "Two numbers in [0, 1], the smaller first.")
+
 
 class Stage1Task:
     """A :class:`geco.training.task.Task`.
@@ -106,7 +110,7 @@ class Stage1Task:
         measure: validation of G, called with it in evaluation mode.
 
     Raises:
-        ConfigError: a regression warm-up or an adversarial term without pairs.
+        ConfigError: a regression warm-up or an adversarial term without pairs, or a timestep that the schedule does not have.
     """
 
     def __init__(
@@ -123,6 +127,8 @@ class Stage1Task:
     ) -> None:
         if pairs is None and (options.regression_steps or options.adversarial_weight):
             raise ConfigError("regression_steps and adversarial_weight learn from teacher pairs", "Give pairs, or set both to 0.")
+        if options.timestep is not None and not 0 <= options.timestep <= teacher.schedule.last:
+            raise ConfigError(f"timestep {options.timestep} is not of the schedule", f"It ends at {teacher.schedule.last}.")
         self.codec, self.data, self.options, self.machine = codec, data, options, machine
         cast(nn.Module, teacher).to(machine.device).eval()
         self.backbone = SharedBackbone(teacher, ("student", "generator"), options.rank) if options.rank else None
@@ -166,7 +172,7 @@ class Stage1Task:
         }
         if self._pairs is not None and index < o.regression_steps:
             fade = 1 - index / o.regression_steps
-            near = self._regression(index)
+            near = self._regression(index * machine.world + machine.rank)
             loss = fade * o.regression_weight * near + (1 - fade) * loss
             values["regression"] = float(near.detach())
         if self.discriminator is not None:

@@ -18,8 +18,9 @@ from PIL import Image
 from torch import Tensor
 
 from geco.cameras import INPUT_FOV
-from geco.errors import MeshError
-from geco.multiview.interface import MultiViewNetwork, ViewCodec
+from geco.errors import ConfigError, MeshError
+from geco.multiview.generate import GenerationSettings
+from geco.multiview.interface import Condition, MultiViewNetwork, ViewCodec
 from geco.multiview.one_step import OneStepGenerator
 from geco.render.shade_torch import render_mesh
 from geco.training.machine import Machine
@@ -28,6 +29,9 @@ from geco.training.task import Loss, Part
 
 # views (6, 3, H, W) and picture (3, S, S) in [0, 1] -> vertices (V, 3), faces (F, 3), colour of points; may raise MeshError
 Mesh = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]]
+
+ONE_STEP = GenerationSettings()
+CHECKED_VIEWS = 4  # renders of a validation pair that are compared
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ class Stage2Task:
         perceptual: (B, 3, H, W) twice, in [0, 1] -> (B,) distance.
         save: writes the run folder (generator and reconstructor).
         check: pairs kept for validation; never trained on.
+        generation: how the generator makes views: its timestep and its own guidance.
+        seed: of the choice of pairs and cameras.
+
+    Raises:
+        ConfigError: the options ask for more views than the pairs have renders.
     """
 
     def __init__(
@@ -79,16 +88,20 @@ class Stage2Task:
         machine: Machine,
         save: Callable[[Any, Any, Path], None],
         check: Sequence[int] = (),
+        generation: GenerationSettings = ONE_STEP,
+        seed: int = 0,
     ) -> None:
+        if options.views > (renders := int(pairs.settings["renders"])):
+            raise ConfigError(f"{options.views} views a pair and step, but the pairs have {renders} renders", "Lower views.")
         self.codec, self.network, self.mesh, self.pairs, self.perceptual = codec, network, mesh, pairs, perceptual
-        self.options, self.machine, self._save = options, machine, save
+        self.options, self.machine, self._save, self.generation = options, machine, save, generation
         self.generator = cast(Any, generator)
         joint = options.generator_rate is not None
         self.generator.requires_grad_(joint).to(machine.device)
         network.to(machine.device)
         self.check = list(check)
         self.train_rows = [row for row in range(len(pairs)) if row not in set(self.check)]
-        self.batch = options.batch
+        self.batch, self.seed = options.batch, seed
 
     def parts(self) -> Sequence[Part]:
         o = self.options
@@ -103,7 +116,7 @@ class Stage2Task:
     def loss(self, index: int, generator: torch.Generator) -> Loss:
         """Mean over the batch; pairs whose surface is gone are left out and counted."""
         o = self.options
-        rng = np.random.default_rng([11, index * self.machine.world + self.machine.rank])
+        rng = np.random.default_rng([11, index * self.machine.world + self.machine.rank, self.seed])
         total: Tensor | float = 0.0
         lost, sums = 0, {"mse": 0.0, "perceptual": 0.0, "mask": 0.0}
         for row in rng.choice(self.train_rows, o.batch):
@@ -128,7 +141,7 @@ class Stage2Task:
         sums: dict[str, list[float]] = {"mse": [], "perceptual": [], "mask": []}
         strips = []
         for row in self.check:
-            cameras = np.arange(4)
+            cameras = np.arange(min(CHECKED_VIEWS, len(self.pairs[row]["poses"])))
             truth = torch.from_numpy(self.pairs[row]["rgb"][cameras]).float() / 255
             try:
                 kept: list[Tensor] = []
@@ -152,8 +165,7 @@ class Stage2Task:
         picture = torch.from_numpy(item["picture"]).to(device).float() / 255
         z = self.pairs.noise(row, self.generator.sample_shape).to(device)
         with torch.set_grad_enabled(self.options.generator_rate is not None and torch.is_grad_enabled()), self.machine.autocast():
-            step = OneStepGenerator(self.generator)
-            views = self.codec.decode(step(z, step.encode(self.codec.condition(picture[None]))).float())[0]
+            views = self.codec.decode(self._one_step(z, self.codec.condition(picture[None])))[0]
         vertices, faces, color = self.mesh(views, picture)
         poses = torch.from_numpy(item["poses"][cameras]).to(device)
         truth = torch.from_numpy(item["rgb"][cameras]).to(device).float() / 255
@@ -167,3 +179,9 @@ class Stage2Task:
             "perceptual": near,
             "mask": (drawn.mask - mask).square().mean(),
         }
+
+    def _one_step(self, z: Tensor, condition: Condition) -> Tensor:
+        """x0 (1, *sample_shape), as the generator was made to be used."""
+        step = OneStepGenerator(self.generator, self.generation.timestep, self.generation.guidance_scale)
+        without = step.encode(self.codec.unconditional(condition)) if self.generation.guidance_scale != 1.0 else None
+        return step(z, step.encode(condition), without).float()

@@ -1,0 +1,84 @@
+"""--set: a field's annotation types its value; what is unknown, of another type or out of range is refused by name."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Literal, get_args
+
+import pytest
+
+from geco.errors import ConfigError
+from geco.recipes.override import ELSEWHERE, OPTIONS, WITHOUT_LENGTH, override, parse
+from geco.recipes.recipe import Length, Stage
+from geco.recipes.small import small
+from geco.recipes.tiny import tiny
+
+
+def test_numbers_of_the_stage_and_of_its_length_are_replaced_and_told() -> None:
+    given = ["student_repeats=5", "timestep=600", "guidance_scale=2", "rate=5e-5", "weighting=sigma2", "betas=0.5, 0.9"]
+    made, told = override(small(), "stage1", [*given, "decay_part=0", "student_limit=None"])
+    o, before = made.stage1, small()
+    assert (o.student_repeats, o.timestep, o.guidance_scale, o.rate, o.weighting) == (5, 600, 2.0, 5e-5, "sigma2")
+    assert o.betas == (0.5, 0.9) and o.student_limit is None and isinstance(o.guidance_scale, float)
+    assert made.length("stage1").decay_part == 0.0 and made.length("stage1").warmup_steps == 20
+    assert told["betas"] == [0.5, 0.9] and told["student_limit"] is None and len(told) == 8
+    assert o.batch == before.stage1.batch and made.stage2 == before.stage2 and made.length("stage2") == before.length("stage2")
+    assert override(small(), "stage1", []) == (before, {})
+    assert override(tiny(), "stage1", ["batch=3", "batch=4"])[0].stage1.batch == 4
+
+
+@pytest.mark.parametrize("stage", OPTIONS)
+def test_every_number_of_every_stage_can_be_given_as_it_is(stage: str) -> None:
+    recipe = small()
+    held, length = getattr(recipe, OPTIONS[stage]), recipe.lengths.get(stage, Length())  # type: ignore[call-overload]
+    sources = [held] if stage in WITHOUT_LENGTH else [held, length]
+    values = {field.name: getattr(source, field.name) for source in sources for field in fields(source)}
+
+    def text(value: Any) -> str:
+        return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+    made, told = override(recipe, stage, [f"{n}={text(v)}" for n, v in values.items() if n not in ELSEWHERE])
+    assert getattr(made, OPTIONS[stage]) == held and len(told) == len(values.keys() - ELSEWHERE)
+    assert stage in WITHOUT_LENGTH or made.lengths[stage] == length  # type: ignore[index]
+
+
+def test_all_stages_are_known() -> None:
+    assert {*get_args(Stage), "pairs"} == OPTIONS.keys()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "told"),
+    [
+        ("studentrepeats=5", "student_repeats"),  # the names are listed
+        ("batch", "batch"),
+        ("batch=two", "a whole number"),
+        ("batch=2.5", "a whole number"),
+        ("batch=0", r"\[1, inf\]"),
+        ("rate=-1", r"\[0, inf\]"),
+        ("rate=nan", "a number"),
+        ("average=1", r"\[0, 1\)"),
+        ("drop=1.5", r"\[0, 1\]"),
+        ("weighting=sigma", "one of sigma2, constant, dmd"),
+        ("betas=0.9", "2 values"),
+        ("t_range=0.5,0.5", "smaller first"),
+        ("rank=none none", "or none"),
+        ("rate=none", "a number"),
+    ],
+)
+def test_what_is_wrong_is_named(assignment: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        override(tiny(), "stage1", [assignment])
+
+
+def test_the_seed_of_pairs_has_an_option_of_its_own() -> None:
+    with pytest.raises(ConfigError, match="no such number"):
+        override(tiny(), "pairs", ["seed=3"])
+    with pytest.raises(ConfigError, match="no such number"):
+        override(tiny(), "pairs", ["decay_part=0"])
+
+
+def test_words_and_truths() -> None:
+    assert parse("TRUE", bool) is True and parse("false", bool) is False and parse("a", Literal["a", "b"]) == "a"
+    for text, kind in (("yes", bool), ("c", Literal["a", "b"]), ("", int)):
+        with pytest.raises(ValueError):
+            parse(text, kind)
