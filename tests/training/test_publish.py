@@ -1,0 +1,50 @@
+"""A published folder runs as the run it came from, to float16, and nothing else of the run is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from geco.errors import OutputError, WeightsError
+from geco.model_folder import read_card, write_card
+from geco.multiview.interface import Condition
+from geco.multiview.small.network import SmallMultiView
+from geco.multiview.small.weights import load_small, save_small
+from geco.recipes.tiny import tiny
+from geco.training.publish import publish
+
+
+def test_it_is_the_same_model_in_half_the_bytes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = SmallMultiView(tiny().multiview).eval()
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    save_small(network, tmp_path / "run" / "multiview")
+    write_card(tmp_path / "run", "small", "Apache-2.0", {"stage": "teacher"})
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"large")
+    publish(tmp_path / "run", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "multiview"]
+    assert read_card(tmp_path / "out")["facts"] == {"stage": "teacher"}
+    before, after = ((tmp_path / name / "multiview" / "network.safetensors").stat().st_size for name in ("run", "out"))
+    assert after < 0.6 * before
+    state = network.encode_condition(Condition(torch.rand(1, 3, 16, 16)))
+    x, t = torch.randn(1, 6, 3, 16, 16), torch.tensor([500])
+    loaded = load_small(tmp_path / "out" / "multiview")
+    with torch.no_grad():
+        one = network.predict(x, t, state, "x0")
+        other = loaded.predict(x, t, loaded.encode_condition(Condition(torch.rand(1, 3, 16, 16) * 0)), "x0")
+        same = loaded.predict(x, t, state, "x0")
+    assert torch.allclose(one, same, atol=5e-3) and not torch.allclose(one, other, atol=5e-3)
+
+
+def test_it_refuses_what_is_no_run_and_what_is_not_empty(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"config\.json"):
+        publish(tmp_path / "nothing", tmp_path / "out")
+    write_card(tmp_path / "bare", "small", "Apache-2.0")
+    with pytest.raises(WeightsError, match="no weights"):
+        publish(tmp_path / "bare", tmp_path / "out")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("keep")
+    with pytest.raises(OutputError, match="not empty"):
+        publish(tmp_path / "bare", tmp_path / "full")
