@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from geco.training.augment import composite
-from geco.training.sampling_table import Setting, scores
+from geco.training.sampling_table import Setting, scores, variation
 
 
 def squares() -> torch.Tensor:
@@ -43,3 +43,13 @@ def test_scores_are_means_over_objects() -> None:
 
 def test_passes() -> None:
     assert Setting(4, 1.0, 0.0).passes == 4 and Setting(4, 1.5, 0.0).passes == 8
+
+
+def test_a_blur_loses_sharpness_and_equal_seeds_do_not_vary() -> None:
+    targets = squares()[:1]
+    truth = composite(targets)
+    soft = torch.nn.functional.avg_pool2d(truth.flatten(0, 1), 3, 1, 1, count_include_pad=False).reshape(truth.shape)
+    assert scores(truth, targets)["sharpness"] == pytest.approx(1)
+    # a step of 1 becomes three steps of 1/3: a third of the energy, a little less at the corners
+    assert 0.2 < scores(soft, targets)["sharpness"] < 1 / 3 + 1e-6
+    assert variation(truth, truth) == 0 and variation(truth, truth + 0.1) == pytest.approx(0.1, abs=1e-6)
