@@ -33,10 +33,12 @@ class Autoencoder(nn.Module):
         self.decoder = nn.ModuleList([_blocks(width, blocks) for width in reversed(widths)])
         self.up = nn.ModuleList([nn.Conv2d(b, a, 3, padding=1) for a, b in reversed(list(itertools.pairwise(widths)))])
         self.head = nn.Conv2d(widths[0], 3, 3, padding=1)
+        self.tint = nn.Conv2d(self.config.latent, 3, 1)  # a short way for colours, which are otherwise learned last
         for layer in (self.stem, *self.down, self.squeeze, self.lift, *self.up):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]  # keeps the signal's size
-        nn.init.zeros_(self.head.weight)  # starts from white, as most pixels are
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        for last in (self.head, self.tint):
+            nn.init.zeros_(last.weight)  # starts from white, as most pixels are
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
 
     def features(self, pictures: Tensor) -> list[Tensor]:
         """(N, C, H, W), (N, C', H/2, W/2), ... of pictures (N, 3, H, W) in [0, 1]; odd sides are rounded up."""
@@ -57,7 +59,8 @@ class Autoencoder(nn.Module):
         x = self.decoder[0](self.lift(latent))
         for up, blocks in zip(self.up, self.decoder[1:]):
             x = blocks(up(functional.interpolate(functional.silu(x), scale_factor=2.0, mode="nearest")))
-        picture: Tensor = self.head(functional.silu(x)) / 2 + 1
+        tint = functional.interpolate(self.tint(latent), scale_factor=float(self.config.factor), mode="bilinear")
+        picture: Tensor = (self.head(functional.silu(x)) + tint) / 2 + 1
         return picture
 
     def forward(self, pictures: Tensor) -> Tensor:
