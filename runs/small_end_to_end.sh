@@ -16,11 +16,12 @@ IFS=, read -r -a folders <<< "$objects"
 geco data render "${folders[@]}" -o "$run/views" --views grid-targets,grid-extra,grid-inputs --size 64 --hold-out 60
 # stage COMMAND STAGE PART ...: train for that part of the minutes; a finished stage ends at once
 stage() { geco "$1" "$2" --data "$run/views" -o "$run/$2" --resume --budget-minutes "$(part "$3")" "${place[@]}" "${@:4}"; }
-stage train teacher .5 ${INIT:+--init "$INIT"}
+stage train teacher .46 ${INIT:+--init "$INIT"}
 stage train reconstructor .17 --init "$run/teacher"
 stage train regressor .08
+stage train autoencoder .04
 stage distill stage1 .15 --init "$run/reconstructor"
 geco distill pairs ${RECIPE:+--recipe "$RECIPE"} --data "$run/views" --init "$run/reconstructor" -o "$run/pairs" --count "${PAIRS:-400}" --steps "${PAIR_STEPS:-25}"
-stage distill stage2 .1 --init "$run/stage1" --pairs "$run/pairs"
+stage distill stage2 .1 --init "$run/stage1" --pairs "$run/pairs" --perceptual "$run/autoencoder"
 python -m geco.onnx_runtime.export "$run/stage2" -o "$run/exported"
 geco run "$here/examples/bus.png" --model "$run/exported" -o "$run/bus.glb" --views

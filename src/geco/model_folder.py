@@ -3,6 +3,7 @@
     MODEL/config.json        the card: family, licence, facts (stage, sampler, training)
     MODEL/multiview/         config.json and network.safetensors; absent in a regressor
     MODEL/reconstructor/     config.json and model.safetensors; absent before it is trained
+    MODEL/autoencoder/       config.json and network.safetensors; alone in a run of ``geco train autoencoder``, which is no model
 
 ``geco convert`` and every stage of training write it; ``geco run --model``, ``geco evaluate`` and the exporter read it.
 """
@@ -18,6 +19,7 @@ from geco.files import atomic_write
 
 FORMAT = "geco-model-1"
 CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
+AUTOENCODER = "autoencoder"  # the folder, and the family of a run that holds nothing else
 
 
 def write_card(folder: Path, family: str, licence: str, facts: dict[str, Any] | None = None) -> dict[str, Any]:

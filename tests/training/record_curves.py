@@ -1,4 +1,4 @@
-"""Each stage's losses at tiny size from fixed seeds; ``python -m tests.training.record_curves`` stores them anew.
+"""Each stage's losses at tiny size from fixed seeds; ``python -m tests.training.record_curves [STAGE ...]`` stores them anew.
 
 To be done only after a change that is meant to move the losses; the difference of the file then shows by how much.
 """
@@ -6,6 +6,7 @@ To be done only after a change that is meant to move the losses; the difference 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import get_args
@@ -71,6 +72,10 @@ class Stages:
 
     def regressor(self) -> Task:
         return small.reconstructor(self.recipe.regressor, self.recipe.regression, self.views, None, self.machine, SEED, {})
+
+    def autoencoder(self) -> Task:
+        r = self.recipe
+        return small.autoencoder(r.autoencoder, r.autoencoding, self.views, None, self.machine, SEED, {})
 
     def stage1(self) -> Task:
         return small.stage1(self.recipe.stage1, self.views, self.start, self.machine, SEED, {})
@@ -139,9 +144,11 @@ def render_boxes(objects: Path, views: Path) -> None:
 
 
 def main() -> None:
+    asked = sys.argv[1:] or STAGES
+    kept = json.loads(STORED.read_text()) if STORED.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         stages = Stages(Path(folder))
-        curves = {stage: stages.losses(stage) for stage in STAGES}
+        curves = {stage: stages.losses(stage) if stage in asked else kept[stage] for stage in STAGES}
     STORED.write_text(json.dumps(curves, indent=1) + "\n")
     print(f"{STORED}: {', '.join(f'{stage} {name}' for stage, curve in curves.items() for name in curve)}")
 

@@ -15,12 +15,16 @@ from geco.recipes.tiny import tiny
 from tests.training.record_curves import STAGES, STORED, Curves, Stages
 
 # Largest relative difference. Measured with torch, oneDNN and MKL held to SSE4 and to AVX2 against AVX-512: 1.1e-3 where Muon
-# trains (its iteration is in bfloat16), 3e-6 where Adam does. Every change below moves a loss by four times the tolerance or more.
-TOLERANCE: dict[Stage, float] = {"teacher": 4e-3, "reconstructor": 4e-3, "regressor": 4e-3, "stage1": 1e-4, "stage2": 1e-4}
+# trains (its iteration is in bfloat16), 1.5e-3 (SSE4 against AVX2) in the autoencoder, where Adam trains layers that begin at zero,
+# 3e-6 in the others. Every change below moves a loss by four times the tolerance or more.
+TOLERANCE: dict[Stage, float] = {
+    "teacher": 4e-3, "reconstructor": 4e-3, "regressor": 4e-3, "autoencoder": 5e-3, "stage1": 1e-4, "stage2": 1e-4,
+}  # fmt: skip
 
 Change = Callable[[Recipe], Recipe]
 CHANGES: dict[str, tuple[Stage, Change]] = {
     "teacher: opacity_weight": ("teacher", lambda r: replace(r, teacher=replace(r.teacher, opacity_weight=0.25))),
+    "autoencoder: gradient": ("autoencoder", lambda r: replace(r, autoencoding=replace(r.autoencoding, gradient=1.05))),
     "stage1: weighting": ("stage1", lambda r: replace(r, stage1=replace(r.stage1, weighting="sigma2"))),
     "stage1: guidance": ("stage1", lambda r: replace(r, stage1=replace(r.stage1, guidance_scale=1.51))),
     "stage2: perceptual": ("stage2", lambda r: replace(r, stage2=replace(r.stage2, perceptual=2.01))),

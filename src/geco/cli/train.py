@@ -19,12 +19,14 @@ TRAIN = {
     "teacher": "the multi-view diffusion model, from condition pictures and their six views",
     "reconstructor": "six views to a surface, from views and labelled points; --init carries the teacher along",
     "regressor": "one picture to a surface, deterministic: the baseline (LRM, TripoSR kind)",
+    "autoencoder": "the features of a perceptual distance for stage2, where LPIPS' weights cannot be had; no generator",
 }
 DISTILL = {
     "stage1": "the teacher in --init to a one-step generator (VSD), from condition pictures; --pairs if the recipe asks for them",
     "pairs": "the teacher's pseudo ground truth for Stage II: views, reconstruction, renders",
     "stage2": "the reconstructor in --init fine-tuned on its generator's views and the teacher's --pairs",
 }
+OUTPUTS = {"pairs": "becomes a folder of pairs", "autoencoder": "holds the distance; no model for geco run"}
 DRY_STEPS = 2
 FAMILIES = ("small", "full")  # that can be distilled; the full family's teacher and reconstructor are public
 
@@ -43,9 +45,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     add_argument = command.add_argument
     add_argument("--recipe", default="small", help="small, tiny, paper, or a .py file with recipe() (default: small)")
     add_argument("--data", type=Path, metavar="SHARDS", help="made by geco data render")
-    add_argument(
-        "-o", "--output", type=Path, required=True, metavar="RUN_DIR", help="becomes a model folder (pairs: a folder of pairs)"
-    )
+    add_argument("-o", "--output", type=Path, required=True, metavar="RUN_DIR", help=OUTPUTS.get(stage, "becomes a model folder"))
     add_argument("--init", type=Path, metavar="DIR", help="model folder to start from")
     add_argument("--seed", type=int, default=0)
     another = "a number of the stage other than the recipe's, e.g. batch=4; repeatable"
@@ -59,6 +59,11 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     if stage in ("stage1", "stage2"):
         what = "" if stage == "stage2" else ", for regression_steps and adversarial_weight"
         add_argument("--pairs", type=Path, required=not what, metavar="DIR", help=f"made by geco distill pairs{what}")
+    if stage == "stage2":
+        add_argument(
+            "--perceptual", type=Path, metavar="DIR", help="run of geco train autoencoder: compare by its features (default: small "
+            "models the pyramid distance, full ones LPIPS where its weights are)",
+        )  # fmt: skip
     if stage == "reconstructor":
         add_argument("--generated", type=Path, metavar="DIR", help="views that a generator made (geco.training.generated_views)")
     add_argument("--resume", action="store_true", help="continue the run in RUN_DIR from its checkpoint")
@@ -95,7 +100,9 @@ def run(options: argparse.Namespace) -> int:
         print(rehearse(task, loop, machine))
         return 0
     train(task, loop, machine, resume=options.resume)
-    if machine.leads:
+    if machine.leads and options.stage == "autoencoder":
+        print(f"{options.output} holds a perceptual distance: geco distill stage2 --perceptual {options.output}")
+    elif machine.leads:
         print(f"{options.output} is a model folder: geco run PICTURE --model {options.output}")
     return 0
 
@@ -142,6 +149,10 @@ def build(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task
             )  # fmt: skip
         case "regressor":
             return small.reconstructor(recipe.regressor, recipe.regression, _data(options), None, machine, options.seed, about)
+        case "autoencoder":
+            return small.autoencoder(
+                recipe.autoencoder, recipe.autoencoding, _data(options), options.init, machine, options.seed, about
+            )
         case "stage1" | "stage2":
             return distillation(options, recipe, machine)
 
@@ -157,12 +168,12 @@ def distillation(options: argparse.Namespace, recipe: Recipe, machine: Machine) 
             return full.stage1(
                 recipe.stage1, recipe.unet_checkpointing, _data(options), init, machine, options.seed, about, options.pairs
             )
-        return full.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed)
+        return full.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed, options.perceptual)
     from geco.training import small_stages as small
 
     if first:
         return small.stage1(recipe.stage1, _data(options), init, machine, options.seed, about, options.pairs)
-    return small.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed)
+    return small.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed, options.perceptual)
 
 
 def rehearse(task: Task, loop: Any, machine: Machine) -> str:

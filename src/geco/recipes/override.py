@@ -16,6 +16,7 @@ OPTIONS = {
     "teacher": "teacher",
     "reconstructor": "reconstruction",
     "regressor": "regression",
+    "autoencoder": "autoencoding",
     "stage1": "stage1",
     "pairs": "pairs",
     "stage2": "stage2",
@@ -24,9 +25,20 @@ WITHOUT_LENGTH = {"pairs"}
 ELSEWHERE = {"seed"}  # options of their own: here they would be overruled in silence
 FROM_ONE = {
     *("batch", "chunk", "renders", "views", "steps", "points", "surface"),
-    *("accumulate", "warmup_steps", "student_repeats", "rank"),
+    *("accumulate", "warmup_steps", "student_repeats", "rank", "objects", "targets"),
 }
-SHARES = {"last_part", "drop_part", "decay_part", "worsen", "generated_share", "drop", "t_range"}  # in [0, 1]
+SHARES = {
+    "last_part",
+    "drop_part",
+    "decay_part",
+    "worsen",
+    "generated_share",
+    "drop",
+    "t_range",
+    "blur",
+    "noise",
+    "cut",
+}  # in [0, 1]
 DECAYS = {"average", "betas"}  # in [0, 1); all other numbers from 0
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from geco.errors import ConfigError
+from geco.features.config import AutoencoderConfig
 from geco.multiview.small.config import SmallConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.training.autoencoder import AutoencoderOptions
 from geco.training.machine import Precision
 from geco.training.pairs import PairOptions
 from geco.training.reconstructor import ReconstructorOptions
@@ -15,7 +17,7 @@ from geco.training.stage1 import Stage1Options
 from geco.training.stage2 import Stage2Options
 from geco.training.teacher import TeacherOptions
 
-Stage = Literal["teacher", "reconstructor", "regressor", "stage1", "stage2"]
+Stage = Literal["teacher", "reconstructor", "regressor", "autoencoder", "stage1", "stage2"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Recipe:
         name: for the log and the model card.
         precision: of matrix products and convolutions.
         multiview, reconstructor, regressor: sizes of the small networks (a folder given with --init takes precedence).
+        autoencoder: sizes of the network of Stage II's perceptual distance; autoencoding: its training's numbers.
         teacher ... stage2: the stages' own numbers; lengths: how long each trains.
         pairs: of the pseudo ground truth; pair_count: how many; pair_size: pixels of its renders; resolution: cubes a side of the
             surfaces that are made and trained on.
@@ -61,6 +64,8 @@ class Recipe:
     teacher: TeacherOptions = field(default_factory=TeacherOptions)
     reconstruction: ReconstructorOptions = field(default_factory=ReconstructorOptions)
     regression: ReconstructorOptions = field(default_factory=lambda: ReconstructorOptions(worsen=0.0))
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    autoencoding: AutoencoderOptions = field(default_factory=AutoencoderOptions)
     stage1: Stage1Options = field(default_factory=Stage1Options)
     pairs: PairOptions = field(default_factory=PairOptions)
     pair_count: int = 1000

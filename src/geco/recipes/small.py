@@ -37,6 +37,7 @@ def small() -> Recipe:
             "teacher": Length(budget_minutes=240),
             "reconstructor": Length(budget_minutes=60, decay_part=0.4),
             "regressor": Length(budget_minutes=40, decay_part=0.4),
+            "autoencoder": Length(budget_minutes=20),
             "stage1": Length(budget_minutes=60, decay_part=0.3, warmup_steps=20),
             "stage2": Length(budget_minutes=30, decay_part=0.3, warmup_steps=20),
         },

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from geco.features.config import AutoencoderConfig
 from geco.multiview.small.config import SmallConfig
 from geco.recipes.recipe import Length, Recipe
 from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.training.autoencoder import AutoencoderOptions
 from geco.training.pairs import PairOptions
 from geco.training.reconstructor import ReconstructorOptions
 from geco.training.stage1 import Stage1Options
@@ -29,6 +31,8 @@ def tiny() -> Recipe:
         teacher=TeacherOptions(batch=4, average=0.9),
         reconstruction=ReconstructorOptions(batch=2, points=256, surface=64, average=0.9),
         regression=ReconstructorOptions(batch=2, points=256, surface=64, worsen=0.0, average=0.9),
+        autoencoder=AutoencoderConfig(widths=(8, 16, 16), latent=4),
+        autoencoding=AutoencoderOptions(objects=2, targets=2, average=0.9),
         stage1=Stage1Options(2, 1e-4, 1e-4, guidance_scale=1.5, weighting="dmd", student_limit=5.0, teacher_clip=1.0, average=0.9),
         pairs=PairOptions(steps=3, guidance_scale=1.5, clip=1.0, renders=6, chunk=2),
         pair_count=4,
@@ -39,6 +43,7 @@ def tiny() -> Recipe:
             "teacher": Length(steps=40, warmup_steps=2),
             "reconstructor": Length(steps=60, warmup_steps=2),
             "regressor": Length(steps=60, warmup_steps=2),
+            "autoencoder": Length(steps=20, warmup_steps=2),
             "stage1": Length(steps=4, warmup_steps=1),
             "stage2": Length(steps=4, warmup_steps=1),
         },

@@ -16,7 +16,7 @@ from geco.backend import ModelCard
 from geco.cameras import camera_vectors, rig
 from geco.device import Placement, choose
 from geco.errors import WeightsError
-from geco.model_folder import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.model_folder import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.multiview.generate import GenerationSettings
 from geco.reconstruct.interface import SurfaceFields
 from geco.torch_runtime.backend import TorchBackend
@@ -62,6 +62,11 @@ def load_backend(source: str, device: str | None = None) -> TorchBackend:
     folder = _cached(source) if is_hub_id(source) else Path(source)
     card = read_card(folder)
     placement = choose(device)
+    if card["family"] == AUTOENCODER:
+        raise WeightsError(
+            f"{folder} holds an autoencoder, a perceptual distance: there is no generator in it",
+            "Give the run of another stage; this one is for: geco distill stage2 --perceptual.",
+        )
     build = {"full": _full, "small": _small}.get(card["family"])
     if build is None:
         raise WeightsError(f"{folder / CARD} names the family {card['family']!r}", "Known are full and small.")

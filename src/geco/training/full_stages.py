@@ -22,6 +22,8 @@ from geco.cameras import INPUT_FOV, camera_vectors, rig
 from geco.data.dataset import ConditionPictures
 from geco.device import choose
 from geco.errors import ConfigError, MeshError, WeightsError
+from geco.features.distance import NAME
+from geco.features.weights import load_distance
 from geco.images.prepare import prepare
 from geco.losses import perceptual_loss
 from geco.metrics.lpips import load_lpips
@@ -148,16 +150,20 @@ def pairs(
 
 
 def stage2(
-    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any], seed: int = 0
-) -> Stage2Task:
-    """All of InstantMesh trained, as its own mesh training does (model_mesh.py), on ``init``'s generator and ``pairs_folder``."""
+    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any], seed: int = 0,
+    perceptual: Path | None = None,
+) -> Stage2Task:  # fmt: skip
+    """All of InstantMesh trained, as its own mesh training does (model_mesh.py), on ``init``'s generator and ``pairs_folder``.
+
+    ``perceptual`` is an autoencoder's run, whose features are then compared; else see :func:`perceptual_distance`.
+    """
     if not read_card(init)["facts"].get("distilled"):
         raise ConfigError(f"{init} is not a one-step generator", "Stage II follows Stage I: give its run folder as --init.")
     views = load_zero123plus(init / MULTIVIEW, machine.device)
     model = instantmesh.load(init / RECONSTRUCTOR, machine.device).requires_grad_(True)
     found = Pairs(pairs_folder)
     check = list(range(len(found)))[-min(CHECKED_PAIRS, len(found) // 4) :] if len(found) >= 4 else []
-    perceptual, name = perceptual_distance(machine.device)
+    distance, name = perceptual_distance(machine.device, perceptual)
     about = facts | {"stage": "stage2", "distilled": True, "generation": asdict(views.generation), "perceptual": name}
 
     def save(made: Zero123PlusNetwork, trained: InstantMesh, folder: Path) -> None:
@@ -168,7 +174,7 @@ def stage2(
 
     mesh = differentiable_mesh(model, views.card["rig"], resolution, machine)
     return Stage2Task(
-        views.network, views.codec, model, mesh, found, perceptual, options, machine, save, check, views.generation, seed
+        views.network, views.codec, model, mesh, found, distance, options, machine, save, check, views.generation, seed
     )
 
 
@@ -209,8 +215,11 @@ def differentiable_mesh(model: InstantMesh, rig_name: str, resolution: int, mach
     return mesh
 
 
-def perceptual_distance(device: torch.device) -> tuple[Perceptual, str]:
-    """LPIPS (VGG) where its weights are, as the paper; else the pyramid distance, said on a line. With its name."""
+def perceptual_distance(device: torch.device, run: Path | None = None) -> tuple[Perceptual, str]:
+    """With its name: the features of an autoencoder's ``run`` where one is given; LPIPS (VGG) where its weights are, as the
+    paper; else the pyramid distance, said on a line."""
+    if run is not None:
+        return load_distance(run, device), NAME
     try:
         return load_lpips("vgg").to(device), "lpips-vgg"
     except WeightsError as error:

@@ -19,7 +19,12 @@ def picture_rows(conditions: Tensor, rows: Sequence[Tensor]) -> Image.Image:
     """
     size = rows[0].shape[-1]
     shown = functional.interpolate(conditions.cpu().float(), (size, size), mode="bilinear", antialias=True)[:, None]
-    strips = torch.stack([torch.cat([shown, row.cpu().float()], dim=1) for row in rows], dim=1)  # (N, R, 7, 3, S, S)
-    n, r, v, _, s, _ = strips.shape
-    sheet = strips.permute(0, 1, 4, 2, 5, 3).reshape(n * r * s, v * s, 3).clamp(0, 1)
+    together = torch.stack([torch.cat([shown, row.cpu().float()], dim=1) for row in rows], dim=1)  # (N, R, 7, 3, S, S)
+    return strips(together.flatten(0, 1))
+
+
+def strips(pictures: Tensor) -> Image.Image:
+    """Pictures (R, V, 3, S, S) in [0, 1] as R rows of V."""
+    r, v, _, s, _ = pictures.shape
+    sheet = pictures.cpu().float().permute(0, 3, 1, 4, 2).reshape(r * s, v * s, 3).clamp(0, 1)
     return Image.fromarray((sheet * 255).round().byte().numpy())

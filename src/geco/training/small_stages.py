@@ -14,8 +14,12 @@ from torch import Tensor
 from geco.cameras import INPUT_FOV
 from geco.data.dataset import GridViews
 from geco.errors import ConfigError
+from geco.features.config import AutoencoderConfig
+from geco.features.distance import NAME
+from geco.features.network import Autoencoder
+from geco.features.weights import load_autoencoder, load_distance, save_autoencoder
 from geco.losses import perceptual_loss
-from geco.model_folder import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.model_folder import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.config import SmallConfig
@@ -26,6 +30,7 @@ from geco.reconstruct.small.differentiable import soft_mesh
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.render.shade_torch import render_mesh
 from geco.training.augment import composite, photograph, recolor
+from geco.training.autoencoder import AutoencoderOptions, AutoencoderTask
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions, Pairs, make_pairs
 from geco.training.reconstructor import ReconstructorOptions, ReconstructorTask, validation_batches
@@ -92,6 +97,30 @@ def reconstructor(
     return ReconstructorTask(network.train(), ReconstructorData(data, generated), options, machine, seed, checks, save)
 
 
+def autoencoder(
+    config: AutoencoderConfig, options: AutoencoderOptions, data: Path, init: Path | None, machine: Machine, seed: int,
+    facts: dict[str, Any],
+) -> AutoencoderTask:  # fmt: skip
+    """The features of Stage II's perceptual distance, from scratch or from an earlier run ``init``. The run is no model.
+
+    Raises:
+        ConfigError: the views' side is no multiple of the network's factor.
+    """
+    torch.manual_seed(seed)
+    shards = GridViews(data)
+    network = load_autoencoder(init / AUTOENCODER) if init else Autoencoder(config)
+    if shards.size % network.config.factor:
+        raise ConfigError(f"views of {shards.size} px do not halve into {network.config.factor}", "Render another --size.")
+    checks = {HELD_OUT: GridViews(data / HELD_OUT)} if (data / HELD_OUT).exists() else {}
+    about = facts | {"stage": "autoencoder", "view_size": shards.size}
+
+    def save(trained: Autoencoder, folder: Path) -> None:
+        save_autoencoder(trained, folder / AUTOENCODER, LICENCE, about)
+        write_card(folder, AUTOENCODER, LICENCE, about)
+
+    return AutoencoderTask(network.train(), shards, options, machine, save, seed, checks)
+
+
 def stage1(
     options: Stage1Options, data: Path, init: Path, machine: Machine, seed: int, facts: dict[str, Any],
     pairs_folder: Path | None = None,
@@ -140,9 +169,13 @@ def pairs(options: PairOptions, count: int, size: int, resolution: int, data: Pa
 
 
 def stage2(
-    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any], seed: int = 0
-) -> Stage2Task:
-    """``init``'s generator frozen (or not), its reconstructor fine-tuned on ``pairs_folder``."""
+    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any], seed: int = 0,
+    perceptual: Path | None = None,
+) -> Stage2Task:  # fmt: skip
+    """``init``'s generator frozen (or not), its reconstructor fine-tuned on ``pairs_folder``.
+
+    ``perceptual`` is an autoencoder's run, whose features then take the pyramid distance's place.
+    """
     known = read_card(init)["facts"]
     if not known.get("distilled"):
         raise ConfigError(f"{init} is not a one-step generator", "Stage II follows Stage I: give its run folder as --init.")
@@ -150,14 +183,16 @@ def stage2(
     found = Pairs(pairs_folder)
     check = list(range(len(found)))[-min(CHECKED_PAIRS, len(found) // 4) :] if len(found) >= 4 else []
     generation = GenerationSettings(**known.get("generation", {}))
+    distance, name = (load_distance(perceptual, machine.device), NAME) if perceptual else (perceptual_loss, "pyramid")
+    about = facts | {"stage": "stage2", "distilled": True, "generation": asdict(generation), "perceptual": name}
 
     def save(made: SmallMultiView, trained: SmallReconstructor, folder: Path) -> None:
         save_small(made, folder / MULTIVIEW)
         trained.save(folder / RECONSTRUCTOR)
-        finish(folder, init, facts | {"stage": "stage2", "distilled": True, "generation": asdict(generation)})
+        finish(folder, init, about)
 
     return Stage2Task(
-        network, PixelCodec(network.config.size), model.train(), small_mesh(model, resolution), found, perceptual_loss, options,
+        network, PixelCodec(network.config.size), model.train(), small_mesh(model, resolution), found, distance, options,
         machine, save, check, generation, seed,
     )  # fmt: skip
 
