@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 
 from geco.errors import OutputError, WeightsError
-from geco.model_folder import read_card, write_card
+from geco.model_folder import MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small, save_small
+from geco.onnx_runtime.export_modules import ReconstructPass
+from geco.pipeline import EMBEDDED
 from geco.recipes.tiny import tiny
+from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.publish import publish
+
+TEACHER = Path(__file__).parents[2] / "models" / "small" / "teacher"
+
+
+def graph(name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    session = onnxruntime.InferenceSession(EMBEDDED / f"{name}.onnx", providers=["CPUExecutionProvider"])
+    wanted = {entry.name: inputs[entry.name] for entry in session.get_inputs()}
+    return dict(zip([entry.name for entry in session.get_outputs()], session.run(None, wanted)))
 
 
 def test_it_is_the_same_model_in_half_the_bytes(tmp_path: Path) -> None:
@@ -48,3 +61,20 @@ def test_it_refuses_what_is_no_run_and_what_is_not_empty(tmp_path: Path) -> None
     (tmp_path / "full" / "mine").write_text("keep")
     with pytest.raises(OutputError, match="not empty"):
         publish(tmp_path / "bare", tmp_path / "full")
+
+
+@torch.no_grad()
+def test_the_repositorys_teacher_is_the_embedded_model() -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture, views = torch.rand(1, 3, 64, 64, generator=generator), torch.rand(1, 6, 3, 64, 64, generator=generator)
+    x, t = torch.randn(1, 6, 3, 64, 64, generator=generator), torch.tensor([700])
+    network = load_small(TEACHER / MULTIVIEW)
+    mine = network.predict(x, t, network.encode_condition(Condition(picture * 2 - 1)), "x0").numpy()
+    state = graph("condition", picture=(picture * 2 - 1).numpy())
+    x0 = graph("generate", x_t=x.numpy(), t=t.float().numpy(), **state)["x0"]
+    assert np.abs(mine - x0).max() < 5e-4 and np.abs(x0).max() > 0.5
+    encoded = ReconstructPass(SmallReconstructor.load(TEACHER / RECONSTRUCTOR))
+    table, volume, _ = encoded(views[0].permute(0, 2, 3, 1), picture[0].permute(1, 2, 0))
+    seen = graph("reconstruct", views=views[0].permute(0, 2, 3, 1).numpy(), picture=picture[0].permute(1, 2, 0).numpy())
+    for tensor, name in ((table, "table"), (volume, "volume")):
+        assert np.abs(tensor.numpy() - seen[name]).max() < 1e-3 * np.abs(seen[name]).max()
