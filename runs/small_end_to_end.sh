@@ -22,6 +22,6 @@ stage train regressor .08
 stage train autoencoder .04
 stage distill stage1 .15 --init "$run/reconstructor"
 geco distill pairs ${RECIPE:+--recipe "$RECIPE"} --data "$run/views" --init "$run/reconstructor" -o "$run/pairs" --count "${PAIRS:-400}" --steps "${PAIR_STEPS:-25}"
-stage distill stage2 .1 --init "$run/stage1" --pairs "$run/pairs" --perceptual "$run/autoencoder"
+stage distill stage2 .1 --init "$run/stage1" --pairs "$run/pairs" --perceptual "$run/autoencoder" --set perceptual=0.2  # these features weigh about ten pyramids
 python -m geco.onnx_runtime.export "$run/stage2" -o "$run/exported"
 geco run "$here/examples/bus.png" --model "$run/exported" -o "$run/bus.glb" --views
