@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from geco.cli.main import main
 from geco.data.dataset import GridViews
 from geco.errors import ConfigError
 from geco.features.distance import FeatureDistance
@@ -27,7 +28,6 @@ from geco.training import small_stages as small
 from geco.training.autoencoder import AutoencoderOptions, AutoencoderTask, gradient_error, reconstruction_psnr, single_views, worsen
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
-from tests.cli_command import geco
 from tests.training.record_curves import Stages, random_network
 
 STEPS = 150
@@ -190,7 +190,7 @@ def test_stage2_compares_by_the_features(stages: Stages, run: Path, tmp_path: Pa
     small.finish(init, None, {"distilled": True})
     for perceptual, name in ((run, "autoencoder features"), (None, "pyramid")):
         two: list[Path | None] = [stages.folder / "pairs", init, perceptual]
-        made = small.stage2(tiny().stage2, 16, two[0], two[1], stages.machine, {}, two[2])  # type: ignore[arg-type]
+        made = small.stage2(tiny().stage2, 16, two[0], two[1], stages.machine, {}, perceptual=two[2])  # type: ignore[arg-type]
         made.save_model(tmp_path / name)
         assert json.loads((tmp_path / name / "config.json").read_text())["facts"]["perceptual"] == name
         assert isinstance(made.perceptual, FeatureDistance) == (perceptual is not None)
@@ -203,22 +203,26 @@ def test_the_full_family_takes_it_too(run: Path) -> None:
     assert float(distance(a, a)) == 0 < float(distance(a, 1 - a))
 
 
-def refused(*arguments: str | Path) -> str:
-    done = geco(*arguments)
-    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
-    return done.stderr
+def test_the_commands(stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In this process: a new one would load torch again for each."""
 
+    def done(*arguments: str | Path) -> str:
+        assert main([str(value) for value in arguments]) == 0
+        return capsys.readouterr().out
 
-def test_the_commands(stages: Stages, tmp_path: Path) -> None:
+    def refused(*arguments: str | Path) -> str:
+        assert main([str(value) for value in arguments]) == 2
+        message = capsys.readouterr().err
+        assert len(message.strip().splitlines()) == 1
+        return message
+
     base: Sequence[str | Path] = ["train", "autoencoder", "--recipe", "tiny", "-o", tmp_path / "run", "--threads", "1"]
     assert "geco data render" in refused(*base)
-    data = ["--data", stages.views]
-    done = geco(*base, *data, "--dry-run")
-    assert done.returncode == 0 and "s a step of 6 samples" in done.stdout and not (tmp_path / "run").exists(), done.stderr
-    done = geco(*base, *data, "--steps", "2")
-    assert done.returncode == 0 and "geco distill stage2 --perceptual" in done.stdout, done.stderr
+    data = ["--data", stages.views, "--device", "cpu"]
+    assert "s a step of 6 samples" in done(*base, *data, "--dry-run") and not (tmp_path / "run").exists()
+    assert "geco distill stage2 --perceptual" in done(*base, *data, "--steps", "2")
     assert "--resume" in refused(*base, *data, "--steps", "3")
-    assert geco(*base, *data, "--steps", "3", "--resume").returncode == 0
+    done(*base, *data, "--steps", "3", "--resume")
     card = json.loads((tmp_path / "run" / "config.json").read_text())
     assert card["family"] == "autoencoder" and card["facts"]["stage"] == "autoencoder" and card["facts"]["recipe"] == "tiny"
     # it is not a model, and whoever takes it for one is told so
@@ -231,11 +235,21 @@ def test_the_commands(stages: Stages, tmp_path: Path) -> None:
     SmallReconstructor(stages.recipe.reconstructor).save(tmp_path / "one" / RECONSTRUCTOR)
     small.finish(tmp_path / "one", None, {"distilled": True})
     stages.stage2()
-    two = ["distill", "stage2", "--recipe", "tiny", "--init", tmp_path / "one", "--pairs", stages.folder / "pairs"]
+    two = [
+        "distill",
+        "stage2",
+        "--recipe",
+        "tiny",
+        "--init",
+        tmp_path / "one",
+        "--pairs",
+        stages.folder / "pairs",
+        "--device",
+        "cpu",
+    ]
     message = refused(*two, "-o", tmp_path / "two", "--perceptual", tmp_path / "one")
     assert "no autoencoder" in message and "geco train autoencoder" in message and not (tmp_path / "two").exists()
-    done = geco(*two, "-o", tmp_path / "two", "--perceptual", tmp_path / "run", "--steps", "1", "--threads", "1")
-    assert done.returncode == 0, done.stderr
+    done(*two, "-o", tmp_path / "two", "--perceptual", tmp_path / "run", "--steps", "1", "--threads", "1")
     assert json.loads((tmp_path / "two" / "config.json").read_text())["facts"]["perceptual"] == "autoencoder features"
 
 

@@ -86,7 +86,7 @@ class AutoencoderTask:
 
     def parts(self) -> Sequence[Part]:
         o = self.options
-        # not Muon: with narrow layers and small batches it takes twice the time for no better pictures (measured)
+        # not Muon: at 12 pictures of 32 px it took twice the time a step and was no better after 300 (measured)
         optimizer = torch.optim.AdamW(self.network.parameters(), lr=o.rate, betas=o.betas, weight_decay=0.0)
         return [Part("autoencoder", self.network, [optimizer], self.loss, average=o.average, clip=o.clip)]
 
