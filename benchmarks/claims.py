@@ -70,14 +70,13 @@ class Relation:
 
 
 def columns(methods: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
-    """Role -> column of a report; ``suffix`` chooses the variant of the meshes where a column has it."""
+    """Role -> column of a report; ``suffix`` chooses the variant of the meshes where there is one; views are the bare column's."""
     found: dict[str, Any] = {}
     for role in ORDER:
-        for name in (f"{role}{suffix}", role):
-            pattern = re.escape(name) if role != "teacher" else rf"teacher-\d+{re.escape(name.removeprefix('teacher'))}"
-            match = next((key for key in methods if re.fullmatch(pattern, key)), None)
-            if match and role not in found:
-                found[role] = methods[match]
+        pattern = r"teacher-\d+" if role == "teacher" else re.escape(role)
+        bare = next((key for key in methods if re.fullmatch(pattern, key)), None)
+        if bare is not None:
+            found[role] = {**methods[bare], **methods.get(f"{bare}{suffix}", {})}
     return found
 
 

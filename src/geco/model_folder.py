@@ -19,6 +19,7 @@ from geco.files import atomic_write
 
 FORMAT = "geco-model-1"
 CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
+HALF_ABOVE = 256  # tensors of more values than this are stored in float16 where a model is handed on
 AUTOENCODER = "autoencoder"  # the folder, and the family of a run that holds nothing else
 
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from geco.errors import MissingExtraError, WeightsError
 from geco.files import atomic_write
 from geco.model_folder import CARD as MODEL_CARD
-from geco.model_folder import read_card
+from geco.model_folder import HALF_ABOVE, read_card
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small
 from geco.onnx_runtime.export_modules import ConditionPass, DenoisePass, PointPass, ReconstructPass, stored_names
@@ -37,7 +37,6 @@ TOLERANCE = 2e-4  # largest allowed difference between ONNX Runtime and torch, r
 DEFAULT_SAMPLER = {"steps": 2, "guidance": 1.5, "eta": 1.0}
 CARRIED = ("stage", "recipe", "distilled")  # facts of the model folder that the exported card repeats
 UNFOLDED = ("depth", "position")  # tables of ReconstructPass
-HALF_ABOVE = 256  # tensors of more values than this are stored in float16
 
 
 @dataclass

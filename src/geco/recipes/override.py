@@ -27,18 +27,10 @@ FROM_ONE = {
     *("batch", "chunk", "renders", "views", "steps", "points", "surface"),
     *("accumulate", "warmup_steps", "student_repeats", "rank", "objects", "targets"),
 }
-SHARES = {
-    "last_part",
-    "drop_part",
-    "decay_part",
-    "worsen",
-    "generated_share",
-    "drop",
-    "t_range",
-    "blur",
-    "noise",
-    "cut",
-}  # in [0, 1]
+SHARES = {  # in [0, 1]
+    *("last_part", "drop_part", "decay_part", "worsen", "generated_share"),
+    *("drop", "t_range", "blur", "noise", "cut"),
+}
 DECAYS = {"average", "betas"}  # in [0, 1); all other numbers from 0
 
 

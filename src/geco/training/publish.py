@@ -18,9 +18,8 @@ import torch
 
 from geco.errors import OutputError, WeightsError
 from geco.files import atomic_path, atomic_write
-from geco.model_folder import CARD, MULTIVIEW, RECONSTRUCTOR, read_card
+from geco.model_folder import CARD, HALF_ABOVE, MULTIVIEW, RECONSTRUCTOR, read_card
 
-HALF_ABOVE = 256  # tensors of more values than this are stored in float16, as in geco.onnx_runtime.export
 BESIDE = ("curves.png", "training.json")
 
 
