@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
 def _add_stage(commands: Any, stage: str, about: str) -> None:
     command: argparse.ArgumentParser = commands.add_parser(stage, help=about, description=about)
     add_argument = command.add_argument
-    add_argument("--recipe", default="small", help="small, tiny, paper, or a .py file with recipe() (default: small)")
+    add_argument("--recipe", default="small", help="small, small-gpu, tiny, paper, or a .py file with recipe() (default: small)")
     add_argument("--data", type=Path, metavar="SHARDS", help="made by geco data render")
     add_argument("-o", "--output", type=Path, required=True, metavar="RUN_DIR", help=OUTPUTS.get(stage, "becomes a model folder"))
     add_argument("--init", type=Path, metavar="DIR", help="model folder to start from")
@@ -53,7 +53,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     if stage == "pairs":
         add_argument("--count", type=int, help="pairs (default: the recipe's)")
         add_argument("--steps", type=int, help="of the teacher (default: the recipe's)")
-        add_argument("--device", help="of a full model: cpu, or left out for what is there")
+        add_argument("--device", help="cpu, or left out for what is there")
         command.set_defaults(function=make)
         return
     if stage in ("stage1", "stage2"):
@@ -127,7 +127,7 @@ def make(options: argparse.Namespace) -> int:
     else:
         from geco.training import small_stages
 
-        made = small_stages.pairs(settings, *sizes, _data(options), init, options.output)
+        made = small_stages.pairs(settings, *sizes, _data(options), init, options.output, options.device)
     print(f"{options.output}: {made['pairs']} pairs, {made['empty']} without a surface")
     return 0
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from geco.errors import ConfigError
 from geco.recipes.paper import paper
 from geco.recipes.recipe import Recipe
-from geco.recipes.small import small
+from geco.recipes.small import small, small_gpu
 from geco.recipes.tiny import tiny
 
 
 def find_recipe(name: str) -> Recipe:
-    """ "small", "tiny" or "paper", or a Python file with a function ``recipe()`` that returns a :class:`Recipe`.
+    """ "small", "small-gpu", "tiny" or "paper", or a Python file with a function ``recipe()`` that returns a :class:`Recipe`.
 
     Raises:
         ConfigError: there is none of that name, or the file does not hold one.
     """
-    known = {"small": small, "tiny": tiny, "paper": paper}
+    known = {"small": small, "small-gpu": small_gpu, "tiny": tiny, "paper": paper}
     if name in known:
         return known[name]()
     path = Path(name)

@@ -1,10 +1,14 @@
-"""The embedded model's recipe: 64 pixel views, a shared volume, hours on a CPU or minutes on a GPU."""
+"""The small model's two recipes: 64 pixel views in hours on a CPU, 96 pixel views in minutes on a GPU."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from geco.multiview.small.config import SmallConfig
 from geco.recipes.recipe import Length, Recipe
+from geco.training.autoencoder import AutoencoderOptions
 from geco.training.pairs import PairOptions
+from geco.training.reconstructor import ReconstructorOptions
 from geco.training.stage1 import Stage1Options
 from geco.training.stage2 import Stage2Options
 from geco.training.teacher import TeacherOptions
@@ -42,4 +46,25 @@ def small() -> Recipe:
             "stage2": Length(budget_minutes=30, decay_part=0.3, warmup_steps=20),
         },
         generation={"kind": "ddim", "steps": 2, "guidance_scale": GUIDANCE, "clip": 1.0, "eta": 1.0},
+    )
+
+
+def small_gpu() -> Recipe:
+    """The same chain for one GPU: larger views and network, larger batches; rates as on the CPU.
+
+    The network has 10.6 M parameters and takes 21.9 GFLOP a pass, three times the CPU recipe's; after distillation it runs once
+    where the undistilled one ran four times.
+    """
+    base = small()
+    return replace(
+        base,
+        name="small-gpu",
+        multiview=SmallConfig(size=96, channels=96, width=256, heads=4, stages=3, volume=16),
+        teacher=replace(base.teacher, batch=128),
+        reconstruction=ReconstructorOptions(batch=32, predicted_share=0.5),
+        regression=ReconstructorOptions(batch=32, worsen=0.0),
+        autoencoding=AutoencoderOptions(objects=16),
+        stage1=replace(base.stage1, batch=32, student_repeats=2, average=0.99),
+        pairs=replace(base.pairs, chunk=32),
+        pair_size=96,
     )

@@ -22,8 +22,9 @@ from geco.features.network import Autoencoder
 from geco.training.augment import composite, photograph, recolor
 from geco.training.grids import strips
 from geco.training.machine import Machine, channels_last
+from geco.training.six_views import batch_tensors, to_tensors
+from geco.training.state import standard_normal
 from geco.training.task import Loss, Part
-from geco.training.teacher import to_tensors
 
 GRADIENT_SCALES = 3  # of the gradient terms: full, half and quarter resolution
 CHECKED_OBJECTS = 24  # as the teacher's validation
@@ -92,9 +93,9 @@ class AutoencoderTask:
 
     def loss(self, index: int, generator: torch.Generator) -> Loss:
         o, machine = self.options, self.machine
-        condition, targets = to_tensors(self.data.batch(self.seed, index, o.objects * machine.world, machine.rank, machine.world))
-        chosen = torch.rand(targets.shape[:2], generator=generator).argsort(1)[:, : o.targets]
-        targets = targets[torch.arange(len(targets))[:, None], chosen]
+        condition, targets = batch_tensors(self.data, self.seed, index, o.objects * machine.world, machine.rank, machine.world)
+        chosen = torch.rand(targets.shape[:2], generator=generator, device=generator.device).argsort(1)[:, : o.targets]
+        targets = targets[torch.arange(len(targets), device=chosen.device)[:, None], chosen]
         condition, targets = recolor(condition, targets, generator)
         truth = composite(torch.cat([photograph(condition, generator), targets.flatten(0, 1)]))
         worse = worsen(truth, o, generator).to(machine.device, memory_format=torch.channels_last)
@@ -131,23 +132,23 @@ def worsen(pictures: Tensor, options: AutoencoderOptions, generator: torch.Gener
     count, size = len(pictures), pictures.shape[-1]
 
     def some(part: float) -> Tensor:
-        return torch.rand(count, 1, 1, 1, generator=generator) < part
+        return torch.rand(count, 1, 1, 1, generator=generator, device=generator.device) < part
 
     def uniform(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(count, 1, 1, 1, generator=generator)
+        return low + (high - low) * torch.rand(count, 1, 1, 1, generator=generator, device=generator.device)
 
     soft = pictures
     for _ in range(2):  # two boxes of 3: about a Gaussian of 1.2 pixels
         soft = functional.avg_pool2d(functional.pad(soft, (1, 1, 1, 1), mode="replicate"), 3, 1)
     worse = torch.where(some(options.blur), soft.lerp(pictures, uniform(0.0, 0.5)), pictures)
     # a rectangle of a sixth to a third of the side, anywhere, in one grey
-    place = torch.arange(size).float() / size
+    place = torch.arange(size, device=pictures.device).float() / size
     high, wide, top, left = uniform(1 / 6, 1 / 3), uniform(1 / 6, 1 / 3), uniform(0.0, 0.8), uniform(0.0, 0.8)
     rows, columns = place[:, None], place[None, :]
     inside = (rows >= top) & (rows < top + high) & (columns >= left) & (columns < left + wide)
     worse = torch.where(some(options.cut) & inside, uniform(0.0, 1.0), worse)
     level = torch.where(some(options.noise), uniform(0.0, 0.1), 0.0)
-    return (worse + level * torch.randn(pictures.shape, generator=generator)).clamp(0, 1)
+    return (worse + level * standard_normal(pictures.shape, generator)).clamp(0, 1)
 
 
 def gradient_error(error: Tensor) -> Tensor:

@@ -21,14 +21,13 @@ from torch import Tensor
 from geco.data.dataset import GridViews, over_white
 from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
 from geco.files import atomic_path, atomic_write
-from geco.multiview.interface import Condition
 from geco.multiview.small.generate import generate_views
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small
 from geco.training.reconstructor import validation_batches
+from geco.training.reconstructor_data import predict_noised
 
 BATCH = 8
-LEVELS = (400, 1000)  # timesteps of the predictions from noised true views
 
 
 def choose_keys(objects: int, count: int, seed: int) -> np.ndarray:
@@ -37,16 +36,6 @@ def choose_keys(objects: int, count: int, seed: int) -> np.ndarray:
     order = np.concatenate([rng.permutation(objects) for _ in range(-(-count // objects))])[:count]
     keys = [order, rng.integers(AZIMUTHS, size=count), rng.integers(INPUTS_PER_AZIMUTH, size=count)]
     return np.stack(keys, axis=1).astype(np.int32)
-
-
-@torch.no_grad()
-def predict_noised(network: SmallMultiView, picture: Tensor, views: Tensor, seed: int) -> Tensor:
-    """x0 in one pass from true views (B, 6, 3, S, S) in [0, 1] noised to a random level a sample; in [0, 1]."""
-    generator = torch.Generator().manual_seed(seed)
-    t = torch.randint(*LEVELS, (len(views),), generator=generator)
-    x_t = network.schedule.add_noise(views * 2 - 1, torch.randn(views.shape, generator=generator), t)
-    state = network.encode_condition(Condition(picture * 2 - 1))
-    return (network.predict(x_t, t, state, "x0").clamp(-1, 1) + 1) / 2
 
 
 def generate(network: SmallMultiView, shards: GridViews, folder: Path, count: int, steps: int, seed: int, part: float) -> None:
@@ -62,7 +51,7 @@ def generate(network: SmallMultiView, shards: GridViews, folder: Path, count: in
         picture = torch.from_numpy(np.stack([over_white(pair[0]) for pair in pairs])).permute(0, 3, 1, 2)
         if (start // BATCH * 0.618034) % 1 < part:
             true = torch.from_numpy(np.stack([over_white(pair[1]) for pair in pairs])).permute(0, 1, 4, 2, 3)
-            made = predict_noised(network, picture, true, seed + start)
+            made = predict_noised(network, picture, true, torch.Generator().manual_seed(seed + start))
         else:
             made = generate_views(network, picture, steps, seed + start)
         views[start : start + len(pairs)] = to_bytes(made)

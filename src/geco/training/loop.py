@@ -143,7 +143,7 @@ class _Loop:
         values: dict[str, float] = {}
         for micro in range(o.accumulate):
             at = (self.step * part.repeats + turn) * o.accumulate + micro
-            generator = step_generator(o.seed, at, index, self.machine.rank)
+            generator = step_generator(o.seed, at, index, self.machine.rank, self.machine.draws)
             loss, values = part.loss(at, generator)
             self.machine.backward(loss / o.accumulate)
             total += float(loss.detach()) / o.accumulate

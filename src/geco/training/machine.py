@@ -40,6 +40,9 @@ class Machine:
         AcceleratorState._reset_state()  # one format a process is accelerate's rule; tests and notebooks make several machines
         place = choose(device, purpose="training").device
         self.precision: Precision = "no" if precision == "bf16" and not has_bf16(place) else precision
+        if place.type == "cuda":  # shapes stay the same from step to step
+            torch.backends.cudnn.benchmark = True
+            torch.set_float32_matmul_precision("high")
         self._accelerator = Accelerator(cpu=device == "cpu", mixed_precision=self.precision)
         if self.precision != precision and self.leads:
             print(f"training in float32: this {place.type} would only emulate bfloat16", file=sys.stderr, flush=True)
@@ -47,6 +50,11 @@ class Machine:
     @property
     def device(self) -> torch.device:
         return cast(torch.device, self._accelerator.device)
+
+    @property
+    def draws(self) -> torch.device:
+        """Where a step's random numbers are drawn: a batch of noise takes a CPU longer than the step takes a CUDA device."""
+        return self.device if self.device.type == "cuda" else torch.device("cpu")
 
     @property
     def rank(self) -> int:
@@ -125,7 +133,9 @@ class Machine:
 
 
 def channels_last(network: nn.Module) -> None:
-    """The memory layout in which convolutions are fastest on CPUs and on tensor cores, in place."""
+    """The memory layout in which a CPU's convolutions are fastest, in place; not on a GPU, whose norms want the plain one."""
+    if next(network.parameters()).is_cuda:
+        return
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

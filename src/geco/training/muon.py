@@ -15,15 +15,17 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest matrix with all singular values about 1 (0.7 to 1.2), (m, n), by Newton-Schulz; no decomposition."""
+    """The nearest matrix with all singular values about 1 (0.7 to 1.2), (..., m, n), by Newton-Schulz; no decomposition."""
     # As published: the iteration forgives bfloat16's rounding, which halves its time where the device has that format.
-    x = (matrix / (matrix.norm() + 1e-12)).to(torch.bfloat16 if has_bf16(matrix.device) else torch.float32)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
+    x = (matrix / (matrix.norm(dim=(-2, -1), keepdim=True) + 1e-12)).to(
+        torch.bfloat16 if has_bf16(matrix.device) else torch.float32
+    )
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
     for _ in range(steps):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.Optimizer):
@@ -41,6 +43,7 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
+            alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}  # by shape: a GPU takes them all in the time of one
             for parameter in group["params"]:
                 gradient = parameter.grad
                 if gradient is None:
@@ -48,9 +51,13 @@ class Muon(torch.optim.Optimizer):
                 state = self.state[parameter]
                 buffer = state.setdefault("momentum", torch.zeros_like(gradient))
                 buffer.mul_(group["momentum"]).add_(gradient)
-                update = orthogonalize((gradient + group["momentum"] * buffer).flatten(1))
-                scale = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
-                parameter.add_(update.view_as(parameter).to(parameter.dtype), alpha=-group["lr"] * scale)
+                update = (gradient + group["momentum"] * buffer).flatten(1)
+                alike.setdefault(update.shape, []).append((parameter, update))
+            for (high, wide), found in alike.items():
+                scale = max(1.0, high / wide) ** 0.5
+                updates = orthogonalize(torch.stack([update for _, update in found]))
+                for (parameter, _), update in zip(found, updates):
+                    parameter.add_(update.reshape(parameter.shape).to(parameter.dtype), alpha=-group["lr"] * scale)
 
 
 def split_parameters(model: nn.Module, adam_names: tuple[str, ...] = ()) -> tuple[list[Tensor], list[Tensor]]:

@@ -7,6 +7,7 @@ them, and 50 renders of the mesh at random viewpoints are kept, keyed by (pictur
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import json
@@ -14,15 +15,16 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from geco.cameras import INPUT_FOV, random_poses
+from geco.device import autocast_bf16
 from geco.errors import ConfigError, MeshError, OutputError
 from geco.files import atomic_write
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
@@ -179,10 +181,13 @@ def _sampled(
     condition = codec.condition(torch.stack(shown))
     noise = SeededNoise([o.seed * 1_000_003 + number for number in range(start, end)])
     untold = codec.unconditional(condition) if o.guidance_scale != 1.0 else None
-    x0 = sample(
-        teacher, condition, noise, steps=o.steps, sampler=Sampler("ddim"), unconditional=untold,
-        guidance_scale=o.guidance_scale, clip=o.clip,
-    )  # fmt: skip
+    weights = next(cast(nn.Module, teacher).parameters())
+    halves = weights.is_cuda and weights.dtype == torch.float32
+    with autocast_bf16(weights.device) if halves else contextlib.nullcontext():
+        x0 = sample(
+            teacher, condition, noise, steps=o.steps, sampler=Sampler("ddim"), unconditional=untold,
+            guidance_scale=o.guidance_scale, clip=o.clip,
+        )  # fmt: skip
     return list(zip(keys, shown, x0))
 
 

@@ -21,12 +21,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from geco.data.dataset import Loader
+from geco.multiview.small.network import SmallMultiView
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine, channels_last
 from geco.training.muon import make_optimizers
-from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, worsen
+from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, predict_noised, worsen
 from geco.training.task import Loss, Part
 
 # The heads' last layers and the point network are thin: Adam's step by element suits them.
@@ -48,6 +50,7 @@ class ReconstructorOptions:
         points: labelled points a sample. surface: coloured surface points a sample.
         worsen: share of samples whose views are made worse (geco.training.reconstructor_data.worsen).
         generated_share: share of samples whose views a generator made.
+        predicted_share: share of samples whose views a teacher predicts from the true ones, noised to a random level, as it goes.
         average: decay of the weights' moving average. clip: largest gradient norm (Muon's matrices do not mind).
     """
 
@@ -56,6 +59,7 @@ class ReconstructorOptions:
     surface: int = 768
     worsen: float = 0.65
     generated_share: float = 0.0
+    predicted_share: float = 0.0
     average: float = 0.998
     clip: float = 5.0
 
@@ -110,8 +114,23 @@ def overlap(first: Tensor, second: Tensor) -> float:
     return float((first & second).sum() / union) if union else 1.0
 
 
+@dataclass(frozen=True)
+class _Batches:
+    """The data as a :class:`geco.data.dataset.Loader` asks for it."""
+
+    data: ReconstructorData
+    options: ReconstructorOptions
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> ReconstructorBatch:
+        o = self.options
+        return self.data.batch(seed, step * world + rank, size // world, o.points, o.surface, o.generated_share)
+
+
 class ReconstructorTask:
-    """A :class:`geco.training.task.Task`."""
+    """A :class:`geco.training.task.Task`; ``threads`` make batches ahead; ``teacher`` is needed for options.predicted_share."""
 
     def __init__(
         self,
@@ -122,6 +141,8 @@ class ReconstructorTask:
         seed: int = 0,
         checks: dict[str, ReconstructorBatch] | None = None,
         save: Callable[[SmallReconstructor, Path, dict[str, Any]], None] = SmallReconstructor.save,
+        threads: int = 0,
+        teacher: SmallMultiView | None = None,
     ) -> None:
         self.network = network.to(machine.device)
         self.data, self.options, self.machine, self.seed = data, options, machine, seed
@@ -130,6 +151,10 @@ class ReconstructorTask:
         self._save = save
         self.results: dict[str, Any] = {}
         self.samples = 0
+        self.teacher = teacher.to(machine.device).eval().requires_grad_(False) if teacher else None
+        self.predicted = round(options.predicted_share * options.batch) if teacher else 0
+        # A GPU would wait for one thread; on the CPU threads would only take the training's cores.
+        self.loader = Loader(_Batches(data, options), self.batch * machine.world, seed, machine.rank, machine.world, threads)
         channels_last(network)
 
     def parts(self) -> list[Part]:
@@ -139,8 +164,14 @@ class ReconstructorTask:
     def loss(self, index: int, generator: torch.Generator) -> Loss:
         o, machine = self.options, self.machine
         self.samples = (index + 1) * o.batch * machine.world
-        batch = self.data.batch(self.seed, index * machine.world + machine.rank, o.batch, o.points, o.surface, o.generated_share)
-        return losses(self.network, worsen(batch, generator, o.worsen).to(machine.device), machine.autocast())
+        count = self.predicted  # these come first, and are not made worse besides
+        share = torch.cat([torch.zeros(count), torch.full((o.batch - count,), o.worsen)])
+        batch = worsen(self.loader.at(index).to(generator.device), generator, share).to(machine.device)
+        if self.teacher is not None and count:
+            with machine.autocast():
+                made = predict_noised(self.teacher, batch.picture[:count], batch.views[:count], generator)
+            batch = replace(batch, views=torch.cat([made.float(), batch.views[count:]]))
+        return losses(self.network, batch, machine.autocast())
 
     def report(self) -> tuple[dict[str, Any], Image.Image | None]:
         self.results = {name: validate(self.network, check) for name, check in self.checks.items()}
@@ -207,7 +238,7 @@ def main() -> None:
     options = ReconstructorOptions(args.batch, worsen=args.worsen, generated_share=share)
     network = SmallReconstructor.load(args.init) if args.init else SmallReconstructor(SmallReconstructorConfig())
     checks = validation_batches(args.validation, args.validation_views) if args.validation else None
-    task = ReconstructorTask(network, ReconstructorData(args.data, generated=args.generated), options, machine, args.seed, checks)
+    task = ReconstructorTask(network, ReconstructorData(args.data, args.generated), options, machine, args.seed, checks)
     loop = LoopOptions(
         args.output, args.budget_minutes, seed=args.seed, decay_part=args.decay_part, report_minutes=args.report_minutes
     )

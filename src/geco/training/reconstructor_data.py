@@ -11,17 +11,23 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geco.data.dataset import GridViews, over_white
+from geco.data.dataset import GridViews
 from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
+from geco.multiview.interface import Condition
+from geco.multiview.small.network import SmallMultiView
+from geco.training.augment import composite, permutations, permute_channels
 from geco.training.labelled_points import LabelledPoints
+from geco.training.six_views import Sample, sample_tensors
+from geco.training.state import standard_normal
 
 Floats = NDArray[np.float32]
+LEVELS = (400, 1000)  # timesteps of predictions from noised true views
 OFF_SURFACE = 0.012  # standard deviation of half of the coloured points' distance from the surface, each axis: a third of a pixel
 
 
 @dataclass
 class ReconstructorBatch:
-    """One batch, on the CPU.
+    """One batch.
 
     Attributes:
         views: (B, 6, 3, S, S) and picture: (B, 3, S, S), in [0, 1] on white.
@@ -42,10 +48,15 @@ class ReconstructorBatch:
 
 
 class ReconstructorData:
-    """Shards with their labelled points (geco.training.surface_points), and optionally views that a generator made."""
+    """Views with their labelled points (geco.training.surface_points), and optionally views that a generator made.
 
-    def __init__(self, folder: Path, generated: Path | None = None) -> None:
-        self.shards = GridViews(folder)
+    Args:
+        views: finished, labelled shards; what lies in a GPU's memory (geco.training.six_views) is made into batches there.
+        generated: folder of geco.training.generated_views.
+    """
+
+    def __init__(self, views: GridViews | Path, generated: Path | None = None) -> None:
+        self.shards = GridViews(views) if isinstance(views, Path) else views
         self.labels = LabelledPoints(self.shards.shards)
         self.generated = None
         if generated is not None:
@@ -55,62 +66,60 @@ class ReconstructorData:
     def __len__(self) -> int:
         return len(self.shards)
 
-    def sample(
-        self,
-        key: tuple[int, int, int],
-        mirror: bool,
-        points: NDArray[np.int64],
-        surface: NDArray[np.int64],
-        made: Floats | None = None,
-    ) -> tuple[Floats, ...]:
-        """One sample of object, azimuth and variant as arrays; ``made`` (6, S, S, 3) replaces the true views."""
-        index, azimuth, variant = key
-        condition, targets = self.shards.sample(index, azimuth, variant, mirror)
+    def label(self, sample: Sample, points: NDArray[np.int64], surface: NDArray[np.int64]) -> tuple[Floats, ...]:
+        """Points (P, 3), their distance (P,), surface points (Q, 3) and their colours (Q, 3) before the sample's camera."""
+        index, azimuth, _, mirror = sample
         labels = self.labels[index]
         labelled: Floats = labels.points[points].astype(np.float32)
         place: Floats = labels.surface[surface].astype(np.float32)
         colors: Floats = labels.colors[surface].astype(np.float32) / np.float32(255)
         flip = np.array([1.0, -1.0 if mirror else 1.0, 1.0], np.float32)
         turn = rotation(-30.0 * azimuth)
-        views = over_white(targets) if made is None else made
         turned = [np.asarray((positions * flip) @ turn.T, np.float32) for positions in (labelled[:, :3], place)]
-        return views, over_white(condition), turned[0], labelled[:, 3], turned[1], colors
+        return turned[0], labelled[:, 3], turned[1], colors
 
     def batch(self, seed: int, step: int, size: int, points: int, surface: int, generated_share: float = 0.0) -> ReconstructorBatch:
         """``size`` random samples that depend on (seed, step) only."""
         rng = np.random.default_rng([seed, step])
-        items = []
-        for _ in range(size):
-            made, mirror = None, bool(rng.random() < 0.5)
+        samples: list[Sample] = []
+        made: dict[int, Tensor] = {}
+        found = []
+        for place in range(size):
+            mirror = bool(rng.random() < 0.5)
             key = (int(rng.integers(len(self))), int(rng.integers(AZIMUTHS)), int(rng.integers(INPUTS_PER_AZIMUTH)))
             if self.generated is not None and rng.random() < generated_share:
                 chosen = int(rng.integers(len(self.generated[0])))
                 key = tuple(int(value) for value in self.generated[0][chosen])  # type: ignore[assignment]
-                made, mirror = self.generated[1][chosen].astype(np.float32) / 255, False
+                mirror, made[place] = False, torch.from_numpy(self.generated[1][chosen]).permute(0, 3, 1, 2).float() / 255
             labels = self.labels[key[0]]
             picks = rng.integers(len(labels.points), size=points), rng.integers(len(labels.surface), size=surface)
-            item = self.sample(key, mirror, *picks, made=made)
+            samples.append((*key, mirror))
+            item = self.label(samples[-1], *picks)
             # Colours are asked on surfaces that are not quite right, and on a lattice beside them.
-            item[4][::2] += rng.normal(0.0, OFF_SURFACE, item[4][::2].shape)
-            items.append(item)
-        return collate(items)
+            item[2][::2] += rng.normal(0.0, OFF_SURFACE, item[2][::2].shape)
+            found.append(item)
+        batch = self._collate(samples, found)
+        for place, views in made.items():
+            batch.views[place] = views.to(batch.views.device)
+        return batch
 
     def fixed(self, count: int, points: int, surface: int, seed: int = 0) -> ReconstructorBatch:
         """The first ``count`` objects from one fixed azimuth each, points from the uniform half only: for validation."""
         rng = np.random.default_rng([seed, 3])
-        items = []
+        samples: list[Sample] = []
+        found = []
         for index in range(min(count, len(self))):
             labels = self.labels[index]
             half = len(labels.points) // 2
             picks = half + rng.integers(half, size=points), rng.integers(len(labels.surface), size=surface)
-            items.append(self.sample((index, int(rng.integers(AZIMUTHS)), 0), False, *picks))
-        return collate(items)
+            samples.append((index, int(rng.integers(AZIMUTHS)), 0, False))
+            found.append(self.label(samples[-1], *picks))
+        return self._collate(samples, found)
 
-
-def collate(items: list[tuple[Floats, ...]]) -> ReconstructorBatch:
-    """Stack samples; pictures become channels-first."""
-    views, picture, points, distance, surface, colors = (torch.from_numpy(np.stack(part)) for part in zip(*items))
-    return ReconstructorBatch(views.permute(0, 1, 4, 2, 3), picture.permute(0, 3, 1, 2), points, distance, surface, colors)
+    def _collate(self, samples: list[Sample], found: list[tuple[Floats, ...]]) -> ReconstructorBatch:
+        condition, targets = sample_tensors(self.shards, samples)
+        labels = (torch.from_numpy(np.stack(part)).to(condition.device) for part in zip(*found))
+        return ReconstructorBatch(composite(targets), composite(condition), *labels)
 
 
 def rotation(degrees: float) -> Floats:
@@ -120,39 +129,51 @@ def rotation(degrees: float) -> Floats:
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]], np.float32)
 
 
-def worsen(batch: ReconstructorBatch, generator: torch.Generator, share: float = 0.65) -> ReconstructorBatch:
+def worsen(batch: ReconstructorBatch, generator: torch.Generator, share: float | Tensor = 0.65) -> ReconstructorBatch:
     """Views as a generator might draw them: each bent, shifted and scaled a little on its own, blurred, noisy, off in colour.
 
-    Outlines that disagree must not carve the object away. ``share`` of the samples is changed, by a random amount each.
-    The colour channels are permuted, in everything, for half of the samples.
+    Outlines that disagree must not carve the object away. ``share`` of the samples (or each with its own
+    probability, (B,)) is changed, by a random amount each.
+    The colour channels are permuted, in everything, for half of the samples. The batch lies where ``generator`` is.
     """
-    views, picture, colors = batch.views.clone(), batch.picture.clone(), batch.colors.clone()
+    views, picture = batch.views, batch.picture
     count, _, _, size, _ = views.shape
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
+        return standard_normal(shape, generator)
 
-    chosen = torch.rand(count, generator=generator) < share
-    amount = torch.where(chosen, torch.rand(count, generator=generator), 0.0)  # (B,)
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator, device=generator.device)
+
+    chosen = uniform(count) < (share.to(views.device) if isinstance(share, Tensor) else share)
+    amount = torch.where(chosen, uniform(count), 0.0)  # (B,)
     per_view = amount.repeat_interleave(6)[:, None, None, None]
     bend = F.interpolate(normal(count * 6, 2, 5, 5), size=(size, size), mode="bicubic", align_corners=True) * (1.6 / size * 2)
     shift = normal(count * 6, 2, 1, 1) * (1.0 / size * 2)
     scale = 1 + normal(count * 6, 1, 1, 1) * 0.03
-    axis = (torch.arange(size) + 0.5) / size * 2 - 1
+    axis = (torch.arange(size, device=views.device) + 0.5) / size * 2 - 1
     identity = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[None]  # (1, 2, S, S)
     where = identity + per_view * ((bend + shift) + identity * (scale - 1))
     flat = F.grid_sample(views.flatten(0, 1), where.permute(0, 2, 3, 1), align_corners=False, padding_mode="border")
     soft = F.avg_pool2d(F.pad(flat, (2, 2, 2, 2), mode="replicate"), 3, stride=1)
     soft = F.avg_pool2d(soft, 3, stride=1)
-    blur = (per_view * torch.rand(count * 6, 1, 1, 1, generator=generator) * 1.5).clamp(max=1)
+    blur = (per_view * uniform(count * 6, 1, 1, 1) * 1.5).clamp(max=1)
     flat = flat + blur * (soft - flat)
     tint = 1 + per_view * (normal(count * 6, 3, 1, 1) * 0.06 + normal(count * 6, 1, 1, 1) * 0.06)
     # White stays white: only what is darker than the background changes colour.
     flat = 1 - (1 - flat) * tint + per_view * normal(count * 6, 3, size, size) * 0.03
     views = torch.where(per_view > 0, flat, views.flatten(0, 1)).clamp(0, 1).unflatten(0, (count, 6))
     picture = (picture + amount[:, None, None, None] * 0.03 * normal(count, 3, size, size)).clamp(0, 1)
-    for item in range(count):
-        if torch.rand((), generator=generator) < 0.5:
-            order = torch.randperm(3, generator=generator)
-            views[item], picture[item], colors[item] = views[item][:, order], picture[item][order], colors[item][:, order]
+    order = permutations(count, generator)
+    views, picture = permute_channels(views, order), permute_channels(picture[:, None], order)[:, 0]
+    colors = batch.colors.gather(2, order[:, None].expand_as(batch.colors))
     return ReconstructorBatch(views, picture, batch.points, batch.distance, batch.surface, colors)
+
+
+@torch.no_grad()
+def predict_noised(network: SmallMultiView, picture: Tensor, views: Tensor, generator: torch.Generator) -> Tensor:
+    """x0 in one pass from true views (B, 6, 3, S, S) in [0, 1] noised to a random level a sample; in [0, 1]."""
+    t = torch.randint(*LEVELS, (len(views),), generator=generator, device=generator.device).to(views.device)
+    x_t = network.schedule.add_noise(views * 2 - 1, standard_normal(views.shape, generator).to(views.device), t)
+    state = network.encode_condition(Condition(picture * 2 - 1))
+    return (network.predict(x_t, t, state, "x0").clamp(-1, 1) + 1) / 2

@@ -23,7 +23,7 @@ from geco.device import autocast_bf16
 from geco.multiview.small.generate import generate_views
 from geco.multiview.small.weights import load_small
 from geco.training.augment import composite
-from geco.training.teacher import to_tensors
+from geco.training.six_views import to_tensors
 
 # Views have no alpha: a pixel belongs to the object when its darkest channel is this far from white.
 INK = 0.15

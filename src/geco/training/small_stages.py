@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from geco.cameras import INPUT_FOV
 from geco.data.dataset import GridViews
+from geco.device import choose
 from geco.errors import ConfigError
 from geco.features.config import AutoencoderConfig
 from geco.features.distance import NAME
@@ -35,14 +37,16 @@ from geco.training.machine import Machine
 from geco.training.pairs import PairOptions, Pairs, make_pairs
 from geco.training.reconstructor import ReconstructorOptions, ReconstructorTask, validation_batches
 from geco.training.reconstructor_data import ReconstructorData
+from geco.training.six_views import batch_conditions, open_views, to_tensors
 from geco.training.stage1 import Stage1Options, Stage1Task
 from geco.training.stage2 import Stage2Options, Stage2Task
 from geco.training.surface_points import prepare
-from geco.training.teacher import TeacherOptions, TeacherTask, denoising_psnr, to_tensors
+from geco.training.teacher import TeacherOptions, TeacherTask, denoising_psnr
 from geco.training.teacher_pairs import find_pairs
 
 LICENCE = "Apache-2.0"  # of weights trained on objects that allow it; the objects' own licences are in the shards
 HELD_OUT = "held_out"  # shards beside the training shards, never trained on
+LOADING_THREADS = 6  # that make the reconstructor's batches for a GPU
 CHECKED_PAIRS = 8  # validation pairs of Stage II
 
 
@@ -54,8 +58,8 @@ class SmallConditions:
 
     def conditions(self, index: int, size: int, generator: torch.Generator) -> Tensor:
         """(size, 3, S, S) in [0, 1] on white."""
-        condition, targets = to_tensors(self.data.batch(self.seed, index, size))
-        condition, _ = recolor(condition, targets[:, :1], generator)
+        condition = batch_conditions(self.data, self.seed, index, size)
+        condition, _ = recolor(condition, condition[:, None], generator)
         return composite(photograph(condition, generator))
 
 
@@ -64,7 +68,7 @@ def teacher(
 ) -> TeacherTask:
     """Stage 0, from scratch or from ``init``'s multi-view half."""
     torch.manual_seed(seed)
-    shards = GridViews(data)
+    shards = open_views(data, machine.device)
     network = load_small(init / MULTIVIEW) if init else SmallMultiView(replace(config, size=shards.size))
     checks = {HELD_OUT: GridViews(data / HELD_OUT)} if (data / HELD_OUT).exists() else {}
 
@@ -83,9 +87,11 @@ def reconstructor(
     torch.manual_seed(seed)
     for folder in (data, data / HELD_OUT):
         if folder.exists():
-            prepare(folder, 0, lambda line: print(line, flush=True))
+            prepare(folder, 0, lambda line: print(line, flush=True), os.cpu_count() or 1)
     found = init is not None and (init / RECONSTRUCTOR).exists() and config.views > 1
-    network = SmallReconstructor.load(init / RECONSTRUCTOR) if found and init else SmallReconstructor(config)
+    views = ReconstructorData(open_views(data, machine.device), generated)
+    fresh = replace(config, view_size=views.shards.size)
+    network = SmallReconstructor.load(init / RECONSTRUCTOR) if found and init else SmallReconstructor(fresh)
     checks = validation_batches(data / HELD_OUT, None) if (data / HELD_OUT).exists() else None
     alone = config.views == 1
 
@@ -94,7 +100,9 @@ def reconstructor(
         stage = "regressor" if alone else "reconstructor"
         finish(folder, None if alone else init, facts | {"stage": stage} | ({"views": False} if alone else {}))
 
-    return ReconstructorTask(network.train(), ReconstructorData(data, generated), options, machine, seed, checks, save)
+    threads = LOADING_THREADS if machine.device.type == "cuda" else 0
+    guide = load_small(init / MULTIVIEW) if options.predicted_share and init is not None and (init / MULTIVIEW).exists() else None
+    return ReconstructorTask(network.train(), views, options, machine, seed, checks, save, threads, guide)
 
 
 def autoencoder(
@@ -107,7 +115,7 @@ def autoencoder(
         ConfigError: the views' side is no multiple of the network's factor.
     """
     torch.manual_seed(seed)
-    shards = GridViews(data)
+    shards = open_views(data, machine.device)
     network = load_autoencoder(init / AUTOENCODER) if init else Autoencoder(config)
     if shards.size % network.config.factor:
         raise ConfigError(f"views of {shards.size} px do not halve into {network.config.factor}", "Render another --size.")
@@ -144,21 +152,24 @@ def stage1(
         level = made.schedule.last if options.timestep is None else options.timestep
         return {"x0_psnr": denoising_psnr(made, shown, levels=(level,))}
 
-    conditions = SmallConditions(GridViews(data), seed)
+    conditions = SmallConditions(open_views(data, machine.device), seed)
     return Stage1Task(network, codec, conditions, options, machine, save, found, checks, measure)
 
 
-def pairs(options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path) -> dict[str, int]:
+def pairs(
+    options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path, device: str | None = None
+) -> dict[str, int]:
     """The teacher's pseudo ground truth with ``init``'s two halves."""
     _check_teacher(init)
-    network, model = load_small(init / MULTIVIEW), SmallReconstructor.load(init / RECONSTRUCTOR)
+    place = choose(device).device
+    network, model = load_small(init / MULTIVIEW).to(place), SmallReconstructor.load(init / RECONSTRUCTOR).to(place)
     conditions = SmallConditions(GridViews(data), options.seed + 1)
     mesh = small_mesh(model, resolution)
 
     def picture(number: int) -> tuple[str, Tensor]:
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + number)
-        name = conditions.data.names[int(conditions.data.batch(conditions.seed, number, 1).objects[0])]
-        return name, conditions.conditions(number, 1, generator)[0]
+        name = conditions.data.names[conditions.data.draw(conditions.seed, number, 1)[0][0]]
+        return name, conditions.conditions(number, 1, generator)[0].to(place)
 
     def render(views: Tensor, shown: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
         vertices, faces, color = mesh(views, shown)

@@ -24,6 +24,7 @@ from geco.training.adapters import Role, SharedBackbone
 from geco.training.adversarial import Discriminator, discriminator_loss, generator_term
 from geco.training.grids import picture_rows
 from geco.training.machine import Machine
+from geco.training.state import standard_normal
 from geco.training.task import Loss, Part
 from geco.training.vsd import T_RANGE, Weighting, denoising_loss, draw_timesteps, surrogate, vsd_gradient
 
@@ -204,7 +205,7 @@ class Stage1Task:
             x = self._generate(condition, generator)
         t, x_t = self._noised(x, generator)
         if o.drop:
-            keep = (torch.rand(len(x), generator=generator) >= o.drop).to(machine.device)
+            keep = (torch.rand(len(x), generator=generator, device=generator.device) >= o.drop).to(machine.device)
             condition = Condition(condition.picture, condition.text, keep)
         with machine.autocast():
             prediction = self.student.predict(x_t, t, self.student.encode_condition(condition), "x0")
@@ -221,7 +222,7 @@ class Stage1Task:
         with self.machine.autocast():
             x = self._generate(condition, generator)
             t = torch.full((len(x),), self.teacher.schedule.last // 2, device=x.device)
-            x_t = self.teacher.schedule.add_noise(x, torch.randn(x.shape, generator=generator).to(x), t)
+            x_t = self.teacher.schedule.add_noise(x, standard_normal(x.shape, generator).to(x), t)
             real = self._predict(self.teacher, x_t, t, condition, self.options.guidance_scale)
             fake = self._predict(self.student, x_t, t, condition, 1.0)
         return values, picture_rows(self._checks, [self.codec.decode(part.float()) for part in (x, real, fake)])
@@ -244,7 +245,7 @@ class Stage1Task:
     def _generate(self, condition: Condition, generator: torch.Generator) -> Tensor:
         """x0 (B, *sample_shape) float32 of fresh noise, by G."""
         assert condition.picture is not None
-        z = torch.randn(len(condition.picture), *self.generator.sample_shape, generator=generator).to(self.machine.device)
+        z = standard_normal((len(condition.picture), *self.generator.sample_shape), generator).to(self.machine.device)
         return self._one_step(z, condition)
 
     def _one_step(self, z: Tensor, condition: Condition) -> Tensor:
@@ -254,7 +255,7 @@ class Stage1Task:
 
     def _noised(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         t = draw_timesteps(len(x), generator, self.options.t_range).to(x.device)
-        noise = torch.randn(x.shape, generator=generator).to(x)
+        noise = standard_normal(x.shape, generator).to(x)
         return t, self.teacher.schedule.add_noise(x, noise, t)
 
     def _predict(self, network: Any, x_t: Tensor, t: Tensor, condition: Condition, scale: float) -> Tensor:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from geco.errors import WeightsError
 from geco.files import atomic_path
@@ -64,7 +65,12 @@ def load_checkpoint(path: Path, parts: set[str]) -> dict[str, Any]:
     return state
 
 
-def step_generator(seed: int, step: int, part: int = 0, rank: int = 0) -> torch.Generator:
+def step_generator(seed: int, step: int, part: int = 0, rank: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
     """The random numbers of one step of one part in one process: a resumed run draws what the first would have."""
     words = np.random.SeedSequence([seed, step, part, rank]).generate_state(2, np.uint32)
-    return torch.Generator().manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+    return torch.Generator(device).manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+
+
+def standard_normal(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Noise, float32, drawn where the generator is."""
+    return torch.randn(*shape, generator=generator, device=generator.device)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from geco.data.dataset.pictures import Pictures
 from geco.data.grid_views import extra_cameras, target_cameras
 from geco.data.render import SUPERSAMPLE
 from geco.data.shards import Shards
-from geco.errors import MissingExtraError
+from geco.data.workers import Bounds, Workers
+from geco.errors import MissingExtraError, OutputError
 from geco.training.labelled_points import Labels, is_labelled, keys_of, shard_names, write_labels
 
 Floats = NDArray[np.float32]
@@ -36,6 +38,7 @@ SURFACE = 4096  # coloured surface points kept an object
 MARGIN = 0.012
 COVERED = 0.25  # coverage under which a camera sees past the outline: the same third of a pixel
 MOST_SLOPE = 0.2  # a step of depth from pixel to pixel above this (80 degrees at 64 px) is an edge, not a slope
+SHARD_SECONDS = 3600.0  # at most, for one shard
 NEAR_SPREAD = (0.015, 0.06)  # standard deviations of the distance along the ray for points near the surface
 
 
@@ -164,19 +167,36 @@ def label_object(pictures: Pictures, key: str, seed: int = 0) -> Labels:
     return Labels(points.astype(np.float16), surface.astype(np.float16), colors)
 
 
-def prepare(folder: Path, seed: int = 0, report: Callable[[str], None] = lambda line: None) -> int:
-    """Label every shard of a folder that is not labelled yet; returns how many were."""
+def prepare(folder: Path, seed: int = 0, report: Callable[[str], None] = lambda line: None, workers: int = 1) -> int:
+    """Label every shard of a folder that is not labelled yet, in so many processes; returns how many were."""
     shards = Shards(folder)
     require(shards, "labelling points", (TARGETS, EXTRA), ("rgba", "depth"))
-    pictures, written = Pictures(shards), 0
-    for shard in shard_names(shards):
-        if is_labelled(shards, shard, seed):
-            report(f"{shard} there already")
-            continue
-        write_labels(shards, shard, [label_object(pictures, key, seed) for key in keys_of(shards, shard)], seed)
-        report(f"{shard} written")
-        written += 1
-    return written
+    pending = [shard for shard in shard_names(shards) if not is_labelled(shards, shard, seed)]
+    label = _LabelShard(folder, seed)
+    if min(workers, len(pending)) < 2:
+        for shard in pending:
+            label(shard)
+            report(f"{shard} labelled")
+        return len(pending)
+    with Workers(label, min(workers, len(pending)), Bounds(SHARD_SECONDS, memory_gb=0)) as pool:
+        for outcome in pool.run((shard, shard) for shard in pending):
+            if outcome.reason:
+                raise OutputError(f"cannot label {folder / outcome.key}: {outcome.message}", "Start again; what is done is kept.")
+            report(f"{outcome.key} labelled")
+    return len(pending)
+
+
+@dataclass(frozen=True)
+class _LabelShard:
+    """A worker's job."""
+
+    folder: Path
+    seed: int
+
+    def __call__(self, shard: str) -> None:
+        shards = Shards(self.folder)
+        pictures = Pictures(shards)
+        write_labels(shards, shard, [label_object(pictures, key, self.seed) for key in keys_of(shards, shard)], self.seed)
 
 
 def _nearest_neighbours() -> type:
@@ -191,8 +211,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of shards")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="processes")
     options = parser.parse_args()
-    prepare(options.data, options.seed, lambda line: print(line, flush=True))
+    prepare(options.data, options.seed, lambda line: print(line, flush=True), options.workers)
 
 
 if __name__ == "__main__":

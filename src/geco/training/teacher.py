@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from geco.data.dataset import GridViews, SixViewBatch
+from geco.data.dataset import GridViews
 from geco.device import autocast_bf16
 from geco.multiview.interface import Condition
 from geco.multiview.small.config import SmallConfig
@@ -26,6 +26,8 @@ from geco.training.grids import picture_rows
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine, channels_last
 from geco.training.muon import make_optimizers
+from geco.training.six_views import batch_tensors, to_tensors
+from geco.training.state import standard_normal
 from geco.training.task import Loss, Part
 
 # Thin or first and last layers, which Adam's step by element suits better than Muon's.
@@ -84,15 +86,16 @@ class TeacherTask:
 
     def loss(self, index: int, generator: torch.Generator) -> Loss:
         machine = self.machine
-        condition, targets = to_tensors(self.data.batch(self.seed, index, self.batch * machine.world, machine.rank, machine.world))
+        condition, targets = batch_tensors(self.data, self.seed, index, self.batch * machine.world, machine.rank, machine.world)
         condition, targets = recolor(condition, targets, generator)
         picture = composite(photograph(condition, generator)) * 2 - 1
         x0, alpha = composite(targets) * 2 - 1, targets[:, :, 3:]
         schedule, options = self.network.schedule, self.options
-        t = torch.randint(schedule.last + 1, (self.batch,), generator=generator)
-        t = torch.where(torch.rand(self.batch, generator=generator) < options.last_part, schedule.last, t)
-        keep = torch.rand(self.batch, generator=generator) >= options.drop_part
-        noise = torch.randn(x0.shape, generator=generator)
+        at = generator.device
+        t = torch.randint(schedule.last + 1, (self.batch,), generator=generator, device=at)
+        t = torch.where(torch.rand(self.batch, generator=generator, device=at) < options.last_part, schedule.last, t)
+        keep = torch.rand(self.batch, generator=generator, device=at) >= options.drop_part
+        noise = standard_normal(x0.shape, generator)
         picture, x0, alpha, t, keep, noise = (part.to(machine.device) for part in (picture, x0, alpha, t, keep, noise))
         x_t = schedule.add_noise(x0, noise, t)
         with machine.autocast():
@@ -124,15 +127,6 @@ def opacity_loss(opacity: Tensor, alpha: Tensor) -> Tensor:
     """Cross entropy of the volume's opacity (B, 6, h, h) with the silhouettes' coverage (B, 6, S, S) of its pixels."""
     wanted = functional.avg_pool2d(alpha, alpha.shape[-1] // opacity.shape[-1])
     return functional.binary_cross_entropy(opacity.float().clamp(1e-4, 1 - 1e-4), wanted)
-
-
-def to_tensors(batch: SixViewBatch) -> tuple[Tensor, Tensor]:
-    """Condition (B, 4, S, S) and targets (B, 6, 4, S, S) in [0, 1], straight alpha."""
-    pictures = (
-        torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, -3))).float() / 255 for x in (batch.condition, batch.targets)
-    )
-    condition, targets = pictures
-    return condition, targets
 
 
 def denoising_psnr(

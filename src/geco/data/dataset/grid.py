@@ -11,6 +11,7 @@ from geco.data.dataset.augment import WHITE
 from geco.data.dataset.batches import Bytes, Floats, SixViewBatch, stack
 from geco.data.dataset.needs import require
 from geco.data.dataset.order import Order, share
+from geco.data.dataset.packed import PackedPictures
 from geco.data.dataset.pictures import Pictures
 from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
 from geco.data.shards import Shards
@@ -25,15 +26,16 @@ class GridViews:
     Args:
         folder: finished shards.
         memory: bytes of decoded pictures to keep; an object's 48 take 0.8 MB at 64 px.
+        packed: decode all into files beside the shards first, and read those.
 
     Raises:
         MissingViewsError: the shards lack these sets.
     """
 
-    def __init__(self, folder: str | Path, memory: int = 0) -> None:
+    def __init__(self, folder: str | Path, memory: int = 0, packed: bool = False) -> None:
         self.shards = Shards(folder)
         require(self.shards, "the small recipe", GRID_SETS)
-        self.pictures = Pictures(self.shards, memory)
+        self.pictures = PackedPictures(self.shards) if packed else Pictures(self.shards, memory)
         self.names = self.shards.objects
         self.order = Order(len(self))
 
@@ -48,26 +50,36 @@ class GridViews:
     def sample(self, index: int, azimuth: int, variant: int, mirror: bool) -> tuple[Bytes, Bytes]:
         """One input picture (S, S, 4) and its six views (6, S, S, 4), of the object or of its mirror image."""
         key = self.names[index]
-        picture, views = _places(azimuth, variant, mirror)
+        picture, views = places(azimuth, variant, mirror)
         condition, targets = self.pictures.get(key, INPUTS, [picture])[0], self.pictures.get(key, TARGETS, views)
         return (condition[:, ::-1], targets[:, :, ::-1]) if mirror else (condition, targets)
+
+    def condition(self, index: int, azimuth: int, variant: int, mirror: bool) -> Bytes:
+        """The input picture (S, S, 4) of :meth:`sample`."""
+        picture, _ = places(azimuth, variant, mirror)
+        found = self.pictures.get(self.names[index], INPUTS, [picture])[0]
+        return found[:, ::-1] if mirror else found
 
     def cameras(self, index: int, azimuth: int, variant: int, mirror: bool) -> tuple[Floats, Floats]:
         """c2w (7, 4, 4) and lenses (7, 3) of :meth:`sample`'s pictures, the input first; of the mirror image in its own world."""
         key = self.names[index]
-        picture, views = _places(azimuth, variant, mirror)
+        picture, views = places(azimuth, variant, mirror)
         inputs, targets = self.pictures.cameras(key, INPUTS), self.pictures.cameras(key, TARGETS)
         c2w, lenses = (np.concatenate([first[picture][None], others[views]]) for first, others in zip(inputs, targets))
         return mirror_cameras(c2w, lenses) if mirror else (c2w, lenses)
 
     def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> SixViewBatch:
         """``size`` samples: objects in a fresh permutation each epoch, azimuth, variant and mirror at random."""
+        return self._stack(self.draw(seed, step, size, rank, world))
+
+    def draw(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> list[tuple[int, int, int, bool]]:
+        """Which samples (object, azimuth, variant, mirror) make up :meth:`batch`."""
         rng = np.random.default_rng([seed, 1, step])
         azimuths, variants = rng.integers(AZIMUTHS, size=size), rng.integers(INPUTS_PER_AZIMUTH, size=size)
         mirrors = rng.random(size) < 0.5
         mine = share(size, rank, world)
         items = self.order.items(seed, step, size, rank, world)
-        return self._stack(list(zip(items, azimuths[mine], variants[mine], mirrors[mine])))
+        return list(zip(items, azimuths[mine], variants[mine], mirrors[mine]))
 
     def fixed(self, count: int, seed: int = 0) -> SixViewBatch:
         """The same ``count`` samples every time, without mirrors: for validation and for picture grids."""
@@ -106,8 +118,8 @@ def mirror_cameras(c2w: Floats, lenses: Floats) -> tuple[Floats, Floats]:
     return c2w * flip, lenses * np.array([1, -1, 1], np.float32) + np.array([0, 1, 0], np.float32)
 
 
-def _places(azimuth: int, variant: int, mirror: bool) -> tuple[int, NDArray[np.int64]]:
-    """Which of the inputs and of the targets show the sample."""
+def places(azimuth: int, variant: int, mirror: bool) -> tuple[int, NDArray[np.int64]]:
+    """Which of the inputs, and which six of the targets, show a sample; flip them for the mirrored object."""
     if mirror:
         return mirror_azimuth(azimuth) * INPUTS_PER_AZIMUTH + variant, mirrored_target_indices(azimuth)
     return azimuth * INPUTS_PER_AZIMUTH + variant, target_indices(azimuth)

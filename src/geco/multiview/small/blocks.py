@@ -7,6 +7,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+def normalize(norm: nn.GroupNorm | nn.LayerNorm, x: Tensor) -> Tensor:
+    """``norm(x)``; on a GPU bfloat16 stays so, where autocast would write float32 (statistics are float32 either way)."""
+    if not (x.is_cuda and x.dtype == torch.bfloat16):
+        return norm(x)  # type: ignore[no-any-return]
+    weight, bias = norm.weight.to(x.dtype), norm.bias.to(x.dtype)
+    with torch.autocast(x.device.type, enabled=False):
+        if isinstance(norm, nn.GroupNorm):
+            return functional.group_norm(x, norm.num_groups, weight, bias, norm.eps)
+        return functional.layer_norm(x, norm.normalized_shape, weight, bias, norm.eps)
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions; the embedding scales and shifts between them (FiLM). The second starts at zero."""
 
@@ -24,9 +35,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """x: (N, C, H, W); embedding: (N, E)."""
-        hidden = self.conv_in(functional.silu(self.norm_in(x)))
+        hidden = self.conv_in(functional.silu(normalize(self.norm_in, x)))
         scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
-        hidden = self.norm_out(hidden) * (1 + scale) + shift
+        hidden = normalize(self.norm_out, hidden) * (1 + scale) + shift
         return self.skip(x) + self.conv_out(functional.silu(hidden))
 
 
@@ -59,17 +70,19 @@ class ViewAttention(nn.Module):
         count, width, high, wide = x.shape
         samples = count // views
         tokens = x.flatten(2).transpose(1, 2).reshape(samples, views * high * wide, width)
-        qkv = self.qkv(self.norm(tokens)).reshape(samples, views * high * wide, 3, self.heads, width // self.heads)
+        qkv = self.qkv(normalize(self.norm, tokens)).reshape(samples, views * high * wide, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         own = torch.stack([key, value], dim=1)
         if stored is not None:
             key = torch.cat([key, stored[:, 0].to(key.dtype)], dim=2)
             value = torch.cat([value, stored[:, 1].to(value.dtype)], dim=2)
-        # Written out: at this size faster on a CPU than the fused kernel, and it exports to plain operators.
-        scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))
-        mixed = torch.matmul(scores.softmax(dim=-1), value)
+        if query.is_cuda:
+            mixed = functional.scaled_dot_product_attention(query, key, value)
+        else:  # written out: at this size faster on a CPU than the fused kernel, and it exports to plain operators
+            scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))
+            mixed = torch.matmul(scores.softmax(dim=-1), value)
         tokens = tokens + self.out(mixed.transpose(1, 2).reshape(samples, views * high * wide, width))
-        tokens = tokens + self.mlp(self.mlp_norm(tokens))
+        tokens = tokens + self.mlp(normalize(self.mlp_norm, tokens))
         return tokens.reshape(count, high * wide, width).transpose(1, 2).reshape(count, width, high, wide), own
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geco.cameras import Rig, orbit_poses, project
+from geco.multiview.small.blocks import normalize
 
 HALF_EXTENT = 1.0  # of the volume, world units: objects lie within radius 0.95
 LIFTED = 16  # channels of a map that is lifted
@@ -35,9 +36,9 @@ class VolumeBlock(nn.Module):
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """x: (B, C, R, R, R); embedding: (B, E)."""
-        hidden = self.conv_in(functional.silu(self.norm_in(x)))
+        hidden = self.conv_in(functional.silu(normalize(self.norm_in, x)))
         scale, shift = self.film(embedding)[:, :, None, None, None].chunk(2, dim=1)
-        hidden = self.norm_out(hidden) * (1 + scale) + shift
+        hidden = normalize(self.norm_out, hidden) * (1 + scale) + shift
         return x + self.conv_out(functional.silu(hidden))
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from geco.cameras import rig
 from geco.multiview.interface import Condition, ConditionState
 from geco.multiview.schedule import PredictionType, Schedule
-from geco.multiview.small.blocks import ResidualBlock, ViewAttention, wave_features
+from geco.multiview.small.blocks import ResidualBlock, ViewAttention, normalize, wave_features
 from geco.multiview.small.bridge import VolumeBridge
 from geco.multiview.small.config import SmallConfig
 
@@ -105,7 +105,7 @@ class SmallMultiView(nn.Module):
         opacity: list[Tensor] = []
         through = (lambda x: self._through_volume(x, fine, time, opacity)) if self.bridge is not None else None
         x = self._trunk(torch.cat([noisy, condition.to(noisy.dtype)], dim=1), embedding, VIEWS, stored, False, through)
-        x = self.head(functional.silu(self.head_norm(x)))
+        x = self.head(functional.silu(normalize(self.head_norm, x)))
         x0 = functional.pixel_shuffle(x.float(), self.config.patch).reshape(batch, *self.sample_shape)
         return x0, opacity[0] if opacity else None
 
