@@ -53,6 +53,8 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     if stage == "pairs":
         add_argument("--count", type=int, help="pairs (default: the recipe's)")
         add_argument("--steps", type=int, help="of the teacher (default: the recipe's)")
+        own = "Stage I's run: pairs of its own samples, which the teacher refines, instead of the teacher's samples"
+        add_argument("--generator", type=Path, metavar="DIR", help=own)
         add_argument("--device", help="cpu, or left out for what is there")
         command.set_defaults(function=make)
         return
@@ -123,11 +125,11 @@ def make(options: argparse.Namespace) -> int:
     if family == "full":
         from geco.training import full_stages
 
-        made = full_stages.pairs(settings, *sizes, _data(options), init, options.output, options.device)
+        made = full_stages.pairs(settings, *sizes, _data(options), init, options.output, options.device, options.generator)
     else:
         from geco.training import small_stages
 
-        made = small_stages.pairs(settings, *sizes, _data(options), init, options.output, options.device)
+        made = small_stages.pairs(settings, *sizes, _data(options), init, options.output, options.device, options.generator)
     print(f"{options.output}: {made['pairs']} pairs, {made['empty']} without a surface")
     return 0
 

@@ -81,6 +81,10 @@ class Sampler:
         ends = [float(alphas[t]) for t in timesteps[1:]] + [1.0]
         return [Step(t, float(alphas[t]), end, 1.0) for t, end in zip(timesteps, ends)]
 
+    def first(self, schedule: Schedule, steps: int, begin: int) -> int:
+        """The first of the timesteps that is not before ``begin``."""
+        return next((step.t for step in self.plan(schedule, steps) if step.t <= begin), 0)
+
     def start(self, schedule: Schedule, z: Tensor) -> Tensor:
         """The first x_t from standard normal z. Euler multiplies z by its largest sigma, which is a shade under unit
         variance in our form; DDIM takes z as it is."""
@@ -122,6 +126,7 @@ def sample(
     per_picture: int = 1,
     start: Tensor | None = None,
     clip: float | None = None,
+    begin: int | None = None,
     on_step: Callable[[Trace], None] | None = None,
 ) -> Tensor:
     """Sample views for every picture of ``condition``; float32 x0 (B * per_picture, *sample_shape).
@@ -133,6 +138,7 @@ def sample(
         unconditional: what guidance pushes away from; needed where ``guidance_scale`` is not 1.
         per_picture: samples of each picture, as one batch; a clean reference is encoded once for all of them.
         start: (B * per_picture, *sample_shape) standard normal z to start from, instead of a draw.
+        begin: leave out the steps before this timestep; ``start`` is then the x_t of the first one left (:meth:`Sampler.first`).
         clip: bound on the predicted |x0|; None (as the public models) leaves latents alone, 1 suits pixels.
         on_step: called after every step.
     """
@@ -149,7 +155,8 @@ def sample(
     x_t = sampler.start(network.schedule, z)
     clean = [] if network.noised_reference else [network.encode_condition(c).expand(per_picture) for c in told]
     repeated = [c.expand(per_picture) for c in told] if network.noised_reference else []
-    for index, step in enumerate(sampler.plan(network.schedule, steps)):
+    plan = [step for step in sampler.plan(network.schedule, steps) if begin is None or step.t <= begin]
+    for index, step in enumerate(plan):
         t = torch.full((batch,), step.t, device=device, dtype=torch.long)
         *without, state = clean or _noised_states(network, repeated, t, noise)
         native = network.native_prediction

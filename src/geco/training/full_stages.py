@@ -37,7 +37,7 @@ from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.render.shade_torch import render_mesh
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions, Pairs, make_pairs
-from geco.training.small_stages import CHECKED_PAIRS, HELD_OUT
+from geco.training.small_stages import CHECKED_PAIRS, HELD_OUT, one_step
 from geco.training.stage1 import Stage1Options, Stage1Task
 from geco.training.stage2 import Stage2Options, Stage2Task
 from geco.training.teacher_pairs import find_pairs
@@ -124,9 +124,12 @@ def stage1(
 
 
 def pairs(
-    options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path, device: str | None = None
-) -> dict[str, int]:
+    options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path, device: str | None = None,
+    generator: Path | None = None,
+) -> dict[str, int]:  # fmt: skip
     """The public teacher's pseudo ground truth with the frozen InstantMesh; a shape without a surface is left out.
+
+    ``generator`` is Stage I's run whose own samples are refined instead.
 
     Raises:
         ConfigError: settings of pixels, or ``init`` is distilled already. Others as :func:`geco.training.pairs.make_pairs`.
@@ -146,7 +149,10 @@ def pairs(
         drawn = [render_mesh(vertices, faces, part, INPUT_FOV, size, color) for part in poses.split(CAMERAS_AT_ONCE)]
         return torch.cat([part.rgb.cpu() for part in drawn]), torch.cat([part.mask.cpu() for part in drawn])
 
-    return make_pairs(teacher.network, teacher.codec, source.named, count, render, output, options)
+    own = None
+    if generator is not None:
+        own = one_step(load_zero123plus(generator / MULTIVIEW, place.device, place.dtype).network, generator)
+    return make_pairs(teacher.network, teacher.codec, source.named, count, render, output, options, own)
 
 
 def stage2(

@@ -29,6 +29,7 @@ from geco.errors import ConfigError, MeshError, OutputError
 from geco.files import atomic_write
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.noise import SeededNoise
+from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import Sampler, sample
 
 FORMAT = "geco-pairs-1"
@@ -51,6 +52,7 @@ class PairOptions:
         renders: viewpoints a pair.
         chunk: pairs a file, sampled as one batch.
         seed: of noise and viewpoints.
+        refine_from: with a generator, the timestep that its samples are noised to and that the teacher goes on from.
     """
 
     steps: int = STEPS
@@ -59,6 +61,7 @@ class PairOptions:
     renders: int = RENDERS
     chunk: int = 8
     seed: int = 0
+    refine_from: int = 500
 
 
 def noise_of(seed: int, index: int) -> SeededNoise:
@@ -75,6 +78,7 @@ def make_pairs(
     render: Render,
     folder: Path,
     options: PairOptions,
+    generator: OneStepGenerator | None = None,
 ) -> dict[str, int]:
     """Write pairs 0 .. count - 1 in files of ``options.chunk``; files that are there are kept, so a killed run continues.
 
@@ -83,11 +87,13 @@ def make_pairs(
         pictures: pair's number -> a key that names the picture, and the picture (3, H, W) in [0, 1].
         render: reconstruction and renders; a MeshError of it leaves the pair out.
         folder: gets ``pairs-000000.npz`` ... and ``pairs.json``.
+        generator: the truth is then its own sample of z, refined by the teacher, instead of the teacher's sample of z. Nothing in
+            VSD ties the two: where they show different backs, Stage II would learn to blur (measured: docs/measurements.md).
 
     Raises:
         ConfigError: the folder holds pairs of other settings. OutputError: it cannot be written.
     """
-    settings = {"format": FORMAT, "fov": INPUT_FOV, **asdict(options)}
+    settings = {"format": FORMAT, "fov": INPUT_FOV, **asdict(options), "refined": generator is not None}
     about = folder / "pairs.json"
     if about.exists() and json.loads(about.read_text())["settings"] != settings:
         raise ConfigError(f"{folder} holds pairs of other settings", "Choose another folder, or repeat the settings.")
@@ -97,7 +103,8 @@ def make_pairs(
     for start in tqdm(starts, unit="chunk", disable=not starts):
         items = []
         end = min(start + options.chunk, count)
-        for number, (key, picture, x0) in zip(range(start, end), _sampled(teacher, codec, pictures, start, end, options)):
+        sampled = _sampled(teacher, codec, pictures, range(start, end), options, generator)
+        for number, (key, picture, x0) in zip(range(start, end), sampled):
             poses = random_poses(options.renders, np.random.default_rng([options.seed, number]))
             views = codec.decode(x0[None])[0]
             try:
@@ -174,19 +181,26 @@ def _read(path: Path, names: Sequence[str] | None = None) -> dict[str, NDArray[A
 
 
 def _sampled(
-    teacher: MultiViewNetwork, codec: ViewCodec, pictures: Callable[[int], tuple[str, Tensor]], start: int, end: int, o: PairOptions
-) -> list[tuple[str, Tensor, Tensor]]:
-    """(key, picture, x0) of pairs start .. end - 1, sampled as one batch."""
-    keys, shown = zip(*(pictures(number) for number in range(start, end)))
+    teacher: MultiViewNetwork, codec: ViewCodec, pictures: Callable[[int], tuple[str, Tensor]], numbers: range, o: PairOptions,
+    generator: OneStepGenerator | None,
+) -> list[tuple[str, Tensor, Tensor]]:  # fmt: skip
+    """(key, picture, x0) of the pairs ``numbers``, sampled as one batch."""
+    keys, shown = zip(*(pictures(number) for number in numbers))
     condition = codec.condition(torch.stack(shown))
-    noise = SeededNoise([o.seed * 1_000_003 + number for number in range(start, end)])
+    noise = SeededNoise([o.seed * 1_000_003 + number for number in numbers])
     untold = codec.unconditional(condition) if o.guidance_scale != 1.0 else None
+    begin = x_t = None
+    if generator is not None:
+        begin = Sampler("ddim").first(teacher.schedule, o.steps, o.refine_from)
+        z, fresh = (noise((len(numbers), *teacher.sample_shape)).to(shown[0].device) for _ in range(2))
+        made = generator(z, generator.encode(condition), generator.encode(untold) if untold is not None else None)
+        x_t = teacher.schedule.add_noise(made, fresh, torch.full((len(numbers),), begin, device=made.device))
     weights = next(cast(nn.Module, teacher).parameters())
     halves = weights.is_cuda and weights.dtype == torch.float32
     with autocast_bf16(weights.device) if halves else contextlib.nullcontext():
         x0 = sample(
             teacher, condition, noise, steps=o.steps, sampler=Sampler("ddim"), unconditional=untold,
-            guidance_scale=o.guidance_scale, clip=o.clip,
+            guidance_scale=o.guidance_scale, clip=o.clip, start=x_t, begin=begin,
         )  # fmt: skip
     return list(zip(keys, shown, x0))
 

@@ -23,6 +23,8 @@ from geco.features.weights import load_autoencoder, load_distance, save_autoenco
 from geco.losses import perceptual_loss
 from geco.model_folder import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.multiview.generate import GenerationSettings
+from geco.multiview.interface import MultiViewNetwork
+from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
@@ -157,9 +159,10 @@ def stage1(
 
 
 def pairs(
-    options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path, device: str | None = None
-) -> dict[str, int]:
-    """The teacher's pseudo ground truth with ``init``'s two halves."""
+    options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path, device: str | None = None,
+    generator: Path | None = None,
+) -> dict[str, int]:  # fmt: skip
+    """The teacher's pseudo ground truth with ``init``'s two halves; of ``generator``'s own samples (Stage I's run) where given."""
     _check_teacher(init)
     place = choose(device).device
     network, model = load_small(init / MULTIVIEW).to(place), SmallReconstructor.load(init / RECONSTRUCTOR).to(place)
@@ -176,7 +179,8 @@ def pairs(
         drawn = render_mesh(vertices, faces, poses, INPUT_FOV, size, color)
         return drawn.rgb, drawn.mask
 
-    return make_pairs(network, PixelCodec(network.config.size), picture, count, render, output, options)
+    own = one_step(load_small(generator / MULTIVIEW).to(place), generator) if generator else None
+    return make_pairs(network, PixelCodec(network.config.size), picture, count, render, output, options, own)
 
 
 def stage2(
@@ -206,6 +210,15 @@ def stage2(
         network, PixelCodec(network.config.size), model.train(), small_mesh(model, resolution), found, distance, options,
         machine, save, check, generation, seed,
     )  # fmt: skip
+
+
+def one_step(network: MultiViewNetwork, folder: Path) -> OneStepGenerator:
+    """Stage I's generator as its card says it is used; raises ConfigError where ``folder`` is not distilled."""
+    facts = read_card(folder)["facts"]
+    if not facts.get("distilled"):
+        raise ConfigError(f"{folder} is not a one-step generator", "Give the run folder of Stage I.")
+    how = GenerationSettings(**facts.get("generation", {}))
+    return OneStepGenerator(network, how.timestep, how.guidance_scale)
 
 
 def _check_teacher(init: Path) -> None:

@@ -27,6 +27,8 @@ class TeacherPairs:
         self._pairs, self._shape = Pairs(folder), tuple(shape)
         if not len(self._pairs):
             raise ConfigError(f"all pairs in {folder} were without a surface and left out", "Make more, of other pictures.")
+        if self._pairs.settings.get("refined"):
+            raise ConfigError(f"the pairs in {folder} are a generator's samples, refined", "Make pairs without --generator.")
         found = self._pairs.shape
         if found != self._shape:
             raise ConfigError(
