@@ -32,7 +32,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def arguments(objects: Path, report: Path, methods: str = "undistilled,copy-input", *more: str) -> list[str | Path]:
+def arguments(objects: Path, report: Path, methods: str = "geco,copy-input", *more: str) -> list[str | Path]:
     return ["evaluate", "--objects", objects / "objects", "--methods", methods, "-o", report, *QUICK, *more]
 
 
@@ -40,9 +40,9 @@ def arguments(objects: Path, report: Path, methods: str = "undistilled,copy-inpu
 def report(objects: Path) -> Path:
     """A whole, uninterrupted report."""
     folder = objects / "report"
-    done = geco(*arguments(objects, folder, "undistilled,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}"))
+    done = geco(*arguments(objects, folder, "geco,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}"))
     assert done.returncode == 0, done.stderr
-    assert "| undistilled | 4 |" in done.stdout and "9 rows measured" in done.stderr
+    assert "| geco | 4 |" in done.stdout and "9 rows measured" in done.stderr
     return folder
 
 
@@ -56,8 +56,8 @@ def repeatable(value: Any) -> Any:
 def test_the_report_holds_what_scripts_rely_on(report: Path) -> None:
     results = json.loads((report / "results.json").read_text())
     assert results["objects"] == ["alpha", "beta"] and results["skipped"]["broken"]["reason"] == "broken"
-    assert set(results["methods"]) == {"undistilled", "copy-input", "other"} and results["versions"]["geco"]
-    one, copy, other = (results["methods"][name] for name in ("undistilled", "copy-input", "other"))
+    assert set(results["methods"]) == {"geco", "copy-input", "other"} and results["versions"]["geco"]
+    one, copy, other = (results["methods"][name] for name in ("geco", "copy-input", "other"))
     for part, metric in (("A", "psnr"), ("B", "ssim"), ("mesh", "chamfer"), ("mesh", "volume_iou"), ("views", "iou")):
         entry = one[part][metric]
         assert set(entry) == {"mean", "std", "n", "seed_std"} and entry["n"] == 4, (part, metric)
@@ -71,26 +71,26 @@ def test_the_report_holds_what_scripts_rely_on(report: Path) -> None:
     assert len(rows) == 1 + 4 + 2 + 2
     page = (report / "index.html").read_text()
     assert page.count("<section") == 2 and "broken" in page
-    assert (report / "pictures" / "alpha" / "undistilled-seed1-views.png").is_file() and not (report / "meshes").exists()
+    assert (report / "pictures" / "alpha" / "geco-seed1-views.png").is_file() and not (report / "meshes").exists()
 
 
 def test_the_second_call_does_nothing(objects: Path, report: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in report.rglob("*")}
-    again = geco(*arguments(objects, report, "undistilled,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}"))
+    again = geco(*arguments(objects, report, "geco,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}"))
     assert again.returncode == 0 and "nothing to do: all 9 rows are there" in again.stderr
     assert {path: path.stat().st_mtime_ns for path in report.rglob("*")} == before
 
 
 def test_another_setting_is_refused_and_leaves_the_report_alone(objects: Path, report: Path) -> None:
     before = (report / "rows.jsonl").read_bytes()
-    other = geco(*arguments(objects, report, "undistilled", "--protocol", "A"))
+    other = geco(*arguments(objects, report, "geco", "--protocol", "A"))
     assert other.returncode == 2 and "protocol was both, is A" in other.stderr and other.stderr.count("\n") == 1
     assert (report / "rows.jsonl").read_bytes() == before
 
 
 def test_killed_and_started_again_gives_the_same_report(objects: Path, report: Path) -> None:
     folder = objects / "killed"
-    command = arguments(objects, folder, "undistilled,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}")
+    command = arguments(objects, folder, "geco,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}")
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     process = subprocess.Popen(
         [sys.executable, "-m", "geco.cli.main", *map(str, command)],
@@ -106,7 +106,7 @@ def test_killed_and_started_again_gives_the_same_report(objects: Path, report: P
     written = (folder / "rows.jsonl").read_bytes()
     assert 0 < written.count(b"\n") < 9
     with (folder / "rows.jsonl").open("ab") as file:
-        file.write(b'{"method": "undistilled", "obj')  # as a kill in the middle of a line would leave it
+        file.write(b'{"method": "geco", "obj')  # as a kill in the middle of a line would leave it
     again = geco(*command)
     assert again.returncode == 0, again.stderr
     assert (folder / "rows.jsonl").read_bytes().startswith(written)

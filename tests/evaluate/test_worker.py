@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ from geco.evaluate.methods import Method, parse_methods
 from geco.evaluate.worker import Job, Worker, WorkerDied, peak_memory
 from geco.mesh.types import Mesh
 from tests.pictures import ball_picture
+
+TEACHER = Path(__file__).parents[2] / "models" / "small" / "teacher"
 
 
 def picture() -> np.ndarray:
@@ -20,11 +24,11 @@ def picture() -> np.ndarray:
 
 
 def test_answers_and_dies() -> None:
-    with Worker(parse_methods(["teacher-3"])[0], ("bare", "finish")) as worker:
-        assert worker.facts["sampling"] == {"steps": 3, "guidance_scale": 1.5, "eta": 0.0}
-        assert worker.facts["view_size"] == 64 and worker.facts["load_seconds"] > 0
+    with Worker(parse_methods(["geco"])[0], ("bare", "finish")) as worker:
+        assert worker.facts["sampling"] == {"steps": 1, "guidance_scale": 1.0, "eta": 0.0}
+        assert worker.facts["view_size"] == 96 and worker.facts["load_seconds"] > 0
         first, again, other = (worker.ask(Job(picture(), seed)) for seed in (5, 5, 6))
-        assert first.views is not None and first.views.shape == (6, 64, 64, 3)
+        assert first.views is not None and first.views.shape == (6, 96, 96, 3)
         np.testing.assert_array_equal(first.views, again.views)
         assert np.abs(first.views - other.views).max() > 0.01  # type: ignore[operator]
         bare, finish = first.meshes["bare"], first.meshes["finish"]
@@ -36,11 +40,17 @@ def test_answers_and_dies() -> None:
         with pytest.raises(GecoError, match="transparent"):
             worker.ask(Job(np.zeros((32, 32, 4), np.uint8), 0))
         # given views take the place of generated ones
-        given = worker.ask(Job(picture(), 0, np.ones((6, 64, 64, 3), np.float32)))
+        given = worker.ask(Job(picture(), 0, np.ones((6, 96, 96, 3), np.float32)))
         assert "views" not in given.stages["bare"]
         worker._process.kill()
         with pytest.raises(WorkerDied, match="signal 9"):
             worker.ask(Job(picture(), 5))
+
+
+def test_a_teacher_samples_as_its_name_says() -> None:
+    with Worker(parse_methods([f"teacher-3={TEACHER}"])[0], ("bare",)) as worker:
+        assert worker.facts["sampling"] == {"steps": 3, "guidance_scale": 1.5, "eta": 0.0}
+        assert worker.ask(Job(picture(), 5)).views.shape == (6, 96, 96, 3)  # type: ignore[union-attr]
 
 
 def test_a_model_that_cannot_be_loaded_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]

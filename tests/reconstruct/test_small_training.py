@@ -15,14 +15,18 @@ from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
 from geco.data.render import lens
 from geco.data.shards import PictureSet, Shards, ShardWriter, encode_object
 from geco.errors import ConfigError
+from geco.multiview.small.network import SmallMultiView
+from geco.recipes.tiny import tiny
 from geco.reconstruct.small.model import SmallReconstructor
+from geco.training.augment import composite
 from geco.training.generated_views import choose_keys
 from geco.training.labelled_points import LabelledPoints
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.muon import Muon, orthogonalize, split_parameters
 from geco.training.reconstructor import ADAM_NAMES, ReconstructorOptions, ReconstructorTask, overlap, validate
-from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, rotation, worsen
+from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, predict_noised, rotation, worsen
+from geco.training.six_views import sample_tensors
 from geco.training.surface_points import prepare, sample_object, shard_poses
 from tests.data.dots import write_dots
 from tests.reconstruct.test_small import CONFIG
@@ -116,9 +120,9 @@ def test_labelling_needs_depth(tmp_path: Path) -> None:
 @pytest.mark.parametrize("azimuth", [0, 3, 7])
 @pytest.mark.parametrize("mirror", [False, True])
 def test_points_turn_with_the_input_camera(shards: Path, azimuth: int, mirror: bool) -> None:
-    views, _, points, distance, surface, _ = ReconstructorData(shards).sample(
-        (0, azimuth, 0), mirror, np.arange(4000, 8000), np.arange(500)
-    )
+    data, sample = ReconstructorData(shards), (0, azimuth, 0, mirror)
+    points, distance, surface, _ = data.label(sample, np.arange(4000, 8000), np.arange(500))
+    views = composite(sample_tensors(data.shards, [sample])[1])[0].numpy()
     centre = rotation(-30.0 * azimuth) @ (CENTRE * [1, -1 if mirror else 1, 1])
     assert np.abs(np.linalg.norm(surface - centre, axis=1) - RADIUS).max() < 0.08  # 16 px
     inside = np.linalg.norm(points - centre, axis=1) < RADIUS - 0.1
@@ -126,7 +130,7 @@ def test_points_turn_with_the_input_camera(shards: Path, azimuth: int, mirror: b
     color, _ = ball_views(16)
     if not mirror:
         np.testing.assert_allclose(
-            views[2][..., 0], np.where(color[..., 3] > 0, color[..., 0] / 255, 1.0)[target_indices(azimuth)[2]], atol=1e-6
+            views[2, 0], np.where(color[..., 3] > 0, color[..., 0] / 255, 1.0)[target_indices(azimuth)[2]], atol=1e-6
         )
 
 
@@ -162,6 +166,38 @@ def test_worsening_keeps_supervision_and_follows_its_generator(shards: Path) -> 
     kept = worsen(batch, torch.Generator().manual_seed(3), share=0.0)
     torch.testing.assert_close(kept.views.mean(dim=2), batch.views.mean(dim=2))  # at most the channels change places
     torch.testing.assert_close(kept.colors.sum(-1), batch.colors.sum(-1))
+
+
+def test_worsening_with_a_share_a_sample(shards: Path) -> None:
+    batch = batch_of(shards)
+    made = worsen(batch, torch.Generator().manual_seed(3), torch.tensor([0.0, 1.0]))
+    torch.testing.assert_close(made.views[0].mean(dim=1), batch.views[0].mean(dim=1))  # its channels may change places
+    assert not torch.allclose(made.views[1].mean(dim=1), batch.views[1].mean(dim=1), atol=1e-3)
+
+
+def test_part_of_a_batch_is_what_the_teacher_predicts(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    teacher = SmallMultiView(tiny().multiview)
+    torch.nn.init.normal_(teacher.head.weight, std=0.1)
+    options = ReconstructorOptions(batch=4, points=50, surface=20, worsen=1.0, predicted_share=0.5)
+    task = ReconstructorTask(
+        SmallReconstructor(CONFIG), ReconstructorData(shards), options, Machine(device="cpu", threads=1), teacher=teacher
+    )
+    seen: list[ReconstructorBatch] = []
+
+    def note(model: SmallReconstructor, batch: ReconstructorBatch, autocast: object) -> tuple[torch.Tensor, dict[str, float]]:
+        seen.append(batch)
+        return torch.zeros(()), {}
+
+    monkeypatch.setattr("geco.training.reconstructor.losses", note)
+    task.loss(0, torch.Generator().manual_seed(0))
+    plain = worsen(
+        task.data.batch(0, 0, 4, 50, 20), generator := torch.Generator().manual_seed(0), torch.tensor([0.0, 0.0, 1.0, 1.0])
+    )
+    wanted = predict_noised(teacher, plain.picture[:2], plain.views[:2], generator)
+    torch.testing.assert_close(seen[0].views[:2], wanted)
+    torch.testing.assert_close(seen[0].views[2:], plain.views[2:])
+    assert not torch.allclose(wanted, plain.views[:2], atol=0.05)
 
 
 def test_a_few_steps_learn_the_ball(shards: Path, tmp_path: Path) -> None:

@@ -32,6 +32,21 @@ def test_step_length_does_not_depend_on_the_gradient() -> None:
     assert steps[0].norm() == pytest.approx(0.1 * 6**0.5, rel=0.25)
 
 
+def test_matrices_of_one_shape_move_as_they_would_alone() -> None:
+    generator = torch.Generator().manual_seed(2)
+    gradients = [torch.randn(6, 8, generator=generator) for _ in range(3)]
+    together, alone = ([nn.Parameter(torch.zeros(6, 8)) for _ in gradients] for _ in range(2))
+    optimizers = [Muon(together, lr=0.1), *(Muon([parameter], lr=0.1) for parameter in alone)]
+    for parameters in (together, alone):
+        for parameter, gradient in zip(parameters, gradients):
+            parameter.grad = gradient.clone()
+    for optimizer in optimizers:
+        optimizer.step()
+    for mine, single in zip(together, alone):
+        torch.testing.assert_close(mine, single, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(together[0], together[1])
+
+
 def test_every_parameter_has_one_optimizer() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.Linear(4, 4))
     network[2].weight.requires_grad_(False)

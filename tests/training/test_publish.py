@@ -20,7 +20,7 @@ from geco.recipes.tiny import tiny
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.publish import publish
 
-TEACHER = Path(__file__).parents[2] / "models" / "small" / "teacher"
+GECO, TEACHER = (Path(__file__).parents[2] / "models" / "small" / name for name in ("geco", "teacher"))
 
 
 def graph(name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -64,18 +64,19 @@ def test_it_refuses_what_is_no_run_and_what_is_not_empty(tmp_path: Path) -> None
 
 
 @torch.no_grad()
-def test_the_repositorys_teacher_is_the_embedded_model() -> None:
+def test_the_repositorys_geco_is_the_embedded_model() -> None:
     generator = torch.Generator().manual_seed(0)
-    picture, views = torch.rand(1, 3, 64, 64, generator=generator), torch.rand(1, 6, 3, 64, 64, generator=generator)
-    x, t = torch.randn(1, 6, 3, 64, 64, generator=generator), torch.tensor([700])
-    network = load_small(TEACHER / MULTIVIEW)
-    mine = network.predict(x, t, network.encode_condition(Condition(picture * 2 - 1)), "x0").numpy()
+    picture, views = torch.rand(1, 3, 96, 96, generator=generator), torch.rand(1, 6, 3, 96, 96, generator=generator)
+    z, t = torch.randn(1, 6, 3, 96, 96, generator=generator), torch.tensor([999])
+    network = load_small(GECO / MULTIVIEW)
+    mine = network.predict(z, t, network.encode_condition(Condition(picture * 2 - 1)), "x0").numpy()
     state = graph("condition", picture=(picture * 2 - 1).numpy())
-    x0 = graph("generate", x_t=x.numpy(), t=t.float().numpy(), **state)["x0"]
+    x0 = graph("generate", x_t=z.numpy(), t=t.float().numpy(), **state)["x0"]
     # the graph holds some constants in float32 that the folder rounds to float16
-    assert np.abs(mine - x0).max() < 1e-2 and np.abs(x0).max() > 0.5
-    encoded = ReconstructPass(SmallReconstructor.load(TEACHER / RECONSTRUCTOR))
+    assert np.abs(mine - x0).max() < 2e-2 and np.abs(x0).max() > 0.5
+    encoded = ReconstructPass(SmallReconstructor.load(GECO / RECONSTRUCTOR))
     table, volume, _ = encoded(views[0].permute(0, 2, 3, 1), picture[0].permute(1, 2, 0))
     seen = graph("reconstruct", views=views[0].permute(0, 2, 3, 1).numpy(), picture=picture[0].permute(1, 2, 0).numpy())
     for tensor, name in ((table, "table"), (volume, "volume")):
         assert np.abs(tensor.numpy() - seen[name]).max() < 1e-2 * np.abs(seen[name]).max()
+    assert read_card(GECO)["facts"]["distilled"] and not read_card(TEACHER)["facts"].get("distilled")

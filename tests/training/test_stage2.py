@@ -12,9 +12,12 @@ from torch import Tensor
 
 from geco.cameras import INPUT_FOV
 from geco.errors import ConfigError
+from geco.multiview.interface import Condition
 from geco.multiview.noise import SeededNoise
-from geco.multiview.sampling import Sampler, sample
+from geco.multiview.one_step import OneStepGenerator
+from geco.multiview.sampling import Sampler, Step, sample
 from geco.multiview.small.codec import PixelCodec
+from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.differentiable import soft_mesh
@@ -24,6 +27,7 @@ from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions, Pairs, make_pairs
 from geco.training.stage2 import Stage2Options, Stage2Task
+from geco.training.teacher_pairs import TeacherPairs
 from tests.training.test_stage1 import tiny_teacher
 
 CONFIG = SmallReconstructorConfig(
@@ -62,7 +66,7 @@ def pictures(number: int) -> tuple[str, Tensor]:
     return f"object-{number % 3}", torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(number % 3))
 
 
-def write(folder: Path, count: int = 4, options: PairOptions = PAIRS) -> dict[str, int]:
+def write(folder: Path, count: int = 4, options: PairOptions = PAIRS, generator: OneStepGenerator | None = None) -> dict[str, int]:
     model = ball()
     mesh = mesh_of(model)
 
@@ -71,7 +75,7 @@ def write(folder: Path, count: int = 4, options: PairOptions = PAIRS) -> dict[st
         drawn = render_mesh(vertices, faces, poses, INPUT_FOV, 16, color)
         return drawn.rgb, drawn.mask
 
-    return make_pairs(tiny_teacher().eval(), CODEC, pictures, count, render, folder, options)
+    return make_pairs(tiny_teacher().eval(), CODEC, pictures, count, render, folder, options, generator)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -101,6 +105,38 @@ def test_pairs_are_restartable_and_belong_to_their_noise(tmp_path: Path) -> None
     assert torch.equal(pairs.noise(2, teacher.sample_shape), SeededNoise([2])((1, *teacher.sample_shape)))
     picture, z, x0 = pairs.pairs(0, 3, teacher.sample_shape)
     assert picture.shape == (3, 3, 16, 16) and z.shape == x0.shape == (3, 6, 3, 16, 16)
+
+
+def test_pairs_of_the_generators_own_samples(tmp_path: Path) -> None:
+    generator = OneStepGenerator(tiny_teacher().eval())
+    torch.nn.init.normal_(generator.network.head.bias, std=0.3)  # type: ignore[union-attr]
+    options = PairOptions(steps=10, guidance_scale=2.0, clip=1.0, renders=5, chunk=2, refine_from=450)
+    write(tmp_path, 2, options, generator)
+    pairs = Pairs(tmp_path)
+    condition, noise = CODEC.condition(pictures(1)[1][None]), SeededNoise([1])
+    teacher = tiny_teacher().eval()
+    shape = (1, *teacher.sample_shape)
+    with torch.no_grad():
+        made = generator(noise(shape), generator.encode(condition))
+        x = teacher.schedule.add_noise(made, noise(shape), torch.tensor([399]))
+        for step in Sampler("ddim").plan(teacher.schedule, 10)[6:]:
+            x = sample_step(teacher, condition, x, step)
+    assert np.abs(pairs[1]["x0"].astype(np.float32) - x[0].numpy()).max() < 2e-3
+    assert pairs.settings["refined"]
+    with pytest.raises(ConfigError, match="refined"):
+        TeacherPairs(tmp_path, teacher.sample_shape)
+    with pytest.raises(ConfigError, match="other settings"):  # the teacher's own samples do not mix with them
+        write(tmp_path, 4, options)
+
+
+def sample_step(teacher: SmallMultiView, condition: Condition, x: Tensor, step: Step) -> Tensor:
+    """One guided DDIM step, written out."""
+    t = torch.tensor([step.t])
+    told, untold = (
+        teacher.predict(x, t, teacher.encode_condition(each), "x0") for each in (condition, CODEC.unconditional(condition))
+    )
+    x0 = (untold + 2.0 * (told - untold)).clamp(-1, 1)
+    return step.move(x0, teacher.schedule.convert(x0, x, t, "x0", "eps"), None)
 
 
 def test_pairs_of_other_settings_are_not_mixed(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine, channels_last
 from geco.training.muon import make_optimizers
-from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, predict_noised, worsen
+from geco.training.reconstructor_data import LEVELS, ReconstructorBatch, ReconstructorData, predict_noised, worsen
 from geco.training.task import Loss, Part
 
 # The heads' last layers and the point network are thin: Adam's step by element suits them.
@@ -50,7 +50,8 @@ class ReconstructorOptions:
         points: labelled points a sample. surface: coloured surface points a sample.
         worsen: share of samples whose views are made worse (geco.training.reconstructor_data.worsen).
         generated_share: share of samples whose views a generator made.
-        predicted_share: share of samples whose views a teacher predicts from the true ones, noised to a random level, as it goes.
+        predicted_share: share of samples whose views --init's network predicts from the true ones, noised to a random timestep.
+        predicted_levels: from which timestep to before which; 999,1000 with Stage I's generator makes its own samples.
         average: decay of the weights' moving average. clip: largest gradient norm (Muon's matrices do not mind).
     """
 
@@ -60,6 +61,7 @@ class ReconstructorOptions:
     worsen: float = 0.65
     generated_share: float = 0.0
     predicted_share: float = 0.0
+    predicted_levels: tuple[int, int] = LEVELS
     average: float = 0.998
     clip: float = 5.0
 
@@ -169,7 +171,7 @@ class ReconstructorTask:
         batch = worsen(self.loader.at(index).to(generator.device), generator, share).to(machine.device)
         if self.teacher is not None and count:
             with machine.autocast():
-                made = predict_noised(self.teacher, batch.picture[:count], batch.views[:count], generator)
+                made = predict_noised(self.teacher, batch.picture[:count], batch.views[:count], generator, o.predicted_levels)
             batch = replace(batch, views=torch.cat([made.float(), batch.views[count:]]))
         return losses(self.network, batch, machine.autocast())
 

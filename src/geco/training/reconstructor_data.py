@@ -21,7 +21,7 @@ from geco.training.six_views import Sample, sample_tensors
 from geco.training.state import standard_normal
 
 Floats = NDArray[np.float32]
-LEVELS = (400, 1000)  # timesteps of predictions from noised true views
+LEVELS = (400, 1000)  # timesteps of predictions from noised true views, the second not included
 OFF_SURFACE = 0.012  # standard deviation of half of the coloured points' distance from the surface, each axis: a third of a pixel
 
 
@@ -90,7 +90,7 @@ class ReconstructorData:
             if self.generated is not None and rng.random() < generated_share:
                 chosen = int(rng.integers(len(self.generated[0])))
                 key = tuple(int(value) for value in self.generated[0][chosen])  # type: ignore[assignment]
-                mirror, made[place] = False, torch.from_numpy(self.generated[1][chosen]).permute(0, 3, 1, 2).float() / 255
+                mirror, made[place] = False, torch.from_numpy(np.array(self.generated[1][chosen])).permute(0, 3, 1, 2).float() / 255
             labels = self.labels[key[0]]
             picks = rng.integers(len(labels.points), size=points), rng.integers(len(labels.surface), size=surface)
             samples.append((*key, mirror))
@@ -171,9 +171,11 @@ def worsen(batch: ReconstructorBatch, generator: torch.Generator, share: float |
 
 
 @torch.no_grad()
-def predict_noised(network: SmallMultiView, picture: Tensor, views: Tensor, generator: torch.Generator) -> Tensor:
-    """x0 in one pass from true views (B, 6, 3, S, S) in [0, 1] noised to a random level a sample; in [0, 1]."""
-    t = torch.randint(*LEVELS, (len(views),), generator=generator, device=generator.device).to(views.device)
+def predict_noised(
+    network: SmallMultiView, picture: Tensor, views: Tensor, generator: torch.Generator, levels: tuple[int, int] = LEVELS
+) -> Tensor:
+    """x0 in one pass from true views (B, 6, 3, S, S) in [0, 1] noised to a random one of ``levels`` each; in [0, 1]."""
+    t = torch.randint(*levels, (len(views),), generator=generator, device=generator.device).to(views.device)
     x_t = network.schedule.add_noise(views * 2 - 1, standard_normal(views.shape, generator).to(views.device), t)
     state = network.encode_condition(Condition(picture * 2 - 1))
     return (network.predict(x_t, t, state, "x0").clamp(-1, 1) + 1) / 2
