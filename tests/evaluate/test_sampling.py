@@ -16,8 +16,8 @@ def test_the_embedded_model_takes_other_settings() -> None:
     backend = GecoPipeline.from_pretrained("small").backend
     own = backend.sampling
     assert own == Sampling(1, 1.0, 0.0) and backend.distilled
-    picture = np.ones((64, 64, 3), np.float32)
-    picture[16:48, 16:48] = [0.8, 0.2, 0.1]
+    picture = np.ones((96, 96, 3), np.float32)
+    picture[24:72, 24:72] = [0.8, 0.2, 0.1]
     default = backend.generate(picture, [3])
     np.testing.assert_array_equal(backend.generate(picture, [3], own), default)
     for other in (Sampling(1, 1.5), Sampling(2, 1.0), Sampling(2, 1.0, 1.0), Sampling(3, 1.5, 1.0)):

@@ -12,6 +12,7 @@ from geco.device import has_bf16
 
 # Coefficients of the quintic Newton-Schulz iteration, from the Muon note: fastest growth of small singular values.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
+MATRIX_RATE, RATE = 0.02, 1e-3  # of Muon and of AdamW, as in the prototype
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
@@ -75,7 +76,7 @@ def split_parameters(model: nn.Module, adam_names: tuple[str, ...] = ()) -> tupl
 
 
 def make_optimizers(
-    network: nn.Module, adam_names: tuple[str, ...] = (), matrix_rate: float = 0.02, rate: float = 1e-3
+    network: nn.Module, adam_names: tuple[str, ...] = (), matrix_rate: float = MATRIX_RATE, rate: float = RATE
 ) -> list[torch.optim.Optimizer]:
     """Muon for matrices and kernels, AdamW for the rest and for modules whose name starts with one of ``adam_names``."""
     matrices, rest = split_parameters(network, adam_names)

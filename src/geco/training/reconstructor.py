@@ -27,7 +27,7 @@ from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine, channels_last
-from geco.training.muon import make_optimizers
+from geco.training.muon import MATRIX_RATE, RATE, make_optimizers
 from geco.training.reconstructor_data import LEVELS, ReconstructorBatch, ReconstructorData, predict_noised, worsen
 from geco.training.task import Loss, Part
 
@@ -52,6 +52,7 @@ class ReconstructorOptions:
         generated_share: share of samples whose views a generator made.
         predicted_share: share of samples whose views --init's network predicts from the true ones, noised to a random timestep.
         predicted_levels: from which timestep to before which; 999,1000 with Stage I's generator makes its own samples.
+        rate_scale: of both optimisers' rates (geco.training.muon); 0.2 to go on from trained weights.
         average: decay of the weights' moving average. clip: largest gradient norm (Muon's matrices do not mind).
     """
 
@@ -64,6 +65,7 @@ class ReconstructorOptions:
     predicted_levels: tuple[int, int] = LEVELS
     average: float = 0.998
     clip: float = 5.0
+    rate_scale: float = 1.0
 
 
 def losses(model: SmallReconstructor, batch: ReconstructorBatch, autocast: AbstractContextManager[Any]) -> Loss:
@@ -160,7 +162,8 @@ class ReconstructorTask:
         channels_last(network)
 
     def parts(self) -> list[Part]:
-        optimizers = make_optimizers(self.network, ADAM_NAMES)
+        scale = self.options.rate_scale
+        optimizers = make_optimizers(self.network, ADAM_NAMES, MATRIX_RATE * scale, RATE * scale)
         return [Part("reconstructor", self.network, optimizers, self.loss, average=self.options.average, clip=self.options.clip)]
 
     def loss(self, index: int, generator: torch.Generator) -> Loss:
