@@ -10,7 +10,7 @@ import pytest
 
 from geco.cli.main import main
 from geco.multiview.small.weights import load_small
-from geco.training import sampling_table, teacher
+from geco.training import sampling_table
 from tests.data.glb import GlbWriter, box
 
 pytest.importorskip("numba")
@@ -27,10 +27,23 @@ def test_objects_to_model_to_table(tmp_path: Path, capsys: pytest.CaptureFixture
     sets = "grid-targets,grid-extra,grid-inputs"
     render = ["data", "render", str(objects), "-o", str(run / "views"), "--views", sets, "--size", "16", "--hold-out", "1"]
     assert main([*render, "--workers", "1"]) == 0
-    options = ["--data", str(run / "views"), "-o", str(run / "multiview"), "--batch", "2"]
-    teacher.main([*options, "--steps", "1"])
-    teacher.main([*options, "--steps", "3"])  # continues
-    steps = [json.loads(line)["step"] for line in (run / "multiview" / "log.jsonl").read_text().splitlines()]
+    options = [
+        "train",
+        "teacher",
+        "--recipe",
+        "tiny",
+        "--data",
+        str(run / "views"),
+        "-o",
+        str(run),
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]
+    assert main([*options, "--steps", "1"]) == 0
+    assert main([*options, "--steps", "3", "--resume"]) == 0
+    steps = [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()]
     assert steps[0] == 1 and steps[-1] == 3
     assert load_small(run / "multiview").config.size == 16
     capsys.readouterr()

@@ -17,7 +17,8 @@ from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small, save_small
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
-from geco.training.stage1 import Stage1Options, Stage1Task
+from geco.training.stage1 import Stage1Task
+from geco.training.stage1_options import Stage1Options
 
 TINY = SmallConfig(size=16, channels=16, width=24, stages=1, heads=3, embedding=32)
 OPTIONS = Stage1Options(batch=2, rate=1e-3, student_rate=1e-3, guidance_scale=2.0, weighting="dmd", student_limit=5.0, average=0.9)

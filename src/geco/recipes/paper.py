@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from geco.recipes.recipe import Length, Recipe
 from geco.training.pairs import PairOptions
-from geco.training.stage1 import Stage1Options
+from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
 
 

@@ -13,7 +13,7 @@ from geco.training.autoencoder import AutoencoderOptions
 from geco.training.machine import Precision
 from geco.training.pairs import PairOptions
 from geco.training.reconstructor import ReconstructorOptions
-from geco.training.stage1 import Stage1Options
+from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
 from geco.training.teacher import TeacherOptions
 

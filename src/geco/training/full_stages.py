@@ -38,7 +38,8 @@ from geco.render.shade_torch import render_mesh
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions, Pairs, make_pairs
 from geco.training.small_stages import CHECKED_PAIRS, HELD_OUT, one_step
-from geco.training.stage1 import Stage1Options, Stage1Task
+from geco.training.stage1 import Stage1Task
+from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options, Stage2Task
 from geco.training.teacher_pairs import find_pairs
 from geco.weights import read_card as read_part_card

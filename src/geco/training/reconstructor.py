@@ -1,13 +1,11 @@
-"""Train the small reconstructor: ``python -m geco.training.reconstructor --data SHARDS -o RUN --budget-minutes N``.
+"""Training of the small reconstructor on labelled points; part of each batch has views made worse, predicted, or generated.
 
-The shards need their labelled points first (``python -m geco.training.surface_points --data SHARDS``). With
-``--generated FOLDER`` part of each batch has views that a generator made while supervision stays true: the second
-stage's idea, a reconstructor that has seen what the generator really draws. RUN is a model folder at any time.
+Supervision stays true throughout: the second stage's idea, a reconstructor that has seen what a generator really draws. The shards
+need their labelled points first (geco.training.surface_points). The run folder is a model folder at any time.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -23,9 +21,7 @@ from torch import Tensor
 
 from geco.data.dataset import Loader
 from geco.multiview.small.network import SmallMultiView
-from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.model import SmallReconstructor
-from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine, channels_last
 from geco.training.muon import MATRIX_RATE, RATE, make_optimizers
 from geco.training.reconstructor_data import LEVELS, ReconstructorBatch, ReconstructorData, predict_noised, worsen
@@ -211,44 +207,3 @@ def validation_batches(folder: Path, views: Path | None) -> dict[str, Reconstruc
         made = torch.from_numpy(np.load(views)).permute(0, 1, 4, 2, 3).float() / 255
         checks["generated"] = replace(true, views=made)
     return checks
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of shards with labelled points")
-    parser.add_argument("--validation", type=Path, help="another such folder, never trained on")
-    parser.add_argument("--validation-views", type=Path, help="generated views of the validation samples, (30, 6, S, S, 3) uint8")
-    parser.add_argument("--generated", type=Path, help="folder with keys.npy and views.npy of generated views")
-    parser.add_argument("--generated-share", type=float, default=0.5)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--init", type=Path, help="model folder to start from")
-    parser.add_argument("--budget-minutes", type=float, default=45)
-    parser.add_argument("--batch", type=int, default=ReconstructorOptions.batch)
-    parser.add_argument("--worsen", type=float, default=ReconstructorOptions.worsen)
-    parser.add_argument("--no-bf16", action="store_true")
-    parser.add_argument(
-        "--decay-part",
-        type=float,
-        default=0.4,
-        help="last part of the budget over which the rates fall; above 1: lower from the start",
-    )
-    parser.add_argument("--report-minutes", type=float, default=6.0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
-    args = parser.parse_args()
-    machine = Machine("no" if args.no_bf16 else "bf16", "cpu", args.threads)
-    torch.manual_seed(args.seed)
-    share = args.generated_share if args.generated else 0.0
-    options = ReconstructorOptions(args.batch, worsen=args.worsen, generated_share=share)
-    network = SmallReconstructor.load(args.init) if args.init else SmallReconstructor(SmallReconstructorConfig())
-    checks = validation_batches(args.validation, args.validation_views) if args.validation else None
-    task = ReconstructorTask(network, ReconstructorData(args.data, args.generated), options, machine, args.seed, checks)
-    loop = LoopOptions(
-        args.output, args.budget_minutes, seed=args.seed, decay_part=args.decay_part, report_minutes=args.report_minutes
-    )
-    train(task, loop, machine, resume=args.resume)
-
-
-if __name__ == "__main__":
-    main()

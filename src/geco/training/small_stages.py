@@ -40,7 +40,8 @@ from geco.training.pairs import PairOptions, Pairs, make_pairs
 from geco.training.reconstructor import ReconstructorOptions, ReconstructorTask, validation_batches
 from geco.training.reconstructor_data import ReconstructorData
 from geco.training.six_views import batch_conditions, open_views, to_tensors
-from geco.training.stage1 import Stage1Options, Stage1Task
+from geco.training.stage1 import Stage1Task
+from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options, Stage2Task
 from geco.training.surface_points import prepare
 from geco.training.teacher import TeacherOptions, TeacherTask, denoising_psnr

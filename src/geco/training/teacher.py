@@ -1,8 +1,7 @@
-"""Stage 0: the small multi-view diffusion model. ``python -m geco.training.teacher --data SHARDS -o RUN --budget-minutes 80``."""
+"""Stage 0: the small multi-view diffusion model, by plain denoising of the six views."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,11 @@ from torch.nn import functional
 from geco.data.dataset import GridViews
 from geco.device import autocast_bf16
 from geco.multiview.interface import Condition
-from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.generate import generate_views
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
 from geco.training.augment import composite, photograph, recolor
 from geco.training.grids import picture_rows
-from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine, channels_last
 from geco.training.muon import make_optimizers
 from geco.training.six_views import batch_tensors, to_tensors
@@ -157,34 +154,3 @@ def sample_rows(network: SmallMultiView, shards: GridViews, count: int, steps: S
     with autocast_bf16(device):
         rows += [generate_views(network, picture, number) for number in steps]
     return np.asarray(picture_rows(picture, rows))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Train the small multi-view generator.")
-    parser.add_argument("--data", type=Path, required=True, help="shards with the sets grid-targets, grid-extra and grid-inputs")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="run folder; an earlier run in it is continued")
-    parser.add_argument(
-        "--validation", type=Path, nargs="*", default=[], help="more folders of shards, for pictures and numbers only"
-    )
-    parser.add_argument("--budget-minutes", type=float)
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--batch", type=int, default=TeacherOptions.batch)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args(arguments)
-    if options.budget_minutes is None and options.steps is None:
-        parser.error("give --budget-minutes or --steps")
-    machine = Machine("bf16", "cpu", options.threads)
-    torch.manual_seed(options.seed)
-    data = GridViews(options.data)
-    network = SmallMultiView(SmallConfig(size=data.size))
-    validation = {path.name: GridViews(path) for path in options.validation}
-    if (options.data / "held_out").exists():
-        validation = {"held_out": GridViews(options.data / "held_out")} | validation
-    print(f"{len(data)} objects, {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters, {options.threads} threads")
-    task = TeacherTask(network, data, TeacherOptions(batch=options.batch), machine, options.seed, validation)
-    train(task, LoopOptions(options.output, options.budget_minutes, options.steps, options.seed), machine)
-
-
-if __name__ == "__main__":
-    main()

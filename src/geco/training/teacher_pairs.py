@@ -9,7 +9,7 @@ from torch import Tensor
 
 from geco.errors import ConfigError
 from geco.training.pairs import Pairs
-from geco.training.stage1 import Stage1Options
+from geco.training.stage1_options import Stage1Options
 
 
 class TeacherPairs:
