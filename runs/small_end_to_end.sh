@@ -31,8 +31,9 @@ else
 fi
 stage train reconstructor .16 --init "$run/teacher"
 stage distill stage1 "${STAGE1:-.16}" --init "$run/reconstructor"
-geco distill pairs "${recipe[@]}" ${DEVICE:+--device "$DEVICE"} --data "$run/views" --init "$run/reconstructor" -o "$run/pairs" \
-  --count "${PAIRS:-400}" --steps "${PAIR_STEPS:-25}"
+# of the generator's own samples: the teacher's sample of the same z shows another far side (docs/measurements.md)
+geco distill pairs "${recipe[@]}" ${DEVICE:+--device "$DEVICE"} --data "$run/views" --init "$run/reconstructor" --generator "$run/stage1" \
+  -o "$run/pairs" --count "${PAIRS:-400}" --steps "${PAIR_STEPS:-25}"
 stage distill stage2 .1 --init "$run/stage1" --pairs "$run/pairs" --perceptual "$run/autoencoder" --set perceptual=0.2  # these features weigh about ten pyramids
 python -m geco.onnx_runtime.export "$run/stage2" -o "$run/exported"
 geco run "$here/examples/bus.png" --model "$run/exported" -o "$run/bus.glb" --views
