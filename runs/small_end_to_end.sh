@@ -3,7 +3,7 @@
 #   runs/small_end_to_end.sh OBJECTS_DIR[,OBJECTS_DIR...] RUN_DIR [MINUTES]
 # MINUTES (480 unless given) are shared out over the stages, most of it for the teacher. Rendering comes before and takes about a
 # minute a thousand objects and core. DEVICE=cpu or cuda chooses where (default: what is there), THREADS how many cores. INIT=DIR
-# starts from a former model (models/small/teacher) instead of from nothing; RECIPE=NAME and SIZE=PIXELS take another recipe.
+# starts from a former model instead of from nothing; RECIPE=NAME and SIZE=PIXELS take another recipe.
 set -euo pipefail
 objects=${1:?folder(s) of objects, separated by commas}
 run=${2:?folder for views, runs and the model}

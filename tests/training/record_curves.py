@@ -28,6 +28,7 @@ from geco.training import small_stages as small
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.pairs import Pairs, make_pairs
+from geco.training.small_folders import finish
 from geco.training.stage2 import Stage2Task
 from geco.training.task import Task
 from tests.cli_command import geco
@@ -61,7 +62,7 @@ class Stages:
         if not self.views.exists():
             render_boxes(folder / "objects", self.views)
             save_small(random_network(self.recipe), self.start / MULTIVIEW)
-            small.finish(self.start, None, {})
+            finish(self.start, None, {})
 
     def teacher(self) -> Task:
         return small.teacher(self.recipe.multiview, self.recipe.teacher, self.views, None, self.machine, SEED, {})

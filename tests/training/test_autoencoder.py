@@ -28,6 +28,7 @@ from geco.training import small_stages as small
 from geco.training.autoencoder import AutoencoderOptions, AutoencoderTask, gradient_error, reconstruction_psnr, single_views, worsen
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
+from geco.training.small_folders import finish
 from tests.training.record_curves import Stages, random_network
 
 STEPS = 150
@@ -187,7 +188,7 @@ def test_stage2_compares_by_the_features(stages: Stages, run: Path, tmp_path: Pa
     init = tmp_path / "one"
     save_small(random_network(stages.recipe), init / MULTIVIEW)
     SmallReconstructor(stages.recipe.reconstructor).save(init / RECONSTRUCTOR)
-    small.finish(init, None, {"distilled": True})
+    finish(init, None, {"distilled": True})
     for perceptual, name in ((run, "autoencoder features"), (None, "pyramid")):
         two: list[Path | None] = [stages.folder / "pairs", init, perceptual]
         made = small.stage2(tiny().stage2, 16, two[0], two[1], stages.machine, {}, perceptual=two[2])  # type: ignore[arg-type]
@@ -233,7 +234,7 @@ def test_the_commands(stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixt
     )
     save_small(random_network(stages.recipe), tmp_path / "one" / MULTIVIEW)
     SmallReconstructor(stages.recipe.reconstructor).save(tmp_path / "one" / RECONSTRUCTOR)
-    small.finish(tmp_path / "one", None, {"distilled": True})
+    finish(tmp_path / "one", None, {"distilled": True})
     stages.stage2()
     two = [
         "distill",

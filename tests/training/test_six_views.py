@@ -10,9 +10,10 @@ from geco.data.dataset import GridViews
 from geco.data.dataset.grid import GRID_SETS, INPUTS, TARGETS
 from geco.data.dataset.packed import PackedPictures, packed_pictures
 from geco.data.shards import Shards
-from geco.errors import OutputError
+from geco.errors import ConfigError, OutputError
 from geco.training.reconstructor_data import ReconstructorData
 from geco.training.six_views import ResidentViews, batch_tensors, open_views
+from geco.training.small_folders import check_size
 from geco.training.surface_points import prepare
 from tests.data.dots import write_dots
 
@@ -75,3 +76,9 @@ def test_reconstructor_batches_are_the_same(folder: Path) -> None:
     read, held = (ReconstructorData(views).batch(0, 1, 4, 32, 16) for views in (folder, resident))
     for mine, theirs in zip(vars(read).values(), vars(held).values()):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+
+
+def test_a_model_for_other_views_is_told_the_size(folder: Path) -> None:
+    check_size(16, GridViews(folder), Path("run"))
+    with pytest.raises(ConfigError, match="run sees views of 96 px, the shards hold 16 px"):
+        check_size(96, GridViews(folder), Path("run"))

@@ -37,7 +37,8 @@ from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.render.shade_torch import render_mesh
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions, Pairs, make_pairs
-from geco.training.small_stages import CHECKED_PAIRS, HELD_OUT, one_step
+from geco.training.small_folders import one_step
+from geco.training.small_stages import CHECKED_PAIRS, HELD_OUT
 from geco.training.stage1 import Stage1Task
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options, Stage2Task

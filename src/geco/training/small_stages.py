@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,10 +20,8 @@ from geco.features.distance import NAME
 from geco.features.network import Autoencoder
 from geco.features.weights import load_autoencoder, load_distance, save_autoencoder
 from geco.losses import perceptual_loss
-from geco.model_folder import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.model_folder import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.multiview.generate import GenerationSettings
-from geco.multiview.interface import MultiViewNetwork
-from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
@@ -40,6 +37,7 @@ from geco.training.pairs import PairOptions, Pairs, make_pairs
 from geco.training.reconstructor import ReconstructorOptions, ReconstructorTask, validation_batches
 from geco.training.reconstructor_data import ReconstructorData
 from geco.training.six_views import batch_conditions, open_views, to_tensors
+from geco.training.small_folders import LICENCE, check_size, check_teacher, finish, one_step
 from geco.training.stage1 import Stage1Task
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options, Stage2Task
@@ -47,7 +45,6 @@ from geco.training.surface_points import prepare
 from geco.training.teacher import TeacherOptions, TeacherTask, denoising_psnr
 from geco.training.teacher_pairs import find_pairs
 
-LICENCE = "Apache-2.0"  # of weights trained on objects that allow it; the objects' own licences are in the shards
 HELD_OUT = "held_out"  # shards beside the training shards, never trained on
 LOADING_THREADS = 6  # that make the reconstructor's batches for a GPU
 CHECKED_PAIRS = 8  # validation pairs of Stage II
@@ -73,6 +70,7 @@ def teacher(
     torch.manual_seed(seed)
     shards = open_views(data, machine.device)
     network = load_small(init / MULTIVIEW) if init else SmallMultiView(replace(config, size=shards.size))
+    check_size(network.config.size, shards, init)
     checks = {HELD_OUT: GridViews(data / HELD_OUT)} if (data / HELD_OUT).exists() else {}
 
     def save(trained: SmallMultiView, folder: Path) -> None:
@@ -95,6 +93,7 @@ def reconstructor(
     views = ReconstructorData(open_views(data, machine.device), generated)
     fresh = replace(config, view_size=views.shards.size)
     network = SmallReconstructor.load(init / RECONSTRUCTOR) if found and init else SmallReconstructor(fresh)
+    check_size(network.config.view_size, views.shards, init)
     checks = validation_batches(data / HELD_OUT, None) if (data / HELD_OUT).exists() else None
     alone = config.views == 1
 
@@ -137,7 +136,7 @@ def stage1(
     pairs_folder: Path | None = None,
 ) -> Stage1Task:  # fmt: skip
     """The teacher in ``init`` distilled; the run folder carries ``init``'s reconstructor along."""
-    _check_teacher(init)
+    check_teacher(init)
     network = load_small(init / MULTIVIEW)
     found = find_pairs(options, pairs_folder, network.sample_shape)
     facts = facts | ({"pairs": found.facts} if found else {})
@@ -164,7 +163,7 @@ def pairs(
     generator: Path | None = None,
 ) -> dict[str, int]:  # fmt: skip
     """The teacher's pseudo ground truth with ``init``'s two halves; of ``generator``'s own samples (Stage I's run) where given."""
-    _check_teacher(init)
+    check_teacher(init)
     place = choose(device).device
     network, model = load_small(init / MULTIVIEW).to(place), SmallReconstructor.load(init / RECONSTRUCTOR).to(place)
     conditions = SmallConditions(GridViews(data), options.seed + 1)
@@ -213,20 +212,6 @@ def stage2(
     )  # fmt: skip
 
 
-def one_step(network: MultiViewNetwork, folder: Path) -> OneStepGenerator:
-    """Stage I's generator as its card says it is used; raises ConfigError where ``folder`` is not distilled."""
-    facts = read_card(folder)["facts"]
-    if not facts.get("distilled"):
-        raise ConfigError(f"{folder} is not a one-step generator", "Give the run folder of Stage I.")
-    how = GenerationSettings(**facts.get("generation", {}))
-    return OneStepGenerator(network, how.timestep, how.guidance_scale)
-
-
-def _check_teacher(init: Path) -> None:
-    if read_card(init)["facts"].get("distilled"):
-        raise ConfigError(f"{init} is a one-step generator, not a teacher", "Give the run of the reconstructor as --init.")
-
-
 def small_mesh(
     model: SmallReconstructor, resolution: int
 ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]]:
@@ -237,15 +222,3 @@ def small_mesh(
         return surface.vertices, surface.faces, surface.color
 
     return mesh
-
-
-def finish(folder: Path, carry: Path | None, facts: dict[str, Any]) -> None:
-    """Make a run folder a model folder: the half that was not trained comes from ``carry``; the card is written last."""
-    known: dict[str, Any] = read_card(carry)["facts"] if carry is not None and (carry / CARD).exists() else {}
-    for half in (MULTIVIEW, RECONSTRUCTOR):
-        if carry is not None and (carry / half).exists() and not (folder / half).exists():
-            temporary = folder / f".{half}-partial"
-            shutil.rmtree(temporary, ignore_errors=True)
-            shutil.copytree(carry / half, temporary)
-            temporary.rename(folder / half)
-    write_card(folder, "small", LICENCE, known | facts)
