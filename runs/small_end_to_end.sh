@@ -9,7 +9,7 @@ objects=${1:?folder(s) of objects, separated by commas}
 run=${2:?folder for views, runs and the model}
 minutes=${3:-480}
 here=$(cd "$(dirname "$0")/.." && pwd)
-recipe=(${RECIPE:+--recipe "$RECIPE"})
+recipe=(--recipe "${RECIPE:-small}")
 place=(${DEVICE:+--device "$DEVICE"} --threads "${THREADS:-1}" "${recipe[@]}")
 part() { awk -v m="$minutes" -v p="$1" 'BEGIN { print m * p }'; }
 

@@ -93,7 +93,8 @@ class AutoencoderTask:
 
     def loss(self, index: int, generator: torch.Generator) -> Loss:
         o, machine = self.options, self.machine
-        condition, targets = batch_tensors(self.data, self.seed, index, o.objects * machine.world, machine.rank, machine.world)
+        pictures = batch_tensors(self.data, self.seed, index, o.objects * machine.world, machine.rank, machine.world)
+        condition, targets = (part.to(generator.device) for part in pictures)
         chosen = torch.rand(targets.shape[:2], generator=generator, device=generator.device).argsort(1)[:, : o.targets]
         targets = targets[torch.arange(len(targets), device=chosen.device)[:, None], chosen]
         condition, targets = recolor(condition, targets, generator)

@@ -13,6 +13,7 @@ from torch import Tensor
 from geco.data.dataset import GridViews, SixViewBatch
 from geco.data.dataset.grid import INPUTS, TARGETS, places
 from geco.data.dataset.packed import PackedPictures
+from geco.data.shards import Shards
 
 Sample = tuple[int, int, int, bool]  # object, azimuth, variant, mirror
 
@@ -55,8 +56,13 @@ class ResidentViews(GridViews):
 
 
 def open_views(folder: str | Path, device: torch.device) -> GridViews:
-    """Of a folder of finished shards; in the device's memory where that is a CUDA device."""
-    return ResidentViews(folder, device) if device.type == "cuda" else GridViews(folder)
+    """Of a folder of finished shards; in a CUDA device's memory if they take at most half of what is free, else decoded on disk."""
+    if device.type != "cuda":
+        return GridViews(folder)
+    shards = Shards(folder)
+    needed = sum(shards.sets.get(name, 0) for name in (INPUTS, TARGETS)) * len(shards.objects) * shards.size**2 * 4
+    fits = needed <= torch.cuda.mem_get_info(device)[0] // 2
+    return ResidentViews(folder, device) if fits else GridViews(folder, packed=True)
 
 
 def batch_tensors(data: GridViews, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> tuple[Tensor, Tensor]:

@@ -58,7 +58,7 @@ class SmallConditions:
 
     def conditions(self, index: int, size: int, generator: torch.Generator) -> Tensor:
         """(size, 3, S, S) in [0, 1] on white."""
-        condition = batch_conditions(self.data, self.seed, index, size)
+        condition = batch_conditions(self.data, self.seed, index, size).to(generator.device)
         condition, _ = recolor(condition, condition[:, None], generator)
         return composite(photograph(condition, generator))
 

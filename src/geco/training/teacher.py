@@ -83,7 +83,8 @@ class TeacherTask:
 
     def loss(self, index: int, generator: torch.Generator) -> Loss:
         machine = self.machine
-        condition, targets = batch_tensors(self.data, self.seed, index, self.batch * machine.world, machine.rank, machine.world)
+        pictures = batch_tensors(self.data, self.seed, index, self.batch * machine.world, machine.rank, machine.world)
+        condition, targets = (part.to(generator.device) for part in pictures)
         condition, targets = recolor(condition, targets, generator)
         picture = composite(photograph(condition, generator)) * 2 - 1
         x0, alpha = composite(targets) * 2 - 1, targets[:, :, 3:]
