@@ -103,7 +103,13 @@ def reconstructor(
         finish(folder, None if alone else init, facts | {"stage": stage} | ({"views": False} if alone else {}))
 
     threads = LOADING_THREADS if machine.device.type == "cuda" else 0
-    guide = load_small(init / MULTIVIEW) if options.predicted_share and init is not None and (init / MULTIVIEW).exists() else None
+    guide = None
+    if options.predicted_share:
+        if init is None or not (init / MULTIVIEW).exists():
+            raise ConfigError(
+                "predicted_share needs a network that predicts views", "Give --init TEACHER, or --set predicted_share=0."
+            )
+        guide = load_small(init / MULTIVIEW)
     return ReconstructorTask(network.train(), views, options, machine, seed, checks, save, threads, guide)
 
 
