@@ -15,7 +15,7 @@ stage train reconstructor --init "$run/teacher"
 stage train regressor
 stage train autoencoder
 stage distill stage1 --init "$run/reconstructor"
-geco distill pairs --recipe tiny --data "$run/views" --init "$run/reconstructor" -o "$run/pairs"
+geco distill pairs --recipe tiny --data "$run/views" --init "$run/reconstructor" --generator "$run/stage1" -o "$run/pairs"
 stage distill stage2 --init "$run/stage1" --pairs "$run/pairs" --perceptual "$run/autoencoder"
 python -m geco.onnx_runtime.export "$run/stage2" -o "$run/exported"
 geco run "$here/examples/bus.png" --model "$run/exported" --no-projection -o "$run/bus.glb"

@@ -27,20 +27,7 @@ def test_objects_to_model_to_table(tmp_path: Path, capsys: pytest.CaptureFixture
     sets = "grid-targets,grid-extra,grid-inputs"
     render = ["data", "render", str(objects), "-o", str(run / "views"), "--views", sets, "--size", "16", "--hold-out", "1"]
     assert main([*render, "--workers", "1"]) == 0
-    options = [
-        "train",
-        "teacher",
-        "--recipe",
-        "tiny",
-        "--data",
-        str(run / "views"),
-        "-o",
-        str(run),
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-    ]
+    options = f"train teacher --recipe tiny --data {run}/views -o {run} --device cpu --threads 1".split()
     assert main([*options, "--steps", "1"]) == 0
     assert main([*options, "--steps", "3", "--resume"]) == 0
     steps = [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()]

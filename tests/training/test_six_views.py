@@ -1,6 +1,7 @@
 """Batches from a device's memory are those read from the shards."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from geco.data.dataset.packed import PackedPictures, packed_pictures
 from geco.data.shards import Shards
 from geco.errors import ConfigError, OutputError
 from geco.training.reconstructor_data import ReconstructorData
-from geco.training.six_views import ResidentViews, batch_tensors, open_views
+from geco.training.six_views import ResidentViews, batch_conditions, batch_tensors, open_views
 from geco.training.small_folders import check_size
 from geco.training.surface_points import prepare
 from tests.data.dots import write_dots
@@ -28,6 +29,8 @@ def test_samples_are_the_same(folder: Path) -> None:
     for step in range(3):
         for mine, theirs in zip(batch_tensors(read, 4, step, 7), batch_tensors(resident, 4, step, 7)):
             torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+    for data in (read, resident):
+        torch.testing.assert_close(batch_conditions(data, 4, 1, 7), batch_tensors(read, 4, 1, 7)[0], rtol=0, atol=0)
     first, second = batch_tensors(resident, 4, 0, 4, 0, 2), batch_tensors(resident, 4, 0, 4, 1, 2)
     whole = batch_tensors(read, 4, 0, 4)
     torch.testing.assert_close(torch.cat([first[1], second[1]]), whole[1], rtol=0, atol=0)
@@ -61,13 +64,21 @@ def test_packed_pictures_read_as_shards_do(folder: Path) -> None:
     np.testing.assert_array_equal(packed.get(key, TARGETS, [1], "depth"), shards.pictures(key, TARGETS, "depth", [1]))
 
 
+def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards = Shards(write_dots(tmp_path / "dots", GRID_SETS, objects=2, size=16))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000))
+    with pytest.raises(OutputError, match="no room"):
+        packed_pictures(shards, TARGETS, workers=1)
+    assert not list(shards.folder.glob("*packed-*"))
+
+
 def test_damaged_shards_are_named(tmp_path: Path) -> None:
     shards = Shards(write_dots(tmp_path / "dots", GRID_SETS, objects=2, size=16))
     path = shards.path(shards.objects[0])
     path.write_bytes(path.read_bytes()[:4096])
     with pytest.raises(OutputError, match="cannot decode"):
         packed_pictures(shards, TARGETS, workers=1)
-    assert not (shards.folder / f"packed-{TARGETS}.json").exists()
+    assert not list(shards.folder.glob("*packed-*"))  # nothing half-written
 
 
 def test_reconstructor_batches_are_the_same(folder: Path) -> None:

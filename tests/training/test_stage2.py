@@ -123,6 +123,8 @@ def test_pairs_of_the_generators_own_samples(tmp_path: Path) -> None:
             x = sample_step(teacher, condition, x, step)
     assert np.abs(pairs[1]["x0"].astype(np.float32) - x[0].numpy()).max() < 2e-3
     assert pairs.settings["refined"]
+    with pytest.raises(ConfigError, match="none of 2 steps"):  # 999 and 499: nothing would be refined
+        write(tmp_path / "few", 2, PairOptions(steps=2, clip=1.0, renders=5, chunk=2, refine_from=450), generator)
     with pytest.raises(ConfigError, match="refined"):
         TeacherPairs(tmp_path, teacher.sample_shape)
     with pytest.raises(ConfigError, match="other settings"):  # the teacher's own samples do not mix with them

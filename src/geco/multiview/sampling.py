@@ -82,8 +82,11 @@ class Sampler:
         return [Step(t, float(alphas[t]), end, 1.0) for t, end in zip(timesteps, ends)]
 
     def first(self, schedule: Schedule, steps: int, begin: int) -> int:
-        """The first of the timesteps that is not before ``begin``."""
-        return next((step.t for step in self.plan(schedule, steps) if step.t <= begin), 0)
+        """The first of the plan's timesteps at or below ``begin``; raises ConfigError where none is."""
+        found = [step.t for step in self.plan(schedule, steps) if step.t <= begin]
+        if not found:
+            raise ConfigError(f"none of {steps} steps begins at timestep {begin} or below", "Take more steps, or a later timestep.")
+        return found[0]
 
     def start(self, schedule: Schedule, z: Tensor) -> Tensor:
         """The first x_t from standard normal z. Euler multiplies z by its largest sigma, which is a shade under unit

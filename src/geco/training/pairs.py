@@ -193,7 +193,8 @@ def _sampled(
     if generator is not None:
         begin = Sampler("ddim").first(teacher.schedule, o.steps, o.refine_from)
         z, fresh = (noise((len(numbers), *teacher.sample_shape)).to(shown[0].device) for _ in range(2))
-        made = generator(z, generator.encode(condition), generator.encode(untold) if untold is not None else None)
+        without = generator.encode(codec.unconditional(condition)) if generator.guidance_scale != 1.0 else None
+        made = generator(z, generator.encode(condition), without)
         x_t = teacher.schedule.add_noise(made, fresh, torch.full((len(numbers),), begin, device=made.device))
     weights = next(cast(nn.Module, teacher).parameters())
     halves = weights.is_cuda and weights.dtype == torch.float32

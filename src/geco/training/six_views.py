@@ -30,18 +30,16 @@ class ResidentViews(GridViews):
         self._held: dict[str, Tensor] = {}
         self._lock = threading.Lock()  # threads that make batches ahead must not load twice
 
-    def tensors(self, samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
-        """As :func:`sample_tensors`."""
-        rows, mirrors = self._column(samples, 0), self._column(samples, 3).bool()
-        views = np.stack([places(azimuth, variant, mirror)[1] for _, azimuth, variant, mirror in samples])
-        seen = self.held(TARGETS)[rows[:, None], torch.from_numpy(views).to(self.device)]
-        return self.conditions(samples), _pictures(seen, mirrors)
-
-    def conditions(self, samples: Sequence[Sample]) -> Tensor:
-        """The condition pictures alone."""
-        rows, mirrors = self._column(samples, 0), self._column(samples, 3).bool()
-        chosen = torch.tensor([places(azimuth, variant, mirror)[0] for _, azimuth, variant, mirror in samples]).to(self.device)
-        return _pictures(self.held(INPUTS)[rows, chosen][:, None], mirrors)[:, 0]
+    def tensors(self, samples: Sequence[Sample], six: bool = True) -> tuple[Tensor, Tensor]:
+        """As :func:`sample_tensors`; without ``six`` no targets (B, 0, 4, S, S)."""
+        objects, azimuths, variants, mirrors = zip(*samples)
+        where = [places(*sample) for sample in zip(azimuths, variants, mirrors)]
+        rows, flipped, chosen = (torch.tensor(np.array(part)).to(self.device) for part in (objects, mirrors, [w[0] for w in where]))
+        condition = _pictures(self.held(INPUTS)[rows, chosen], flipped)
+        if not six:
+            return condition, condition[:, None][:, :0]
+        views = torch.from_numpy(np.stack([w[1] for w in where])).to(self.device)
+        return condition, _pictures(self.held(TARGETS)[rows[:, None], views], flipped)
 
     def held(self, name: str) -> Tensor:
         """(N, P, S, S, 4) uint8 of one set, loaded at its first use."""
@@ -50,9 +48,6 @@ class ResidentViews(GridViews):
             if name not in self._held:
                 self._held[name] = torch.from_numpy(np.array(self.pictures.whole(name))).to(self.device)
             return self._held[name]
-
-    def _column(self, samples: Sequence[Sample], column: int) -> Tensor:
-        return torch.tensor([int(sample[column]) for sample in samples]).to(self.device)
 
 
 def open_views(folder: str | Path, device: torch.device) -> GridViews:
@@ -82,7 +77,7 @@ def batch_conditions(data: GridViews, seed: int, step: int, size: int) -> Tensor
     """The condition pictures of :func:`batch_tensors` alone, (B, 4, S, S)."""
     samples = data.draw(seed, step, size)
     if isinstance(data, ResidentViews):
-        return data.conditions(samples)
+        return data.tensors(samples, six=False)[0]
     return _pictures(torch.from_numpy(np.stack([data.condition(*sample) for sample in samples])))
 
 

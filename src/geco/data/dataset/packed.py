@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from geco.data.dataset.pictures import Pictures
 from geco.data.shards import Shards
 from geco.data.workers import Bounds, Workers
 from geco.errors import OutputError
-from geco.files import atomic_write
+from geco.files import atomic_path, atomic_write
 
 Bytes = NDArray[np.uint8]
 OBJECTS_A_JOB = 32
@@ -67,22 +68,19 @@ def packed_pictures(shards: Shards, set_name: str, workers: int | None = None) -
 
 def _pack(shards: Shards, set_name: str, path: Path, workers: int) -> None:
     shape = (len(shards.objects), shards.sets[set_name], shards.size, shards.size, 4)
-    temporary = path.with_suffix(".partial")
-    try:
-        packed = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-    except OSError as error:
-        size = int(np.prod(shape)) / 2**30
-        raise OutputError(f"cannot write {path}: {error}", f"Free {size:.1f} GiB beside the shards.") from error
-    del packed
-    job = _Decode(shards.folder, set_name, temporary)
+    size = int(np.prod(shape))
+    if size > shutil.disk_usage(shards.folder).free:  # a hole in a memory-mapped file takes no room until it is written
+        raise OutputError(f"no room for {path}", f"Free {size / 2**30:.1f} GiB beside the shards.")
     starts = range(0, len(shards.objects), OBJECTS_A_JOB)
     bar = tqdm(total=len(starts), unit="job", desc=f"decoding {set_name}")
-    with bar, Workers(job, min(workers, len(starts)), Bounds(memory_gb=0)) as pool:
-        for outcome in pool.run((str(start), start) for start in starts):
-            if outcome.reason:
-                raise OutputError(f"cannot decode {shards.folder}: {outcome.message}", "Render the shards again.")
-            bar.update()
-    temporary.rename(path)
+    with bar, atomic_path(path) as temporary:
+        np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        job = _Decode(shards.folder, set_name, temporary)
+        with Workers(job, min(workers, len(starts)), Bounds(memory_gb=0)) as pool:
+            for outcome in pool.run((str(start), start) for start in starts):
+                if outcome.reason:
+                    raise OutputError(f"cannot decode {shards.folder}: {outcome.message}", "Render the shards again.")
+                bar.update()
 
 
 @dataclass(frozen=True)
