@@ -31,14 +31,16 @@ def choose(device: str | None = None, dtype: str | None = None, purpose: Purpose
     """Pick a device and a format.
 
     Args:
-        device: "cpu", "cuda", "cuda:1", "mps"; None takes CUDA, else MPS, else the CPU.
+        device: "cpu", "cuda", "cuda:1", "mps"; None takes CUDA, else MPS, else the CPU. A format may follow: "cpu,bf16".
         dtype: "float32", "float16" or "bfloat16" (short: fp32, fp16, bf16); None chooses by device and purpose.
         purpose: for training the weights are always float32 by default; mixed precision is the training loop's business.
 
     Raises:
         ConfigError: unknown or absent device, or unknown format.
     """
-    place, reason = _device(device)
+    name, _, behind = (device or "").partition(",")
+    dtype = behind or dtype
+    place, reason = _device(name or None)
     if dtype is None:
         number, because = _default_dtype(place, purpose)
     elif dtype in _DTYPES:

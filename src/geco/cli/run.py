@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
 
     model = command.add_argument_group("model")
     model.add_argument("--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id")
-    model.add_argument("--device", help="cpu, cuda, mps, for models that run on torch (default: the best there is)")
+    model.add_argument("--device", help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: cpu,bf16")
     model.add_argument(
         "--cutout",
         choices=("auto", "alpha", "plain", "builtin", "grabcut", "rembg", "none"),

@@ -30,6 +30,7 @@ class TorchBackend:
         generation: one step, or a sampler and its settings.
         reconstruct: views to fields.
         device: where the networks live.
+        mixed: make views with float32 weights but products and convolutions in bfloat16 (autocast).
     """
 
     def __init__(
@@ -40,10 +41,11 @@ class TorchBackend:
         generation: GenerationSettings,
         reconstruct: Reconstruct,
         device: torch.device,
+        mixed: bool = False,
     ) -> None:
         self.card = card
         self.network, self.codec, self.generation = network, codec, generation
-        self._reconstruct, self._device = reconstruct, device
+        self._reconstruct, self._device, self._mixed = reconstruct, device, mixed
 
     @property
     def sampling(self) -> Sampling:
@@ -68,7 +70,8 @@ class TorchBackend:
             settings = replace(
                 settings, kind="ddim", steps=sampling.steps, guidance_scale=sampling.guidance_scale, eta=sampling.eta
             )
-        views = generate_views(self.network, self.codec, self._tensor(picture), seeds, settings)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
+            views = generate_views(self.network, self.codec, self._tensor(picture), seeds, settings)
         return _numpy(views)
 
     @torch.no_grad()

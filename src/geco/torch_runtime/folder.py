@@ -105,7 +105,7 @@ def _full(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBack
 
 
 def _small(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBackend:
-    """The small family, straight from training."""
+    """The small family, straight from training: float32 weights, computed in bfloat16 where that is asked for."""
     from geco.multiview.small.codec import PixelCodec
     from geco.multiview.small.config import SmallConfig
     from geco.multiview.small.weights import load_small
@@ -126,4 +126,6 @@ def _small(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBac
     described = ModelCard(
         str(folder), size, ratio, facts.get("resolution", size), facts.get("texture_size", 512), card["licence"], facts
     )
-    return TorchBackend(described, network, PixelCodec(size), generation, reconstruct, device)
+    return TorchBackend(
+        described, network, PixelCodec(size), generation, reconstruct, device, mixed=placement.dtype == torch.bfloat16
+    )

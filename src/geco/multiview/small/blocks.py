@@ -76,9 +76,9 @@ class ViewAttention(nn.Module):
         if stored is not None:
             key = torch.cat([key, stored[:, 0].to(key.dtype)], dim=2)
             value = torch.cat([value, stored[:, 1].to(value.dtype)], dim=2)
-        if query.is_cuda:
+        if query.is_cuda or query.dtype == torch.bfloat16:
             mixed = functional.scaled_dot_product_attention(query, key, value)
-        else:  # written out: at this size faster on a CPU than the fused kernel, and it exports to plain operators
+        else:  # written out: faster on a CPU with AVX2 than the fused kernel, and it exports to plain operators
             scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))
             mixed = torch.matmul(scores.softmax(dim=-1), value)
         tokens = tokens + self.out(mixed.transpose(1, 2).reshape(samples, views * high * wide, width))
