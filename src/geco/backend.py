@@ -28,17 +28,23 @@ class Sampling:
         steps: passes, 1 to 1000; 1 is x0 from noise at the last timestep.
         guidance_scale: 1 is none.
         eta: 0 is deterministic, 1 renews as much noise as DDPM.
+        truncation: factor of a single step's noise, 0 to 1: less keeps samples near the likeliest one.
     """
 
     steps: int
     guidance_scale: float
     eta: float = 0.0
+    truncation: float = 1.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= 1000:
             raise ConfigError(f"{self.steps} sampling steps are out of range", "Choose 1 to 1000.")
         if not 0 <= self.eta <= 1:
             raise ConfigError(f"eta {self.eta} is out of range", "Choose 0 to 1.")
+        if not 0 <= self.truncation <= 1:
+            raise ConfigError(f"truncation {self.truncation} is out of range", "Choose 0 to 1.")
+        if self.truncation < 1 < self.steps:
+            raise ConfigError(f"truncation is for one step, not for {self.steps}", "Leave it out, or ask for a one-step generator.")
 
 
 @dataclass(frozen=True)

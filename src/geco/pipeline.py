@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,14 @@ class GecoPipeline:
             f"no model {name!r}: neither 'small', a model folder, nor a hub id", "See `geco info` for what is there."
         )
 
-    def __call__(self, picture: Any, seed: int = 0, options: AssetOptions | None = None, cutout: str = "auto") -> Asset:
+    def __call__(
+        self,
+        picture: Any,
+        seed: int = 0,
+        options: AssetOptions | None = None,
+        cutout: str = "auto",
+        truncation: float | None = None,
+    ) -> Asset:
         """One picture to one asset.
 
         Args:
@@ -66,11 +74,12 @@ class GecoPipeline:
             seed: of the noise, 0 to 2**32 - 1.
             options: what the mesh shall be like.
             cutout: how the background is removed; see :func:`geco.images.cut_out`.
+            truncation: 0 (the likeliest object, the same for every seed) to 1 (the most different ones); None: the model's.
 
         Raises:
-            InputImageError: the picture cannot be used. MeshError: no surface came out.
+            InputImageError: the picture cannot be used. MeshError: no surface came out. ConfigError: an option is out of range.
         """
-        return next(self.samples(picture, [seed], options, cutout))
+        return next(self.samples(picture, [seed], options, cutout, truncation=truncation))
 
     def samples(
         self,
@@ -79,6 +88,7 @@ class GecoPipeline:
         options: AssetOptions | None = None,
         cutout: str = "auto",
         steps: str | None = None,
+        truncation: float | None = None,
     ) -> Iterator[Asset]:
         """One asset a seed, as each is ready. The picture is read and encoded once; the seeds run as one batch.
 
@@ -89,6 +99,7 @@ class GecoPipeline:
             raise ConfigError("no seed was given", "Give at least one.")
         if any(not 0 <= seed < 2**32 for seed in seeds):
             raise ConfigError("a seed lies outside 0 to 4294967295", "Choose another.")
+        sampling = None if truncation is None else replace(self.backend.sampling, truncation=truncation)
         shared = Stopwatch()
         card = self.card
         with shared.stage("picture"):
@@ -96,7 +107,7 @@ class GecoPipeline:
             condition = prepare(cut, card.picture_size, card.foreground_ratio, card.background)
             detailed = condition.rgba(PROJECTION_SIZE)
         with shared.stage("views"):
-            all_views = self.backend.generate(condition.rgb, seeds)
+            all_views = self.backend.generate(condition.rgb, seeds, sampling)
         if steps is not None:
             _save_steps(Path(steps), condition, all_views)
         texture_size = options.texture_size or card.texture_size

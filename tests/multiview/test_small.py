@@ -166,6 +166,14 @@ def test_damaged_folders_name_what_is_wrong(network: SmallMultiView, tmp_path: P
         load_small(tmp_path)
 
 
+def test_bfloat16_takes_another_attention_and_says_nearly_the_same(network: SmallMultiView) -> None:
+    exact = generate_views(network, pictures(2), steps=2, guidance=1.5)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = generate_views(network, pictures(2), steps=2, guidance=1.5)
+    difference = (rounded - exact).abs()
+    assert 0 < float(difference.mean()) < 5e-3
+
+
 def test_sizes_that_cannot_be() -> None:
     with pytest.raises(ConfigError, match="multiple"):
         SmallConfig(size=60)

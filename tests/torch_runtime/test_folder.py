@@ -97,6 +97,8 @@ def test_small_family_and_its_seeds(tmp_path: Path) -> None:
     assert_textured(first)
     assert not np.allclose(first.views, other.views)
     assert np.allclose(other.views, again.views, atol=1e-5)  # a seed does not depend on its neighbours
+    rounded = GecoPipeline.from_pretrained(tmp_path / "model", device="cpu,bf16")(picture, seed=5, options=OPTIONS)
+    assert 0 < np.abs(rounded.views - again.views).mean() < 0.02
 
 
 def test_broken_folders_are_named(tmp_path: Path, full: Path) -> None:

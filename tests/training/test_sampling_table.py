@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from geco.training.augment import composite
-from geco.training.sampling_table import Setting, scores, variation
+from geco.training.sampling_table import Setting, resize, scores, variation
 
 
 def squares() -> torch.Tensor:
@@ -53,3 +53,13 @@ def test_a_blur_loses_sharpness_and_equal_seeds_do_not_vary() -> None:
     # a step of 1 becomes three steps of 1/3: a third of the energy, a little less at the corners
     assert 0.2 < scores(soft, targets)["sharpness"] < 1 / 3 + 1e-6
     assert variation(truth, truth) == 0 and variation(truth, truth + 0.1) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_pictures_of_another_size_keep_what_they_show() -> None:
+    truth = composite(squares())
+    assert torch.equal(resize(truth, 16), truth)
+    large = resize(truth, 32)
+    assert large.shape == (2, 6, 3, 32, 32)
+    assert scores(resize(large, 16)[:1], squares()[:1])["iou"] == 1
+    inside = resize(truth[:, 0], 8)[0, :, 3:5, 3:5]  # the middle of the red square
+    assert inside[0].min() > 0.99 and inside[1:].max() < 0.01

@@ -59,7 +59,9 @@ def add(commands: Any) -> None:
 
     model = command.add_argument_group("model")
     model.add_argument("--model", default="small", metavar="small|DIR", help="what the methods run (default small, embedded)")
-    model.add_argument("--device", help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: cpu,bf16")
+    model.add_argument(
+        "--device", help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: cpu,bf16"
+    )
     model.add_argument(
         "--lpips-weights", metavar="DIR", help="VGG16 and AlexNet for LPIPS (default: caches, network; none: without)"
     )

@@ -31,6 +31,9 @@ def add(commands: Any) -> None:
     command.add_argument("--format", choices=FORMATS, help="file format (default: by the output's suffix, else glb)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default 0)")
     command.add_argument("--samples", type=int, default=1, metavar="K", help="K meshes a picture, with seeds N … N+K-1")
+    command.add_argument(
+        "--truncation", type=float, metavar="T", help="0 to 1: how far seeds may differ, 1 the most (default: the model's)"
+    )
 
     mesh = command.add_argument_group("mesh")
     mesh.add_argument("--faces", type=int, metavar="N", help="at most N faces (default: what the surface gives)")
@@ -44,7 +47,9 @@ def add(commands: Any) -> None:
 
     model = command.add_argument_group("model")
     model.add_argument("--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id")
-    model.add_argument("--device", help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: cpu,bf16")
+    model.add_argument(
+        "--device", help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: cpu,bf16"
+    )
     model.add_argument(
         "--cutout",
         choices=("auto", "alpha", "plain", "builtin", "grabcut", "rembg", "none"),
@@ -100,7 +105,7 @@ def _one(pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse
     """All samples of one picture, each saved before it is reported."""
     made = []
     seeds = [output.seed for output in job.outputs]
-    assets = pipeline.samples(str(job.picture), seeds, asset_options, options.cutout, job.steps)
+    assets = pipeline.samples(str(job.picture), seeds, asset_options, options.cutout, job.steps, options.truncation)
     for output, asset in zip(job.outputs, assets):
         start = time.perf_counter()
         asset.save(output.mesh, texture_format=options.texture_format)

@@ -29,6 +29,7 @@ class GenerationSettings:
         clip: bound on the predicted |x0| while sampling; None for latents.
         eta: of DDIM; 0 is deterministic.
         timestep: where a one-step generator's noise stands; None for the last.
+        truncation: factor of a one-step generator's noise; 1 in the paper.
     """
 
     kind: Kind = "one-step"
@@ -37,6 +38,7 @@ class GenerationSettings:
     clip: float | None = None
     eta: float = 0.0
     timestep: int | None = None
+    truncation: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -74,7 +76,7 @@ def generate_views(
     unconditional = codec.unconditional(condition) if guided else None
     noise = SeededNoise(seeds)
     if settings.kind == "one-step":
-        generator = OneStepGenerator(network, settings.timestep, settings.guidance_scale)
+        generator = OneStepGenerator(network, settings.timestep, settings.guidance_scale, settings.truncation)
         x0 = generator.generate(condition, noise, len(seeds), unconditional)
     else:
         x0 = sample(

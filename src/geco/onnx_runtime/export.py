@@ -110,6 +110,7 @@ def own_sampler(generation: dict[str, Any] | None) -> dict[str, float]:
         return dict(DEFAULT_SAMPLER)
     if generation.get("kind") == "one-step":
         own = {"steps": 1, "guidance": float(generation.get("guidance_scale", 1.0)), "eta": 0.0}
+        own["truncation"] = float(generation.get("truncation", 1.0))
         return own if (start := generation.get("timestep")) is None else own | {"timestep": int(start)}
     return {"steps": int(generation["steps"]), "guidance": float(generation["guidance_scale"]), "eta": float(generation["eta"])}
 

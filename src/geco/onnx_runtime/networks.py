@@ -32,7 +32,9 @@ class SmallGenerator:
         card = read_card(folder) if card is None else card
         self.size = int(card["view_size"])
         sampler = card["sampler"]
-        self.sampling = Sampling(int(sampler["steps"]), float(sampler["guidance"]), float(sampler["eta"]))
+        self.sampling = Sampling(
+            int(sampler["steps"]), float(sampler["guidance"]), float(sampler["eta"]), float(sampler.get("truncation", 1.0))
+        )
         self.start = int(sampler.get("timestep", TIMESTEPS - 1))  # of a single step
         self.alphas = np.asarray(card["schedule"]["alphas_cumprod"], np.float64)
         self._write = Network(folder, "condition.onnx", card, threads, once=True)
@@ -60,7 +62,8 @@ class SmallGenerator:
         def noise() -> Floats:
             return np.stack([source.standard_normal(shape, np.float32) for source in sources])
 
-        return self.sample(self.encode(picture, sampling.guidance_scale != 1), noise(), sampling, noise)
+        start = noise() * np.float32(sampling.truncation)
+        return self.sample(self.encode(picture, sampling.guidance_scale != 1), start, sampling, noise)
 
     def sample(self, state: list[Floats], x: Floats, sampling: Sampling | int, noise: Any = None) -> Floats:
         """From x (K, 6, 3, S, S) at the last timestep to views (K, 6, S, S, 3); ``noise()`` gives fresh normals of x's shape.

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geco.backend import ModelCard, Sampling
-from geco.multiview.generate import GenerationSettings, generate_views
+from geco.errors import ConfigError
+from geco.multiview.generate import GenerationSettings, Kind, generate_views
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.reconstruct.interface import SurfaceFields
 
@@ -52,7 +53,7 @@ class TorchBackend:
         """The model's own: one pass of a generator, or its sampler (an Euler ancestral step is a DDIM step of eta 1)."""
         own = self.generation
         if own.kind == "one-step":
-            return Sampling(1, own.guidance_scale, 0.0)
+            return Sampling(1, own.guidance_scale, 0.0, own.truncation)
         return Sampling(own.steps, own.guidance_scale, own.eta if own.kind == "ddim" else 1.0)
 
     @property
@@ -67,9 +68,12 @@ class TorchBackend:
             return np.repeat(picture[None, None], len(seeds), axis=0)
         settings = self.generation
         if sampling is not None:
-            settings = replace(
-                settings, kind="ddim", steps=sampling.steps, guidance_scale=sampling.guidance_scale, eta=sampling.eta
-            )
+            kind: Kind = "one-step" if settings.kind == "one-step" and sampling.steps == 1 else "ddim"
+            if kind == "ddim" and sampling.truncation != 1:
+                raise ConfigError(
+                    f"{self.card.name} is no one-step generator, so its noise is not truncated", "Leave truncation out."
+                )
+            settings = replace(settings, kind=kind, **vars(sampling))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
             views = generate_views(self.network, self.codec, self._tensor(picture), seeds, settings)
         return _numpy(views)

@@ -112,7 +112,9 @@ def stage1(
     network.noised_reference = False  # of all three networks, from here on (GECO, section 3.1)
     if checkpointing:
         network.unet.enable_gradient_checkpointing()
-    generation = GenerationSettings("one-step", 1, options.generator_guidance, timestep=options.timestep)
+    generation = GenerationSettings(
+        "one-step", 1, options.generator_guidance, timestep=options.timestep, truncation=options.truncation
+    )
 
     def save(made: Zero123PlusNetwork, folder: Path) -> None:
         save_zero123plus(folder / MULTIVIEW, Zero123Plus(made, codec, generation, model.card))

@@ -94,6 +94,7 @@ def make_pairs(
         ConfigError: the folder holds pairs of other settings. OutputError: it cannot be written.
     """
     settings = {"format": FORMAT, "fov": INPUT_FOV, **asdict(options), "refined": generator is not None}
+    settings["truncation"] = generator.truncation if generator else 1.0
     about = folder / "pairs.json"
     if about.exists() and json.loads(about.read_text())["settings"] != settings:
         raise ConfigError(f"{folder} holds pairs of other settings", "Choose another folder, or repeat the settings.")
@@ -197,7 +198,7 @@ def _sampled(
         made = generator(z, generator.encode(condition), without)
         x_t = teacher.schedule.add_noise(made, fresh, torch.full((len(numbers),), begin, device=made.device))
     weights = next(cast(nn.Module, teacher).parameters())
-    halves = weights.is_cuda and weights.dtype == torch.float32
+    halves = weights.device.type in ("cuda", "cpu") and weights.dtype == torch.float32
     with autocast_bf16(weights.device) if halves else contextlib.nullcontext():
         x0 = sample(
             teacher, condition, noise, steps=o.steps, sampler=Sampler("ddim"), unconditional=untold,

@@ -3,7 +3,8 @@
 One row a setting: PSNR over all pixels, PSNR over the object's pixels, silhouette IoU and area against the true views,
 sharpness (energy of the pixel differences over the truth's) and variation (RMSE between two seeds), means over objects. The first
 row is a copy of the input picture in every view, which any model must beat. A distilled generator: ``--steps 1 --guidance 1``. Ends
-with one JSON line.
+with one JSON line. Models of several view sizes are compared on the same shards, of the largest size or larger: each reads the
+pictures at its own size, and its views are enlarged to theirs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from geco.data.dataset import GridViews
 from geco.device import autocast_bf16
@@ -70,6 +72,14 @@ def scores(views: Tensor, targets: Tensor) -> dict[str, float]:
     }
 
 
+def resize(pictures: Tensor, size: int) -> Tensor:
+    """(..., 3, S, S) -> (..., 3, size, size) in [0, 1], smoothed where it shrinks."""
+    if pictures.shape[-1] == size:
+        return pictures
+    flat = functional.interpolate(pictures.flatten(0, -4), (size, size), mode="bicubic", antialias=True)
+    return flat.clamp(0, 1).reshape(*pictures.shape[:-2], size, size)
+
+
 def edges(views: Tensor) -> Tensor:
     """(B, 6, 3, S, S) -> (B,) mean squared difference of neighbouring pixels: a blur loses most of it."""
     across, down = views.diff(dim=-1).square(), views.diff(dim=-2).square()
@@ -118,7 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     def generate(picture: Tensor, setting: Setting, seed: int) -> Tensor:
         with autocast_bf16("cpu"):
-            return generate_views(network, picture, setting.steps, seed, setting.guidance, setting.eta)
+            views = generate_views(
+                network, resize(picture, network.config.size), setting.steps, seed, setting.guidance, setting.eta
+            )
+        return resize(views, picture.shape[-1])
 
     rows = table(generate, GridViews(options.shards), settings, options.count)
     heads = ("steps", "guidance", "eta", "passes", "PSNR", "object PSNR", "IoU", "area", "sharpness", "variation")

@@ -22,7 +22,7 @@ def one_step(network: MultiViewNetwork, folder: Path) -> OneStepGenerator:
     if not facts.get("distilled"):
         raise ConfigError(f"{folder} is not a one-step generator", "Give the run folder of Stage I.")
     how = GenerationSettings(**facts.get("generation", {}))
-    return OneStepGenerator(network, how.timestep, how.guidance_scale)
+    return OneStepGenerator(network, how.timestep, how.guidance_scale, how.truncation)
 
 
 def check_size(size: int, shards: GridViews, init: Path | None) -> None:

@@ -150,7 +150,9 @@ def stage1(
     shown = GridViews(data / HELD_OUT) if (data / HELD_OUT).exists() else GridViews(data)
     checks = composite(to_tensors(shown.fixed(min(6, len(shown))))[0])
 
-    generation = asdict(GenerationSettings("one-step", 1, options.generator_guidance, timestep=options.timestep))
+    generation = asdict(
+        GenerationSettings("one-step", 1, options.generator_guidance, timestep=options.timestep, truncation=options.truncation)
+    )
 
     def save(made: SmallMultiView, folder: Path) -> None:
         save_small(made, folder / MULTIVIEW)

@@ -21,6 +21,7 @@ class Stage1Options:
         generator_guidance: of G itself; 1 bakes the teacher's guidance into G, which then needs one pass (our decision; paper 4).
         student_guidance: 1 in the paper.
         timestep: where G's noise stands, from 0 to the schedule's last (999); None for the last.
+        truncation: factor of z where the generator is used afterwards; training always sees all of the noise.
         t_range: of the gradient and of the student's training.
         weighting: see :func:`geco.training.vsd.vsd_gradient`.
         average: decay of G's moving average.
@@ -44,6 +45,7 @@ class Stage1Options:
     generator_guidance: float = 1.0
     student_guidance: float = 1.0
     timestep: int | None = None
+    truncation: float = 1.0
     t_range: tuple[float, float] = T_RANGE
     weighting: Weighting = "sigma2"
     average: float | None = 0.99

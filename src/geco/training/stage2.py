@@ -182,6 +182,7 @@ class Stage2Task:
 
     def _one_step(self, z: Tensor, condition: Condition) -> Tensor:
         """x0 (1, *sample_shape), as the generator was made to be used."""
-        step = OneStepGenerator(self.generator, self.generation.timestep, self.generation.guidance_scale)
-        without = step.encode(self.codec.unconditional(condition)) if self.generation.guidance_scale != 1.0 else None
+        how = self.generation
+        step = OneStepGenerator(self.generator, how.timestep, how.guidance_scale, how.truncation)
+        without = step.encode(self.codec.unconditional(condition)) if how.guidance_scale != 1.0 else None
         return step(z, step.encode(condition), without).float()
