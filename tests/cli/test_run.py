@@ -78,6 +78,15 @@ def test_same_seed_same_mesh_other_seed_other_mesh(tmp_path: Path) -> None:
     assert np.allclose(again.bounds, second.bounds, atol=2e-3) and np.isclose(again.area, second.area, rtol=0.01)
 
 
+def test_without_noise_all_seeds_are_one(tmp_path: Path) -> None:
+    ball_picture(96).save(tmp_path / "ball.png")
+    assert geco("run", tmp_path / "ball.png", "--samples", "2", "--truncation", "0", "-o", tmp_path).returncode == 0
+    first, second = (trimesh.load(tmp_path / f"ball-seed{i}.glb", force="mesh") for i in (0, 1))
+    assert np.allclose(first.bounds, second.bounds, atol=2e-3) and np.isclose(first.area, second.area, rtol=0.01)
+    refused = geco("run", tmp_path / "ball.png", "--truncation", "2", "-o", tmp_path / "never.glb")
+    assert refused.returncode == 2 and "truncation" in refused.stderr and not (tmp_path / "never.glb").exists()
+
+
 def test_the_embedded_model_needs_no_torch(tmp_path: Path) -> None:
     """An import hook forbids what the base install does not bring; the command must not notice."""
     ball_picture(96).save(tmp_path / "ball.png")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from geco.errors import MeshError
+from geco.backend import Sampling
+from geco.errors import ConfigError, MeshError
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
 from geco.multiview.interface import Condition
@@ -64,6 +66,28 @@ def test_one_step_starts_where_the_generator_was_trained(networks: Networks, exp
     with torch.no_grad():
         x0 = step(torch.from_numpy(start), step.encode(codec.condition(channels_first(picture())[None])).expand(2))
     np.testing.assert_allclose(ours, np.moveaxis(codec.decode(x0).numpy(), 2, -1), atol=1e-4)
+
+
+def test_truncation_shrinks_the_noise_of_the_one_step(networks: Networks, exported: Path) -> None:
+    card = read_card(exported)
+    card["sampler"] = {"steps": 1, "guidance": 1.0, "eta": 0.0, "truncation": 0.4}
+    generator, codec = SmallGenerator(exported, card), PixelCodec(SIZE)
+    start = np.random.default_rng(7).standard_normal((6, 3, SIZE, SIZE), np.float32)[None]  # what seed 7 draws
+    ours = generator.generate(picture(), [7])
+    step = OneStepGenerator(networks[0], truncation=0.4)
+    with torch.no_grad():
+        x0 = step(torch.from_numpy(start), step.encode(codec.condition(channels_first(picture())[None])))
+    np.testing.assert_allclose(ours, np.moveaxis(codec.decode(x0).numpy(), 2, -1), atol=1e-4)
+    whole = replace(generator.sampling, truncation=1.0)
+    assert np.abs(generator.generate(picture(), [7], whole) - ours).max() > 0.01
+    likeliest = generator.generate(picture(), [3, 7], replace(whole, truncation=0.0))
+    np.testing.assert_allclose(likeliest[0], likeliest[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("change", [{"truncation": 1.5}, {"truncation": -0.1}, {"steps": 2, "truncation": 0.5}])
+def test_truncation_that_cannot_be(change: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="truncation"):
+        replace(Sampling(1, 1.0), **change)  # type: ignore[arg-type]
 
 
 def test_fresh_noise_has_the_torch_samplers_strength(exported: Path) -> None:

@@ -46,10 +46,10 @@ def test_the_exported_volume_gives_what_torch_gives(networks: tuple[SmallMultiVi
 @pytest.mark.parametrize(
     ("generation", "sampler"),
     [
-        ({"kind": "one-step"}, {"steps": 1, "guidance": 1.0, "eta": 0.0}),
+        ({"kind": "one-step"}, {"steps": 1, "guidance": 1.0, "eta": 0.0, "truncation": 1.0}),
         (
-            {"kind": "one-step", "guidance_scale": 2.0, "timestep": 600},
-            {"steps": 1, "guidance": 2.0, "eta": 0.0, "timestep": 600},
+            {"kind": "one-step", "guidance_scale": 2.0, "timestep": 600, "truncation": 0.4},
+            {"steps": 1, "guidance": 2.0, "eta": 0.0, "truncation": 0.4, "timestep": 600},
         ),
         ({"kind": "ddim", "steps": 7, "guidance_scale": 3.0, "clip": 1.0, "eta": 0.5}, {"steps": 7, "guidance": 3.0, "eta": 0.5}),
         (None, DEFAULT_SAMPLER),

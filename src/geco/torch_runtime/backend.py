@@ -70,9 +70,7 @@ class TorchBackend:
         if sampling is not None:
             kind: Kind = "one-step" if settings.kind == "one-step" and sampling.steps == 1 else "ddim"
             if kind == "ddim" and sampling.truncation != 1:
-                raise ConfigError(
-                    f"{self.card.name} is no one-step generator, so its noise is not truncated", "Leave truncation out."
-                )
+                raise ConfigError(f"{self.card.name} is no one-step generator: its noise stays whole", "Leave truncation out.")
             settings = replace(settings, kind=kind, **vars(sampling))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
             views = generate_views(self.network, self.codec, self._tensor(picture), seeds, settings)
