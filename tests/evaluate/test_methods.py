@@ -50,10 +50,22 @@ def test_folders_become_columns(tmp_path: Path) -> None:
     assert (foreign.kind, foreign.source, foreign.deterministic) == ("meshes", str(meshes), True)
 
 
+def test_truncation_stands_behind_a_name(tmp_path: Path) -> None:
+    run = model(tmp_path / "run")
+    own, whole, half, named = parse_methods(["geco", "geco@1", f"stage1@0.5={run}", f"mine@0={run}"])
+    assert own.truncation is None and (whole.name, whole.truncation, whole.source) == ("geco@1", 1.0, "small")
+    assert (half.name, half.truncation, half.source) == ("stage1@0.5", 0.5, str(run))
+    assert (named.name, named.truncation) == ("mine@0", 0.0)
+
+
 @pytest.mark.parametrize(
     ("names", "meshes", "kind", "word"),
     [
         ([], [], ConfigError, "no method"),
+        (["geco@2"], [], ConfigError, "truncation"),
+        (["geco@"], [], ConfigError, "truncation"),
+        (["teacher-5@0.5"], [], ConfigError, "truncation"),
+        (["copy-input@1"], [], ConfigError, "truncation"),
         (["no-such"], [], ConfigError, "no-such"),
         (["teacher-0"], [], ConfigError, "teacher-0"),
         (["teacher-1001"], [], ConfigError, "1000 noise levels"),

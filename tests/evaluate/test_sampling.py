@@ -46,3 +46,20 @@ def test_torch_models_take_other_settings(tmp_path: Path) -> None:
     assert np.abs(backend.generate(picture, [1], Sampling(5, 1.0)) - own).max() > 1e-3
     backend.generation = type(backend.generation)("one-step")
     assert backend.distilled and backend.sampling == Sampling(1, 1.0, 0.0)
+
+
+def test_a_method_with_a_truncation_of_its_own() -> None:
+    from geco.evaluate.methods import parse_methods
+    from geco.evaluate.worker import Job, Worker
+
+    picture = np.zeros((96, 96, 4), np.float32)
+    picture[24:72, 24:72] = [0.8, 0.2, 0.1, 1]
+    with_noise, without = (Worker(method, ("bare",)) for method in parse_methods(["geco@1", "geco@0"]))
+    try:
+        first, other = (with_noise.ask(Job(picture, seed)).views for seed in (0, 1))
+        assert first is not None and other is not None and np.abs(first - other).max() > 0.01
+        assert with_noise.facts["sampling"]["truncation"] == 1
+        first, other = (without.ask(Job(picture, seed)).views for seed in (0, 1))
+        assert first is not None and other is not None and np.abs(first - other).max() < 1e-4
+    finally:
+        with_noise.close(), without.close()

@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
         "Started again with the same options it goes on where it stopped; methods and seeds may be added.",
         epilog="Methods: geco (the model as it ships), teacher-N (N deterministic DDIM steps), undistilled (one step of the "
         "teacher), copy-input, ground-truth-views (the reconstructor on rendered views: upper bound), regressor, stage1, a folder "
-        "of a model, or NAME=FOLDER.",
+        "of a model, or NAME=FOLDER. NAME@T truncates the noise of a one-step generator to T, 0 to 1.",
     )
     command.add_argument("--objects", required=True, metavar="DIR", help="folder of objects (.glb .gltf .obj .ply .stl .zip)")
     command.add_argument("--methods", default="", metavar="NAME[,NAME...]", help="what to measure; see below")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -31,6 +31,7 @@ class Method:
         steps: of deterministic DDIM with the model's guidance; None takes the model's own sampler.
         teacher: the model must be one of noise levels, not a distilled generator.
         deterministic: the seed changes nothing, so one is enough.
+        truncation: of a one-step generator's noise; None takes the model's own.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Method:
     steps: int | None = None
     teacher: bool = False
     deterministic: bool = False
+    truncation: float | None = None
 
     def columns(self, variants: Sequence[str]) -> dict[str, str]:
         """Column of the tables -> variant of the mesh. The bare networks' mesh carries the method's name alone."""
@@ -57,7 +59,8 @@ def parse_methods(names: Sequence[str], meshes: Sequence[str] = (), model: str =
 
     Args:
         names: each one of :data:`PLAIN_NAMES`, a model folder, or ``NAME=FOLDER``; ``teacher-N=FOLDER``,
-            ``undistilled=FOLDER`` and the other plain names take that folder instead of ``model``.
+            ``undistilled=FOLDER`` and the other plain names take that folder instead of ``model``. ``@T`` behind a name, as in
+            ``geco@1`` or ``stage1@0.5=FOLDER``, truncates the noise of a one-step generator to T instead of its own.
         meshes: each ``NAME=FOLDER``.
         model: what the plain names run. A folder may hold the folders ``teacher``, ``stage1`` and ``regressor`` for those roles.
 
@@ -78,6 +81,24 @@ def parse_methods(names: Sequence[str], meshes: Sequence[str] = (), model: str =
 
 
 def _parse(entry: str, model: str) -> Method:
+    """``NAME[@T][=FOLDER]`` to a method."""
+    name, equals, folder = entry.partition("=")
+    plain, at, text = name.partition("@")
+    if not at or (not equals and (Path(entry) / CARD).is_file()):
+        return _method(entry, model)
+    method = _method(f"{plain}{equals}{folder}", model)
+    try:
+        truncation = float(text)
+    except ValueError:
+        truncation = -1.0
+    if not 0 <= truncation <= 1 or method.kind != "model" or method.teacher or method.deterministic:
+        raise ConfigError(
+            f"{name}: what stands behind @ is the truncation of a one-step generator's noise, 0 to 1", "Write geco@1, for example."
+        )
+    return replace(method, name=name, truncation=truncation)
+
+
+def _method(entry: str, model: str) -> Method:
     name, equals, folder = entry.partition("=")
     if equals:
         _check_name(name)

@@ -167,7 +167,13 @@ def _difference(name: str, before: Any, now: Any) -> str:
 
 
 def _method(method: Method) -> dict[str, Any]:
-    known = {"kind": method.kind, "steps": method.steps, "teacher": method.teacher, "deterministic": method.deterministic}
+    known: dict[str, Any] = {
+        "kind": method.kind,
+        "steps": method.steps,
+        "teacher": method.teacher,
+        "deterministic": method.deterministic,
+    }
+    known |= {} if method.truncation is None else {"truncation": method.truncation}
     if method.kind == "meshes":
         return known | {"files": _listing_hash(Path(method.source))}
     if not method.has_process:

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -157,6 +157,8 @@ class _Runner:
             )
         own, card = self.backend.sampling, self.backend.card
         self.sampling = None if method.steps is None else Sampling(method.steps, own.guidance_scale, 0.0)
+        if method.truncation is not None:
+            self.sampling = replace(own, truncation=method.truncation)
         self.variants, self.has_views = variants, bool(card.facts.get("views", True))
         used = self.sampling or own
         self.facts = {
