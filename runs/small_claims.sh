@@ -16,7 +16,7 @@ mkdir -p "$report/held_out_objects"
 while read -r name; do cp -n "$train/$name.glb" "$report/held_out_objects/"; done < "$here/runs/held_out.txt"
 steps=${TEACHER_STEPS:-75}
 teacher="undistilled=$run/reconstructor,teacher-$steps=$run/reconstructor"
-ours="stage1=$run/stage1,geco=$run/stage2,regressor=$run/regressor"
+ours="stage1=$run/stage1,geco=$run/stage2,stage1@1=$run/stage1,geco@1=$run/stage2,regressor=$run/regressor"
 read -r -a options <<< "--size 160 --variants bare --lpips-weights none --clip-weights none ${OPTIONS:-}"
 measure() { geco evaluate --objects "$1" -o "$report/$2" --methods "$3" "${@:4}" "${options[@]}" --no-meshes; }
 for part in ${PARTS:-unseen held_out diversity}; do

@@ -15,7 +15,7 @@ from geco.pipeline import GecoPipeline
 def test_the_embedded_model_takes_other_settings() -> None:
     backend = GecoPipeline.from_pretrained("small").backend
     own = backend.sampling
-    assert own == Sampling(1, 1.0, 0.0) and backend.distilled
+    assert own == Sampling(1, 1.0, 0.0, 0.3) and backend.distilled
     picture = np.ones((96, 96, 3), np.float32)
     picture[24:72, 24:72] = [0.8, 0.2, 0.1]
     default = backend.generate(picture, [3])
