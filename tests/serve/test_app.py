@@ -84,6 +84,16 @@ def test_the_same_seed_gives_the_same_mesh(client: TestClient, picture: bytes) -
     assert shape(3) == shape(3) != shape(4)
 
 
+def test_truncation_reaches_the_model(client: TestClient, picture: bytes) -> None:
+    def views(seed: int, truncation: float) -> str:
+        result = post(client, picture, "preview", seed=seed, truncation=truncation, faces=2000, texture_size=128).json()
+        return str(result["views"])
+
+    assert views(3, 0) == views(4, 0)
+    assert views(3, 1) != views(4, 1)
+    assert post(client, picture, truncation=1.5).status_code == 422
+
+
 @pytest.mark.parametrize("format", ["ply", "stl"])
 def test_other_formats(client: TestClient, picture: bytes, format: str) -> None:
     answer = post(client, picture, format=format, faces=2000, texture_size=128)

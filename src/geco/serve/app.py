@@ -52,6 +52,7 @@ Picture = Annotated[UploadFile, File(description="a picture of one object, with 
 Seed = Annotated[int, Form(description="of the noise, 0 to 4294967295")]
 Faces = Annotated[int | None, Form(description="most faces of the mesh")]
 TextureSize = Annotated[int | None, Form(description="side of the texture in texels")]
+Truncation = Annotated[float | None, Form(description="how far seeds may differ, 0 to 1 the most; the model's own if left out")]
 Format = Annotated[str, Form(description="glb, obj (zipped with its material and texture), ply, stl or usdz")]
 
 
@@ -76,12 +77,14 @@ class Worker:
         finally:
             self.pending -= 1
 
-    async def run(self, picture: UploadFile, seed: int, faces: int | None, texture_size: int | None) -> Asset:
+    async def run(
+        self, picture: UploadFile, seed: int, faces: int | None, texture_size: int | None, truncation: float | None
+    ) -> Asset:
         """One picture to one asset, off the event loop."""
         options = AssetOptions(faces=faces, texture_size=texture_size)
         data = await picture.read()
         async with self.turn():
-            return await run_in_threadpool(self.pipeline, data, seed, options)
+            return await run_in_threadpool(self.pipeline, data, seed, options, truncation=truncation)
 
 
 def build(pipeline: GecoPipeline, max_upload: int, max_waiting: int) -> FastAPI:
@@ -101,12 +104,17 @@ def build(pipeline: GecoPipeline, max_upload: int, max_waiting: int) -> FastAPI:
 
     @app.post("/api/v1/mesh", response_class=Response)
     async def mesh(
-        picture: Picture, seed: Seed = 0, faces: Faces = None, texture_size: TextureSize = None, format: Format = "glb"
+        picture: Picture,
+        seed: Seed = 0,
+        faces: Faces = None,
+        texture_size: TextureSize = None,
+        format: Format = "glb",
+        truncation: Truncation = None,
     ) -> Response:
         """A mesh file; seed, model and timings are in the headers X-Geco-Seed, X-Geco-Model and X-Geco-Timings."""
         if format not in MEDIA_TYPES:
             raise ConfigError(f"unknown format {format!r}", f"Choose one of {', '.join(MEDIA_TYPES)}.")
-        asset = await worker.run(picture, seed, faces, texture_size)
+        asset = await worker.run(picture, seed, faces, texture_size, truncation)
         name, data = await run_in_threadpool(encode, asset, format)
         headers = {
             "X-Geco-Seed": str(asset.seed),
@@ -117,9 +125,11 @@ def build(pipeline: GecoPipeline, max_upload: int, max_waiting: int) -> FastAPI:
         return Response(data, media_type=MEDIA_TYPES[format], headers=headers)
 
     @app.post("/api/v1/preview")
-    async def preview(picture: Picture, seed: Seed = 0, faces: Faces = None, texture_size: TextureSize = None) -> dict[str, Any]:
+    async def preview(
+        picture: Picture, seed: Seed = 0, faces: Faces = None, texture_size: TextureSize = None, truncation: Truncation = None
+    ) -> dict[str, Any]:
         """The GLB, the cut-out picture and the sheet of six views, in base64, for the page."""
-        asset = await worker.run(picture, seed, faces, texture_size)
+        asset = await worker.run(picture, seed, faces, texture_size, truncation)
         return await run_in_threadpool(describe, asset)
 
     @app.get("/", include_in_schema=False)

@@ -14,7 +14,7 @@ async function run() {
   if (!picture) return;
   const form = new FormData();
   form.append("picture", picture);
-  for (const name of ["seed", "faces", "texture_size"]) if ($(name).value) form.append(name, $(name).value);
+  for (const name of ["seed", "truncation", "faces", "texture_size"]) if ($(name).value) form.append(name, $(name).value);
   $("again").disabled = true;
   say("working …");
   try {
