@@ -156,7 +156,8 @@ def pairs(
     own = None
     if generator is not None:
         own = one_step(load_zero123plus(generator / MULTIVIEW, place.device, place.dtype).network, generator)
-    return make_pairs(teacher.network, teacher.codec, source.named, count, render, output, options, own)
+    mixed = place.device.type == "cuda"
+    return make_pairs(teacher.network, teacher.codec, source.named, count, render, output, options, own, mixed)
 
 
 def stage2(

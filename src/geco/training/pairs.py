@@ -79,6 +79,7 @@ def make_pairs(
     folder: Path,
     options: PairOptions,
     generator: OneStepGenerator | None = None,
+    mixed: bool = False,
 ) -> dict[str, int]:
     """Write pairs 0 .. count - 1 in files of ``options.chunk``; files that are there are kept, so a killed run continues.
 
@@ -89,6 +90,7 @@ def make_pairs(
         folder: gets ``pairs-000000.npz`` ... and ``pairs.json``.
         generator: the truth is then its own sample of z, refined by the teacher, instead of the teacher's sample of z. Nothing in
             VSD ties the two: where they show different backs, Stage II would learn to blur (measured: docs/measurements.md).
+        mixed: a teacher of float32 weights computes in bfloat16 where the device has it.
 
     Raises:
         ConfigError: the folder holds pairs of other settings. OutputError: it cannot be written.
@@ -104,7 +106,7 @@ def make_pairs(
     for start in tqdm(starts, unit="chunk", disable=not starts):
         items = []
         end = min(start + options.chunk, count)
-        sampled = _sampled(teacher, codec, pictures, range(start, end), options, generator)
+        sampled = _sampled(teacher, codec, pictures, range(start, end), options, generator, mixed)
         for number, (key, picture, x0) in zip(range(start, end), sampled):
             poses = random_poses(options.renders, np.random.default_rng([options.seed, number]))
             views = codec.decode(x0[None])[0]
@@ -183,7 +185,7 @@ def _read(path: Path, names: Sequence[str] | None = None) -> dict[str, NDArray[A
 
 def _sampled(
     teacher: MultiViewNetwork, codec: ViewCodec, pictures: Callable[[int], tuple[str, Tensor]], numbers: range, o: PairOptions,
-    generator: OneStepGenerator | None,
+    generator: OneStepGenerator | None, mixed: bool,
 ) -> list[tuple[str, Tensor, Tensor]]:  # fmt: skip
     """(key, picture, x0) of the pairs ``numbers``, sampled as one batch."""
     keys, shown = zip(*(pictures(number) for number in numbers))
@@ -198,8 +200,7 @@ def _sampled(
         made = generator(z, generator.encode(condition), without)
         x_t = teacher.schedule.add_noise(made, fresh, torch.full((len(numbers),), begin, device=made.device))
     weights = next(cast(nn.Module, teacher).parameters())
-    halves = weights.device.type in ("cuda", "cpu") and weights.dtype == torch.float32
-    with autocast_bf16(weights.device) if halves else contextlib.nullcontext():
+    with autocast_bf16(weights.device) if mixed and weights.dtype == torch.float32 else contextlib.nullcontext():
         x0 = sample(
             teacher, condition, noise, steps=o.steps, sampler=Sampler("ddim"), unconditional=untold,
             guidance_scale=o.guidance_scale, clip=o.clip, start=x_t, begin=begin,

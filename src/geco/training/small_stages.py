@@ -188,7 +188,7 @@ def pairs(
         return drawn.rgb, drawn.mask
 
     own = one_step(load_small(generator / MULTIVIEW).to(place), generator) if generator else None
-    return make_pairs(network, PixelCodec(network.config.size), picture, count, render, output, options, own)
+    return make_pairs(network, PixelCodec(network.config.size), picture, count, render, output, options, own, mixed=True)
 
 
 def stage2(
