@@ -1,6 +1,6 @@
 """The paper's table and its four relations, read from reports of ``geco evaluate``.
 
-    python -m benchmarks.claims REPORT [REPORT ...] [--suffix +finish]
+    python -m benchmarks.claims REPORT [REPORT ...] [--suffix +finish] [--only GSO,YCB]
 
 A report needs the columns ``copy-input``, ``undistilled``, ``teacher-N``, ``stage1``, ``geco`` (Stage I + II), ``regressor`` and
 ``ground-truth-views``, and may have ``stage1@1`` and ``geco@1`` (all of the noise, as in the paper, where the model truncates it);
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from geco.evaluate.rows import Rows
+from geco.evaluate.summary import summarise
 from geco.evaluate.tables import cell, markdown
 
 ORDER = ("copy-input", "undistilled", "teacher", "stage1@1", "geco@1", "stage1", "geco", "regressor", "ground-truth-views")
@@ -138,14 +140,28 @@ def relations(found: Mapping[str, Any]) -> list[Relation]:
     ]
 
 
+def read(report: Path, only: Sequence[str] = ()) -> dict[str, Any]:
+    """results.json; with ``only``, anew from the rows of the objects whose names begin with one of these and two underscores."""
+    results: dict[str, Any] = json.loads((report / "results.json").read_text())
+    if not only:
+        return results
+    settings = json.loads((report / "settings.json").read_text())
+    rows = [row for row in Rows(report) if row["object"].split("__")[0] in only]
+    objects = [name for name in results["objects"] if name.split("__")[0] in only]
+    return {**results, **summarise(report, rows, settings, {}), "objects": objects}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reports", type=Path, nargs="+")
     parser.add_argument("--suffix", default="", help="variant of the meshes, as +finish (default: the bare networks)")
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","), default=[], help="only objects of these collections, as GSO,YCB"
+    )
     args = parser.parse_args()
     summary = {}
     for report in args.reports:
-        results = json.loads((report / "results.json").read_text())
+        results = read(report, args.only)
         found = columns(results["methods"], args.suffix)
         print(f"## {report.name}: {len(results['objects'])} objects, {results['settings']['seeds']} seeds\n")
         print(f"Views alone\n\n{table(found, VIEW_COLUMNS)}\n\nMeshes\n\n{table(found, MESH_COLUMNS)}\n")

@@ -3,7 +3,8 @@
 #   runs/small_claims.sh EVAL_OBJECTS_DIR TRAIN_OBJECTS_DIR RUN_DIR REPORT_DIR [SEEDS]
 # REPORT_DIR/unseen: EVAL_OBJECTS_DIR; REPORT_DIR/held_out: the 60 training objects of runs/held_out.txt, which no stage has seen;
 # REPORT_DIR/diversity: ten unseen objects, eight seeds. The table is REPORT_DIR/claims.md. PARTS="unseen held_out diversity" names what to
-# measure, OPTIONS the rest of geco evaluate's options (such as --device cpu,bf16 where the CPU has it).
+# measure, OPTIONS the rest of geco evaluate's options (such as --device cpu,bf16 where the CPU has it), TEACHER_SEEDS how many seeds
+# the teacher's 75 steps are given where SEEDS (and eight for the diversity) would take too long.
 set -euo pipefail
 unseen=${1:?folder of objects never trained on}
 train=${2:?folder of the training objects}
@@ -15,15 +16,18 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$report/held_out_objects"
 while read -r name; do cp -n "$train/$name.glb" "$report/held_out_objects/"; done < "$here/runs/held_out.txt"
 steps=${TEACHER_STEPS:-75}
-teacher="undistilled=$run/reconstructor,teacher-$steps=$run/reconstructor"
-ours="stage1=$run/stage1,geco=$run/stage2,stage1@1=$run/stage1,geco@1=$run/stage2,regressor=$run/regressor"
-read -r -a options <<< "--size 160 --variants bare --lpips-weights none --clip-weights none ${OPTIONS:-}"
-measure() { geco evaluate --objects "$1" -o "$report/$2" --methods "$3" "${@:4}" "${options[@]}" --no-meshes; }
+teacher="teacher-$steps=$run/reconstructor"
+fixed="copy-input,ground-truth-views=$run/reconstructor,regressor=$run/regressor"
+sampled="undistilled=$run/reconstructor,stage1=$run/stage1,geco=$run/stage2,stage1@1=$run/stage1,geco@1=$run/stage2"
+read -r -a options <<< "--size 160 --variants bare --lpips-weights none --clip-weights none --no-meshes ${OPTIONS:-}"
+measure() { geco evaluate --objects "$1" -o "$report/$2" --methods "$3" --seeds "$4" "${@:5}" "${options[@]}"; }
 for part in ${PARTS:-unseen held_out diversity}; do
   case $part in
-    unseen) measure "$unseen" unseen "copy-input,ground-truth-views=$run/reconstructor,$teacher,$ours" --seeds "$seeds" ;;
-    held_out) measure "$report/held_out_objects" held_out "copy-input,ground-truth-views=$run/reconstructor,$teacher,$ours" --seeds "$seeds" ;;
-    diversity) measure "$unseen" diversity "$teacher,$ours" --seeds 8 --limit 10 --protocol A ;;
+    unseen) objects=$unseen count=$seeds methods="$fixed,$sampled" some=(--protocol both) ;;
+    held_out) objects=$report/held_out_objects count=$seeds methods="$fixed,$sampled" some=(--protocol both) ;;
+    diversity) objects=$unseen count=8 methods=$sampled some=(--limit 10 --protocol A) ;;
   esac
+  measure "$objects" "$part" "$methods" "$count" "${some[@]}"
+  measure "$objects" "$part" "$teacher" "${TEACHER_SEEDS:-$count}" "${some[@]}"
 done
 (cd "$here" && python -m benchmarks.claims "$report/unseen" "$report/held_out" "$report/diversity") | tee "$report/claims.md"

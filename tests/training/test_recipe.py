@@ -34,7 +34,9 @@ def test_objects_to_model_to_table(tmp_path: Path, capsys: pytest.CaptureFixture
     assert steps[0] == 1 and steps[-1] == 3
     assert load_small(run / "multiview").config.size == 16
     capsys.readouterr()
-    sampling_table.main([str(run / "multiview"), str(run / "views" / "held_out"), "--steps", "1", "2", "--count", "1"])
+    sampling_table.main(f"{run}/multiview {run}/views/held_out --steps 1 2 --truncation 1 0 --count 1".split())
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 2 + 1 + 3 + 6 + 1  # head, copy, one step x 3 guidances, two steps x 3 x 2, JSON
+    assert len(printed) == 2 + 1 + 6 + 6 + 1  # head, copy, one step x 3 guidances x 2 truncations, two steps x 3 x 2, JSON
+    varied = {tuple(line.split(" | ")[i] for i in (0, 3)): float(line.split("|")[-2]) for line in printed[3:-1]}
+    assert varied["| 1", "0.0"] == 0 < varied["| 1", "1.0"]  # without noise seeds do not differ
     assert json.loads(printed[-1])["best_iou"] is None or json.loads(printed[-1])["best_iou"]["steps"] in (1, 2)

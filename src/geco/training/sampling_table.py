@@ -2,9 +2,9 @@
 
 One row a setting: PSNR over all pixels, PSNR over the object's pixels, silhouette IoU and area against the true views,
 sharpness (energy of the pixel differences over the truth's) and variation (RMSE between two seeds), means over objects. The first
-row is a copy of the input picture in every view, which any model must beat. A distilled generator: ``--steps 1 --guidance 1``. Ends
-with one JSON line. Models of several view sizes are compared on the same shards, of the largest size or larger: each reads the
-pictures at its own size, and its views are enlarged to theirs.
+row is a copy of the input picture in every view, which any model must beat. A distilled generator: ``--steps 1 --guidance 1
+--truncation 1 0.3 0``. Ends with one JSON line. Models of several view sizes are compared on the same shards, of the largest size
+or larger: each reads the pictures at its own size, and its views are enlarged to theirs.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Setting:
     steps: int
     guidance: float
     eta: float
+    truncation: float = 1.0
 
     @property
     def passes(self) -> int:
@@ -113,32 +114,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, nargs="*", default=[1, 2, 3, 4, 6, 8])
     parser.add_argument("--guidance", type=float, nargs="*", default=[1.0, 1.5, 2.0])
     parser.add_argument("--eta", type=float, nargs="*", default=[0.0, 1.0])
+    parser.add_argument("--truncation", type=float, nargs="*", default=[1.0], help="of the noise, for one step")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     network = load_small(options.model)
     settings = [
-        Setting(steps, guidance, eta)
+        Setting(steps, guidance, eta, truncation)
         for steps in options.steps
         for guidance in options.guidance
         for eta in options.eta
         if steps > 1 or eta == options.eta[0]  # one step renews no noise
+        for truncation in (options.truncation if steps == 1 else [1.0])
     ]
     began = time.monotonic()
 
     def generate(picture: Tensor, setting: Setting, seed: int) -> Tensor:
         with autocast_bf16("cpu"):
             views = generate_views(
-                network, resize(picture, network.config.size), setting.steps, seed, setting.guidance, setting.eta
+                network,
+                resize(picture, network.config.size),
+                setting.steps,
+                seed,
+                setting.guidance,
+                setting.eta,
+                setting.truncation,
             )
         return resize(views, picture.shape[-1])
 
     rows = table(generate, GridViews(options.shards), settings, options.count)
-    heads = ("steps", "guidance", "eta", "passes", "PSNR", "object PSNR", "IoU", "area", "sharpness", "variation")
+    heads = ("steps", "guidance", "eta", "truncation", "passes", "PSNR", "object PSNR", "IoU", "area", "sharpness", "variation")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
     for setting, row in rows:
         name = (
-            f"{setting.steps} | {setting.guidance} | {setting.eta} | {setting.passes}" if setting else "copy of the input | | | 0"
+            f"{setting.steps} | {setting.guidance} | {setting.eta} | {setting.truncation} | {setting.passes}"
+            if setting
+            else "copy of the input | | | | 0"
         )
         print(
             f"| {name} | {row['psnr']:.2f} | {row['object_psnr']:.2f} | {row['iou']:.3f} | {row['area']:.2f} "

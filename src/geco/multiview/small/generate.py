@@ -25,6 +25,7 @@ def generate_views(
     seed: int = 0,
     guidance: float = DEFAULT_GUIDANCE,
     eta: float = DEFAULT_ETA,
+    truncation: float = 1.0,
 ) -> Tensor:
     """Sample one set of views for each picture.
 
@@ -35,6 +36,7 @@ def generate_views(
         seed: of the noise; what the i-th picture gets does not depend on the batch size.
         guidance: 1 = none (one pass a step); more doubles the passes.
         eta: 0 deterministic DDIM, 1 as noisy as DDPM.
+        truncation: factor of the noise a sample starts from, 0 to 1; for one-step generators.
 
     Returns:
         (B, 6, 3, S, S) in [0, 1].
@@ -44,6 +46,14 @@ def generate_views(
     noise = SeededNoise([seed * 1_000_003 + index for index in range(len(condition))])
     untold = codec.unconditional(told) if guidance != 1 else None
     x0 = sample(
-        network, told, noise, steps=steps, sampler=Sampler("ddim", eta=eta), unconditional=untold, guidance_scale=guidance, clip=1.0
+        network,
+        told,
+        noise,
+        steps=steps,
+        sampler=Sampler("ddim", eta=eta),
+        unconditional=untold,
+        guidance_scale=guidance,
+        clip=1.0,
+        start=truncation * noise((len(condition), *network.sample_shape)),
     )
     return codec.decode(x0)
