@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -91,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     minutes, steps = options.budget_minutes, options.steps
     if minutes is None and steps is None:
         minutes, steps = length.budget_minutes, length.steps
-    _check_output(options)
+    _check_output(options, recipe)
     machine = Machine(recipe.precision, options.device, options.threads)
     task = build(options, recipe, machine)
     loop = LoopOptions(
@@ -199,9 +200,23 @@ def rehearse(task: Task, loop: Any, machine: Machine) -> str:
     return "\n".join(lines)
 
 
-def _check_output(options: argparse.Namespace) -> None:
-    if (options.output / "checkpoint.pt").exists() and not options.resume and not options.dry_run:
+def _check_output(options: argparse.Namespace, recipe: Recipe) -> None:
+    """A run is continued on request only; where it goes on with other numbers than it began with, a line says so."""
+    from geco.model_folder import CARD, read_card
+
+    if options.dry_run or not (options.output / "checkpoint.pt").exists():
+        return
+    if not options.resume:
         raise ConfigError(f"{options.output} holds a run already", "Add --resume to continue it, or choose another folder.")
+    if (options.output / CARD).exists():
+        facts = read_card(options.output)["facts"]
+        before = _settings(facts.get("recipe"), facts.get("overrides", {}).get(options.stage, {}))
+        if before != (now := _settings(recipe.name, options.overrides)):
+            print(f"{options.output} was begun with {before} and goes on with {now}", file=sys.stderr)
+
+
+def _settings(recipe: str | None, overrides: dict[str, Any]) -> str:
+    return " ".join([f"--recipe {recipe}", *(f"--set {name}={value}" for name, value in sorted(overrides.items()))])
 
 
 def _about(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:

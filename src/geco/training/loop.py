@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from geco.errors import ConfigError
+from geco.files import remove_leftovers
 from geco.training.machine import Machine
 from geco.training.record import Record
 from geco.training.state import MovingAverage, load_checkpoint, save_checkpoint, step_generator
@@ -84,6 +85,9 @@ class _Loop:
 
     def run(self, resume: bool) -> None:
         self.options.folder.mkdir(parents=True, exist_ok=True)
+        if self.machine.leads:
+            for path in (self.checkpoint, *self.options.folder.rglob("*.safetensors")):
+                remove_leftovers(path)
         if resume and self.checkpoint.exists():
             self._load()
         self.started = saved = reported = time.monotonic()
