@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.errors import ConfigError, WeightsError
+from geco.errors import ConfigError
 
 if TYPE_CHECKING:
-    from geco.recipes.recipe import Recipe, Stage
+    from geco.recipes.recipe import Recipe
     from geco.training.machine import Machine
     from geco.training.task import Task
 
@@ -29,7 +29,6 @@ DISTILL = {
 }
 OUTPUTS = {"pairs": "becomes a folder of pairs", "autoencoder": "holds the distance; no model for geco run"}
 DRY_STEPS = 2
-FAMILIES = ("small", "full")  # that can be distilled; the full family's teacher and reconstructor are public
 
 
 def add(commands: Any) -> None:
@@ -56,6 +55,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
         add_argument("--steps", type=int, help="of the teacher (default: the recipe's)")
         own = "Stage I's run: pairs of its own samples, which the teacher refines, instead of the teacher's samples"
         add_argument("--generator", type=Path, metavar="DIR", help=own)
+        add_argument("--true-views", action="store_true", help="reconstruct the data's own six views instead (small family)")
         add_argument("--device", help="cpu, or left out for what is there")
         command.set_defaults(function=make)
         return
@@ -82,6 +82,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
 def run(options: argparse.Namespace) -> int:
     """One stage to its end."""
     _need_torch()
+    from geco.cli.stages import build
     from geco.recipes.find import find_recipe
     from geco.recipes.override import override
     from geco.training.loop import LoopOptions, train
@@ -113,70 +114,11 @@ def run(options: argparse.Namespace) -> int:
 def make(options: argparse.Namespace) -> int:
     """The pairs."""
     _need_torch()
-    from dataclasses import replace
+    from geco.cli.stages import make_pairs
 
-    from geco.recipes.find import find_recipe
-    from geco.recipes.override import override
-
-    recipe, _ = override(find_recipe(options.recipe), options.stage, options.set)  # pairs.json holds every setting
-    settings = replace(recipe.pairs, seed=options.seed, steps=options.steps or recipe.pairs.steps)
-    count = options.count or recipe.pair_count
-    init, family = _init(options, "the teacher and its reconstructor")
-    sizes = (count, recipe.pair_size, recipe.resolution)
-    if family == "full":
-        from geco.training import full_stages
-
-        made = full_stages.pairs(settings, *sizes, _data(options), init, options.output, options.device, options.generator)
-    else:
-        from geco.training import small_stages
-
-        made = small_stages.pairs(settings, *sizes, _data(options), init, options.output, options.device, options.generator)
+    made = make_pairs(options)
     print(f"{options.output}: {made['pairs']} pairs, {made['empty']} without a surface")
     return 0
-
-
-def build(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task:
-    """The stage's task; distillation takes the family of --init."""
-    from geco.training import small_stages as small
-
-    stage: Stage = options.stage
-    about = _about(options, recipe)
-    facts = about | {"generation": dict(recipe.generation)}
-    match stage:
-        case "teacher":
-            return small.teacher(recipe.multiview, recipe.teacher, _data(options), options.init, machine, options.seed, facts)
-        case "reconstructor":
-            return small.reconstructor(
-                recipe.reconstructor, recipe.reconstruction, _data(options), options.init, machine, options.seed, about,
-                options.generated,
-            )  # fmt: skip
-        case "regressor":
-            return small.reconstructor(recipe.regressor, recipe.regression, _data(options), None, machine, options.seed, about)
-        case "autoencoder":
-            return small.autoencoder(
-                recipe.autoencoder, recipe.autoencoding, _data(options), options.init, machine, options.seed, about
-            )
-        case "stage1" | "stage2":
-            return distillation(options, recipe, machine)
-
-
-def distillation(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task:
-    """Stage I or II of either family."""
-    about, first = _about(options, recipe), options.stage == "stage1"
-    init, family = _init(options, "the teacher" if first else "Stage I's run")
-    if family == "full":
-        from geco.training import full_stages as full
-
-        if first:
-            return full.stage1(
-                recipe.stage1, recipe.unet_checkpointing, _data(options), init, machine, options.seed, about, options.pairs
-            )
-        return full.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed, options.perceptual)
-    from geco.training import small_stages as small
-
-    if first:
-        return small.stage1(recipe.stage1, _data(options), init, machine, options.seed, about, options.pairs)
-    return small.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed, options.perceptual)
 
 
 def rehearse(task: Task, loop: Any, machine: Machine) -> str:
@@ -217,33 +159,6 @@ def _check_output(options: argparse.Namespace, recipe: Recipe) -> None:
 
 def _settings(recipe: str | None, overrides: dict[str, Any]) -> str:
     return " ".join([f"--recipe {recipe}", *(f"--set {name}={value}" for name, value in sorted(overrides.items()))])
-
-
-def _about(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
-    """Facts for the card: the recipe, and each stage's ``--set`` from --init on."""
-    from geco.model_folder import CARD, read_card
-
-    carried = options.init is not None and options.stage != "regressor" and (options.init / CARD).exists()
-    known: dict[str, Any] = read_card(options.init)["facts"].get("overrides", {}) if carried else {}
-    return {"recipe": recipe.name, "overrides": known | {options.stage: options.overrides}}
-
-
-def _data(options: argparse.Namespace) -> Path:
-    if options.data is None:
-        raise ConfigError(f"{options.stage} needs --data SHARDS", "Make some with: geco data render OBJECTS -o SHARDS.")
-    return Path(options.data)
-
-
-def _init(options: argparse.Namespace, what: str) -> tuple[Path, str]:
-    """The folder that distillation starts from, and its family."""
-    from geco.model_folder import read_card
-
-    if options.init is None:
-        raise WeightsError(f"{options.stage} starts from trained weights", f"Give {what} as --init DIR.")
-    family = read_card(options.init)["family"]
-    if family not in FAMILIES:
-        raise ConfigError(f"{options.init} is a model of the family {family!r}", f"Known are {' and '.join(FAMILIES)}.")
-    return Path(options.init), family
 
 
 def _need_torch() -> None:

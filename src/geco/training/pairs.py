@@ -80,6 +80,7 @@ def make_pairs(
     options: PairOptions,
     generator: OneStepGenerator | None = None,
     mixed: bool = False,
+    truth: Callable[[int], Tensor] | None = None,
 ) -> dict[str, int]:
     """Write pairs 0 .. count - 1 in files of ``options.chunk``; files that are there are kept, so a killed run continues.
 
@@ -91,12 +92,16 @@ def make_pairs(
         generator: the truth is then its own sample of z, refined by the teacher, instead of the teacher's sample of z. Nothing in
             VSD ties the two: where they show different backs, Stage II would learn to blur (measured: docs/measurements.md).
         mixed: a teacher of float32 weights computes in bfloat16 where the device has it.
+        truth: pair's number -> the object's own six views (6, 3, H, W) in [0, 1], reconstructed instead of the teacher's sample:
+            for data with true views and a teacher that is no better than its generator (measured: docs/measurements.md).
 
     Raises:
         ConfigError: the folder holds pairs of other settings. OutputError: it cannot be written.
     """
     settings = {"format": FORMAT, "fov": INPUT_FOV, **asdict(options), "refined": generator is not None}
     settings["truncation"] = generator.truncation if generator else 1.0
+    if truth is not None:
+        settings["truth"] = "true views"
     about = folder / "pairs.json"
     if about.exists() and json.loads(about.read_text())["settings"] != settings:
         raise ConfigError(f"{folder} holds pairs of other settings", "Choose another folder, or repeat the settings.")
@@ -106,7 +111,10 @@ def make_pairs(
     for start in tqdm(starts, unit="chunk", disable=not starts):
         items = []
         end = min(start + options.chunk, count)
-        sampled = _sampled(teacher, codec, pictures, range(start, end), options, generator, mixed)
+        if truth is None:
+            sampled = _sampled(teacher, codec, pictures, range(start, end), options, generator, mixed)
+        else:
+            sampled = [(*pictures(number), codec.encode(truth(number)[None])[0]) for number in range(start, end)]
         for number, (key, picture, x0) in zip(range(start, end), sampled):
             poses = random_poses(options.renders, np.random.default_rng([options.seed, number]))
             views = codec.decode(x0[None])[0]

@@ -36,7 +36,7 @@ from geco.training.machine import Machine
 from geco.training.pairs import PairOptions, Pairs, make_pairs
 from geco.training.reconstructor import ReconstructorOptions, ReconstructorTask, validation_batches
 from geco.training.reconstructor_data import ReconstructorData
-from geco.training.six_views import batch_conditions, open_views, to_tensors
+from geco.training.six_views import batch_conditions, batch_tensors, open_views, to_tensors
 from geco.training.small_folders import LICENCE, check_size, check_teacher, finish, one_step
 from geco.training.stage1 import Stage1Task
 from geco.training.stage1_options import Stage1Options
@@ -61,6 +61,11 @@ class SmallConditions:
         condition = batch_conditions(self.data, self.seed, index, size).to(generator.device)
         condition, _ = recolor(condition, condition[:, None], generator)
         return composite(photograph(condition, generator))
+
+    def views(self, index: int, size: int, generator: torch.Generator) -> Tensor:
+        """(size, 6, 3, S, S): the true views of what :meth:`conditions` shows, for a generator of the same seed."""
+        condition, targets = (pictures.to(generator.device) for pictures in batch_tensors(self.data, self.seed, index, size))
+        return composite(recolor(condition, targets, generator)[1])
 
 
 def teacher(
@@ -168,19 +173,26 @@ def stage1(
 
 def pairs(
     options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path, device: str | None = None,
-    generator: Path | None = None,
+    generator: Path | None = None, true_views: bool = False,
 ) -> dict[str, int]:  # fmt: skip
-    """The teacher's pseudo ground truth with ``init``'s two halves; of ``generator``'s own samples (Stage I's run) where given."""
+    """The teacher's pseudo ground truth with ``init``'s two halves; of ``generator``'s own samples (Stage I's run) where given, or
+    the reconstruction of the data's own six views.
+    """
     check_teacher(init)
     place = choose(device).device
     network, model = load_small(init / MULTIVIEW).to(place), SmallReconstructor.load(init / RECONSTRUCTOR).to(place)
     conditions = SmallConditions(GridViews(data), options.seed + 1)
     mesh = small_mesh(model, resolution)
 
+    def random(number: int) -> torch.Generator:
+        return torch.Generator().manual_seed(options.seed * 1_000_003 + number)
+
     def picture(number: int) -> tuple[str, Tensor]:
-        generator = torch.Generator().manual_seed(options.seed * 1_000_003 + number)
         name = conditions.data.names[conditions.data.draw(conditions.seed, number, 1)[0][0]]
-        return name, conditions.conditions(number, 1, generator)[0].to(place)
+        return name, conditions.conditions(number, 1, random(number))[0].to(place)
+
+    def truth(number: int) -> Tensor:
+        return conditions.views(number, 1, random(number))[0].to(place)
 
     def render(views: Tensor, shown: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
         vertices, faces, color = mesh(views, shown)
@@ -188,7 +200,8 @@ def pairs(
         return drawn.rgb, drawn.mask
 
     own = one_step(load_small(generator / MULTIVIEW).to(place), generator) if generator else None
-    return make_pairs(network, PixelCodec(network.config.size), picture, count, render, output, options, own, mixed=True)
+    codec = PixelCodec(network.config.size)
+    return make_pairs(network, codec, picture, count, render, output, options, own, True, truth if true_views else None)
 
 
 def stage2(

@@ -29,6 +29,8 @@ class TeacherPairs:
             raise ConfigError(f"all pairs in {folder} were without a surface and left out", "Make more, of other pictures.")
         if self._pairs.settings.get("refined"):
             raise ConfigError(f"the pairs in {folder} are a generator's samples, refined", "Make pairs without --generator.")
+        if "truth" in self._pairs.settings:
+            raise ConfigError(f"the pairs in {folder} hold true views, no samples of z", "Make pairs without --true-views.")
         found = self._pairs.shape
         if found != self._shape:
             raise ConfigError(

@@ -1,0 +1,107 @@
+"""What ``geco train`` and ``geco distill`` ask for, built: a stage's task or pairs from the command's options and a recipe."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geco.errors import ConfigError, WeightsError
+from geco.model_folder import CARD, read_card
+from geco.recipes.find import find_recipe
+from geco.recipes.override import override
+
+if TYPE_CHECKING:
+    from geco.recipes.recipe import Recipe, Stage
+    from geco.training.machine import Machine
+    from geco.training.task import Task
+
+FAMILIES = ("small", "full")  # that can be distilled; the full family's teacher and reconstructor are public
+
+
+def build(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task:
+    """The stage's task; distillation takes the family of --init."""
+    from geco.training import small_stages as small
+
+    stage: Stage = options.stage
+    about = _about(options, recipe)
+    facts = about | {"generation": dict(recipe.generation)}
+    match stage:
+        case "teacher":
+            return small.teacher(recipe.multiview, recipe.teacher, _data(options), options.init, machine, options.seed, facts)
+        case "reconstructor":
+            return small.reconstructor(
+                recipe.reconstructor, recipe.reconstruction, _data(options), options.init, machine, options.seed, about,
+                options.generated,
+            )  # fmt: skip
+        case "regressor":
+            return small.reconstructor(recipe.regressor, recipe.regression, _data(options), None, machine, options.seed, about)
+        case "autoencoder":
+            return small.autoencoder(
+                recipe.autoencoder, recipe.autoencoding, _data(options), options.init, machine, options.seed, about
+            )
+        case "stage1" | "stage2":
+            return distillation(options, recipe, machine)
+
+
+def distillation(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task:
+    """Stage I or II of either family."""
+    about, first = _about(options, recipe), options.stage == "stage1"
+    init, family = _init(options, "the teacher" if first else "Stage I's run")
+    if family == "full":
+        from geco.training import full_stages as full
+
+        if first:
+            return full.stage1(
+                recipe.stage1, recipe.unet_checkpointing, _data(options), init, machine, options.seed, about, options.pairs
+            )
+        return full.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed, options.perceptual)
+    from geco.training import small_stages as small
+
+    if first:
+        return small.stage1(recipe.stage1, _data(options), init, machine, options.seed, about, options.pairs)
+    return small.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed, options.perceptual)
+
+
+def make_pairs(options: argparse.Namespace) -> dict[str, int]:
+    """The pairs of either family; how many there are, and how many were left out."""
+    recipe, _ = override(find_recipe(options.recipe), options.stage, options.set)  # pairs.json holds every setting
+    settings = replace(recipe.pairs, seed=options.seed, steps=options.steps or recipe.pairs.steps)
+    count = options.count or recipe.pair_count
+    init, family = _init(options, "the teacher and its reconstructor")
+    sizes = (count, recipe.pair_size, recipe.resolution)
+    if options.true_views and (family == "full" or options.generator):
+        raise ConfigError("--true-views is for the small family's data, without --generator", "Leave one of them out.")
+    if family == "full":
+        from geco.training import full_stages
+
+        return full_stages.pairs(settings, *sizes, _data(options), init, options.output, options.device, options.generator)
+    from geco.training import small_stages
+
+    return small_stages.pairs(
+        settings, *sizes, _data(options), init, options.output, options.device, options.generator, options.true_views
+    )
+
+
+def _about(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
+    """Facts for the card: the recipe, and each stage's ``--set`` from --init on."""
+    carried = options.init is not None and options.stage != "regressor" and (options.init / CARD).exists()
+    known: dict[str, Any] = read_card(options.init)["facts"].get("overrides", {}) if carried else {}
+    return {"recipe": recipe.name, "overrides": known | {options.stage: options.overrides}}
+
+
+def _data(options: argparse.Namespace) -> Path:
+    if options.data is None:
+        raise ConfigError(f"{options.stage} needs --data SHARDS", "Make some with: geco data render OBJECTS -o SHARDS.")
+    return Path(options.data)
+
+
+def _init(options: argparse.Namespace, what: str) -> tuple[Path, str]:
+    """The folder that distillation starts from, and its family."""
+    if options.init is None:
+        raise WeightsError(f"{options.stage} starts from trained weights", f"Give {what} as --init DIR.")
+    family = read_card(options.init)["family"]
+    if family not in FAMILIES:
+        raise ConfigError(f"{options.init} is a model of the family {family!r}", f"Known are {' and '.join(FAMILIES)}.")
+    return Path(options.init), family
