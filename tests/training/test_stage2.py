@@ -148,6 +148,7 @@ def test_pairs_of_true_views(tmp_path: Path) -> None:
     pairs = Pairs(tmp_path)
     for number in range(3):
         assert np.abs(pairs[number]["views"] / 255 - truth(number).numpy()).max() < 0.51 / 255
+    assert pairs.facts == {"count": 3, "truth": "true views"}
     assert torch.equal(pairs.noise(2, (1,)), SeededNoise([2])((1, 1)))  # Stage II's generator still has its z
     with pytest.raises(ConfigError, match="no samples of z"):
         TeacherPairs(tmp_path, tiny_teacher().sample_shape)

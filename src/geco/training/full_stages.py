@@ -176,6 +176,7 @@ def stage2(
     check = list(range(len(found)))[-min(CHECKED_PAIRS, len(found) // 4) :] if len(found) >= 4 else []
     distance, name = perceptual_distance(machine.device, perceptual)
     about = facts | {"stage": "stage2", "distilled": True, "generation": asdict(views.generation), "perceptual": name}
+    about["pairs"] = found.facts
 
     def save(made: Zero123PlusNetwork, trained: InstantMesh, folder: Path) -> None:
         if options.generator_rate is not None:

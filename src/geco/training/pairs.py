@@ -169,6 +169,12 @@ class Pairs:
         path, _ = self._rows[0]
         return tuple(self._samples(path)["x0"].shape[1:])
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the model's card: how many pairs, and whose views are the truth."""
+        refined = "the generator's samples, refined" if self.settings.get("refined") else "the teacher's samples"
+        return {"count": len(self), "truth": self.settings.get("truth", refined)}
+
     def noise(self, index: int, shape: tuple[int, ...]) -> Tensor:
         """z (1, *shape) of one pair."""
         return noise_of(int(self.settings["seed"]), int(self.numbers[index]))((1, *shape))

@@ -221,6 +221,7 @@ def stage2(
     generation = GenerationSettings(**known.get("generation", {}))
     distance, name = (load_distance(perceptual, machine.device), NAME) if perceptual else (perceptual_loss, "pyramid")
     about = facts | {"stage": "stage2", "distilled": True, "generation": asdict(generation), "perceptual": name}
+    about["pairs"] = found.facts
 
     def save(made: SmallMultiView, trained: SmallReconstructor, folder: Path) -> None:
         save_small(made, folder / MULTIVIEW)
