@@ -24,7 +24,10 @@ def add(commands: Any) -> None:
     command.add_argument("-o", "--output", required=True, metavar="REPORT_DIR", help="folder of the report, made if needed")
     command.add_argument("--protocol", choices=("A", "B", "both"), default="both", help="camera sets for meshes (default both)")
     command.add_argument(
-        "--seeds", type=int, default=1, metavar="N", help="seeds 0 … N-1 for each method that has noise (default 1)"
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="seeds 0 … N-1 for each of these methods that has noise (default: the report's, or 1)",
     )
     command.add_argument("--limit", type=int, metavar="N", help="only the first N objects")
     command.add_argument("--size", type=int, default=320, metavar="PX", help="side of the compared pictures (default 320)")
@@ -77,14 +80,14 @@ def run(options: argparse.Namespace) -> int:
     from geco.errors import ConfigError
     from geco.evaluate.methods import VARIANTS, parse_methods
     from geco.evaluate.run import Plan, choose_objects, evaluate
-    from geco.evaluate.settings import Settings
+    from geco.evaluate.settings import Settings, seeds_of
 
     variants = tuple(dict.fromkeys(_listed(options.variants)))
     if unknown := [variant for variant in variants if variant not in VARIANTS]:
         raise ConfigError(f"no variant is called {', '.join(unknown)}", f"Use some of {', '.join(VARIANTS)}.")
     settings = Settings(
         protocol=options.protocol,
-        seeds=options.seeds,
+        seeds=seeds_of(Path(options.output)) if options.seeds is None else options.seeds,
         size=options.size,
         variants=tuple(variant for variant in VARIANTS if variant in variants),
         mesh_light=options.mesh_light,

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,10 @@ class Plan:
     device: str | None = None
     keep_meshes: bool = True
     quiet: bool = False
-    seeds: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.seeds = self.settings.seeds
 
     def units(self, method: Method) -> list[tuple[str, int]]:
         """(object, seed) of a method."""
-        return [(key, seed) for key in self.objects for seed in range(1 if method.deterministic else self.seeds)]
+        return [(key, seed) for key in self.objects for seed in range(1 if method.deterministic else self.settings.seeds)]
 
 
 def choose_objects(folder: str, limit: int | None) -> dict[str, ObjectSource]:
@@ -75,8 +71,7 @@ def evaluate(plan: Plan) -> dict[str, Any]:
     """
     start = time.perf_counter()
     paths = {key: source.path for key, source in plan.objects.items()}
-    settled = settle(plan.report, describe(plan.settings, plan.methods, paths))
-    plan.seeds = settled["seeds"]
+    settle(plan.report, describe(plan.settings, plan.methods, paths))
     with locked(plan.report):
         return _evaluate(plan, start)
 

@@ -97,6 +97,14 @@ def versions() -> dict[str, str]:
     return found
 
 
+def seeds_of(folder: Path) -> int:
+    """The most seeds a report has been asked for so far; 1 where there is none (or none that :func:`settle` would take)."""
+    try:
+        return int(json.loads((folder / FILE).read_text(encoding="utf-8"))["seeds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 1
+
+
 def settle(folder: Path, described: dict[str, Any]) -> dict[str, Any]:
     """Join ``described`` with what the folder was begun with, write it, and return it.
 

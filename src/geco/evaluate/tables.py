@@ -62,7 +62,8 @@ def _head(results: Results) -> str:
     for name, method in results["methods"].items():
         if method["sampling"] and method["variant"] == "bare":
             s = method["sampling"]
-            lines.append(f"- {name}: {s['steps']} step(s), guidance {s['guidance_scale']:g}, eta {s['eta']:g}")
+            less = f", truncation {s['truncation']:g}" if s.get("truncation", 1) != 1 else ""
+            lines.append(f"- {name}: {s['steps']} step(s), guidance {s['guidance_scale']:g}, eta {s['eta']:g}{less}")
     return "\n".join(lines)
 
 
