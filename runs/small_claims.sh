@@ -20,13 +20,14 @@ steps=${TEACHER_STEPS:-75}
 teacher="teacher-$steps=$run/reconstructor"
 fixed="copy-input,ground-truth-views=$run/reconstructor,regressor=$run/regressor"
 sampled="undistilled=$run/reconstructor,stage1=$run/stage1,geco=$run/stage2,stage1@1=$run/stage1,geco@1=$run/stage2"
+varied="undistilled=$run/reconstructor,stage1=$run/stage1,stage1@1=$run/stage1" # Stage II's views are Stage I's
 read -r -a options <<< "--size 160 --variants bare --lpips-weights none --clip-weights none --no-meshes ${OPTIONS:-}"
 measure() { geco evaluate --objects "$1" -o "$report/$2" --methods "$3" --seeds "$4" "${@:5}" "${options[@]}"; }
 for part in ${PARTS:-unseen held_out diversity}; do
   case $part in
     unseen) objects=$unseen count=$seeds methods="$fixed,$sampled" some=(--protocol both) ;;
     held_out) objects=$report/held_out_objects count=$seeds methods="$fixed,$sampled" some=(--protocol both) ;;
-    diversity) objects=$unseen count=8 methods=$sampled some=(--limit 10 --protocol A) ;;
+    diversity) objects=$unseen count=8 methods=$varied some=(--limit 10 --protocol A) ;;
   esac
   measure "$objects" "$part" "$methods" "$count" "${some[@]}"
   measure "$objects" "$part" "$teacher" "${TEACHER_SEEDS:-$count}" "${some[@]}"
