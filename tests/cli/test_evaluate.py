@@ -136,3 +136,11 @@ def test_mistakes_cost_no_work(
     code = main(["evaluate", "--objects", str(objects / "objects"), "-o", str(tmp_path / "report"), *change])
     assert code == 2 and not (tmp_path / "report").exists()
     assert said in capsys.readouterr().err
+
+
+def test_a_method_may_have_fewer_seeds_than_the_report(objects: Path, tmp_path: Path) -> None:
+    """A slow one, say; left out, --seeds is the report's."""
+    few = ("--limit", "1", "--seeds")
+    assert geco(*arguments(objects, tmp_path / "report", "geco", *few, "2")).returncode == 0
+    assert "1 rows measured, 3 in all" in geco(*arguments(objects, tmp_path / "report", "geco@1", *few, "1")).stderr
+    assert "2 rows measured, 5 in all" in geco(*arguments(objects, tmp_path / "report", "geco@0.5", *few[:-1])).stderr

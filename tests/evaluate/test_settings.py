@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from geco.data.objects import find_objects
 from geco.errors import ConfigError
 from geco.evaluate.methods import parse_methods
-from geco.evaluate.run import Plan, locked
+from geco.evaluate.run import locked
 from geco.evaluate.settings import FILE, Settings, agree_on_measures, describe, seeds_of, settle
 
 
@@ -60,14 +59,6 @@ def test_methods_and_seeds_may_be_added(tmp_path: Path) -> None:
     assert set(joined["methods"]) == {"copy-input", "geco"} and joined["seeds"] == 2
     assert settle(tmp_path / "report", described(tmp_path, ["geco"], seeds=3))["seeds"] == 3
     assert seeds_of(tmp_path / "report") == 3 and seeds_of(tmp_path) == 1
-
-
-def test_a_slow_method_may_have_fewer_seeds_than_the_report(tmp_path: Path) -> None:
-    settle(tmp_path / "report", described(tmp_path, ["geco"], seeds=3))
-    slow, copy = parse_methods(["teacher-75", "copy-input"], [])
-    objects = find_objects(str(tmp_path))
-    plan = Plan(tmp_path / "report", {source.key: source for source in objects}, [slow], Settings(seeds=2))
-    assert plan.units(slow) == [("thing", 0), ("thing", 1)] and plan.units(copy) == [("thing", 0)]
 
 
 def test_versions_count(tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,7 +23,6 @@ from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.differentiable import soft_mesh
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.render.shade_torch import render_mesh
-from geco.training import small_stages
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions, Pairs, make_pairs
@@ -69,13 +66,7 @@ def pictures(number: int) -> tuple[str, Tensor]:
     return f"object-{number % 3}", torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(number % 3))
 
 
-def write(
-    folder: Path,
-    count: int = 4,
-    options: PairOptions = PAIRS,
-    generator: OneStepGenerator | None = None,
-    truth: Callable[[int], Tensor] | None = None,
-) -> dict[str, int]:
+def write(folder: Path, count: int = 4, options: PairOptions = PAIRS, generator: OneStepGenerator | None = None) -> dict[str, int]:
     model = ball()
     mesh = mesh_of(model)
 
@@ -84,7 +75,7 @@ def write(
         drawn = render_mesh(vertices, faces, poses, INPUT_FOV, 16, color)
         return drawn.rgb, drawn.mask
 
-    return make_pairs(tiny_teacher().eval(), CODEC, pictures, count, render, folder, options, generator, truth=truth)
+    return make_pairs(tiny_teacher().eval(), CODEC, pictures, count, render, folder, options, generator)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -131,45 +122,13 @@ def test_pairs_of_the_generators_own_samples(tmp_path: Path) -> None:
         for step in Sampler("ddim").plan(teacher.schedule, 10)[6:]:
             x = sample_step(teacher, condition, x, step)
     assert np.abs(pairs[1]["x0"].astype(np.float32) - x[0].numpy()).max() < 2e-3
-    assert pairs.settings["refined"]
+    assert pairs.facts == {"count": 2, "truth": "the generator's samples, refined"}
     with pytest.raises(ConfigError, match="none of 2 steps"):  # 999 and 499: nothing would be refined
         write(tmp_path / "few", 2, PairOptions(steps=2, clip=1.0, renders=5, chunk=2, refine_from=450), generator)
     with pytest.raises(ConfigError, match="refined"):
         TeacherPairs(tmp_path, teacher.sample_shape)
     with pytest.raises(ConfigError, match="other settings"):  # the teacher's own samples do not mix with them
         write(tmp_path, 4, options)
-
-
-def test_pairs_of_true_views(tmp_path: Path) -> None:
-    def truth(number: int) -> Tensor:
-        return torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(100 + number))
-
-    assert write(tmp_path, 3, truth=truth) == {"pairs": 3, "empty": 0}
-    pairs = Pairs(tmp_path)
-    for number in range(3):
-        assert np.abs(pairs[number]["views"] / 255 - truth(number).numpy()).max() < 0.51 / 255
-    assert pairs.facts == {"count": 3, "truth": "true views"}
-    assert torch.equal(pairs.noise(2, (1,)), SeededNoise([2])((1, 1)))  # Stage II's generator still has its z
-    with pytest.raises(ConfigError, match="no samples of z"):
-        TeacherPairs(tmp_path, tiny_teacher().sample_shape)
-    with pytest.raises(ConfigError, match="other settings"):
-        write(tmp_path, 4)
-
-
-def test_true_views_have_the_colours_of_their_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(small_stages, "photograph", lambda condition, generator: condition)
-    plain = np.full((16, 16, 4), (200, 90, 30, 255), np.uint8)
-    data = SimpleNamespace(
-        draw=lambda seed, step, size, rank=0, world=1: [(0, 0, 0, False)] * size,
-        condition=lambda *sample: plain,
-        sample=lambda *sample: (plain, np.repeat(plain[None], 6, axis=0)),
-    )
-    source = small_stages.SmallConditions(data)  # type: ignore[arg-type]
-    shown, views = (
-        torch.cat([make(0, 2, torch.Generator().manual_seed(seed)) for seed in range(8)])
-        for make in (source.conditions, source.views)
-    )
-    assert torch.equal(shown, views[:, 3]) and len(torch.unique(shown[:, :, 0, 0], dim=0)) > 4  # recoloured, in the same way
 
 
 def sample_step(teacher: SmallMultiView, condition: Condition, x: Tensor, step: Step) -> Tensor:

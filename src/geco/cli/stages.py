@@ -71,8 +71,8 @@ def make_pairs(options: argparse.Namespace) -> dict[str, int]:
     count = options.count or recipe.pair_count
     init, family = _init(options, "the teacher and its reconstructor")
     sizes = (count, recipe.pair_size, recipe.resolution)
-    if options.true_views and (family == "full" or options.generator):
-        raise ConfigError("--true-views is for the small family's data, without --generator", "Leave one of them out.")
+    if options.true_views and (family == "full" or options.generator or options.steps):
+        raise ConfigError("--true-views is for the small family, without --generator and --steps", "Leave one of them out.")
     if family == "full":
         from geco.training import full_stages
 

@@ -175,8 +175,13 @@ def stage2(
     found = Pairs(pairs_folder)
     check = list(range(len(found)))[-min(CHECKED_PAIRS, len(found) // 4) :] if len(found) >= 4 else []
     distance, name = perceptual_distance(machine.device, perceptual)
-    about = facts | {"stage": "stage2", "distilled": True, "generation": asdict(views.generation), "perceptual": name}
-    about["pairs"] = found.facts
+    about = facts | {
+        "stage": "stage2",
+        "distilled": True,
+        "generation": asdict(views.generation),
+        "perceptual": name,
+        "pairs": found.facts,
+    }
 
     def save(made: Zero123PlusNetwork, trained: InstantMesh, folder: Path) -> None:
         if options.generator_rate is not None:

@@ -32,7 +32,11 @@ from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import Sampler, sample
 
-FORMAT = "geco-pairs-1"
+FORMAT = "geco-pairs-2"
+# Whose views are the truth.
+TEACHER = "the teacher's samples"
+REFINED = "the generator's samples, refined"
+TRUE_VIEWS = "true views"
 RENDERS = 50  # viewpoints a pair (GECO, section 4.1)
 CACHED_CHUNKS = 128  # chunks kept in memory: 7 MB each at 64 pixels
 CACHED_SAMPLES = 256  # chunks of which pictures and x0 are kept: 1.3 MB each at 64 pixels
@@ -98,10 +102,9 @@ def make_pairs(
     Raises:
         ConfigError: the folder holds pairs of other settings. OutputError: it cannot be written.
     """
-    settings = {"format": FORMAT, "fov": INPUT_FOV, **asdict(options), "refined": generator is not None}
+    settings = {"format": FORMAT, "fov": INPUT_FOV, **asdict(options)}
+    settings["truth"] = TRUE_VIEWS if truth else REFINED if generator else TEACHER
     settings["truncation"] = generator.truncation if generator else 1.0
-    if truth is not None:
-        settings["truth"] = "true views"
     about = folder / "pairs.json"
     if about.exists() and json.loads(about.read_text())["settings"] != settings:
         raise ConfigError(f"{folder} holds pairs of other settings", "Choose another folder, or repeat the settings.")
@@ -147,6 +150,8 @@ class Pairs:
         if not files:
             raise ConfigError(f"no pairs in {folder}", "Make some with: geco distill pairs.")
         self.settings: dict[str, Any] = json.loads((self.folder / "pairs.json").read_text())["settings"]
+        if self.settings["format"] != FORMAT:
+            raise ConfigError(f"the pairs in {folder} were made by an older version", "Make them again: geco distill pairs.")
         self._chunk = functools.lru_cache(maxsize=CACHED_CHUNKS)(_read)
         # Apart from the chunks: Stage I needs no renders, which are nearly all of a chunk.
         self._samples = functools.lru_cache(maxsize=CACHED_SAMPLES)(functools.partial(_read, names=("picture", "x0")))
@@ -172,8 +177,7 @@ class Pairs:
     @property
     def facts(self) -> dict[str, Any]:
         """For the model's card: how many pairs, and whose views are the truth."""
-        refined = "the generator's samples, refined" if self.settings.get("refined") else "the teacher's samples"
-        return {"count": len(self), "truth": self.settings.get("truth", refined)}
+        return {"count": len(self), "truth": self.settings["truth"]}
 
     def noise(self, index: int, shape: tuple[int, ...]) -> Tensor:
         """z (1, *shape) of one pair."""

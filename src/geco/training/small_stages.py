@@ -220,8 +220,13 @@ def stage2(
     check = list(range(len(found)))[-min(CHECKED_PAIRS, len(found) // 4) :] if len(found) >= 4 else []
     generation = GenerationSettings(**known.get("generation", {}))
     distance, name = (load_distance(perceptual, machine.device), NAME) if perceptual else (perceptual_loss, "pyramid")
-    about = facts | {"stage": "stage2", "distilled": True, "generation": asdict(generation), "perceptual": name}
-    about["pairs"] = found.facts
+    about = facts | {
+        "stage": "stage2",
+        "distilled": True,
+        "generation": asdict(generation),
+        "perceptual": name,
+        "pairs": found.facts,
+    }
 
     def save(made: SmallMultiView, trained: SmallReconstructor, folder: Path) -> None:
         save_small(made, folder / MULTIVIEW)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from geco.errors import ConfigError
-from geco.training.pairs import Pairs
+from geco.training.pairs import TEACHER, Pairs
 from geco.training.stage1_options import Stage1Options
 
 
@@ -27,10 +27,10 @@ class TeacherPairs:
         self._pairs, self._shape = Pairs(folder), tuple(shape)
         if not len(self._pairs):
             raise ConfigError(f"all pairs in {folder} were without a surface and left out", "Make more, of other pictures.")
-        if self._pairs.settings.get("refined"):
-            raise ConfigError(f"the pairs in {folder} are a generator's samples, refined", "Make pairs without --generator.")
-        if "truth" in self._pairs.settings:
-            raise ConfigError(f"the pairs in {folder} hold true views, no samples of z", "Make pairs without --true-views.")
+        if (truth := self._pairs.settings["truth"]) != TEACHER:
+            raise ConfigError(
+                f"the pairs in {folder} hold {truth}, not {TEACHER}", "Make pairs without --generator and --true-views."
+            )
         found = self._pairs.shape
         if found != self._shape:
             raise ConfigError(
