@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from geco.data.ray_workers import RayWorkers
-from geco.data.workers import Bounds
 from geco.errors import ConfigError, OutputError
-from tests.data.test_workers import work
+from geco.processes import Bounds
+from tests.processes.test_pool import work
 
 pytest.importorskip("ray")
 

@@ -17,8 +17,8 @@ from geco.data.render_job import RenderSettings, hold_out, in_order, open_shards
 from geco.data.shards import Shards
 from geco.data.shards.format import TAR_END
 from geco.data.view_sets import view_rng, view_set
-from geco.data.workers import Outcome
 from geco.errors import ConfigError
+from geco.processes import Outcome
 from tests.data.glb import GlbWriter, box
 
 SETTINGS = RenderSettings(("condition-2", "zero123plus-v1.1"), 24, ("rgba", "depth", "normal", "position"), seed=3)

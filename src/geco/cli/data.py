@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from geco.data.objects import ObjectSource
     from geco.data.ray_workers import RayWorkers
     from geco.data.render_job import RenderSettings
-    from geco.data.workers import Bounds, Outcome, Workers
+    from geco.processes import Bounds, Outcome, Workers
 
 VIEWS = "zero123plus-v1.2,condition-6,random-16"
 SIZE = 128
@@ -66,7 +66,7 @@ def _add_render(commands: Any) -> None:
 def render(options: argparse.Namespace) -> int:
     """Render, or continue to."""
     from geco.data.render_job import RenderSettings, hold_out, in_order, open_shards
-    from geco.data.workers import Bounds
+    from geco.processes import Bounds
 
     settings = RenderSettings(
         sets=tuple(options.views.split(",")),
@@ -140,7 +140,7 @@ def _pool(options: argparse.Namespace, bounds: Bounds, todo: int) -> Workers | R
 
     from geco.data.ray_workers import RayWorkers
     from geco.data.render_job import render_task
-    from geco.data.workers import Workers
+    from geco.processes import Workers
 
     if options.ray and todo:
         return RayWorkers(render_task, options.ray, options.workers, bounds)

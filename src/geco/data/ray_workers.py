@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from geco.data.workers import ATTEMPTS, START_SECONDS, Bounds, Outcome, Workers
 from geco.errors import ConfigError, GecoError, MissingExtraError
+from geco.processes import ATTEMPTS, START_SECONDS, Bounds, Outcome, Workers
 
 
 class RayWorkers:
-    """As :class:`geco.data.workers.Workers`, on a Ray cluster.
+    """As :class:`geco.processes.Workers`, on a Ray cluster.
 
     Args:
         address: of a running cluster (``HOST:PORT``, ``auto``, ``ray://…``), or ``local`` to start one here.

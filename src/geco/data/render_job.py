@@ -15,9 +15,9 @@ from geco.data.shards import CHANNELS, PictureSet, ShardWriter, encode_object, w
 from geco.data.shards.format import plain
 from geco.data.shards.writer import OBJECTS_A_SHARD
 from geco.data.view_sets import Cameras, view_rng, view_set
-from geco.data.workers import Outcome
 from geco.errors import ConfigError
 from geco.files import sha256_of
+from geco.processes import Outcome
 
 Renderer = Literal["own", "blender", "studio"]
 CONVENTIONS = "world z up, front on +x; camera x right, y up, looks along -z; lens: focal, cx, cy divided by the image size"

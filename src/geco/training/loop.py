@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from geco.errors import ConfigError
-from geco.files import remove_leftovers
+from geco.files import sweep
 from geco.training.machine import Machine
 from geco.training.record import Record
 from geco.training.state import MovingAverage, load_checkpoint, save_checkpoint, step_generator
@@ -86,8 +86,8 @@ class _Loop:
     def run(self, resume: bool) -> None:
         self.options.folder.mkdir(parents=True, exist_ok=True)
         if self.machine.leads:
-            for path in (self.checkpoint, *self.options.folder.rglob("*.safetensors")):
-                remove_leftovers(path)
+            for folder in {self.options.folder, *(p.parent for p in self.options.folder.rglob("*.safetensors"))}:
+                sweep(folder)
         if resume and self.checkpoint.exists():
             self._load()
         self.started = saved = reported = time.monotonic()

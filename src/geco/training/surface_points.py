@@ -25,8 +25,8 @@ from geco.data.dataset.pictures import Pictures
 from geco.data.grid_views import extra_cameras, target_cameras
 from geco.data.render import SUPERSAMPLE
 from geco.data.shards import Shards
-from geco.data.workers import Bounds, Workers
 from geco.errors import MissingExtraError, OutputError
+from geco.processes import Bounds, Workers
 from geco.training.labelled_points import Labels, is_labelled, keys_of, shard_names, write_labels
 
 Floats = NDArray[np.float32]

@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from geco.data.dataset.pictures import Pictures
 from geco.data.shards import Shards
-from geco.data.workers import Bounds, Workers
 from geco.errors import OutputError
 from geco.files import atomic_path, atomic_write
+from geco.processes import Bounds, Workers
 
 Bytes = NDArray[np.uint8]
 OBJECTS_A_JOB = 32

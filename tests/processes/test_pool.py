@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from geco.data.objects import ObjectError, Reason
-from geco.data.workers import Bounds, Workers
 from geco.errors import ConfigError, OutputError
+from geco.processes import Bounds, Workers
 
 ROOT = Path(__file__).parent.parent.parent
 BOUNDS = Bounds(seconds=2.0, memory_gb=1.0)
@@ -99,7 +99,7 @@ def test_bounds_are_checked(bounds: tuple[float, float]) -> None:
 @pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGTERM])
 def test_no_worker_outlives_its_parent(tmp_path: Path, with_signal: signal.Signals) -> None:
     note = tmp_path / "pid"
-    code = f"from tests.data.test_workers import *\nlist(Workers(work, 1, Bounds(100)).run([('a', 'note:{note}')]))"
+    code = f"from tests.processes.test_pool import *\nlist(Workers(work, 1, Bounds(100)).run([('a', 'note:{note}')]))"
     script = tmp_path / "parent.py"
     script.write_text(f"if __name__ == '__main__':\n    exec({code!r})")
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}

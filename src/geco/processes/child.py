@@ -1,7 +1,7 @@
-"""Processes that may die: a job that crashes, hangs, eats the memory or raises costs only itself.
+"""One process that may die: a job in it that crashes, hangs, eats the memory or raises costs only itself.
 
-Each worker is a spawned process with one thread a library and a pipe of its own, so nothing is shared that a death could
-leave locked. Workers notice the end of their parent, however it ends, and end too.
+The process is spawned, with one thread a library and a pipe of its own, so nothing is shared that a death could leave
+locked. It notices the end of its parent, however that ends, and ends too.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import pickle
 import signal
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -23,9 +22,8 @@ from geco.errors import ConfigError, GecoError, MeshError
 
 SECONDS = 300.0  # for one job; the slowest object of the measured sets takes 3
 MEMORY_GB = 4.0  # of data a worker; what a 512 MiB file and its textures need, with room
-ATTEMPTS = 2  # a crash may be the fault of a neighbour that ate the memory; a second one is the job's own
 START_SECONDS = 300.0  # for a worker to import what it needs, on a machine with too much to do
-_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(("OMP_NUMONE_THREAD", "OPENBLAS_NUMONE_THREAD", "MKL_NUMONE_THREAD", "NUMBA_NUMONE_THREAD"), "1")
 
 
 @dataclass(frozen=True)
@@ -50,108 +48,48 @@ class Bounds:
             raise ConfigError(f"bounds of {self.seconds} s and {self.memory_gb} GiB", "Both must be positive.")
 
 
-class Workers:
-    """A pool for one function.
-
-    Args:
-        function: picklable, of one argument. A :class:`MeshError` it raises is the job's outcome, with its ``reason``; any
-            other :class:`GecoError` (no space, a missing extra) ends the whole run; every other exception is an outcome too.
-        count: processes.
-    """
-
-    def __init__(self, function: Callable[[Any], Any], count: int, bounds: Bounds | None = None) -> None:
-        if count < 1:
-            raise ConfigError(f"{count} workers", "Give at least one.")
-        self.function, self.count, self.bounds = function, count, bounds or Bounds()
-        self._idle: list[_Worker] = []
-        self._busy: list[_Worker] = []
-
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End every process, whatever it does."""
-        for worker in [*self._idle, *self._busy]:
-            worker.kill()
-        self._idle, self._busy = [], []
-
-    def run(self, jobs: Iterable[tuple[str, Any]]) -> Iterator[Outcome]:
-        """Outcomes of (key, argument) pairs, as they finish. Jobs are taken in order, as workers become free.
-
-        Raises:
-            GecoError: raised by a job, other than a MeshError; or workers cannot start.
-        """
-        source = iter(jobs)
-        again: deque[_Job] = deque()
-        left = True
-        while left or again or self._busy:
-            while (left or again) and len(self._busy) < self.count:
-                if again:
-                    job = again.popleft()
-                else:
-                    try:
-                        job = _Job(*next(source))
-                    except StopIteration:
-                        left = False
-                        break
-                worker = self._idle.pop() if self._idle else _Worker(self.function, self.bounds)
-                self._busy.append(worker)
-                worker.submit(job)
-            for worker, outcome in self._collect():
-                self._busy.remove(worker)
-                if worker.alive:
-                    self._idle.append(worker)
-                else:
-                    worker.kill()
-                assert worker.job is not None
-                worker.job.attempts += 1
-                if outcome.reason == "crashed" and worker.job.attempts < ATTEMPTS:
-                    again.append(worker.job)
-                else:
-                    yield outcome
-
-    def _collect(self) -> list[tuple[_Worker, Outcome]]:
-        """Wait for the next event; the workers whose jobs are over, with the outcomes."""
-        if not self._busy:
-            return []
-        deadline = min(worker.deadline for worker in self._busy)
-        wait([worker.connection for worker in self._busy], timeout=max(deadline - time.monotonic(), 0))
-        found = [(worker, worker.poll()) for worker in self._busy]
-        return [(worker, outcome) for worker, outcome in found if outcome is not None]
-
-
 @dataclass
-class _Job:
+class Job:
+    """A key to report, the function's argument, and how often it was tried."""
+
     key: str
     argument: Any
     attempts: int = 0
 
 
-class _Worker:
-    """One process and our end of its pipe."""
+class Child:
+    """One process and our end of its pipe.
 
-    def __init__(self, function: Callable[[Any], Any], bounds: Bounds) -> None:
+    Args:
+        function: picklable, of one argument; what it raises becomes an :class:`Outcome`, see :meth:`poll`.
+        bounds: of each job.
+        environment: variables of the process, beside ours; by default one thread a library.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], bounds: Bounds, environment: Mapping[str, str] = ONE_THREAD) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, pickle.dumps(function), bounds), daemon=True)
-        with _environment(_THREADS):
+        with _environment(environment):
             self.process.start()
         theirs.close()
         self.bounds = bounds
-        self.job: _Job | None = None
+        self.job: Job | None = None
         self.ready, self.alive = False, True
         self.deadline = time.monotonic() + START_SECONDS
 
-    def submit(self, job: _Job) -> None:
+    def submit(self, job: Job) -> None:
+        """Hand a job over; it starts as soon as the process has. One at a time."""
         self.job = job
         if self.ready:
             self._send()
 
     def poll(self) -> Outcome | None:
-        """What has happened, if the job is over."""
+        """What became of the job, if it is over; :attr:`alive` says whether the process can take another.
+
+        Raises:
+            GecoError: the job raised it (other than a MeshError, which is an outcome).
+        """
         assert self.job is not None
         try:
             while self.connection.poll():
@@ -172,7 +110,16 @@ class _Worker:
             return Outcome(self.job.key, reason="timeout", message=f"not finished after {self.bounds.seconds:g} s")
         return None
 
+    def call(self, argument: Any, key: str = "") -> Outcome:
+        """Submit one job and wait for its outcome; errors as :meth:`poll`."""
+        self.submit(Job(key, argument))
+        while True:
+            wait([self.connection], timeout=max(self.deadline - time.monotonic(), 0))
+            if (outcome := self.poll()) is not None:
+                return outcome
+
     def kill(self) -> None:
+        """End the process, whatever it does."""
         self.alive = False
         self.process.kill()
         self.process.join()
@@ -262,7 +209,7 @@ def _alarm(seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
