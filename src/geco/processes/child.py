@@ -23,7 +23,7 @@ from geco.errors import ConfigError, GecoError, MeshError
 SECONDS = 300.0  # for one job; the slowest object of the measured sets takes 3
 MEMORY_GB = 4.0  # of data a worker; what a 512 MiB file and its textures need, with room
 START_SECONDS = 300.0  # for a worker to import what it needs, on a machine with too much to do
-ONE_THREAD = dict.fromkeys(("OMP_NUMONE_THREAD", "OPENBLAS_NUMONE_THREAD", "MKL_NUMONE_THREAD", "NUMBA_NUMONE_THREAD"), "1")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
