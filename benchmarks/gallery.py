@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from geco import Asset, GecoPipeline
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
-from geco.cli.plan import find_pictures
+from geco.cli.pictures import find_pictures
 from geco.errors import GecoError
 from geco.render.shade_numpy import render_mesh
 
@@ -28,7 +28,7 @@ RENDER_AZIMUTHS = (30.0, 150.0)
 def main() -> None:
     """Run, check, draw."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("pictures", nargs="+", type=Path)
+    parser.add_argument("pictures", nargs="+")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--model", default="small")
     parser.add_argument("--seed", type=int, default=0)
@@ -37,7 +37,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     pipeline = GecoPipeline.from_pretrained(options.model)
     rows, problems, seconds = [], {}, []
-    pictures = find_pictures(options.pictures)
+    pictures = [given.path for given in find_pictures(options.pictures).pictures]
     for picture in pictures:
         path = options.output / f"{picture.stem}.glb"
         try:

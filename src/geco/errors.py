@@ -6,6 +6,19 @@ traceback always means a bug of ours.
 
 from __future__ import annotations
 
+import unicodedata
+
+# Control characters, lone surrogates (bytes of a name that is no UTF-8), and Unicode's own line and paragraph ends.
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+
+
+def one_line(text: str) -> str:
+    """``text`` as any terminal and any log takes it: what would end the line or stop the encoder is written as Python does,
+    so that a name with a line's end in it stays a name."""
+    if text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
+
 
 class GecoError(Exception):
     """Base of every error that GECO raises on purpose.
@@ -16,9 +29,9 @@ class GecoError(Exception):
     """
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        self.problem = problem
-        self.remedy = remedy
-        super().__init__(f"{problem}. {remedy}".strip() if remedy else problem)
+        self.problem = one_line(problem)
+        self.remedy = one_line(remedy)
+        super().__init__(f"{self.problem}. {self.remedy}" if remedy else self.problem)
 
 
 class InputImageError(GecoError):

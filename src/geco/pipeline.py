@@ -13,7 +13,7 @@ import numpy as np
 from geco.asset import Asset
 from geco.backend import Backend, ModelCard
 from geco.errors import ConfigError, WeightsError
-from geco.images import cut_out, load_picture, prepare
+from geco.images import Picture, cut_out, load_picture, prepare
 from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 
@@ -70,7 +70,7 @@ class GecoPipeline:
         """One picture to one asset.
 
         Args:
-            picture: a path, bytes, a PIL image or an array (H, W, 3 or 4), uint8 or float in [0, 1].
+            picture: a path, bytes, a PIL image or an array (H, W, 3 or 4), uint8 or float in [0, 1]; or a Picture, read before.
             seed: of the noise, 0 to 2**32 - 1.
             options: what the mesh shall be like.
             cutout: how the background is removed; see :func:`geco.images.cut_out`.
@@ -103,7 +103,7 @@ class GecoPipeline:
         shared = Stopwatch()
         card = self.card
         with shared.stage("picture"):
-            cut = cut_out(load_picture(picture), method=cutout)
+            cut = cut_out(picture if isinstance(picture, Picture) else load_picture(picture), method=cutout)
             condition = prepare(cut, card.picture_size, card.foreground_ratio, card.background)
             detailed = condition.rgba(PROJECTION_SIZE)
         with shared.stage("views"):

@@ -7,9 +7,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from geco.errors import InputImageError, OutputError
+from geco.cli.pictures import Given
+from geco.errors import OutputError
 
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".ppm", ".tga"}
 MESH_SUFFIXES = {".glb", ".obj", ".ply", ".stl", ".usdz"}
 TURNTABLE_SUFFIXES = {".mp4", ".gif", ".png"}
 
@@ -28,18 +28,17 @@ class Output:
 class Job:
     """One picture and the files that its samples go to."""
 
-    picture: Path
+    picture: Given
     outputs: list[Output]
     steps: str | None
 
 
-def plan(options: argparse.Namespace) -> list[Job]:
+def plan(pictures: list[Given], options: argparse.Namespace) -> list[Job]:
     """One job a picture.
 
     Raises:
-        InputImageError: a folder holds no picture. OutputError: an output cannot be written or has no known format.
+        OutputError: an output cannot be written or has no known format.
     """
-    pictures = find_pictures([Path(p) for p in options.pictures])
     results = len(pictures) * options.samples
     single = _single_file(options, results)
     folder = single.parent if single else Path(options.output or ".")
@@ -51,7 +50,7 @@ def plan(options: argparse.Namespace) -> list[Job]:
     jobs = []
     taken: set[str] = set()
     for picture in pictures:
-        stem = single.stem if single else _free_stem(picture.stem, taken)
+        stem = single.stem if single else _free_stem(picture.path.stem, taken)
         outputs = []
         for seed in range(options.seed, options.seed + options.samples):
             name = f"{stem}-seed{seed}" if options.samples > 1 else stem
@@ -60,20 +59,6 @@ def plan(options: argparse.Namespace) -> list[Job]:
         steps = os.path.join(options.save_steps, stem) if options.save_steps and len(pictures) > 1 else options.save_steps
         jobs.append(Job(picture, outputs, steps))
     return jobs
-
-
-def find_pictures(sources: list[Path]) -> list[Path]:
-    """The files given, and the pictures directly in the folders given, by name."""
-    found: list[Path] = []
-    for source in sources:
-        if not source.is_dir():
-            found.append(source)
-            continue
-        inside = sorted(p for p in source.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
-        if not inside:
-            raise InputImageError(f"the folder {source} holds no picture", f"Known suffixes: {' '.join(sorted(PICTURE_SUFFIXES))}.")
-        found += inside
-    return found
 
 
 def _single_file(options: argparse.Namespace, results: int) -> Path | None:

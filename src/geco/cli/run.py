@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from geco.errors import GecoError, OutputError
+from geco.errors import GecoError, OutputError, one_line
 
 if TYPE_CHECKING:
     from geco.asset import Asset
@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
         description="Turn one picture, many, or folders of pictures into UV-textured meshes.",
         epilog="Exit code 0: every picture done. 2: at least one could not be (named on standard error); the others are written.",
     )
-    command.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files or folders of them")
+    command.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files, folders of them, or -: standard input")
     command.add_argument("-o", "--output", metavar="FILE|DIR", help="a file for one result, else a folder (default: here)")
     command.add_argument("--format", choices=FORMATS, help="file format (default: by the output's suffix, else glb)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default 0)")
@@ -68,6 +68,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Plan every output first (so that a bad path costs no work), load the model, then do picture by picture."""
+    from geco.cli.pictures import find_pictures
     from geco.cli.plan import plan
     from geco.surface_to_asset import AssetOptions
 
@@ -82,7 +83,10 @@ def run(options: argparse.Namespace) -> int:
         fit=not options.no_outline,
         uv_method=options.uv,
     )
-    jobs = plan(options)
+    found = find_pictures(options.pictures)
+    jobs = plan(found.pictures, options)
+    if found.skipped:
+        print(f"geco: {one_line(found.note())}", file=sys.stderr)
     from geco.pipeline import GecoPipeline
 
     pipeline = GecoPipeline.from_pretrained(options.model, options.device)
@@ -94,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
         except GecoError as error:
             if options.debug or len(jobs) == 1:
                 raise
-            failures.append((str(job.picture), error))
+            failures.append((job.picture.label, error))
             print(f"geco: {error}", file=sys.stderr)
     if not options.quiet and len(jobs) > 1:
         print(f"{len(made)} written, {len(failures)} of {len(jobs)} pictures failed", file=sys.stderr)
@@ -105,7 +109,8 @@ def _one(pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse
     """All samples of one picture, each saved before it is reported."""
     made = []
     seeds = [output.seed for output in job.outputs]
-    assets = pipeline.samples(str(job.picture), seeds, asset_options, options.cutout, job.steps, options.truncation)
+    picture = job.picture.source()
+    assets = pipeline.samples(picture, seeds, asset_options, options.cutout, job.steps, options.truncation)
     for output, asset in zip(job.outputs, assets):
         start = time.perf_counter()
         asset.save(output.mesh, texture_format=options.texture_format)
@@ -125,7 +130,7 @@ def _one(pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse
 def _report(job: Job, output: Any, asset: Asset, options: argparse.Namespace) -> None:
     if options.json:
         line = {
-            "picture": str(job.picture),
+            "picture": job.picture.label,
             "output": str(output.mesh),
             "seed": asset.seed,
             "model": asset.model,
@@ -135,10 +140,8 @@ def _report(job: Job, output: Any, asset: Asset, options: argparse.Namespace) ->
         print(json.dumps(line), flush=True)
     elif not options.quiet:
         stages = " · ".join(f"{name} {seconds:.2f}" for name, seconds in asset.timings.items() if name != "total")
-        print(
-            f"{output.mesh}  {asset.facts['faces']:,} faces  seed {asset.seed}  {asset.timings['total']:.2f} s ({stages})",
-            flush=True,
-        )
+        facts = f"{asset.facts['faces']:,} faces  seed {asset.seed}  {asset.timings['total']:.2f} s"
+        print(f"{one_line(str(output.mesh))}  {facts} ({stages})", flush=True)
 
 
 def _save_views(asset: Asset, path: Any) -> None:

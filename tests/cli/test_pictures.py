@@ -1,0 +1,91 @@
+"""Which pictures a command line means, and what it says about the files that it passes over."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from geco.cli.pictures import NAMED, find_pictures
+from geco.errors import InputImageError
+from tests.cli_command import SOURCE, geco
+from tests.pictures import ball_picture
+
+CASES = Path(__file__).parent.parent / "cases" / "bugs" / "run"
+
+
+def test_a_folder_s_pictures_are_known_by_their_first_bytes() -> None:
+    found = find_pictures([str(CASES / "phone")])
+    assert [given.path.name for given in found.pictures] == ["IMG_1.jpg", "IMG_2.HEIC", "IMG_3.jfif"]
+    assert not found.note()
+
+
+def test_what_a_folder_holds_beside_pictures_is_counted_and_named(tmp_path: Path) -> None:
+    ball_picture(32).save(tmp_path / "no_suffix", "PNG")
+    ball_picture(32).convert("RGB").save(tmp_path / "LOUD.JPG", "JPEG")
+    (tmp_path / "letter.png").write_text("its name says picture: tried, and it fails with a reason")
+    (tmp_path / "letter.txt").write_text("no picture")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    (tmp_path / "below").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere")
+    found = find_pictures([str(tmp_path)])
+    assert [given.path.name for given in found.pictures] == ["LOUD.JPG", "letter.png", "lost.png", "no_suffix"]
+    assert {path.name for path, _ in found.skipped} == {"letter.txt", "below", "pipe.png"}
+    assert found.note().startswith("3 entries passed over: ") and "letter.txt (no picture)" in found.note()
+
+
+def test_a_long_list_of_what_was_passed_over_is_cut(tmp_path: Path) -> None:
+    ball_picture(32).save(tmp_path / "a.png")
+    for number in range(12):
+        (tmp_path / f"{number:02d}.txt").write_text("x")
+    assert find_pictures([str(tmp_path)]).note().count("no picture") == NAMED
+    assert find_pictures([str(tmp_path)]).note().endswith("and 7 more")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "https://example.org/toy.png", "file:///tmp/toy.png", "data:image/png;base64,AA"])
+def test_a_name_that_can_be_no_file_gets_a_hint(name: str) -> None:
+    with pytest.raises(InputImageError) as caught:
+        find_pictures([name])
+    assert caught.value.remedy and (not name.strip() or name in caught.value.problem)
+
+
+def test_a_folder_without_pictures_is_refused_with_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("x")
+    with pytest.raises(InputImageError, match=r"letter\.txt"):
+        find_pictures([str(tmp_path)])
+
+
+def from_standard_input(data: bytes, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "geco.cli.main", "run", "-", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    return subprocess.run(command, input=data, env=environment, capture_output=True, timeout=120)
+
+
+def test_a_picture_comes_over_standard_input(tmp_path: Path) -> None:
+    result = from_standard_input((CASES / "toy.png").read_bytes(), "-o", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.glb"]
+
+
+@pytest.mark.parametrize(("data", "word"), [(b"", b"empty"), (b"no picture", b"standard input is not a picture")])
+def test_standard_input_without_a_picture_is_refused(data: bytes, word: bytes, tmp_path: Path) -> None:
+    result = from_standard_input(data, "-o", tmp_path)
+    assert result.returncode == 2 and word in result.stderr and result.stderr.count(b"\n") == 1
+
+
+def test_a_name_that_is_no_utf8_does_not_end_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    names = [b"caf\xe9.png", b"two\nlines.png", b"zebra.png"]
+    for name in names:
+        (folder / os.fsdecode(name)).write_bytes((CASES / "toy.png").read_bytes())
+    (folder / os.fsdecode(b"\xff.png")).write_bytes(b"broken")
+    result = geco("run", folder, "-o", tmp_path / "out", "--texture-size", "64", "--resolution", "24")
+    assert result.returncode == 2
+    assert sorted(os.listdir(os.fsencode(tmp_path / "out"))) == [name.replace(b".png", b".glb") for name in names]
+    assert r"caf\udce9.glb" in result.stdout and r"two\nlines.glb" in result.stdout
+    assert len(result.stderr.splitlines()) == 2 and r"\udcff.png is not a picture" in result.stderr
