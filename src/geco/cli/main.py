@@ -1,45 +1,56 @@
-"""``geco``: parses the arguments, runs one command, and turns our own errors into one line and exit code 2."""
+"""``geco``: parses the arguments, runs one command, and turns what stops it into one line and an exit code."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from geco.cli import cameras, convert, data, evaluate, info, run, serve, train
-from geco.errors import GecoError
+from geco.cli import ending, streams
 from geco.version import __version__
 
-COMMANDS = (run, serve, info, convert, cameras, data, train, evaluate)
+EXIT_CODES = (
+    "Exit codes: 0 done; 2 an error that one line explains; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (what is written is whole); "
+    "141 the reader of the output has gone."
+)
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line; each command adds its own arguments and sets ``function``."""
-    top = argparse.ArgumentParser(prog="geco", description="One picture of an object to a textured 3D mesh within a second.")
+    from geco.cli import cameras, convert, data, evaluate, info, run, serve, train
+
+    about = "One picture of an object to a textured 3D mesh within a second."
+    top = argparse.ArgumentParser(prog="geco", description=about, epilog=EXIT_CODES)
     top.add_argument("--version", action="version", version=f"geco {__version__}")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
+    for command in (run, serve, info, convert, cameras, data, train, evaluate):
         command.add(commands)
     return top
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 2 an error that the message explains, 130 interrupted."""
-    options = parser().parse_args(argv)
+    """Run one command; returns the exit code, see :data:`EXIT_CODES`."""
+    streams.prepare()
+    arguments = sys.argv[1:] if argv is None else argv
+    with ending.signals():
+        return ending.guarded(lambda: _command(arguments), *_asked(arguments))
+
+
+def _command(arguments: list[str]) -> int:
+    from geco import memory
+
     try:
-        return int(options.function(options) or 0)
-    except GecoError as error:
-        if options.debug:
-            raise
-        print(f"geco: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("geco: interrupted; results written so far are whole", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader of our output has gone (`geco info | head`); silence the flush at exit too.
-        sys.stderr.close()
-        return 0
+        options = parser().parse_args(arguments)
+    except SystemExit as end:  # argparse has printed: help and version, or what is wrong with the arguments
+        return int(end.code or 0)
+    memory.claim(ending.LOWER.get(options.command, ""))
+    return int(options.function(options) or 0)
+
+
+def _asked(arguments: list[str]) -> tuple[str, bool]:
+    """The command's name, and whether tracebacks are wanted, before the arguments are understood."""
+    names = [argument for argument in arguments if not argument.startswith("-")]
+    return (names[0] if names else ""), "--debug" in arguments
 
 
 if __name__ == "__main__":

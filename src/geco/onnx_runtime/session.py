@@ -90,12 +90,14 @@ class Network:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or physical_cores()
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # fatal: errors come as exceptions, not as lines on the terminal too
         if once:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         data = read_checked(folder, name, card)
         try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=list(providers or ("CPUExecutionProvider",)))
+            chosen = list(providers or ("CPUExecutionProvider",))
+            # Without ONNX Runtime's own second try, which prints to standard output.
+            self._session = onnxruntime.InferenceSession(data, options, providers=chosen, enable_fallback=0)
         except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
             raise WeightsError(
                 f"ONNX Runtime cannot load {folder / name}: {error}", "Update onnxruntime, or export again."

@@ -1,0 +1,95 @@
+"""Too little memory: how it shows itself in the libraries, and the one error that it becomes.
+
+Python raises MemoryError; ONNX Runtime, torch, the loader of shared libraries and the starting of threads have only
+texts of their own; OpenBLAS ends the process. So what OpenBLAS needs is asked for before anything large is.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from geco.errors import GecoError
+
+# Address space in which numpy loads and computes; measured: OpenBLAS ends the process below 190 MiB.
+LEAST = 256 << 20
+_TEXTS = re.compile(
+    r"std::bad_alloc|Failed to allocate memory|out of memory|not enough memory|can't allocate memory|Cannot allocate memory"
+    r"|memory allocation|cannot allocate|pthread_create failed|can't start new thread|failed to map segment",
+    re.IGNORECASE,
+)
+
+
+class MemoryShortage(GecoError):
+    """The machine, or a limit on this process, has no room for what was asked."""
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether ``error`` says that memory, or a thread, could not be had."""
+    if isinstance(error, (MemoryError, MemoryShortage)):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, (RuntimeError, ImportError, SystemError)) or type(error).__module__.startswith("onnxruntime"):
+        return _TEXTS.search(str(error)) is not None
+    return False
+
+
+def shortage(error: BaseException, lower: str = "") -> MemoryShortage:
+    """Our error for such a failure.
+
+    Args:
+        lower: what the user can ask less of, e.g. "--resolution or --texture-size".
+    """
+    if isinstance(error, MemoryShortage):
+        return error
+    found = address_limit()
+    limit = f" (this process may have {found >> 20} MiB)" if found is not None else ""
+    remedy = f"Lower {lower}, or give the process more memory." if lower else "Give the process more memory."
+    return MemoryShortage(f"not enough memory{limit}: {_first_line(error)}", remedy)
+
+
+def claim(lower: str = "") -> None:
+    """Where this process has a limit of memory: check that numpy can load under it, and have OpenBLAS take its buffers.
+
+    Later, when large arrays fill the room, OpenBLAS would end the process with a line of its own.
+
+    Raises:
+        MemoryShortage: it cannot.
+    """
+    limit = address_limit()
+    if limit is None:
+        return
+    if limit < LEAST:
+        raise shortage(MemoryError(f"numpy alone needs {LEAST >> 20} MiB"))
+    try:
+        import numpy as np
+
+        square = np.ones((256, 256))  # large enough to be shared among threads
+        np.linalg.eigvalsh(square @ square)
+    except Exception as error:
+        if is_shortage(error):
+            raise shortage(error, lower) from error
+        raise
+
+
+def address_limit() -> int | None:
+    """Bytes that this process may map or hold as data, whichever is less; None without a limit (always on Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    kinds = [getattr(resource, name) for name in ("RLIMIT_AS", "RLIMIT_DATA") if hasattr(resource, name)]
+    limits = [resource.getrlimit(kind)[0] for kind in kinds]
+    found = [limit for limit in limits if limit != resource.RLIM_INFINITY and limit >= 0]
+    return min(found, default=None)
+
+
+def _first_line(error: BaseException) -> str:
+    """The failure in a few words: of ONNX Runtime's long texts the end, which says what was asked for."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    text = lines[0].strip() if lines else type(error).__name__
+    if len(text) > 120:
+        found = _TEXTS.search(text)
+        text = text[found.start() : found.start() + 120] if found else text[:120]
+    return text.rstrip(" .")
