@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from geco.errors import InputImageError
+from geco.images.alpha import cuts_out
 from geco.images.color import to_rgba8, wide_to_unit
 
 Floats = NDArray[np.float32]
@@ -46,7 +47,7 @@ class Picture:
 
     Attributes:
         rgba: (H, W, 4) float32 in [0, 1], sRGB, straight alpha; no side above :data:`MAX_SIDE` unless asked.
-        has_alpha: whether the picture came with a transparency that hides something.
+        has_alpha: whether its transparency cuts something out; see :func:`geco.images.alpha.cuts_out`.
         name: what to call it in messages: its path, or what kind of object it came from.
     """
 
@@ -81,7 +82,7 @@ def load_picture(source: Source, *, name: str | None = None, max_side: int = MAX
         image = Image.fromarray(np.rint(rgba * 255).astype(np.uint8))
         rgba = _decode(image, label, max_side, owned=True)
     _check_content(rgba, label)
-    return Picture(rgba, bool((rgba[..., 3] < 250 / 255).any()), label)
+    return Picture(rgba, cuts_out(rgba[..., 3]), label)
 
 
 def _open(source: str | os.PathLike[str] | bytes, label: str) -> Image.Image:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from geco.errors import ConfigError, InputImageError, MissingExtraError, WeightsError
+from geco.images.alpha import OPAQUE, opaque, without_faint
 from geco.images.builtin import cut_by_colors, tidy
 from geco.images.edges import soften
 from geco.images.external import cut_by_grabcut, cut_by_rembg
@@ -59,17 +60,18 @@ def cut_out(picture: Picture | Floats, method: str = "auto") -> Cutout:
         picture = load_picture(picture)
     if method not in METHODS:
         raise ConfigError(f"unknown matting {method!r}", f"Choose one of {', '.join(METHODS)}.")
-    if method == "alpha" and not picture.has_alpha:
+    transparent = bool((picture.rgba[..., 3] < OPAQUE).any())
+    if method == "alpha" and not transparent:
         raise InputImageError(f"{picture.name} has no transparency", "Choose another matting, or give a cut-out PNG.")
     if method == "none":
         return Cutout(picture.rgba, "none", 1.0, picture.name)
-    if picture.has_alpha and method in ("auto", "alpha"):
-        return Cutout(picture.rgba, "alpha", 1.0, picture.name)
+    if method == "alpha" or (picture.has_alpha and method == "auto"):
+        return Cutout(without_faint(picture.rgba), "alpha", 1.0, picture.name)
     return _checked(_cut(picture, method))
 
 
 def _cut(picture: Picture, method: str) -> Cutout:
-    rgb = _over_white(picture.rgba) if picture.has_alpha else picture.rgba[..., :3]
+    rgb = _over_white(picture.rgba) if picture.has_alpha else opaque(picture.rgba)
     work = _work_image(rgb)
     if method in ("auto", "plain"):
         image = _planar(work.filter(ImageFilter.BoxBlur(0.7)))
