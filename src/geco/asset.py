@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import MissingExtraError
+from geco.marks import Source
+from geco.mesh.export.names import object_name
 from geco.mesh.types import Mesh
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ class Asset:
         seed: the seed of the noise; the same picture, seed, model and machine give the same mesh.
         model: name or folder of the model.
         facts: what else the run found out: cut-out method, fitted input camera, face counts.
+        source: the picture's file by name and content; empty for arrays.
     """
 
     mesh: Mesh
@@ -37,16 +41,45 @@ class Asset:
     seed: int
     model: str
     facts: dict[str, Any] = field(default_factory=dict)
+    source: Source = field(default_factory=Source)
 
-    def save(self, path: str | os.PathLike[str], texture_format: str = "jpeg") -> None:
-        """Write ``.glb``, ``.obj``, ``.ply``, ``.stl`` or ``.usdz``, whole or not at all; raises OutputError."""
+    @property
+    def name(self) -> str:
+        """What the object is called in files: the picture's name without its suffix, cleaned; ``object`` if it has none."""
+        return object_name(Path(self.source.name).stem)
+
+    def save(self, path: str | os.PathLike[str], texture_format: str = "jpeg", size: float | None = None) -> list[Path]:
+        """Write ``.glb``, ``.obj``, ``.ply``, ``.stl``, ``.usdz`` or ``.3mf``, whole or not at all.
+
+        Args:
+            path: its suffix is the format; what stands there is replaced.
+            texture_format: "jpeg", "png" or "webp".
+            size: longest side in metres, 0.0001 to 10,000; None: one world unit is a metre, and 100 mm for printing
+                (``.stl``, ``.3mf``, which count in millimetres).
+
+        Returns:
+            The files written, the asked one first: an OBJ has a material and a texture beside it.
+
+        Raises:
+            OutputError: an unknown format, or a place that cannot be written. ConfigError: a size out of range.
+        """
         from geco.mesh.export import save
 
-        save(self.mesh, path, extras=self.extras(), texture_format=texture_format)
+        return save(self.mesh, path, texture_format=texture_format, size=size, **self._about())
+
+    def encode(self, format: str, texture_format: str = "jpeg", size: float | None = None) -> dict[str, bytes]:
+        """The files in memory: name -> bytes, the mesh first; arguments and errors as :meth:`save`."""
+        from geco.mesh.export import encode
+
+        return encode(self.mesh, format, texture_format=texture_format, size=size, **self._about())
 
     def extras(self) -> dict[str, Any]:
-        """What is written into a GLB's ``asset.extras``: enough to make the same file again."""
-        return {"seed": self.seed, "model": self.model, "seconds": self.timings.get("total"), **self.facts}
+        """What is written into a GLB's ``asset.extras``: enough to make the same file again, and nothing that differs then."""
+        model = Path(self.model).absolute().name if os.path.isdir(self.model) else self.model
+        return {"seed": self.seed, "model": model, **self.facts}
+
+    def _about(self) -> dict[str, Any]:
+        return {"extras": self.extras(), "name": self.name, "source": self.source}
 
     @property
     def trimesh(self) -> trimesh.Trimesh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,7 +14,8 @@ import numpy as np
 from geco.asset import Asset
 from geco.backend import Backend, ModelCard
 from geco.errors import ConfigError, WeightsError
-from geco.images import Picture, cut_out, load_picture, prepare
+from geco.images import Picture, Prepared, cut_out, load_picture, prepare, save_views
+from geco.marks import Source, digest_of, mark_text
 from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 
@@ -89,10 +91,12 @@ class GecoPipeline:
         cutout: str = "auto",
         steps: str | None = None,
         truncation: float | None = None,
+        source: Source | None = None,
     ) -> Iterator[Asset]:
         """One asset a seed, as each is ready. The picture is read and encoded once; the seeds run as one batch.
 
-        ``steps`` names a folder to write what the model saw (picture, cut-out, condition, views).
+        ``steps`` names a folder to write what the model saw (picture, cut-out, condition, views). ``source`` is what the
+        files say that they were made from; None: the picture's own file, where it is one.
         """
         options = options or AssetOptions()
         if not seeds:
@@ -103,13 +107,15 @@ class GecoPipeline:
         shared = Stopwatch()
         card = self.card
         with shared.stage("picture"):
-            cut = cut_out(picture if isinstance(picture, Picture) else load_picture(picture), method=cutout)
+            loaded = picture if isinstance(picture, Picture) else load_picture(picture)
+            source = source or _source_of(picture)
+            cut = cut_out(loaded, method=cutout)
             condition = prepare(cut, card.picture_size, card.foreground_ratio, card.background)
             detailed = condition.rgba(PROJECTION_SIZE)
         with shared.stage("views"):
             all_views = self.backend.generate(condition.rgb, seeds, sampling)
         if steps is not None:
-            _save_steps(Path(steps), condition, all_views)
+            _save_steps(Path(steps), condition, all_views, mark_text("step", source))
         texture_size = options.texture_size or card.texture_size
         for seed, views in zip(seeds, all_views):
             watch = Stopwatch()
@@ -117,7 +123,7 @@ class GecoPipeline:
                 fields = self.backend.reconstruct(views, condition.rgb)
             mesh, facts = surface_to_asset(fields, detailed, options, card.resolution, texture_size, watch)
             facts = {"cutout": cut.method, **({} if truncation is None else {"truncation": truncation}), **facts}
-            yield Asset(mesh, views, detailed, watch.finish(shared.seconds), seed, card.name, facts)
+            yield Asset(mesh, views, detailed, watch.finish(shared.seconds), seed, card.name, facts, source)
 
 
 def _onnx_backend(folder: Path, name: str, device: str | None) -> Backend:
@@ -138,14 +144,18 @@ def _torch_backend(source: str, device: str | None) -> Backend:
     return load_backend(source, device)
 
 
-def _save_steps(folder: Path, condition: Any, all_views: np.ndarray) -> None:
-    from PIL import Image
+def _source_of(picture: Any) -> Source:
+    """What the files will say that they were made from; the picture has been read, so its file is one of a bearable size."""
+    if isinstance(picture, bytes):
+        return Source(digest=digest_of(picture))
+    if isinstance(picture, str | os.PathLike):
+        path = Path(picture)
+        with contextlib.suppress(OSError):  # gone since it was read
+            return Source(path.name, digest_of(path.read_bytes()))
+    return Source()
 
-    from geco.files import atomic_path
-    from geco.images import views_to_sheet
 
-    condition.save_steps(folder)
+def _save_steps(folder: Path, condition: Prepared, all_views: np.ndarray, mark: str) -> None:
+    condition.save_steps(folder, mark)
     for index, views in enumerate(all_views):
-        sheet = Image.fromarray(np.round(views_to_sheet(views) * 255).astype(np.uint8))
-        with atomic_path(folder / f"views-{index}.png") as temporary:
-            sheet.save(temporary)
+        save_views(views, folder / f"views-{index}.png", mark)

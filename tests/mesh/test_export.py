@@ -16,6 +16,7 @@ import trimesh
 from PIL import Image
 
 from geco.errors import ConfigError, GecoError, MeshError, OutputError
+from geco.marks import mark_text
 from geco.mesh import Mesh
 from geco.mesh.export import FORMATS, save
 from geco.mesh.export.axes import srgb_to_linear
@@ -61,12 +62,14 @@ def test_axes_are_a_rotation_that_turns_the_input_side_to_the_front(tmp_path: Pa
         other = load(tmp_path / f"a{suffix}")
         np.testing.assert_allclose(other.bounds, [[0, 0, 0], [0.2, 0.1, 0.3]], atol=1e-6)
         assert other.volume == pytest.approx(0.006)
-    for suffix in (".ply", ".stl"):
-        save(mesh, tmp_path / f"a{suffix}")
-        np.testing.assert_allclose(load(tmp_path / f"a{suffix}").bounds, mesh.bounds, atol=1e-6)
+    save(mesh, tmp_path / "a.ply")
+    np.testing.assert_allclose(load(tmp_path / "a.ply").bounds, mesh.bounds, atol=1e-6)
+    for suffix in (".stl", ".3mf"):  # z up as well, in millimetres
+        save(mesh, tmp_path / f"a{suffix}", size=0.3)
+        np.testing.assert_allclose(load(tmp_path / f"a{suffix}").extents, [300, 200, 100], atol=1e-3)
 
 
-@pytest.mark.parametrize("suffix", [".glb", ".obj", ".ply", ".stl"])
+@pytest.mark.parametrize("suffix", [".glb", ".obj", ".ply", ".stl", ".3mf"])
 @pytest.mark.parametrize(
     "mesh", [textured(), sphere(3), sphere(3).with_(colors=np.full((258, 3), 0.2, np.float32))], ids=["uv", "bare", "colour"]
 )
@@ -76,11 +79,10 @@ def test_geometry_survives(tmp_path: Path, suffix: str, mesh: Mesh) -> None:
     if suffix == ".stl":
         other.merge_vertices()
     assert (len(other.vertices), len(other.faces)) == (len(mesh.vertices), len(mesh.faces))
-    assert (
-        other.is_watertight
-        and other.volume == pytest.approx(volume(mesh), rel=1e-5)
-        and other.area == pytest.approx(area(mesh), rel=1e-5)
-    )
+    scale = 100 / np.ptp(mesh.vertices, axis=0).max() if suffix in (".stl", ".3mf") else 1.0
+    assert other.is_watertight
+    assert other.volume == pytest.approx(volume(mesh) * scale**3, rel=1e-5)
+    assert other.area == pytest.approx(area(mesh) * scale**2, rel=1e-5)
     if suffix == ".glb":
         np.testing.assert_array_equal(other.vertices, mesh.vertices[:, [1, 2, 0]])
         np.testing.assert_array_equal(other.faces, mesh.faces)
@@ -111,7 +113,8 @@ def test_glb_keeps_the_facts(tmp_path: Path) -> None:
     document, _ = parse_glb((tmp_path / "a.glb").read_bytes())
     assert document["asset"]["generator"] == f"GECO {__version__}"
     assert document["asset"]["extras"] == {
-        "seed": 7, "model": "small", "timings": {"bake": 0.25}, "bad": None, "path": "a/b", "π": [1, 2],
+        "mark": mark_text("mesh"), "seed": 7, "model": "small", "timings": {"bake": 0.25}, "bad": None, "path": "a/b",
+        "π": [1, 2], "size": pytest.approx(1.6), "unit": "metre",
     }  # fmt: skip
     assert document["meshes"][0]["name"] == document["nodes"][0]["name"] == "chair π"
     material = document["materials"][0]
@@ -194,12 +197,6 @@ def test_obj_shares_positions_across_seams(tmp_path: Path) -> None:
     assert load(tmp_path / "a.obj").volume == pytest.approx(volume(whole), rel=1e-5)
 
 
-def test_obj_names_with_spaces(tmp_path: Path) -> None:
-    written = save(textured(), tmp_path / "my chair.obj", name="my chair")
-    assert [path.name for path in written] == ["my chair.obj", "my_chair.mtl", "my_chair.jpg"]
-    assert load(tmp_path / "my chair.obj").visual.material.image.size == (64, 64)
-
-
 def test_stl_and_ply_headers(tmp_path: Path) -> None:
     save(sphere(1), tmp_path / "a.stl", extras=EXTRAS)
     data = (tmp_path / "a.stl").read_bytes()
@@ -242,7 +239,7 @@ def test_usdz(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(np.array(shape.GetFaceVertexIndicesAttr().Get()), mesh.faces.ravel())
     st = np.array(UsdGeom.PrimvarsAPI(shape).GetPrimvar("st").Get())
     np.testing.assert_allclose(st, mesh.uvs * [1, -1] + [0, 1], atol=1e-6)
-    assert UsdShade.MaterialBindingAPI(shapes[0]).ComputeBoundMaterial()[0].GetPath() == "/Asset/Material"
+    assert UsdShade.MaterialBindingAPI(shapes[0]).ComputeBoundMaterial()[0].GetPath() == "/_4_chairs/_4_chairs_material"
     assert stage.GetRootLayer().customLayerData["seed"] == 7
     assert _usd_complaints(tmp_path / "a.usdz") == []
     with pytest.raises(ConfigError):
@@ -278,7 +275,7 @@ def test_sampling_is_bilinear_between_texel_centres() -> None:
 def test_bad_requests_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     mesh = textured()
     for name in ("a.fbx", "a", "a.glb.zip"):
-        with pytest.raises(OutputError, match=r"\.glb \.obj \.ply \.stl \.usdz"):
+        with pytest.raises(OutputError, match=r"\.glb \.obj \.ply \.stl \.usdz \.3mf"):
             save(mesh, tmp_path / name)
     nan = mesh.with_(vertices=np.where(np.arange(258)[:, None] == 3, np.nan, mesh.vertices))
     wrong: list[Mesh] = [
@@ -308,15 +305,6 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(OutputError):
         save(textured(), tmp_path / f"folder{suffix}")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", f"folder{suffix}"]
-
-
-def test_obj_leaves_none_of_its_files_when_one_cannot_be_written(tmp_path: Path) -> None:
-    for blocked in ("a.mtl", "a.jpg"):
-        (tmp_path / blocked).mkdir()
-        with pytest.raises(OutputError):
-            save(textured(), tmp_path / "a.obj")
-        assert [path.name for path in tmp_path.iterdir()] == [blocked]
-        (tmp_path / blocked).rmdir()
 
 
 _FULL_DISK = """
@@ -351,7 +339,8 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, suffix
     command = [sys.executable, "-c", _FULL_DISK, str(target), str(room)]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert result.returncode == 0, result.stderr
-    assert "refused: cannot write" in result.stdout and str(target) in result.stdout
+    expected = f"refused: cannot write {target}" if missing == 1 else "refused: a USDZ file needs a folder for temporary files"
+    assert expected in result.stdout and len(result.stdout.splitlines()) == 1
     assert target.read_bytes() == b"the old one"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -362,7 +351,7 @@ def test_usdz_aligns_its_files(tmp_path: Path) -> None:
     data = (tmp_path / "a.usdz").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.usdz") as package:
         entries = package.infolist()
-        assert [entry.filename for entry in entries] == ["asset.usdc", "texture.jpg"] and package.testzip() is None
+        assert [entry.filename for entry in entries] == ["object.usdc", "object.jpg"] and package.testzip() is None
     for entry in entries:
         name, extra = struct.unpack_from("<HH", data, entry.header_offset + 26)
         start = entry.header_offset + 30 + name + extra

@@ -10,7 +10,7 @@ from pathlib import Path
 from geco.cli.pictures import Given
 from geco.errors import OutputError
 
-MESH_SUFFIXES = {".glb", ".obj", ".ply", ".stl", ".usdz"}
+MESH_SUFFIXES = {".glb", ".obj", ".ply", ".stl", ".usdz", ".3mf"}
 TURNTABLE_SUFFIXES = {".mp4", ".gif", ".png"}
 
 

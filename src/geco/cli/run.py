@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from geco.cli.plan import Job
     from geco.pipeline import GecoPipeline
 
-FORMATS = ("glb", "obj", "ply", "stl", "usdz")
+FORMATS = ("glb", "obj", "ply", "stl", "usdz", "3mf")
 
 
 def add(commands: Any) -> None:
@@ -117,7 +117,10 @@ def _one(pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse
         asset.timings["save"] = time.perf_counter() - start
         asset.timings["total"] += asset.timings["save"]
         if output.views is not None:
-            _save_views(asset, output.views)
+            from geco.images import save_views
+            from geco.marks import mark_text
+
+            save_views(asset.views, output.views, mark_text("views", asset.source))
         if output.turntable is not None:
             from geco.render.turntable import save_turntable
 
@@ -142,18 +145,6 @@ def _report(job: Job, output: Any, asset: Asset, options: argparse.Namespace) ->
         stages = " · ".join(f"{name} {seconds:.2f}" for name, seconds in asset.timings.items() if name != "total")
         facts = f"{asset.facts['faces']:,} faces  seed {asset.seed}  {asset.timings['total']:.2f} s"
         print(f"{one_line(str(output.mesh))}  {facts} ({stages})", flush=True)
-
-
-def _save_views(asset: Asset, path: Any) -> None:
-    import numpy as np
-    from PIL import Image
-
-    from geco.files import atomic_path
-    from geco.images import views_to_sheet
-
-    sheet = Image.fromarray(np.round(views_to_sheet(asset.views) * 255).astype(np.uint8))
-    with atomic_path(path) as temporary:
-        sheet.save(temporary)
 
 
 def _progress(jobs: list[Job], options: argparse.Namespace) -> Any:

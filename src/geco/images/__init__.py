@@ -2,11 +2,13 @@
 
 from geco.images.load import Picture, load_picture
 from geco.images.matting import METHODS, Cutout, cut_out
-from geco.images.prepare import ZERO123PLUS_RATIO, Prepared, prepare, sphere_ratio
+from geco.images.prepare import STEPS, ZERO123PLUS_RATIO, Prepared, prepare, sphere_ratio
 from geco.images.sheet import contact_sheet, sheet_to_views, views_to_sheet
+from geco.images.write import save_picture, save_views
 
 __all__ = [
     "METHODS",
+    "STEPS",
     "ZERO123PLUS_RATIO",
     "Cutout",
     "Picture",
@@ -15,6 +17,8 @@ __all__ = [
     "cut_out",
     "load_picture",
     "prepare",
+    "save_picture",
+    "save_views",
     "sheet_to_views",
     "sphere_ratio",
     "views_to_sheet",

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from geco.errors import ConfigError, InputImageError
-from geco.files import atomic_path
 from geco.images.filters import dilate, resize
 from geco.images.matting import Cutout
+from geco.images.write import save_picture
 
 Floats = NDArray[np.float32]
 
@@ -24,6 +24,8 @@ VISIBLE = 0.05  # alpha from which a pixel counts for the box; the public code t
 # Longer side, by the box's aspect a (shorter / longer), of objects with a bounding sphere of radius 0.95 seen from 4.0 at FOV 30:
 # least squares c0 + c1 a + c2 a² over 1,600 views (azimuth any, elevation -10 … 30) of 400 open-licence models; spread left 0.09.
 SPHERE_FIT = (0.854, -0.045, -0.142)
+
+STEPS = ("cutout.png", "alpha.png", "prepared.png")  # the files of Prepared.save_steps
 
 
 def sphere_ratio(aspect: float) -> float:
@@ -86,19 +88,19 @@ class Prepared:
         """(…, 2) pixels of the picture -> places in the square, in [0, 1] where they lie inside it."""
         return (np.asarray(points) - np.array([self.left, self.top], np.float32)) / self.side
 
-    def save_steps(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write what the model saw: cutout.png (RGBA), alpha.png and prepared.png; returns their paths.
+    def save_steps(self, folder: str | os.PathLike[str], mark: str = "") -> list[Path]:
+        """Write what the model saw: :data:`STEPS` (the cut-out RGBA, its alpha, the square); returns their paths.
+
+        Args:
+            folder: made as needed.
+            mark: what the files say about themselves (:func:`geco.marks.mark_text`).
 
         Raises:
             OutputError: the folder cannot be written.
         """
-        pictures = {"cutout.png": self.cutout.rgba, "alpha.png": self.cutout.rgba[..., 3], "prepared.png": self.rgb}
-        paths = []
-        for name, picture in pictures.items():
-            path = Path(folder) / name
-            with atomic_path(path) as temporary:
-                Image.fromarray(np.rint(picture.clip(0, 1) * 255).astype(np.uint8)).save(temporary)
-            paths.append(path)
+        paths = [Path(folder) / name for name in STEPS]
+        for path, picture in zip(paths, (self.cutout.rgba, self.cutout.rgba[..., 3], self.rgb)):
+            save_picture(Image.fromarray(np.rint(picture.clip(0, 1) * 255).astype(np.uint8)), path, mark)
         return paths
 
 

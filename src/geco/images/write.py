@@ -7,11 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from geco.errors import OutputError
 from geco.files import atomic_write
+from geco.images.sheet import views_to_sheet
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
 _DESCRIPTION = 0x010E  # EXIF "ImageDescription": WebP has no comments of its own
@@ -35,14 +38,22 @@ def save_picture(image: Image.Image, path: str | os.PathLike[str], mark: str, **
     atomic_write(path, encode_picture(image, FORMATS[suffix], mark, **options))
 
 
+def save_views(views: NDArray[np.float32], path: str | os.PathLike[str], mark: str) -> None:
+    """Write six views (6, S, S, 3) in [0, 1] as one sheet; arguments and errors as :func:`save_picture`."""
+    sheet = np.rint(views_to_sheet(views).clip(0, 1) * 255).astype(np.uint8)
+    save_picture(Image.fromarray(sheet), path, mark)
+
+
 def encode_picture(image: Image.Image, format: str, mark: str, **options: Any) -> bytes:
-    """The bytes of a picture in one of Pillow's formats PNG, JPEG, WEBP, GIF, with the mark in it."""
+    """The bytes of a picture in one of Pillow's formats PNG, JPEG, WEBP, GIF, with the mark in it ("" for none)."""
     buffer = io.BytesIO()
     image.save(buffer, format, **_note(format, mark), **options)
     return buffer.getvalue()
 
 
 def _note(format: str, mark: str) -> dict[str, Any]:
+    if not mark:
+        return {}
     if format == "PNG":
         note = PngInfo()
         note.add_text("Comment", mark)

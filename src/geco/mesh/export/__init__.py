@@ -1,5 +1,7 @@
-"""Meshes to files, one module a format: GLB, OBJ + MTL, PLY, STL, USDZ."""
+"""Meshes to files, one module a format: GLB, OBJ + MTL, PLY, STL, USDZ, 3MF."""
 
-from geco.mesh.export.save import FORMATS, save
+from geco.mesh.export.names import object_name
+from geco.mesh.export.save import FORMATS, encode, save
+from geco.mesh.export.sizes import check_size
 
-__all__ = ["FORMATS", "save"]
+__all__ = ["FORMATS", "check_size", "encode", "object_name", "save"]

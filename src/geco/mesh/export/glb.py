@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.files import atomic_path
 from geco.mesh.export.axes import srgb_to_linear, y_up
 from geco.mesh.export.images import TextureFormat, encode_texture
-from geco.mesh.export.metadata import plain, to_json
+from geco.mesh.export.metadata import GENERATOR, About, plain, to_json
 from geco.mesh.normals import vertex_normals
 from geco.mesh.types import Mesh
-from geco.version import __version__
 
 _MAGIC, _VERSION, _JSON_CHUNK, _BIN_CHUNK = 0x46546C67, 2, 0x4E4F534A, 0x004E4942  # 4.4.1, 4.4.3
 _UINT16, _UINT32, _FLOAT = 5123, 5125, 5126  # 3.6.2.2 component types
@@ -28,16 +24,9 @@ _COMPONENT = {np.dtype(np.uint16): _UINT16, np.dtype(np.uint32): _UINT32, np.dty
 _SHAPE = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 
 
-def write_glb(mesh: Mesh, path: Path, extras: Mapping[str, Any], kind: TextureFormat, quality: int | None, name: str) -> list[Path]:
-    """Write ``mesh``; ``extras`` goes to ``asset.extras``. Returns the files written."""
-    data = encode_glb(mesh, extras, kind, quality, name)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
-    return [path]
-
-
-def encode_glb(mesh: Mesh, extras: Mapping[str, Any], kind: TextureFormat, quality: int | None, name: str) -> bytes:
-    """The bytes of the file (used by the server, which writes none)."""
+def encode_glb(mesh: Mesh, about: About, kind: TextureFormat, quality: int | None) -> bytes:
+    """The bytes of the file; the mark and the facts are its ``asset.extras``."""
+    name = plain(about.name)
     binary = _Binary()
     normals = mesh.normals if mesh.normals is not None else vertex_normals(mesh.vertices, mesh.faces)
     # 3.7.2.1: the largest value of an index type is a restart marker and may not be used.
@@ -58,7 +47,7 @@ def encode_glb(mesh: Mesh, extras: Mapping[str, Any], kind: TextureFormat, quali
         "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": _ROUGHNESS},
     }
     document: dict[str, Any] = {
-        "asset": {"version": "2.0", "generator": f"GECO {__version__}", "extras": plain(extras)},
+        "asset": {"version": "2.0", "generator": GENERATOR, "extras": {"mark": about.mark(), **plain(about.extras)}},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": name}],
@@ -72,7 +61,7 @@ def encode_glb(mesh: Mesh, extras: Mapping[str, Any], kind: TextureFormat, quali
         material["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
         document["images"] = [{"bufferView": view, "mimeType": kind.media_type, "name": name}]
         document["samplers"] = [{"magFilter": _LINEAR, "minFilter": _LINEAR_MIPMAP_LINEAR, "wrapS": _CLAMP, "wrapT": _CLAMP}]
-        document["textures"] = [_texture(document, kind)]
+        document["textures"] = [{"name": name, **_texture(document, kind)}]
     document["buffers"] = [{"byteLength": binary.size}]
     return _container(to_json(document).encode(), binary.chunks)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from geco.errors import ConfigError
+from geco.images.write import encode_picture
 
 
 @dataclass(frozen=True)
@@ -39,27 +39,25 @@ def texture_format(name: str) -> TextureFormat:
     return TEXTURE_FORMATS[key]
 
 
-def encode_texture(texture: NDArray[np.uint8], kind: TextureFormat, quality: int | None = None) -> bytes:
+def encode_texture(texture: NDArray[np.uint8], kind: TextureFormat, quality: int | None = None, mark: str = "") -> bytes:
     """Compress a texture.
 
     Args:
         texture: (H, W, 3) uint8 sRGB.
         kind: from :func:`texture_format`.
         quality: 1 to 100 (None: the format's own). PNG is lossless and ignores it.
+        mark: what the file says about itself (:mod:`geco.marks`).
     """
     quality = kind.quality if quality is None else quality
     if not 1 <= quality <= 100:
         raise ConfigError(f"texture quality {quality} is not between 1 and 100", f"The default for {kind.name} is {kind.quality}.")
     picture = Image.fromarray(np.ascontiguousarray(texture))
-    buffer = io.BytesIO()
     if kind.name == "png":
-        picture.save(buffer, "PNG", compress_level=1)
-    elif kind.name == "webp":
-        picture.save(buffer, "WEBP", quality=quality, method=0)
-    else:
-        # Full colour resolution (4:4:4): chart borders are colour edges, and halved chroma bleeds across them.
-        picture.save(buffer, "JPEG", quality=quality, subsampling=0)
-    return buffer.getvalue()
+        return encode_picture(picture, "PNG", mark, compress_level=1)
+    if kind.name == "webp":
+        return encode_picture(picture, "WEBP", mark, quality=quality, method=0)
+    # Full colour resolution (4:4:4): chart borders are colour edges, and halved chroma bleeds across them.
+    return encode_picture(picture, "JPEG", mark, quality=quality, subsampling=0)
 
 
 def sample_texture(texture: NDArray[np.uint8], uvs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 
-from geco.files import atomic_path
 from geco.mesh.export.images import sample_texture
-from geco.mesh.export.metadata import to_ascii_json
+from geco.mesh.export.metadata import About, to_ascii_json
 from geco.mesh.normals import vertex_normals
 from geco.mesh.topology import weld_groups
 from geco.mesh.types import Mesh
-from geco.version import __version__
 
 _FACE = np.dtype([("count", "u1"), ("corners", "<i4", (3,))])
 
 
-def write_ply(mesh: Mesh, path: Path, extras: Mapping[str, Any]) -> list[Path]:
-    """Write ``mesh``; colours come from its texture where it has one (PLY has no standard texture)."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(encode_ply(mesh, extras))
-    return [path]
-
-
-def encode_ply(mesh: Mesh, extras: Mapping[str, Any]) -> bytes:
-    """The bytes of the file."""
+def encode_ply(mesh: Mesh, about: About) -> bytes:
+    """The bytes of the file; colours come from the mesh's texture where it has one (PLY has no standard texture)."""
     group = weld_groups(mesh.vertices)
     kept, member = np.unique(group, return_inverse=True)  # member: (V,) number of the welded vertex
     colors = mesh.colors
@@ -44,12 +31,12 @@ def encode_ply(mesh: Mesh, extras: Mapping[str, Any]) -> bytes:
     faces = np.zeros(len(mesh.faces), _FACE)
     faces["count"] = 3
     faces["corners"] = member[mesh.faces]
-    return _header(len(vertices), len(faces), colors is not None, extras) + vertices.tobytes() + faces.tobytes()
+    return _header(len(vertices), len(faces), colors is not None, about) + vertices.tobytes() + faces.tobytes()
 
 
-def _header(vertices: int, faces: int, colored: bool, extras: Mapping[str, Any]) -> bytes:
-    lines = ["ply", "format binary_little_endian 1.0", f"comment GECO {__version__}"]
-    lines += [f"comment {to_ascii_json({key: value})}" for key, value in extras.items()]
+def _header(vertices: int, faces: int, colored: bool, about: About) -> bytes:
+    lines = ["ply", "format binary_little_endian 1.0"]
+    lines += [f"comment {line}" for line in (*about.lines(), to_ascii_json({"name": about.name}))]
     lines += [f"element vertex {vertices}", *(f"property float {axis}" for axis in ("x", "y", "z", "nx", "ny", "nz"))]
     lines += [f"property uchar {channel}" for channel in ("red", "green", "blue") if colored]
     lines += [f"element face {faces}", "property list uchar int vertex_indices", "end_header"]

@@ -1,4 +1,4 @@
-"""One door to every format: the suffix decides."""
+"""One door to every format: the suffix decides. :func:`encode` makes the files in memory, :func:`save` writes them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,73 @@ from typing import Any
 import numpy as np
 
 from geco.errors import MeshError, OutputError
-from geco.mesh.export import glb, images, obj, ply, stl, usdz
+from geco.files import atomic_write, sweep
+from geco.marks import Source
+from geco.mesh.export import glb, images, obj, ply, stl, threemf, usdz
+from geco.mesh.export.metadata import About
+from geco.mesh.export.names import ascii_name
+from geco.mesh.export.obj_files import write_set
+from geco.mesh.export.sizes import to_size
 from geco.mesh.types import Mesh
 
-FORMATS = (".glb", ".obj", ".ply", ".stl", ".usdz")
+FORMATS = (".glb", ".obj", ".ply", ".stl", ".usdz", ".3mf")
+
+
+def encode(
+    mesh: Mesh,
+    format: str,
+    *,
+    extras: Mapping[str, Any] | None = None,
+    texture_format: str = "jpeg",
+    quality: int | None = None,
+    name: str = "object",
+    source: Source | None = None,
+    size: float | None = None,
+    digits: int = 8,
+) -> dict[str, bytes]:
+    """The files of a mesh in memory: name -> bytes, the mesh itself first (OBJ has an MTL and a picture beside it).
+
+    The same arguments give the same bytes. No file is written, but for USDZ in the folder for temporary files.
+
+    Args:
+        mesh: in world axes (z up, input side towards +x); the formats' own axes are described in docs/conventions.md.
+        format: one of :data:`FORMATS`, with or without the dot.
+        extras: facts to keep in the file (seed, model), beside the size that is added: ``asset.extras`` of GLB, comments
+            of OBJ and PLY, ``customLayerData`` of USDZ, the description of 3MF; STL has no room for them.
+        texture_format: "jpeg", "png" or "webp" (webp not in USDZ and 3MF).
+        quality: 1 to 100; None is the format's default.
+        name: of the object, its mesh, material, texture and image in the file.
+        source: the picture it was made from, for the mark that every file holds (:mod:`geco.marks`).
+        size: longest side of the bounding box in metres. None: one world unit is a metre; STL and 3MF, which count in
+            millimetres and are for printing, are 100 mm then.
+        digits: of the content's hash in the names of an OBJ's material and picture.
+
+    Raises:
+        OutputError: an unknown format; for USDZ, no folder for temporary files.
+        MeshError: no faces, indices out of range, values that are not finite, or a texture without UVs.
+        ConfigError: an unknown texture format, a quality or size out of range.
+        MissingExtraError: USDZ without usd-core.
+    """
+    suffix = f".{format.lower().removeprefix('.')}"
+    if suffix not in FORMATS:
+        raise OutputError(f"no mesh format is called {format!r}", f"Use one of {' '.join(FORMATS)}.")
+    kind = images.texture_format(texture_format)
+    _check(mesh)
+    mesh, measured = to_size(mesh, suffix, size)
+    about = About(name, source or Source(), {**(extras or {}), **measured})
+    if suffix == ".obj":
+        return obj.encode_obj(mesh, about, kind, quality, digits)
+    if suffix == ".glb":
+        data = glb.encode_glb(mesh, about, kind, quality)
+    elif suffix == ".ply":
+        data = ply.encode_ply(mesh, about)
+    elif suffix == ".stl":
+        data = stl.encode_stl(mesh, about)
+    elif suffix == ".3mf":
+        data = threemf.encode_3mf(mesh, about, kind, quality)
+    else:
+        data = usdz.encode_usdz(mesh, about, kind, quality)
+    return {f"{ascii_name(name)}{suffix}": data}
 
 
 def save(
@@ -24,43 +87,42 @@ def save(
     texture_format: str = "jpeg",
     quality: int | None = None,
     name: str = "object",
+    source: Source | None = None,
+    size: float | None = None,
 ) -> list[Path]:
     """Write ``mesh`` in the format of the suffix, whole or not at all; folders are made as needed.
 
+    What stands at ``path`` is replaced. The MTL and the picture of an OBJ are named after ``name`` and their content and
+    replace nothing; those of the OBJ that was replaced go when no other file of the folder names them.
+
     Args:
-        mesh: in world axes (z up, input side towards +x); the formats' own axes are described in docs/conventions.md.
         path: ends in one of :data:`FORMATS`.
-        extras: facts to keep in the file (seed, model, timings): ``asset.extras`` of GLB, comments of OBJ and PLY,
-            ``customLayerData`` of USDZ; STL has no room for them.
-        texture_format: "jpeg", "png" or "webp" (webp not in USDZ).
-        quality: 1 to 100; None is the format's default.
-        name: of the object and its material in the file.
+        mesh, extras, texture_format, quality, name, source, size: see :func:`encode`.
 
     Returns:
-        The files written, the asked one first (OBJ has an MTL and a picture beside it).
+        The files written, the asked one first.
 
     Raises:
-        OutputError: an unknown suffix, or a place that cannot be written.
-        MeshError: no faces, indices out of range, values that are not finite, or a texture without UVs.
-        ConfigError: an unknown texture format or quality.
-        MissingExtraError: USDZ without usd-core.
+        OutputError: an unknown suffix, or a place that cannot be written. The others as :func:`encode`.
     """
     target = Path(path)
-    facts: Mapping[str, Any] = extras or {}
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
         raise OutputError(f"no mesh format has the suffix {suffix!r} ({target})", f"Use one of {' '.join(FORMATS)}.")
-    kind = images.texture_format(texture_format)
-    _check(mesh)
-    if suffix == ".glb":
-        return glb.write_glb(mesh, target, facts, kind, quality, name)
+    sweep(target.parent)
+    order: dict[str, Any] = {
+        "extras": extras,
+        "texture_format": texture_format,
+        "quality": quality,
+        "name": name,
+        "source": source,
+        "size": size,
+    }
     if suffix == ".obj":
-        return obj.write_obj(mesh, target, facts, kind, quality, name)
-    if suffix == ".ply":
-        return ply.write_ply(mesh, target, facts)
-    if suffix == ".stl":
-        return stl.write_stl(mesh, target)
-    return usdz.write_usdz(mesh, target, facts, kind, quality, name)
+        return write_set(target, lambda digits: encode(mesh, suffix, digits=digits, **order))
+    (data,) = encode(mesh, suffix, **order).values()
+    atomic_write(target, data)
+    return [target]
 
 
 def _check(mesh: Mesh) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import struct
 import tempfile
 import zipfile
@@ -14,26 +13,23 @@ from typing import Any
 import numpy as np
 
 from geco.errors import ConfigError, MissingExtraError, OutputError
-from geco.files import atomic_path
 from geco.mesh.export.axes import flip_v, srgb_to_linear, y_up
 from geco.mesh.export.images import TextureFormat, encode_texture
-from geco.mesh.export.metadata import plain, to_json
+from geco.mesh.export.metadata import GENERATOR, About, plain, to_json
+from geco.mesh.export.names import usd_name
 from geco.mesh.normals import vertex_normals
 from geco.mesh.types import Mesh
-from geco.version import __version__
 
 _ROUGHNESS = 0.8  # as in the GLB
 
 
-def write_usdz(
-    mesh: Mesh, path: Path, extras: Mapping[str, Any], kind: TextureFormat, quality: int | None, name: str
-) -> list[Path]:
-    """Write ``mesh`` with a UsdPreviewSurface material. Returns the files written.
+def encode_usdz(mesh: Mesh, about: About, kind: TextureFormat, quality: int | None) -> bytes:
+    """The bytes of the file, with a UsdPreviewSurface material.
 
     Raises:
         MissingExtraError: usd-core is not installed.
         ConfigError: a WebP texture, which USDZ does not allow.
-        OutputError: the file cannot be written.
+        OutputError: there is no folder for temporary files, which USD needs, or it is full.
     """
     try:
         from pxr import Tf
@@ -41,26 +37,34 @@ def write_usdz(
         raise MissingExtraError("usd-core", "usd", "USDZ export") from error
     if kind.name == "webp" and mesh.texture is not None:
         raise ConfigError("USDZ holds no WebP textures", "Use the texture format jpeg or png.")
-    picture = f"texture{kind.suffix}" if mesh.texture is not None else None
-    with atomic_path(path) as temporary, tempfile.TemporaryDirectory(prefix="geco-usdz-") as folder:
-        layer = Path(folder) / "asset.usdc"  # USD writes its binary layers to files only
-        try:
-            _write_layer(mesh, layer, picture, extras, re.sub(r"\W", "_", name, flags=re.ASCII))
-        except Tf.ErrorException as error:
-            raise OutputError(
-                f"cannot write {path}: {_last_line(error)}", "Choose another output path, or free some space."
-            ) from error
-        files = {layer.name: _whole_layer(layer.read_bytes(), path)}
-        if picture is not None and mesh.texture is not None:
-            files[picture] = encode_texture(mesh.texture, kind, quality)
-        temporary.write_bytes(_package(files))
-    return [path]
+    name = usd_name(about.name)
+    picture = f"{name}{kind.suffix}" if mesh.texture is not None else None
+    try:
+        with tempfile.TemporaryDirectory(prefix="geco-usdz-") as folder:
+            layer = Path(folder) / f"{name}.usdc"  # USD writes its binary layers to files only
+            _write_layer(mesh, layer, picture, about, name)
+            files = {layer.name: _whole_layer(layer.read_bytes())}
+    except Tf.ErrorException as error:
+        raise _no_room("the file of its layer did not become whole") from error
+    except OSError as error:  # FileNotFoundError: no folder for temporary files can be written at all
+        raise _no_room(error.strerror or str(error)) from error
+    if picture is not None and mesh.texture is not None:
+        files[picture] = encode_texture(mesh.texture, kind, quality)
+    return _package(files, about.mark())
 
 
-def _package(files: Mapping[str, bytes]) -> bytes:
+def _no_room(why: str) -> OutputError:
+    return OutputError(
+        f"a USDZ file needs a folder for temporary files, which cannot be written: {why}",
+        "Set TMPDIR to a folder that can be written and has some space.",
+    )
+
+
+def _package(files: Mapping[str, bytes], mark: str) -> bytes:
     """An uncompressed zip in which the bytes of each file start at a multiple of 64 (the USDZ specification, "Layout").
 
-    Our own because USD's writer says nothing when the disk is full.
+    Our own because USD's writer says nothing when the disk is full. The mark is a comment of every entry in the
+    zip's directory: the layer itself is compressed.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as package:
@@ -68,11 +72,12 @@ def _package(files: Mapping[str, bytes]) -> bytes:
             entry = zipfile.ZipInfo(name)
             header = buffer.tell() + 30 + len(name.encode()) + 4  # local header, name, and the head of the padding field
             entry.extra = struct.pack("<HH", 0x1986, -header % 64) + bytes(-header % 64)  # 0x1986: USD's own padding field
+            entry.comment = mark.encode("ascii")
             package.writestr(entry, data)
     return buffer.getvalue()
 
 
-def _whole_layer(data: bytes, path: Path) -> bytes:
+def _whole_layer(data: bytes) -> bytes:
     """``data`` if it is a binary layer written to its end: USD may say nothing when the disk is full.
 
     Byte 16 holds the place of the table of contents, which is written last: a count, then 32 bytes a section.
@@ -81,21 +86,21 @@ def _whole_layer(data: bytes, path: Path) -> bytes:
         place = struct.unpack_from("<q", data, 16)[0]
         if 24 <= place <= len(data) - 8 and place + 8 + 32 * struct.unpack_from("<Q", data, place)[0] <= len(data):
             return data
-    raise OutputError(f"cannot write {path}: the folder for temporary files is full", "Free some space.")
+    raise _no_room("it is full")
 
 
-def _write_layer(mesh: Mesh, layer: Path, picture: str | None, extras: Mapping[str, Any], name: str) -> None:
+def _write_layer(mesh: Mesh, layer: Path, picture: str | None, about: About, name: str) -> None:
     from pxr import Gf, Kind, Sdf, Usd, UsdGeom, UsdShade, Vt
 
     stage = Usd.Stage.CreateNew(str(layer))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-    stage.GetRootLayer().customLayerData = {"generator": f"GECO {__version__}", **_facts(extras)}
-    root = UsdGeom.Xform.Define(stage, "/Asset")
+    stage.GetRootLayer().customLayerData = {"generator": GENERATOR, "mark": about.mark(), **_facts(about.extras)}
+    root = UsdGeom.Xform.Define(stage, f"/{name}")
     Usd.ModelAPI(root.GetPrim()).SetKind(Kind.Tokens.component)
     stage.SetDefaultPrim(root.GetPrim())
 
-    shape = UsdGeom.Mesh.Define(stage, f"/Asset/{name if name and not name[0].isdigit() else f'_{name}'}")
+    shape = UsdGeom.Mesh.Define(stage, f"/{name}/{name}_mesh")
     points = y_up(mesh.vertices)
     normals = mesh.normals if mesh.normals is not None else vertex_normals(mesh.vertices, mesh.faces)
     shape.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(points))
@@ -113,18 +118,18 @@ def _write_layer(mesh: Mesh, layer: Path, picture: str | None, extras: Mapping[s
         color = primvars.CreatePrimvar("displayColor", Sdf.ValueTypeNames.Color3fArray, UsdGeom.Tokens.vertex)
         color.Set(Vt.Vec3fArray.FromNumpy(srgb_to_linear(np.clip(mesh.colors, 0.0, 1.0))))
 
-    material = UsdShade.Material.Define(stage, "/Asset/Material")
-    surface = UsdShade.Shader.Define(stage, "/Asset/Material/Surface")
+    material = UsdShade.Material.Define(stage, f"/{name}/{name}_material")
+    surface = UsdShade.Shader.Define(stage, f"/{name}/{name}_material/Surface")
     surface.CreateIdAttr("UsdPreviewSurface")
     surface.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
     surface.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(_ROUGHNESS)
     diffuse = surface.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
     material.CreateSurfaceOutput().ConnectToSource(surface.ConnectableAPI(), "surface")
-    reader = UsdShade.Shader.Define(stage, "/Asset/Material/Reader")
+    reader = UsdShade.Shader.Define(stage, f"/{name}/{name}_material/Reader")
     if picture is not None:
         reader.CreateIdAttr("UsdPrimvarReader_float2")
         reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
-        texture = UsdShade.Shader.Define(stage, "/Asset/Material/Texture")
+        texture = UsdShade.Shader.Define(stage, f"/{name}/{name}_material/{name}_texture")
         texture.CreateIdAttr("UsdUVTexture")
         texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(picture))
         texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("sRGB")
@@ -149,7 +154,3 @@ def _facts(extras: Mapping[str, Any]) -> dict[str, Any]:
         key: value if isinstance(value, bool | float | str) or (isinstance(value, int) and abs(value) < 2**63) else to_json(value)
         for key, value in facts.items()
     }
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
