@@ -55,7 +55,7 @@ def test_each_primitive_keeps_its_own_material(tmp_path: Path) -> None:
     writer = GlbWriter()
     vertices, faces = box()
     picture = np.zeros((2, 2, 4), np.uint8)
-    picture[0, 0] = (255, 0, 0, 0)
+    picture[0, 0] = (255, 0, 0, 255)
     textured = writer.material(writer.texture(picture), alphaMode="MASK", alphaCutoff=0.25)
     flat = writer.material(factor=[0.2140411, 1.0, 0.0, 1.0])  # linear 0.214 is sRGB 0.5
     colors = np.full((8, 4), (51, 255, 255, 255), np.uint8)

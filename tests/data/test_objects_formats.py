@@ -119,7 +119,7 @@ def write_obj(folder: Path) -> Path:
     (folder / "textures").mkdir(parents=True)
     wood = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
     Image.fromarray(wood).save(folder / "textures" / "the wood.png")
-    Image.fromarray(np.full((1, 1, 4), 7, np.uint8)).save(folder / "textures" / "holes.png")
+    Image.fromarray(np.full((1, 1, 4), 200, np.uint8)).save(folder / "textures" / "holes.png")
     (folder / "my materials.mtl").write_text(MTL)
     (folder / "model.obj").write_text(OBJ)
     return folder / "model.obj"

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geco.cli.data import _find
-from geco.data.objects import ObjectError, find_objects
+from geco.data.objects import ObjectError, find_in_folders, find_objects
 from geco.data.render import render_views
 from geco.data.render_job import RenderSettings, hold_out, in_order, open_shards, render_piece, render_shards, render_task
 from geco.data.shards import Shards
@@ -120,7 +119,7 @@ def test_equal_names_in_two_folders_get_keys_of_their_own(tmp_path: Path) -> Non
     for folder in ("a", "b"):
         put(tmp_path / folder, "cup")
     put(tmp_path / "b", "Cup-2")
-    found = _find([tmp_path / "a", tmp_path / "b"])
+    found = find_in_folders([tmp_path / "a", tmp_path / "b"])
     keys = [source.key for sources in found for source in sources]
     assert len({key.lower() for key in keys}) == 3
     assert keys[0] == "cup"

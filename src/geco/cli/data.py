@@ -59,6 +59,14 @@ def _add_render(commands: Any) -> None:
     add_argument("--ray", metavar="ADDRESS", help="a Ray cluster (HOST:PORT, auto), or local to start one here")
     add_argument("--resume", action="store_true", help="say that SHARDS may hold an unfinished run (that is the default too)")
     add_argument("--time-limit", type=float, default=300.0, metavar="S", help="seconds an object may take (default: 300)")
+    add_argument(
+        "--read-limit", type=float, default=10.0, metavar="S",
+        help="seconds of processor time that reading an object may take, and one more a MiB of its files (default: 10)",
+    )  # fmt: skip
+    add_argument(
+        "--allow-links-to", action="append", type=Path, default=[], metavar="DIR",
+        help="links in OBJECTS_DIR may lead into this folder too, a download cache for example (repeatable)",
+    )  # fmt: skip
     add_argument("--memory", type=float, default=4.0, metavar="GIB", help="data a worker may hold, 0 = any (default: 4)")
     command.set_defaults(function=render)
 
@@ -76,13 +84,14 @@ def render(options: argparse.Namespace) -> int:
         allow_untextured=options.allow_untextured,
         renderer=options.renderer,
         occlusion=options.occlusion,
+        read_seconds=options.read_limit,
     )
     bounds = Bounds(options.time_limit, options.memory)
     for name in ("hold_out", "limit", "workers", "shard_objects"):
         value = getattr(options, name)
         if value is not None and value < (0 if name == "hold_out" else 1):
             raise ConfigError(f"--{name.replace('_', '-')} {value}", "Give a number of at least one.")
-    by_folder = _find(options.folders)
+    by_folder = _find(options.folders, options.allow_links_to)
     apart = hold_out(by_folder[0], options.hold_out)
     aside = {source.key for source in apart}
     rest = in_order((source for sources in by_folder for source in sources if source.key not in aside), settings.seed)
@@ -110,26 +119,14 @@ def _run(parts: Any, settings: RenderSettings, pool: Any, bar: _Bar) -> list[dic
     return [render_shards(writer, sources, settings, pool, bar.step) for writer, sources in parts]
 
 
-def _find(folders: list[Path]) -> list[list[ObjectSource]]:
-    """The objects of every folder; a key that two folders share gets a number behind it."""
-    import dataclasses
+def _find(folders: list[Path], links: list[Path]) -> list[list[ObjectSource]]:
+    """The objects of every folder."""
+    from geco.data.objects import find_in_folders
 
-    from geco.data.objects import find_objects
-
-    taken: set[str] = set()
-    found = []
-    for folder in folders:
+    for folder in (*folders, *links):
         if not folder.is_dir():
             raise ConfigError(f"{folder} is not a folder", "Give folders that hold objects.")
-        sources = []
-        for source in find_objects(folder):
-            key, number = source.key, 1
-            while key.lower() in taken:
-                number += 1
-                key = f"{source.key}-{number}"
-            taken.add(key.lower())
-            sources.append(dataclasses.replace(source, key=key, path=source.path.absolute(), root=source.root.absolute()))
-        found.append(sources)
+    found = find_in_folders(folders, links)
     if not any(found):
         raise ConfigError(f"no objects in {', '.join(map(str, folders))}", "Known files: .glb .gltf .obj .ply .stl .zip.")
     return found
@@ -173,10 +170,16 @@ class _Bar:
 
 
 def _report(folder: Path, index: dict[str, Any]) -> None:
+    from collections import Counter
+
     facts = data_info.collect(folder)
+    noted = Counter(note for entry in index["objects"] for note in entry.get("notes", {}))
     skipped = ", ".join(f"{reason} {count}" for reason, count in facts["skipped"].items())
     megabytes = facts["bytes"] / 1e6
     print(
         f"{folder}: {facts['objects']} objects, {facts['pictures']} pictures, {len(index['shards'])} shards, {megabytes:.1f} MB; "
         f"skipped {sum(facts['skipped'].values())}" + (f" ({skipped})" if skipped else "")
     )
+    if noted:
+        said = ", ".join(f"{note} {count}" for note, count in noted.most_common())
+        print(f"  objects read otherwise than they stand in their files (report.json): {said}")

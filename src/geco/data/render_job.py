@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 from geco.data.objects import Limits, ObjectSource, TexturedObject
+from geco.data.objects.storage import is_regular
 from geco.data.render import AmbientOcclusion, Views, render_views
 from geco.data.render.types import Studio
 from geco.data.shards import CHANNELS, PictureSet, ShardWriter, encode_object, write_piece
@@ -33,6 +34,7 @@ class RenderSettings:
         channels: "rgba" and any of "depth", "normal", "position".
         seed: of the random cameras and lights, and of the order of the objects.
         allow_untextured: draw objects without any colour in grey rather than skip them.
+        read_seconds: of processor time for reading an object, and one more for each MiB; it decides no bytes.
         renderer: "own"; "blender" for the same light by Cycles; "studio" for Cycles with photo-like light and materials.
         occlusion: strength of our own renderer's ambient occlusion, 0 to 1.
     """
@@ -44,6 +46,7 @@ class RenderSettings:
     allow_untextured: bool = False
     renderer: Renderer = "own"
     occlusion: float = 0.0
+    read_seconds: float = Limits.seconds
 
     def __post_init__(self) -> None:
         for what, names in (("view set", self.sets), ("channel", self.channels)):
@@ -59,6 +62,8 @@ class RenderSettings:
             raise ConfigError(
                 f"occlusion {self.occlusion} with the renderer {self.renderer!r}", "It is our own renderer's, 0 to 1."
             )
+        if not self.read_seconds > 0:
+            raise ConfigError(f"{self.read_seconds} seconds for reading an object", "Give more than 0.")
         if self.seed < 0:
             raise ConfigError(f"the seed {self.seed}", "Seeds are not negative.")
         for name in self.sets:
@@ -89,10 +94,10 @@ def render_piece(source: ObjectSource, settings: RenderSettings) -> bytes:
     Raises:
         ObjectError: the object cannot be used; ``.reason`` says why.
     """
-    obj = source.load(Limits(allow_untextured=settings.allow_untextured))
+    obj = source.load(Limits(allow_untextured=settings.allow_untextured, seconds=settings.read_seconds))
     sets: dict[str, PictureSet] = {}
     for name in settings.sets:
-        cameras = view_set(name).cameras(obj, view_rng(settings.seed, source.path.name, name))
+        cameras = view_set(name).cameras(obj, view_rng(settings.seed, source.identity, name))
         views = draw(obj, cameras, settings)
         channels = {channel: getattr(views, channel) for channel in settings.channels}
         sets[name] = PictureSet(cameras.c2w, cameras.lenses, channels, cameras.facts)
@@ -106,6 +111,8 @@ def render_piece(source: ObjectSource, settings: RenderSettings) -> bytes:
     }
     if source.source:
         info["source"] = source.source
+    if obj.notes:
+        info["notes"] = obj.notes
     return encode_object(source.key, info, sets)
 
 
@@ -147,7 +154,7 @@ def open_shards(
     objects_a_shard: int = OBJECTS_A_SHARD,
 ) -> ShardWriter:
     """The writer for these objects; raises as :class:`ShardWriter` does, before any work."""
-    sizes = "\n".join(f"{source.key} {source.path.stat().st_size if source.path.is_file() else None}" for source in sources)
+    sizes = "\n".join(f"{source.key} {_size(source.path)}" for source in sources)
     described = {**settings.described(), "sources_sha256": hashlib.sha256(sizes.encode()).hexdigest(), **(more or {})}
     keys = [source.key for source in sources]
     return ShardWriter(folder, described, keys, objects_a_shard, extra={"cameras.json": settings.fixed_cameras()})
@@ -178,9 +185,16 @@ def render_shards(
 
 def in_order(sources: Iterable[ObjectSource], seed: int) -> list[ObjectSource]:
     """Mixed, so that a shard is a sample of the whole; an object more or less does not move the others."""
-    return sorted(sources, key=lambda source: hashlib.sha256(f"{seed}/{source.key}".encode()).digest())
+    return sorted(
+        sources, key=lambda source: hashlib.sha256(f"{seed}/{source.identity}".encode("utf-8", "surrogateescape")).digest()
+    )
 
 
 def hold_out(sources: Sequence[ObjectSource], count: int) -> list[ObjectSource]:
-    """The ``count`` objects with the smallest hash of the file's name: the same choice whatever else the folder holds."""
-    return sorted(sources, key=lambda source: hashlib.sha256(source.path.name.encode()).hexdigest())[:count]
+    """The ``count`` objects with the smallest hash of their place: the same choice whatever else the folder holds."""
+    hashed = {source.key: hashlib.sha256(source.identity.encode("utf-8", "surrogateescape")).hexdigest() for source in sources}
+    return sorted(sources, key=lambda source: hashed[source.key])[:count]
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if is_regular(path) else None

@@ -108,15 +108,17 @@ def view_set(name: str) -> ViewSet:
 def view_rng(seed: int, name: str, set_name: str) -> np.random.Generator:
     """Random numbers of one set of one object, independent of other sets and objects.
 
-    ``grid-inputs`` is seeded by (seed, name) alone, as the first training data of the small recipe were (with the file's
-    name, ending included), so that those pictures can be made again.
+    Args:
+        name: the object's identity (:class:`geco.data.objects.ObjectSource`): its path below the folder that was given,
+            ending included. In a flat folder that is the file's name, which the first training data of the small recipe
+            were seeded by, ``grid-inputs`` by (seed, name) alone; so those pictures can be made again.
     """
     words = [seed, _hash(name)]
     return np.random.default_rng(words if set_name in grid_views.SETS else [*words, _hash(set_name)])
 
 
 def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()[:8], "little")
 
 
 def _counted(name: str, kind: str, count: int) -> ViewSet:

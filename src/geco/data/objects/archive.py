@@ -1,58 +1,91 @@
-"""Zip archives with one object in them, extracted into a temporary folder that is gone afterwards."""
+"""Zip archives with one object in them, read in place: nothing is unpacked, so nothing can be left behind."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import stat
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 from geco.data.objects.limits import Limits
 from geco.data.objects.refusal import ObjectError, Reason
+from geco.data.objects.storage import is_hidden
 
 _BLOCK = 1 << 20
 _ENTRY = b"PK\x01\x02"  # begins each entry of a zip's directory
-_HIDDEN = ("__MACOSX", "Thumbs.db")
+# What programs that pack models use. The others (bzip2, LZMA) unpack slowly enough to make a small file a long wait.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+class Archive:
+    """A :class:`~geco.data.objects.storage.Storage` of a zip's entries."""
+
+    def __init__(self, archive: zipfile.ZipFile, name: str, entries: dict[str, zipfile.ZipInfo]) -> None:
+        self.archive, self.name, self.files = archive, name, entries
+        self.folders: dict[str, dict[str, bool]] = {"": {}}
+        for place in entries:
+            parts = PurePosixPath(place).parts
+            for depth, part in enumerate(parts):
+                inside = self.folders.setdefault("/".join(parts[:depth]), {})
+                inside[part] = inside.get(part, False) or depth < len(parts) - 1
+
+    def is_file(self, name: str) -> bool:
+        return name in self.files
+
+    def is_inside(self, name: str) -> bool:
+        return True  # links are refused at once
+
+    def size(self, name: str) -> int:
+        return self.files[name].file_size
+
+    def stored(self, name: str) -> int:
+        return self.files[name].compress_size
+
+    def open(self, name: str) -> BinaryIO:
+        entry = self.files[name]
+        if entry.compress_type not in _METHODS:
+            raise ObjectError(Reason.UNSUPPORTED, f"{self.name}: {name[:80]!r} is neither stored nor deflated")
+        return cast(BinaryIO, self.archive.open(entry))
+
+    def entries(self, folder: str) -> dict[str, bool]:
+        return dict(sorted(self.folders.get(folder, {}).items()))
 
 
 @contextlib.contextmanager
-def extracted(path: Path, suffixes: tuple[str, ...], limits: Limits) -> Iterator[tuple[Path, Path]]:
-    """Yield the temporary folder and the one object in it.
+def opened(path: Path, suffixes: tuple[str, ...], limits: Limits) -> Iterator[tuple[Archive, str]]:
+    """Yield the archive and the name of the one object in it.
 
     Raises:
-        ObjectError: unsafe-archive (before anything is written, or when an entry grows beyond what it said), too-large,
-            unsupported (encrypted), empty or several-objects.
+        ObjectError: unsafe-archive (before anything is read), unsupported (encrypted), empty or several-objects.
     """
     name = path.name
     # Counted in the raw bytes, because opening an archive already builds a list of its entries.
     if _occurrences(path, _ENTRY) > limits.archive_files:
         raise ObjectError(Reason.UNSAFE_ARCHIVE, f"{name}: more than {limits.archive_files} entries")
     with zipfile.ZipFile(path) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-        for entry in entries:
-            _check(entry, name)
-        if sum(entry.file_size for entry in entries) > limits.archive_bytes:
-            raise ObjectError(Reason.UNSAFE_ARCHIVE, f"{name}: says to extract to more than {limits.archive_bytes >> 20} MiB")
-        entries = [entry for entry in entries if not _hidden(entry.filename)]
-        objects = [entry for entry in entries if entry.filename.lower().endswith(suffixes)]
+        entries: dict[str, zipfile.ZipInfo] = {}
+        for entry in archive.infolist():
+            if not entry.filename.endswith(("/", "\\")):
+                place = _checked(entry, name)
+                if place in entries:
+                    raise ObjectError(Reason.UNSAFE_ARCHIVE, f"{name}: two entries named {place[:80]!r}")
+                entries[place] = entry
+        if sum(entry.file_size for entry in entries.values()) > limits.archive_bytes:
+            raise ObjectError(Reason.UNSAFE_ARCHIVE, f"{name}: says to hold more than {limits.archive_bytes >> 20} MiB")
+        if any(str(parent) in entries for place in entries for parent in PurePosixPath(place).parents):
+            raise ObjectError(Reason.BROKEN, f"{name}: an entry that is a file and a folder")
+        entries = {place: entry for place, entry in entries.items() if not any(map(is_hidden, place.split("/")))}
+        objects = [place for place in entries if place.lower().endswith(suffixes)]
         if not objects:
             raise ObjectError(Reason.EMPTY, f"{name}: no {', '.join(suffixes)} in it")
         if len(objects) > 1:
             raise ObjectError(
                 Reason.SEVERAL_OBJECTS, f"{name}: {len(objects)} objects in it", "Put one object into an archive, or unpack it."
             )
-        folder = Path(tempfile.mkdtemp(prefix="geco-object-"))
-        try:
-            left = limits.archive_bytes
-            for entry in entries:
-                left -= _write(archive, entry, folder, left, name)
-            yield folder, folder / objects[0].filename
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        yield Archive(archive, name, entries), objects[0]
 
 
 def _occurrences(path: Path, mark: bytes) -> int:
@@ -64,9 +97,10 @@ def _occurrences(path: Path, mark: bytes) -> int:
     return total
 
 
-def _check(entry: zipfile.ZipInfo, name: str) -> None:
-    place = entry.filename
-    odd = "\\" in place or "\0" in place or re.match(r"[A-Za-z]:", place) is not None
+def _checked(entry: zipfile.ZipInfo, name: str) -> str:
+    """The entry's name with forward slashes: some programs of Windows write the others."""
+    place = entry.filename.replace("\\", "/")
+    odd = "\0" in place or re.match(r"[A-Za-z]:", place) is not None
     if odd or place.startswith("/") or ".." in PurePosixPath(place).parts:
         raise ObjectError(Reason.UNSAFE_ARCHIVE, f"{name}: an entry named {place[:80]!r}")
     mode = entry.external_attr >> 16
@@ -74,23 +108,4 @@ def _check(entry: zipfile.ZipInfo, name: str) -> None:
         raise ObjectError(Reason.UNSAFE_ARCHIVE, f"{name}: {place[:80]!r} is a link or a device")
     if entry.flag_bits & 1:
         raise ObjectError(Reason.UNSUPPORTED, f"{name}: encrypted")
-
-
-def _hidden(place: str) -> bool:
-    return any(part.startswith(".") or part in _HIDDEN for part in PurePosixPath(place).parts)
-
-
-def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, left: int, name: str) -> int:
-    """Extract one entry, block by block; returns its bytes."""
-    target = folder / entry.filename
-    if target.exists():
-        raise ObjectError(Reason.UNSAFE_ARCHIVE, f"{name}: two entries named {entry.filename[:80]!r}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    written = 0
-    with archive.open(entry) as source, target.open("wb") as sink:
-        while block := source.read(_BLOCK):
-            written += len(block)
-            if written > min(left, entry.file_size):
-                raise ObjectError(Reason.UNSAFE_ARCHIVE, f"{name}: {entry.filename[:80]!r} extracts to more than it says")
-            sink.write(block)
-    return written
+    return PurePosixPath(place).as_posix()

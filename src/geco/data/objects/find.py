@@ -1,26 +1,25 @@
-"""Objects of a folder: sorted, with safe unique keys, and what the folder's manifest says about them."""
+"""Objects of folders: sorted, each with an identity of its own, and what the folder's manifest says about it."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from geco.data.objects.limits import Limits
 from geco.data.objects.load import SUFFIXES, load_object
+from geco.data.objects.manifest import MANIFEST, Facts, read_manifest
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Up
+from geco.data.objects.storage import is_below, is_hidden, is_regular
 from geco.data.objects.types import TexturedObject
 from geco.files import sha256_of
 
-MANIFEST = "manifest.json"
-_BLOCK = 1 << 20
+LONGEST_KEY = 100  # a tar header holds so many characters of a name, and every file system more
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,16 @@ class ObjectSource:
     """One object of a folder, not read yet.
 
     Attributes:
-        key: unique in the folder, of letters, digits, ``_`` and ``-`` only: safe in file systems and tar archives.
+        key: unique among the objects found together, of letters, digits, ``_`` and ``-`` only: safe in file systems and
+            tar archives.
         path: the file; it may be missing when only the manifest names it.
         root: the folder that was searched.
         licence, author, source, category: of the manifest, "" where it says nothing.
         sha256: hexadecimal, of the manifest; checked when the object is loaded.
         up: "y" or "z" where the manifest corrects the format's axis.
+        links: further folders that links below ``root`` may lead into.
+        problem: why it cannot be loaded, where that is known already.
+        twin: 0; 1, 2, … where earlier folders that were searched have an object at the same place.
     """
 
     key: str
@@ -45,11 +48,19 @@ class ObjectSource:
     category: str = ""
     sha256: str = ""
     up: Up | None = None
+    links: tuple[Path, ...] = ()
+    problem: ObjectError | None = None
+    twin: int = 0
 
     @property
     def name(self) -> str:
         """The path below ``root`` with forward slashes."""
         return _below(self.path, self.root)
+
+    @property
+    def identity(self) -> str:
+        """What random numbers and the order of objects are drawn from: the path below the folder, whatever else is there."""
+        return f"{self.name}#{self.twin}" if self.twin else self.name
 
     def load(self, limits: Limits | None = None, up: Up | None = None) -> TexturedObject:
         """The normalised object.
@@ -60,63 +71,108 @@ class ObjectSource:
         Raises:
             ObjectError: as :func:`load_object`; also unsafe-path, missing, and changed where the sha256 differs.
         """
+        if self.problem is not None:
+            raise self.problem
         limits = limits or Limits()
         inside = PurePosixPath(self.name)
         if inside.is_absolute() or ".." in inside.parts:
-            raise ObjectError(Reason.UNSAFE_PATH, f"{MANIFEST} names {self.name}, which is outside its folder")
-        if self.sha256 and self.path.is_file() and self.path.stat().st_size <= limits.file_bytes:
+            raise ObjectError(Reason.UNSAFE_PATH, f"{MANIFEST} names {self.name[:80]}, which is outside its folder")
+        if self.sha256 and is_regular(self.path) and self.path.stat().st_size <= limits.file_bytes:
             found = sha256_of(self.path)
             if found != self.sha256.lower():
                 raise ObjectError(Reason.CHANGED, f"{self.path.name}: sha256 {found[:12]}…, its manifest says {self.sha256[:12]}…")
-        return load_object(self.path, limits, up or self.up)
+        return load_object(self.path, limits, up or self.up, root=self.root, links=self.links)
 
 
-def find_objects(folder: str | Path) -> list[ObjectSource]:
-    """All objects in a folder and the folders below, sorted by key; hidden names are passed over, links to folders not followed.
+def find_objects(folder: str | Path, links: Sequence[str | Path] = ()) -> list[ObjectSource]:
+    """All objects in a folder and the folders below, sorted by key; hidden names are passed over.
 
-    A key is the file's stem with anything but letters, digits, ``_`` and ``-`` replaced by ``_``; objects whose stems are alike
-    (letter case aside) are keyed by their whole paths instead. A folder's ``manifest.json`` is
-    ``{"objects": [{"file": ..., "licence": ..., "author": ..., "sha256": ..., "category": ..., "up": ...}]}``; files that it
-    does not list are found all the same, files that it lists and that are not there are refused when they are loaded.
+    A key is the path below the folder without its ending, with anything but letters, digits, ``_`` and ``-`` replaced by
+    ``_``; objects whose paths differ by their endings only keep these, and what is alike still gets a hash behind it. A
+    folder's ``manifest.json`` is ``{"objects": [{"file": ..., "licence": ..., "author": ..., "sha256": ...,
+    "category": ..., "up": ...}]}``; files that it does not list are found all the same, files that it lists and that are
+    not there are refused when they are loaded, and so is an object whose entry is wrong.
+
+    Args:
+        links: further folders that links may lead into. Links to other folders are not followed.
 
     Raises:
-        ObjectError: missing (no such folder), or broken (a manifest that cannot be read).
+        ObjectError: missing (no such folder), or broken (a manifest of the folder itself that cannot be read; one of a
+            folder below costs the objects there).
     """
     root = Path(folder)
     if not root.is_dir():
         raise ObjectError(Reason.MISSING, f"{root}: no such folder")
-    facts: dict[Path, dict[str, Any]] = {}
-    for place, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+    allowed = tuple(Path(link).absolute() for link in links)
+    facts: dict[Path, Facts] = {}
+    for place, files in _walked(root, [path.resolve() for path in (root, *allowed)] if allowed else []):
+        said, problem = {}, None  # type: dict[Path, Facts], ObjectError | None
         if MANIFEST in files:
-            facts.update(_listed(Path(place)))
+            try:
+                said = read_manifest(place)
+            except ObjectError as error:
+                if place == root:
+                    raise
+                problem = error  # the licences of these objects are lost with it
         for name in files:
             if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-                facts.setdefault(Path(place, name), {})
-    sources = [_source(key, path, root, facts[path]) for key, path in _keys(sorted(facts), root)]
+                said.setdefault(place / name, Facts(problem=problem))
+        for path, each in said.items():
+            facts.setdefault(path, each)
+    sources = [_source(key, path, root, facts[path], allowed) for key, path in _keys(sorted(facts), root)]
     return sorted(sources, key=lambda source: source.key)
 
 
-def _listed(folder: Path) -> dict[Path, dict[str, Any]]:
-    try:
-        entries = json.loads((folder / MANIFEST).read_bytes())["objects"]
-        return {folder / PurePosixPath(entry["file"]): entry for entry in entries}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ObjectError(
-            Reason.BROKEN, f"{folder / MANIFEST}: not a manifest ({type(error).__name__}: {error})", "Repair or remove it."
-        ) from error
+def find_in_folders(folders: Iterable[str | Path], links: Sequence[str | Path] = ()) -> list[list[ObjectSource]]:
+    """The objects of every folder, by absolute paths. A key that two folders share gets a number behind it, and an object
+    at the same place as one of an earlier folder an identity of its own; errors as :func:`find_objects`.
+    """
+    keys: set[str] = set()
+    places: Counter[str] = Counter()
+    found = []
+    for folder in folders:
+        sources = []
+        for source in find_objects(folder, links):
+            key, number = source.key, 1
+            while key.lower() in keys:
+                number += 1
+                key = f"{source.key}-{number}"
+            keys.add(key.lower())
+            name = source.name
+            own = replace(source, key=key, path=source.path.absolute(), root=source.root.absolute(), twin=places[name])
+            places[name] += 1
+            sources.append(own)
+        found.append(sources)
+    return found
+
+
+def _walked(root: Path, grounds: list[Path]) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder with the names of its files. A link to a folder is followed into ``grounds`` only, and each place once."""
+    visited: set[Path] = set()
+    for place, folders, files in os.walk(root, followlinks=bool(grounds)):
+        here = Path(place)
+        if grounds:
+            real = here.resolve()
+            if real in visited:
+                folders.clear()
+                continue
+            visited.add(real)
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        if grounds:
+            folders[:] = [name for name in folders if not (here / name).is_symlink() or is_below(here / name, grounds)]
+        yield here, files
 
 
 def _keys(paths: list[Path], root: Path) -> Iterator[tuple[str, Path]]:
     """A unique key for each path, independent of the order."""
-    stems = {path: _safe(path.stem) for path in paths}
-    often = Counter(stem.lower() for stem in stems.values())
-    whole = {path: _safe(_below(path, root)) for path in paths if often[stems[path].lower()] > 1}
-    taken = Counter(key.lower() for key in [*whole.values(), *(stems[path] for path in paths if path not in whole)])
-    for path in paths:
-        key = whole.get(path, stems[path])
-        if taken[key.lower()] > 1:
-            key = f"{key}-{hashlib.sha256(_below(path, root).encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+    short = {path: _safe(_below(path.with_suffix(""), root)) for path in paths}
+    often = Counter(key.lower() for key in short.values())
+    chosen = {path: key if often[key.lower()] == 1 else _safe(_below(path, root)) for path, key in short.items()}
+    taken = Counter(key.lower() for key in chosen.values())
+    for path, key in chosen.items():
+        if taken[key.lower()] > 1 or len(key) > LONGEST_KEY:
+            digest = hashlib.sha256(_below(path, root).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+            key = f"{key[: LONGEST_KEY - 13]}-{digest}"
         yield key, path
 
 
@@ -128,11 +184,6 @@ def _safe(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("-") or "_"
 
 
-def _source(key: str, path: Path, root: Path, facts: dict[str, Any]) -> ObjectSource:
-    def text(*names: str) -> str:
-        return next((str(facts[name]) for name in names if facts.get(name)), "")
-
-    up: Up | None = {"y": "y", "z": "z"}.get(text("up").lower())  # type: ignore[assignment]
-    source = "/".join(filter(None, (text("source_repo"), text("source_path")))) or text("source", "url")
-    texts = (text("licence", "license"), text("author"), source, text("category"), text("sha256"))
-    return ObjectSource(key, path, root, *texts, up)
+def _source(key: str, path: Path, root: Path, facts: Facts, links: tuple[Path, ...]) -> ObjectSource:
+    said = (facts.licence, facts.author, facts.source, facts.category, facts.sha256, facts.up)
+    return ObjectSource(key, path, root, *said, links, facts.problem)

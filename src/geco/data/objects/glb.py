@@ -6,41 +6,38 @@ import base64
 import json
 import struct
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from geco.data.objects.folder import Folder
 from geco.data.objects.gltf import read_document
 from geco.data.objects.gltf_accessors import Buffers
 from geco.data.objects.limits import Limits
+from geco.data.objects.names import parent
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Soup
 
 MAGIC = b"glTF"
 
 
-def read_gltf(path: Path, folder: Folder, limits: Limits) -> Soup:
-    """Read a .glb or .gltf file, told apart by their first bytes.
+def read_gltf(folder: Folder) -> Soup:
+    """Read the folder's .glb or .gltf file, told apart by its first bytes.
 
     The document is read and its counts are checked first; a buffer's bytes are read when something in them is needed.
     """
-    size = path.stat().st_size
-    folder.spend(size)
-    with path.open("rb") as file:
-        binary = file.read(4) == MAGIC
-        if binary:
-            text, body = _chunks(path, size, folder.name, limits)
-        else:
-            text, body = _limited(path, 0, size, folder.name, limits), None
-    document = _parse(text, folder.name, limits)
-    read_uri = _uri_reader(path, folder)
-    return read_document(document, Buffers(document, body, read_uri, folder.name, limits), limits)
+    size = folder.size(folder.own)
+    folder.spend_file(folder.own)
+    if _range(folder, 0, 4) == MAGIC:
+        text, body = _chunks(folder, size)
+    else:
+        text, body = _limited(folder, 0, size), None
+    document = _parse(text, folder.name, folder.limits)
+    return read_document(document, Buffers(document, body, _uri_reader(folder), folder))
 
 
-def _chunks(path: Path, size: int, name: str, limits: Limits) -> tuple[bytes, Callable[[], bytes] | None]:
+def _chunks(folder: Folder, size: int) -> tuple[bytes, Callable[[], bytes] | None]:
     """The JSON chunk and a reader of the BIN chunk (Khronos, glTF 2.0, section 4)."""
-    found: dict[bytes, tuple[int, int]] = {}
-    with path.open("rb") as file:
+    name, found = folder.name, {}  # type: str, dict[bytes, tuple[int, int]]
+    with folder.open(folder.own) as file:
         header = file.read(12)
         if len(header) < 12:
             raise ObjectError(Reason.BROKEN, f"{name}: truncated, {len(header)} of 12 header bytes")
@@ -58,23 +55,24 @@ def _chunks(path: Path, size: int, name: str, limits: Limits) -> tuple[bytes, Ca
             if kind in (b"JSON", b"BIN\0"):
                 found.setdefault(kind, (at + 8, count))
             at += 8 + count
+            folder.tick()  # a file of empty chunks
     if b"JSON" not in found:
         raise ObjectError(Reason.BROKEN, f"{name}: no JSON chunk")
-    text = _limited(path, *found[b"JSON"], name, limits)
+    text = _limited(folder, *found[b"JSON"])
     if b"BIN\0" not in found:
         return text, None
     start, count = found[b"BIN\0"]
-    return text, lambda: _range(path, start, count)
+    return text, lambda: _range(folder, start, count)
 
 
-def _limited(path: Path, start: int, count: int, name: str, limits: Limits) -> bytes:
-    if count > limits.json_bytes:
-        raise ObjectError(Reason.TOO_LARGE, f"{name}: a document of {count >> 20} MiB")
-    return _range(path, start, count)
+def _limited(folder: Folder, start: int, count: int) -> bytes:
+    if count > folder.limits.json_bytes:
+        raise ObjectError(Reason.TOO_LARGE, f"{folder.name}: a document of {count >> 20} MiB")
+    return _range(folder, start, count)
 
 
-def _range(path: Path, start: int, count: int) -> bytes:
-    with path.open("rb") as file:
+def _range(folder: Folder, start: int, count: int) -> bytes:
+    with folder.open(folder.own) as file:
         file.seek(start)
         return file.read(count)
 
@@ -91,13 +89,13 @@ def _parse(text: bytes, name: str, limits: Limits) -> dict[str, Any]:
     return document
 
 
-def _uri_reader(path: Path, folder: Folder) -> Callable[[str], bytes]:
+def _uri_reader(folder: Folder) -> Callable[[str], bytes]:
     def read(uri: str) -> bytes:
         if uri.startswith("data:"):
             head, _, body = uri.partition(",")
             if not head.endswith(";base64"):
                 raise ObjectError(Reason.UNSUPPORTED, f"{folder.name}: a data URI that is not base64")
             return base64.b64decode(body)
-        return folder.read(folder.find(uri, path.parent, percent=True))
+        return folder.read(folder.find(uri, parent(folder.own), percent=True))
 
     return read

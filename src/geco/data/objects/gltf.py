@@ -7,6 +7,7 @@ cameras, lamps, animations, normals, every map but the base colour, sampler wrap
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,23 +16,23 @@ from numpy.typing import NDArray
 from geco.data.objects.gltf_accessors import Buffers, item
 from geco.data.objects.gltf_materials import Materials, to_srgb
 from geco.data.objects.gltf_nodes import Placed, Scene
-from geco.data.objects.limits import Limits
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Part, Soup
 from geco.data.objects.types import Doubles
 
 TRIANGLES, STRIP, FAN = 4, 5, 6
+_BLOCK = 1 << 16  # vertices that are skinned at a time
 # Extensions that change nothing which is read here, or that are read; all KHR_materials_* only change how light is reflected.
 KNOWN = {"KHR_texture_transform", "KHR_mesh_quantization", "EXT_texture_webp", "KHR_lights_punctual", "KHR_xmp_json_ld"}
 
 
-def read_document(document: dict[str, Any], buffers: Buffers, limits: Limits) -> Soup:
+def read_document(document: dict[str, Any], buffers: Buffers) -> Soup:
     """All triangles of the document's scene.
 
     Raises:
         ObjectError: with the reason; KeyError, IndexError, TypeError, ValueError and the like mean a broken document.
     """
-    name = buffers.name
+    name, limits = buffers.name, buffers.limits
     unknown = {e for e in document.get("extensionsRequired", []) if e not in KNOWN and not e.startswith("KHR_materials_")}
     if unknown:
         raise ObjectError(Reason.UNSUPPORTED, f"{name}: needs {', '.join(sorted(unknown))}, which this reader does not know")
@@ -41,11 +42,23 @@ def read_document(document: dict[str, Any], buffers: Buffers, limits: Limits) ->
         raise ObjectError(Reason.TOO_MANY_FACES, f"{name}: {faces} faces, more than {limits.faces}")
     soup = Soup(up="y")
     materials = Materials(buffers, soup)
+    read: dict[int, _Local | None] = {}
     for placed in scene.placed:
-        part = _part(placed, scene, buffers, materials)
-        if part is not None:
-            soup.parts.append(part)
+        buffers.folder.tick()
+        if id(placed.primitive) not in read:  # instances share all but their place
+            read[id(placed.primitive)] = _local(placed.primitive, buffers, materials)
+        local = read[id(placed.primitive)]
+        if local is not None:
+            soup.parts.append(_part(local, placed, scene, buffers))
     return soup
+
+
+@dataclass
+class _Local:
+    """A primitive before it is placed: a part, and which rows (V,) of its accessors are the part's vertices."""
+
+    part: Part
+    rows: NDArray[Any] | None
 
 
 def _triangle_count(primitive: dict[str, Any], buffers: Buffers) -> int:
@@ -61,8 +74,8 @@ def _triangle_count(primitive: dict[str, Any], buffers: Buffers) -> int:
     return corners // 3 if mode == TRIANGLES else max(corners - 2, 0)
 
 
-def _part(placed: Placed, scene: Scene, buffers: Buffers, materials: Materials) -> Part | None:
-    primitive, attributes = placed.primitive, placed.primitive["attributes"]
+def _local(primitive: dict[str, Any], buffers: Buffers, materials: Materials) -> _Local | None:
+    attributes = primitive["attributes"]
     if _triangle_count(primitive, buffers) == 0:
         return None  # points and lines carry no area
     count = buffers.count(attributes["POSITION"])
@@ -73,23 +86,28 @@ def _part(placed: Placed, scene: Scene, buffers: Buffers, materials: Materials) 
     if count > faces.size:  # many primitives may share one large set of vertices
         rows, inverse = np.unique(faces, return_inverse=True)
         faces = inverse.reshape(-1, 3)
-    positions = buffers.read(attributes["POSITION"], rows).astype(np.float64)
+    positions = buffers.read(attributes["POSITION"], rows)
     if positions.shape[1] != 3:
         raise ValueError("positions that are not vectors of three")
-    positions, flipped = _place(placed, positions, rows, scene, buffers)
     material = materials[primitive.get("material")]
-    uvs = np.zeros((len(positions), 2))
+    uvs: NDArray[Any] = np.zeros((len(positions), 2), np.float32)
     if material.texcoord in attributes:
-        uvs = _same(buffers.read(attributes[material.texcoord], rows), positions)[:, :2].astype(np.float64)
+        uvs = _same(buffers.read(attributes[material.texcoord], rows), positions)[:, :2]
         if material.placement is not None:
-            uvs = uvs @ material.placement[:, :2].T + material.placement[:, 2]
-    colors = np.broadcast_to(material.factor, (len(positions), 3))
+            uvs = uvs.astype(np.float64) @ material.placement[:, :2].T + material.placement[:, 2]
+    colors, alphas = np.broadcast_to(to_srgb(material.factor).astype(np.float32), (len(positions), 3)), None
     if "COLOR_0" in attributes:
-        colors = colors * _unit(_same(buffers.read(attributes["COLOR_0"], rows), positions)[:, :3])
+        shades = _unit(_same(buffers.read(attributes["COLOR_0"], rows), positions))
+        colors = to_srgb(material.factor * shades[:, :3]).astype(np.float32)
+        alphas = shades[:, 3].astype(np.float32) if shades.shape[1] > 3 else None
         materials.soup.colored = True
-    if flipped:
-        faces = faces[:, ::-1]
-    return Part(positions, faces, uvs.astype(np.float32), to_srgb(colors).astype(np.float32), material.slot)
+    return _Local(Part(positions, faces, uvs.astype(np.float32), colors, material.slot, alphas), rows)
+
+
+def _part(local: _Local, placed: Placed, scene: Scene, buffers: Buffers) -> Part:
+    positions, flipped = _place(placed, local.part.positions.astype(np.float64), local.rows, scene, buffers)
+    faces = local.part.faces
+    return replace(local.part, positions=positions, faces=faces[:, ::-1] if flipped else faces)
 
 
 def _faces(primitive: dict[str, Any], buffers: Buffers, count: int) -> NDArray[Any]:
@@ -117,6 +135,7 @@ def _place(placed: Placed, positions: Doubles, rows: NDArray[Any] | None, scene:
     """Positions in the scene, and whether the placement mirrors."""
     attributes = placed.primitive["attributes"]
     for weight, target in zip(placed.weights, placed.primitive.get("targets", [])):
+        buffers.folder.tick()
         if weight and "POSITION" in target:
             positions = positions + float(weight) * _same(buffers.read(target["POSITION"], rows), positions)
     if placed.skin is None or "JOINTS_0" not in attributes:
@@ -128,11 +147,15 @@ def _place(placed: Placed, positions: Doubles, rows: NDArray[Any] | None, scene:
     if joints.dtype.kind != "u" or joints.max() >= len(matrices):
         raise ObjectError(Reason.BROKEN, f"{buffers.name}: vertices bound to joints that are not there")
     total = weights.sum(axis=1, keepdims=True)
-    weights = np.where(total > 0, weights / np.where(total > 0, total, 1), [1.0, 0, 0, 0])
+    weights = np.where(total > 0, weights / np.where(total > 0, total, 1), np.eye(1, weights.shape[1]))
     moved = np.zeros_like(positions)
-    for joint, weight in zip(joints.T, weights.T):
-        matrix = matrices[joint]
-        moved += weight[:, None] * (np.einsum("vij,vj->vi", matrix[:, :3, :3], positions) + matrix[:, :3, 3])
+    for start in range(0, len(positions), _BLOCK):  # a matrix a vertex is 128 bytes
+        buffers.folder.tick()
+        rows_of = slice(start, start + _BLOCK)
+        for joint, weight in zip(joints[rows_of].T, weights[rows_of].T):
+            matrix = matrices[joint]
+            turned = np.einsum("vij,vj->vi", matrix[:, :3, :3], positions[rows_of])
+            moved[rows_of] += weight[:, None] * (turned + matrix[:, :3, 3])
     return moved, bool(np.linalg.det(matrices[int(joints[0, 0])][:3, :3]) < 0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.data.objects.limits import Limits
+from geco.data.objects.folder import Folder
 from geco.data.objects.refusal import ObjectError, Reason
 
 COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
@@ -36,6 +36,7 @@ class Buffers:
     Args:
         body: reads the BIN chunk of a GLB; None without one.
         read_uri: reads a data URI or a file beside the document.
+        folder: of the object, with its name and limits.
     """
 
     def __init__(
@@ -43,12 +44,13 @@ class Buffers:
         document: dict[str, Any],
         body: Callable[[], bytes] | None,
         read_uri: Callable[[str], bytes],
-        name: str,
-        limits: Limits,
+        folder: Folder,
     ) -> None:
         self.document, self.body, self.read_uri = document, body, read_uri
-        self.name, self.limits = name, limits
+        self.name, self.limits, self.folder = folder.name, folder.limits, folder
         self.loaded: dict[int, bytes] = {}
+        self._elements_left = 20 * self.limits.faces  # positions, colours, coordinates, joints, weights, indices
+        self._empty_left = self.limits.empty_elements
 
     def count(self, index: Any) -> int:
         """Elements of an accessor, without reading them."""
@@ -77,6 +79,8 @@ class Buffers:
         accessor = item(self.document, "accessors", index)
         kind, width = np.dtype(COMPONENTS[accessor["componentType"]]), WIDTHS[accessor["type"]]
         count = self.count(index)
+        whole_count = rows is None or "sparse" in accessor or "bufferView" not in accessor
+        self._spend(count if whole_count else len(rows), "bufferView" not in accessor)  # type: ignore[arg-type]
         if "bufferView" in accessor:
             values = self._strided(accessor, accessor["bufferView"], kind, width, count)
         else:
@@ -87,6 +91,18 @@ class Buffers:
         if accessor.get("normalized") and kind.kind in "iu":
             return np.maximum(values.astype(np.float32) / float(2 ** (8 * kind.itemsize - (kind.kind == "i")) - 1), -1.0)
         return values
+
+    def _spend(self, count: int, empty: bool) -> None:
+        """Count elements before they are made: by far the most that a small document can ask for."""
+        self.folder.tick()
+        self._elements_left -= count
+        if empty:
+            self._empty_left -= count
+        if self._elements_left < 0:
+            raise ObjectError(Reason.TOO_LARGE, f"{self.name}: its accessors hold too many elements in all")
+        if self._empty_left < 0:
+            most = self.limits.empty_elements
+            raise ObjectError(Reason.TOO_LARGE, f"{self.name}: more than {most} elements without bytes behind them")
 
     def _buffer(self, index: int) -> bytes:
         if index not in self.loaded:

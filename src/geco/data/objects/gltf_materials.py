@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from geco.data.objects.gltf_accessors import Buffers, item, whole
 from geco.data.objects.pictures import Pictures
 from geco.data.objects.refusal import ObjectError, Reason
-from geco.data.objects.soup import Soup
+from geco.data.objects.soup import ALL_HOLES, Soup, blended
 
 MASK_CUTOFF = 0.5  # glTF 2.0, material.alphaCutoff's default
-ALL_HOLES = 2.0  # an alpha that no texel reaches
+DARK = 1 / 255  # a base colour below shows nothing
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Materials:
 
     def __init__(self, buffers: Buffers, soup: Soup) -> None:
         self.buffers, self.soup = buffers, soup
-        self.pictures = Pictures(buffers.name, buffers.limits)
+        self.pictures = Pictures(buffers.folder)
         self.read: dict[int | None, Material] = {}
         self.decoded: dict[int, NDArray[np.uint8]] = {}
 
@@ -60,12 +60,30 @@ class Materials:
             raise ObjectError(Reason.NOT_FINITE, f"{self.buffers.name}: a material colour that is not four finite numbers")
         self.soup.colored |= texture is not None or given is not None
         picture = None if texture is None else self._picture(texture["index"])
-        slot = self.soup.add_material(picture, _cutoff(material, factor[3]))
+        cutoff = _cutoff(material, factor[3])
+        glow = self._emission(material) if _is_dark(factor, picture) else None
+        if glow is not None:
+            picture, factor, texture = glow
+            cutoff = 0.0 if cutoff < 1 else cutoff  # its alpha says nothing of the surface
+        slot = self.soup.add_material(picture, cutoff)
         extension = {} if texture is None else texture.get("extensions", {}).get("KHR_texture_transform", {})
         texcoord = extension.get("texCoord", texture.get("texCoord", 0) if texture else 0)
         return Material(
             slot, np.clip(factor[:3], 0, 1), f"TEXCOORD_{whole(texcoord)}", _placement(extension) if extension else None
         )
+
+    def _emission(self, material: dict[str, Any]) -> tuple[NDArray[np.uint8] | None, NDArray[np.float64], Any] | None:
+        """Picture, factor and texture of what shines, or None. Baked models are black and carry their colour there."""
+        factor = np.array(material.get("emissiveFactor", (0, 0, 0)), np.float64)
+        if factor.shape != (3,) or not np.isfinite(factor).all() or factor.max() < DARK:
+            return None
+        texture = material.get("emissiveTexture")
+        picture = None if texture is None else self._picture(texture["index"])
+        if picture is not None and picture[..., :3].max() <= 1:
+            return None
+        self.soup.notes["emission-as-colour"] += 1
+        self.soup.colored = True
+        return picture, factor, texture
 
     def _picture(self, index: Any) -> NDArray[np.uint8]:
         texture = item(self.buffers.document, "textures", index)
@@ -89,8 +107,15 @@ def to_srgb(linear: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)
 
 
+def _is_dark(factor: NDArray[np.float64], picture: NDArray[np.uint8] | None) -> bool:
+    """Whether a base colour is black whatever the vertices say."""
+    return bool(factor[:3].max() < DARK or (picture is not None and picture[..., :3].max() <= 1))
+
+
 def _cutoff(material: dict[str, Any], alpha: float) -> float:
     """The texel's alpha below which it is a hole, the factor's alpha taken into account."""
+    if material.get("alphaMode") == "BLEND":
+        return blended(alpha)
     if material.get("alphaMode") != "MASK":
         return 0.0
     cutoff = float(material.get("alphaCutoff", MASK_CUTOFF))

@@ -45,6 +45,7 @@ class Scene:
         self.document, self.name, self.limits = document, name, limits
         self.placed: list[Placed] = []
         self.world: dict[int, Doubles] = {}
+        self._joints: dict[int, Doubles] = {}
         stack = [(index, np.eye(4), 1) for index in reversed(self._roots())]
         while stack:
             index, parent, depth = stack.pop()
@@ -67,6 +68,11 @@ class Scene:
 
     def joints(self, skin: int, buffers: Buffers) -> Doubles:
         """(J, 4, 4) the mesh to the scene, a joint each, in the pose that the nodes stand in."""
+        if skin not in self._joints:
+            self._joints[skin] = self._read_joints(skin, buffers)
+        return self._joints[skin]
+
+    def _read_joints(self, skin: int, buffers: Buffers) -> Doubles:
         entry = item(self.document, "skins", skin)
         nodes = [whole(joint) for joint in entry["joints"]]
         if any(node not in self.world for node in nodes):

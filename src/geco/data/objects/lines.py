@@ -2,53 +2,93 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-from geco.data.objects.limits import Limits
+from geco.data.objects.folder import Folder
 from geco.data.objects.refusal import ObjectError, Reason
 
 _BLOCK = 1 << 18
 _OVERLAP = 64
+_MANY = 4096  # lines between two looks at the clock
 
 
-def count_lines(path: Path, word: bytes, name: str, enough: int) -> int:
-    """Lines whose first word is ``word``, counted block by block until they are more than ``enough``.
+def count_lines(folder: Folder, word: bytes, enough: int) -> int:
+    """Lines of the object whose first word is ``word``, counted block by block until they are more than ``enough``.
 
     Raises:
         ObjectError: broken, a file that is not text.
     """
     pattern = re.compile(rb"[\r\n][ \t]*" + word + rb"[ \t]")
     total, held = 0, b"\n"
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            if b"\0" in block:
-                raise ObjectError(Reason.BROKEN, f"{name}: not a text file")
-            text = held + block
-            cut = max(text.rfind(b"\n"), text.rfind(b"\r"))
-            total += len(pattern.findall(text, 0, cut))
-            if total > enough:
-                return total
-            held = text[cut : cut + _OVERLAP]  # of the last line, only its first word matters
+    for block in _blocks(folder):
+        if b"\0" in block:
+            raise ObjectError(Reason.BROKEN, f"{folder.name}: not a text file")
+        text = held + block
+        cut = max(text.rfind(b"\n"), text.rfind(b"\r"))
+        total += len(pattern.findall(text, 0, cut))
+        if total > enough:
+            return total
+        held = text[cut : cut + _OVERLAP]  # of the last line, only its first word matters
     return total + len(pattern.findall(held))
 
 
-def read_lines(path: Path, name: str, limits: Limits, comment: bytes | None = b"#") -> Iterator[bytes]:
-    """Statements without their comments, continued ones (a backslash at the end) joined.
+def read_lines(folder: Folder) -> Iterator[bytes]:
+    """Statements of the object: continued ones (a backslash at the end) joined, lines that begin with ``#`` left out.
 
     Raises:
-        ObjectError: too-large, a line longer than the limits; no more than that is ever held.
+        ObjectError: too-large, a line longer than the limits; no more than that is ever held. Or timeout.
     """
-    held = b""
-    with path.open("rb") as file:
-        while line := file.readline(limits.line_bytes):
-            if len(held) + len(line) >= limits.line_bytes:
-                raise ObjectError(Reason.TOO_LARGE, f"{name}: a line longer than {limits.line_bytes} bytes")
-            line = held + (line if comment is None else line.partition(comment)[0]).rstrip()
-            held = b""
-            if line.endswith(b"\\"):
-                held = line[:-1] + b" "
-            else:
-                yield line
+    most, held = folder.limits.line_bytes, b""
+    for number, line in enumerate(_lines(folder, most)):
+        if number % _MANY == 0:
+            folder.tick()
+        line = line.strip()
+        if len(held) + len(line) >= most:
+            raise _too_long(folder, most)
+        if not held and line.startswith(b"#"):
+            continue
+        line, held = held + line, b""
+        if line.endswith(b"\\"):
+            held = line[:-1] + b" "
+        else:
+            yield line
     yield held
+
+
+def _lines(folder: Folder, most: int) -> Iterator[bytes]:
+    """Lines, whichever way they end: ``\\n``, ``\\r\\n`` or ``\\r``."""
+    held: list[bytes] = []
+    size = 0
+    for block in _blocks(folder):
+        folder.tick()
+        lines = block.splitlines(keepends=True)
+        if held and lines:
+            lines[0] = b"".join([*held, lines[0]])
+            held, size = [], 0
+        # The last line may go on in the next block, and a \r there may be half of a \r\n.
+        if lines:
+            held = [lines.pop()]
+            size = len(held[0])
+        if size >= most or any(len(line) >= most for line in lines):
+            raise _too_long(folder, most)
+        yield from lines
+    yield from b"".join(held).splitlines()
+
+
+def _blocks(folder: Folder) -> Iterator[bytes]:
+    """The file's bytes, without a byte order mark; UTF-16 as UTF-8."""
+    with folder.open(folder.own) as stream:
+        block = stream.read(_BLOCK)
+        decoder = None
+        if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        block = block.removeprefix(codecs.BOM_UTF8)
+        while block:
+            yield decoder.decode(block).encode("utf-8", "replace") if decoder else block
+            block = stream.read(_BLOCK)
+
+
+def _too_long(folder: Folder, most: int) -> ObjectError:
+    return ObjectError(Reason.TOO_LARGE, f"{folder.name}: a line longer than {most} bytes")

@@ -8,12 +8,12 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from geco.data.objects.archive import extracted
+from geco.data.objects.archive import opened
 from geco.data.objects.folder import Folder
 from geco.data.objects.glb import read_gltf
 from geco.data.objects.limits import Limits
@@ -23,6 +23,7 @@ from geco.data.objects.ply import read_ply
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Soup, Up
 from geco.data.objects.stl import read_stl
+from geco.data.objects.storage import Disk, is_regular
 from geco.data.objects.types import TexturedObject
 from geco.errors import OutputError
 
@@ -35,47 +36,64 @@ _BROKEN = (
     *(struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, EOFError, OSError),
 )
 
-# A full disk while unpacking, too many open files: the machine's fault, and the object must not be marked for it.
+# Too many open files, a full disk: the machine's fault, and the object must not be marked for it.
 _OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 
 
-def load_object(path: str | Path, limits: Limits | None = None, up: Up | None = None) -> TexturedObject:
+def load_object(
+    path: str | Path,
+    limits: Limits | None = None,
+    up: Up | None = None,
+    *,
+    root: str | Path | None = None,
+    links: Sequence[Path] = (),
+) -> TexturedObject:
     """Read and normalise one .glb, .gltf, .obj (with its .mtl), .ply, .stl, or a .zip with exactly one of them.
 
     Args:
-        path: files that it names are read from its own folder only.
         limits: how much it may ask for.
         up: the file's upward axis; by default "y" for glTF and OBJ (front on +z), "z" for PLY and STL (front on +x).
+        root: a folder above the file; files that it names are read from there only. By default its own folder.
+        links: further folders that links below ``root`` may lead into.
 
     Raises:
         ObjectError: it cannot be used; ``.reason`` says why in one word (:class:`Reason`).
         MissingExtraError: .ply needs the extra ``data``.
-        OutputError: the disk is full or too many files are open; nothing is said about the object.
+        OutputError: too many files are open, or the disk is full; nothing is said about the object.
     """
     path, limits = Path(path), limits or Limits()
-    with _refusals(path.name), np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as not finite
-        if not path.is_file():
+    root = path.parent if root is None else Path(root)
+    with _refusals(path.name), np.errstate(all="ignore"):  # what overflows is refused as not finite
+        if not path.is_relative_to(root) or ".." in path.relative_to(root).parts:
+            raise ObjectError(Reason.UNSAFE_PATH, f"{path.name}: lies outside the folder that was given")
+        if not is_regular(path):
             raise ObjectError(Reason.MISSING, f"{path.name}: no such file")
         size = path.stat().st_size
         if size > limits.file_bytes:
             raise ObjectError(Reason.TOO_LARGE, f"{path.name}: {size >> 20} MiB, more than {limits.file_bytes >> 20}")
         if path.suffix.lower() == ".zip":
-            with extracted(path, MESH_SUFFIXES, limits) as (root, inner):
-                name = f"{path.name}/{inner.name}"
-                return normalise(_read(inner, Folder(root, name, limits, search=True), limits), name, limits, up)
-        return normalise(_read(path, Folder(path.parent, path.name, limits), limits), path.name, limits, up)
+            with opened(path, MESH_SUFFIXES, limits) as (archive, inner):
+                name = f"{path.name}/{inner.rpartition('/')[2]}"
+                return _made(Folder(archive, inner, name, limits, MESH_SUFFIXES), up)
+        disk = Disk(root, links, limits.search_files)
+        own = path.relative_to(root).as_posix()
+        return _made(Folder(disk, own, path.name, limits, SUFFIXES), up)
 
 
-def _read(path: Path, folder: Folder, limits: Limits) -> Soup:
-    match path.suffix.lower():
-        case ".glb" | ".gltf":
-            return read_gltf(path, folder, limits)
-        case ".obj":
-            return read_obj(path, folder, limits)
-        case ".ply":
-            return read_ply(path, folder, limits)
-        case ".stl":
-            return read_stl(path, folder, limits)
+def _made(folder: Folder, up: Up | None) -> TexturedObject:
+    return normalise(_read(folder), folder.name, folder.limits, up)
+
+
+def _read(folder: Folder) -> Soup:
+    match folder.own.rpartition(".")[2].lower():
+        case "glb" | "gltf":
+            return read_gltf(folder)
+        case "obj":
+            return read_obj(folder)
+        case "ply":
+            return read_ply(folder)
+        case "stl":
+            return read_stl(folder)
     raise ObjectError(Reason.UNSUPPORTED, f"{folder.name}: not one of {', '.join(SUFFIXES)}")
 
 
@@ -85,7 +103,7 @@ def _refusals(name: str) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        raise ObjectError(Reason.TOO_LARGE, f"{name}: does not fit into memory") from error
+        raise ObjectError(Reason.TOO_LARGE, f"{name}: does not fit into memory", "Simplify it, or raise --memory.") from error
     except _BROKEN as error:
         if isinstance(error, OSError) and error.errno in _OURS:
             raise OutputError(f"cannot read {name}: {error.strerror}", "Free some space or close some files.") from error

@@ -20,10 +20,16 @@ class Reason(str, Enum):
     TEXTURE_TOO_LARGE = "texture-too-large"
     UNSUPPORTED = "unsupported"  # a format or an extension that no reader here knows
     UNTEXTURED = "untextured"  # neither a texture nor vertex colours nor a material colour
-    UNSAFE_PATH = "unsafe-path"  # names a file outside its own folder
+    UNSAFE_PATH = "unsafe-path"  # names a file outside the folder that was given
     UNSAFE_ARCHIVE = "unsafe-archive"  # `..`, absolute names, links, or a zip bomb
     SEVERAL_OBJECTS = "several-objects"  # an archive with more than one object
     CHANGED = "changed"  # the bytes are not those of the manifest's sha256
+    INVISIBLE = "invisible"  # every triangle has alpha 0, or lies below its mask's cutoff
+    TIMEOUT = "timeout"  # reading it takes more processor time than the limits
+    # Of the process that reads it (geco.processes), not of the file:
+    MEMORY = "memory"
+    CRASHED = "crashed"
+    ERROR = "error"
 
     def __str__(self) -> str:
         return self.value

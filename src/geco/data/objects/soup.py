@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from geco.data.objects.types import Floats
 
 Up = Literal["y", "z"]
+ALL_HOLES = 2.0  # a cutoff that no texel's alpha reaches
+FAINTEST = 1 / 255  # the smallest alpha that is seen: below, eight bits round it to nothing
 
 
 @dataclass
@@ -23,6 +26,7 @@ class Part:
         uvs: (V, 2) glTF texture coordinates, origin top-left.
         colors: (V, 3) sRGB in [0, 1], multiplied with the texture.
         material: index into the soup's textures.
+        alphas: (V,) in [0, 1], multiplied with the texture's; None: all 1.
     """
 
     positions: NDArray[Any]
@@ -30,6 +34,7 @@ class Part:
     uvs: Floats
     colors: Floats
     material: int
+    alphas: Floats | None = None
 
 
 @dataclass
@@ -41,6 +46,7 @@ class Soup:
         textures: (H, W, 4) uint8 sRGB, straight alpha, one a material.
         cutoffs: one a material, see ``TexturedObject``.
         colored: whether anything in the file says a colour.
+        notes: what was read otherwise than the file says it, see ``TexturedObject``.
     """
 
     up: Up
@@ -48,9 +54,15 @@ class Soup:
     textures: list[NDArray[np.uint8]] = field(default_factory=list)
     cutoffs: list[float] = field(default_factory=list)
     colored: bool = False
+    notes: Counter[str] = field(default_factory=Counter)
 
     def add_material(self, texture: NDArray[np.uint8] | None = None, cutoff: float = 0.0) -> int:
         """Its index; without a picture it is one white texel."""
         self.textures.append(np.full((1, 1, 4), 255, np.uint8) if texture is None else texture)
         self.cutoffs.append(cutoff)
         return len(self.textures) - 1
+
+
+def blended(alpha: float) -> float:
+    """The cutoff of a blended surface of this alpha: a texel is a hole where the product is never seen."""
+    return min(FAINTEST / alpha, ALL_HOLES) if alpha > 0 else ALL_HOLES

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,34 +18,34 @@ _HEAD = 84
 _RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
 
-def read_stl(path: Path, folder: Folder, limits: Limits) -> Soup:
+def read_stl(folder: Folder) -> Soup:
     """All triangles; raises :class:`ObjectError`, or ValueError for a broken text file."""
-    size = path.stat().st_size
-    folder.spend(size)
-    with path.open("rb") as file:
+    size = folder.size(folder.own)
+    folder.spend_file(folder.own)
+    with folder.open(folder.own) as file:
         head = file.read(_HEAD)
         count = int.from_bytes(head[80:], "little")
         announced = _HEAD + _RECORD.itemsize * count
         # Some binary files begin with "solid" too; their length gives them away.
         if head.lstrip()[:5].lower() == b"solid" and size != announced:
-            return _soup(_text(path, folder.name, limits))
+            return _soup(_text(folder))
         if size < announced or size < _HEAD:
             raise ObjectError(Reason.BROKEN, f"{folder.name}: truncated, {size} of {announced} bytes")
-        _check(count, folder.name, limits)
+        _check(count, folder.name, folder.limits)
         return _soup(np.frombuffer(file.read(_RECORD.itemsize * count), _RECORD)["corners"].reshape(-1, 3))
 
 
-def _text(path: Path, name: str, limits: Limits) -> NDArray[np.float64]:
-    _check(count_lines(path, b"vertex", name, 3 * limits.faces) // 3, name, limits)
+def _text(folder: Folder) -> NDArray[np.float64]:
+    _check(count_lines(folder, b"vertex", 3 * folder.limits.faces) // 3, folder.name, folder.limits)
     numbers, closed = array("d"), False
-    for line in read_lines(path, name, limits, comment=None):
+    for line in read_lines(folder):
         words = line.split()
         if words[:1] == [b"vertex"]:
             x, y, z = words[1:4]
             numbers.extend((float(x), float(y), float(z)))
         closed |= words[:1] == [b"endsolid"]
     if not closed or len(numbers) % 9:
-        raise ObjectError(Reason.BROKEN, f"{name}: truncated, no endsolid")
+        raise ObjectError(Reason.BROKEN, f"{folder.name}: truncated, no endsolid")
     return np.frombuffer(numbers, np.float64).reshape(-1, 3)
 
 

@@ -29,6 +29,7 @@ class TexturedObject:
         cutoffs: (M,) alpha below which a texel is a hole; 0 = opaque.
         center, scale: the normalisation, ``vertices = (original - center) * scale``, in world axes.
         transform: (4, 4) file coordinates (glTF: of the scene) to ``vertices``, for column vectors; axes included.
+        notes: what was read otherwise than it stands in the file, by one word and how often; see docs/data-objects.md.
     """
 
     vertices: Floats
@@ -41,6 +42,7 @@ class TexturedObject:
     center: Floats
     scale: float
     transform: Doubles = field(default_factory=lambda: np.eye(4))
+    notes: dict[str, int] = field(default_factory=dict)
 
     def mirrored(self) -> TexturedObject:
         """The object seen in a mirror that swaps left and right of its front (y -> -y), orientation of faces kept outward."""

@@ -94,7 +94,8 @@ class ShardWriter:
         joined = [json.loads((self.work / f"{_name(number)}.joined.json").read_bytes()) for number in range(len(self._shards))]
         objects = [{"shard": f"{entry['name']}.tar", **each} for entry in joined for each in entry["objects"]]
         skipped = {key: why for entry in joined for key, why in entry["skipped"].items()}
-        report = {"objects": len(self.keys), "written": len(objects), "skipped": skipped}
+        noted = {each["key"]: each["notes"] for each in objects if "notes" in each}
+        report = {"objects": len(self.keys), "written": len(objects), "skipped": skipped, "noted": noted}
         atomic_write(self.folder / "report.json", json.dumps(report, indent=1, sort_keys=True).encode() + b"\n")
         if not objects:
             # Nothing to keep: another try, with other limits, may start at once.
@@ -170,6 +171,7 @@ class ShardWriter:
                 start, size = members[f"{key}.json"]
                 facts = json.loads(piece[start : start + size])
                 objects.append({"key": key, "bytes": len(piece), "licence": facts.get("licence"), "faces": facts.get("faces")})
+                objects[-1] |= {"notes": facts["notes"]} if facts.get("notes") else {}
                 sidecar[key] = {member[len(key) + 1 :]: (at + offset, length) for member, (offset, length) in members.items()}
                 at += stream.write(piece)
                 digest.update(piece)
