@@ -8,47 +8,18 @@ import json
 import struct
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 
-pytest.importorskip("fastapi")
-pytest.importorskip("python_multipart")
+from tests.images.pictures import png_header
+from tests.serve.conftest import UPLOAD
 
-from fastapi.testclient import TestClient
-
-from geco.pipeline import GecoPipeline
-from geco.serve import create_app
-from tests.images.pictures import disc, over, png_header, textured
-
-LIMIT = 2 * 2**20
-
-
-@pytest.fixture(scope="module")
-def pipeline() -> GecoPipeline:
-    return GecoPipeline.from_pretrained("small")
-
-
-@pytest.fixture(scope="module")
-def client(pipeline: GecoPipeline) -> Iterator[TestClient]:
-    with TestClient(create_app(pipeline, max_upload=LIMIT)) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def picture() -> bytes:
-    generator = np.random.default_rng(0)
-    rgb = over(disc(160, 0.33), textured(160, generator), np.ones((160, 160, 3), np.float32))
-    buffer = io.BytesIO()
-    Image.fromarray((rgb * 255).astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def post(client: TestClient, data: bytes, route: str = "mesh", **fields: object) -> object:
-    return client.post(f"/api/v1/{route}", files={"picture": ("p.png", data)}, data={k: str(v) for k, v in fields.items()})
+Post = Callable[..., Any]
 
 
 def document(data: bytes) -> dict:
@@ -64,8 +35,8 @@ def test_health(client: TestClient) -> None:
     assert answer.json()["status"] == "ok" and answer.json()["model"] == "small" and answer.json()["pending"] == 0
 
 
-def test_a_picture_gives_a_glb(client: TestClient, picture: bytes) -> None:
-    answer = post(client, picture, seed=7, faces=2000, texture_size=256)
+def test_a_picture_gives_a_glb(post: Post, picture: bytes) -> None:
+    answer = post(picture, seed=7, faces=2000, texture_size=256)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "model/gltf-binary"
     assert answer.headers["x-geco-seed"] == "7" and answer.headers["x-geco-model"] == "small"
@@ -77,42 +48,42 @@ def test_a_picture_gives_a_glb(client: TestClient, picture: bytes) -> None:
     assert 0 < gltf["accessors"][part["indices"]]["count"] <= 3 * 2000
 
 
-def test_the_same_seed_gives_the_same_mesh(client: TestClient, picture: bytes) -> None:
+def test_the_same_seed_gives_the_same_mesh(post: Post, picture: bytes) -> None:
     def shape(seed: int) -> bytes:
-        return post(client, picture, seed=seed, faces=2000, texture_size=128, format="stl").content
+        return post(picture, seed=seed, resolution=24, texture_size=64, format="stl").content
 
     assert shape(3) == shape(3) != shape(4)
 
 
-def test_truncation_reaches_the_model(client: TestClient, picture: bytes) -> None:
+def test_truncation_reaches_the_model(post: Post, picture: bytes) -> None:
     def views(seed: int, truncation: float) -> str:
-        result = post(client, picture, "preview", seed=seed, truncation=truncation, faces=2000, texture_size=128).json()
+        result = post(picture, "preview", seed=seed, truncation=truncation, resolution=24, texture_size=64).json()
         return str(result["views"])
 
     assert views(3, 0) == views(4, 0)
     assert views(3, 1) != views(4, 1)
-    assert post(client, picture, truncation=1.5).status_code == 422
+    assert post(picture, truncation=1.5).status_code == 422
 
 
 @pytest.mark.parametrize("format", ["ply", "stl"])
-def test_other_formats(client: TestClient, picture: bytes, format: str) -> None:
-    answer = post(client, picture, format=format, faces=2000, texture_size=128)
+def test_other_formats(post: Post, picture: bytes, format: str) -> None:
+    answer = post(picture, format=format, resolution=24, texture_size=64)
     assert answer.status_code == 200 and f"mesh.{format}" in answer.headers["content-disposition"]
     assert answer.content.startswith(b"ply") or format == "stl"
     if format == "stl":
         assert len(answer.content) == 84 + 50 * struct.unpack_from("<I", answer.content, 80)[0]
 
 
-def test_obj_comes_as_an_archive(client: TestClient, picture: bytes) -> None:
-    answer = post(client, picture, format="obj", faces=2000, texture_size=128)
+def test_obj_comes_as_an_archive(post: Post, picture: bytes) -> None:
+    answer = post(picture, format="obj", resolution=24, texture_size=64)
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
         assert {Path(name).suffix for name in archive.namelist()} >= {".obj", ".mtl"}
         assert len(archive.namelist()) == 3
 
 
-def test_preview_has_what_the_page_shows(client: TestClient, picture: bytes) -> None:
-    result = post(client, picture, "preview", seed=1, faces=2000, texture_size=128).json()
+def test_preview_has_what_the_page_shows(post: Post, picture: bytes) -> None:
+    result = post(picture, "preview", seed=1, resolution=24, texture_size=64).json()
     gltf = document(base64.b64decode(result["glb"]))
     assert gltf["accessors"][gltf["meshes"][0]["primitives"][0]["indices"]]["count"] == 3 * result["faces"]
     views = Image.open(io.BytesIO(base64.b64decode(result["views"])))
@@ -145,26 +116,26 @@ def bad_pictures() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ["empty", "text", "bomb", "tiny", "clear", "flat"])
-def test_bad_pictures(client: TestClient, name: str) -> None:
-    answer = post(client, bad_pictures()[name])
+def test_bad_pictures(post: Post, name: str) -> None:
+    answer = post(bad_pictures()[name])
     assert answer.status_code == 422
     error = answer.json()["error"]
     assert error["type"] == "InputImageError" and error["problem"] and error["remedy"]
 
 
 @pytest.mark.parametrize("fields", [{"faces": 3}, {"texture_size": 10**6}, {"seed": -1}, {"seed": "x"}, {"format": "max"}])
-def test_bad_fields(client: TestClient, picture: bytes, fields: dict) -> None:
-    answer = post(client, picture, **fields)
+def test_bad_fields(post: Post, picture: bytes, fields: dict) -> None:
+    answer = post(picture, **fields)
     assert answer.status_code == 422 and answer.json()["error"]["problem"]
 
 
 def test_a_missing_picture_and_an_unknown_route(client: TestClient) -> None:
-    assert client.post("/api/v1/mesh", data={"seed": "1"}).json()["error"]["problem"].startswith("picture")
+    assert client.post("/api/v1/mesh", files={"seed": (None, "1")}).json()["error"]["problem"].startswith("picture")
     assert client.get("/nothing").status_code == 404 and "error" in client.get("/nothing").json()
 
 
-def test_large_bodies_are_refused(client: TestClient) -> None:
-    answer = post(client, b"x" * (LIMIT + 1))
+def test_large_bodies_are_refused(client: TestClient, post: Post) -> None:
+    answer = post(b"x" * (UPLOAD + 1))
     assert answer.status_code == 413 and "2 MiB" in answer.json()["error"]["problem"]
 
     def endless() -> Iterator[bytes]:  # no declared length
@@ -177,11 +148,10 @@ def test_large_bodies_are_refused(client: TestClient) -> None:
     assert answer.status_code == 413
 
 
-def test_requests_take_turns(client: TestClient, picture: bytes) -> None:
+def test_requests_take_turns(client: TestClient, post: Post, picture: bytes) -> None:
     answers: list = []
     threads = [
-        threading.Thread(target=lambda n=n: answers.append(post(client, picture, seed=n, faces=2000, texture_size=128)))
-        for n in range(2)
+        threading.Thread(target=lambda n=n: answers.append(post(picture, seed=n, resolution=24, texture_size=64))) for n in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -189,10 +159,3 @@ def test_requests_take_turns(client: TestClient, picture: bytes) -> None:
         thread.join()
     assert sorted(answer.headers["x-geco-seed"] for answer in answers) == ["0", "1"]
     assert client.get("/healthz").json()["pending"] == 0
-
-
-def test_too_many_waiting_are_sent_away(pipeline: GecoPipeline, picture: bytes) -> None:
-    with TestClient(create_app(pipeline, max_waiting=-1)) as client:
-        answer = post(client, picture)
-        assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
-        assert post(client, picture).status_code == 503

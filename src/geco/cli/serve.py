@@ -3,23 +3,122 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from geco.errors import ConfigError
+
+if TYPE_CHECKING:
+    from geco.serve import Settings
+
+TOKEN_VARIABLE = "GECO_TOKEN"
+MOST_TOKEN = 4096  # bytes of a file that holds one
+MIB = 2**20
 
 
 def add(commands: Any) -> None:
     """Add the command's arguments."""
-    command: argparse.ArgumentParser = commands.add_parser("serve", help="a REST API and a web page (extra: web)")
+    from geco.serve.settings import Limits, Traffic
+
+    limits, traffic = Limits(), Traffic()
+    command: argparse.ArgumentParser = commands.add_parser(
+        "serve",
+        help="a REST API and a web page (extra: web)",
+        description="Serve a model: a REST API (described in /openapi.json) and a page to try it. See docs/serving.md.",
+        epilog="Exit code 0 after SIGTERM, 130 after Ctrl-C, 2 where it cannot start.",
+    )
     command.add_argument("--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id")
     command.add_argument("--device", help="cpu, cuda, mps, for models that run on torch")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    command.add_argument("--port", type=int, default=8000, help="default 8000")
+    command.add_argument("--port", type=int, default=8000, help="default 8000; 0: any that is free")
+    command.add_argument("-q", "--quiet", action="store_true", help="no line for each request")
+
+    cost = command.add_argument_group("what one request may cost")
+    _number(cost, "--max-upload", "MIB", limits.upload / MIB, "size of the picture and its form", float)
+    _number(cost, "--max-pixels", "N", limits.pixels, "width x height of the picture")
+    _number(cost, "--max-texture", "N", limits.texture, "side of the texture")
+    _number(cost, "--max-faces", "N", limits.faces, "faces that may be asked for")
+    _number(cost, "--max-resolution", "N", limits.resolution, "cubes a side that may be asked for")
+    _number(cost, "--time-limit", "SECONDS", limits.seconds, "of work; then the request fails, not the server", float)
+    _number(cost, "--memory", "GIB", limits.memory_gb, "beyond the loaded model, on Linux; 0: no limit", float)
+
+    many = command.add_argument_group("how many clients, and how long")
+    _number(many, "--max-waiting", "N", traffic.waiting, "requests that may wait for their turn")
+    _number(many, "--max-connections", "N", traffic.connections, "open at once")
+    _number(many, "--per-address", "N", traffic.per_address, "of them from one address")
+    _number(many, "--upload-time", "SECONDS", traffic.upload_seconds, "until a picture must have arrived", float)
+    _number(many, "--head-time", "SECONDS", traffic.head_seconds, "until a request's head must have arrived", float)
+    _number(many, "--grace", "SECONDS", traffic.grace, "from SIGTERM to the end, for what is admitted", float)
+
+    who = command.add_argument_group("who may ask")
+    who.add_argument(
+        "--token", metavar="TOKEN|@FILE", help=f"wanted as 'Authorization: Bearer TOKEN' by the API (or ${TOKEN_VARIABLE})"
+    )
+    who.add_argument("--cors", action="append", default=[], metavar="ORIGIN", help="a site whose pages may use the API")
+    who.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="a name of this server; * is any")
+    who.add_argument("--proxy", action="append", default=[], metavar="ADDRESS", help="whose X-Forwarded-For is believed")
     command.set_defaults(function=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Load the model, then serve until interrupted."""
-    from geco.pipeline import GecoPipeline
+    """Load the model in its worker, then serve until a signal."""
     from geco.serve import serve
 
-    serve(GecoPipeline.from_pretrained(options.model, options.device), options.host, options.port)
-    return 0
+    settings = settings_of(options)
+    _log_to_stderr(quiet=options.quiet)
+    ended_by = serve(options.model, options.host, options.port, options.device, settings)
+    print("geco: stopped", file=sys.stderr)
+    return 130 if ended_by == signal.SIGINT else 0
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The options as settings; raises :class:`ConfigError` for one out of its range."""
+    from geco.serve import Access, Limits, Settings, Traffic
+
+    if not options.max_upload < 2**20:  # before it is made a whole number: infinity and NaN are none
+        raise ConfigError(f"--max-upload {options.max_upload} is out of range", "Choose MiB, 32 say.")
+    limits = Limits(
+        upload=int(options.max_upload * MIB),
+        pixels=options.max_pixels,
+        texture=options.max_texture,
+        faces=options.max_faces,
+        resolution=options.max_resolution,
+        seconds=options.time_limit,
+        memory_gb=options.memory,
+    )
+    traffic = Traffic(
+        waiting=options.max_waiting,
+        held=max(Traffic.held, 2 * limits.upload),
+        upload_seconds=options.upload_time,
+        head_seconds=options.head_time,
+        connections=options.max_connections,
+        per_address=options.per_address,
+        grace=options.grace,
+    )
+    access = Access(_token(options.token), tuple(options.cors), tuple(options.allow_host), tuple(options.proxy))
+    return Settings(limits, traffic, access)
+
+
+def _token(given: str | None) -> str | None:
+    """The token itself, from the option, its file, or the environment."""
+    from geco.files import read_regular
+
+    token = os.environ.get(TOKEN_VARIABLE) if given is None else given
+    if token is not None and token.startswith("@"):
+        token = read_regular(token[1:], MOST_TOKEN, ConfigError).decode("utf-8", "replace").strip()
+    return token
+
+
+def _number(group: Any, name: str, unit: str, default: float, about: str, kind: type = int) -> None:
+    group.add_argument(name, type=kind, default=default, metavar=unit, help=f"{about} (default {default:g})")
+
+
+def _log_to_stderr(quiet: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("geco: %(message)s"))
+    log = logging.getLogger("geco.serve")
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(logging.WARNING if quiet else logging.INFO)

@@ -61,7 +61,9 @@ class Child:
     """One process and our end of its pipe.
 
     Args:
-        function: picklable, of one argument; what it raises becomes an :class:`Outcome`, see :meth:`poll`.
+        function: picklable, of one argument; what it raises becomes an :class:`Outcome`, see :meth:`poll`. Where it has
+            a method ``prepare``, that is called once before the first job (to load what every job needs); the bound of
+            memory is then counted from what it holds, and what it returns is :attr:`prepared`.
         bounds: of each job.
         environment: variables of the process, beside ours; by default one thread a library.
     """
@@ -75,8 +77,29 @@ class Child:
         theirs.close()
         self.bounds = bounds
         self.job: Job | None = None
+        self.prepared: Any = None
         self.ready, self.alive = False, True
         self.deadline = time.monotonic() + START_SECONDS
+
+    def wait_ready(self) -> Any:
+        """Wait until the process can take its first job; :attr:`prepared`. Before any :meth:`submit`.
+
+        Raises:
+            GecoError: what ``prepare`` raised, or the process died or did not get ready in time.
+        """
+        assert self.job is None
+        try:
+            if not self.connection.poll(max(self.deadline - time.monotonic(), 0)):
+                self.kill()
+                self._check_started("does not answer")
+            kind, value = self.connection.recv()
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self._check_started(f"died with {self._end()}")
+        if kind == "raise":
+            self.kill()
+            raise value
+        self.ready, self.prepared = True, value
+        return value
 
     def submit(self, job: Job) -> None:
         """Hand a job over; it starts as soon as the process has. One at a time."""
@@ -95,7 +118,7 @@ class Child:
             while self.connection.poll():
                 kind, value = self.connection.recv()
                 if kind == "ready":
-                    self.ready = True
+                    self.ready, self.prepared = True, value
                     self._send()
                     continue
                 if kind == "raise":
@@ -133,13 +156,17 @@ class Child:
 
     def _died(self) -> Outcome:
         assert self.job is not None
-        self.process.join(10)
-        code = self.process.exitcode
-        self.kill()
-        how = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
+        how = self._end()
         self._check_started(f"died with {how}")
         more = " (out of memory?)" if how == "SIGKILL" else ""
         return Outcome(self.job.key, reason="crashed", message=f"the worker died with {how}{more}")
+
+    def _end(self) -> str:
+        """How the process died: a signal's name or an exit code."""
+        self.process.join(10)
+        code = self.process.exitcode
+        self.kill()
+        return signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
 
     def _check_started(self, what: str) -> None:
         if not self.ready:
@@ -151,9 +178,15 @@ def _serve(connection: Connection, pickled: bytes, bounds: Bounds) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_follow_parent, daemon=True).start()
     function: Callable[[Any], Any] = pickle.loads(pickled)
-    _bound_memory(bounds.memory_gb)
+    prepare: Callable[[], Any] | None = getattr(function, "prepare", None)
     with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
-        connection.send(("ready", None))
+        try:
+            prepared = None if prepare is None else prepare()
+        except GecoError as error:
+            connection.send(("raise", _portable(error)))
+            return
+        _bound_memory(bounds.memory_gb, 0 if prepare is None else _data_held())
+        connection.send(("ready", prepared))
         while True:
             key, argument = connection.recv()
             _alarm(bounds.seconds + 10)  # even where C code holds the interpreter and the parent is dead
@@ -192,14 +225,23 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def _bound_memory(gigabytes: float) -> None:
+def _data_held() -> int:
+    """Bytes of data of this process; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:")), 0)
+    except OSError:
+        return 0
+
+
+def _bound_memory(gigabytes: float, held: int) -> None:
     try:
         import resource
     except ImportError:  # Windows
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if gigabytes > 0:
-        resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 2**30),) * 2)
+        resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 2**30) + held,) * 2)
 
 
 def _alarm(seconds: float) -> None:

@@ -2,52 +2,81 @@
 
 from __future__ import annotations
 
+import functools
+import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from geco.errors import MissingExtraError
+from geco.serve.settings import Access, Limits, Settings, Traffic
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from geco.pipeline import GecoPipeline
 
-MAX_UPLOAD = 32 * 2**20  # bytes: a 64 megapixel JPEG fits
-MAX_WAITING = 16  # requests that wait for the one worker; the next ones are told to come back
+__all__ = ["Access", "Limits", "Settings", "Traffic", "create_app", "serve"]
 
 
-def create_app(pipeline: GecoPipeline, max_upload: int = MAX_UPLOAD, max_waiting: int = MAX_WAITING) -> FastAPI:
-    """The web application around a loaded pipeline.
+def create_app(
+    model: str | os.PathLike[str] | Callable[[], GecoPipeline] = "small",
+    device: str | None = None,
+    settings: Settings | None = None,
+) -> FastAPI:
+    """The web application, for any ASGI server; its start loads the model in a process of its own.
+
+    What concerns connections (their number, the time for a request's head, the grace time) is only kept by :func:`serve`.
 
     Args:
-        pipeline: used by one request at a time.
-        max_upload: bytes of a request's body; more is refused with 413 without being read.
-        max_waiting: requests that may wait; more are refused with 503.
+        model: as for :meth:`geco.pipeline.GecoPipeline.from_pretrained`, or a picklable function that gives a pipeline.
+        device: None chooses; for a named model only.
+        settings: limits, traffic, access; None takes the defaults.
     Raises:
         MissingExtraError: FastAPI or python-multipart is not installed.
     """
-    try:
-        import fastapi  # noqa: F401
-        import python_multipart  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(error.name or "fastapi", "web", "the web server") from error
+    _check_installed("fastapi", "python_multipart")
     from geco.serve.app import build
 
-    return build(pipeline, max_upload, max_waiting)
+    return build(_loader(model, device), settings or Settings())
 
 
-def serve(pipeline: GecoPipeline, host: str = "127.0.0.1", port: int = 8000, max_upload: int = MAX_UPLOAD) -> None:
-    """Serve until interrupted.
+def serve(
+    model: str | os.PathLike[str] | Callable[[], GecoPipeline] = "small",
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    device: str | None = None,
+    settings: Settings | None = None,
+) -> int | None:
+    """Serve until SIGINT or SIGTERM, whose number is returned. Blocks; call it in the main thread.
 
     Args:
-        pipeline: a loaded model.
-        host: the address to listen on; the default is this machine only. There is no authentication: put a proxy before it.
-        port: the port to listen on.
-        max_upload: bytes of a request's body.
+        model, device, settings: as for :func:`create_app`.
+        host: the address to listen on; the default is this machine only.
+        port: the port; 0 is any that is free.
     Raises:
-        MissingExtraError: uvicorn or FastAPI is not installed.
+        MissingExtraError: uvicorn, FastAPI or python-multipart is not installed.
+        ConfigError: the address cannot be listened on.
+        GecoError: the model cannot be loaded.
     """
-    try:
-        import uvicorn
-    except ImportError as error:
-        raise MissingExtraError("uvicorn", "web", "the web server") from error
-    uvicorn.run(create_app(pipeline, max_upload), host=host, port=port, log_level="info")
+    _check_installed("uvicorn", "fastapi", "python_multipart")
+    from geco.serve.server import run
+
+    return run(_loader(model, device), host, port, settings or Settings())
+
+
+def _check_installed(*names: str) -> None:
+    import importlib
+
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise MissingExtraError(error.name or name, "web", "the web server") from error
+
+
+def _loader(model: str | os.PathLike[str] | Callable[[], GecoPipeline], device: str | None) -> Callable[[], GecoPipeline]:
+    if callable(model):
+        return model
+    from geco.pipeline import GecoPipeline
+
+    return functools.partial(GecoPipeline.from_pretrained, os.fspath(model), device)

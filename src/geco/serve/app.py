@@ -1,207 +1,170 @@
-"""Routes: a picture in, a mesh out, by one worker; every error of ours as JSON."""
-
-from __future__ import annotations
+"""Routes: a picture in, a mesh out; the page; and what the operator asks. (Why no postponed annotations: see fields.py.)"""
 
 import asyncio
-import base64
-import io
 import json
-import tempfile
-import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
-import numpy as np
-from fastapi import FastAPI, File, Form, Request, Response, UploadFile
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from PIL import Image
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from geco.asset import Asset
-from geco.errors import ConfigError, GecoError, InputImageError, MeshError, MissingExtraError, WeightsError
-from geco.images import views_to_sheet
-from geco.pipeline import GecoPipeline
-from geco.serve.limits import BodyLimit
-from geco.surface_to_asset import AssetOptions
+from geco.serve.admission import Line
+from geco.serve.describe import document
+from geco.serve.errors import REQUEST_ID, Gone, Refusal, error_response
+from geco.serve.fields import OPTIONS, FormatField, task_of
+from geco.serve.form import FormRoute
+from geco.serve.frame import GONE, Frame
+from geco.serve.jobs import MEDIA_TYPES, PREVIEW, Made, Task
+from geco.serve.metrics import MEDIA_TYPE, Metrics
+from geco.serve.security import Guard
+from geco.serve.settings import Limits, Settings
+from geco.serve.uploads import TICKET, Uploads
+from geco.serve.worker import Worker, unavailable
 from geco.version import __version__
 
-# OBJ is three files (mesh, material, texture): sent as one archive.
-MEDIA_TYPES = {
-    "glb": "model/gltf-binary",
-    "obj": "application/zip",
-    "ply": "application/octet-stream",
-    "stl": "model/stl",
-    "usdz": "model/vnd.usdz+zip",
+if TYPE_CHECKING:
+    from geco.pipeline import GecoPipeline
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
 }
-# The first type that an error is an instance of decides; any other error of ours is the server's (500).
-STATUS: tuple[tuple[type[GecoError], int], ...] = (
-    (InputImageError, 422),
-    (MeshError, 422),
-    (ConfigError, 422),
-    (MissingExtraError, 501),
-    (WeightsError, 503),
-)
-PAGE_HEADERS = {"Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'"}
-
-Picture = Annotated[UploadFile, File(description="a picture of one object, with or without a background")]
-Seed = Annotated[int, Form(description="of the noise, 0 to 4294967295")]
-Faces = Annotated[int | None, Form(description="most faces of the mesh")]
-TextureSize = Annotated[int | None, Form(description="side of the texture in texels")]
-Truncation = Annotated[float | None, Form(description="how far seeds may differ, 0 to 1 the most; the model's own if left out")]
-Format = Annotated[str, Form(description="glb, obj (zipped with its material and texture), ply, stl or usdz")]
+ROUTES = ("/", "/page.js", "/viewer.js", "/openapi.json", "/healthz", "/readyz", "/metrics", "/api/v1/mesh", "/api/v1/preview")
 
 
-class Worker:
-    """The pipeline, for one request at a time: the others wait in order."""
-
-    def __init__(self, pipeline: GecoPipeline, max_waiting: int) -> None:
-        self.pipeline = pipeline
-        self.pending = 0
-        self._max_waiting = max_waiting
-        self._lock = asyncio.Lock()
+def build(load: Callable[[], "GecoPipeline"], settings: Settings, worker: Worker | None = None) -> FastAPI:
+    """The application; see :func:`geco.serve.create_app`. A worker that is given has been started already."""
+    metrics = worker.metrics if worker is not None else Metrics()
+    own = worker or Worker(load, settings.limits, metrics)
+    line = Line(settings.traffic, metrics)
+    metrics.gauges |= {
+        "geco_pending_requests": ("Requests uploading, waiting or being worked on.", lambda: line.pending),
+        "geco_request_seconds": ("Running mean of the seconds of work.", lambda: line.mean_seconds),
+        "geco_worker_ready": ("1 where the model is loaded.", lambda: own.ready),
+    }
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for the pipeline; 503 where too many wait already."""
-        if self.pending > self._max_waiting:
-            raise HTTPException(503, "too many requests are waiting", {"Retry-After": "5"})
-        self.pending += 1
-        try:
-            async with self._lock:
-                yield
-        finally:
-            self.pending -= 1
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        if worker is None:
+            await asyncio.to_thread(own.start)
+        yield
+        await asyncio.to_thread(own.stop)
 
-    async def run(
-        self, picture: UploadFile, seed: int, faces: int | None, texture_size: int | None, truncation: float | None
-    ) -> Asset:
-        """One picture to one asset, off the event loop."""
-        options = AssetOptions(faces=faces, texture_size=texture_size)
-        data = await picture.read()
-        async with self.turn():
-            return await run_in_threadpool(self.pipeline, data, seed, options, truncation=truncation)
-
-
-def build(pipeline: GecoPipeline, max_upload: int, max_waiting: int) -> FastAPI:
-    """The application; see :func:`geco.serve.create_app`."""
     # The interactive documentation would load its scripts from another host.
-    app = FastAPI(title="GECO", version=__version__, docs_url=None, redoc_url=None)
-    app.add_middleware(BodyLimit, max_bytes=max_upload)
-    app.add_exception_handler(GecoError, _own_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    worker = Worker(pipeline, max_waiting)
-
-    @app.get("/healthz")
-    async def health() -> dict[str, Any]:
-        """Alive, which model, and how many requests are being worked on or waiting."""
-        return {"status": "ok", "model": pipeline.card.name, "version": __version__, "pending": worker.pending}
-
-    @app.post("/api/v1/mesh", response_class=Response)
-    async def mesh(
-        picture: Picture,
-        seed: Seed = 0,
-        faces: Faces = None,
-        texture_size: TextureSize = None,
-        format: Format = "glb",
-        truncation: Truncation = None,
-    ) -> Response:
-        """A mesh file; seed, model and timings are in the headers X-Geco-Seed, X-Geco-Model and X-Geco-Timings."""
-        if format not in MEDIA_TYPES:
-            raise ConfigError(f"unknown format {format!r}", f"Choose one of {', '.join(MEDIA_TYPES)}.")
-        asset = await worker.run(picture, seed, faces, texture_size, truncation)
-        name, data = await run_in_threadpool(encode, asset, format)
-        headers = {
-            "X-Geco-Seed": str(asset.seed),
-            "X-Geco-Model": asset.model,
-            "X-Geco-Timings": json.dumps({stage: round(seconds, 4) for stage, seconds in asset.timings.items()}),
-            "Content-Disposition": f'attachment; filename="{name}"',
-        }
-        return Response(data, media_type=MEDIA_TYPES[format], headers=headers)
-
-    @app.post("/api/v1/preview")
-    async def preview(
-        picture: Picture, seed: Seed = 0, faces: Faces = None, texture_size: TextureSize = None, truncation: Truncation = None
-    ) -> dict[str, Any]:
-        """The GLB, the cut-out picture and the sheet of six views, in base64, for the page."""
-        asset = await worker.run(picture, seed, faces, texture_size, truncation)
-        return await run_in_threadpool(describe, asset)
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> Response:
-        return Response(_page_file("index.html"), media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
-
-    for script in ("page.js", "viewer.js"):
-        app.add_api_route(f"/{script}", _script_route(script), include_in_schema=False)
+    app = FastAPI(title="GECO", version=__version__, docs_url=None, redoc_url=None, lifespan=life, redirect_slashes=False)
+    app.router.route_class = FormRoute
+    app.state.worker, app.state.line, app.state.metrics = own, line, metrics
+    # The last one added is the outermost.
+    app.add_middleware(Uploads, settings=settings, line=line)
+    app.add_middleware(Guard, access=settings.access)
+    app.add_middleware(Frame, metrics=metrics, routes=frozenset(ROUTES))
+    for kind, handler in ((Refusal, _refused), (HTTPException, _http_error), (RequestValidationError, _invalid), (Gone, _gone)):
+        app.add_exception_handler(kind, handler)
+    _add_api(app, own, line, settings.limits)
+    _add_operation(app, own, line, metrics)
+    _add_page(app)
+    app.openapi = partial(document, app, settings)  # type: ignore[method-assign]
     return app
 
 
-def encode(asset: Asset, format: str) -> tuple[str, bytes]:
-    """The asset's file name and bytes; formats of several files as a zip archive."""
-    with tempfile.TemporaryDirectory(prefix="geco-") as folder:
-        asset.save(Path(folder) / f"mesh.{format}")
-        files = sorted(Path(folder).iterdir())
-        if format != "obj":
-            return files[0].name, files[0].read_bytes()
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in files:
-                archive.write(file, file.name)
-        return "mesh.zip", buffer.getvalue()
+def _add_api(app: FastAPI, worker: Worker, line: Line, limits: Limits) -> None:
+    Asked = Annotated[Task, Depends(task_of(limits))]
+
+    async def make(request: Request, task: Task) -> Made:
+        async with line.turn(request.scope[TICKET]):
+            return await worker.run(task, request.scope[REQUEST_ID])
+
+    @app.post("/api/v1/mesh", response_class=Response)
+    async def mesh(
+        request: Request,
+        task: Asked,
+        format: FormatField = "glb",
+    ) -> Response:
+        """A mesh file. Seed, model, timings and facts are in the headers X-Geco-Seed, -Model, -Timings and -Facts."""
+        made = await make(request, _with_format(task, format))
+        headers = {
+            "X-Geco-Seed": str(made.seed),
+            "X-Geco-Model": quote(made.model, safe=""),
+            "X-Geco-Timings": json.dumps({stage: round(seconds, 4) for stage, seconds in made.timings.items()}),
+            "X-Geco-Facts": made.facts,
+            "Content-Disposition": f'attachment; filename="{made.name}"',
+        }
+        return Response(made.body, media_type=MEDIA_TYPES[format], headers=headers)
+
+    @app.post("/api/v1/preview", response_class=Response)
+    async def preview(request: Request, task: Asked) -> Response:
+        """What the page shows, as JSON: the GLB, the cut-out picture and the sheet of six views in base64, and facts."""
+        made = await make(request, _with_format(task, PREVIEW))
+        return Response(made.body, media_type="application/json")
 
 
-def describe(asset: Asset) -> dict[str, Any]:
-    """What the page shows, as JSON."""
-    return {
-        "glb": base64.b64encode(encode(asset, "glb")[1]).decode(),
-        "picture": _png(asset.picture),
-        "views": _png(views_to_sheet(asset.views)),
-        "seed": asset.seed,
-        "model": asset.model,
-        "faces": len(asset.mesh.faces),
-        "timings": asset.timings,
-    }
+def _add_operation(app: FastAPI, worker: Worker, line: Line, metrics: Metrics) -> None:
+    @app.get("/healthz")
+    async def health() -> dict[str, Any]:
+        """The server is alive; which model it has, and how many requests are inside."""
+        return {"status": "ok", "model": worker.model.get("model"), "version": __version__, "pending": line.pending}
+
+    @app.get("/readyz")
+    async def ready() -> dict[str, Any]:
+        """The model is loaded and the server is not stopping: 200; else 503."""
+        if line.closing_since is not None:
+            raise Refusal(503, "Stopping", "the server is stopping")
+        if not worker.ready:
+            raise unavailable()
+        return {"status": "ready"}
+
+    @app.get("/metrics", response_class=Response)
+    async def counts() -> Response:
+        """Counts in the text format of Prometheus."""
+        return Response(metrics.text(), media_type=MEDIA_TYPE)
 
 
-def _png(picture: Any) -> str:
-    """(H, W, 3|4) float in [0, 1] -> PNG in base64."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.rint(np.asarray(picture).clip(0, 1) * 255).astype(np.uint8)).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+def _add_page(app: FastAPI) -> None:
+    kinds = {"index.html": "text/html", "page.js": "text/javascript", "viewer.js": "text/javascript"}
+    for name, kind in kinds.items():
+        content = resources.files("geco.serve").joinpath("page", name).read_bytes()
+        answer = partial(_file, content, f"{kind}; charset=utf-8")
+        app.add_api_route("/" if kind == "text/html" else f"/{name}", answer, include_in_schema=False)
 
 
-def _page_file(name: str) -> bytes:
-    return resources.files("geco.serve").joinpath("page", name).read_bytes()
+async def _file(content: bytes, kind: str) -> Response:
+    return Response(content, headers={**PAGE_HEADERS, "Content-Type": kind, "Cache-Control": "no-cache"})
 
 
-def _script_route(name: str) -> Any:
-    async def script() -> Response:
-        return Response(_page_file(name), media_type="text/javascript; charset=utf-8")
-
-    return script
+def _with_format(task: Task, format: str) -> Task:
+    return replace(task, format=format)
 
 
-def _error(status: int, kind: str, problem: str, remedy: str = "", headers: Any = None) -> JSONResponse:
-    return JSONResponse({"error": {"type": kind, "problem": problem, "remedy": remedy}}, status, headers)
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return error.response(request.scope[REQUEST_ID])
 
 
-def _own_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, GecoError)
-    status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
-    return _error(status, type(error).__name__, error.problem, error.remedy)
+def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=GONE)
 
 
-def _http_error(request: Request, error: Exception) -> JSONResponse:
+def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _error(error.status_code, "HTTPError", str(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if "GET" in headers.get("Allow", ""):
+        headers["Allow"] += ", HEAD"
+    kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "HTTPError")
+    return error_response(error.status_code, kind, str(error.detail), "See /openapi.json.", request.scope[REQUEST_ID], headers)
 
 
-def _invalid(request: Request, error: Exception) -> JSONResponse:
+def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return _error(422, "InvalidRequest", f"{first['loc'][-1]}: {first['msg']}", "See /openapi.json for the fields.")
+    name = str(first["loc"][-1])
+    remedy = "See /openapi.json for the fields and their ranges."
+    if first["type"] == "less_than_equal" and name in OPTIONS:
+        remedy = f"Ask for less; the limit is this server's ({OPTIONS[name]})."
+    return error_response(422, "InvalidRequest", f"{name}: {first['msg']}", remedy, request.scope[REQUEST_ID])

@@ -1,0 +1,64 @@
+"""Counts of what the server did, in the text format of Prometheus (version 0.0.4)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+# Upper edges in seconds: from a refusal to the longest that a default server lets anybody take.
+BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Histogram:
+    """How many observations lay at or below each edge."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * len(BUCKETS)
+        self.count, self.sum = 0, 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self.count += 1
+        self.sum += seconds
+        for index, edge in enumerate(BUCKETS):
+            self.counts[index] += seconds <= edge
+
+    def lines(self, name: str, about: str) -> list[str]:
+        """In the text format."""
+        rows = [f"# HELP {name} {about}", f"# TYPE {name} histogram"]
+        rows += [f'{name}_bucket{{le="{edge:g}"}} {count}' for edge, count in zip(BUCKETS, self.counts)]
+        return [*rows, f'{name}_bucket{{le="+Inf"}} {self.count}', f"{name}_sum {self.sum:.6f}", f"{name}_count {self.count}"]
+
+
+class Metrics:
+    """All counts of one server. Gauges are functions, asked when the page is read."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, int]] = Counter()
+        self.work, self.wait = Histogram(), Histogram()
+        self.dropped = 0
+        self.restarts: Counter[str] = Counter()
+        self.refused_connections = 0
+        self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+
+    def text(self) -> str:
+        """The page."""
+        lines = ["# HELP geco_requests_total Requests by route and status.", "# TYPE geco_requests_total counter"]
+        for (route, status), count in sorted(self.requests.items()):
+            lines.append(f'geco_requests_total{{route="{route}",status="{status}"}} {count}')
+        lines += self.work.lines("geco_work_seconds", "Seconds of work of a request.")
+        lines += self.wait.lines("geco_wait_seconds", "Seconds that a request waited for its turn.")
+        lines += ["# HELP geco_worker_restarts_total Starts of the worker after a failure, by its kind."]
+        lines += ["# TYPE geco_worker_restarts_total counter"]
+        lines += [f'geco_worker_restarts_total{{reason="{reason}"}} {n}' for reason, n in sorted(self.restarts.items())]
+        lines += _single("geco_dropped_total", "counter", "Requests whose client left before their turn.", self.dropped)
+        about = "Connections refused because too many were open."
+        lines += _single("geco_refused_connections_total", "counter", about, self.refused_connections)
+        for name, (about, value) in self.gauges.items():
+            lines += _single(name, "gauge", about, value())
+        return "\n".join(lines) + "\n"
+
+
+def _single(name: str, kind: str, about: str, value: float) -> list[str]:
+    return [f"# HELP {name} {about}", f"# TYPE {name} {kind}", f"{name} {value:g}"]
