@@ -36,13 +36,14 @@ def main() -> None:
     start = time.perf_counter()
     import onnxruntime
 
+    from geco.onnx_runtime.card import exported_card
     from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
-    from geco.onnx_runtime.session import physical_cores, read_card
+    from geco.onnx_runtime.session import physical_cores
     from geco.pipeline import EMBEDDED
 
     imported = time.perf_counter()
     folder = args.model or EMBEDDED
-    card = read_card(folder)
+    card = exported_card(folder)
     generator, reconstructor = SmallGenerator(folder, card, args.threads), SmallReconstructor(folder, card, args.threads)
     loaded = time.perf_counter()
     rng = np.random.default_rng(0)

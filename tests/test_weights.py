@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from geco import weights
+from geco import hub, weights
 from geco.errors import OutputError, WeightsError
+from geco.files import sha256_of
 
 CARD = {"format": "test-1", "licence": "CC0"}
 
@@ -34,7 +35,7 @@ def test_round_trip(folder: Path) -> None:
 
 def test_the_hash_is_sha256(folder: Path) -> None:
     expected = subprocess.run(["sha256sum", folder / "b.safetensors"], capture_output=True, text=True, check=True).stdout.split()[0]
-    assert weights.sha256_of(folder / "b.safetensors") == expected == weights.read_card(folder)["files"]["b.safetensors"]["sha256"]
+    assert sha256_of(folder / "b.safetensors") == expected == weights.read_card(folder)["files"]["b.safetensors"]["sha256"]
 
 
 def test_one_changed_byte_is_found(folder: Path) -> None:
@@ -110,16 +111,16 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_hub_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert weights.is_hub_id("sudo-ai/zero123plus-v1.2")
+    assert hub.is_hub_id("sudo-ai/zero123plus-v1.2")
     for other in ("small", "./a/b", "/a/b", "a/b/c", "a b/c", ""):
-        assert not weights.is_hub_id(other)
+        assert not hub.is_hub_id(other)
     (tmp_path / "sudo-ai" / "zero123plus-v1.2").mkdir(parents=True)
-    assert not weights.is_hub_id("sudo-ai/zero123plus-v1.2")
+    assert not hub.is_hub_id("sudo-ai/zero123plus-v1.2")
 
 
 def test_fetching_offline_says_what_to_do(tmp_path: Path) -> None:
     # In its own process, since the hub client reads these settings when it is imported.
-    code = "from geco.weights import fetch_file\nfrom geco.errors import WeightsError\n"
+    code = "from geco.hub import fetch_file\nfrom geco.errors import WeightsError\n"
     code += "try: fetch_file('sudo-ai/zero123plus-v1.2', 'model_index.json', 'CC-BY-NC-4.0')\nexcept WeightsError as e: print(e)"
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
@@ -129,7 +130,7 @@ def test_fetching_offline_says_what_to_do(tmp_path: Path) -> None:
 
 def test_a_damaged_cache_is_found(tmp_path: Path) -> None:
     # The hub's cache as its client lays it out: snapshots link to blobs that are named by their SHA-256.
-    code = "from geco.weights import fetch_file\nfrom geco.errors import WeightsError\nfor model in 'a/good', 'a/bad':\n"
+    code = "from geco.hub import fetch_file\nfrom geco.errors import WeightsError\nfor model in 'a/good', 'a/bad':\n"
     code += "  try: print(fetch_file(model, 'w.bin', 'CC0').read_text())\n  except WeightsError as e: print(e)"
     commit, named = "0" * 40, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of "hello"
     for model, content in (("good", "hello"), ("bad", "hellp")):

@@ -18,23 +18,26 @@ from geco.files import read_regular
 
 MOST_BYTES = 64 * 2**20  # of a JSON file: the index of a million objects takes less
 REQUIRED: Any = object()  # the default of a field that has none
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _UNSAFE = re.compile(r'[\x00-\x1f/\\:*?"<>|]')  # in a file's name, on one system or another
 
 T = TypeVar("T")
 
 
 def parse_json(text: bytes | str, where: str, error: type[GecoError], remedy: str = "") -> Any:
-    """Parsed JSON; ``error`` for anything that is none, nests too deeply or holds a number that is not finite."""
-
-    def refuse(name: str) -> Any:
-        raise ValueError(f"{name} is no JSON")
+    """Parsed JSON; ``error`` for what is none, nests too deeply, or holds a name twice or a number that is not finite."""
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        if isinstance(text, bytes):  # json.loads would let halves of characters pass
+            text = text.decode(json.detect_encoding(text))
+        value = json.loads(text, parse_constant=_no_json, parse_float=_number, object_pairs_hook=_object)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()  # half of a character can be neither printed nor stored
     except RecursionError:
         raise error(f"{where} nests too deeply", remedy) from None
-    except ValueError as failure:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+    except ValueError as failure:  # JSONDecodeError, UnicodeDecodeError and UnicodeEncodeError are ValueErrors
         raise error(f"{where} is not readable JSON: {failure}", remedy) from failure
+    return value
 
 
 def read_json(path: str | os.PathLike[str], error: type[GecoError], remedy: str = "", most: int = MOST_BYTES) -> Any:
@@ -73,6 +76,12 @@ class Fields:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.values)
+
+    def only(self, names: Collection[str]) -> Fields:
+        """These fields, after making sure that there are no others."""
+        if unknown := sorted(self.values.keys() - set(names)):
+            raise self.wrong(f"has a field {_shown(unknown[0])} that this version does not know")
+        return self
 
     def wrong(self, what: str) -> GecoError:
         """The error to raise: "WHERE WHAT"."""
@@ -121,6 +130,13 @@ class Fields:
         value = self.text(name, default=default)
         if name in self.values and not is_plain_name(value):
             raise self.wrong(f"has {name} = {_shown(value)}, which is no plain file name")
+        return value
+
+    def digest(self, name: str, default: Any = REQUIRED) -> Any:
+        """A SHA-256 as 64 hexadecimal digits, in lower case."""
+        value = self.text(name, default=default)
+        if name in self.values and not re.fullmatch("[0-9a-f]{64}", value):
+            raise self.wrong(f"has {name} = {_shown(value)}, which is no SHA-256")
         return value
 
     def fields(self, name: str, default: Any = REQUIRED) -> Any:
@@ -175,6 +191,26 @@ class Fields:
         if not low <= value <= high:
             raise self.wrong(f"has {name} = {_shown(value)}, outside {low:g} to {high:g}")
         return value
+
+
+def _no_json(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is too large for a number")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Which of two fields of one name counts depends on the reader: neither does."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{_shown(next(name for name in names if names.count(name) > 1))} is there twice")
+    return found
 
 
 def _finite(value: float) -> bool:

@@ -14,8 +14,10 @@ import numpy as np
 from geco.asset import Asset
 from geco.backend import Backend, ModelCard
 from geco.errors import ConfigError, WeightsError
+from geco.hub import is_hub_id
 from geco.images import Picture, Prepared, cut_out, load_picture, prepare, save_views
 from geco.marks import Source, digest_of, mark_text
+from geco.model_folder import read_card, shown_name
 from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 
@@ -52,13 +54,13 @@ class GecoPipeline:
         folder = Path(model)
         if folder.is_dir():
             if any(folder.glob("*.onnx")):
-                return cls(_onnx_backend(folder, str(folder), device))
+                return cls(_onnx_backend(folder, shown_name(folder), device))
+            read_card(folder)  # what is wrong with it is said before torch is asked for
             return cls(_torch_backend(str(folder), device))
-        name = str(model)
-        if name.count("/") == 1 and not name.startswith((".", "/")) and not folder.suffix:
-            return cls(_torch_backend(name, device))
+        if is_hub_id(model):
+            return cls(_torch_backend(os.fspath(model), device))
         raise WeightsError(
-            f"no model {name!r}: neither 'small', a model folder, nor a hub id", "See `geco info` for what is there."
+            f"no model {str(model)!r}: neither 'small', a model folder, nor a hub id", "See `geco info` for what is there."
         )
 
     def __call__(

@@ -1,6 +1,6 @@
-"""Model folders: ``config.json`` beside ``*.safetensors``, and files fetched from the hub.
+"""Model folders: ``config.json`` beside ``*.safetensors``.
 
-``config.json`` is the model's card: format, settings, source and licence, and a manifest with the size and SHA-256 of
+``config.json`` is the folder's card: format, settings, source and licence, and a manifest with the size and SHA-256 of
 every weights file. It is written last, so a folder that has one is complete. A damaged file is found on loading.
 """
 
@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from geco.errors import OutputError, WeightsError
-from geco.files import atomic_path, atomic_write, sha256_of
+from geco.files import atomic_path, atomic_write
+from geco.foreign import Fields, read_fields
+from geco.manifest import FILES, Manifest, entry, regular_size
 
 CARD = "config.json"
 _WRITE_AGAIN = "Convert or download the model again."
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def write_folder(folder: str | os.PathLike[str], card: Mapping[str, Any], parts: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -46,12 +50,32 @@ def write_folder(folder: str | os.PathLike[str], card: Mapping[str, Any], parts:
     files = {}
     for stem, tensors in parts.items():
         path = target / f"{stem}.safetensors"
-        # safetensors wants its own memory for every tensor and no strides
-        plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         with atomic_path(path) as temporary:
-            save_file(plain, temporary, {"format": "pt"})
-            files[path.name] = {"bytes": temporary.stat().st_size, "sha256": sha256_of(temporary)}
-    atomic_write(target / CARD, (json.dumps({**card, "files": files}, indent=1) + "\n").encode())
+            save_tensors(tensors, temporary)
+            files[path.name] = entry(temporary)
+    atomic_write(target / CARD, _json({**card, FILES: files}))
+
+
+def write_part(folder: str | os.PathLike[str], stem: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
+    """Write a folder of one weights file and its card; a kill at any moment leaves a folder that loads, old or new.
+
+    Raises:
+        OutputError: the folder cannot be written, or the disk is full.
+    """
+    path = Path(folder) / f"{stem}.safetensors"
+    with atomic_path(path) as temporary:
+        save_tensors(tensors, temporary)
+        new = entry(temporary, before=path)
+        # Known before it is there, beside the one that still is; only then it takes that one's place.
+        atomic_write(path.parent / CARD, _json({**card, FILES: {path.name: new}}))
+    if "before" in new:
+        del new["before"]
+        atomic_write(path.parent / CARD, _json({**card, FILES: {path.name: new}}))
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """A safetensors file; it wants its own memory for every tensor, on the CPU and without strides."""
+    save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, path, {"format": "pt"})
 
 
 def read_card(folder: str | os.PathLike[str], model_format: str | None = None) -> dict[str, Any]:
@@ -60,23 +84,28 @@ def read_card(folder: str | os.PathLike[str], model_format: str | None = None) -
     Raises:
         WeightsError: no folder, no card, a card that is no JSON object, or another format than ``model_format``.
     """
+    return card_fields(folder, model_format).values
+
+
+def card_fields(folder: str | os.PathLike[str], model_format: str | None = None) -> Fields:
+    """The card of a model folder, to be asked field by field; errors as :func:`read_card`."""
     path = Path(folder) / CARD
-    if not path.is_file():
+    if not os.path.lexists(path):
         what = "is incomplete: it has no" if path.parent.is_dir() else "does not exist, so neither does its"
         raise WeightsError(f"model folder {folder} {what} {CARD}", "Give a folder that geco wrote, or write it again.")
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise WeightsError(f"{path} is not readable JSON: {error}", _WRITE_AGAIN) from error
-    if not isinstance(card, dict) or "format" not in card:
-        raise WeightsError(f"{path} does not describe a model", "Give a folder that geco wrote.")
-    if model_format is not None and card["format"] != model_format:
-        raise WeightsError(f"{path} describes {card['format']!r}, not {model_format!r}", "Give the folder of such a model.")
-    return card
+    fields = read_fields(path, WeightsError, _WRITE_AGAIN)
+    found = fields.text("format")
+    if model_format is not None and found != model_format:
+        raise WeightsError(f"{path} describes {found!r}, not {model_format!r}", "Give the folder of such a model.")
+    return fields
 
 
 def read_part(
-    folder: str | os.PathLike[str], card: Mapping[str, Any], stem: str, device: torch.device | str = "cpu", check_hash: bool = True
+    folder: str | os.PathLike[str],
+    card: Mapping[str, Any],
+    stem: str,
+    device: torch.device | str = "cpu",
+    check_hash: bool = True,
 ) -> dict[str, Tensor]:
     """The tensors of one weights file, checked against the card's manifest.
 
@@ -87,98 +116,150 @@ def read_part(
         WeightsError: missing, truncated or changed file.
     """
     path = Path(folder) / f"{stem}.safetensors"
-    check_file(path, card.get("files", {}).get(path.name), check_hash)
+    _manifest(folder, card).check(path, check_hash)
     return read_safetensors(path, device)
+
+
+def check_part(folder: str | os.PathLike[str], card: Fields, stem: str) -> Path:
+    """The path of a weights file, checked against the card's manifest. A card without one (folders from before there
+    were manifests) is taken as it is, and a line on standard error says so.
+
+    Raises:
+        WeightsError: missing, truncated or changed file.
+    """
+    path = Path(folder) / f"{stem}.safetensors"
+    manifest = Manifest(card)
+    if manifest.known:
+        manifest.check(path)
+    else:
+        regular_size(path)
+        print(f"{path}: not verified, its {CARD} has no manifest (written by an older version)", file=sys.stderr)
+    return path
 
 
 def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Check size and hash of every file in the manifest; the card. Raises :class:`WeightsError`."""
     card = read_card(folder)
-    for name, facts in card.get("files", {}).items():
-        check_file(Path(folder) / name, facts, check_hash=True)
+    manifest = _manifest(folder, card)
+    for name in manifest.entries:
+        manifest.check(Path(folder) / name)
     return card
-
-
-def check_file(path: Path, facts: Mapping[str, Any] | None, check_hash: bool) -> None:
-    """Raise WeightsError unless ``path`` is the file that the manifest's entry ``facts`` describes."""
-    if not path.is_file():
-        raise WeightsError(f"weights file {path} is missing", _WRITE_AGAIN)
-    if facts is None:
-        raise WeightsError(f"weights file {path} is not in the manifest of {CARD}", _WRITE_AGAIN)
-    size = path.stat().st_size
-    if size != facts["bytes"]:
-        what = "truncated" if size < facts["bytes"] else "too long"
-        raise WeightsError(f"weights file {path} is {what}: {size} bytes instead of {facts['bytes']}", _WRITE_AGAIN)
-    if check_hash and sha256_of(path) != facts["sha256"]:
-        raise WeightsError(f"weights file {path} is damaged: its SHA-256 is not that of {CARD}", _WRITE_AGAIN)
 
 
 def read_safetensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """All tensors of a safetensors file, memory-mapped on the CPU; WeightsError if it is missing or damaged."""
-    if not path.is_file():
-        raise WeightsError(f"weights file {path} is missing", _WRITE_AGAIN)
+    regular_size(path)
+    place = "cpu" if torch.device(device).type == "cpu" else str(device)  # safetensors knows no "cpu:0"
     try:
-        return load_file(path, device=str(device))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"weights file {path} is truncated or damaged: {error}", _WRITE_AGAIN) from error
+        return load_file(path, device=place)
+    except Exception as error:  # its own error, and what torch says to a format or a size that it does not know
+        raise _damaged(path, error) from error
 
 
 def tensor_names(path: Path) -> list[str]:
     """Names in a safetensors file, without reading the tensors; WeightsError if it is damaged."""
+    return list(tensor_shapes(path))
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of a safetensors file's tensors, from its header alone; WeightsError if it is damaged."""
+    regular_size(path)
     try:
         with safe_open(path, framework="pt") as file:
-            return list(file.keys())
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"weights file {path} is truncated or damaged: {error}", _WRITE_AGAIN) from error
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except Exception as error:
+        raise _damaged(path, error) from error
 
 
-def is_hub_id(name: str) -> bool:
-    """Whether ``name`` looks like OWNER/NAME and is no existing path."""
-    return re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) is not None and not Path(name).exists()
+def filled(build: Callable[[], Model], path: Path) -> Model:
+    """What ``build`` makes, in evaluation mode, with the tensors of a safetensors file as float32 for its parameters.
 
-
-def fetch_file(hub_id: str, filename: str, licence: str, revision: str | None = None) -> Path:
-    """One file of a hub repository, from the hub's cache where it is there; its licence is printed to stderr.
+    Names and shapes are compared before anything is allocated, so memory is bounded by the file's size, whatever the
+    settings ask for.
 
     Raises:
-        MissingExtraError: huggingface_hub is not installed.
-        WeightsError: not reachable, not found, or not what the hub says it is.
+        WeightsError: the file is missing or damaged, or does not fit; see :func:`check_state`.
     """
-    return _fetch(hub_id, licence, [filename], revision) / filename
+    with _Shapes():
+        model = build()
+    wanted = model.state_dict()
+    check_shapes(tensor_shapes(path), wanted, path)
+    state = read_safetensors(path)
+    check_state(state, wanted, path)
+    model.load_state_dict({name: value.float().clone() for name, value in state.items()}, assign=True)
+    return model.eval()
 
 
-def fetch_folder(hub_id: str, patterns: Sequence[str], licence: str, revision: str | None = None) -> Path:
-    """A local copy of a hub repository's files that match ``patterns``; errors as :func:`fetch_file`."""
-    return _fetch(hub_id, licence, list(patterns), revision)
+class _Shapes(TorchFunctionMode):
+    """Within it, new tensors have no memory; what is computed from numbers (buffers of constants) is as always."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in (torch.empty, torch.zeros, torch.ones, torch.randn):
+            kwargs = {**(kwargs or {}), "device": "meta"}
+        return function(*args, **(kwargs or {}))
 
 
-def _fetch(hub_id: str, licence: str, patterns: list[str], revision: str | None) -> Path:
-    from geco.errors import MissingExtraError
+def check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str | os.PathLike[str]) -> None:
+    """Compare a state with a model's (which may be on the meta device).
 
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise MissingExtraError("huggingface_hub", "torch", f"fetching {hub_id}") from error
-    print(f"{hub_id}: licence {licence}", file=sys.stderr)
-    by_hand = f"Fetch it where there is a network and give the folder: hf download {hub_id} --local-dir DIR."
-    try:
-        folder = Path(snapshot_download(hub_id, allow_patterns=patterns, revision=revision))
-    except LocalEntryNotFoundError as error:
-        raise WeightsError(f"{hub_id} is not in the cache and the hub cannot be reached", by_hand) from error
-    except HfHubHTTPError as error:
-        status = getattr(error.response, "status_code", "no")
+    Raises:
+        WeightsError: the first missing key, unexpected key, wrong shape, other kind of number, or number that is not
+            finite, with the file and how many others there are.
+    """
+    check_shapes({key: _shape(value) for key, value in state.items()}, wanted, source)
+    for key, value in state.items():
+        if value.is_floating_point() != wanted[key].is_floating_point() or value.is_complex():
+            raise WeightsError(f"{source}: {key!r} is of the type {value.dtype}", "It belongs to another model.")
+        if value.device.type == "meta" or value.layout != torch.strided:
+            raise WeightsError(f"{source}: {key!r} has no numbers of its own", "It is not the published file.")
+        if value.is_floating_point() and not _is_finite(value):
+            raise WeightsError(f"{source}: {key!r} holds numbers that are not finite", "Train or download it again.")
+
+
+def check_shapes(state: Mapping[str, tuple[int, ...]], wanted: Mapping[str, Tensor], source: str | os.PathLike[str]) -> None:
+    """:func:`check_state` of names and shapes alone."""
+    missing = [key for key in wanted if key not in state]
+    unexpected = [key for key in state if key not in wanted]
+    shapes = [key for key in wanted if key in state and state[key] != tuple(wanted[key].shape)]
+    if missing:
         raise WeightsError(
-            f"the hub refused {hub_id} (HTTP status {status})", "Check the name, and access if it is gated."
-        ) from error
-    except (HFValidationError, OSError) as error:
-        raise WeightsError(f"cannot fetch {hub_id}: {error}", by_hand) from error
-    files = [path for path in folder.rglob("*") if path.is_file() and any(path.relative_to(folder).match(p) for p in patterns)]
-    if not files:
-        raise WeightsError(f"{hub_id} has no file {', '.join(patterns)}", "Check the name of the model.")
-    for path in files:
-        # The cache names the content of large files by their SHA-256.
-        expected = path.resolve().name
-        if re.fullmatch(r"[0-9a-f]{64}", expected) and sha256_of(path) != expected:
-            raise WeightsError(f"{path} is damaged: its SHA-256 is not the hub's", f"Delete {path.resolve()} and fetch it again.")
-    return folder
+            f"{source} lacks {missing[0]!r}{_others(missing)}",
+            "It is incomplete, or belongs to another model: check which one it is.",
+        )
+    if unexpected:
+        raise WeightsError(
+            f"{source} has a key that the model does not know, {unexpected[0]!r}{_others(unexpected)}",
+            "It belongs to another model or a newer version.",
+        )
+    if shapes:
+        key = shapes[0]
+        raise WeightsError(
+            f"{source}: {key!r} has shape {state[key]}, the model wants {tuple(wanted[key].shape)}{_others(shapes)}",
+            "It belongs to another size of the model.",
+        )
+
+
+def _manifest(folder: str | os.PathLike[str], card: Mapping[str, Any]) -> Manifest:
+    return Manifest(Fields(dict(card), os.fspath(Path(folder) / CARD), WeightsError, _WRITE_AGAIN))
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(value.shape)
+
+
+def _is_finite(value: Tensor) -> bool:
+    # One number tells, unless large ones add up to infinity.
+    return bool(torch.isfinite(value.sum(dtype=torch.float32))) or bool(torch.isfinite(value).all())
+
+
+def _damaged(path: Path, error: Exception) -> WeightsError:
+    why = (str(error) or type(error).__name__).splitlines()[0]
+    return WeightsError(f"weights file {path} is truncated or damaged: {why}", _WRITE_AGAIN)
+
+
+def _others(keys: list[str]) -> str:
+    return f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+
+
+def _json(card: Mapping[str, Any]) -> bytes:
+    return (json.dumps(card, indent=1) + "\n").encode()

@@ -55,7 +55,7 @@ def test_a_teacher_samples_as_its_name_says() -> None:
 
 def test_a_model_that_cannot_be_loaded_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(GecoError, match="model card"):
+    with pytest.raises(GecoError, match="lacks format"):
         Worker(Method("broken", "model", str(tmp_path)), ("bare",))
 
 

@@ -42,10 +42,10 @@ def test_what_is_broken_is_named(folder: Path) -> None:
     good = (folder / "config.json").read_text()
     for changes, message in (
         ({"format": "geco-other"}, "geco-other"),
-        ({"config": {"widths": [4]}}, "do not fit"),
-        ({"config": {"width": 4}}, "do not fit"),
-        ({"config": {"widths": "wide"}}, "do not fit"),
-        ({"config": None}, "do not fit"),
+        ({"config": {"widths": [4]}}, "at least 2"),
+        ({"config": {"width": 4}}, "'width'"),
+        ({"config": {"widths": "wide"}}, "no list"),
+        ({"config": None}, "no object"),
         ({"config": {"widths": [4, 6, 9], "blocks": 1, "latent": 2}}, "shape"),
         ({"config": {"widths": [4, 6, 8], "blocks": 2, "latent": 2}}, "lacks"),
         ({"files": {}}, "manifest"),

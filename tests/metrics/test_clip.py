@@ -83,7 +83,7 @@ def test_missing_incomplete_and_foreign_folders_are_refused(folder: Path, tmp_pa
     with pytest.raises(WeightsError, match="visual_projection"):
         ClipImages(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "bert"')
-    with pytest.raises(WeightsError, match="cannot be read"):
+    with pytest.raises(WeightsError, match="not readable JSON"):
         ClipImages(tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))

@@ -60,7 +60,7 @@ def test_preprocessing_is_pillows(config: dict[str, object], shape: tuple[int, i
 
 def test_preprocessing_settings_round_trip() -> None:
     for made in (tiny.FOR_VAE, Preprocess.from_transformers({"do_resize": False, "do_normalize": False, "do_center_crop": False})):
-        assert Preprocess.from_config(made.config()) == made
+        assert Preprocess.from_dict(made.config()) == made
     plain = Preprocess.from_transformers({"do_resize": False, "do_center_crop": False, "do_normalize": False})
     assert torch.equal(plain(PICTURE), PICTURE)
     with pytest.raises(ConfigError, match="crop"):

@@ -140,25 +140,27 @@ def test_damaged_folders_name_what_is_wrong(network: SmallMultiView, tmp_path: P
     weights, config = tmp_path / "network.safetensors", tmp_path / "config.json"
     tensors = {name: value.clone() for name, value in load_file(weights).items()}
     expected = "network.safetensors"
+    if "key" in damage or "shape" in damage:  # as of another model: the manifest says nothing against it
+        config.write_text(json.dumps(network.config.to_dict()))
     match damage:
         case "missing key":
             del tensors["stem.bias"]
             save_file(tensors, weights)
-            expected = "stem.bias is missing"
+            expected = "lacks 'stem.bias'"
         case "extra key":
             save_file({**tensors, "odd": torch.zeros(2)}, weights)
-            expected = r"odd is \(2,\), expected nothing"
+            expected = "does not know, 'odd'"
         case "wrong shape":
             save_file({**tensors, "position": torch.zeros(3)}, weights)
-            expected = r"position is \(3,\)"
+            expected = r"position' has shape \(3,\)"
         case "truncated":
             weights.write_bytes(weights.read_bytes()[:1000])
-            expected = "cannot read the model"
+            expected = "is truncated"
         case "no weights":
             weights.unlink()
         case "no config":
             config.unlink()
-            expected = r"config\.json is missing"
+            expected = r"config\.json does not exist"
         case "other family":
             config.write_text(json.dumps({**network.config.to_dict(), "family": "full"}))
             expected = "'full'"
@@ -177,5 +179,5 @@ def test_bfloat16_takes_another_attention_and_says_nearly_the_same(network: Smal
 def test_sizes_that_cannot_be() -> None:
     with pytest.raises(ConfigError, match="multiple"):
         SmallConfig(size=60)
-    with pytest.raises(ConfigError, match="settings do not fit"):
+    with pytest.raises(ConfigError, match="'sizes'"):
         SmallConfig.from_dict({"sizes": 3})

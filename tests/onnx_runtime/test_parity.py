@@ -18,10 +18,10 @@ from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import Sampler, sample
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
+from geco.onnx_runtime.card import exported_card
 from geco.onnx_runtime.fields import DIRECT, LATTICE, SmallFields, in_chunks, upsampling
 from geco.onnx_runtime.networks import SmallGenerator
 from geco.onnx_runtime.networks import SmallReconstructor as OnnxReconstructor
-from geco.onnx_runtime.session import read_card
 from geco.reconstruct.small.model import SmallReconstructor
 from tests.onnx_runtime.conftest import SIZE
 
@@ -39,8 +39,7 @@ def channels_first(image: np.ndarray) -> torch.Tensor:
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
 @pytest.mark.parametrize("steps", [1, 3, 7])
 def test_sampling_is_the_torch_sampler(networks: Networks, exported: Path, steps: int, guidance: float) -> None:
-    card = read_card(exported)
-    card["sampler"] = {"steps": steps, "guidance": guidance, "eta": 0.0}
+    card = replace(exported_card(exported), sampling=Sampling(steps, guidance, 0.0))
     generator = SmallGenerator(exported, card)
     start = np.random.default_rng(1).standard_normal((2, 6, 3, SIZE, SIZE)).astype(np.float32)
     ours = generator.sample(generator.encode(picture()), start, steps)
@@ -57,8 +56,7 @@ def test_sampling_is_the_torch_sampler(networks: Networks, exported: Path, steps
 
 
 def test_one_step_starts_where_the_generator_was_trained(networks: Networks, exported: Path) -> None:
-    card = read_card(exported)
-    card["sampler"] = {"steps": 1, "guidance": 1.0, "eta": 0.0, "timestep": 600}
+    card = replace(exported_card(exported), sampling=Sampling(1, 1.0, 0.0), start=600)
     generator, codec = SmallGenerator(exported, card), PixelCodec(SIZE)
     start = np.random.default_rng(1).standard_normal((2, 6, 3, SIZE, SIZE)).astype(np.float32)
     ours = generator.sample(generator.encode(picture()), start, 1)
@@ -69,8 +67,7 @@ def test_one_step_starts_where_the_generator_was_trained(networks: Networks, exp
 
 
 def test_truncation_shrinks_the_noise_of_the_one_step(networks: Networks, exported: Path) -> None:
-    card = read_card(exported)
-    card["sampler"] = {"steps": 1, "guidance": 1.0, "eta": 0.0, "truncation": 0.4}
+    card = replace(exported_card(exported), sampling=Sampling(1, 1.0, 0.0, 0.4))
     generator, codec = SmallGenerator(exported, card), PixelCodec(SIZE)
     start = np.random.default_rng(7).standard_normal((6, 3, SIZE, SIZE), np.float32)[None]  # what seed 7 draws
     ours = generator.generate(picture(), [7])
@@ -91,8 +88,7 @@ def test_truncation_that_cannot_be(change: dict[str, float]) -> None:
 
 
 def test_fresh_noise_has_the_torch_samplers_strength(exported: Path) -> None:
-    card = read_card(exported)
-    card["sampler"] = {"steps": 4, "guidance": 1.0, "eta": 1.0}
+    card = replace(exported_card(exported), sampling=Sampling(4, 1.0, 1.0))
     generator = SmallGenerator(exported, card)
     steps = Sampler("ddim", eta=1.0).plan(SmallMultiView().schedule, 4)
     assert [plan[0] for plan in generator.plan(4)] == [step.t for step in steps]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from geco.errors import WeightsError
+from geco.onnx_runtime.card import CARD, read_card
 from geco.onnx_runtime.networks import SmallReconstructor
-from geco.onnx_runtime.session import CARD, physical_cores, read_card
+from geco.onnx_runtime.session import physical_cores
 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
@@ -32,7 +33,8 @@ def damage(data: bytes) -> bytes:
         (lambda f: rewrite(f / "shape.onnx", damage), "shape.onnx is damaged"),
         (lambda f: (f / CARD).unlink(), f"{CARD} does not exist"),
         (lambda f: rewrite(f / CARD, lambda d: d[:-20]), f"{CARD} is not readable JSON"),
-        (lambda f: (f / CARD).write_text("[]"), f"{CARD} does not describe"),
+        (lambda f: (f / CARD).write_text("[]"), f"{CARD} holds a list"),
+        (lambda f: (f / CARD).write_text("{}"), f"{CARD} does not describe"),
     ],
 )
 def test_what_is_wrong_is_named(exported: Path, tmp_path: Path, change: Callable[[Path], None], message: str) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from geco.errors import ConfigError
+from geco.checked import Checked, whole, wholes
 
 
 @dataclass(frozen=True)
-class AutoencoderConfig:
+class AutoencoderConfig(Checked):
     """Every size of the network; the defaults have 0.57 million parameters.
 
     Attributes:
@@ -18,17 +18,9 @@ class AutoencoderConfig:
             numbers: few enough that copying does not pay.
     """
 
-    widths: tuple[int, ...] = (16, 32, 64, 80)
-    blocks: int = 1
-    latent: int = 16
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))  # a list, where it comes from JSON
-        if len(self.widths) < 2 or min(*self.widths, self.blocks, self.latent) < 1:
-            raise ConfigError(
-                f"an autoencoder of widths {self.widths}, {self.blocks} blocks and {self.latent} latent channels cannot be built",
-                "It takes two levels or more, and at least one of everything: the defaults are (16, 32, 64, 80), 1, 16.",
-            )
+    widths: tuple[int, ...] = wholes((16, 32, 64, 80), 1, 2048, 2, 8)
+    blocks: int = whole(1, 1, 32)
+    latent: int = whole(16, 1, 4096)
 
     @property
     def factor(self) -> int:

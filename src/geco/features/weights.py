@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 
-from geco.errors import ConfigError, WeightsError
+from geco.errors import WeightsError
 from geco.features.config import AutoencoderConfig
 from geco.features.distance import FeatureDistance
 from geco.features.network import Autoencoder
 from geco.model_folder import AUTOENCODER
-from geco.public_weights.ckpt import check_state
-from geco.weights import read_card, read_part, write_folder
+from geco.weights import card_fields, check_part, filled, write_folder
 
 FORMAT = "geco-autoencoder-1"
 PART = "network"
@@ -33,15 +32,9 @@ def load_autoencoder(folder: str | os.PathLike[str], device: torch.device | str 
     Raises:
         WeightsError: a file is missing, damaged or of another kind, or a tensor is missing, unknown or of a wrong shape.
     """
-    card = read_card(folder, FORMAT)
-    try:
-        network = Autoencoder(AutoencoderConfig(**card["config"]))
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise WeightsError(f"the settings in {Path(folder) / 'config.json'} do not fit: {error}", "Train it again.") from error
-    tensors = read_part(folder, card, PART)
-    check_state(tensors, network.state_dict(), Path(folder) / f"{PART}.safetensors")
-    network.load_state_dict(tensors)
-    return network.to(device).eval()
+    card = card_fields(folder, FORMAT)
+    config = AutoencoderConfig.from_fields(card.fields("config"))
+    return filled(lambda: Autoencoder(config), check_part(folder, card, PART)).to(device)
 
 
 def load_distance(run: str | os.PathLike[str], device: torch.device | str = "cpu") -> FeatureDistance:

@@ -19,9 +19,13 @@ from PIL import Image
 from torch import Tensor
 
 from geco.errors import MissingExtraError, WeightsError
-from geco.weights import fetch_folder, is_hub_id, tensor_names
+from geco.foreign import read_fields
+from geco.hub import fetch, is_hub_id
+from geco.weights import read_safetensors
 
 CLIP_HUB_ID = "openai/clip-vit-large-patch14"
+IMAGE_TOWER = ("vision_model.", "visual_projection.")  # keys of its weights in a whole CLIP
+MOST_WIDTH = 65_536
 CLIP_LICENCE = "MIT (code and weights of openai/CLIP; the model card advises research use)"
 # openai/CLIP's clip.py, also in every preprocessor_config.json of its hub repositories
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -94,23 +98,28 @@ def preprocess(pictures: NDArray[np.float32], size: int) -> Tensor:
 
 def _load(source: str) -> Any:
     try:
-        from transformers import CLIPVisionModelWithProjection
+        from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
     except ImportError as error:
         raise MissingExtraError("transformers", "torch", "CLIP similarity") from error
+    from geco.public_weights.library_models import check_library_config, part
+
     folder = Path(source)
     if is_hub_id(source):
-        folder = fetch_folder(source, ["config.json", "model.safetensors"], CLIP_LICENCE)
+        folder = fetch(source, ["config.json", "model.safetensors"], CLIP_LICENCE).folder
     remedy = f"Give a folder with its config.json and model.safetensors: hf download {CLIP_HUB_ID} --local-dir DIR."
     for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
+        if not os.path.lexists(folder / name):
             raise WeightsError(f"{source} has no {name}, so it is no CLIP", remedy)
-    tensor_names(folder / "model.safetensors")  # a truncated file has our error, not safetensors'
-    try:
-        loaded: Any = CLIPVisionModelWithProjection.from_pretrained(folder, output_loading_info=True, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise WeightsError(f"{source} cannot be read as a CLIP: {error}", remedy) from error
-    model, report = loaded
-    # transformers fills what a file lacks with random numbers and only warns
-    if missing := sorted(report["missing_keys"]):
-        raise WeightsError(f"{source} lacks {missing[0]!r} and {len(missing) - 1} more of CLIP's image tower", remedy)
-    return model
+    whole = read_fields(folder / "config.json", WeightsError, remedy)
+    config = whole.fields("vision_config") if "vision_config" in whole else whole
+    values = dict(check_library_config(config).values)
+    values.pop("_name_or_path", None)
+    if "projection_dim" in whole:
+        values["projection_dim"] = whole.integer("projection_dim", 1, MOST_WIDTH)
+    weights = folder / "model.safetensors"
+    state = {key: value for key, value in read_safetensors(weights).items() if key.startswith(IMAGE_TOWER)}
+    if not state:
+        raise WeightsError(f"{weights} lacks CLIP's image tower", remedy)
+    # Half precision on the hub or not: compared numbers are computed in float32.
+    full = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    return part(lambda: CLIPVisionModelWithProjection(CLIPVisionConfig(**values)), full, weights, config)

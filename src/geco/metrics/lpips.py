@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from geco.errors import ConfigError, WeightsError
-from geco.public_weights.ckpt import check_state, read_torch_file
-from geco.weights import fetch_file, read_safetensors
+from geco.files import sha256_of
+from geco.hub import fetch_file
+from geco.public_weights.ckpt import read_torch_file
+from geco.weights import check_state, read_safetensors
 
 HEADS = Path(__file__).parent.parent / "assets" / "lpips"
 # The authors' scaling layer for inputs in [-1, 1]: about torchvision's ImageNet mean and deviation, 2 mean - 1 and 2 deviation.
@@ -52,6 +53,7 @@ class Trunk:
 _POOL = (2, 2)
 VGG_HUB_ID = "timm/vgg16.tv_in1k"  # torchvision's VGG16_Weights.IMAGENET1K_V1 as safetensors, same names; BSD-3-Clause
 ALEX_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"  # torchvision's AlexNet_Weights.IMAGENET1K_V1
+ALEX_SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
 TRUNKS = {
     # Simonyan and Zisserman 2015, configuration D; compared after relu1_2, 2_2, 3_3, 4_3 and 5_3
     "vgg": Trunk(
@@ -159,6 +161,8 @@ def load_lpips(kind: str = "vgg", folder: str | os.PathLike[str] | None = None, 
     check_state(found, state, path)
     model.features.load_state_dict({key.removeprefix("features."): value for key, value in found.items()})
     heads = read_safetensors(HEADS / f"{kind}.safetensors")
+    wanted = {f"lin{index}.model.1.weight": head[None, :, None, None] for index, head in enumerate(model.heads)}
+    check_state(heads, wanted, HEADS / f"{kind}.safetensors")
     for index, head in enumerate(model.heads):
         head.copy_(heads[f"lin{index}.model.1.weight"].reshape(-1))
     return model.to(device)
@@ -190,23 +194,24 @@ def fetch_trunk(kind: str) -> Path:
         return fetch_file(VGG_HUB_ID, "model.safetensors", "BSD-3-Clause")
     path = Path(torch.hub.get_dir()) / "checkpoints" / ALEX_URL.rsplit("/", 1)[1]
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(ALEX_URL, str(path), hash_prefix="7be5be79", progress=False)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(ALEX_URL, str(path), hash_prefix=ALEX_SHA256, progress=False)
         except (OSError, RuntimeError) as error:  # no network; a file with another hash
             raise WeightsError(f"cannot fetch {ALEX_URL}: {error}", f"Get it elsewhere: {trunk.advice}.") from error
+    if sha256_of(path) != ALEX_SHA256:
+        raise WeightsError(f"{path} is damaged or another file: its SHA-256 is not the published one", f"Delete {path}.")
     return path
 
 
 def _read_features(path: Path) -> dict[str, Tensor]:
-    # Only the convolutions are read: the classifier is nine tenths of VGG16's file.
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(path, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys() if key.startswith("features.")}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise WeightsError(f"weights file {path} is truncated or damaged: {error}", "Download it again.") from error
-    return {key: value for key, value in read_torch_file(path).items() if key.startswith("features.") and isinstance(value, Tensor)}
+    # Only the convolutions are used: the classifier is nine tenths of VGG16's file.
+    found = read_safetensors(path) if path.suffix == ".safetensors" else read_torch_file(path)
+    return {key: value for key, value in found.items() if _is_feature(key) and isinstance(value, Tensor)}
+
+
+def _is_feature(key: object) -> bool:
+    return isinstance(key, str) and key.startswith("features.")
 
 
 def _features(trunk: Trunk) -> nn.Sequential:

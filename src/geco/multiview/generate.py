@@ -9,17 +9,19 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from geco.checked import Checked, choice, real, whole
 from geco.errors import ConfigError
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import Sampler, SamplerName, Trace, sample
+from geco.multiview.schedule_settings import TIMESTEPS
 
 Kind = Literal["one-step", "euler-ancestral", "ddim"]
 
 
 @dataclass(frozen=True)
-class GenerationSettings:
+class GenerationSettings(Checked):
     """How a model's views are made; stored with the model.
 
     Attributes:
@@ -32,17 +34,13 @@ class GenerationSettings:
         truncation: factor of a one-step generator's noise; 1 in the paper.
     """
 
-    kind: Kind = "one-step"
-    steps: int = 75
-    guidance_scale: float = 1.0
-    clip: float | None = None
-    eta: float = 0.0
-    timestep: int | None = None
-    truncation: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ConfigError(f"unknown way to generate {self.kind!r}", f"Known: {', '.join(get_args(Kind))}.")
+    kind: Kind = choice("one-step", get_args(Kind))
+    steps: int = whole(75, 1, TIMESTEPS)
+    guidance_scale: float = real(1.0, 0.0, 100.0)
+    clip: float | None = real(None, 0.0, 1000.0)
+    eta: float = real(0.0, 0.0, 1.0)
+    timestep: int | None = whole(None, 0, TIMESTEPS - 1)
+    truncation: float = real(1.0, 0.0, 1.0)
 
     def sampler(self) -> Sampler:
         """The sampler of a teacher; ConfigError for a one-step generator."""

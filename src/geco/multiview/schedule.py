@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from geco.errors import ConfigError
+from geco.foreign import Fields
+from geco.multiview.schedule_settings import TIMESTEPS, check_schedule
 
 PredictionType = Literal["v", "eps", "x0"]
-TIMESTEPS = 1000  # of Stable Diffusion, Zero123++ and GECO
 LOG_SNR_LIMIT = 15.0  # clip of the cosine schedule: alpha_bar stays within 3e-7 of 0 and 1, so every conversion is finite
 
 
@@ -62,17 +63,16 @@ class Schedule:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Schedule:
-        """The schedule that ``config`` (from a model folder's config.json) describes."""
+        """The schedule that ``config`` (from a model folder's config.json) describes; ConfigError for none."""
+        check_schedule(Fields(config, "the schedule", ConfigError, "Known: linear, cosine, table."))
         settings = {key: value for key, value in config.items() if key != "kind"}
         match config.get("kind"):
             case "linear":
                 return cls.linear(**settings)
             case "cosine":
                 return cls.cosine(**settings)
-            case "table":
+            case _:
                 return cls(settings["alphas_cumprod"])
-            case kind:
-                raise ConfigError(f"unknown schedule {kind!r}", "Known: linear, cosine, table.")
 
     @property
     def last(self) -> int:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.backend import ModelCard, Sampling
-from geco.errors import ConfigError, WeightsError
+from geco.backend import Sampling
+from geco.errors import ConfigError
+from geco.onnx_runtime.card import exported_card
 from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
-from geco.onnx_runtime.session import CARD, read_card
 from geco.reconstruct.interface import SurfaceFields
 
 Floats = NDArray[np.float32]
@@ -32,19 +32,8 @@ class OnnxBackend:
     def __init__(self, folder: Path, name: str, device: str | None = None) -> None:
         if device not in (None, "cpu"):
             raise ConfigError(f"the exported model {name!r} runs on the CPU, not on {device}", "Leave --device out.")
-        card = read_card(folder)
-        try:
-            self.card = ModelCard(
-                name=name,
-                picture_size=int(card["view_size"]),
-                foreground_ratio=float(card["foreground_ratio"]),
-                resolution=int(card["resolution"]),
-                texture_size=int(card["texture_size"]),
-                licence=str(card["licence"]),
-                facts={"rig": card.get("rig"), "sampler": card.get("sampler"), **card.get("facts", {})},
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise WeightsError(f"{folder / CARD} lacks or garbles {error}", "Export the model again.") from error
+        card = exported_card(folder, name)
+        self.card = card.model
         self._generator = SmallGenerator(folder, card)
         self._reconstructor = SmallReconstructor(folder, card)
 

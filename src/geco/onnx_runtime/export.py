@@ -21,14 +21,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geco.errors import MissingExtraError, WeightsError
+from geco.errors import ConfigError, MissingExtraError, WeightsError
 from geco.files import atomic_write
+from geco.foreign import read_fields
 from geco.model_folder import CARD as MODEL_CARD
 from geco.model_folder import HALF_ABOVE, read_card
+from geco.multiview.generate import GenerationSettings
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small
+from geco.onnx_runtime.card import CARD, FORMAT
 from geco.onnx_runtime.export_modules import ConditionPass, DenoisePass, PointPass, ReconstructPass, stored_names
-from geco.onnx_runtime.session import CARD, FORMAT
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.version import __version__
 
@@ -81,7 +83,7 @@ def export_small(
     config = network.config
     schedule = {**config.schedule, "alphas_cumprod": [float(f"{a:.9g}") for a in network.schedule.alphas_cumprod]}
     about = read_card(source)["facts"] if (source / MODEL_CARD).exists() else {}
-    trained = json.loads((source / "reconstructor" / "config.json").read_text()).get("facts", {})
+    trained = read_fields(source / "reconstructor" / "config.json", WeightsError).fields("facts", None)
     card = {
         "format": FORMAT,
         "family": "small",
@@ -96,7 +98,11 @@ def export_small(
         "schedule": schedule,
         "reconstructor": model.config.to_dict(),
         "parameters": {"multiview": count(network), "reconstructor": count(model)},
-        "facts": {"reconstructor": trained, **{k: about[k] for k in CARRIED if k in about}, **(facts or {})},
+        "facts": {
+            "reconstructor": trained.values if trained else {},
+            **{k: about[k] for k in CARRIED if k in about},
+            **(facts or {}),
+        },
         "export_error": errors,
         "files": files,
     }
@@ -108,11 +114,11 @@ def own_sampler(generation: dict[str, Any] | None) -> dict[str, float]:
     """A model card's ``generation`` as the exported sampler: one step for a distilled generator, from its own timestep."""
     if not generation:
         return dict(DEFAULT_SAMPLER)
-    if generation.get("kind") == "one-step":
-        own = {"steps": 1, "guidance": float(generation.get("guidance_scale", 1.0)), "eta": 0.0}
-        own["truncation"] = float(generation.get("truncation", 1.0))
-        return own if (start := generation.get("timestep")) is None else own | {"timestep": int(start)}
-    return {"steps": int(generation["steps"]), "guidance": float(generation["guidance_scale"]), "eta": float(generation["eta"])}
+    own = GenerationSettings.from_dict(generation, "the card's generation", WeightsError)
+    if own.kind != "one-step":
+        return {"steps": own.steps, "guidance": own.guidance_scale, "eta": own.eta}
+    sampler = {"steps": 1, "guidance": own.guidance_scale, "eta": 0.0, "truncation": own.truncation}
+    return sampler if own.timestep is None else sampler | {"timestep": own.timestep}
 
 
 def graphs(network: SmallMultiView, model: SmallReconstructor) -> dict[str, Graph]:
@@ -258,7 +264,7 @@ def main() -> None:
     parser.add_argument("--facts", type=Path, help="JSON file of facts about the training")
     args = parser.parse_args()
     sampler = {name: getattr(args, name) for name in ("steps", "guidance", "eta") if getattr(args, name) is not None}
-    facts = json.loads(args.facts.read_text()) if args.facts else None
+    facts = read_fields(args.facts, ConfigError).values if args.facts else None
     card = export_small(args.model, args.output, sampler, args.resolution, args.texture_size, facts)
     print(json.dumps({"files": {name: entry["bytes"] for name, entry in card["files"].items()}, "error": card["export_error"]}))
 

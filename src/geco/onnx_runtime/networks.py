@@ -11,11 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.backend import Sampling
+from geco.errors import WeightsError
+from geco.multiview.schedule_settings import TIMESTEPS
+from geco.onnx_runtime.card import ExportedCard, exported_card
 from geco.onnx_runtime.fields import SmallFields
-from geco.onnx_runtime.session import Network, read_card
+from geco.onnx_runtime.session import Network
 
 Floats = NDArray[np.float32]
-TIMESTEPS = 1000
+MOST_VOXELS = 256  # a side of the coarse field
+
+
+def check_output(network: Network, found: Any, shape: tuple[int, ...]) -> None:
+    """Raise WeightsError unless a graph gave finite numbers of this shape."""
+    if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != np.float32:
+        raise WeightsError(f"{network.path} gives something of another shape than {shape}", "Export the model again.")
+    if not np.isfinite(found).all():
+        raise WeightsError(f"{network.path} gives numbers that are not finite", "Train or export the model again.")
 
 
 class SmallGenerator:
@@ -25,20 +36,14 @@ class SmallGenerator:
     one step is the one-step generator, x0 from noise at the exported sampler's ``timestep``, without one at the last.
 
     Args:
-        folder: of an exported model. card: its config.json. threads: see :class:`Network`.
+        folder: of an exported model. card: its own. threads: see :class:`Network`.
     """
 
-    def __init__(self, folder: Path, card: dict[str, Any] | None = None, threads: int | None = None) -> None:
-        card = read_card(folder) if card is None else card
-        self.size = int(card["view_size"])
-        sampler = card["sampler"]
-        self.sampling = Sampling(
-            int(sampler["steps"]), float(sampler["guidance"]), float(sampler["eta"]), float(sampler.get("truncation", 1.0))
-        )
-        self.start = int(sampler.get("timestep", TIMESTEPS - 1))  # of a single step
-        self.alphas = np.asarray(card["schedule"]["alphas_cumprod"], np.float64)
-        self._write = Network(folder, "condition.onnx", card, threads, once=True)
-        self._read = Network(folder, "generate.onnx", card, threads)
+    def __init__(self, folder: Path, card: ExportedCard | None = None, threads: int | None = None) -> None:
+        card = card or exported_card(folder)
+        self.size, self.sampling, self.start, self.alphas = card.view_size, card.sampling, card.start, card.alphas
+        self._write = Network(folder / "condition.onnx", card.manifest, threads, once=True).expect(["picture"], None)
+        self._read = Network(folder / "generate.onnx", card.manifest, threads).expect(["x_t", "t"], 1)
         self._stored = self._read.inputs[2:]
 
     @property
@@ -91,6 +96,7 @@ class SmallGenerator:
         noisy = np.concatenate([x] * both) if both > 1 else x
         arrays = dict(zip(self._stored, stored))
         (x0,) = self._read(x_t=noisy.astype(np.float32), t=np.full(len(noisy), t, np.float32), **arrays)
+        check_output(self._read, x0, noisy.shape)
         if both == 1:
             return x0
         untold, told = np.split(x0, 2)
@@ -110,24 +116,31 @@ class SmallReconstructor:
     """Six views and the condition picture to fields.
 
     Args:
-        folder: of an exported model. card: its config.json. threads: see :class:`Network`.
+        folder: of an exported model. card: its own. threads: see :class:`Network`.
     """
 
-    def __init__(self, folder: Path, card: dict[str, Any] | None = None, threads: int | None = None) -> None:
-        card = read_card(folder) if card is None else card
-        self.half_extent = float(card["reconstructor"]["half_extent"])
-        self._encode = Network(folder, "reconstruct.onnx", card, threads, once=True)
-        self._shape = Network(folder, "shape.onnx", card, threads)
-        self._color = Network(folder, "color.onnx", card, threads)
+    def __init__(self, folder: Path, card: ExportedCard | None = None, threads: int | None = None) -> None:
+        card = card or exported_card(folder)
+        self.half_extent = card.half_extent
+        inputs = ["table", "volume", "points"]
+        self._encode = Network(folder / "reconstruct.onnx", card.manifest, threads, once=True)
+        self._encode.expect(["views", "picture"], 3)
+        self._shape = Network(folder / "shape.onnx", card.manifest, threads).expect(inputs, 1)
+        self._color = Network(folder / "color.onnx", card.manifest, threads).expect(inputs, 1)
 
     def reconstruct(self, views: Floats, picture: Floats) -> SmallFields:
         """views (6, S, S, 3) and picture (S, S, 3), in [0, 1] on white."""
         table, volume, coarse = self._encode(views=views.astype(np.float32), picture=picture.astype(np.float32))
+        check_output(self._encode, coarse, (min(max(len(coarse), 2), MOST_VOXELS),) * 3)
 
         def shape(points: Floats) -> Floats:
-            return self._shape(table=table, volume=volume, points=points)[0]
+            (found,) = self._shape(table=table, volume=volume, points=points)
+            check_output(self._shape, found, (len(points),))
+            return found
 
         def color(points: Floats) -> Floats:
-            return self._color(table=table, volume=volume, points=points)[0]
+            (found,) = self._color(table=table, volume=volume, points=points)
+            check_output(self._color, found, (len(points), 3))
+            return found
 
         return SmallFields(coarse, shape, color, self.half_extent)

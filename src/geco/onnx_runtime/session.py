@@ -1,58 +1,21 @@
-"""An exported model's folder: its card, its files checked, and ONNX Runtime sessions opened quickly."""
+"""ONNX Runtime sessions of an exported model's files, checked and opened quickly."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented
 
 from geco.errors import WeightsError
+from geco.manifest import Manifest
+from geco.onnx_runtime.graph import reads_other_files
 
-FORMAT = "geco-onnx-1"
-CARD = "config.json"
-_REMEDY = "Install geco3d again, or export the model again."
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """The exported model's config.json; WeightsError if it is missing, damaged or something else."""
-    path = folder / CARD
-    if not path.is_file():
-        raise WeightsError(f"{path} does not exist", "Give a folder written by the exporter.")
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{path} is not readable JSON: {error}", _REMEDY) from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise WeightsError(f"{path} does not describe an exported model", "Give a folder written by the exporter.")
-    return card
-
-
-def read_checked(folder: Path, name: str, card: Mapping[str, Any]) -> bytes:
-    """A file of the folder, of the size and SHA-256 that the card says; WeightsError naming what is wrong."""
-    path = folder / name
-    facts = card.get("files", {}).get(name)
-    if facts is None:
-        raise WeightsError(f"{folder / CARD} does not list {name}", _REMEDY)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise WeightsError(f"weights file {path} is missing", _REMEDY) from error
-    except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror or error}", _REMEDY) from error
-    if len(data) != facts["bytes"]:
-        what = "truncated" if len(data) < facts["bytes"] else "too long"
-        raise WeightsError(f"weights file {path} is {what}: {len(data)} bytes instead of {facts['bytes']}", _REMEDY)
-    if hashlib.sha256(data).hexdigest() != facts["sha256"]:
-        raise WeightsError(f"weights file {path} is damaged: its SHA-256 is not that of {CARD}", _REMEDY)
-    return data
+_NO_MEMORY = ("bad allocation", "bad_alloc", "allocate memory")  # how ONNX Runtime says so, as an error of any kind
 
 
 def physical_cores() -> int:
@@ -69,7 +32,7 @@ class Network:
     """One exported graph. Calling it with named arrays gives its outputs in order.
 
     Args:
-        folder, name: the file; card: the folder's.
+        path: the file; manifest: the folder's.
         threads: of one operator; None takes the physical cores.
         providers: ONNX Runtime's execution providers, best first.
         once: run once a picture, so that opening fast (fewer optimisations) is worth more than running fast.
@@ -80,9 +43,8 @@ class Network:
 
     def __init__(
         self,
-        folder: Path,
-        name: str,
-        card: Mapping[str, Any],
+        path: Path,
+        manifest: Manifest,
         threads: int | None = None,
         providers: tuple[str, ...] | None = None,
         once: bool = False,
@@ -93,16 +55,40 @@ class Network:
         options.log_severity_level = 4  # fatal: errors come as exceptions, not as lines on the terminal too
         if once:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        data = read_checked(folder, name, card)
+        self.path = path
+        data = manifest.read(path)
         try:
+            if reads_other_files(data):
+                raise WeightsError(f"{path} keeps numbers in other files", "Export the model again, into one file each.")
             chosen = list(providers or ("CPUExecutionProvider",))
             # Without ONNX Runtime's own second try, which prints to standard output.
-            self._session = onnxruntime.InferenceSession(data, options, providers=chosen, enable_fallback=0)
-        except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
-            raise WeightsError(
-                f"ONNX Runtime cannot load {folder / name}: {error}", "Update onnxruntime, or export again."
-            ) from error
+            session = onnxruntime.InferenceSession(data, options, providers=chosen, enable_fallback=0)
+        except WeightsError:
+            raise
+        except Exception as error:  # ONNX Runtime has eight kinds of its own, and some of Python's
+            raise _failure(error, f"ONNX Runtime cannot load {path}") from error
+        self._session = session
         self.inputs = [item.name for item in self._session.get_inputs()]
 
+    def expect(self, inputs: Sequence[str], outputs: int | None) -> Network:
+        """Itself, after making sure that its first inputs have these names and that it has so many outputs."""
+        made = len(self._session.get_outputs())
+        if self.inputs[: len(inputs)] != list(inputs) or (outputs is not None and made != outputs):
+            told = f"{', '.join(self.inputs)} to {made} outputs"
+            raise WeightsError(f"{self.path} is another graph ({told})", "Export the model again.")
+        return self
+
     def __call__(self, **arrays: NDArray[Any]) -> list[NDArray[np.float32]]:
-        return list(self._session.run(None, arrays))
+        """The outputs, in order; raises :class:`WeightsError` where the graph cannot do with these arrays."""
+        try:
+            return list(self._session.run(None, arrays))
+        except Exception as error:
+            raise _failure(error, f"{self.path} does not run") from error
+
+
+def _failure(error: Exception, problem: str) -> Exception:
+    """The error to raise for one of ONNX Runtime's: too little memory is no fault of the file."""
+    why = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, MemoryError) or any(word in str(error) for word in _NO_MEMORY):
+        return MemoryError(why)
+    return WeightsError(f"{problem}: {why}", "Update onnxruntime, or export the model again.")

@@ -6,27 +6,28 @@ The folder holds ``model_index.json`` (with the ramping coefficients), ``unet/``
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from geco.errors import WeightsError
+from geco.errors import ConfigError, WeightsError
+from geco.foreign import Fields, read_fields
 from geco.multiview.schedule import Schedule
 from geco.multiview.zero123plus.preprocess import Preprocess
-from geco.public_weights.ckpt import check_state, read_torch_file
+from geco.public_weights.ckpt import read_torch_file
+from geco.public_weights.library_models import Model, check_library_config, part
 from geco.weights import read_safetensors
 
+MOST_TOKENS = 4096  # of a text encoder; CLIP's has 77
 _REMEDY = "Give the folder of a Zero123++ pipeline as diffusers saves it, complete."
-
-Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass
@@ -49,13 +50,13 @@ def read_diffusers_folder(folder: Path) -> DiffusersFolder:
     Raises:
         WeightsError: a part is missing, damaged or of another model.
     """
-    index = _read_json(folder / "model_index.json")
-    coefficients = index.get("ramping_coefficients")
-    if not isinstance(coefficients, list):
-        raise WeightsError(f"{folder / 'model_index.json'} has no list 'ramping_coefficients'", "Is it a Zero123++ pipeline?")
+    index = _fields(folder / "model_index.json")
+    if "ramping_coefficients" not in index:
+        raise index.wrong("has no list 'ramping_coefficients': is it a Zero123++ pipeline?")
+    coefficients = index.numbers("ramping_coefficients", -1000.0, 1000.0, MOST_TOKENS)
     schedule = _schedule(folder / "scheduler" / "scheduler_config.json")
-    extractors = [_read_json(folder / f"feature_extractor_{kind}" / "preprocessor_config.json") for kind in ("vae", "clip")]
-    for_vae, for_vision = (Preprocess.from_transformers(extractor) for extractor in extractors)
+    paths = [folder / f"feature_extractor_{kind}" / "preprocessor_config.json" for kind in ("vae", "clip")]
+    for_vae, for_vision = (Preprocess.from_transformers(_fields(path)) for path in paths)
     text_states = _empty_prompt_states(folder)
     if text_states.shape[1] != len(coefficients):
         raise WeightsError(f"{folder}: {len(coefficients)} ramping coefficients for {text_states.shape[1]} text tokens", _REMEDY)
@@ -67,12 +68,16 @@ def read_diffusers_folder(folder: Path) -> DiffusersFolder:
 
 
 def _schedule(path: Path) -> Schedule:
-    config = _read_json(path)
+    config = _fields(path)
     wanted = {"num_train_timesteps": 1000, "beta_schedule": "linear", "prediction_type": "v_prediction"}
     for key, value in wanted.items():
-        if config.get(key) != value:
-            raise WeightsError(f"{path}: {key!r} is {config.get(key)!r}, Zero123++ has {value!r}", _REMEDY)
-    return Schedule.linear(config.get("beta_start", 0.00085), config.get("beta_end", 0.012))
+        if config.values.get(key) != value:
+            raise config.wrong(f"does not say that {key!r} is {value!r}, as Zero123++ has it")
+    start, end = config.number("beta_start", 1e-6, 0.5, 0.00085), config.number("beta_end", 1e-6, 0.5, 0.012)
+    try:
+        return Schedule.linear(start, end)
+    except ConfigError as error:
+        raise config.wrong(f"is no schedule: {error.problem}") from error
 
 
 @torch.no_grad()
@@ -88,58 +93,29 @@ def empty_prompt_tokens(folder: Path) -> list[int]:
 
     Stable Diffusion 2 pads with "!", so the padding token has to be looked up.
     """
-    vocabulary = _read_json(folder / "vocab.json")
-    config = _read_json(folder / "tokenizer_config.json")
+    vocabulary = _fields(folder / "vocab.json")
+    config = _fields(folder / "tokenizer_config.json")
     extra = folder / "special_tokens_map.json"
-    config = {**config, **(_read_json(extra) if extra.is_file() else {})}
+    values = {**config.values, **(_fields(extra).values if extra.is_file() else {})}
 
     def token(role: str) -> int:
-        named = config.get(role, "<|endoftext|>")
-        text = named["content"] if isinstance(named, dict) else named
-        if not isinstance(vocabulary.get(text), int):
-            raise WeightsError(f"{folder / 'vocab.json'} has no token {text!r}, the {role}", _REMEDY)
-        return int(vocabulary[text])
+        named = values.get(role, "<|endoftext|>")
+        text = named.get("content") if isinstance(named, dict) else named
+        if not isinstance(text, str) or text not in vocabulary:
+            raise vocabulary.wrong(f"has no token {str(text)[:60]!r}, the {role}")
+        return int(vocabulary.integer(text, 0, 10_000_000))
 
-    length = config.get("model_max_length", 77)
-    if not isinstance(length, int) or not 2 <= length <= 100_000:
-        raise WeightsError(f"{folder / 'tokenizer_config.json'}: model_max_length is {length!r}", _REMEDY)
+    length = config.integer("model_max_length", 2, MOST_TOKENS, 77)
     return [token("bos_token"), token("eos_token")] + [token("pad_token")] * (length - 2)
 
 
 def _module(folder: Path, build: Callable[[dict[str, Any]], Model], rename: Callable[[str], str] = str) -> Model:
     """A part of a diffusers folder: its config.json built without allocating, its weights loaded strictly."""
-    path = folder / "config.json"
-    config = _read_json(path)
-    try:
-        module = on_meta(lambda: build(config))
-    except (TypeError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path} does not describe the expected part: {error}", _REMEDY) from error
+    config = _fields(folder / "config.json")
+    check_library_config(config)
     weights = weights_file(folder)
-    return filled(module, {rename(key): value for key, value in read_state(weights).items()}, weights)
-
-
-def on_meta(build: Callable[[], Model]) -> Model:
-    """What ``build`` makes, without allocating its parameters."""
-    # Parameters only: buffers that are computed, not stored, must stay real.
-    from accelerate import init_empty_weights
-
-    with init_empty_weights(include_buffers=False):
-        return build()
-
-
-def filled(module: Model, state: Mapping[str, Tensor], source: Path) -> Model:
-    """``module`` with ``state`` for its parameters; keys are first brought to the installed transformers' naming."""
-    wanted = module.state_dict()
-    # CLIP's position numbers were stored once and are computed now; its text model lost a prefix in transformers 5.
-    own = {key: value for key, value in state.items() if not key.endswith("embeddings.position_ids")}
-    prefix = "text_model."
-    if all(key.startswith(prefix) for key in own) and not any(key.startswith(prefix) for key in wanted):
-        own = {key.removeprefix(prefix): value for key, value in own.items()}
-    elif all(key.startswith(prefix) for key in wanted) and not any(key.startswith(prefix) for key in own):
-        own = {prefix + key: value for key, value in own.items()}
-    check_state(own, wanted, source)
-    module.load_state_dict(own, strict=True, assign=True)
-    return module.eval()
+    state = {rename(key): value for key, value in read_state(weights).items()}
+    return part(lambda: build(dict(config.values)), state, weights, config)
 
 
 def _modern_vae_key(key: str) -> str:
@@ -155,7 +131,7 @@ def weights_file(folder: Path) -> Path:
     stems = ("diffusion_pytorch_model", "model", "pytorch_model")
     names = [f"{stem}{ending}" for ending in (".safetensors", ".bin") for stem in stems]
     for name in names:
-        if (folder / name).is_file():
+        if os.path.lexists(folder / name):
             return folder / name
     raise WeightsError(f"{folder} holds no weights (looked for {', '.join(names)})", _REMEDY)
 
@@ -166,18 +142,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
         return read_safetensors(path)
     found = read_torch_file(path)
     for key, value in found.items():
-        if not isinstance(value, Tensor):
-            raise WeightsError(f"{path}: {key!r} is no tensor", "Give a file that holds the UNet's weights and nothing else.")
+        if not isinstance(value, Tensor) or not isinstance(key, str):
+            problem = f"{path}: {str(key)[:60]!r} is no tensor"
+            raise WeightsError(problem, "Give a file that holds the UNet's weights and nothing else.")
     return {key: value for key, value in found.items() if isinstance(value, Tensor)}
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+def _fields(path: Path) -> Fields:
+    if not os.path.lexists(path):
         raise WeightsError(f"{path} is missing", _REMEDY)
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsError(f"{path} is not readable JSON: {error}", _REMEDY) from error
-    if not isinstance(found, dict):
-        raise WeightsError(f"{path} is no JSON object", _REMEDY)
-    return found
+    return read_fields(path, WeightsError, _REMEDY)

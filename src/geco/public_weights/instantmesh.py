@@ -6,18 +6,22 @@ LPIPS network of its training) are left out. Everything else about it must be ex
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from geco.errors import ConfigError, WeightsError
-from geco.public_weights.ckpt import check_state, read_torch_file
+from geco.errors import WeightsError
+from geco.hub import fetch_file, revision_of
+from geco.manifest import regular_size
+from geco.public_weights.ckpt import read_torch_file
 from geco.public_weights.licences import LICENCES
 from geco.reconstruct.instantmesh.config import RELEASED, InstantMeshConfig
 from geco.reconstruct.instantmesh.model import InstantMesh
-from geco.weights import CARD, fetch_file, read_card, read_part, write_folder
+from geco.weights import card_fields, check_part, check_shapes, check_state, read_safetensors, tensor_shapes, write_folder
 
 HUB_ID = "TencentARC/InstantMesh"
 FILES = {name: f"{name.replace('-', '_')}.ckpt" for name in RELEASED}
@@ -36,11 +40,18 @@ def find(source: str | Path) -> Path:
     name = DEFAULT if str(source) == HUB_ID else str(source)
     if name in FILES:
         return fetch_file(HUB_ID, FILES[name], LICENCES[HUB_ID])
-    if not Path(source).is_file():
+    if not os.path.lexists(source):
         raise WeightsError(
             f"InstantMesh weights {source} do not exist", f"Give the path of a .ckpt, {HUB_ID}, or one of {', '.join(FILES)}."
         )
+    regular_size(Path(source))
     return Path(source)
+
+
+def licence_of(source: str | os.PathLike[str]) -> str:
+    """The licence of what ``source`` means for :func:`find`."""
+    public = str(source) == HUB_ID or str(source) in FILES
+    return LICENCES[HUB_ID] if public else f"that of the file {Path(source).name} (as released, {LICENCES[HUB_ID]})"
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
@@ -49,7 +60,8 @@ def read(path: str | Path) -> dict[str, Tensor]:
     state = content.get("state_dict")
     if not isinstance(state, Mapping):
         raise WeightsError(f"{path} has no 'state_dict'", "Give a released InstantMesh .ckpt.")
-    own = {key.removeprefix(PREFIX): value for key, value in state.items() if key.startswith(PREFIX)}
+    named = {key: value for key, value in state.items() if isinstance(key, str)}
+    own = {key.removeprefix(PREFIX): value for key, value in named.items() if key.startswith(PREFIX)}
     if not own:
         raise WeightsError(f"{path} has no key starting with {PREFIX!r}", "Give a released InstantMesh .ckpt.")
     for key, value in own.items():
@@ -65,7 +77,7 @@ def recognize(state: Mapping[str, Tensor], source: str | Path) -> str:
         WeightsError: none of them.
     """
     kind = "mesh" if any(".net_sdf." in key for key in state) else "nerf"
-    blocks = {key.split(".")[2] for key in state if key.startswith("transformer.layers.")}
+    blocks = {"".join(key.split(".")[2:3]) for key in state if key.startswith("transformer.layers.")}
     for name, config in RELEASED.items():
         if config.kind == kind and config.transformer_layers == len(blocks):
             return name
@@ -92,7 +104,8 @@ def convert(source: str | Path, folder: str | Path, config: InstantMeshConfig | 
     name = recognize(state, path) if config is None else path.stem
     settings = RELEASED[name] if config is None else config
     check_state(state, InstantMesh.on_meta(settings).state_dict(), path)
-    card = {"format": FORMAT, "name": name, "source": HUB_ID, "licence": LICENCES[HUB_ID], "config": settings.to_dict()}
+    card: dict[str, Any] = {"format": FORMAT, "name": name, "source": HUB_ID, "revision": revision_of(path)}
+    card |= {"licence": licence_of(source), "config": settings.to_dict()}
     write_folder(folder, card, {PART: state})
     return settings
 
@@ -103,15 +116,12 @@ def load(folder: str | Path, device: torch.device | str = "cpu", dtype: torch.dt
     Raises:
         WeightsError: a file is missing, damaged, or does not fit its settings.
     """
-    card = read_card(folder, FORMAT)
-    try:
-        config = InstantMeshConfig.from_dict(card["config"])
-    except (KeyError, TypeError, AttributeError, ConfigError) as error:
-        raise WeightsError(
-            f"{Path(folder) / CARD} does not describe the model: {error}", "Convert the checkpoint again."
-        ) from error
-    state = read_part(folder, card, PART, device)
+    card = card_fields(folder, FORMAT)
+    config = InstantMeshConfig.from_fields(card.fields("config"))
+    path = check_part(folder, card, PART)
     model = InstantMesh.on_meta(config)
-    check_state(state, model.state_dict(), Path(folder) / f"{PART}.safetensors")
+    check_shapes(tensor_shapes(path), model.state_dict(), path)
+    state = read_safetensors(path, device)
+    check_state(state, model.state_dict(), path)
     model.load_state_dict(state, strict=True, assign=True)
     return model.to(dtype=dtype).eval().requires_grad_(False)

@@ -17,16 +17,20 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from geco.cameras import RIGS
 from geco.errors import ConfigError, WeightsError
+from geco.foreign import Fields
+from geco.hub import fetch, is_hub_id
+from geco.manifest import Manifest
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.schedule import Schedule
 from geco.multiview.zero123plus.codec import GREY, WHITE, Zero123PlusCodec
 from geco.multiview.zero123plus.network import ZERO123PLUS_UNET, Zero123PlusNetwork
 from geco.multiview.zero123plus.preprocess import Preprocess
-from geco.public_weights.ckpt import check_state
-from geco.public_weights.diffusers_folder import Model, filled, on_meta, read_diffusers_folder, read_state, weights_file
+from geco.public_weights.diffusers_folder import read_diffusers_folder, read_state, weights_file
+from geco.public_weights.library_models import Model, check_library_config, part
 from geco.public_weights.licences import LICENCES
-from geco.weights import fetch_file, fetch_folder, is_hub_id, read_card, read_part, write_folder
+from geco.weights import card_fields, check_state, read_card, read_part, write_folder
 
 FORMAT = "geco-zero123plus-1"
 INSTANTMESH = "TencentARC/InstantMesh"
@@ -55,6 +59,7 @@ def convert_zero123plus(
     output: str | os.PathLike[str],
     unet: str | os.PathLike[str] | None = None,
     rig: str | None = None,
+    revision: str | None = None,
 ) -> dict[str, Any]:
     """Write a public model as one folder of ours; nothing is left behind that loads if anything is wrong.
 
@@ -64,6 +69,7 @@ def convert_zero123plus(
         unet: another UNet: ``TencentARC/InstantMesh`` (fetched), or its diffusion_pytorch_model.bin, or a .safetensors
             file; it is taken to paint a white background, as InstantMesh's does.
         rig: name of the camera rig; None reads v1.1 off the source's name and takes v1.2 otherwise.
+        revision: of the hub's repository, where it shall not be the pinned one.
 
     Returns:
         The card.
@@ -73,22 +79,25 @@ def convert_zero123plus(
     """
     name = str(source)
     licence = LICENCES.get(name, "that of the source folder (as released, Zero123++ is CC-BY-NC-4.0)")
-    folder = fetch_folder(name, _PATTERNS, licence) if is_hub_id(name) else Path(source)
+    fetched = fetch(name, _PATTERNS, licence, revision) if is_hub_id(name) else None
+    folder = fetched.folder if fetched else Path(source)
     if not folder.is_dir():
         raise WeightsError(
             f"{name} is neither a folder nor a hub id", "Give a diffusers folder, or a hub id such as sudo-ai/zero123plus-v1.2."
         )
     found = read_diffusers_folder(folder)
-    background = GREY
+    background, unet_revision = GREY, ""
     if unet is not None:
-        licence = f"{licence}; UNet: {_replace_unet(found.unet, unet)}"
+        unet_licence, unet_revision = _replace_unet(found.unet, unet)
+        licence = f"{licence}; UNet: {unet_licence}"
         background = WHITE
     reduction = 2 ** (len(found.vae.config["block_out_channels"]) - 1)
     shape = (found.vae.config["latent_channels"], SHEET[0] // reduction, SHEET[1] // reduction)
     network = Zero123PlusNetwork(found.unet, found.schedule, shape)
     codec = Zero123PlusCodec(found.vae, found.vision, found.text_states, found.ramp, found.for_vae, found.for_vision, background)
     rig = rig or ("zero123plus-v1.1" if "v1.1" in name else "zero123plus-v1.2")
-    card = {"source": name, "unet_source": None if unet is None else str(unet), "licence": licence, "rig": rig}
+    card = {"source": _origin(source), "unet_source": None if unet is None else _origin(unet), "licence": licence}
+    card |= {"rig": rig, "revision": fetched.revision if fetched else "", "unet_revision": unet_revision}
     return save_zero123plus(output, Zero123Plus(network, codec, TEACHER, card))
 
 
@@ -134,27 +143,29 @@ def load_zero123plus(
         WeightsError: a file is missing, truncated, changed, or does not fit the card's settings.
     """
     source = Path(folder)
-    card = read_card(source, FORMAT)
+    fields = card_fields(source, FORMAT)
+    card = _checked(fields)
 
-    def part(stem: str, build: Callable[[], Model]) -> Model:
+    def module(stem: str, build: Callable[[dict[str, Any]], Model]) -> Model:
+        settings, path = check_library_config(fields.fields(stem)), source / f"{stem}.safetensors"
         state = {key: value.to(dtype) for key, value in read_part(source, card, stem, device, check_hash).items()}
-        return filled(on_meta(build), state, source / f"{stem}.safetensors").to(device)
+        return part(lambda: build(dict(settings.values)), state, path, settings).to(device)
 
     try:
-        unet = part("unet", lambda: UNet2DConditionModel.from_config(card["unet"]))
-        vae = part("vae", lambda: AutoencoderKL.from_config(card["vae"]))
-        vision = part("vision", lambda: CLIPVisionModelWithProjection(CLIPVisionConfig(**card["vision"])))
+        unet = module("unet", UNet2DConditionModel.from_config)
+        vae = module("vae", AutoencoderKL.from_config)
+        vision = module("vision", lambda settings: CLIPVisionModelWithProjection(CLIPVisionConfig(**settings)))
         text = read_part(source, card, "text", device, check_hash)
-        check_state(text, {key: text.get(key, torch.zeros(0)) for key in ("text_states", "ramp")}, source / "text.safetensors")
+        check_state(text, _text_like(text, vision, unet), source / "text.safetensors")
         # Attention on Apple's GPU has no fused kernel: 9,600 queries at once would need gigabytes.
         chunk = 1024 if torch.device(device).type == "mps" else None
         schedule, shape = Schedule.from_config(card["schedule"]), tuple(card["sample_shape"])
         network = Zero123PlusNetwork(unet, schedule, shape, card["noised_reference"], chunk)
-        for_vae, for_vision = (Preprocess.from_config(card[key]) for key in ("for_vae", "for_vision"))
+        for_vae, for_vision = (Preprocess.from_fields(fields.fields(key)) for key in ("for_vae", "for_vision"))
         states, ramp = (text[key].to(dtype) for key in ("text_states", "ramp"))
         codec = Zero123PlusCodec(vae, vision, states, ramp, for_vae, for_vision, card["background"])
-        generation = GenerationSettings(**card["generation"])
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        generation = GenerationSettings.from_fields(fields.fields("generation"))
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, ConfigError) as error:
         raise WeightsError(
             f"{source / 'config.json'} does not describe a Zero123++ model: {error!r}", "Convert the model again."
         ) from error
@@ -169,17 +180,48 @@ def full_size_on_meta() -> Zero123PlusNetwork:
         return Zero123PlusNetwork.from_config(ZERO123PLUS_UNET)
 
 
-def _replace_unet(unet: UNet2DConditionModel, source: str | os.PathLike[str]) -> str:
-    """Load another UNet's weights into ``unet``, strictly; the licence that applies to it."""
-    name = str(source)
+def _checked(card: Fields) -> dict[str, Any]:
+    """The card's values after a look at those that are used as they are; the fields' own error."""
+    card.choice("rig", RIGS)
+    card.number("foreground_ratio", 0.1, 1.0)
+    card.number("background", 0.0, 1.0)
+    card.flag("noised_reference")
+    card.text("licence", 10_000)
+    shape = card.integers("sample_shape", 1, 1024, 3)
+    if len(shape) != 3 or shape[1] % 3 or shape[2] % 2:
+        raise card.wrong("has no sample_shape of (channels, 3 h, 2 w)")
+    Manifest(card)
+    return card.values
+
+
+def _text_like(text: Mapping[str, torch.Tensor], vision: Any, unet: Any) -> dict[str, torch.Tensor]:
+    """What the file of the empty prompt's states must hold: (1, T, E) and the ramp (T,), E the width of both networks."""
+    width = int(unet.config["cross_attention_dim"])
+    if vision.config.projection_dim != width:
+        raise ValueError(f"the vision tower's width {vision.config.projection_dim} is not the UNet's {width}")
+    tokens = text["ramp"].numel() if "ramp" in text else 1
+    return {"text_states": torch.empty(1, tokens, width), "ramp": torch.empty(tokens)}
+
+
+def _replace_unet(unet: UNet2DConditionModel, source: str | os.PathLike[str]) -> tuple[str, str]:
+    """Load another UNet's weights into ``unet``, strictly; the licence that applies to it, and the hub's commit."""
+    name, revision = str(source), ""
     licence = LICENCES.get(name, "that of the file (as released, a derivative of Zero123++, CC-BY-NC-4.0)")
-    path = fetch_file(name, INSTANTMESH_UNET, licence) if is_hub_id(name) else Path(source)
+    path = Path(source)
+    if is_hub_id(name):
+        fetched = fetch(name, [INSTANTMESH_UNET], licence)
+        path, revision = fetched.folder / INSTANTMESH_UNET, fetched.revision
     if path.is_dir():
         path = weights_file(path)
     state = read_state(path)
     check_state(state, unet.state_dict(), path)
     unet.load_state_dict(state, strict=True, assign=True)
-    return licence
+    return licence, revision
+
+
+def _origin(source: str | os.PathLike[str]) -> str:
+    """A hub id, or the name of the local folder or file: where that lies is no business of a card that travels."""
+    return str(source) if is_hub_id(source) else Path(source).name
 
 
 def _plain_config(config: Mapping[str, Any]) -> dict[str, Any]:

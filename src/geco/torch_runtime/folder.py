@@ -16,13 +16,13 @@ from geco.backend import ModelCard
 from geco.cameras import camera_vectors, rig
 from geco.device import Placement, choose
 from geco.errors import WeightsError
-from geco.model_folder import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.hub import PINNED, is_hub_id
+from geco.model_folder import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR, read_card, shown_name, write_card
 from geco.multiview.generate import GenerationSettings
 from geco.reconstruct.interface import SurfaceFields
 from geco.torch_runtime.backend import TorchBackend
-from geco.weights import is_hub_id
 
-INSTANTMESH = "TencentARC/InstantMesh"
+INSTANTMESH, ZERO123PLUS = "TencentARC/InstantMesh", "sudo-ai/zero123plus-v1.2"
 # The embedded model's sampler, chosen by table and by eye (docs/measurements.md).
 SMALL_GENERATION = {"kind": "ddim", "steps": 2, "guidance_scale": 1.5, "clip": 1.0, "eta": 1.0}
 # Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320 px views can fill.
@@ -35,8 +35,12 @@ def convert_public(
     output: str | os.PathLike[str],
     unet: str | os.PathLike[str] | None = None,
     rig_name: str | None = None,
+    revision: str | None = None,
 ) -> dict[str, Any]:
     """Public Zero123++ and InstantMesh weights as one model folder; returns its card.
+
+    Args:
+        revision: commit of ``multiview``'s repository instead of the pinned one.
 
     Raises:
         WeightsError: a source is missing, damaged or of another model. OutputError: the folder cannot be written.
@@ -45,21 +49,31 @@ def convert_public(
     from geco.public_weights.zero123plus import convert_zero123plus
 
     folder = Path(output)
-    views = convert_zero123plus(multiview, folder / MULTIVIEW, unet, rig_name)
+    views = convert_zero123plus(multiview, folder / MULTIVIEW, unet, rig_name, revision)
     instantmesh.convert(str(reconstructor), folder / RECONSTRUCTOR)
-    return write_card(folder, "full", f"views: {views['licence']}; reconstructor: {reconstructor}")
+    licence = instantmesh.licence_of(reconstructor)
+    return write_card(folder, "full", f"views: {views['licence']}; reconstructor: {licence}")
+
+
+def local_folder(source: str | os.PathLike[str]) -> Path:
+    """The model folder that ``source`` means: a folder as it is; a hub id fetched and converted once, and kept.
+
+    A hub id of Zero123++ is joined with InstantMesh's large reconstructor (and, for v1.2, InstantMesh's white-background
+    UNet, as InstantMesh and GECO use it), in the user's cache folder.
+
+    Raises:
+        WeightsError: the hub cannot be reached, or has no such model.
+    """
+    return _cached(os.fspath(source)) if is_hub_id(source) else Path(source)
 
 
 def load_backend(source: str, device: str | None = None) -> TorchBackend:
-    """A model folder, or public weights by hub id, ready to run.
-
-    A hub id of Zero123++ is fetched once, joined with InstantMesh's large reconstructor (and, for v1.2, InstantMesh's
-    white-background UNet, as InstantMesh and GECO use it), and kept converted in the user's cache folder.
+    """A model folder, or public weights by hub id (see :func:`local_folder`), ready to run.
 
     Raises:
         WeightsError: it is not a model folder, a part is missing or damaged, or the hub cannot be reached.
     """
-    folder = _cached(source) if is_hub_id(source) else Path(source)
+    folder = local_folder(source)
     card = read_card(folder)
     placement = choose(device)
     if card["family"] == AUTOENCODER:
@@ -70,19 +84,26 @@ def load_backend(source: str, device: str | None = None) -> TorchBackend:
     build = {"full": _full, "small": _small}.get(card["family"])
     if build is None:
         raise WeightsError(f"{folder / CARD} names the family {card['family']!r}", "Known are full and small.")
-    return build(folder, card, placement)
+    return build(folder, card, placement, source if is_hub_id(source) else shown_name(folder))
 
 
 def _cached(hub_id: str) -> Path:
-    """The converted folder of a hub id, made at first use."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geco" / hub_id.replace("/", "--")
+    """The converted folder of a hub id, made at first use; at another revision it is another folder."""
+    if hub_id == INSTANTMESH:
+        raise WeightsError(
+            f"{INSTANTMESH} reconstructs views, it makes none",
+            f"Give a Zero123++ id, which is joined with it: {ZERO123PLUS}.",
+        )
+    pin = PINNED.get(hub_id)
+    name = hub_id.replace("/", "--") + (f"-{pin.revision[:12]}" if pin else "")
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geco" / name
     if not (folder / CARD).is_file():
         unet = None if "v1.1" in hub_id else INSTANTMESH
         convert_public(hub_id, "instant-mesh-large", folder, unet)
     return folder
 
 
-def _full(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBackend:
+def _full(folder: Path, card: dict[str, Any], placement: Placement, name: str) -> TorchBackend:
     """Zero123++ in the placement's format and InstantMesh in float32 (a twentieth of the work)."""
     from geco.public_weights import instantmesh
     from geco.public_weights.zero123plus import load_zero123plus
@@ -98,13 +119,13 @@ def _full(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBack
 
     facts = {"rig": cameras.name, "generation": vars(views.generation), **card["facts"]}
     described = ModelCard(
-        str(folder), FULL_PICTURE_SIZE, views.card["foreground_ratio"], FULL_RESOLUTION, FULL_TEXTURE_SIZE, card["licence"], facts,
+        name, FULL_PICTURE_SIZE, views.card["foreground_ratio"], FULL_RESOLUTION, FULL_TEXTURE_SIZE, card["licence"], facts,
         views.codec.background, FULL_VIEW_SIZE,
     )  # fmt: skip
     return TorchBackend(described, views.network, views.codec, views.generation, reconstruct, device)
 
 
-def _small(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBackend:
+def _small(folder: Path, card: dict[str, Any], placement: Placement, name: str) -> TorchBackend:
     """The small family, straight from training: float32 weights, computed in bfloat16 where that is asked for."""
     from geco.multiview.small.codec import PixelCodec
     from geco.multiview.small.config import SmallConfig
@@ -115,17 +136,22 @@ def _small(folder: Path, card: dict[str, Any], placement: Placement) -> TorchBac
     device = placement.device
     model = SmallReconstructor.load(folder / RECONSTRUCTOR).to(device)
     network = load_small(folder / MULTIVIEW, device) if card["facts"].get("views", True) else None
+    if network is not None and network.config.size != model.config.view_size:
+        raise WeightsError(
+            f"{folder}: views of {network.config.size} px for a reconstructor of {model.config.view_size} px",
+            "The two halves are of different models.",
+        )
 
     def reconstruct(pictures: Tensor, picture: Tensor) -> SurfaceFields:
         return SmallSurface(model, model.encode(pictures, picture))
 
     facts = card["facts"]
-    generation = GenerationSettings(**facts.get("generation", SMALL_GENERATION))
+    generation = GenerationSettings.from_dict(
+        facts.get("generation", SMALL_GENERATION), f"{folder / CARD}: generation", WeightsError
+    )
     size = model.config.view_size
     ratio = network.config.foreground_ratio if network is not None else SmallConfig.foreground_ratio
-    described = ModelCard(
-        str(folder), size, ratio, facts.get("resolution", size), facts.get("texture_size", 512), card["licence"], facts
-    )
+    described = ModelCard(name, size, ratio, facts.get("resolution", size), facts.get("texture_size", 512), card["licence"], facts)
     return TorchBackend(
         described, network, PixelCodec(size), generation, reconstruct, device, mixed=placement.dtype == torch.bfloat16
     )

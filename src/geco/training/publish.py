@@ -12,13 +12,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 
 from geco.errors import OutputError, WeightsError
-from geco.files import atomic_path, atomic_write
+from geco.files import atomic_write
+from geco.foreign import read_fields
+from geco.manifest import FILES
 from geco.model_folder import CARD, HALF_ABOVE, MULTIVIEW, RECONSTRUCTOR, read_card
+from geco.weights import check_part, read_safetensors, write_part
 
 BESIDE = ("curves.png", "training.json")
 
@@ -39,14 +40,11 @@ def publish(run: Path, folder: Path) -> dict[str, Any]:
     if not halves:
         raise WeightsError(f"{run} holds no weights", "Give the run folder of a finished stage.")
     for half in halves:
+        about = read_fields(run / half / CARD, WeightsError, "Train or fetch it again.")
+        settings = {name: value for name, value in about.values.items() if name != FILES}
         for path in sorted((run / half).glob("*.safetensors")):
-            try:
-                tensors = safetensors.torch.load_file(path)
-            except (OSError, safetensors.SafetensorError) as error:
-                raise WeightsError(f"cannot read {path}: {error}", "Train or fetch it again.") from error
-            with atomic_path(folder / half / path.name) as temporary:
-                safetensors.torch.save_file({name: halved(value) for name, value in tensors.items()}, temporary)
-        atomic_write(folder / half / "config.json", (run / half / "config.json").read_bytes())
+            tensors = read_safetensors(check_part(run / half, about, path.stem))
+            write_part(folder / half, path.stem, {name: halved(value) for name, value in tensors.items()}, settings)
     for name in BESIDE:
         if (run / name).is_file():
             shutil.copyfile(run / name, folder / name)

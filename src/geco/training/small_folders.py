@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from geco.data.dataset import GridViews
-from geco.errors import ConfigError
+from geco.errors import ConfigError, WeightsError
 from geco.model_folder import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.interface import MultiViewNetwork
@@ -21,7 +21,7 @@ def one_step(network: MultiViewNetwork, folder: Path) -> OneStepGenerator:
     facts = read_card(folder)["facts"]
     if not facts.get("distilled"):
         raise ConfigError(f"{folder} is not a one-step generator", "Give the run folder of Stage I.")
-    how = GenerationSettings(**facts.get("generation", {}))
+    how = GenerationSettings.from_dict(facts.get("generation", {}), f"{folder / CARD}: generation", WeightsError)
     return OneStepGenerator(network, how.timestep, how.guidance_scale, how.truncation)
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from geco.cameras import RIGS
+from geco.checked import Checked, choice, real, table, whole
 from geco.errors import ConfigError
+from geco.foreign import Fields
+from geco.multiview.schedule_settings import check_schedule
 
 FAMILY = "small-multiview"
+SIX_VIEWS = tuple(name for name, rig in RIGS.items() if len(rig.azimuths) == 6)
 
 
 @dataclass(frozen=True)
-class SmallConfig:
+class SmallConfig(Checked):
     """Every size of the network; the defaults are the embedded model's.
 
     Attributes:
@@ -31,42 +36,39 @@ class SmallConfig:
         schedule: of the noise; twice the cosine schedule's noise, because neighbouring pixels tell the same (arXiv 2301.11093).
     """
 
-    size: int = 64
-    patch: int = 4
-    channels: int = 64
-    width: int = 192
-    stages: int = 3
-    fine_down: int = 1
-    fine_up: int = 2
-    heads: int = 3
-    mlp_ratio: int = 2
-    embedding: int = 256
-    volume: int = 0
-    volume_width: int = 48
-    rig: str = "zero123plus-v1.2"
-    foreground_ratio: float = 0.85
-    schedule: dict[str, Any] = field(default_factory=lambda: {"kind": "cosine", "noise_shift": 2.0})
+    size: int = whole(64, 8, 1024)
+    patch: int = whole(4, 1, 16)
+    channels: int = whole(64, 8, 2048)
+    width: int = whole(192, 8, 4096)
+    stages: int = whole(3, 0, 32)
+    fine_down: int = whole(1, 0, 32)
+    fine_up: int = whole(2, 0, 32)
+    heads: int = whole(3, 1, 64)
+    mlp_ratio: int = whole(2, 1, 8)
+    embedding: int = whole(256, 8, 4096)
+    volume: int = whole(0, 0, 64)
+    volume_width: int = whole(48, 8, 512)
+    rig: str = choice("zero123plus-v1.2", SIX_VIEWS)
+    foreground_ratio: float = real(0.85, 0.1, 1.0)
+    schedule: dict[str, Any] = table({"kind": "cosine", "noise_shift": 2.0}, check_schedule)
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Sizes that divide each other."""
         if self.size % (2 * self.patch) or self.channels % 8 or self.width % 8 or self.width % self.heads:
             raise ConfigError(
                 "size must be a multiple of 2 * patch, channels of 8, width of 8 and of heads",
                 "The defaults are 64, 4, 64, 192, 3.",
             )
+        if self.size // self.patch > 128 or self.volume % 4 or self.volume_width % 8:
+            raise ConfigError("patches are too small for the size, or volume is no multiple of 4 or its width of 8")
 
     def to_dict(self) -> dict[str, Any]:
         """For config.json."""
-        return {"family": FAMILY, **asdict(self)}
+        return {"family": FAMILY, **super().to_dict()}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> SmallConfig:
-        """From config.json; unknown keys or another family raise :class:`ConfigError`."""
-        settings = dict(values)
-        if settings.pop("family", FAMILY) != FAMILY:
-            raise ConfigError(f"a model of the family {values['family']!r} is not a small multi-view network", "Check the folder.")
-        try:
-            return cls(**settings)
-        except TypeError as error:
-            raise ConfigError(
-                f"the multi-view network's settings do not fit this version: {error}", "Export the model again."
-            ) from error
+    def from_fields(cls, fields: Fields) -> SmallConfig:
+        """From config.json; unknown keys, values out of range or another family raise the fields' own error."""
+        fields.choice("family", (FAMILY,), FAMILY)
+        own = {name: value for name, value in fields.values.items() if name != "family"}
+        return super().from_fields(Fields(own, fields.where, fields.error, fields.remedy))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from geco.checked import Checked, reals, whole, wholes
 from geco.errors import ConfigError
+from geco.foreign import Fields
 
 # OpenAI's CLIP statistics, which transformers' CLIPImageProcessor uses unless its file says otherwise.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+LARGEST = 4096  # pixels a side that a picture is brought to
 
 
 @dataclass(frozen=True)
-class Preprocess:
+class Preprocess(Checked):
     """Resize, centre crop, normalise.
 
     Attributes:
@@ -30,43 +33,46 @@ class Preprocess:
         resample: Pillow's number of the filter; 3 is bicubic.
     """
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    shortest: int | None = None
-    exact: tuple[int, int] | None = None
-    crop: tuple[int, int] | None = None
-    resample: int = 3
+    mean: tuple[float, ...] = reals(CLIP_MEAN, -10.0, 10.0, 3, 3)
+    std: tuple[float, ...] = reals(CLIP_STD, 1e-6, 100.0, 3, 3)
+    shortest: int | None = whole(None, 1, LARGEST)
+    exact: tuple[int, int] | None = wholes(None, 1, LARGEST, 2, 2)
+    crop: tuple[int, int] | None = wholes(None, 1, LARGEST, 2, 2)
+    resample: int = whole(3, 0, 5)
 
     @classmethod
-    def from_transformers(cls, config: Mapping[str, Any]) -> Preprocess:
-        """From the contents of a ``preprocessor_config.json`` of CLIP's kind; absent keys take its defaults."""
-        size = config.get("size", {"shortest_edge": 224})
-        shortest, exact = None, None
-        if config.get("do_resize", True):
-            if isinstance(size, int):
-                shortest = size
-            elif "shortest_edge" in size:
-                shortest = int(size["shortest_edge"])
+    def from_transformers(cls, values: Fields | Mapping[str, Any]) -> Preprocess:
+        """From the fields of a ``preprocessor_config.json`` of CLIP's kind; absent ones take its defaults."""
+        config = values if isinstance(values, Fields) else Fields(dict(values), "preprocessor_config.json", ConfigError)
+        shortest, exact, crop = None, None, None
+        if config.flag("do_resize", True):
+            if isinstance(config.values.get("size", {}), dict):
+                size = config.fields("size", None)
+                if size is None or "shortest_edge" in size:
+                    shortest = 224 if size is None else size.integer("shortest_edge", 1, LARGEST)
+                else:
+                    exact = _height_width(size)
             else:
-                exact = (int(size["height"]), int(size["width"]))
-        crop = None
-        if config.get("do_center_crop", True):
-            given = config.get("crop_size", 224)
-            crop = (given, given) if isinstance(given, int) else (int(given["height"]), int(given["width"]))
-        normalise = config.get("do_normalize", True)
-        mean = tuple(config.get("image_mean", CLIP_MEAN)) if normalise else (0.0, 0.0, 0.0)
-        std = tuple(config.get("image_std", CLIP_STD)) if normalise else (1.0, 1.0, 1.0)
-        return cls(mean, std, shortest, exact, crop, int(config.get("resample", 3)))
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Preprocess:
-        """The inverse of :meth:`config`."""
-        settings: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
-        return cls(**settings)
+                shortest = config.integer("size", 1, LARGEST)
+        if config.flag("do_center_crop", True):
+            if isinstance(config.values.get("crop_size", 224), dict):
+                crop = _height_width(config.fields("crop_size"))
+            else:
+                side = config.integer("crop_size", 1, LARGEST, 224)
+                crop = (side, side)
+        mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+        if config.flag("do_normalize", True):
+            mean = config.numbers("image_mean", default=CLIP_MEAN)
+            std = config.numbers("image_std", default=CLIP_STD)
+        resample = config.integer("resample", 0, 5, 3)
+        try:
+            return cls(tuple(mean), tuple(std), shortest, exact, crop, resample)
+        except ConfigError as error:
+            raise config.wrong(f"does not fit: {error.problem}") from error
 
     def config(self) -> dict[str, Any]:
         """As JSON-able settings."""
-        return asdict(self)
+        return self.to_dict()
 
     def __call__(self, picture: Tensor) -> Tensor:
         """picture (B, 3, H, W) in [0, 1] -> (B, 3, h, w) normalised, float32."""
@@ -92,6 +98,10 @@ class Preprocess:
         levels = (picture.clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
         resized = [np.asarray(Image.fromarray(item).resize(size[::-1], Image.Resampling(self.resample))) for item in levels]
         return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(picture) / 255
+
+
+def _height_width(fields: Fields) -> tuple[int, int]:
+    return fields.integer("height", 1, LARGEST), fields.integer("width", 1, LARGEST)
 
 
 def _center_crop(picture: Tensor, size: tuple[int, int]) -> Tensor:

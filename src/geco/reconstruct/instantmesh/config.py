@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+from geco.checked import Checked, choice, flag, inner, real, reals, whole
 from geco.errors import ConfigError
 
 Kind = Literal["nerf", "mesh"]
 
 
 @dataclass(frozen=True)
-class ViTConfig:
+class ViTConfig(Checked):
     """The image encoder; defaults are facebook/dino-vitb16's (eps, bias and GELU: transformers' ViTConfig defaults)."""
 
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    patch_size: int = 16
-    image_size: int = 224
-    qkv_bias: bool = True
-    layer_norm_eps: float = 1e-12
+    hidden_size: int = whole(768, 1, 4096)
+    num_hidden_layers: int = whole(12, 0, 64)
+    num_attention_heads: int = whole(12, 1, 128)
+    intermediate_size: int = whole(3072, 1, 16384)
+    patch_size: int = whole(16, 1, 128)
+    image_size: int = whole(224, 1, 2048)
+    qkv_bias: bool = flag(True)
+    layer_norm_eps: float = real(1e-12, 0.0, 1.0)
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Sizes that divide each other."""
         if self.hidden_size % self.num_attention_heads:
             raise ConfigError(f"ViT hidden_size {self.hidden_size} is not a multiple of its {self.num_attention_heads} heads")
-        if self.image_size % self.patch_size:
-            raise ConfigError(f"ViT image_size {self.image_size} is not a multiple of its patch_size {self.patch_size}")
+        if self.image_size % self.patch_size or self.image_size // self.patch_size > 128:
+            raise ConfigError(f"ViT image_size {self.image_size} does not fit its patch_size {self.patch_size}")
 
 
 @dataclass(frozen=True)
-class InstantMeshConfig:
+class InstantMeshConfig(Checked):
     """One reconstructor; the field names are those of InstantMesh's configs/*.yaml, defaults are instant-mesh-large's.
 
     Attributes:
@@ -46,26 +48,25 @@ class InstantMeshConfig:
             facebook/dino-vitb16, supported by TripoSR, which hard-codes them for the same backbone.
     """
 
-    kind: Kind = "mesh"
-    vit: ViTConfig = field(default_factory=ViTConfig)
-    transformer_dim: int = 1024
-    transformer_layers: int = 16
-    transformer_heads: int = 16
-    triplane_low_res: int = 32
-    triplane_high_res: int = 64
-    triplane_dim: int = 80
-    rendering_samples_per_ray: int = 128
-    grid_res: int = 128
-    grid_scale: float = 2.1
-    flexicubes_weight_scale: float = 0.5
-    deformation_multiplier: float = 4.0
-    camera_dim: int = 16
-    image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    image_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    kind: Kind = choice("mesh", get_args(Kind))
+    vit: ViTConfig = inner(ViTConfig)
+    transformer_dim: int = whole(1024, 1, 8192)
+    transformer_layers: int = whole(16, 0, 64)
+    transformer_heads: int = whole(16, 1, 128)
+    triplane_low_res: int = whole(32, 1, 128)
+    triplane_high_res: int = whole(64, 2, 256)
+    triplane_dim: int = whole(80, 1, 1024)
+    rendering_samples_per_ray: int = whole(128, 4, 4096)
+    grid_res: int = whole(128, 4, 512)
+    grid_scale: float = real(2.1, 0.01, 100.0)
+    flexicubes_weight_scale: float = real(0.5, 0.0, 1.0)
+    deformation_multiplier: float = real(4.0, 0.1, 1000.0)
+    camera_dim: int = whole(16, 1, 1024)
+    image_mean: tuple[float, float, float] = reals((0.485, 0.456, 0.406), -10.0, 10.0, 3, 3)
+    image_std: tuple[float, float, float] = reals((0.229, 0.224, 0.225), 1e-6, 100.0, 3, 3)
 
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ConfigError(f"reconstructor kind {self.kind!r} is unknown", "It is 'nerf' or 'mesh'.")
+    def check(self) -> None:
+        """Sizes that belong together."""
         if self.triplane_high_res != 2 * self.triplane_low_res:
             raise ConfigError(
                 f"triplane_high_res {self.triplane_high_res} is not twice triplane_low_res {self.triplane_low_res}",
@@ -73,24 +74,6 @@ class InstantMeshConfig:
             )
         if self.transformer_dim % self.transformer_heads:
             raise ConfigError(f"transformer_dim {self.transformer_dim} is not a multiple of its {self.transformer_heads} heads")
-        if self.rendering_samples_per_ray < 4:
-            raise ConfigError(f"rendering_samples_per_ray {self.rendering_samples_per_ray} is below 4")
-        if self.grid_res < 4:
-            raise ConfigError(f"grid_res {self.grid_res} is below 4")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for config.json; :meth:`from_dict` reads them back."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> InstantMeshConfig:
-        """From config.json; raises :class:`ConfigError` naming an unknown field."""
-        known = _known(cls, values)
-        known["vit"] = ViTConfig(**_known(ViTConfig, known.get("vit", {})))
-        for name in ("image_mean", "image_std"):
-            if name in known:
-                known[name] = tuple(known[name])
-        return cls(**known)
 
     @classmethod
     def from_reference(
@@ -102,13 +85,6 @@ class InstantMeshConfig:
         if model_params.get("encoder_feat_dim", encoder.hidden_size) != encoder.hidden_size:
             raise ConfigError(f"encoder_feat_dim {model_params['encoder_feat_dim']} differs from the ViT's {encoder.hidden_size}")
         return cls(**{**params, **more, "kind": kind, "vit": encoder})
-
-
-def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(values) - {f.name for f in fields(kind)})
-    if unknown:
-        raise ConfigError(f"unknown setting {unknown[0]!r} for {kind.__name__}", "Was the folder written by a newer version?")
-    return dict(values)
 
 
 _BASE: dict[str, Any] = {"transformer_layers": 12, "triplane_dim": 40, "rendering_samples_per_ray": 96}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from geco.cameras import rig
+from geco.cameras import RIGS, rig
+from geco.checked import Checked, choice, real, whole, wholes
 from geco.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class SmallReconstructorConfig:
+class SmallReconstructorConfig(Checked):
     """Every size of the network; the defaults are the embedded model's.
 
     Attributes:
@@ -32,43 +32,30 @@ class SmallReconstructorConfig:
             a regressor, which must invent the far side.
     """
 
-    view_size: int = 64
-    widths: tuple[int, int, int] = (32, 64, 128)
-    depths: tuple[int, int, int] = (1, 1, 2)
-    lift_channels: int = 16
-    map_channels: int = 16
-    volume_size: int = 24
-    volume_widths: tuple[int, int, int] = (32, 64, 128)
-    volume_channels: int = 16
-    view_hidden: int = 24
-    point_hidden: int = 64
-    color_hidden: int = 48
-    rig: str = "zero123plus-v1.2"
-    picture_elevation: float = 10.0
-    half_extent: float = 1.0
-    own_color: float = 0.1
+    view_size: int = whole(64, 8, 512)
+    widths: tuple[int, int, int] = wholes((32, 64, 128), 1, 2048, 3, 3)
+    depths: tuple[int, int, int] = wholes((1, 1, 2), 0, 32, 3, 3)
+    lift_channels: int = whole(16, 1, 512)
+    map_channels: int = whole(16, 4, 512)
+    volume_size: int = whole(24, 4, 64)
+    volume_widths: tuple[int, int, int] = wholes((32, 64, 128), 1, 1024, 3, 3)
+    volume_channels: int = whole(16, 1, 512)
+    view_hidden: int = whole(24, 1, 1024)
+    point_hidden: int = whole(64, 1, 4096)
+    color_hidden: int = whole(48, 1, 4096)
+    rig: str = choice("zero123plus-v1.2", RIGS)
+    picture_elevation: float = real(10.0, -90.0, 90.0)
+    half_extent: float = real(1.0, 0.01, 100.0)
+    own_color: float = real(0.1, 0.0, 10.0)
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Sizes that halve, and widths that fall into groups for normalisation."""
         if self.view_size % 8 or self.volume_size % 4:
             raise ConfigError("view_size must be a multiple of 8 and volume_size of 4", "The defaults are 64 and 24.")
-        rig(self.rig)
+        if any(width > 8 and width % 8 for width in (*self.widths, *self.volume_widths)):
+            raise ConfigError("widths and volume_widths above 8 must be multiples of 8", "The defaults are 32, 64, 128.")
 
     @property
     def views(self) -> int:
         """How many views are read, beside the clean picture."""
         return len(rig(self.rig).azimuths)
-
-    def to_dict(self) -> dict[str, Any]:
-        """For config.json."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> SmallReconstructorConfig:
-        """From config.json; unknown keys raise :class:`ConfigError`."""
-        known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        try:
-            return cls(**known)
-        except TypeError as error:
-            raise ConfigError(
-                f"the reconstructor's settings do not fit this version: {error}", "Export the model again."
-            ) from error

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from geco.cameras import INPUT_ONLY
 from geco.errors import WeightsError
-from geco.files import atomic_path, atomic_write
+from geco.foreign import read_fields
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.encoder import ViewEncoder
 from geco.reconstruct.small.field import PointField
 from geco.reconstruct.small.volume import VolumeNet
+from geco.weights import check_part, filled, write_part
 
-WEIGHTS_FILE = "model.safetensors"
+PART = "model"
+WEIGHTS_FILE = f"{PART}.safetensors"
 
 
 class SceneFeatures(NamedTuple):
@@ -67,30 +66,18 @@ class SmallReconstructor(nn.Module):
         return self.field.shape(self.field.mix(inside, seen, depth)[1], inside), inside[..., 0] * 0.1, self.color(features, surface)
 
     def save(self, folder: str | os.PathLike[str], facts: dict[str, Any] | None = None) -> None:
-        """Write ``config.json`` and the weights (float32), each whole or not at all."""
-        target = Path(folder)
-        tensors = {name: value.detach().float().contiguous() for name, value in self.state_dict().items()}
-        with atomic_path(target / WEIGHTS_FILE) as temporary:
-            safetensors.torch.save_file(tensors, temporary)
-        content = {"model": "small_reconstructor", "reconstructor": self.config.to_dict(), "facts": facts or {}}
-        atomic_write(target / "config.json", (json.dumps(content, indent=1) + "\n").encode())
+        """Write ``config.json`` and the weights (float32), each whole or not at all; raises OutputError."""
+        tensors = {name: value.detach().float() for name, value in self.state_dict().items()}
+        card = {"model": "small_reconstructor", "reconstructor": self.config.to_dict(), "facts": facts or {}}
+        write_part(folder, PART, tensors, card)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> SmallReconstructor:
         """Read what :meth:`save` wrote, in evaluation mode.
 
         Raises:
-            WeightsError: a file is missing, truncated, or does not fit the configuration.
+            WeightsError: a file is missing, changed, truncated, has a wrong setting, or does not fit the configuration.
         """
-        source = Path(folder)
-        try:
-            config = SmallReconstructorConfig.from_dict(json.loads((source / "config.json").read_text())["reconstructor"])
-            tensors = safetensors.torch.load_file(source / WEIGHTS_FILE)
-        except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-            raise WeightsError(f"cannot read the reconstructor in {source}: {error}", "Train it, or fetch it, again.") from error
-        model = cls(config)
-        try:
-            model.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise WeightsError(f"{source / WEIGHTS_FILE} does not fit its config.json: {error}", "Fetch both again.") from error
-        return model.eval()
+        card = read_fields(Path(folder) / "config.json", WeightsError, "Train it, or fetch it, again.")
+        config = SmallReconstructorConfig.from_fields(card.fields("reconstructor"))
+        return filled(lambda: cls(config), check_part(folder, card, PART))
