@@ -23,6 +23,7 @@ from geco.errors import OutputError, WeightsError
 from geco.files import atomic_path, atomic_write
 from geco.foreign import Fields, read_fields
 from geco.manifest import FILES, Manifest, entry, regular_size
+from geco.memory import is_shortage
 
 CARD = "config.json"
 _WRITE_AGAIN = "Convert or download the model again."
@@ -252,7 +253,9 @@ def _is_finite(value: Tensor) -> bool:
     return bool(torch.isfinite(value.sum(dtype=torch.float32))) or bool(torch.isfinite(value).all())
 
 
-def _damaged(path: Path, error: Exception) -> WeightsError:
+def _damaged(path: Path, error: Exception) -> Exception:
+    if is_shortage(error):
+        return error
     why = (str(error) or type(error).__name__).splitlines()[0]
     return WeightsError(f"weights file {path} is truncated or damaged: {why}", _WRITE_AGAIN)
 

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from geco.errors import WeightsError
 from geco.manifest import Manifest
+from geco.memory import is_shortage
 from geco.onnx_runtime.graph import reads_other_files
-
-_NO_MEMORY = ("bad allocation", "bad_alloc", "allocate memory")  # how ONNX Runtime says so, as an error of any kind
 
 
 def physical_cores() -> int:
@@ -88,7 +87,7 @@ class Network:
 
 def _failure(error: Exception, problem: str) -> Exception:
     """The error to raise for one of ONNX Runtime's: too little memory is no fault of the file."""
+    if is_shortage(error):
+        return error
     why = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if isinstance(error, MemoryError) or any(word in str(error) for word in _NO_MEMORY):
-        return MemoryError(why)
     return WeightsError(f"{problem}: {why}", "Update onnxruntime, or export the model again.")
