@@ -70,6 +70,26 @@ def add(commands: Any) -> None:
     )
     model.add_argument("--clip-weights", metavar="DIR", help="a CLIP folder (default: caches, network; none: without)")
 
+    bounds = command.add_argument_group("bounds of one object, or of one mesh made elsewhere")
+    bounds.add_argument(
+        "--time-limit", type=float, default=300.0, metavar="S", help="seconds for reading and drawing it (default 300)"
+    )
+    bounds.add_argument(
+        "--read-limit",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="seconds of processor time for reading it, and one more a MiB of its files (default 10)",
+    )
+    bounds.add_argument("--memory", type=float, default=4.0, metavar="GIB", help="data it may take, 0 = any (default 4)")
+    bounds.add_argument(
+        "--allow-links-to",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="links in the folders may lead into this folder too, a download cache for example (repeatable)",
+    )
     command.add_argument("--no-meshes", action="store_true", help="do not keep the meshes (REPORT_DIR/meshes)")
     command.add_argument("-q", "--quiet", action="store_true", help="no progress")
     command.set_defaults(function=run)
@@ -79,8 +99,10 @@ def run(options: argparse.Namespace) -> int:
     """Check everything that can be checked, then measure."""
     from geco.errors import ConfigError
     from geco.evaluate.methods import VARIANTS, parse_methods
+    from geco.evaluate.reading import Reading
     from geco.evaluate.run import Plan, choose_objects, evaluate
     from geco.evaluate.settings import Settings, seeds_of
+    from geco.processes import Bounds
 
     variants = tuple(dict.fromkeys(_listed(options.variants)))
     if unknown := [variant for variant in variants if variant not in VARIANTS]:
@@ -96,9 +118,24 @@ def run(options: argparse.Namespace) -> int:
         clip_weights=options.clip_weights,
     )
     methods = parse_methods(_listed(options.methods), options.meshes, options.model)
-    objects = choose_objects(options.objects, options.limit)
+    for folder in options.allow_links_to:
+        if not folder.is_dir():
+            raise ConfigError(f"--allow-links-to {folder} is not a folder", "Give the folder that links lead into.")
+    if not options.read_limit > 0:
+        raise ConfigError(f"--read-limit {options.read_limit:g}", "Give more than 0 seconds.")
+    objects = choose_objects(options.objects, options.limit, options.allow_links_to)
+    reading = Reading(
+        Bounds(options.time_limit, options.memory), options.read_limit, tuple(p.absolute() for p in options.allow_links_to)
+    )
     plan = Plan(
-        Path(options.output), objects, methods, settings, options.device, keep_meshes=not options.no_meshes, quiet=options.quiet
+        Path(options.output),
+        objects,
+        methods,
+        settings,
+        options.device,
+        keep_meshes=not options.no_meshes,
+        quiet=options.quiet,
+        reading=reading,
     )
     done = evaluate(plan)
     if not options.quiet:

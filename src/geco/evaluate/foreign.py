@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,10 @@ import numpy as np
 
 from geco.cameras import INPUT_FOV
 from geco.data.objects import Limits, TexturedObject, load_object
+from geco.data.objects.find import plain_name
+from geco.data.objects.storage import is_regular
 from geco.data.render import Light, lens, render_views
+from geco.errors import MeshError
 from geco.evaluate.scores import MeshArrays
 from geco.evaluate.truth import INPUT_SIZE, Cameras, Floats, Truth, camera_sets, on_white
 from geco.metrics.align import Alignment, apply, candidates
@@ -21,6 +23,7 @@ from geco.metrics.images import psnr
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".zip")
 LIGHTS = {"bare": Light(ambient=1.0, hemisphere=0.0), "target": Light()}
 LIKENESS_SIZE = INPUT_SIZE // 4  # pixels that poses are compared at
+ReadMesh = Callable[[Path, Path], TexturedObject]  # of a file and a folder above it
 POSES = 8  # different poses that are compared by their pictures
 # Poses whose surface lies this near to the best one's may be told apart by colour only (a can, a box): residual below
 # 1.5 best + 0.005 longest sides. Own choice.
@@ -41,30 +44,54 @@ class Foreign:
 
 
 def find_mesh(folder: Path, names: Sequence[str]) -> Path | None:
-    """The file that belongs to an object: its stem is one of ``names``, apart from case and punctuation; nested folders allowed.
+    """The file that belongs to an object, by the object's names, the most telling one first.
 
-    ``KEY/mesh.obj`` counts by its folder's name where the folder holds one mesh.
+    A file is called by its path below ``folder`` without its ending, by its stem, or by its folder where that holds one
+    mesh (``KEY/mesh.obj``); case and punctuation do not matter. Of one mesh in two formats the first is taken.
+
+    Raises:
+        MeshError: a name that several files in different folders have.
     """
-    wanted = {_plain(name) for name in names}
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and is_regular(path)]
+    called: list[dict[str, list[Path]]] = [{}, {}, {}]
     for path in files:
-        if _plain(path.stem) in wanted:
-            return path
-    by_folder = [path for path in files if path.parent != folder and _plain(path.parent.name) in wanted]
-    return by_folder[0] if len(by_folder) == 1 else None
+        for level, name in zip(called, (path.relative_to(folder).with_suffix("").as_posix(), path.stem)):
+            level.setdefault(plain_name(name), []).append(path)
+        if path.parent != folder:
+            called[2].setdefault(plain_name(path.parent.name), []).append(path)
+    for name in names:
+        for level in called:
+            found = level.get(plain_name(name), [])
+            if level is called[2] and len(found) > 1:
+                continue
+            if len({path.with_suffix("") for path in found}) > 1:
+                shown = ", ".join(path.relative_to(folder).as_posix() for path in found[:3])
+                raise MeshError(f"{folder.name} has several meshes called {name} ({shown})", "Name them as the objects.")
+            if found:
+                return found[0]
+    return None
 
 
-def align_mesh(path: Path, truth: Truth, light: str) -> Foreign:
+def read_mesh(path: Path, root: Path) -> TexturedObject:
+    """A mesh below ``root``, whatever its colours. Raises ObjectError."""
+    return load_object(path, Limits(allow_untextured=True), root=root)
+
+
+def align_mesh(path: Path, truth: Truth, light: str, root: Path | None = None, read: ReadMesh = read_mesh) -> Foreign:
     """Read a mesh of any scale, axes and origin, and lay it onto the truth.
 
     The poses come from the two surfaces (:func:`geco.metrics.align.candidates`); among those that fit about equally well the
     one is taken whose picture from the INPUT camera is most like the input picture. No evaluated view is looked at.
 
+    Args:
+        root: files that the mesh names may lie below it; by default in its own folder.
+        read: reads it; by default in this process, unbounded in time.
+
     Raises:
         ObjectError: the file cannot be used. MeshError: a surface without area.
     """
     # Only the numbers of the file matter here, whatever axis its format means by them: the search finds the rotation.
-    loaded = load_object(path, Limits(allow_untextured=True))
+    loaded = read(path, root or path.parent)
     found, record = search_pose((loaded.vertices, loaded.faces), truth, lambda pose: _drawn(_placed(loaded, pose), light))
     matrix = found.matrix @ loaded.transform  # the file's own coordinates -> the truth's
     scale = float(np.cbrt(np.linalg.det(matrix[:3, :3])))
@@ -98,7 +125,3 @@ def _placed(loaded: TexturedObject, pose: Alignment) -> TexturedObject:
 def _drawn(placed: TexturedObject, light: str) -> Floats:
     camera = camera_sets()["input"]
     return on_white(render_views(placed, camera.poses, lens(INPUT_FOV, 1), LIKENESS_SIZE, LIGHTS[light]).rgba[0])[0]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from geco.data.objects import ObjectError, ObjectSource, find_objects
 from geco.errors import ConfigError, GecoError, InputImageError, WeightsError
 from geco.evaluate.methods import Method
 from geco.evaluate.pictures import save_strip, truth_path
+from geco.evaluate.reading import Reader, Reading
 from geco.evaluate.report import outputs_are_current, write_report
 from geco.evaluate.rows import SKIPPED, Rows, row_key
 from geco.evaluate.score_row import Scorer
 from geco.evaluate.scores import Measures, load_measures
 from geco.evaluate.settings import Settings, agree_on_measures, describe, settle
-from geco.evaluate.truth import Truth, make_truth, on_white
+from geco.evaluate.truth import Truth, on_white
 from geco.evaluate.worker import Job, Outcome, Worker, WorkerDied
 
 LOCK = ".lock"
@@ -35,6 +36,7 @@ class Plan:
         device: of the models; None chooses.
         keep_meshes: write every mesh of ours as GLB.
         quiet: no progress bar.
+        reading: what reading an object may take.
     """
 
     report: Path
@@ -44,17 +46,22 @@ class Plan:
     device: str | None = None
     keep_meshes: bool = True
     quiet: bool = False
+    reading: Reading = field(default_factory=Reading)
 
     def units(self, method: Method) -> list[tuple[str, int]]:
         """(object, seed) of a method."""
         return [(key, seed) for key in self.objects for seed in range(1 if method.deterministic else self.settings.seeds)]
 
 
-def choose_objects(folder: str, limit: int | None) -> dict[str, ObjectSource]:
-    """The folder's objects by key, sorted; the first ``limit``. Raises ObjectError, InputImageError for an empty folder."""
+def choose_objects(folder: str, limit: int | None, links: Sequence[Path] = ()) -> dict[str, ObjectSource]:
+    """The folder's objects by key, sorted; the first ``limit``. Raises ObjectError, InputImageError for an empty folder.
+
+    Args:
+        links: further folders that links may lead into.
+    """
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit {limit} leaves no object", "Ask for 1 or more.")
-    found = find_objects(folder)[:limit]
+    found = find_objects(folder, links)[:limit]
     if not found:
         raise InputImageError(f"the folder {folder} holds no object", "Give a folder of .glb, .gltf, .obj, .ply, .stl or .zip.")
     return {source.key: source for source in found}
@@ -84,9 +91,10 @@ def _evaluate(plan: Plan, start: float) -> dict[str, Any]:
     if todo:
         measures = load_measures(plan.settings.lpips_weights, plan.settings.clip_weights)
         agree_on_measures(plan.report, measures.missing)
-        with _Progress(sum(len(units) for _, units in todo), plan.quiet) as progress:
+        total = sum(len(units) for _, units in todo)
+        with _Progress(total, plan.quiet) as progress, Reader(plan.reading) as reader:
             for method, units in todo:
-                _measure(plan, method, units, rows, measures, progress)
+                _measure(plan, method, units, rows, measures, progress, reader)
     if len(rows) > before or not outputs_are_current(plan.report, rows):
         write_report(plan.report, rows, plan.objects)
     return {"measured": len(rows) - before, "rows": len(rows), "seconds": time.perf_counter() - start}
@@ -118,11 +126,19 @@ def missing(plan: Plan, method: Method, rows: Rows) -> list[tuple[str, int]]:
     ]
 
 
-def _measure(plan: Plan, method: Method, units: list[tuple[str, int]], rows: Rows, measures: Measures, progress: _Progress) -> None:
+def _measure(
+    plan: Plan,
+    method: Method,
+    units: list[tuple[str, int]],
+    rows: Rows,
+    measures: Measures,
+    progress: _Progress,
+    reader: Reader,
+) -> None:
     """All missing rows of one method, in a process of its own where it has a model."""
-    scorer = Scorer(plan.report, plan.settings, method, measures, plan.keep_meshes)
+    scorer = Scorer(plan.report, plan.settings, method, measures, plan.keep_meshes, reader.mesh)
     with _Model(method, plan) as model:
-        for truth, seeds in _truths(plan, units, rows, progress):
+        for truth, seeds in _truths(plan, units, rows, progress, reader):
             for seed in seeds:
                 outcome, error = Outcome(), None
                 try:
@@ -135,7 +151,9 @@ def _measure(plan: Plan, method: Method, units: list[tuple[str, int]], rows: Row
                 progress.step(f"{method.name} {truth.key}")
 
 
-def _truths(plan: Plan, units: list[tuple[str, int]], rows: Rows, progress: _Progress) -> Iterator[tuple[Truth, list[int]]]:
+def _truths(
+    plan: Plan, units: list[tuple[str, int]], rows: Rows, progress: _Progress, reader: Reader
+) -> Iterator[tuple[Truth, list[int]]]:
     """Each object that can be used, rendered once for all of its seeds; the others get a row that says why."""
     by_key: dict[str, list[int]] = {}
     for key, seed in units:
@@ -147,7 +165,8 @@ def _truths(plan: Plan, units: list[tuple[str, int]], rows: Rows, progress: _Pro
             continue
         try:
             # Set A is needed whatever the protocol: the six generated views are compared with it.
-            truth = make_truth(plan.objects[key], plan.settings.size, tuple(dict.fromkeys(("input", "A", *plan.settings.sets))))
+            sets = tuple(dict.fromkeys(("input", "A", *plan.settings.sets)))
+            truth = reader.truth(plan.objects[key], plan.settings.size, sets)
             if truth.input[..., 3].max() == 0:
                 raise InputImageError(f"{key}: the input camera sees nothing of it")
         except (ObjectError, InputImageError) as error:

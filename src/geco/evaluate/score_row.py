@@ -9,7 +9,7 @@ import numpy as np
 
 from geco.cameras import rig
 from geco.errors import GecoError, MissingExtraError, OutputError
-from geco.evaluate.foreign import LIKENESS_SIZE, Foreign, align_mesh, find_mesh, search_pose
+from geco.evaluate.foreign import LIKENESS_SIZE, Foreign, ReadMesh, align_mesh, find_mesh, read_mesh, search_pose
 from geco.evaluate.methods import Method
 from geco.evaluate.pictures import TILE, resized, save_strip, strip_path
 from geco.evaluate.rows import Row
@@ -28,9 +28,19 @@ class Scorer:
 
     Args:
         keep_meshes: write our meshes as GLB.
+        read: reads meshes made elsewhere; by default in this process.
     """
 
-    def __init__(self, report: Path, settings: Settings, method: Method, measures: Measures, keep_meshes: bool) -> None:
+    def __init__(
+        self,
+        report: Path,
+        settings: Settings,
+        method: Method,
+        measures: Measures,
+        keep_meshes: bool,
+        read: ReadMesh = read_mesh,
+    ) -> None:
+        self.read = read
         self.report, self.settings, self.method, self.measures, self.keep = report, settings, method, measures, keep_meshes
         self.cameras = camera_sets()
 
@@ -96,17 +106,15 @@ class Scorer:
             row["mesh"] |= self._consistency(mesh, outcome.views, facts)
 
     def _foreign(self, row: Row, truth: Truth, column: str, seed: int) -> None:
-        path = find_mesh(Path(self.method.source), self._names(truth))
+        folder = Path(self.method.source)
+        path = find_mesh(folder, truth.names)
         if path is None:
-            row |= {"status": "missing", "error": f"no mesh of that name in {Path(self.method.source).name}"}
+            row |= {"status": "missing", "error": f"no mesh of that name in {folder.name}"}
             return
-        found = align_mesh(path, truth, self.settings.mesh_light)
+        found = align_mesh(path, truth, self.settings.mesh_light, folder, self.read)
         row["alignment"] = found.alignment
         row["facts"] = {"faces": len(found.object.faces)}
         self._compare(row, truth, column, seed, found)
-
-    def _names(self, truth: Truth) -> list[str]:
-        return [truth.key, truth.stem]
 
     def _compare(self, row: Row, truth: Truth, column: str, seed: int, placed: Mesh | Foreign) -> None:
         """Fill in the input's own view, the sets and the mesh's scores, and save the strips."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from geco.data.objects.storage import is_regular
 from geco.errors import ConfigError
 from geco.evaluate.methods import Method
 from geco.evaluate.scores import NONE
@@ -78,7 +79,7 @@ def describe(settings: Settings, methods: Sequence[Method], objects: dict[str, P
             "variants": sorted(settings.variants),
             "lpips_weights": _folder_hash(settings.lpips_weights),
             "clip_weights": _folder_hash(settings.clip_weights),
-            "objects": {key: sha256_of(path) for key, path in objects.items()},
+            "objects": {key: _digest(path) for key, path in objects.items()},
             "versions": versions(),
         },
         "seeds": settings.seeds,
@@ -198,8 +199,17 @@ def _folder_hash(folder: str | None, suffixes: tuple[str, ...] = ()) -> str | No
     root = Path(str(folder))
     if not root.is_dir():
         raise ConfigError(f"the folder {folder} does not exist", "Check the option that names it.")
-    files = [p for p in sorted(root.rglob("*")) if p.is_file() and (not suffixes or p.suffix in suffixes)]
-    return hashlib.sha256("".join(f"{p.relative_to(root)} {sha256_of(p)}\n" for p in files).encode()).hexdigest()
+    files = [p for p in sorted(root.rglob("*")) if is_regular(p) and (not suffixes or p.suffix in suffixes)]
+    lines = "".join(f"{p.relative_to(root)} {_digest(p)}\n" for p in files)
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    """Of an object's file; a word where it cannot be read, which is for its row to say."""
+    try:
+        return sha256_of(path) if is_regular(path) else "missing"
+    except OSError:
+        return "unreadable"
 
 
 def _listing_hash(folder: Path) -> str:

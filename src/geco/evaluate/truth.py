@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, ZERO123PLUS_V12, Rig, circular_poses, orbit_poses
-from geco.data.objects import ObjectSource, TexturedObject
+from geco.data.objects import Limits, ObjectSource, TexturedObject
 from geco.data.render import lens, render_views
 
 Floats = NDArray[np.float32]
@@ -40,14 +40,15 @@ class Truth:
     """One object, rendered.
 
     Attributes:
-        key: its name in rows and files. stem: that of its file.
+        key: its name in rows and files.
+        names: what a mesh made of it elsewhere may be called, see :class:`geco.data.objects.ObjectSource`.
         object: normalised, world space.
         input: (512, 512, 4) uint8, straight alpha.
         views: by set, (N, S, S, 4) uint8 at the evaluation's size.
     """
 
     key: str
-    stem: str
+    names: tuple[str, ...]
     object: TexturedObject
     input: Bytes
     views: dict[str, Bytes]
@@ -62,23 +63,24 @@ class Truth:
         return render_views(self.object, rig.poses(), lens(rig.fov, len(rig.azimuths)), size).rgba
 
 
-def make_truth(source: ObjectSource, size: int, sets: tuple[str, ...]) -> Truth:
+def make_truth(source: ObjectSource, size: int, sets: tuple[str, ...], limits: Limits | None = None) -> Truth:
     """Load and render, with the light of the training targets.
 
     Args:
         sets: which of :func:`camera_sets` at ``size`` pixels.
+        limits: of the object.
 
     Raises:
         ObjectError: the object cannot be used.
     """
-    obj = source.load()
+    obj = source.load(limits)
     cameras = camera_sets()
     shot = render_views(obj, cameras["input"].poses, lens(INPUT_FOV, 1), INPUT_SIZE).rgba[0]
     poses = np.concatenate([cameras[name].poses for name in sets])
     lenses = np.concatenate([lens(cameras[name].fov, len(cameras[name].poses)) for name in sets])
     drawn = render_views(obj, poses, lenses, size).rgba
     ends = np.cumsum([len(cameras[name].poses) for name in sets])
-    return Truth(source.key, source.path.stem, obj, shot, dict(zip(sets, np.split(drawn, ends[:-1]))))
+    return Truth(source.key, source.names or (source.key,), obj, shot, dict(zip(sets, np.split(drawn, ends[:-1]))))
 
 
 def on_white(rgba: Bytes | Floats) -> tuple[Floats, Floats]:

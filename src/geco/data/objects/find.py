@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -36,6 +36,8 @@ class ObjectSource:
         up: "y" or "z" where the manifest corrects the format's axis.
         links: further folders that links below ``root`` may lead into.
         problem: why it cannot be loaded, where that is known already.
+        names: what it may be called elsewhere, most telling first: its path, its key, its file, the folders above it; a
+            name that two objects of the folder share is neither's.
         twin: 0; 1, 2, … where earlier folders that were searched have an object at the same place.
     """
 
@@ -50,6 +52,7 @@ class ObjectSource:
     up: Up | None = None
     links: tuple[Path, ...] = ()
     problem: ObjectError | None = None
+    names: tuple[str, ...] = ()
     twin: int = 0
 
     @property
@@ -78,7 +81,10 @@ class ObjectSource:
         if inside.is_absolute() or ".." in inside.parts:
             raise ObjectError(Reason.UNSAFE_PATH, f"{MANIFEST} names {self.name[:80]}, which is outside its folder")
         if self.sha256 and is_regular(self.path) and self.path.stat().st_size <= limits.file_bytes:
-            found = sha256_of(self.path)
+            try:
+                found = sha256_of(self.path)
+            except OSError as error:
+                raise ObjectError(Reason.MISSING, f"{self.path.name}: cannot be read ({error.strerror})") from error
             if found != self.sha256.lower():
                 raise ObjectError(Reason.CHANGED, f"{self.path.name}: sha256 {found[:12]}…, its manifest says {self.sha256[:12]}…")
         return load_object(self.path, limits, up or self.up, root=self.root, links=self.links)
@@ -105,7 +111,12 @@ def find_objects(folder: str | Path, links: Sequence[str | Path] = ()) -> list[O
         raise ObjectError(Reason.MISSING, f"{root}: no such folder")
     allowed = tuple(Path(link).absolute() for link in links)
     facts: dict[Path, Facts] = {}
-    for place, files in _walked(root, [path.resolve() for path in (root, *allowed)] if allowed else []):
+
+    def refuse(error: OSError) -> None:
+        problem = ObjectError(Reason.MISSING, f"the folder {error.filename} cannot be read ({error.strerror})")
+        facts[Path(error.filename)] = Facts(problem=problem)
+
+    for place, files in _walked(root, [path.resolve() for path in (root, *allowed)] if allowed else [], refuse):
         said, problem = {}, None  # type: dict[Path, Facts], ObjectError | None
         if MANIFEST in files:
             try:
@@ -120,7 +131,7 @@ def find_objects(folder: str | Path, links: Sequence[str | Path] = ()) -> list[O
         for path, each in said.items():
             facts.setdefault(path, each)
     sources = [_source(key, path, root, facts[path], allowed) for key, path in _keys(sorted(facts), root)]
-    return sorted(sources, key=lambda source: source.key)
+    return sorted(_named(sources), key=lambda source: source.key)
 
 
 def find_in_folders(folders: Iterable[str | Path], links: Sequence[str | Path] = ()) -> list[list[ObjectSource]]:
@@ -146,10 +157,27 @@ def find_in_folders(folders: Iterable[str | Path], links: Sequence[str | Path] =
     return found
 
 
-def _walked(root: Path, grounds: list[Path]) -> Iterator[tuple[Path, list[str]]]:
+def plain_name(name: str) -> str:
+    """The same for names that differ by case and punctuation only."""
+    return re.sub(r"[\W_]+", "-", name.casefold()).strip("-")
+
+
+def _named(sources: list[ObjectSource]) -> list[ObjectSource]:
+    """The same, with the names that each has for itself."""
+    known: dict[str, tuple[str, ...]] = {}
+    for source in sources:
+        stem, *folders = reversed(PurePosixPath(source.name).with_suffix("").parts or (source.key,))
+        whole = source.name[: -len(source.path.suffix)] if source.path.suffix else source.name
+        known[source.key] = (whole, source.key, stem, *folders)
+    often = Counter(name for names in known.values() for name in {plain_name(name) for name in names})
+    own = {key: tuple(name for name in names if often[plain_name(name)] == 1) for key, names in known.items()}
+    return [replace(source, names=own[source.key]) for source in sources]
+
+
+def _walked(root: Path, grounds: list[Path], refuse: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str]]]:
     """Each folder with the names of its files. A link to a folder is followed into ``grounds`` only, and each place once."""
     visited: set[Path] = set()
-    for place, folders, files in os.walk(root, followlinks=bool(grounds)):
+    for place, folders, files in os.walk(root, onerror=refuse, followlinks=bool(grounds)):
         here = Path(place)
         if grounds:
             real = here.resolve()
