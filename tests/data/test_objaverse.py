@@ -195,6 +195,66 @@ def test_a_file_that_is_no_glb_is_left_out(tmp_path: Path, server: str, tree: Tr
     assert not list((tmp_path / "out").rglob(f"{UIDS['a']}*"))
 
 
+PLACES = [
+    *("glbs/../../victim.txt", "../victim.txt", "/etc/victim", "glbs/000-000/../../../victim.txt", "glbs/000-000/x.glb"),
+    *("metadata/000-000.json.gz", "glbs/000-000/" + "b" * 32 + ".glb", "", 7, None, ["glbs"], "glbs/000-000\n/x.glb"),
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_list_names_no_place_but_an_objects_own(tmp_path: Path, server: str, tree: Tree, place: object) -> None:
+    (tmp_path / "victim.txt").write_text("mine")
+    mine = tmp_path / "out" / "deep" / "victim.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    paths = {UIDS[name]: tree.path(name) for name in "cd"} | {UIDS["a"]: place}
+    tree.pack("object-paths.json.gz", paths)
+    objects, skipped = read(download(tmp_path / "out" / "deep", base_url=server, patience=QUICK))
+    assert set(objects) == {"c", "d"} and skipped["a"] == "unsafe-path"
+    assert mine.read_text() == (tmp_path / "victim.txt").read_text() == "mine"
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".txt", ".glb", ".json", ".gz"}
+
+
+def test_a_file_that_is_none_of_ours_stays(tmp_path: Path, server: str, tree: Tree) -> None:
+    place = tmp_path / "out" / tree.path("a").removeprefix("glbs/")
+    place.parent.mkdir(parents=True)
+    place.write_text("my notes")
+    objects, skipped = read(download(tmp_path / "out", base_url=server, patience=QUICK))
+    assert set(objects) == {"c", "d"} and skipped["a"] == "occupied" and place.read_text() == "my notes"
+
+
+NOTES: list[object] = [None, 7, "text", [], {}, {"license": ["by"]}, {"license": "by", "user": 3, "name": {}, "archives": "x"}]
+NOTES += [{"license": "by", "archives": {"glb": {"size": "big"}}}, {"license": "../x"}]
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_annotations_of_any_kind_cost_their_object_at_most(tmp_path: Path, server: str, tree: Tree, note: object) -> None:
+    shard = tree.path("a").split("/")[1]
+    content = json.loads(gzip.decompress(tree.files[f"metadata/{shard}.json.gz"]))
+    tree.pack(f"metadata/{shard}.json.gz", {**content, UIDS["a"]: note})
+    objects, skipped = read(download(tmp_path / "out", base_url=server, patience=QUICK))
+    assert {"c", "d"} <= set(objects) and ("a" in objects) != ("a" in skipped)
+    assert skipped.get("a", "no-annotation") in ("no-annotation", "licence-unknown")
+
+
+@pytest.mark.parametrize("content", [b"[]", b"7", b"[" * 100_000, b"\xff", b'{"a": NaN}'])
+def test_lists_that_are_none_are_said(tmp_path: Path, server: str, tree: Tree, content: bytes) -> None:
+    tree.files["object-paths.json.gz"] = gzip.compress(content)
+    with pytest.raises(ConfigError, match=r"object-paths\.json\.gz"):
+        download(tmp_path / "out", base_url=server, patience=QUICK)
+
+
+ENTRY = {"uid": "a" * 32, "file": "000-000/" + "a" * 32 + ".glb", "bytes": 5, "sha256": "0" * 64}
+WRONG = [{"file": "../../x.glb"}, {"uid": "../a"}, {"bytes": "5"}, {"sha256": 0}, {"file": "000-000/" + "b" * 32 + ".glb"}]
+
+
+@pytest.mark.parametrize("change", WRONG)
+def test_a_manifest_names_no_place_but_an_objects_own(tmp_path: Path, server: str, change: dict[str, object]) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"objects": [ENTRY | change], "skipped": {}}))
+    with pytest.raises(ConfigError, match="not a manifest of Objaverse"):
+        download(tmp_path, base_url=server, patience=QUICK)
+
+
 def test_half_a_list_in_the_cache_is_fetched_again(tmp_path: Path, server: str, tree: Tree, home: Path) -> None:
     cache = home / ".objaverse" / "hf-objaverse-v1"
     for name in ("object-paths.json.gz", "metadata/000-000.json.gz"):

@@ -116,4 +116,4 @@ def test_reading_a_small_file_is_bounded_by_the_readers_own_clock(tmp_path: Path
     (source,) = find_objects(tmp_path)
     with Reader(Reading(seconds=0.01)) as reader, pytest.raises(ObjectError, match="processor time") as caught:
         reader.truth(source, 32, ("input", "A"))
-    assert caught.value.reason == "timeout" and "--read-limit" in caught.value.remedy
+    assert caught.value.reason == "too-slow" and "--read-limit" in str(caught.value)

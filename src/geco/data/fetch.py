@@ -8,6 +8,7 @@ import random
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +28,10 @@ class OfflineError(FetchError):
 
 
 class RefusedError(FetchError):
-    """The server answered that there is no such file, or the file is too large: trying again changes nothing.
+    """The server answered that there is no such file, or what it sends is not to be kept: trying again changes nothing.
 
     Attributes:
-        reason: "missing", "forbidden" or "too-large".
+        reason: "missing", "forbidden", "too-large", "broken" (not what was to come) or "occupied".
     """
 
     def __init__(self, reason: str, problem: str, remedy: str = "") -> None:
@@ -52,17 +53,24 @@ class Patience:
         return min(max(self.wait * 2**attempt * random.uniform(0.75, 1.25), asked), self.longest)
 
 
-def fetch(url: str, path: Path, patience: Patience | None = None, limit: int | None = None) -> str:
+def fetch(
+    url: str,
+    path: Path,
+    patience: Patience | None = None,
+    limit: int | None = None,
+    accept: Callable[[Path], bool] = lambda path: True,
+) -> str:
     """Download ``url`` to ``path``.
 
     Args:
         limit: bytes; a larger file is refused, from its announced length where there is one.
+        accept: whether what came is what was meant; asked before it takes its place.
 
     Returns:
         The file's sha256, hexadecimal.
 
     Raises:
-        RefusedError: missing, forbidden or too large.
+        RefusedError: missing, forbidden, too large, or not accepted (broken).
         OfflineError: every try failed.
         OutputError: ``path`` cannot be written.
     """
@@ -71,7 +79,7 @@ def fetch(url: str, path: Path, patience: Patience | None = None, limit: int | N
     for attempt in range(patience.attempts):
         asked = 0.0
         try:
-            return _once(url, path, patience.timeout, limit)
+            return _once(url, path, patience.timeout, limit, accept)
         except urllib.error.HTTPError as error:
             if error.code not in _AGAIN:
                 reason = "missing" if error.code in (404, 410) else "forbidden"
@@ -87,12 +95,12 @@ def fetch(url: str, path: Path, patience: Patience | None = None, limit: int | N
     )
 
 
-def _once(url: str, path: Path, timeout: float, limit: int | None) -> str:
+def _once(url: str, path: Path, timeout: float, limit: int | None, accept: Callable[[Path], bool]) -> str:
     request = urllib.request.Request(url, headers={"User-Agent": "geco3d"})
     with urllib.request.urlopen(request, timeout=timeout) as answer:
-        announced = answer.headers.get("Content-Length")
-        if limit is not None and announced is not None and int(announced) > limit:
-            raise RefusedError("too-large", f"{url}: {int(announced)} bytes, more than {limit}", "Raise the limit.")
+        announced = _length(answer.headers.get("Content-Length"))
+        if limit is not None and announced is not None and announced > limit:
+            raise RefusedError("too-large", f"{url}: {announced} bytes, more than {limit}", "Raise the limit.")
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             digest, size = hashlib.sha256(), 0
             while block := _read(answer):
@@ -101,8 +109,11 @@ def _once(url: str, path: Path, timeout: float, limit: int | None) -> str:
                     raise RefusedError("too-large", f"{url}: more than {limit} bytes", "Raise the limit.")
                 digest.update(block)
                 file.write(block)
-            if announced is not None and size != int(announced):
-                raise http.client.IncompleteRead(b"", int(announced) - size)
+            if announced is not None and size != announced:
+                raise http.client.IncompleteRead(b"", announced - size)
+            file.flush()
+            if not accept(temporary):
+                raise RefusedError("broken", f"{url}: not what it should be", "Is it the right server?")
     return digest.hexdigest()
 
 
@@ -114,5 +125,10 @@ def _read(answer: http.client.HTTPResponse) -> bytes:
         raise http.client.HTTPException(f"the connection broke: {error}") from error
 
 
+def _length(text: str | None) -> int | None:
+    """What a header announces; None without one, or where it is no number."""
+    return int(text) if text and text.strip().isdecimal() and len(text) < 20 else None
+
+
 def _seconds(text: str | None) -> float:
-    return float(text) if text and text.strip().isdigit() else 0.0
+    return float(text) if text and text.strip().isdecimal() and len(text) < 20 else 0.0

@@ -1,19 +1,20 @@
 """Objaverse 1.0 (Deitke et al. 2022): its LVIS subset or any uids, downloaded, hashed, and filtered by licence and size.
 
-Lists and annotations are read by the ``objaverse`` package from its own cache (``~/.objaverse/hf-objaverse-v1``). The files get
-there, and the objects into a folder of ours, by :mod:`geco.data.fetch`: the package (0.1.7) has a fixed address, tries once,
-and leaves half a list behind when the connection breaks. Layout of the public repository (its ``load_*`` functions):
+Lists and annotations lie in the cache of the ``objaverse`` package (``~/.objaverse/hf-objaverse-v1``). They get there, and the
+objects into a folder of ours, by :mod:`geco.data.fetch`: the package (0.1.7) has a fixed address, tries once, and leaves half a
+list behind when the connection breaks. Layout of the public repository (the package's ``load_*`` functions):
 ``lvis-annotations.json.gz`` {category: [uid]}, ``object-paths.json.gz`` {uid: "glbs/000-023/UID.glb"},
-``metadata/000-023.json.gz`` {uid: annotation}.
+``metadata/000-023.json.gz`` {uid: annotation}. Nothing in these lists is trusted: a path that is not of that form is no path.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -22,8 +23,10 @@ from typing import Any
 from tqdm import tqdm
 
 from geco.data.fetch import FetchError, OfflineError, Patience, RefusedError, fetch
+from geco.data.objects.storage import is_regular
 from geco.errors import ConfigError, MissingExtraError
 from geco.files import atomic_write, sha256_of
+from geco.foreign import Fields, parse_json, read_json
 
 BASE_URL = "https://huggingface.co/datasets/allenai/objaverse/resolve/main"  # as in the package's source
 # Annotations' codes (Sketchfab's) and what they stand for; the data set's card lists the five without "nd".
@@ -38,6 +41,11 @@ LICENCES = {
 }
 FREE = ("cc0", "by", "by-sa")  # allow commercial use and changed copies
 MAX_BYTES = 100 << 20
+UID = re.compile(r"[0-9a-f]{32}")
+_PLACE = re.compile(r"glbs/(\d{3}-\d{3})/([0-9a-f]{32})\.glb")
+_FILE = re.compile(r"\d{3}-\d{3}/[0-9a-f]{32}\.glb")
+_LIST_BYTES = 256 << 20  # of a list; the largest of the public ones has 15 MB, 62 MB unpacked
+_UNPACKED_BYTES = 1 << 30
 _MANIFEST = "manifest.json"
 _SAVE_EVERY = 50
 
@@ -78,11 +86,14 @@ class _Manifest:
     def read(cls, path: Path) -> _Manifest:
         if not path.exists():
             return cls(path)
+        remedy = "Choose an empty folder, or delete it."
         try:
-            content = json.loads(path.read_text())
-            return cls(path, {entry["uid"]: entry for entry in content["objects"]}, dict(content["skipped"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"{path} is not a manifest of Objaverse objects", "Choose an empty folder, or delete it.") from error
+            content = Fields(read_json(path, ConfigError), str(path), ConfigError)
+            objects = dict(map(_recorded, content.items("objects")))
+            skipped = content.fields("skipped")
+            return cls(path, objects, {uid: skipped.text(uid) for uid in skipped})
+        except ConfigError as error:
+            raise ConfigError(f"{path} is not a manifest of Objaverse objects ({error.problem})", remedy) from error
 
     def write(self) -> None:
         content = {
@@ -91,6 +102,17 @@ class _Manifest:
             "skipped": dict(sorted(self.skipped.items())),
         }
         atomic_write(self.path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _recorded(entry: Any) -> tuple[str, dict[str, Any]]:
+    """An object of our own manifest: whoever wrote it, it names no file outside its folder."""
+    fields = Fields(entry, "an entry", ConfigError)
+    uid, file = fields.text("uid"), fields.text("file")
+    if not UID.fullmatch(uid) or not _FILE.fullmatch(file) or Path(file).stem != uid:
+        raise fields.wrong(f"has the uid {uid[:40]!r} and the file {file[:60]!r}")
+    fields.integer("bytes", 0, 1 << 50)
+    fields.text("sha256", 64)
+    return uid, fields.values
 
 
 def download(
@@ -104,9 +126,10 @@ def download(
 ) -> Path:
     """Download objects to ``folder/000-023/UID.glb`` and list them in ``folder/manifest.json``.
 
-    Objects that are there with the size that the manifest gives are kept; the manifest is written every 50 objects and at the
-    end, also after an error, so the same call goes on where it stopped. Objects left out are listed there with the reason:
-    unknown-uid, no-annotation, licence-CODE, too-large, missing, forbidden, broken.
+    Objects that are there with the size that the manifest gives are kept; the manifest is written every 50 objects
+    and at the end, also after an error, so the same call goes on where it stopped. Objects left out are listed there
+    with the reason: unknown-uid, unsafe-path (the list names another place than such an object's), no-annotation,
+    licence-CODE, too-large, missing, forbidden, broken, occupied (by a file that is none of ours, and stays).
 
     Returns:
         The manifest's path. An entry has ``file``, ``uid``, ``name``, ``author``, ``licence`` (SPDX), ``source`` (its page),
@@ -136,42 +159,61 @@ class _Lists:
             raise MissingExtraError("objaverse", "objaverse", "Objaverse") from error
         self.base_url, self.patience = base_url.rstrip("/"), patience
         self.cache = Path(objaverse.BASE_PATH) / "hf-objaverse-v1"
-        # The package's readers: of these two files they take no address, but they read what is there.
-        self.paths: dict[str, str] = self._read("object-paths.json.gz", objaverse._load_object_paths)
-        categories = self._read("lvis-annotations.json.gz", objaverse.load_lvis_annotations)
-        self.categories = {uid: name for name, uids in sorted(categories.items()) for uid in uids}
-        self._shard, self._annotations = "", {}  # type: tuple[str, dict[str, dict[str, Any]]]
+        places = self._read("object-paths.json.gz")
+        self.paths = {uid: place for uid, place in places.items() if _is_place(uid, place)}
+        self.unsafe = places.keys() - self.paths.keys()
+        categories = self._read("lvis-annotations.json.gz")
+        listed = ((str(name), uids) for name, uids in sorted(categories.items()) if isinstance(uids, list))
+        self.categories = {uid: name for name, uids in listed for uid in uids if isinstance(uid, str)}
+        self._shard, self._annotations = "", {}  # type: tuple[str, dict[str, Any]]
 
-    def annotation(self, uid: str) -> dict[str, Any] | None:
+    def annotation(self, uid: str) -> Fields | None:
         """One object's annotation. They come 5,000 a file; the newest file is kept, so ask in the order of the paths."""
         shard = self.paths[uid].split("/")[1]
         if shard != self._shard:
-            name = f"metadata/{shard}.json.gz"
-            self._annotations = self._read(name, lambda: json.loads(gzip.decompress((self.cache / name).read_bytes())))
+            self._annotations = self._read(f"metadata/{shard}.json.gz")
             self._shard = shard
-        return self._annotations.get(uid)
+        note = self._annotations.get(uid)
+        return Fields(note, f"the annotation of {uid}", ConfigError) if isinstance(note, dict) else None
 
-    def _read(self, name: str, reader: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _read(self, name: str) -> dict[str, Any]:
         self._need(name)
         try:
-            return reader()
-        except (OSError, EOFError, ValueError, zlib.error):
-            (self.cache / name).unlink()  # half a list, as the package leaves it when a connection breaks
-            self._need(name)
-            return reader()
+            return self._parsed(name)
+        except (OSError, EOFError, zlib.error, ConfigError):
+            self._fetch(name)  # half a list, as the package leaves it when a connection breaks
+        try:
+            return self._parsed(name)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ConfigError(f"Objaverse's list {self.cache / name} cannot be read: {error}", "Delete it.") from error
+
+    def _parsed(self, name: str) -> dict[str, Any]:
+        with gzip.open(self.cache / name) as stream:
+            text = stream.read(_UNPACKED_BYTES + 1)
+        where = f"Objaverse's list {self.cache / name}"
+        if len(text) > _UNPACKED_BYTES:
+            raise ConfigError(f"{where} unpacks to more than {_UNPACKED_BYTES >> 20} MiB", "Is it the right mirror?")
+        return Fields(parse_json(text, where, ConfigError, "Delete it."), where, ConfigError, "Delete it.").values
 
     def _need(self, name: str) -> None:
-        path = self.cache / name
-        if path.exists():
-            return
+        if not (self.cache / name).exists():
+            self._fetch(name)
+
+    def _fetch(self, name: str) -> None:
         try:
-            fetch(f"{self.base_url}/{name}", path, self.patience)
+            fetch(f"{self.base_url}/{name}", self.cache / name, self.patience, _LIST_BYTES)
         except FetchError as error:
             raise OfflineError(
                 f"Objaverse's list {name} is not here, and {error.problem}",
                 f"Connect to the network, or copy {self.cache} from a machine that has it; to train without any download make "
                 "objects with: geco data procedural -o DIR --count N",
             ) from error
+
+
+def _is_place(uid: str, place: Any) -> bool:
+    """Whether a list's path is where such an object lies: anything else could lead anywhere."""
+    found = _PLACE.fullmatch(place) if isinstance(place, str) else None
+    return found is not None and found[2] == uid
 
 
 def _collect(target: Path, selection: Selection, lists: _Lists, manifest: _Manifest, workers: int, progress: bool) -> None:
@@ -215,46 +257,62 @@ def _wanted(selection: Selection, lists: _Lists, manifest: _Manifest) -> Iterato
     chosen = selection.uids if selection.uids is not None else lists.categories
     for uid in sorted(set(chosen), key=lambda uid: (lists.paths.get(uid, ""), uid)):
         if uid not in lists.paths:
-            manifest.skipped[uid] = "unknown-uid"
+            manifest.skipped[uid] = "unsafe-path" if uid in lists.unsafe else "unknown-uid"
             continue
         note = lists.annotation(uid)
         reason = "no-annotation" if note is None else _refusal(note, selection)
         if note is None or reason:
             manifest.skipped[uid] = reason
             continue
-        user = note.get("user") or {}
+        user = _inside(note, "user")
         yield {
             "file": PurePosixPath(*PurePosixPath(lists.paths[uid]).parts[1:]).as_posix(),
             "uid": uid,
-            "name": str(note.get("name") or ""),
-            "author": str(user.get("displayName") or user.get("username") or ""),
-            "licence": LICENCES[note["license"]],
-            "source": str(note.get("viewerUrl") or f"https://sketchfab.com/3d-models/{uid}"),
+            "name": _text(note, "name"),
+            "author": _text(user, "displayName") or _text(user, "username"),
+            "licence": LICENCES[_text(note, "license")],
+            "source": _text(note, "viewerUrl") or f"https://sketchfab.com/3d-models/{uid}",
             "category": lists.categories.get(uid, ""),
         }
 
 
-def _refusal(note: dict[str, Any], selection: Selection) -> str:
-    licence = str(note.get("license") or "unknown")
+def _refusal(note: Fields, selection: Selection) -> str:
+    licence = _text(note, "license") or "unknown"
     if licence not in selection.licences:
-        return f"licence-{licence}"
-    size = ((note.get("archives") or {}).get("glb") or {}).get("size")
-    return "too-large" if size is not None and int(size) > selection.max_bytes else ""
+        return f"licence-{licence if licence in LICENCES else 'unknown'}"
+    size = _inside(_inside(note, "archives"), "glb").values.get("size")
+    return "too-large" if isinstance(size, int) and size > selection.max_bytes else ""
+
+
+def _inside(fields: Fields, name: str) -> Fields:
+    """An object in an annotation; an empty one where there is none."""
+    value = fields.values.get(name)
+    return Fields(value if isinstance(value, dict) else {}, name, ConfigError)
+
+
+def _text(fields: Fields, name: str) -> str:
+    """A text in an annotation, cut to a length; "" where there is none: names and authors are not worth an error."""
+    value = fields.values.get(name)
+    return value[:1000] if isinstance(value, str) else ""
 
 
 def _one(target: Path, entry: dict[str, Any], manifest: _Manifest, lists: _Lists, limit: int) -> str:
-    """The sha256 of one object, downloaded unless it is here; a file that is no whole GLB is fetched once more, then refused."""
+    """The sha256 of one object, downloaded unless it is here; what comes and is no whole GLB is asked for once more."""
     path = target / entry["file"]
     known = manifest.objects.get(entry["uid"])
-    if path.exists() and _is_whole(path):
-        # Files appear whole, so one without an entry was finished just before the run was stopped.
-        return str(known["sha256"]) if known and known["bytes"] == path.stat().st_size else sha256_of(path)
-    for _ in range(2):
-        digest = fetch(f"{lists.base_url}/{lists.paths[entry['uid']]}", path, lists.patience, limit)
-        if _is_whole(path):
-            return digest
-    path.unlink()
-    raise RefusedError("broken", f"{entry['uid']}: not a whole GLB file")
+    if path.exists() or path.is_symlink():
+        if is_regular(path) and _is_whole(path):
+            # Files appear whole, so one without an entry was finished just before the run was stopped.
+            return str(known["sha256"]) if known and known["bytes"] == path.stat().st_size else sha256_of(path)
+        if known is None:
+            raise RefusedError("occupied", f"{path} is there and is no object", "Move it away.")
+    address = f"{lists.base_url}/{lists.paths[entry['uid']]}"
+    try:
+        return fetch(address, path, lists.patience, limit, _is_whole)
+    except RefusedError as error:
+        if error.reason != "broken":
+            raise
+    return fetch(address, path, lists.patience, limit, _is_whole)
 
 
 def _is_whole(path: Path) -> bool:

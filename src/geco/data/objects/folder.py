@@ -106,11 +106,11 @@ class Folder:
         """Called wherever a reader repeats itself.
 
         Raises:
-            ObjectError: timeout, the object has taken more processor time than the limits.
+            ObjectError: too-slow, the object has taken more processor time than the limits.
         """
         if time.thread_time() - self._start > self._seconds:
             raise ObjectError(
-                Reason.TIMEOUT,
+                Reason.TOO_SLOW,
                 f"{self.name}: reading it takes more than {self._seconds:.0f} s of processor time",
                 "Simplify it (fewer parts, materials, smaller textures), or raise --read-limit.",
             )

@@ -38,7 +38,7 @@ def read_lines(folder: Folder) -> Iterator[bytes]:
     """Statements of the object: continued ones (a backslash at the end) joined, lines that begin with ``#`` left out.
 
     Raises:
-        ObjectError: too-large, a line longer than the limits; no more than that is ever held. Or timeout.
+        ObjectError: too-large, a line longer than the limits; no more than that is ever held. Or too-slow.
     """
     most, held = folder.limits.line_bytes, b""
     for number, line in enumerate(_lines(folder, most)):

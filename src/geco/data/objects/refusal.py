@@ -25,8 +25,9 @@ class Reason(str, Enum):
     SEVERAL_OBJECTS = "several-objects"  # an archive with more than one object
     CHANGED = "changed"  # the bytes are not those of the manifest's sha256
     INVISIBLE = "invisible"  # every triangle has alpha 0, or lies below its mask's cutoff
-    TIMEOUT = "timeout"  # reading it takes more processor time than the limits
+    TOO_SLOW = "too-slow"  # reading it takes more processor time than the limits
     # Of the process that reads it (geco.processes), not of the file:
+    TIMEOUT = "timeout"
     MEMORY = "memory"
     CRASHED = "crashed"
     ERROR = "error"
