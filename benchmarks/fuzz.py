@@ -1,0 +1,143 @@
+"""Generated and mutated inputs through the real code: ``python -m benchmarks.fuzz KIND --count N --seed S``.
+
+KIND is pictures, objects, weights or requests. Each input is made from (seed, number) alone and tried in a worker process
+with limits; right is a result, or an error of ours. One JSON line at the end: how many of each outcome, what went wrong
+where and with which inputs, the slowest, and the memory of the workers. Exit code 1 if anything went wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.fuzzing.attempt import KINDS, Attempt, innermost, make, stack_of
+from benchmarks.fuzzing.tally import WRONG, Tally
+from geco.processes import Bounds, Outcome, Workers
+from geco.version import __version__
+
+PROGRESS_SECONDS = 5.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run, print the line, and say whether all went well."""
+    options = parser().parse_args(argv)
+    numbers = (
+        [options.only] if options.only is not None else range(options.start, options.start + options.count)
+    )
+    tally, started = Tally(), time.monotonic()
+    for row in rows(options, numbers):
+        tally.add(row)
+        wrong = row["outcome"] in WRONG
+        if wrong and options.keep:
+            make(options.kind, options.seed, row["index"]).save(
+                options.keep / f"{options.kind}-{options.seed}-{row['index']}"
+            )
+        if wrong or options.only is not None:
+            _tell(options, row)
+        _progress(tally, len(numbers), started)
+    seconds = time.monotonic() - started
+    line = {
+        "benchmark": "fuzz",
+        "kind": options.kind,
+        "seed": options.seed,
+        "start": numbers[0],
+        "count": len(numbers),
+    }
+    line |= {
+        "version": __version__,
+        "workers": options.workers,
+        "wall_seconds": round(seconds, 1),
+        **tally.summary(),
+    }
+    print(json.dumps(line), flush=True)
+    return 1 if tally.wrong else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments."""
+    found = argparse.ArgumentParser(prog="benchmarks.fuzz", description=(__doc__ or "").split("\n")[0])
+    found.add_argument("kind", choices=KINDS)
+    found.add_argument("--count", type=_positive, default=100, help="inputs")
+    found.add_argument("--seed", type=int, default=0, help="of the set of inputs")
+    found.add_argument(
+        "--start", type=int, default=0, metavar="I", help="the first input's number, to go on with a set"
+    )
+    found.add_argument("--only", type=int, metavar="I", help="try this input alone and show its traceback")
+    found.add_argument("--workers", type=_positive, default=2)
+    found.add_argument("--keep", type=Path, metavar="DIR", help="save the inputs that went wrong there")
+    found.add_argument("--seconds", type=float, default=10.0, help="of processor time an input")
+    found.add_argument(
+        "--patience",
+        type=float,
+        default=1.0,
+        help="times so many may pass on the clock: a machine with other work",
+    )
+    found.add_argument("--memory", type=float, default=2.0, help="GiB a worker")
+    return found
+
+
+def rows(options: argparse.Namespace, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """What became of each input, as they finish."""
+    bounds = Bounds(options.seconds * options.patience, options.memory)
+    with tempfile.TemporaryDirectory(prefix="geco-fuzz-") as folder:
+        attempt = Attempt(options.kind, options.seed, folder, options.seconds)
+        with Workers(attempt, min(options.workers, len(numbers)), bounds) as pool:
+            for outcome in pool.run((str(number), number) for number in numbers):
+                yield outcome.value if outcome.reason is None else _lost(outcome, Path(folder))
+
+
+def _lost(outcome: Outcome, folder: Path) -> dict[str, Any]:
+    """A row for an input whose worker could not report."""
+    index = int(outcome.key)
+    stack = stack_of(folder, index)
+    known = {"where": innermost(stack), "message": outcome.message, "traceback": stack}
+    return {"outcome": outcome.reason or "error", "index": index, **known}
+
+
+def _tell(options: argparse.Namespace, row: dict[str, Any]) -> None:
+    print(
+        f"{options.kind} {row['index']}: {row['outcome']} {row.get('type', '')} {row.get('message', '')}",
+        file=sys.stderr,
+    )
+    if options.only is not None:
+        print(
+            f"{make(options.kind, options.seed, row['index']).about}\n{row.get('traceback', '')}",
+            file=sys.stderr,
+        )
+        print(json.dumps({key: value for key, value in row.items() if key != "traceback"}), file=sys.stderr)
+
+
+_told = [0.0]
+
+
+def _progress(tally: Tally, count: int, started: float) -> None:
+    now, done = time.monotonic(), sum(tally.outcomes.values())
+    if now - _told[0] < PROGRESS_SECONDS and done < count:
+        return
+    _told[0] = now
+    rate = done / max(now - started, 1e-9)
+    print(
+        f"{done}/{count}, {rate:.1f} a second, {tally.wrong} wrong, {dict(tally.outcomes)}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What ``benchmarks.fuzz`` tries: a module a kind of input, and what they share (see docs/fuzzing.md)."""

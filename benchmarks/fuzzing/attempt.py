@@ -1,0 +1,206 @@
+"""One input tried inside a worker process: made from its number, run through the real code, and what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import gc
+import importlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from types import ModuleType
+from typing import Any
+
+from benchmarks.fuzzing.case import Case
+from geco.errors import GecoError
+
+KINDS = ("pictures", "objects", "weights", "requests")
+MEASURE_EVERY = 20  # inputs: giving memory back to the system first costs some 30 ms
+OWN = re.compile(r"[/\\](?:src[/\\])?(geco[/\\].*|benchmarks[/\\]fuzzing[/\\].*)$")
+
+
+def module(kind: str) -> ModuleType:
+    """The kind's own file: ``warm_up()``, ``make(rng) -> Case``, ``try_it(case, folder) -> str``, perhaps ``memory() -> bytes``."""
+    return importlib.import_module(f"benchmarks.fuzzing.{kind}")
+
+
+def make(kind: str, seed: int, index: int) -> Case:
+    """Input ``index`` of the set ``seed``: depends on nothing else."""
+    return module(kind).make(Random(f"{kind}/{seed}/{index}"))  # type: ignore[no-any-return]
+
+
+class Attempt:
+    """What a worker does with a number. Unpickling it warms the worker up, before the clock of the first input.
+
+    Args:
+        kind: of :data:`KINDS`.
+        seed: of the set.
+        folder: for the workers' files; the caller's to remove.
+        seconds: of processor time an input may take; after four fifths of them on the clock the stack is written down.
+    """
+
+    def __init__(self, kind: str, seed: int, folder: str, seconds: float) -> None:
+        self.kind, self.seed, self.folder, self.seconds = kind, seed, folder, seconds
+
+    def __reduce__(self) -> tuple[Callable[..., Attempt], tuple[Any, ...]]:
+        return warmed, (self.kind, self.seed, self.folder, self.seconds)
+
+    def warm_up(self) -> Attempt:
+        """Load what every input needs."""
+        self.trace = open(Path(self.folder, f"stack-{os.getpid()}"), "w+")  # noqa: SIM115 - open as long as the worker
+        faulthandler.enable(self.trace)
+        self.scratch = Path(self.folder, f"worker-{os.getpid()}")
+        (self.scratch / "tmp").mkdir(parents=True)
+        tempfile.tempdir = os.environ["TMPDIR"] = str(self.scratch / "tmp")
+        os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
+        self.module = module(self.kind)
+        self.module.warm_up()
+        self.done = 0
+        return self
+
+    def __call__(self, index: int) -> dict[str, Any]:
+        """Outcome, cost and, now and then, memory of input ``index``."""
+        self.trace.seek(0)
+        self.trace.truncate()
+        self.trace.write(f"{index}\n")
+        self.trace.flush()
+        faulthandler.dump_traceback_later(self.seconds * 0.8, file=self.trace)
+        started, cpu = time.monotonic(), time.process_time()
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            row = self._outcome(index)
+        faulthandler.cancel_dump_traceback_later()
+        row |= {"index": index, "process": os.getpid(), "seconds": time.monotonic() - started}
+        row["cpu"] = time.process_time() - cpu
+        if row["cpu"] > self.seconds and row["outcome"] not in ("exception", "generator"):
+            row |= {
+                "outcome": "timeout",
+                "message": f"{row['cpu']:.1f} s of processor time",
+                "where": self._where(),
+            }
+        row["warnings"] = sorted({_warning(each) for each in warned})
+        if self.done % MEASURE_EVERY == 0:
+            row["memory"], row["descriptors"] = self._memory(), _descriptors()
+        self.done += 1
+        return row
+
+    def _outcome(self, index: int) -> dict[str, Any]:
+        work = self.scratch / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        try:
+            case = make(self.kind, self.seed, index)
+        except Exception as error:
+            return {"outcome": "generator", **_described(error)}
+        try:
+            detail = self.module.try_it(case, work)
+            self._nothing_left()
+            return {"outcome": "result", "detail": detail}
+        except MemoryError:
+            raise
+        except GecoError as error:
+            with contextlib.suppress(AssertionError):
+                self._nothing_left()
+                return own_error(error)
+            return {"outcome": "left behind", **_described(error)}
+        except BaseException as error:  # SystemExit and the panics of Rust libraries are offenders as well
+            return {"outcome": "exception", **_described(error)}
+
+    def _nothing_left(self) -> None:
+        left = sorted(path.name for path in (self.scratch / "tmp").iterdir())
+        for name in left:
+            path = self.scratch / "tmp" / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        assert not left, f"left behind in the temporary folder: {left[:3]}"
+
+    def _where(self) -> str:
+        self.trace.seek(0)
+        return innermost(self.trace.read())
+
+    def _memory(self) -> int:
+        """Bytes resident, after what is free was given back."""
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
+        return self.module.memory() if hasattr(self.module, "memory") else resident(os.getpid())
+
+
+def warmed(kind: str, seed: int, folder: str, seconds: float) -> Attempt:
+    """An attempt that can start at once."""
+    return Attempt(kind, seed, folder, seconds).warm_up()
+
+
+def own_error(error: GecoError) -> dict[str, Any]:
+    """A refusal; not one where its message is no single line that says something."""
+    kind = type(error).__name__
+    reason = getattr(error, "reason", None)
+    text = str(error)
+    if not error.problem.strip() or len(text.splitlines()) > 1 or len(text) > 2000:
+        return {"outcome": "untidy message", **_described(error)}
+    return {"outcome": f"{kind}: {reason}" if reason else kind, "detail": "refused"}
+
+
+def resident(process: int) -> int:
+    """Bytes of memory that a process holds; 0 where the system does not tell."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _descriptors() -> int:
+    with contextlib.suppress(OSError):
+        return len(os.listdir("/proc/self/fd"))
+    return 0
+
+
+def _described(error: BaseException) -> dict[str, Any]:
+    """Type, message, innermost line of ours, and the whole traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [(found[1], frame) for frame in frames if (found := OWN.search(frame.filename))]
+    where = f"{ours[-1][0]}:{ours[-1][1].lineno} ({ours[-1][1].name})" if ours else "outside"
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return {
+        "type": type(error).__name__,
+        "message": str(error)[:300],
+        "where": where,
+        "traceback": "".join(lines)[-6000:],
+    }
+
+
+def _warning(warned: warnings.WarningMessage) -> str:
+    found = OWN.search(warned.filename)
+    place = found[1] if found else "/".join(Path(warned.filename).parts[-2:])
+    return f"{warned.category.__name__} {place}:{warned.lineno}"
+
+
+def stack_of(folder: Path, index: int) -> str:
+    """Where a worker that hung or crashed with input ``index`` was: what faulthandler wrote down."""
+    for path in folder.glob("stack-*"):
+        head, _, rest = path.read_text(errors="replace").partition("\n")
+        if head == str(index):
+            return rest[:6000]
+    return ""
+
+
+def innermost(stack: str) -> str:
+    """The line of ours that a stack of faulthandler's (a block a thread, innermost line first) is in."""
+    blocks = [block for block in re.split(r"\n(?=Thread|Current)", stack) if "attempt.py" in block]
+    for line in "\n".join(blocks).splitlines():
+        found = re.search(r'File "(.*)", line (\d+) in (.*)', line)
+        if found and (own := OWN.search(found[1])) and "attempt.py" not in own[1]:
+            return f"{own[1]}:{found[2]} ({found[3]})"
+    return "outside" if stack else "unknown"
+
+
+if sys.platform == "win32":  # workers cannot be bounded there
+    raise SystemExit("the fuzzer needs Linux or macOS")
