@@ -1,8 +1,8 @@
 """Generated and mutated inputs through the real code: ``python -m benchmarks.fuzz KIND --count N --seed S``.
 
 KIND is pictures, objects, weights or requests. Each input is made from (seed, number) alone and tried in a worker process
-with limits; right is a result, or an error of ours. One JSON line at the end: how many of each outcome, what went wrong
-where and with which inputs, the slowest, and the memory of the workers. Exit code 1 if anything went wrong.
+with limits; right is a result, or an error of ours. One JSON line at the end: how many of each outcome, what went
+wrong where and with which inputs, the slowest, and the memory of the workers. Exit code 1 if anything went wrong.
 """
 
 from __future__ import annotations
@@ -30,35 +30,17 @@ PROGRESS_SECONDS = 5.0
 def main(argv: list[str] | None = None) -> int:
     """Run, print the line, and say whether all went well."""
     options = parser().parse_args(argv)
-    numbers = (
-        [options.only] if options.only is not None else range(options.start, options.start + options.count)
-    )
-    tally, started = Tally(), time.monotonic()
-    for row in rows(options, numbers):
-        tally.add(row)
-        wrong = row["outcome"] in WRONG
-        if wrong and options.keep:
-            make(options.kind, options.seed, row["index"]).save(
-                options.keep / f"{options.kind}-{options.seed}-{row['index']}"
-            )
-        if wrong or options.only is not None:
-            _tell(options, row)
-        _progress(tally, len(numbers), started)
-    seconds = time.monotonic() - started
-    line = {
-        "benchmark": "fuzz",
-        "kind": options.kind,
-        "seed": options.seed,
-        "start": numbers[0],
-        "count": len(numbers),
-    }
-    line |= {
-        "version": __version__,
-        "workers": options.workers,
-        "wall_seconds": round(seconds, 1),
-        **tally.summary(),
-    }
-    print(json.dumps(line), flush=True)
+    numbers = [options.only] if options.only is not None else range(options.start, options.start + options.count)
+    tally, progress = Tally(), Progress(len(numbers))
+    try:
+        for row in rows(options, numbers):
+            tally.add(row)
+            if row["outcome"] in WRONG or options.only is not None:
+                _tell(options, row)
+            progress.tell(tally)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+    print(json.dumps(line(options, tally, numbers, progress.seconds)), flush=True)
     return 1 if tally.wrong else 0
 
 
@@ -68,20 +50,15 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("kind", choices=KINDS)
     found.add_argument("--count", type=_positive, default=100, help="inputs")
     found.add_argument("--seed", type=int, default=0, help="of the set of inputs")
-    found.add_argument(
-        "--start", type=int, default=0, metavar="I", help="the first input's number, to go on with a set"
-    )
+    found.add_argument("--start", type=int, default=0, metavar="I", help="the first input's number, to go on with a set")
     found.add_argument("--only", type=int, metavar="I", help="try this input alone and show its traceback")
     found.add_argument("--workers", type=_positive, default=2)
     found.add_argument("--keep", type=Path, metavar="DIR", help="save the inputs that went wrong there")
     found.add_argument("--seconds", type=float, default=10.0, help="of processor time an input")
-    found.add_argument(
-        "--patience",
-        type=float,
-        default=1.0,
-        help="times so many may pass on the clock: a machine with other work",
-    )
     found.add_argument("--memory", type=float, default=2.0, help="GiB a worker")
+    found.add_argument(
+        "--patience", type=float, default=1.0, help="times --seconds that may pass on the clock (on a machine with other work)"
+    )
     return found
 
 
@@ -103,33 +80,42 @@ def _lost(outcome: Outcome, folder: Path) -> dict[str, Any]:
     return {"outcome": outcome.reason or "error", "index": index, **known}
 
 
+def line(options: argparse.Namespace, tally: Tally, numbers: Sequence[int], seconds: float) -> dict[str, Any]:
+    """The JSON of a run."""
+    run = {"benchmark": "fuzz", "kind": options.kind, "seed": options.seed, "start": numbers[0], "count": len(numbers)}
+    return {**run, "version": __version__, "workers": options.workers, "wall_seconds": round(seconds, 1), **tally.summary()}
+
+
 def _tell(options: argparse.Namespace, row: dict[str, Any]) -> None:
-    print(
-        f"{options.kind} {row['index']}: {row['outcome']} {row.get('type', '')} {row.get('message', '')}",
-        file=sys.stderr,
-    )
+    """What went wrong, on standard error; the input is saved where that was asked for."""
+    kind, seed, index = options.kind, options.seed, row["index"]
+    print(f"{kind} {index}: {row['outcome']} {row.get('type', '')} {row.get('message', '')}", file=sys.stderr)
     if options.only is not None:
-        print(
-            f"{make(options.kind, options.seed, row['index']).about}\n{row.get('traceback', '')}",
-            file=sys.stderr,
-        )
+        print(f"{row.get('traceback', '')}\n{make(kind, seed, index).about}", file=sys.stderr)
         print(json.dumps({key: value for key, value in row.items() if key != "traceback"}), file=sys.stderr)
+    if options.keep and row["outcome"] != "generator":
+        make(kind, seed, index).save(options.keep / f"{kind}-{seed}-{index}")
 
 
-_told = [0.0]
+class Progress:
+    """A line on standard error every few seconds."""
 
+    def __init__(self, count: int) -> None:
+        self.count, self.started, self.told = count, time.monotonic(), 0.0
 
-def _progress(tally: Tally, count: int, started: float) -> None:
-    now, done = time.monotonic(), sum(tally.outcomes.values())
-    if now - _told[0] < PROGRESS_SECONDS and done < count:
-        return
-    _told[0] = now
-    rate = done / max(now - started, 1e-9)
-    print(
-        f"{done}/{count}, {rate:.1f} a second, {tally.wrong} wrong, {dict(tally.outcomes)}",
-        file=sys.stderr,
-        flush=True,
-    )
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.started
+
+    def tell(self, tally: Tally) -> None:
+        """Where the run stands."""
+        now, done = time.monotonic(), sum(tally.outcomes.values())
+        if now - self.told < PROGRESS_SECONDS and done < self.count:
+            return
+        self.told = now
+        rate = f"{done / max(self.seconds, 1e-9):.1f} a second"
+        print(f"{done}/{self.count}, {rate}, {tally.wrong} wrong, {dict(tally.outcomes)}", file=sys.stderr, flush=True)
 
 
 def _positive(text: str) -> int:

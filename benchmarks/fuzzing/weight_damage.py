@@ -224,7 +224,7 @@ def checkpoint(data: bytes, rng: Random) -> bytes:
 def _program(data: bytes, rng: Random) -> bytes:
     """A pickle with other opcodes, or another pickle."""
     kind = choose(rng, {"opcodes": 5, "damage": 3, "other": 2, "random": 1})
-    if kind == "opcodes":
+    if kind == "opcodes" and data:
         changed = bytearray(data)
         for _ in range(rng.choice((1, 2, 5))):
             at = rng.randrange(min(len(changed), rng.choice((200, len(changed)))))
