@@ -99,7 +99,7 @@ def _options(kind: str, rng: Random, rgba: Bytes) -> dict[str, Any]:
         found["icc_profile"] = rng.choice(
             (ICC, ICC[:200], b"", rng.randbytes(300), ICC[:60] + rng.randbytes(80) + ICC[140:])
         )
-    if kind in ("GIF", "PNG", "WEBP", "TIFF", "AVIF", "MPO") and rng.random() < 0.15:
+    if kind in ("GIF", "PNG", "WEBP", "TIFF", "MPO") and rng.random() < 0.15:
         other = Image.fromarray(rgba[::-1].copy())
         found |= {"save_all": True, "append_images": [other] * rng.randint(1, 3)}
     if kind in ("PNG", "GIF") and rng.random() < 0.2:
