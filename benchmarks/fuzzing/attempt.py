@@ -26,12 +26,16 @@ from geco.errors import GecoError
 
 KINDS = ("pictures", "objects", "weights", "requests")
 MEASURE_EVERY = 20  # inputs: giving memory back to the system first costs some 30 ms
-OWN = re.compile(r"[/\\](?:src[/\\])?(geco[/\\].*|benchmarks[/\\]fuzzing[/\\].*)$")
+NOT_OURS = "torchinductor_"  # torch's cache, which stays there on purpose
+OWN = re.compile(r"[/\\](?:src[/\\])?(geco[/\\].*|benchmarks[/\\]fuzzing[/\\].*|tests[/\\]fuzz[/\\].*)$")
 
 
 def module(kind: str) -> ModuleType:
-    """The kind's own file: ``warm_up()``, ``make(rng) -> Case``, ``try_it(case, folder) -> str``, perhaps ``memory() -> bytes``."""
-    return importlib.import_module(f"benchmarks.fuzzing.{kind}")
+    """The kind's own file, by its name here or its whole name.
+
+    It has ``warm_up()``, ``make(rng) -> Case``, ``try_it(case, folder) -> str`` and perhaps ``memory() -> bytes``.
+    """
+    return importlib.import_module(kind if "." in kind else f"benchmarks.fuzzing.{kind}")
 
 
 def make(kind: str, seed: int, index: int) -> Case:
@@ -103,25 +107,24 @@ class Attempt:
         except Exception as error:
             return {"outcome": "generator", **_described(error)}
         try:
-            detail = self.module.try_it(case, work)
-            self._nothing_left()
-            return {"outcome": "result", "detail": detail}
+            row = {"outcome": "result", "detail": self.module.try_it(case, work)}
         except MemoryError:
+            traceback.print_exc(file=self.trace)  # the worker ends now
+            self.trace.flush()
             raise
         except GecoError as error:
-            with contextlib.suppress(AssertionError):
-                self._nothing_left()
-                return own_error(error)
-            return {"outcome": "left behind", **_described(error)}
+            row = own_error(error)
         except BaseException as error:  # SystemExit and the panics of Rust libraries are offenders as well
             return {"outcome": "exception", **_described(error)}
+        left = self._left()
+        return {"outcome": "left behind", "where": "outside", "message": str(left[:3])} if left else row
 
-    def _nothing_left(self) -> None:
-        left = sorted(path.name for path in (self.scratch / "tmp").iterdir())
-        for name in left:
-            path = self.scratch / "tmp" / name
+    def _left(self) -> list[str]:
+        """What lies in the temporary folder, which is emptied."""
+        left = [path for path in (self.scratch / "tmp").iterdir() if not path.name.startswith(NOT_OURS)]
+        for path in left:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        assert not left, f"left behind in the temporary folder: {left[:3]}"
+        return sorted(path.name for path in left)
 
     def _where(self) -> str:
         self.trace.seek(0)
@@ -195,8 +198,11 @@ def stack_of(folder: Path, index: int) -> str:
 def innermost(stack: str) -> str:
     """The line of ours that a stack of faulthandler's (a block a thread, innermost line first) is in."""
     blocks = [block for block in re.split(r"\n(?=Thread|Current)", stack) if "attempt.py" in block]
-    for line in "\n".join(blocks).splitlines():
-        found = re.search(r'File "(.*)", line (\d+) in (.*)', line)
+    lines = "\n".join(blocks).splitlines()
+    if stack.startswith("Traceback"):  # of an exception: outermost first
+        lines.reverse()
+    for line in lines:
+        found = re.search(r'File "(.*)", line (\d+),? in (.*)', line)
         if found and (own := OWN.search(found[1])) and "attempt.py" not in own[1]:
             return f"{own[1]}:{found[2]} ({found[3]})"
     return "outside" if stack else "unknown"

@@ -13,13 +13,13 @@ from benchmarks.fuzzing.case import choose
 Bytes = NDArray[np.uint8]
 
 SHAPES = {
-    "blob": 4, "bars": 2, "ring": 2, "wire": 2, "dots": 1, "several": 2, "text": 1, "pixel": 1, "corner": 1, "frame": 1,
-    "grid": 1, "all": 1, "none": 0.5, "noise": 1, "scatter": 0.5,
+    "blob": 4, "bars": 2, "ring": 2, "wire": 2, "dots": 1, "several": 2, "text": 1, "pixel": 1, "corner": 1,
+    "frame": 1, "grid": 1, "all": 1, "none": 0.5, "noise": 1, "scatter": 0.5,
 }  # fmt: skip
 GROUNDS = {"clear": 5, "white": 4, "plain": 2, "black": 1, "near": 1, "slope": 2, "noise": 1, "busy": 1}
 ALPHAS = {
-    "as drawn": 8, "hard": 2, "faint": 2, "one pixel": 1, "frame": 0.7, "corners": 0.7, "noise": 0.5, "slope": 0.7,
-    "inverted": 0.5, "shadow": 1,
+    "as drawn": 8, "hard": 2, "faint": 2, "one pixel": 1, "frame": 0.7, "corners": 0.7, "noise": 0.5,
+    "slope": 0.7, "inverted": 0.5, "shadow": 1,
 }  # fmt: skip
 
 
@@ -72,11 +72,7 @@ def _mask(shape: str, width: int, height: int, rng: Random, noise: np.random.Gen
     elif shape == "bars":
         for _ in range(rng.choice((1, 1, 2, 5))):
             at = rng.randrange(width) if rng.random() < 0.5 else None
-            ends = (
-                (at, 0, at, height)
-                if at is not None
-                else (0, y, width, rng.choice((y, rng.random() * height)))
-            )
+            ends = (at, 0, at, height) if at is not None else (0, y, width, rng.choice((y, rng.random() * height)))
             pen.line(ends, fill=solid, width=thin)
     elif shape == "ring":
         half = max(side, 2)
@@ -118,9 +114,7 @@ def _color(width: int, height: int, rng: Random, noise: np.random.Generator) -> 
     return color.astype(np.uint8)
 
 
-def _ground(
-    kind: str, width: int, height: int, rng: Random, noise: np.random.Generator, color: Bytes
-) -> Bytes:
+def _ground(kind: str, width: int, height: int, rng: Random, noise: np.random.Generator, color: Bytes) -> Bytes:
     """(H, W, 3) uint8 behind the thing."""
     if kind == "noise":
         return noise.integers(0, 256, (height, width, 3)).astype(np.uint8)

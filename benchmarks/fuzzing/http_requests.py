@@ -18,27 +18,50 @@ Headers = list[tuple[str, str]]
 
 POSTS = ("/api/v1/mesh", "/api/v1/mesh", "/api/v1/mesh", "/api/v1/preview")
 PATHS = (
-    "/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/page.js", "/viewer.js", "/docs", "/api/v1/mesh", "/api/v1/preview",
-    "/api", "/../../etc/passwd", "/%2e%2e/%00", "/api/v1/mesh/", "//healthz", "/healthz?x=" + "y" * 3000, "/\u00e9", "/%ff", "*",
-    "http://example.org/", "", "/" + "a" * 70_000, "/api/v1/mesh?seed=1&seed=2",
+    "/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/page.js", "/viewer.js", "/docs",
+    "/api/v1/mesh", "/api/v1/preview", "/api", "/../../etc/passwd", "/%2e%2e/%00", "/api/v1/mesh/",
+    "//healthz", "/healthz?x=" + "y" * 3000, "/\u00e9", "/%ff", "*", "http://example.org/", "",
+    "/" + "a" * 70_000, "/api/v1/mesh?seed=1&seed=2",
 )  # fmt: skip
 METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "POST ", "X" * 300, "GÉT", "")
-NUMBERS = ("0", "1", "-1", "4294967295", "4294967296", "1e3", "nan", "inf", "-0", "1.5", "", " 7 ", "0x10", "١", "9" * 400, "1e400", "true")
+NUMBERS = (
+    "0",
+    "1",
+    "-1",
+    "4294967295",
+    "4294967296",
+    "1e3",
+    "nan",
+    "inf",
+    "-0",
+    "1.5",
+    "",
+    " 7 ",
+    "0x10",
+    "١",
+    "9" * 400,
+    "1e400",
+    "true",
+)
 TEXT_FIELDS = ("glb", "obj", "ply", "stl", "usdz", "GLB", "gltf", "exe", "", "../x", "glb\0", "é", "glb" * 1000)
 FIELDS = {
-    "seed": ("0", "1", "4294967295"), "faces": ("100", "500", "2000"), "texture_size": ("64", "128"), "resolution": ("16", "24"),
-    "truncation": ("0", "0.5", "1"), "format": ("glb", "glb", "obj", "ply", "stl"),
+    "seed": ("0", "1", "4294967295"), "faces": ("100", "500", "2000"), "texture_size": ("64", "128"),
+    "resolution": ("16", "24"), "truncation": ("0", "0.5", "1"),
+    "format": ("glb", "glb", "obj", "ply", "stl"),
 }  # fmt: skip
 EXTRA: tuple[tuple[str, str], ...] = (
-    ("Host", "evil.example"), ("Host", ""), ("Host", "localhost:1"), ("Host", "a b"), ("Host", "[::1"), ("Host", "x" * 9000),
-    ("Origin", "http://evil.example"), ("Origin", "null"), ("Origin", "\u00e9"), ("Authorization", "Bearer x"),
-    ("Authorization", "Basic " + "A" * 5000), ("Range", "bytes=0-1"), ("Range", "bytes=-9999999999999999999"),
-    ("Expect", "100-continue"), ("Expect", "nothing"), ("Transfer-Encoding", "gzip"), ("Transfer-Encoding", "chunked, chunked"),
-    ("Content-Encoding", "gzip"), ("Content-Encoding", "br"), ("Content-Length", "-1"), ("Content-Length", "1e3"),
-    ("Content-Length", "99999999999999999999"), ("Content-Length", "0"), ("Connection", "Upgrade"), ("Upgrade", "websocket"),
-    ("Upgrade", "h2c"), ("X-Forwarded-For", "1.2.3.4, x"), ("X-Request-Id", "a\tb"), ("Cookie", "a" * 20_000), ("Accept", "x/y;q=z"),
-    ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Private-Network", "true"), ("If-None-Match", "*"),
-    ("X-\u00e9", "1"), ("X Y", "1"), ("", "1"), ("X", "a\0b"), ("X", "\r\n folded"), ("Content-Type", "application/json"),
+    ("Host", "evil.example"), ("Host", ""), ("Host", "localhost:1"), ("Host", "a b"), ("Host", "[::1"),
+    ("Host", "x" * 9000), ("Origin", "http://evil.example"), ("Origin", "null"), ("Origin", "\u00e9"),
+    ("Authorization", "Bearer x"), ("Authorization", "Basic " + "A" * 5000), ("Range", "bytes=0-1"),
+    ("Range", "bytes=-9999999999999999999"), ("Expect", "100-continue"), ("Expect", "nothing"),
+    ("Transfer-Encoding", "gzip"), ("Transfer-Encoding", "chunked, chunked"), ("Content-Encoding", "gzip"),
+    ("Content-Encoding", "br"), ("Content-Length", "-1"), ("Content-Length", "1e3"),
+    ("Content-Length", "99999999999999999999"), ("Content-Length", "0"), ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"), ("Upgrade", "h2c"), ("X-Forwarded-For", "1.2.3.4, x"),
+    ("X-Request-Id", "a\tb"), ("Cookie", "a" * 20_000), ("Accept", "x/y;q=z"),
+    ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Private-Network", "true"),
+    ("If-None-Match", "*"), ("X-\u00e9", "1"), ("X Y", "1"), ("", "1"), ("X", "a\0b"), ("X", "\r\n folded"),
+    ("Content-Type", "application/json"),
 )  # fmt: skip
 
 
@@ -58,7 +81,14 @@ def request(rng: Random) -> tuple[bytes, str, str]:
     """The bytes of a request, what it is, and the method that it names."""
     kind = choose(rng, {"form": 6, "broken form": 3, "other": 3, "bent": 4, "garbage": 1})
     if kind == "garbage":
-        heads = (b"", b"\x16\x03\x01\x02\x00\x01", b"GET", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\r\n" * 5000, b"GET / HTTP/9.9\r\n\r\n")
+        heads = (
+            b"",
+            b"\x16\x03\x01\x02\x00\x01",
+            b"GET",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"\r\n" * 5000,
+            b"GET / HTTP/9.9\r\n\r\n",
+        )
         return rng.choice(heads) + rng.randbytes(rng.choice((0, 5, 3000))), kind, "GET"
     if kind == "other":
         return _other(rng)
@@ -67,7 +97,12 @@ def request(rng: Random) -> tuple[bytes, str, str]:
     content = ("Content-Type", f"multipart/form-data; boundary={boundary}")
     if kind == "broken form":
         if rng.random() < 0.3:
-            content = ("Content-Type", rng.choice(("multipart/form-data", "application/json", "image/png", "", "text/plain; charset=x", "multipart/mixed")))
+            content = (
+                "Content-Type",
+                rng.choice(
+                    ("multipart/form-data", "application/json", "image/png", "", "text/plain; charset=x", "multipart/mixed")
+                ),
+            )
         if rng.random() < 0.6:
             body = damage(body, rng)
     headers: Headers = [("Host", "127.0.0.1"), content]
@@ -138,9 +173,14 @@ def _form(rng: Random, boundary: str, broken: bool) -> tuple[bytes, str]:
             elif change == "many":
                 parts += [('name="x"', b"1")] * rng.choice((30, 3000))
             else:
-                parts.append((rng.choice(("", "name=picture", 'name="', 'filename="x"', 'name="seed";;;', "name*=utf-8''seed")), b"1"))
+                parts.append(
+                    (rng.choice(("", "name=picture", 'name="', 'filename="x"', 'name="seed";;;', "name*=utf-8''seed")), b"1")
+                )
     mark = f"--{boundary}".encode("utf-8", "replace")
-    body = b"".join(mark + f"\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode("utf-8", "replace") + data + b"\r\n" for head, data in parts)
+    body = b"".join(
+        mark + f"\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode("utf-8", "replace") + data + b"\r\n"
+        for head, data in parts
+    )
     return body + mark + b"--\r\n", about
 
 

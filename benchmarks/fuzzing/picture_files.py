@@ -19,8 +19,9 @@ from benchmarks.fuzzing.case import choose
 Bytes = NDArray[np.uint8]
 
 FORMATS = {
-    "PNG": 8, "JPEG": 5, "WEBP": 3, "TIFF": 4, "GIF": 3, "BMP": 2, "AVIF": 1, "PPM": 1, "TGA": 1, "HEIF": 1, "ICO": 0.5,
-    "JPEG2000": 0.5, "EPS": 0.3, "PCX": 0.3, "DDS": 0.3, "SGI": 0.3, "PDF": 0.2, "MPO": 0.5, "ICNS": 0.2, "XBM": 0.2, "QOI": 0.2,
+    "PNG": 8, "JPEG": 5, "WEBP": 3, "TIFF": 4, "GIF": 3, "BMP": 2, "AVIF": 1, "PPM": 1, "TGA": 1, "HEIF": 1,
+    "ICO": 0.5, "JPEG2000": 0.5, "EPS": 0.3, "PCX": 0.3, "DDS": 0.3, "SGI": 0.3, "PDF": 0.2, "MPO": 0.5,
+    "ICNS": 0.2, "XBM": 0.2, "QOI": 0.2,
 }  # fmt: skip
 MODES = (
     "RGBA",
@@ -76,9 +77,7 @@ def in_mode(rgba: Bytes, mode: str, rng: Random) -> Image.Image:
             values[rng.randrange(len(values))] = rng.choice((np.nan, np.inf))
         return Image.fromarray(values)
     if mode == "LAB":
-        forward = ImageCms.buildTransform(
-            ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
-        )
+        forward = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
         return ImageCms.applyTransform(image.convert("RGB"), forward) or image
     if mode == "PA":
         return image.convert("P").convert("PA")
@@ -96,9 +95,7 @@ def _options(kind: str, rng: Random, rgba: Bytes) -> dict[str, Any]:
         exif[0x0112] = rng.choice((0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 65535))
         found["exif"] = exif.tobytes() if rng.random() < 0.8 else b"Exif\0\0" + rng.randbytes(60)
     if rng.random() < 0.15:
-        found["icc_profile"] = rng.choice(
-            (ICC, ICC[:200], b"", rng.randbytes(300), ICC[:60] + rng.randbytes(80) + ICC[140:])
-        )
+        found["icc_profile"] = rng.choice((ICC, ICC[:200], b"", rng.randbytes(300), ICC[:60] + rng.randbytes(80) + ICC[140:]))
     if kind in ("GIF", "PNG", "WEBP", "TIFF", "MPO") and rng.random() < 0.15:
         other = Image.fromarray(rgba[::-1].copy())
         found |= {"save_all": True, "append_images": [other] * rng.randint(1, 3)}
@@ -111,9 +108,7 @@ def _options(kind: str, rng: Random, rgba: Bytes) -> dict[str, Any]:
             "subsampling": rng.randrange(3),
         }
     if kind == "TIFF":
-        found["compression"] = rng.choice(
-            (None, "tiff_lzw", "tiff_deflate", "packbits", "jpeg", "group4", "tiff_adobe_deflate")
-        )
+        found["compression"] = rng.choice((None, "tiff_lzw", "tiff_deflate", "packbits", "jpeg", "group4", "tiff_adobe_deflate"))
         if rng.random() < 0.3:
             found["tiffinfo"] = {274: rng.randrange(10)}
     if kind == "WEBP":
@@ -197,11 +192,7 @@ def _huge_gif(rng: Random) -> bytes:
     width, height = (value % 65536 for value in _sides(rng))
     frame = struct.pack("<BHHHHB", 0x2C, 0, 0, width, height, 0) + b"\x02\x02\x4c\x01\0"
     return (
-        b"GIF89a"
-        + struct.pack("<HHBBB", width, height, 0x80, 0, 0)
-        + b"\0\0\0\xff\xff\xff"
-        + frame * rng.choice((1, 100))
-        + b";"
+        b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + frame * rng.choice((1, 100)) + b";"
     )
 
 
@@ -218,23 +209,12 @@ def _script(rng: Random) -> bytes:
 
 
 def _drawing(rng: Random) -> bytes:
-    return (
-        b'<?xml version="1.0"?>' * rng.randrange(2)
-        + b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'
-    )
+    return b'<?xml version="1.0"?>' * rng.randrange(2) + b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'
 
 
 def _film(rng: Random) -> bytes:
     brand = rng.choice((b"heic", b"avif", b"mp42", b"mif1", b"xxxx"))
-    return (
-        struct.pack(">I", 24)
-        + b"ftyp"
-        + brand
-        + bytes(4)
-        + b"mif1"
-        + brand
-        + rng.randbytes(rng.choice((0, 400)))
-    )
+    return struct.pack(">I", 24) + b"ftyp" + brand + bytes(4) + b"mif1" + brand + rng.randbytes(rng.choice((0, 400)))
 
 
 def _random(rng: Random) -> bytes:

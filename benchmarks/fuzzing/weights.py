@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -17,8 +18,8 @@ from geco.pipeline import GecoPipeline
 from geco.surface_to_asset import AssetOptions
 
 SHARES = {
-    "onnx": 5, "small": 5, "diffusers": 2, "full": 2, "checkpoint": 3, "old checkpoint": 1, "autoencoder": 1.5, "clip": 1,
-    "shards": 3, "report": 2,
+    "onnx": 5, "small": 5, "diffusers": 2, "full": 2, "checkpoint": 3, "old checkpoint": 1,
+    "autoencoder": 1.5, "clip": 1, "shards": 3, "report": 2,
 }  # fmt: skip
 
 
@@ -99,7 +100,9 @@ def _shards(place: Path) -> None:
 def _report(place: Path) -> None:
     from geco.evaluate.report import outputs_are_current, write_report
     from geco.evaluate.rows import Rows
+    from geco.evaluate.settings import settle
 
+    settle(place, json.loads(seed("report")["settings.json"]))
     rows = Rows(place)
     outputs_are_current(place, rows)
     write_report(place, rows, {})
@@ -112,6 +115,7 @@ def _options(**values: object) -> object:
 
 
 _TRY: dict[str, Callable[[Path], None]] = {
-    "onnx": _pipeline, "small": _pipeline, "full": _pipeline, "diffusers": _diffusers, "checkpoint": _checkpoint,
-    "old checkpoint": _checkpoint, "autoencoder": _autoencoder, "clip": _clip, "shards": _shards, "report": _report,
+    "onnx": _pipeline, "small": _pipeline, "full": _pipeline, "diffusers": _diffusers,
+    "checkpoint": _checkpoint, "old checkpoint": _checkpoint, "autoencoder": _autoencoder, "clip": _clip,
+    "shards": _shards, "report": _report,
 }  # fmt: skip
