@@ -58,7 +58,7 @@ TORCH_ROOMS = {
 }
 FOREIGN_ONLY_INSIDE = {
     *("trimesh", "numba", "xatlas", "rembg", "cv2", "pxr", "nvdiffrast", "imageio_ffmpeg", "fastapi"),
-    *("igl", "ray", "bpy", "objaverse", "scipy"),
+    *("igl", "ray", "bpy", "objaverse", "scipy", "pillow_heif", "pi_heif"),
 }
 
 

@@ -22,6 +22,8 @@ from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 
 EMBEDDED = Path(__file__).parent / "assets" / "small"
+MOST_SAMPLES = 1000  # of one picture; more is a slip of the keyboard, and a run of many minutes
+BATCH = 8  # seeds at a time: memory stays level however many there are
 PROJECTION_SIZE = 384  # side of the cut-out picture kept for projection: more than a 512 texture can show of one side
 
 
@@ -95,16 +97,13 @@ class GecoPipeline:
         truncation: float | None = None,
         source: Source | None = None,
     ) -> Iterator[Asset]:
-        """One asset a seed, as each is ready. The picture is read and encoded once; the seeds run as one batch.
+        """One asset a seed, as each is ready. The picture is read once; the seeds run in batches of :data:`BATCH`.
 
         ``steps`` names a folder to write what the model saw (picture, cut-out, condition, views). ``source`` is what the
         files say that they were made from; None: the picture's own file, where it is one.
         """
         options = options or AssetOptions()
-        if not seeds:
-            raise ConfigError("no seed was given", "Give at least one.")
-        if any(not 0 <= seed < 2**32 for seed in seeds):
-            raise ConfigError("a seed lies outside 0 to 4294967295", "Choose another.")
+        check_seeds(seeds)
         sampling = None if truncation is None else replace(self.backend.sampling, truncation=truncation)
         shared = Stopwatch()
         card = self.card
@@ -114,18 +113,29 @@ class GecoPipeline:
             cut = cut_out(loaded, method=cutout)
             condition = prepare(cut, card.picture_size, card.foreground_ratio, card.background)
             detailed = condition.rgba(PROJECTION_SIZE)
-        with shared.stage("views"):
-            all_views = self.backend.generate(condition.rgb, seeds, sampling)
-        if steps is not None:
-            _save_steps(Path(steps), condition, all_views, mark_text("step", source))
         texture_size = options.texture_size or card.texture_size
-        for seed, views in zip(seeds, all_views):
-            watch = Stopwatch()
-            with watch.stage("reconstruct"):
-                fields = self.backend.reconstruct(views, condition.rgb)
-            mesh, facts = surface_to_asset(fields, detailed, options, card.resolution, texture_size, watch)
-            facts = {"cutout": cut.method, **({} if truncation is None else {"truncation": truncation}), **facts}
-            yield Asset(mesh, views, detailed, watch.finish(shared.seconds), seed, card.name, facts, source)
+        for start in range(0, len(seeds), BATCH):
+            batch = seeds[start : start + BATCH]
+            with shared.stage("views"):
+                all_views = self.backend.generate(condition.rgb, batch, sampling)
+            if steps is not None:
+                _save_steps(Path(steps), condition, all_views, start, mark_text("step", source))
+            for seed, views in zip(batch, all_views):
+                watch = Stopwatch()
+                with watch.stage("reconstruct"):
+                    fields = self.backend.reconstruct(views, condition.rgb)
+                mesh, facts = surface_to_asset(fields, detailed, options, card.resolution, texture_size, watch)
+                facts = {"cutout": cut.method, **({} if truncation is None else {"truncation": truncation}), **facts}
+                yield Asset(mesh, views, detailed, watch.finish(shared.seconds), seed, card.name, facts, source)
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Raises ConfigError: none, more than :data:`MOST_SAMPLES`, or one that is no whole number from 0 to 2**32 - 1."""
+    if not 1 <= len(seeds) <= MOST_SAMPLES:
+        raise ConfigError(f"{len(seeds)} samples of a picture are out of range", f"Ask for 1 to {MOST_SAMPLES}.")
+    for seed in seeds:
+        if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+            raise ConfigError(f"the seed {seed!r} is out of range", "Choose whole numbers from 0 to 4294967295.")
 
 
 def _onnx_backend(folder: Path, name: str, device: str | None) -> Backend:
@@ -153,11 +163,14 @@ def _source_of(picture: Any) -> Source:
     if isinstance(picture, str | os.PathLike):
         path = Path(picture)
         with contextlib.suppress(OSError):  # gone since it was read
+            if not path.is_file():
+                return Source(path.name)  # a pipe gives its bytes once
             return Source(path.name, digest_of(path.read_bytes()))
     return Source()
 
 
-def _save_steps(folder: Path, condition: Prepared, all_views: np.ndarray, mark: str) -> None:
-    condition.save_steps(folder, mark)
-    for index, views in enumerate(all_views):
+def _save_steps(folder: Path, condition: Prepared, all_views: np.ndarray, first: int, mark: str) -> None:
+    if first == 0:
+        condition.save_steps(folder, mark)
+    for index, views in enumerate(all_views, first):
         save_views(views, folder / f"views-{index}.png", mark)

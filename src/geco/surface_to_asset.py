@@ -76,16 +76,14 @@ def surface_to_asset(
         MeshError: the fields hold no surface.
     """
     size = options.resolution or resolution
-    color: Color = fields.color
-    camera: InputCamera | None = None
     with watch.stage("surface"):
-        if options.fit and isinstance(fields, DenseFields):
-            grid, color, camera = fitted_grid(fields, size, picture)
-        else:
-            grid = fields.grid(size)
-        mesh = Mesh(*extract(grid))
+        mesh, color, camera = surface(fields, size, picture if options.fit else None)
     with watch.stage("clean"):
         mesh = clean(mesh, options)
+        if not len(mesh.faces):
+            raise MeshError(
+                "nothing is left of the surface once it is cleaned", "Check the picture's cut-out, or try another seed."
+            )
     with watch.stage("unwrap"):
         mesh = unwrap(mesh, texture_size=texture_size, method=options.uv_method)
         mesh.normals = vertex_normals(mesh.vertices, mesh.faces)
@@ -103,6 +101,24 @@ def surface_to_asset(
                 mesh = project_picture(mesh, raster, picture, camera, trust)
         facts |= {"projected": projected, "input_camera": camera.summary()}
     return mesh, facts
+
+
+def surface(fields: SurfaceFields, size: int, picture: Floats | None) -> tuple[Mesh, Color, InputCamera | None]:
+    """The surface and its colours; made to keep to the picture's outline, and with its camera, where there is a picture, the
+    fields are dense, and a surface is left.
+
+    Raises:
+        MeshError: the fields hold no surface.
+    """
+    if picture is not None and isinstance(fields, DenseFields):
+        grid, color, camera = fitted_grid(fields, size, picture)
+        mesh = Mesh(*extract(grid))
+        if len(mesh.faces):
+            return mesh, color, camera
+    mesh = Mesh(*extract(fields.grid(size)))
+    if not len(mesh.faces):
+        raise MeshError("the model saw no object in the picture", "Check the picture's cut-out, or try another seed.")
+    return mesh, fields.color, None
 
 
 def fitted_grid(fields: DenseFields, size: int, picture: Floats) -> tuple[FlexiGrid, Color, InputCamera]:
@@ -134,5 +150,7 @@ def clean(mesh: Mesh, options: AssetOptions) -> Mesh:
 
 
 def _within(name: str, value: int | None, low: int, high: int) -> None:
-    if value is not None and not low <= value <= high:
-        raise ConfigError(f"{name} {value} is out of range", f"Choose {low} to {high}.")
+    if value is None:
+        return
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not low <= value <= high:
+        raise ConfigError(f"{name} {value!r} is out of range", f"Choose a whole number from {low} to {high}.")

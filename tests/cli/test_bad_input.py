@@ -108,7 +108,14 @@ def test_no_such_model(tmp_path: Path) -> None:
     assert_refused(geco("run", tmp_path / "ball.png", "--model", "nowhere", "-o", tmp_path / "out.glb"), tmp_path, "nowhere")
 
 
-@pytest.mark.parametrize("option", [["--faces", "3"], ["--texture-size", "7"], ["--samples", "0"], ["--seed", "-1"]])
+OUT_OF_RANGE = (
+    *("--faces 3", "--faces 2000001", "--texture-size 7", "--texture-size 4097", "--resolution 15", "--resolution 513"),
+    *("--samples 0", "--samples 1001", "--samples 1000000000", f"--samples {10**30}", "--truncation nan", "--truncation 1.1"),
+    *("--seed -1", "--seed 4294967296", f"--seed {10**30}", "--seed 4294967295 --samples 2"),
+)
+
+
+@pytest.mark.parametrize("option", [option.split() for option in OUT_OF_RANGE])
 def test_option_out_of_range(option: list[str], tmp_path: Path) -> None:
     ball_picture(64).save(tmp_path / "ball.png")
     assert_refused(geco("run", tmp_path / "ball.png", *option, "-o", tmp_path / "out.glb"), tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
@@ -10,6 +11,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Floats = NDArray[np.float32]
+
+
+def scene(width: int = 48, height: int = 32) -> Image.Image:
+    """Smooth colours, different at every corner."""
+    v, u = np.indices((height, width), np.float32)
+    rgb = np.stack([u / width, v / height, 0.5 + 0.4 * np.sin(u / 9)], axis=2)
+    return Image.fromarray((rgb * 255).astype(np.uint8))
+
+
+def file_of(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
+    """The bytes of a file; HEIF by pillow-heif."""
+    if format == "HEIF":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    if format == "MPO":
+        options = {"save_all": True, "append_images": [image.copy()], **options}
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
 
 
 def disc(size: int, radius: float, x: float = 0.5, y: float = 0.5) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from pathlib import Path
 
@@ -12,21 +11,9 @@ from PIL import Image, ImageCms
 
 from geco.errors import InputImageError
 from geco.images import load_picture
-from geco.images.load import MAX_BYTES, MAX_SIDE, MIN_SIDE, ORIENTATION_TAG
-from tests.images.pictures import png_header
-
-
-def scene(width: int = 48, height: int = 32) -> Image.Image:
-    """Smooth colours, different at every corner."""
-    v, u = np.indices((height, width), np.float32)
-    rgb = np.stack([u / width, v / height, 0.5 + 0.4 * np.sin(u / 9)], axis=2)
-    return Image.fromarray((rgb * 255).astype(np.uint8))
-
-
-def saved(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
+from geco.images.load import MAX_BYTES, MAX_SIDE, MIN_SIDE
+from tests.images.pictures import file_of as saved
+from tests.images.pictures import png_header, scene
 
 
 def expected(image: Image.Image) -> np.ndarray:
@@ -121,22 +108,6 @@ def test_colours_hidden_by_alpha_do_not_bleed_when_reduced() -> None:
     visible = reduced[..., 3] > 0.02
     assert reduced.shape == (97, 97, 4)
     assert reduced[visible][:, 1].max() < 0.06 and reduced[visible][:, 0].min() > 0.94
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("format", ["JPEG", "PNG"])
-def test_exif_orientation(orientation: int, format: str) -> None:
-    upright = scene(96, 64)
-    undo = {
-        1: None, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_270,
-    }[orientation]  # fmt: skip
-    stored = upright if undo is None else upright.transpose(undo)
-    exif = Image.Exif()
-    exif[ORIENTATION_TAG] = orientation
-    picture = load_picture(saved(stored, format, exif=exif))
-    assert picture.rgba.shape == (64, 96, 4)
-    assert np.abs(picture.rgba[..., :3] - expected(upright)).mean() < 0.02
 
 
 def test_a_colour_profile_is_converted_to_srgb() -> None:

@@ -11,6 +11,7 @@ EXTRAS = {
     "torch": ("torch", "diffusers", "transformers", "accelerate", "huggingface_hub", "numba", "onnx"),
     "mesh": ("trimesh", "xatlas", "numba"),
     "matting": ("rembg",),
+    "heic": ("pillow_heif",),
     "video": ("imageio_ffmpeg",),
     "usd": ("pxr",),
     "web": ("fastapi", "uvicorn", "multipart"),

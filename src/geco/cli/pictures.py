@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 from collections.abc import Sequence
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from geco.errors import InputImageError
 from geco.images.formats import HEIC, SNIFFED, SUFFIXES, has_heic, sniff
+from geco.images.opened import MAX_BYTES, is_address
 
 if TYPE_CHECKING:
     from geco.images.load import Picture
 
 STANDARD_INPUT = "-"
 NAMED = 5  # files that a line of what was passed over names; the others are counted
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|data:")  # two letters at least: C:/ is a drive
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def find_pictures(sources: Sequence[str]) -> Found:
             raise InputImageError("a picture's name is empty", "Is a variable of the shell unset? Name a file or a folder.")
         elif os.path.isdir(source):
             _look_into(Path(source), found)
-        elif _ADDRESS.match(source) and not os.path.exists(source):
+        elif is_address(source):
             raise InputImageError(f"{source} is an address, not a file", "Download the picture first, then name its file.")
         else:
             found.pictures.append(Given(Path(source)))
@@ -141,8 +140,6 @@ def _reason_to_skip(path: Path) -> str | None:
 
 def _standard_input() -> bytes:
     """Raises InputImageError: nobody writes to it, nothing came, or too much."""
-    from geco.images.load import MAX_BYTES
-
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
         raise InputImageError("- reads a picture from standard input, and nothing writes to it", "Use: geco run - < photo.png")
     try:

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from geco.errors import GecoError, OutputError, one_line
+from geco.errors import ConfigError, GecoError, one_line
 
 if TYPE_CHECKING:
     from geco.asset import Asset
@@ -70,10 +70,12 @@ def run(options: argparse.Namespace) -> int:
     """Plan every output first (so that a bad path costs no work), load the model, then do picture by picture."""
     from geco.cli.pictures import find_pictures
     from geco.cli.plan import plan
+    from geco.pipeline import MOST_SAMPLES, GecoPipeline, check_seeds
     from geco.surface_to_asset import AssetOptions
 
-    if options.samples < 1:
-        raise OutputError(f"--samples {options.samples} makes nothing", "Ask for 1 or more.")
+    if not 1 <= options.samples <= MOST_SAMPLES:
+        raise ConfigError(f"--samples {options.samples} is out of range", f"Ask for 1 to {MOST_SAMPLES}.")
+    check_seeds(range(options.seed, options.seed + options.samples))
     asset_options = AssetOptions(
         faces=options.faces,
         texture_size=options.texture_size,
@@ -87,7 +89,6 @@ def run(options: argparse.Namespace) -> int:
     jobs = plan(found.pictures, options)
     if found.skipped:
         print(f"geco: {one_line(found.note())}", file=sys.stderr)
-    from geco.pipeline import GecoPipeline
 
     pipeline = GecoPipeline.from_pretrained(options.model, options.device)
     failures: list[tuple[str, GecoError]] = []

@@ -40,7 +40,7 @@ def save_strip(path: Path, views: Floats) -> None:
 
 def load_strip(path: Path) -> Floats:
     """The pictures of a strip again, (N, S, S, 3) in [0, 1]."""
-    with Image.open(path) as image:
+    with Image.open(path, formats=("PNG", "JPEG")) as image:
         pixels = np.asarray(image.convert("RGB"), np.float32) / 255
     return np.stack(np.split(pixels, pixels.shape[1] // pixels.shape[0], axis=1))
 

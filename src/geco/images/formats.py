@@ -42,6 +42,23 @@ TGA = Format("TGA", "TGA", (".tga",))
 HEIC = Format("HEIC", "HEIF", (".heic", ".heif", ".hif"))
 FORMATS = (PNG, JPEG, WEBP, TIFF, GIF, BMP, AVIF, PPM, TGA, HEIC)
 SUFFIXES = frozenset(suffix for known in FORMATS for suffix in known.suffixes)
+_OTHERS = {
+    b"%!PS": "PostScript",
+    b"\xc5\xd0\xd3\xc6": "PostScript",
+    b"%PDF": "a PDF document",
+    b"8BPS": "a Photoshop document",
+    b"\0\0\1\0": "an icon",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"DDS ": "a DirectDraw texture",
+    b"\x76\x2f\x31\x01": "OpenEXR",
+    b"#?RADIANCE": "Radiance HDR",
+    b"SIMPLE  =": "FITS",
+    b"glTF": "a 3D model",
+    b"PK\3\4": "a zip archive",
+}
 NAMES = "PNG, JPEG, WebP, TIFF, GIF, BMP, AVIF, PPM or TGA"
 
 
@@ -67,6 +84,21 @@ def sniff(head: bytes) -> Format | None:
     if head[4:8] == b"ftyp":
         return _by_brands(head)
     return None
+
+
+def advice(head: bytes) -> str:
+    """What to do about a file that is none of the formats, by what its first bytes look like."""
+    give = f"Give {NAMES}."
+    for start, what in _OTHERS.items():
+        if head.startswith(start):
+            return f"It looks like {what}, which is not read. {give}"
+    if head[4:8] == b"ftyp":
+        return f"It looks like a video. {give}"
+    if b"<svg" in head or head.startswith(b"<?xml"):
+        return "It looks like SVG, a drawing: export it as PNG."
+    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
+        return f"It holds text: was the download a web page? {give}"
+    return give
 
 
 def has_heic() -> bool:

@@ -77,6 +77,18 @@ class InputCamera:
         }
 
 
+def silhouette(alpha: Floats) -> NDArray[np.bool_]:
+    """Where the object is: above half of its highest alpha, at most one half.
+
+    What is faint everywhere, or thinner than a pixel, so that every pixel is partly clear, has an outline by that too; the
+    result is empty only where nothing is to be seen at all.
+
+    Args:
+        alpha: (H, W) in [0, 1].
+    """
+    return np.asarray(alpha > 0.5 * min(float(alpha.max(initial=0)), 1.0))
+
+
 def fit_input_camera(
     mesh: Mesh, rgba: Floats, fov: float = INPUT_FOV, azimuth: float = 0.0, azimuth_range: float = 0.0
 ) -> InputCamera:
@@ -113,7 +125,12 @@ def fit_input_camera(
 
 
 def measure(camera: InputCamera, mesh: Mesh, rgba: Floats) -> InputCamera:
-    """A camera known from elsewhere, with the agreement of outlines and colours of this mesh and picture."""
+    """A camera known from elsewhere, with the agreement of outlines and colours of this mesh and picture.
+
+    Of a picture without anything visible the agreement is 0.
+    """
+    if not len(mesh.faces) or not silhouette(rgba[..., 3]).any():
+        return replace(camera, iou=0.0, color_error=1.0)
     return _Search(mesh, rgba).measured(camera, _LAST)
 
 
@@ -128,7 +145,7 @@ class _Search:
     pictures: dict[int, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        mask = self.rgba[..., 3] > 0.5
+        mask = silhouette(self.rgba[..., 3])
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         size = len(mask)
         self.low = np.array([columns[0], rows[0]]) / size
@@ -166,7 +183,7 @@ class _Search:
         """The measured camera, and the mesh's silhouette."""
         picture = self.picture(size)
         fragments = camera.rasterize(self.mesh, size)
-        wanted, seen = picture[..., 3] > 0.5, fragments.mask
+        wanted, seen = silhouette(picture[..., 3]), fragments.mask
         both = np.flatnonzero(wanted & seen)
         iou = len(both) / max(int(np.count_nonzero(wanted | seen)), 1)
         shown = surface_colors(self.mesh, fragments.face_ids.reshape(-1)[both], fragments.barycentrics.reshape(-1, 3)[both])
@@ -178,7 +195,7 @@ class _Search:
 
     def settled(self, camera: InputCamera) -> InputCamera:
         """The camera with scale and offset nudged towards equal areas and centres, while that helps; measured finely."""
-        wanted = _moments(self.picture(_LAST)[..., 3] > 0.5)
+        wanted = _moments(silhouette(self.picture(_LAST)[..., 3]))
         best, mask = self.compared(camera, _LAST)
         for _ in range(2):
             seen = _moments(mask)

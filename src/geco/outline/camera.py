@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from geco.cameras import INPUT_FOV
-from geco.mesh.input_camera import InputCamera
+from geco.mesh.input_camera import InputCamera, silhouette
 
 Floats = NDArray[np.float32]
 SIZE = 40  # pixels of the compared outlines: a cell of a 64 grid is about one
@@ -31,8 +31,13 @@ def find_camera(solid: Floats, alpha: Floats, fov: float = INPUT_FOV) -> InputCa
         solid: (N, 3) points inside the object, about evenly spaced, world units.
         alpha: (S, S) of the cut-out picture.
         fov: degrees.
+
+    Returns:
+        the camera, and in ``iou`` how well it does; :func:`prior_camera` where there is nothing to compare.
     """
-    wanted = np.asarray(Image.fromarray(alpha).resize((SIZE, SIZE), Image.Resampling.BOX)) > 0.5
+    wanted = silhouette(np.asarray(Image.fromarray(alpha).resize((SIZE, SIZE), Image.Resampling.BOX)))
+    if not wanted.any() or not len(solid):
+        return prior_camera(alpha, fov)
     best, best_score = InputCamera(PRIOR_ELEVATION, fov=fov, iou=0.0), -1.0
     for elevation in ELEVATIONS:
         camera = InputCamera(elevation, fov=fov)
@@ -47,19 +52,23 @@ def find_camera(solid: Floats, alpha: Floats, fov: float = INPUT_FOV) -> InputCa
 
 def prior_camera(alpha: Floats, fov: float = INPUT_FOV) -> InputCamera:
     """Where the model's training puts the object: for a surface so wrong that no camera can be told from it."""
-    rows, columns = np.nonzero(alpha > 0.5)
-    size = len(alpha)
-    right = float(columns.min() + columns.max() + 1) / (2 * size) - 0.5
-    down = float(rows.min() + rows.max() + 1) / (2 * size) - 0.5
-    return InputCamera(PRIOR_ELEVATION, scale=START_SCALE, offset=(right, down), fov=fov, iou=0.0)
+    right, down = _middle(silhouette(alpha))
+    return InputCamera(PRIOR_ELEVATION, scale=START_SCALE, offset=(float(right), float(down)), fov=fov, iou=0.0)
+
+
+def _middle(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(2,) the middle of the box around a mask, right and down of the picture's middle, in parts of it; 0 where it is empty."""
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return np.zeros(2)
+    return np.array([columns.min() + columns.max() + 1, rows.min() + rows.max() + 1]) / (2 * len(mask)) - 0.5
 
 
 def _settled(centered: Floats, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
     """(3,) scale and offset climbed to from the prior, and the IoU there. ``centered`` (2, N) is 0 at the picture's middle."""
     place = np.array([START_SCALE, 0.0, 0.0])
     # The middle of the solid onto the middle of the picture's object is a better start than the origin onto it.
-    rows, columns = np.nonzero(wanted)
-    middle = np.array([columns.min() + columns.max() + 1, rows.min() + rows.max() + 1]) / (2 * len(wanted)) - 0.5
+    middle = _middle(wanted)
     place[1:] = middle - START_SCALE * (centered.min(axis=1) + centered.max(axis=1)) / 2
     best = _overlap(centered, place, wanted)
     for step in STEPS:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from geco.mesh.input_camera import InputCamera
+from geco.cameras import INPUT_RADIUS
+from geco.mesh.input_camera import InputCamera, silhouette
 from geco.outline.maps import blurred, enlarged, resized, sampled, signed_distance
 
 Floats = NDArray[np.float32]
@@ -23,6 +24,7 @@ SIZE = 96  # pixels of the silhouette's distance map: finer than a grid of 64 ce
 CELLS = 48  # pixels of the map of middle depths: about the views' own resolution
 FINE = 4  # maps are enlarged so much, so that the nearest pixel of one is as good as a bilinear sample
 ROUNDNESS = 0.8  # half thickness of added material over its distance to the outline: 1 is as deep as wide
+NARROWEST = 0.75  # cells: half the width that an object has at its thickest, or it is widened: 0.7 is half a cell's diagonal
 THINNEST = 0.8  # cells: what is thinner falls through the grid
 MARGIN = 0.25  # cells that the carving leaves around the outline, so that thin parts are not cut twice
 THICKEST = 0.2  # world units (the object is 1.9 across): added material is limbs and rims, not bodies
@@ -55,10 +57,9 @@ def keep_to_outline(
         rgba: (S, S, 4) in [0, 1], the cut-out picture, straight alpha.
         camera: the fitted input camera.
     """
-    picture = resized(rgba, SIZE)
-    mask = picture[..., 3] > 0.5
     view = _GridView(camera, half_extent, len(volume))
     cell = np.float32(2 * half_extent / (len(volume) - 1))
+    picture, mask = _thick_enough(resized(rgba, SIZE), NARROWEST * float(cell / view.pixel_at_middle))
     width = (view.read(signed_distance(mask)) - view.beyond) * view.pixel + MARGIN * cell  # world units to the outline, inside > 0
 
     own = volume.reshape(-1)
@@ -94,6 +95,7 @@ class _GridView:
 
     Attributes:
         depth, pixel: (P,) distance along the viewing axis and width of a picture's pixel there, world units.
+        pixel_at_middle: the same width where the object is.
         beyond: (P,) pixels outside the picture.
     """
 
@@ -108,6 +110,7 @@ class _GridView:
         self.depth = -back
         focal = np.float32(camera.scale * SIZE * 0.5 / np.tan(np.radians(camera.fov / 2)))
         self.pixel = self.depth / focal
+        self.pixel_at_middle = np.float32(INPUT_RADIUS) / focal
         column = right / self.pixel + np.float32((0.5 + camera.offset[0]) * SIZE - 0.5)
         row = np.float32((0.5 + camera.offset[1]) * SIZE - 0.5) - up / self.pixel
         self._column, self._row = np.clip(column, 0, SIZE - 1), np.clip(row, 0, SIZE - 1)
@@ -129,6 +132,26 @@ class _GridView:
         known = count > 0
         spread = _spread(np.where(known, total / np.maximum(count, 1), 0).astype(np.float32), known.astype(np.float32))
         return np.where(known, spread, blurred(blurred(spread))), known
+
+
+def _thick_enough(picture: Floats, half_width: float) -> tuple[Floats, NDArray[np.bool_]]:
+    """The picture and the object's mask; both widened where the object is nowhere as thick as the grid can follow.
+
+    A needle, a ring of wire or a line drawing would fall through the grid whole. Thin parts of thicker things are left alone.
+
+    Args:
+        picture: (S, S, 4), colours multiplied by alpha.
+        half_width: pixels, of the thickest part.
+    """
+    mask = silhouette(picture[..., 3])
+    inside = signed_distance(mask)
+    thickest = float(inside.max())
+    if thickest >= half_width or not mask.any():
+        return picture, mask
+    known = np.asarray(mask, np.float32)
+    straight = picture[..., :3] / np.maximum(picture[..., 3:], 1e-3)
+    colors = [_spread(np.ascontiguousarray(straight[..., k]), known) for k in range(3)]
+    return np.stack([*colors, np.ones_like(known)], axis=2), inside > thickest - half_width
 
 
 def _spread(values: Floats, weight: Floats) -> Floats:

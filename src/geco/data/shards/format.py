@@ -61,7 +61,7 @@ def decode_picture(channel: str, data: bytes, scale: float = 1.0) -> NDArray[Any
 
     Depth is within ``scale / 2``, normals within 0.004 an axis, positions within 1.6e-5; ``rgba`` is exact.
     """
-    with Image.open(io.BytesIO(data)) as picture:
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
         levels = np.asarray(picture)
     if channel == "rgba":
         return levels

@@ -1,0 +1,194 @@
+"""From whatever holds a picture to a Pillow image of which only the header was read: the one door to Pillow's decoders."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import stat
+import warnings
+from collections.abc import Iterator
+from typing import Protocol
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from geco.errors import GecoError, InputImageError
+from geco.images.formats import FORMATS, HEIC, NAMES, SNIFFED, TGA, Format, advice, register_heic, sniff
+
+MAX_PIXELS = 64_000_000  # refused from the header alone, before decoding: 64 MP is any phone's full mode, 0.3 GB decoded
+MAX_BYTES = 512 * 2**20  # of a file: 64 MP of 16-bit RGBA, uncompressed
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|data:")  # two letters at least: C:/ is a drive
+
+
+class Readable(Protocol):
+    """An open binary file, or what reads like one."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+Holder = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | Image.Image
+
+
+def open_picture(source: Holder, label: str) -> Image.Image:
+    """The picture, its header read. The source stays as it was: files are closed, a caller's image is neither loaded nor changed
+    where its file can be read again.
+
+    Args:
+        source: a path, a file's bytes, an open file (read from where it stands), or a Pillow image.
+        label: what messages call it.
+
+    Raises:
+        InputImageError: there is no such file, it is too large, or no picture in one of the formats that are read.
+    """
+    if isinstance(source, Image.Image):
+        return _of_image(source, label)
+    return _of_bytes(read_bytes(source, label), label)
+
+
+@contextlib.contextmanager
+def decoding(label: str) -> Iterator[None]:
+    """Around everything in which a decoder runs: whatever it raises becomes an InputImageError, what it warns of is dropped."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except GecoError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise too_large(label, str(error).split(" exceeds")[0]) from None
+        except MemoryError:
+            raise InputImageError(f"{label} needs more memory than there is", "Reduce it first.") from None
+        except Exception as error:
+            # Wide on purpose, and only here: on damaged files Pillow's decoders raise what they stumble over: OSError, ValueError,
+            # SyntaxError, struct.error, zlib.error, RuntimeError (AVIF), AssertionError, IndexError, TypeError, OverflowError ...
+            why = (str(error).strip() or type(error).__name__)[:200]
+            raise InputImageError(f"{label} is damaged: {why}", "Save or download the picture again.") from error
+
+
+def too_large(label: str, what: str) -> InputImageError:
+    """The error for a picture of ``what`` (its size in words)."""
+    return InputImageError(
+        f"{label} is too large ({what}; the limit is {MAX_PIXELS / 1e6:.0f} megapixels and {MAX_BYTES // 2**20} MiB)",
+        "Reduce it first.",
+    )
+
+
+def check_pixels(width: int, height: int, label: str) -> None:
+    """Raises InputImageError above :data:`MAX_PIXELS`."""
+    if width * height > MAX_PIXELS:
+        raise too_large(label, f"{width} x {height} pixels")
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is that of something on the net (or ``file:``, ``data:``), not of a file."""
+    return _ADDRESS.match(name) is not None and not os.path.lexists(name)
+
+
+def read_bytes(source: str | os.PathLike[str] | bytes | bytearray | memoryview | Readable, label: str) -> bytes:
+    """All bytes of a file, at most :data:`MAX_BYTES`.
+
+    Raises:
+        InputImageError: not there, not readable, a folder or a device, too large, or of a type that holds no bytes.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        if memoryview(source).nbytes > MAX_BYTES:
+            raise too_large(label, f"{memoryview(source).nbytes / 2**20:.0f} MiB")
+        return bytes(source)
+    if isinstance(source, (str, os.PathLike)):
+        return _read_path(source, label)
+    if not callable(getattr(source, "read", None)):
+        raise InputImageError(
+            f"{label} is a {type(source).__name__}, not a picture",
+            "Give a path, the bytes of a file, an open file, a Pillow image or a numpy array.",
+        )
+    try:
+        data = source.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: the file is closed, or holds text that is no UTF-8
+        raise InputImageError(f"{label} cannot be read: {error}", "Open it for reading, in binary mode.") from error
+    if not isinstance(data, (bytes, bytearray)):
+        raise InputImageError(f"{label} was opened as text", "Open it in binary mode.")
+    if len(data) > MAX_BYTES:
+        raise too_large(label, f"more than {MAX_BYTES // 2**20} MiB")
+    return bytes(data)
+
+
+def _read_path(source: str | os.PathLike[str], label: str) -> bytes:
+    if not os.fspath(source):
+        raise InputImageError("a picture's name is empty", "Name a file.")
+    if isinstance(source, str) and is_address(source):
+        raise InputImageError(f"{label} is an address, not a file", "Download the picture first, then name its file.")
+    try:
+        # A pipe is read as well (/dev/stdin, <(command)), but not waited for while nobody writes to it.
+        handle = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
+                raise InputImageError(f"{label} is no ordinary file", "Name a picture file, not a folder or a device.")
+            if hasattr(os, "set_blocking"):
+                os.set_blocking(handle, True)
+            data = file.read(MAX_BYTES + 1) if status.st_size <= MAX_BYTES else None
+    except FileNotFoundError:
+        raise InputImageError(f"{label} does not exist", "Check the path.") from None
+    except IsADirectoryError:
+        raise InputImageError(f"{label} is a folder, not a picture", "Name a picture file.") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
+        why = getattr(error, "strerror", None) or error
+        raise InputImageError(f"{label} cannot be read: {why}", "Check the path and its rights.") from error
+    if data is None or len(data) > MAX_BYTES:
+        raise too_large(label, f"{status.st_size / 2**20:.0f} MiB" if data is None else f"more than {MAX_BYTES // 2**20} MiB")
+    return data
+
+
+def _of_bytes(data: bytes, label: str) -> Image.Image:
+    if not data:
+        raise InputImageError(f"{label} is empty (0 bytes)", "Save or download the picture again.")
+    kind = sniff(data[:SNIFFED])
+    if kind is HEIC and not register_heic():
+        raise InputImageError(
+            f"{label} is HEIC, and the package that reads it is not installed",
+            "Install it with: pip install 'geco3d[heic]'; or convert the picture to JPEG.",
+        )
+    with decoding(label):
+        try:
+            # Nobody but the one decoder that the first bytes ask for is tried; without a signature only TGA is left.
+            image = Image.open(io.BytesIO(data), formats=[(kind or TGA).pillow])
+        except UnidentifiedImageError:
+            if kind is None:
+                problem = f"{label} is not a picture in a format that can be read"
+                raise InputImageError(problem, advice(data[:SNIFFED])) from None
+            problem = f"{label} is damaged: its {kind.name} header makes no sense"
+            raise InputImageError(problem, "Save or download the picture again.") from None
+    return image
+
+
+def _of_image(image: Image.Image, label: str) -> Image.Image:
+    """A copy; of an image whose file was not decoded yet, the file opened once more, at the same frame."""
+    if not _is_lazy(image):
+        with decoding(label):
+            return image.copy()
+    if _format_of(image) is None:
+        raise InputImageError(
+            f"{label} is an undecoded {image.format} image, which is not read", f"Give {NAMES}, or load() it first."
+        )
+    assert isinstance(image, ImageFile.ImageFile) and image.fp is not None
+    with decoding(label):
+        frame, at = image.tell(), image.fp.tell()
+        try:
+            image.fp.seek(0)
+            data = image.fp.read(MAX_BYTES + 1)
+        finally:
+            image.fp.seek(at)
+        again = _of_bytes(data, label)
+        if frame:
+            again.seek(frame)
+    return again
+
+
+def _is_lazy(image: Image.Image) -> bool:
+    return isinstance(image, ImageFile.ImageFile) and bool(image.tile) and image.fp is not None and not image.fp.closed
+
+
+def _format_of(image: Image.Image) -> Format | None:
+    name = "JPEG" if image.format == "MPO" else image.format
+    return next((known for known in FORMATS if known.pillow == name), None)
