@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.cli import data_info, data_objaverse, data_procedural
+from geco.cli import data_info, data_objaverse, data_pack, data_procedural
 from geco.cli.data_info import HELD_OUT
 from geco.errors import ConfigError
 
@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
     data_info.add(inner)
     data_procedural.add(inner)
     data_objaverse.add(inner)
+    data_pack.add(inner)
 
 
 def _add_render(commands: Any) -> None:
