@@ -119,7 +119,7 @@ def _snapshot(hub_id: str, patterns: list[str], revision: str | None) -> Path:
         status = getattr(error.response, "status_code", "no")
         problem = f"the hub refused {hub_id} (HTTP status {status})"
         raise WeightsError(problem, "Check the name and the revision, and access if it is gated.") from error
-    except (HFValidationError, OSError, ValueError) as error:
+    except (HFValidationError, OSError, ValueError, RuntimeError) as error:  # RuntimeError: no home to have a cache in
         raise WeightsError(f"cannot fetch {hub_id}: {error}", by_hand) from error
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import re
+import sys
 
 from geco.errors import GecoError
 
@@ -83,6 +84,25 @@ def address_limit() -> int | None:
     limits = [resource.getrlimit(kind)[0] for kind in kinds]
     found = [limit for limit in limits if limit != resource.RLIM_INFINITY and limit >= 0]
     return min(found, default=None)
+
+
+def peak() -> int | None:
+    """Bytes of this process that were resident at most so far; None where neither the system nor psutil tells."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _peak_of_psutil()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _peak_of_psutil() -> int | None:
+    try:
+        import psutil
+    except ImportError:
+        return None
+    found = psutil.Process().memory_info()
+    return int(getattr(found, "peak_wset", found.rss))
 
 
 def _first_line(error: BaseException) -> str:

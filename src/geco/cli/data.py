@@ -76,6 +76,7 @@ def render(options: argparse.Namespace) -> int:
     """Render, or continue to."""
     from geco.data.render_job import RenderSettings, hold_out, in_order, open_shards
     from geco.processes import Bounds
+    from geco.render.compiled import cache_problem
 
     settings = RenderSettings(
         sets=tuple(options.views.split(",")),
@@ -107,6 +108,8 @@ def render(options: argparse.Namespace) -> int:
         writer = open_shards(options.output / HELD_OUT, apart, settings, {**more, "part": HELD_OUT}, options.shard_objects)
         parts.insert(0, (writer, apart))
     todo = sum(len(writer.pending) for writer, _ in parts)
+    if todo and (problem := cache_problem()):
+        print(f"geco: {problem}", file=sys.stderr)
     with _Bar(sum(len(writer.keys) for writer, _ in parts), todo) as bar, _pool(options, bounds, todo) as pool:
         indices = _run(parts, settings, pool, bar)
     for index, (writer, _) in zip(indices, parts):

@@ -193,11 +193,13 @@ def fetch_trunk(kind: str) -> Path:
     if kind == "vgg":
         return fetch_file(VGG_HUB_ID, "model.safetensors", "BSD-3-Clause")
     path = Path(torch.hub.get_dir()) / "checkpoints" / ALEX_URL.rsplit("/", 1)[1]
+    if not path.is_absolute():  # "~" that nobody could resolve
+        raise WeightsError("there is no home folder to have a cache in", f"Set TORCH_HOME, or get it: {trunk.advice}.")
     if not path.is_file():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(ALEX_URL, str(path), hash_prefix=ALEX_SHA256, progress=False)
-        except (OSError, RuntimeError) as error:  # no network; a file with another hash
+        except (OSError, RuntimeError) as error:  # no network; no home to write; a file with another hash
             raise WeightsError(f"cannot fetch {ALEX_URL}: {error}", f"Get it elsewhere: {trunk.advice}.") from error
     if sha256_of(path) != ALEX_SHA256:
         raise WeightsError(f"{path} is damaged or another file: its SHA-256 is not the published one", f"Delete {path}.")

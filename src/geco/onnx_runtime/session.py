@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from geco.errors import WeightsError
 from geco.manifest import Manifest
 from geco.memory import is_shortage
+from geco.onnx_runtime.forked import ForkedSession
 from geco.onnx_runtime.graph import reads_other_files
 
 
@@ -56,22 +57,25 @@ class Network:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         self.path = path
         data = manifest.read(path)
+        chosen = list(providers or ("CPUExecutionProvider",))
+
+        def open_session() -> onnxruntime.InferenceSession:
+            # Without ONNX Runtime's own second try, which prints to standard output.
+            return onnxruntime.InferenceSession(data, options, providers=chosen, enable_fallback=0)
+
         try:
             if reads_other_files(data):
                 raise WeightsError(f"{path} keeps numbers in other files", "Export the model again, into one file each.")
-            chosen = list(providers or ("CPUExecutionProvider",))
-            # Without ONNX Runtime's own second try, which prints to standard output.
-            session = onnxruntime.InferenceSession(data, options, providers=chosen, enable_fallback=0)
+            self._session = ForkedSession(open_session)
         except WeightsError:
             raise
         except Exception as error:  # ONNX Runtime has eight kinds of its own, and some of Python's
             raise _failure(error, f"ONNX Runtime cannot load {path}") from error
-        self._session = session
-        self.inputs = [item.name for item in self._session.get_inputs()]
+        self.inputs = [item.name for item in self._session.get().get_inputs()]
 
     def expect(self, inputs: Sequence[str], outputs: int | None) -> Network:
         """Itself, after making sure that its first inputs have these names and that it has so many outputs."""
-        made = len(self._session.get_outputs())
+        made = len(self._session.get().get_outputs())
         if self.inputs[: len(inputs)] != list(inputs) or (outputs is not None and made != outputs):
             told = f"{', '.join(self.inputs)} to {made} outputs"
             raise WeightsError(f"{self.path} is another graph ({told})", "Export the model again.")
@@ -80,7 +84,7 @@ class Network:
     def __call__(self, **arrays: NDArray[Any]) -> list[NDArray[np.float32]]:
         """The outputs, in order; raises :class:`WeightsError` where the graph cannot do with these arrays."""
         try:
-            return list(self._session.run(None, arrays))
+            return list(self._session.get().run(None, arrays))
         except Exception as error:
             raise _failure(error, f"{self.path} does not run") from error
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
-import numba
+from geco.render.compiled import compiled
 
 
-@numba.njit(cache=True)
+@compiled
 def _edge_column(x: Any, y: Any, top: int, bottom: int, row: int) -> Any:
     return x[top] + (row - y[top]) * ((x[bottom] - x[top]) / (y[bottom] - y[top]))
 
 
-@numba.njit(cache=True)
+@compiled
 def _plane(xa: float, ya: float, xb: float, yb: float, xc: float, yc: float, k: int) -> Any:
     area = (xb - xa) * (yc - ya) - (xc - xa) * (yb - ya)
     inverse = 1.0 / area if area != 0 else 0.0
@@ -24,7 +24,7 @@ def _plane(xa: float, ya: float, xb: float, yb: float, xc: float, yc: float, k: 
     return -(along * xa + down * ya), along, down
 
 
-@numba.njit(cache=True)
+@compiled
 def fill(x: Any, y: Any, inverse: Any, faces: Any, cull: bool, nearness: Any, face_ids: Any, barycentrics: Any, depth: Any) -> None:
     size = face_ids.shape[0]
     for f in range(faces.shape[0]):

@@ -96,11 +96,24 @@ def _cached(hub_id: str) -> Path:
         )
     pin = PINNED.get(hub_id)
     name = hub_id.replace("/", "--") + (f"-{pin.revision[:12]}" if pin else "")
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geco" / name
+    folder = _cache() / "geco" / name
     if not (folder / CARD).is_file():
         unet = None if "v1.1" in hub_id else INSTANTMESH
         convert_public(hub_id, "instant-mesh-large", folder, unet)
     return folder
+
+
+def _cache() -> Path:
+    """The user's cache; raises WeightsError where there is no home to have one."""
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError as error:
+        raise WeightsError(
+            "there is no home folder to keep a converted model in",
+            "Set XDG_CACHE_HOME, or convert it yourself: geco convert -o DIR.",
+        ) from error
 
 
 def _full(folder: Path, card: dict[str, Any], placement: Placement, name: str) -> TorchBackend:

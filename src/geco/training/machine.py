@@ -7,7 +7,6 @@ backward pass and once a step, which stays plain when several networks take turn
 from __future__ import annotations
 
 import contextlib
-import resource
 import sys
 from typing import Literal, cast
 
@@ -18,6 +17,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from geco.device import choose, has_bf16
+from geco.memory import peak
 from geco.timing import cpu_name
 
 Precision = Literal["no", "bf16", "fp16"]
@@ -125,11 +125,10 @@ class Machine:
         return f"{self.world} x {name}" if self.world > 1 else name
 
     def peak_memory(self) -> int:
-        """Bytes: of the GPU where there is one, else of the process."""
+        """Bytes: of the GPU where there is one, else of the process; 0 where the system does not tell."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        return peak() or 0
 
 
 def channels_last(network: nn.Module) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from geco.errors import MissingExtraError
+from geco.render.compiled import compiled
 
 SUPERSAMPLE = 2  # samples a pixel along each side, at ((i + 0.5) / (2 S), (j + 0.5) / (2 S)) of the picture
 
@@ -16,13 +17,11 @@ SUPERSAMPLE = 2  # samples a pixel along each side, at ((i + 0.5) / (2 S), (j + 
 @functools.cache
 def kernel(name: str) -> Callable[..., Any]:
     """The compiled loop of that name (draw, resolve, locate, occlude), built at the first use."""
+    source: Any = {"draw": _draw, "resolve": _resolve, "locate": _locate, "occlude": _occlude}[name]
     try:
-        import numba
+        return compiled(source, fastmath=True, nogil=True)
     except ImportError as error:
         raise MissingExtraError("numba", "data", "rendering training views") from error
-    source: Any = {"draw": _draw, "resolve": _resolve, "locate": _locate, "occlude": _occlude}[name]
-    compiled: Callable[..., Any] = numba.njit(cache=True, fastmath=True, nogil=True)(source)
-    return compiled
 
 
 def _draw(screen, faces, uvs, colors, materials, cutoffs, shade, texels, table, size, ids):  # type: ignore[no-untyped-def]
