@@ -7,6 +7,7 @@ the process holds a lock on it, so the next run can tell a leftover from a file 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -22,12 +23,19 @@ LONGEST_NAME = 255  # bytes of a file's name on ext4, XFS, APFS (NTFS: as many U
 ABANDONED = 86_400.0  # seconds after which a hidden file whose writer cannot be asked for is a leftover
 _HIDDEN = re.compile(r"^\..*-(\d+)\.[0-9a-f]{8}\.part(\.[^.]*)?$", re.DOTALL)
 # What torch and safetensors raise where the operating system refuses to write: no OSError, only a text.
-_WRITE_FAILED = re.compile(r"PytorchStreamWriter|inline_container|iostream error|I/O error|IoError|os error \d+", re.IGNORECASE)
+_WRITE_FAILED = re.compile(
+    r"PytorchStreamWriter|inline_container|iostream error|I/O error|IoError|os error \d+|cannot be opened"
+    r"|Parent directory .* does not exist",
+    re.IGNORECASE,
+)
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` (same suffix); rename it to ``path`` on success, delete it on failure.
+
+    A file that is there keeps its rights, and its owner where that is possible; write-protected ones are not replaced. A
+    symbolic link stays one: what it points to becomes new, as ``open`` would have it.
 
     Raises:
         OutputError: the folder cannot be made or written, or the disk is full; also where torch or safetensors say so.
@@ -36,25 +44,39 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary: Path | None = None
     handle: int | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary, handle = _hidden_beside(target)
-        yield temporary
-        os.close(handle)
-        handle = None  # Windows renames no open file
-        os.replace(temporary, target)
-    except GecoError:
-        raise
-    except Exception as error:
-        if not is_write_failure(error):
-            raise
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
-        raise OutputError(f"cannot write {target}: {why}", "Choose another output path, or free some space.") from error
+        with writing(target):
+            target = _end_of_links(target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            before = _status(target)
+            temporary, handle = _hidden_beside(target, before)
+            yield temporary
+            if before is not None:
+                _like(handle, before)
+            os.close(handle)
+            handle = None  # Windows renames no open file
+            os.replace(temporary, target)
     finally:
         if handle is not None:
             os.close(handle)
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """What the system, torch or safetensors will not write becomes an :class:`OutputError` that names ``path``."""
+    try:
+        yield
+    except GecoError:
+        raise
+    except Exception as error:
+        if not is_write_failure(error):
+            raise
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        why = error.strerror if isinstance(error, OSError) and error.strerror else first
+        advice = "Choose another output path, or free some space."
+        raise OutputError(f"cannot write {os.fspath(path)}: {why}", advice) from error
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
@@ -79,11 +101,16 @@ def sweep(folder: str | os.PathLike[str]) -> int:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             found = _HIDDEN.match(entry.name)
-            if found and entry.is_file(follow_symlinks=False) and _is_abandoned(entry, int(found[1])):
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # another user's, or gone meanwhile
+                if found and entry.is_file(follow_symlinks=False) and _is_abandoned(entry, int(found[1])):
                     os.unlink(entry.path)
                     swept += 1
     return swept
+
+
+def sweep_below(folder: str | os.PathLike[str]) -> int:
+    """:func:`sweep` of the folder and all folders in it: for folders that are ours, not for a user's home."""
+    return sum(sweep(place) for place, _, _ in os.walk(folder))
 
 
 def read_regular(path: str | os.PathLike[str], most: int, error: type[GecoError]) -> bytes:
@@ -121,15 +148,54 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _hidden_beside(target: Path) -> tuple[Path, int]:
-    """A new, empty, locked file in the target's folder, with the rights that any new file of this process has."""
+def _hidden_beside(target: Path, before: os.stat_result | None) -> tuple[Path, int]:
+    """A new, empty, locked file in the target's folder: with the rights that any new file of this process has, and for
+    others no more than the file has that it shall replace."""
     tail = f"-{os.getpid()}.{secrets.token_hex(4)}.part{target.suffix}"
     stem = os.fsencode(target.stem)[: max(LONGEST_NAME - 1 - len(os.fsencode(tail)), 0)]
     temporary = target.with_name("." + os.fsdecode(stem) + tail)
     # 0o666 less the umask, which the system applies: mkstemp's files are private, results should not be.
-    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    mode = 0o666 if before is None else before.st_mode & 0o066 | 0o600
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     _lock(handle)
     return temporary, handle
+
+
+def _end_of_links(target: Path) -> Path:
+    """Where a symbolic link leads; its folder is swept, as nobody else may ever write there."""
+    if not target.is_symlink():
+        return target
+    end = Path(os.path.realpath(target))
+    sweep(end.parent)
+    return end
+
+
+def _status(target: Path) -> os.stat_result | None:
+    """Of the file that will be replaced; PermissionError where it is write-protected, None where there is none."""
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        return None
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, "the file is write-protected", str(target))
+    return status
+
+
+def _like(handle: int, before: os.stat_result) -> None:
+    """Give the new file the owner and the rights of the old one; where the group cannot be kept, its rights are not given
+    to another."""
+    if not hasattr(os, "fchown"):  # Windows
+        return
+    mode, now = stat.S_IMODE(before.st_mode) & 0o777, os.fstat(handle)
+    if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        try:
+            os.fchown(handle, before.st_uid, before.st_gid)
+        except OSError:
+            try:
+                os.fchown(handle, -1, before.st_gid)
+            except OSError:
+                mode = mode & ~0o070 | (mode & 0o007) << 3 & mode
+    os.fchmod(handle, mode)
 
 
 def _is_abandoned(entry: os.DirEntry[str], process: int) -> bool:
@@ -140,23 +206,24 @@ def _is_abandoned(entry: os.DirEntry[str], process: int) -> bool:
         return old or not _is_alive(process)  # a file that is still open cannot be deleted there
     handle = os.open(entry.path, os.O_RDWR)
     try:
-        return _lock(handle) and (old or not _is_alive(process))
+        free = _lock(handle)
+        return old if free is None else free and (old or not _is_alive(process))
     finally:
         os.close(handle)
 
 
-def _lock(handle: int) -> bool:
-    """Whether this process now holds the file's lock; True too where the file system or the platform has none."""
+def _lock(handle: int) -> bool | None:
+    """Whether this process now holds the file's lock; None where the file system or the platform has none."""
     try:
         import fcntl
     except ImportError:  # Windows
-        return True
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True
+        return None
     return True
 
 

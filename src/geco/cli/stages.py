@@ -64,11 +64,29 @@ def distillation(options: argparse.Namespace, recipe: Recipe, machine: Machine) 
     return small.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed, options.perceptual)
 
 
-def make_pairs(options: argparse.Namespace) -> dict[str, int]:
-    """The pairs of either family; how many there are, and how many were left out."""
+def pairs_recipe(options: argparse.Namespace) -> Recipe:
+    """The recipe with what the command says of pairs."""
     recipe, _ = override(find_recipe(options.recipe), options.stage, options.set)  # pairs.json holds every setting
     settings = replace(recipe.pairs, seed=options.seed, steps=options.steps or recipe.pairs.steps)
-    count = options.count or recipe.pair_count
+    return replace(recipe, pairs=settings, pair_count=options.count or recipe.pair_count)
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raise for what a stage needs and was not given, and for outputs that are its inputs, before any work."""
+    stage = options.stage
+    if stage != "stage2":
+        _data(options)
+    if stage in ("stage1", "stage2", "pairs"):
+        _init(options, {"stage1": "the teacher", "stage2": "Stage I's run"}.get(stage, "the teacher and its reconstructor"))
+    for name in ("data", "init", "pairs", "generated", "perceptual", "generator"):
+        given = getattr(options, name, None)
+        if given is not None and given.exists() and options.output.exists() and given.samefile(options.output):
+            raise ConfigError(f"--{name} and -o are the same folder {given}", "Choose another folder with -o.")
+
+
+def make_pairs(options: argparse.Namespace, recipe: Recipe) -> dict[str, int]:
+    """The pairs of either family, by a recipe of :func:`pairs_recipe`; how many there are, and how many were left out."""
+    settings, count = recipe.pairs, recipe.pair_count
     init, family = _init(options, "the teacher and its reconstructor")
     sizes = (count, recipe.pair_size, recipe.resolution)
     if options.true_views and (family == "full" or options.generator or options.steps):

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import contextlib
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.errors import ConfigError
-
 if TYPE_CHECKING:
-    from geco.recipes.recipe import Recipe
     from geco.training.machine import Machine
     from geco.training.task import Task
 
@@ -82,41 +79,52 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
 def run(options: argparse.Namespace) -> int:
     """One stage to its end."""
     _need_torch()
-    from geco.cli.stages import build
+    from geco.cli.stages import build, check
+    from geco.cli.train_run import free_settings, length_of, next_step, settings_of
     from geco.recipes.find import find_recipe
     from geco.recipes.override import override
     from geco.training.loop import LoopOptions, train
     from geco.training.machine import Machine
+    from geco.training.run_folder import claimed
 
     recipe, options.overrides = override(find_recipe(options.recipe), options.stage, options.set)
     length = recipe.length(options.stage)
     minutes, steps = options.budget_minutes, options.steps
     if minutes is None and steps is None:
         minutes, steps = length.budget_minutes, length.steps
-    _check_output(options, recipe)
+    check(options)
     machine = Machine(recipe.precision, options.device, options.threads)
-    task = build(options, recipe, machine)
-    loop = LoopOptions(
-        options.output, minutes, steps, seed=options.seed, accumulate=length.accumulate, decay_part=length.decay_part,
-        warmup_steps=length.warmup_steps, checkpoint_minutes=length.checkpoint_minutes, tensorboard=options.tensorboard,
-    )  # fmt: skip
-    if options.dry_run:
-        print(rehearse(task, loop, machine))
-        return 0
-    train(task, loop, machine, resume=options.resume)
-    if machine.leads and options.stage == "autoencoder":
-        print(f"{options.output} holds a perceptual distance: geco distill stage2 --perceptual {options.output}")
-    elif machine.leads:
-        print(f"{options.output} is a model folder: geco run PICTURE --model {options.output}")
+    settings = settings_of(options, recipe)
+    everything = settings | length_of(recipe, options.stage) | free_settings(minutes, steps, machine)
+    keeps = machine.leads and not options.dry_run
+    with claimed(options.output, everything, options.resume) if keeps else contextlib.nullcontext():
+        task = build(options, recipe, machine)
+        loop = LoopOptions(
+            options.output, minutes, steps, seed=options.seed, accumulate=length.accumulate, decay_part=length.decay_part,
+            warmup_steps=length.warmup_steps, checkpoint_minutes=length.checkpoint_minutes, tensorboard=options.tensorboard,
+            settings=settings,
+        )  # fmt: skip
+        if options.dry_run:
+            print(rehearse(task, loop, machine))
+            return 0
+        train(task, loop, machine, resume=options.resume)
+    if machine.leads:
+        print(next_step(options))
     return 0
 
 
 def make(options: argparse.Namespace) -> int:
     """The pairs."""
     _need_torch()
-    from geco.cli.stages import make_pairs
+    from geco.cli.stages import check, make_pairs, pairs_recipe
+    from geco.cli.train_run import settings_of
+    from geco.training.run_folder import claimed
 
-    made = make_pairs(options)
+    recipe = pairs_recipe(options)
+    check(options)
+    settings = settings_of(options, recipe) | {"true_views": options.true_views, "pair_size": recipe.pair_size}
+    with claimed(options.output, settings, resume=True, begun_with="pairs.json", written=()):
+        made = make_pairs(options, recipe)
     print(f"{options.output}: {made['pairs']} pairs, {made['empty']} without a surface")
     return 0
 
@@ -140,25 +148,6 @@ def rehearse(task: Task, loop: Any, machine: Machine) -> str:
     if loop.budget_minutes is not None:
         lines.append(f"{loop.budget_minutes:g} minutes would be about {loop.budget_minutes * 60 / seconds:.0f} steps")
     return "\n".join(lines)
-
-
-def _check_output(options: argparse.Namespace, recipe: Recipe) -> None:
-    """A run is continued on request only; where it goes on with other numbers than it began with, a line says so."""
-    from geco.model_folder import CARD, read_card
-
-    if options.dry_run or not (options.output / "checkpoint.pt").exists():
-        return
-    if not options.resume:
-        raise ConfigError(f"{options.output} holds a run already", "Add --resume to continue it, or choose another folder.")
-    if (options.output / CARD).exists():
-        facts = read_card(options.output)["facts"]
-        before = _settings(facts.get("recipe"), facts.get("overrides", {}).get(options.stage, {}))
-        if before != (now := _settings(recipe.name, options.overrides)):
-            print(f"{options.output} was begun with {before} and goes on with {now}", file=sys.stderr)
-
-
-def _settings(recipe: str | None, overrides: dict[str, Any]) -> str:
-    return " ".join([f"--recipe {recipe}", *(f"--set {name}={value}" for name, value in sorted(overrides.items()))])
 
 
 def _need_torch() -> None:

@@ -37,7 +37,7 @@ from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.render.shade_torch import render_mesh
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions, Pairs, make_pairs
-from geco.training.small_folders import one_step
+from geco.training.small_folders import carry_along, one_step
 from geco.training.small_stages import CHECKED_PAIRS, HELD_OUT
 from geco.training.stage1 import Stage1Task
 from geco.training.stage1_options import Stage1Options
@@ -255,10 +255,7 @@ def finish(folder: Path, carry: Path, facts: dict[str, Any]) -> None:
     known = read_card(carry)
     for half in (MULTIVIEW, RECONSTRUCTOR):
         if not (folder / half).exists():
-            temporary = folder / f".{half}-partial"
-            shutil.rmtree(temporary, ignore_errors=True)
-            shutil.copytree(carry / half, temporary, copy_function=_link)
-            temporary.rename(folder / half)
+            carry_along(carry / half, folder / half, _link)
     write_card(folder, "full", known["licence"], known["facts"] | facts)
 
 

@@ -6,19 +6,21 @@ have done (bit for bit on the CPU, with a budget in steps: with one in minutes t
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from geco.errors import ConfigError
-from geco.files import sweep
+from geco.files import sweep_below, writing
 from geco.training.machine import Machine
 from geco.training.record import Record
+from geco.training.run_folder import agree, plain
 from geco.training.state import MovingAverage, load_checkpoint, save_checkpoint, step_generator
 from geco.training.task import Task
 from geco.training.totals import Totals, describe
@@ -39,6 +41,7 @@ class LoopOptions:
         checkpoint_minutes, report_minutes: how often.
         log_steps: steps a line of the log.
         tensorboard: also write TensorBoard's event files (extra ``train``).
+        settings: flat, what else the run depends on: kept in the checkpoint, and compared when the run goes on.
     """
 
     folder: Path
@@ -52,6 +55,7 @@ class LoopOptions:
     report_minutes: float = 10.0
     log_steps: int = 10
     tensorboard: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.budget_minutes is None and self.steps is None:
@@ -65,6 +69,7 @@ def train(task: Task, options: LoopOptions, machine: Machine | None = None, resu
 
     Raises:
         OutputError: the run folder cannot be written. WeightsError: the checkpoint is broken or of another stage.
+        ConfigError: the checkpoint was begun with another seed or other settings.
     """
     _Loop(task, options, machine or Machine(device="cpu"), quiet).run(resume)
 
@@ -84,12 +89,13 @@ class _Loop:
         self.started = time.monotonic()
 
     def run(self, resume: bool) -> None:
-        self.options.folder.mkdir(parents=True, exist_ok=True)
+        with writing(self.options.folder):
+            self.options.folder.mkdir(parents=True, exist_ok=True)
         if self.machine.leads:
-            for folder in {self.options.folder, *(p.parent for p in self.options.folder.rglob("*.safetensors"))}:
-                sweep(folder)
+            sweep_below(self.options.folder)
         if resume and self.checkpoint.exists():
             self._load()
+        self.record.resume(self.step)
         self.started = saved = reported = time.monotonic()
         while (progress := self.machine.agree(self.progress)) < 1:
             self._one_step(progress)
@@ -98,6 +104,8 @@ class _Loop:
                 self._save()
                 saved = now
             if now - reported > 60 * self.options.report_minutes:
+                if not self.checkpoint.exists():
+                    self._save()  # a model without one could not be told from somebody else's
                 self._report()
                 reported = now
         self._save()
@@ -206,10 +214,16 @@ class _Loop:
             for part, optimizers, average in zip(self.parts, self.optimizers, self.averages)
         }
         # The step is also the data position and the state of the random numbers: both follow from it.
-        return {"step": self.step, "elapsed": self.elapsed, "parts": parts, "totals": self.totals.state_dict()}
+        state = {"step": self.step, "elapsed": self.elapsed, "parts": parts, "totals": self.totals.state_dict()}
+        return state | {"settings": json.dumps(self._settings())}
+
+    def _settings(self) -> dict[str, Any]:
+        own = ("seed", "accumulate", "decay_part", "warmup_steps")
+        return plain(dict(self.options.settings) | {name: getattr(self.options, name) for name in own})
 
     def _load(self) -> None:
         state = load_checkpoint(self.checkpoint, {part.name for part in self.parts})
+        agree(self.options.folder, json.loads(state.get("settings", "{}")), self._settings(), say=False)
         self.step, self.before = state["step"], state["elapsed"]
         self.totals = Totals.from_state(state.get("totals", {}), self.step, self.before, self.samples)
         for part, optimizers, average in zip(self.parts, self.optimizers, self.averages):
@@ -219,4 +233,3 @@ class _Loop:
                 optimizer.load_state_dict(values)
             if average:
                 average.load_state_dict(saved["average"])
-        self.record.resume(self.step)

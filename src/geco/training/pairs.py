@@ -25,8 +25,9 @@ from tqdm import tqdm
 
 from geco.cameras import INPUT_FOV, random_poses
 from geco.device import autocast_bf16
-from geco.errors import ConfigError, MeshError, OutputError
+from geco.errors import ConfigError, MeshError
 from geco.files import atomic_write
+from geco.foreign import read_fields
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
@@ -106,8 +107,13 @@ def make_pairs(
     settings["truth"] = TRUE_VIEWS if truth else REFINED if generator else TEACHER
     settings["truncation"] = generator.truncation if generator else 1.0
     about = folder / "pairs.json"
-    if about.exists() and json.loads(about.read_text())["settings"] != settings:
-        raise ConfigError(f"{folder} holds pairs of other settings", "Choose another folder, or repeat the settings.")
+    if about.exists():
+        before = read_fields(about, ConfigError, "Choose another folder.")
+        if before.fields("settings").values != settings:
+            raise ConfigError(f"{folder} holds pairs of other settings", "Choose another folder, or repeat the settings.")
+        had = before.integer("count", 0, 1 << 40, default=count)
+        if had < count and had % options.chunk:  # its last file is not full: made again, with the same pairs in front
+            chunk_path(folder, had // options.chunk).unlink(missing_ok=True)
     atomic_write(about, json.dumps({"settings": settings, "count": count}).encode())
     empty = 0
     starts = [start for start in range(0, count, options.chunk) if not chunk_path(folder, start // options.chunk).exists()]
@@ -234,10 +240,7 @@ def _write(path: Path, items: list[dict[str, Any]]) -> None:
     arrays["poses"] = np.array([item["poses"] for item in items], np.float32)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    try:
-        atomic_write(path, buffer.getvalue())
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error}", "Choose another folder, or free some space.") from error
+    atomic_write(path, buffer.getvalue())
 
 
 def _bytes(values: Tensor) -> NDArray[np.uint8]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def publish(run: Path, folder: Path) -> dict[str, Any]:
             write_part(folder / half, path.stem, {name: halved(value) for name, value in tensors.items()}, settings)
     for name in BESIDE:
         if (run / name).is_file():
-            shutil.copyfile(run / name, folder / name)
+            atomic_write(folder / name, (run / name).read_bytes())
     atomic_write(folder / CARD, json.dumps(card, indent=1).encode())
     return card
 

@@ -3,7 +3,9 @@ progress line."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from geco.errors import MissingExtraError
-from geco.files import atomic_path, atomic_write
+from geco.files import atomic_path, atomic_write, writing
 from geco.training.curves import flatten, write_curves
 
 TOTALS = "training.json"
@@ -59,10 +61,11 @@ class Record:
             with atomic_path(self.folder / f"grid_{step:06d}.png") as path:
                 picture.save(path)
             if self._events is not None:
-                self._events.add_image("grid", np.asarray(picture), step, dataformats="HWC")
+                with writing(self.folder / "tensorboard"):
+                    self._events.add_image("grid", np.asarray(picture), step, dataformats="HWC")
 
     def resume(self, step: int) -> None:
-        """Forget lines of steps that a killed run did after its last checkpoint, and a torn last line."""
+        """Forget lines of steps that a killed run did after its last checkpoint (0: of all), and a torn last line."""
         path = self.folder / "log.jsonl"
         if not self.leads or not path.exists():
             return
@@ -72,14 +75,25 @@ class Record:
     def close(self) -> None:
         self._bar.close()
         if self._events is not None:
-            self._events.close()
+            with writing(self.folder / "tensorboard"):
+                self._events.close()
 
     def _append(self, values: dict[str, Any]) -> None:
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps(values) + "\n")
+        path = self.folder / "log.jsonl"
+        with writing(path):
+            size = path.stat().st_size if path.exists() else 0
+            try:
+                with path.open("a") as file:
+                    file.write(json.dumps(values) + "\n")
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.truncate(path, size)  # no half line
+                raise
 
     def _write_events(self, values: dict[str, Any], step: int) -> None:
-        if self._events is not None:
+        if self._events is None:
+            return
+        with writing(self.folder / "tensorboard"):
             for name, value in values.items():
                 if isinstance(value, (int, float)) and name not in ("step", "samples"):
                     self._events.add_scalar(name, value, step)
@@ -106,4 +120,5 @@ def _event_writer(folder: Path) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise MissingExtraError("tensorboard", "train", "writing TensorBoard files") from error
-    return SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    with writing(folder):
+        return SummaryWriter(str(folder))  # type: ignore[no-untyped-call]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from geco.data.dataset import GridViews
 from geco.errors import ConfigError, WeightsError
+from geco.files import writing
 from geco.model_folder import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.interface import MultiViewNetwork
@@ -37,13 +39,22 @@ def check_teacher(init: Path) -> None:
         raise ConfigError(f"{init} is a one-step generator, not a teacher", "Give the run of the reconstructor as --init.")
 
 
+def carry_along(source: Path, target: Path, copy: Callable[[str, str], str] = shutil.copy2) -> None:
+    """Copy a folder whole or not at all; raises OutputError."""
+    temporary = target.with_name(f".{target.name}-partial")
+    try:
+        with writing(target):
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.copytree(source, temporary, copy_function=copy)
+            temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def finish(folder: Path, carry: Path | None, facts: dict[str, Any]) -> None:
     """Make a run folder a model folder: the half that was not trained comes from ``carry``; the card is written last."""
     known: dict[str, Any] = read_card(carry)["facts"] if carry is not None and (carry / CARD).exists() else {}
     for half in (MULTIVIEW, RECONSTRUCTOR):
         if carry is not None and (carry / half).exists() and not (folder / half).exists():
-            temporary = folder / f".{half}-partial"
-            shutil.rmtree(temporary, ignore_errors=True)
-            shutil.copytree(carry / half, temporary)
-            temporary.rename(folder / half)
+            carry_along(carry / half, folder / half)
     write_card(folder, "small", LICENCE, known | facts)
