@@ -79,6 +79,18 @@ def dilate(mask: Mask, down: int, across: int | None = None) -> Mask:
     return mask
 
 
+def largest_around(plane: Floats, radius: int) -> Floats:
+    """The largest value in a square of 2 ``radius`` + 1 pixels about each, (H, W)."""
+    out = plane
+    for axis in (0, 1):
+        line, out = np.moveaxis(out, axis, 0), out.copy()
+        grown = np.moveaxis(out, axis, 0)
+        for step in range(1, radius + 1):
+            np.maximum(grown[step:], line[:-step], out=grown[step:])
+            np.maximum(grown[:-step], line[step:], out=grown[:-step])
+    return out
+
+
 def erode(mask: Mask, down: int, across: int | None = None) -> Mask:
     """Shrink by the same rectangle; outside the picture counts as inside; (H, W) bool."""
     return ~dilate(~mask, down, across)

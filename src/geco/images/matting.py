@@ -17,7 +17,6 @@ from geco.images.edges import soften
 from geco.images.external import cut_by_grabcut, cut_by_rembg
 from geco.images.load import Picture, load_picture
 from geco.images.plain import WORK_SIDE, find_plain_background
-from geco.images.regions import Mask, regions
 
 Floats = NDArray[np.float32]
 Method = Literal["auto", "alpha", "plain", "builtin", "grabcut", "rembg", "none"]
@@ -25,7 +24,6 @@ METHODS: tuple[str, ...] = get_args(Method)
 
 PLAIN_ENOUGH = 0.5  # confidence from which "auto" takes the background for plain
 LEAST_OBJECT = 0.0008  # of the picture: less is no object
-SPECK = 0.01  # of the largest piece: smaller pieces are dust
 
 
 @dataclass
@@ -77,7 +75,7 @@ def _cut(picture: Picture, method: str) -> Cutout:
         image = _planar(work.filter(ImageFilter.BoxBlur(0.7)))
         plain = find_plain_background(image)
         if method == "plain" or plain.confidence >= PLAIN_ENOUGH:
-            rgba = soften(rgb, _without_specks(plain.foreground), plain.background, image)
+            rgba = soften(rgb, plain.foreground, plain.background, image)
             return Cutout(rgba, "plain", plain.confidence, picture.name)
     if method in ("auto", "rembg"):
         try:
@@ -106,11 +104,6 @@ def _checked(cutout: Cutout) -> Cutout:
             "Give a picture with a transparent background, or choose another matting.",
         )
     return cutout
-
-
-def _without_specks(mask: Mask) -> Mask:
-    found = regions(mask, diagonal=True)
-    return found.at_least(SPECK * found.sizes.max())
 
 
 def _work_image(rgb: Floats) -> Image.Image:

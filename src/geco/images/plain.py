@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from geco.images.faint import find_faint
 from geco.images.filters import continued, dilate, dot, erode, gradient, largest, resize
 from geco.images.regions import Mask, border_of, regions
 
@@ -35,6 +36,7 @@ HOLE_RIM = 0.7  # the part of a hole's rim that has to differ plainly from the b
 MOST_HOLES = 16  # the largest ones
 CONTACT = 0.06  # of the object's height: the tallest piece of shadow that is left under its feet
 BOTTOM = 0.15  # of the object's height: where such shadow is looked for
+SPECK = 0.01  # of the largest piece: smaller pieces are dust
 HOLE_PART = 0.002  # of the object's bounding box: smaller holes are taken for marks on the object
 
 
@@ -78,8 +80,12 @@ def find_plain_background(image: Floats) -> PlainBackground:
         distance = np.minimum(distance, largest(np.abs(image - framing - _fill(image - framing, flooded))))
     flooded |= _holes(flooded, distance, smooth, 2 * noise + uneven / 2)
     flooded |= _contact_shadow(~flooded, shade, (shade > 0.25) & (shade < 1.05) & (tint < near))
-    confidence = _confidence(flooded, framed)
-    return PlainBackground(~flooded, background, confidence)
+    foreground = _without_specks(~flooded)
+    faint = find_faint(image, framing, foreground)
+    if faint is not None:
+        foreground, background = faint, framing
+        flooded = ~faint
+    return PlainBackground(foreground, background, _confidence(flooded, framed))
 
 
 def _compare(image: Floats, background: Floats) -> tuple[Floats, Floats, Floats]:
@@ -109,6 +115,11 @@ def _fill(image: Floats, known: Mask) -> Floats:
     """The background's colour everywhere, smoothly continued behind the object."""
     inner = erode(known, 2)
     return resize(continued(image, inner if inner.any() else known), *known.shape)
+
+
+def _without_specks(mask: Mask) -> Mask:
+    found = regions(mask, diagonal=True)
+    return found.at_least(SPECK * found.sizes.max())
 
 
 def _holes(flooded: Mask, distance: Floats, smooth: Mask, slack: float) -> Mask:
