@@ -14,6 +14,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "geco"
 FLOORS: list[set[str]] = [
     {"errors", "version", "timing"},
     {"files", "foreign", "locks", "marks", "memory", "processes"},
+    {"outputs"},
     {"checked", "manifest", "hub", "device", "cameras", "weights", "model_folder"},
     {"images", "mesh.types"},
     {"reconstruct.interface"},

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from geco.errors import InputImageError
 from geco.images.formats import HEIC, SNIFFED, SUFFIXES, has_heic, sniff
 from geco.images.opened import MAX_BYTES, is_address
+from geco.marks import read_mark
 
 if TYPE_CHECKING:
     from geco.images.load import Picture
@@ -135,7 +136,9 @@ def _reason_to_skip(path: Path) -> str | None:
         return None if path.suffix.lower() in SUFFIXES else f"cannot be read: {error.strerror}"
     if kind is HEIC and not has_heic():
         return "HEIC, needs pip install 'geco3d[heic]'"
-    return None if kind is not None or path.suffix.lower() in SUFFIXES else "no picture"
+    if kind is None and path.suffix.lower() not in SUFFIXES:
+        return "no picture"
+    return "written by GECO" if read_mark(path) is not None else None
 
 
 def _standard_input() -> bytes:

@@ -6,13 +6,17 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geco.errors import ConfigError, GecoError, one_line
+from geco.marks import mark_text
 
 if TYPE_CHECKING:
     from geco.asset import Asset
     from geco.cli.plan import Job
+    from geco.outputs import Output
     from geco.pipeline import GecoPipeline
 
 FORMATS = ("glb", "obj", "ply", "stl", "usdz", "3mf")
@@ -29,6 +33,11 @@ def add(commands: Any) -> None:
     command.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files, folders of them, or -: standard input")
     command.add_argument("-o", "--output", metavar="FILE|DIR", help="a file for one result, else a folder (default: here)")
     command.add_argument("--format", choices=FORMATS, help="file format (default: by the output's suffix, else glb)")
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files that are no earlier results of the same picture; pictures that are read are never written over",
+    )
     command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default 0)")
     command.add_argument("--samples", type=int, default=1, metavar="K", help="K meshes a picture, with seeds N … N+K-1")
     command.add_argument(
@@ -36,9 +45,15 @@ def add(commands: Any) -> None:
     )
 
     mesh = command.add_argument_group("mesh")
+    mesh.add_argument(
+        "--size",
+        type=float,
+        metavar="METRES",
+        help="longest side of the mesh in metres (default: about 2; stl and 3mf, in millimetres, for printing: 100 mm)",
+    )
     mesh.add_argument("--faces", type=int, metavar="N", help="at most N faces (default: what the surface gives)")
     mesh.add_argument("--texture-size", type=int, metavar="N", help="side of the texture in texels (default: the model's)")
-    mesh.add_argument("--texture-format", choices=("jpeg", "png", "webp"), default="jpeg", help="inside a GLB (default jpeg)")
+    mesh.add_argument("--texture-format", choices=("jpeg", "png", "webp"), default="jpeg", help="of the texture (default jpeg)")
     mesh.add_argument("--resolution", type=int, metavar="N", help="cubes a side of the surface grid (default: the model's)")
     mesh.add_argument("--watertight", action="store_true", help="guarantee a closed manifold, for printing")
     mesh.add_argument("--no-outline", action="store_true", help="do not make the surface keep to the input picture's outline")
@@ -91,51 +106,69 @@ def run(options: argparse.Namespace) -> int:
         print(f"geco: {one_line(found.note())}", file=sys.stderr)
 
     pipeline = GecoPipeline.from_pretrained(options.model, options.device)
-    failures: list[tuple[str, GecoError]] = []
-    made: list[str] = []
+    failures = made = 0
     for job in _progress(jobs, options):
+        files: list[Path] = []
         try:
-            made += _one(pipeline, job, asset_options, options)
+            _one(pipeline, job, asset_options, options, files)
         except GecoError as error:
+            if files:  # the samples before the one that failed, or the mesh whose turntable failed
+                error.args = (f"{error} Written before that: {', '.join(map(str, files))}",)
             if options.debug or len(jobs) == 1:
                 raise
-            failures.append((job.picture.label, error))
-            print(f"geco: {error}", file=sys.stderr)
+            failures += 1
+            print(f"geco: {one_line(str(error))}", file=sys.stderr)
+        finally:
+            made += sum(path.suffix.lower().removeprefix(".") in FORMATS for path in files)
     if not options.quiet and len(jobs) > 1:
-        print(f"{len(made)} written, {len(failures)} of {len(jobs)} pictures failed", file=sys.stderr)
+        print(f"{made} written, {failures} of {len(jobs)} pictures failed", file=sys.stderr)
     return 2 if failures else 0
 
 
-def _one(pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse.Namespace) -> list[str]:
-    """All samples of one picture, each saved before it is reported."""
-    made = []
+def _one(pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse.Namespace, files: list[Path]) -> None:
+    """All samples of one picture, each saved before it is reported; ``files`` collects what was written."""
     seeds = [output.seed for output in job.outputs]
     picture = job.picture.source()
-    assets = pipeline.samples(picture, seeds, asset_options, options.cutout, job.steps, options.truncation)
-    for output, asset in zip(job.outputs, assets):
-        start = time.perf_counter()
-        asset.save(output.mesh, texture_format=options.texture_format)
-        asset.timings["save"] = time.perf_counter() - start
-        asset.timings["total"] += asset.timings["save"]
-        if output.views is not None:
-            from geco.images import save_views
-            from geco.marks import mark_text
-
-            save_views(asset.views, output.views, mark_text("views", asset.source))
-        if output.turntable is not None:
-            from geco.render.turntable import save_turntable
-
-            save_turntable(asset.mesh, output.turntable)
-        made.append(str(output.mesh))
-        _report(job, output, asset, options)
-    return made
+    source = None if job.picture.data is None else job.origin.source
+    job.check(job.step_files)
+    steps = None if job.steps is None else str(job.steps)
+    assets = pipeline.samples(picture, seeds, asset_options, options.cutout, steps, options.truncation, source=source)
+    for number, (output, asset) in enumerate(zip(job.outputs, assets)):
+        written = list(job.step_files) if number == 0 else []
+        files += written
+        for path in _save(asset, output, job, options):
+            written.append(path)
+            files.append(path)
+        _report(job, output, asset, written, options)
 
 
-def _report(job: Job, output: Any, asset: Asset, options: argparse.Namespace) -> None:
+def _save(asset: Asset, output: Output, job: Job, options: argparse.Namespace) -> Iterator[Path]:
+    """Write the files of one sample, each after a last look at what is there; yields them as they are done."""
+    start = time.perf_counter()
+    job.check([output.mesh])
+    yield from asset.save(output.mesh, options.texture_format, options.size)
+    asset.timings["save"] = time.perf_counter() - start
+    asset.timings["total"] += asset.timings["save"]
+    if output.views is not None:
+        from geco.images import save_views
+
+        job.check([output.views])
+        save_views(asset.views, output.views, mark_text("views", asset.source))
+        yield output.views
+    if output.turntable is not None:
+        from geco.render.turntable import save_turntable
+
+        job.check([output.turntable])
+        save_turntable(asset.mesh, output.turntable, mark=mark_text("turntable", asset.source))
+        yield output.turntable
+
+
+def _report(job: Job, output: Output, asset: Asset, files: list[Path], options: argparse.Namespace) -> None:
     if options.json:
         line = {
             "picture": job.picture.label,
             "output": str(output.mesh),
+            "files": [str(path) for path in files],
             "seed": asset.seed,
             "model": asset.model,
             "timings": {name: round(seconds, 4) for name, seconds in asset.timings.items()},

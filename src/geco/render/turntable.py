@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
 from geco.errors import MissingExtraError, OutputError
 from geco.files import atomic_path
+from geco.images.write import save_picture
+from geco.marks import mark_text
 from geco.mesh.types import Mesh
 from geco.render.shade_numpy import render_mesh
 
@@ -29,41 +32,47 @@ def turntable_frames(mesh: Mesh, count: int = 48, size: int = 256) -> list[NDArr
     return frames
 
 
-def save_turntable(mesh: Mesh, path: str | os.PathLike[str], size: int = 256) -> None:
-    """Write ``.mp4`` or ``.gif`` (48 frames) or ``.png`` (a sheet of 2 x 4 frames), whole or not at all."""
+def save_turntable(mesh: Mesh, path: str | os.PathLike[str], size: int = 256, mark: str | None = None) -> None:
+    """Write ``.mp4`` or ``.gif`` (48 frames) or ``.png`` (a sheet of 2 x 4 frames), whole or not at all.
+
+    Args:
+        mesh: what turns.
+        path: its suffix is the format.
+        size: pixels of a frame's side.
+        mark: what the file says about itself; None: that GECO made it.
+
+    Raises:
+        OutputError: another suffix, or a place that cannot be written. MissingExtraError: ``.mp4`` without the extra.
+    """
     suffix = Path(path).suffix.lower()
-    with atomic_path(path) as temporary:
-        if suffix == ".png":
-            _save_sheet(turntable_frames(mesh, 8, size), temporary)
-        elif suffix == ".gif":
-            _save_gif(turntable_frames(mesh, size=size), temporary)
-        elif suffix == ".mp4":
-            _save_mp4(turntable_frames(mesh, size=size), temporary)
-        else:
-            raise OutputError(f"{path}: {suffix or 'no suffix'} is not a turntable format", "Use .mp4, .gif or .png.")
+    mark = mark_text("turntable") if mark is None else mark
+    if suffix == ".png":
+        frames = turntable_frames(mesh, 8, size)
+        rows = [np.concatenate(frames[i : i + 4], axis=1) for i in range(0, len(frames), 4)]
+        save_picture(Image.fromarray(np.concatenate(rows, axis=0)), path, mark)
+    elif suffix == ".gif":
+        first, *others = (Image.fromarray(frame) for frame in turntable_frames(mesh, size=size))
+        duration = round(1000 / FRAMES_A_SECOND)
+        save_picture(first, path, mark, save_all=True, append_images=others, duration=duration, loop=0)
+    elif suffix == ".mp4":
+        with atomic_path(path) as temporary:
+            _save_mp4(turntable_frames(mesh, size=size), temporary, mark)
+    else:
+        raise OutputError(f"{path}: {suffix or 'no suffix'} is not a turntable format", "Use .mp4, .gif or .png.")
 
 
-def _save_sheet(frames: list[NDArray[np.uint8]], path: Path) -> None:
-    from PIL import Image
-
-    rows = [np.concatenate(frames[i : i + 4], axis=1) for i in range(0, len(frames), 4)]
-    Image.fromarray(np.concatenate(rows, axis=0)).save(path)
-
-
-def _save_gif(frames: list[NDArray[np.uint8]], path: Path) -> None:
-    from PIL import Image
-
-    pictures = [Image.fromarray(frame) for frame in frames]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=round(1000 / FRAMES_A_SECOND), loop=0)
-
-
-def _save_mp4(frames: list[NDArray[np.uint8]], path: Path) -> None:
+def _save_mp4(frames: list[NDArray[np.uint8]], path: Path, mark: str) -> None:
     try:
         import imageio_ffmpeg
     except ImportError as error:
         raise MissingExtraError("imageio-ffmpeg", "video", "an .mp4 turntable") from error
     height, width = frames[0].shape[:2]
-    writer = imageio_ffmpeg.write_frames(str(path), (width, height), fps=FRAMES_A_SECOND, macro_block_size=2)
+    # One thread and no version of the encoder: the same frames give the same file. The mark stands at the beginning.
+    exact = ["-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-movflags", "+faststart"]
+    writer = imageio_ffmpeg.write_frames(
+        str(path), (width, height), fps=FRAMES_A_SECOND, macro_block_size=2,
+        output_params=[*exact, "-metadata", f"comment={mark}"],
+    )  # fmt: skip
     writer.send(None)
     for frame in frames:
         writer.send(np.ascontiguousarray(frame))

@@ -1,0 +1,16 @@
+"""What a command will write, settled and checked before any work: no input and nothing foreign is ever written over."""
+
+from geco.outputs.guard import Guard, check_file, check_folder
+from geco.outputs.plan import MESH_SUFFIXES, TURNTABLE_SUFFIXES, Job, Output, Wanted, plan
+
+__all__ = [
+    "MESH_SUFFIXES",
+    "TURNTABLE_SUFFIXES",
+    "Guard",
+    "Job",
+    "Output",
+    "Wanted",
+    "check_file",
+    "check_folder",
+    "plan",
+]

@@ -1,0 +1,138 @@
+"""What may be written over: nothing that was read, nothing twice, nothing of others."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from geco.errors import OutputError
+from geco.files import LONGEST_NAME
+from geco.marks import Mark, read_mark
+from geco.outputs.places import Place, Places, file_number, real_file
+
+MakesWay = Callable[[Path, Mark], bool]
+
+
+class Guard:
+    """The inputs of one run and the outputs claimed so far.
+
+    Args:
+        inputs: files that the run reads; whatever leads to one of them is never written over, not with ``overwrite`` either.
+        overwrite: whether other files may be.
+    """
+
+    def __init__(self, inputs: Iterable[Path], overwrite: bool = False) -> None:
+        self.overwrite = overwrite
+        self.places = Places()
+        self._inputs: dict[Place, Path] = {}
+        self._numbers: dict[tuple[int, int], Path] = {}
+        self._claimed: dict[Place, Path] = {}
+        self._folders: dict[Place, Path] = {}
+        for path in inputs:
+            for name in (path, real_file(path)):
+                self._inputs.setdefault(self.places.of(name), path)
+            if (number := file_number(path)) is not None:
+                self._numbers.setdefault(number, path)
+
+    def input_at(self, path: Path) -> Path | None:
+        """The input that a path leads to, by whatever name: another case or Unicode form of it, a link from or to it."""
+        found = self._inputs.get(self.places.of(path)) or self._inputs.get(self.places.of(real_file(path)))
+        if found is None and (number := file_number(path)) is not None:
+            found = self._numbers.get(number)
+        return found
+
+    def claim(self, path: Path, makes_way: MakesWay | None = None) -> None:
+        """Reserve a path for an output of this run.
+
+        Args:
+            path: not there yet, or a file that may be replaced.
+            makes_way: whether a file of ours, with its mark, is plainly an earlier result of the same input.
+
+        Raises:
+            OutputError: it is an input, another output, a folder, a file of others; its name is too long, or its folder
+                cannot be written.
+        """
+        if (found := self.input_at(path)) is not None:
+            raise _is_input(path, found)
+        place = self.places.of(path)
+        if (other := self._claimed.get(place) or self._folders.get(place)) is not None:
+            raise OutputError(f"{path} would be written twice (for {other} too)", "Give the outputs different names.")
+        above = [self.places.of_folder(folder) for folder in path.absolute().parents]
+        if (other := next((self._claimed[folder] for folder in above if folder in self._claimed), None)) is not None:
+            raise OutputError(f"{path} needs a folder where the file {other} will be", "Give the outputs different names.")
+        self._claimed[place] = path
+        self._folders.update(dict.fromkeys(above, path))
+        check_folder_is_writable(path.parent)
+        self.check(path, makes_way)
+
+    def check(self, path: Path, makes_way: MakesWay | None = None) -> None:
+        """Refuse a claimed path that holds something of others (once more just before it is written); raises OutputError."""
+        if long := next((part for part in path.parts if len(os.fsencode(part)) > LONGEST_NAME), None):
+            raise OutputError(f"the name {long[:40]}… is too long for a file", "Choose a shorter one with -o.")
+        if (found := self.input_at(path)) is not None:
+            raise _is_input(path, found)
+        if not os.path.lexists(path):
+            return
+        if path.is_dir():
+            raise OutputError(f"cannot write {path}: it is a folder", "Choose another output path.")
+        if self.overwrite:
+            return
+        mark = read_mark(path)
+        if mark is None or not _is_file(path):
+            raise OutputError(f"{path} is there already and is not a result of GECO", _REMEDY)
+        if makes_way is not None and not makes_way(path, mark):
+            raise OutputError(f"{path} is there already and was made from another input", _REMEDY)
+
+
+_REMEDY = "Choose another name with -o, or replace it with --overwrite."
+
+
+def check_file(path: Path, inputs: Sequence[Path] = (), makes_way: MakesWay | None = None, overwrite: bool = False) -> None:
+    """The rules of :class:`Guard` for the one file that a command writes; raises OutputError."""
+    Guard(inputs, overwrite).claim(path, makes_way)
+
+
+def check_folder(folder: Path, names: Iterable[str], is_ours: Callable[[Path], bool], overwrite: bool = False) -> None:
+    """Refuse a folder whose files of these names are not ours, before a command writes its own over them.
+
+    Args:
+        folder: that the command writes into.
+        names: of the files that it writes there.
+        is_ours: whether the folder is one that the same command made.
+
+    Raises:
+        OutputError: it holds such files of others, is no folder, or cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is not a folder", "Choose a folder with -o.")
+    check_folder_is_writable(folder)
+    if overwrite or not folder.is_dir():
+        return
+    there = [name for name in names if os.path.lexists(folder / name)]
+    if there and not is_ours(folder):
+        raise OutputError(
+            f"{folder} holds {', '.join(there[:3])} that this command did not write", "Choose an empty folder with -o."
+        )
+
+
+def check_folder_is_writable(folder: Path) -> None:
+    """Fail before the work, not after it; the folder itself is made only when something is written. Raises OutputError."""
+    existing = folder.absolute()
+    while not os.path.lexists(existing) and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write into {folder}", "Choose another folder with -o, or change its permissions.")
+
+
+def _is_input(path: Path, found: Path) -> OutputError:
+    what = "is an input of this run" if found == path else f"is the input {found} of this run by another name"
+    return OutputError(f"{path} {what} and will not be written over", "Choose another output path.")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
