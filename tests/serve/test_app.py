@@ -5,17 +5,23 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
 import struct
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from geco.pipeline import EMBEDDED
+from geco.serve import Limits, create_app
+from geco.serve.app import within
+from geco.serve.jobs import Task
 from tests.images.pictures import png_header
 from tests.serve.conftest import UPLOAD
 
@@ -159,3 +165,49 @@ def test_requests_take_turns(client: TestClient, post: Post, picture: bytes) -> 
         thread.join()
     assert sorted(answer.headers["x-geco-seed"] for answer in answers) == ["0", "1"]
     assert client.get("/healthz").json()["pending"] == 0
+
+
+def test_a_field_that_is_unknown_or_given_twice_is_not_passed_over(client: TestClient, post: Post, picture: bytes) -> None:
+    answer = post(picture, textur_size=64)
+    assert answer.status_code == 422 and "textur_size" in answer.text and "texture_size" in answer.text
+    twice = [("picture", ("p", picture)), ("seed", (None, "1")), ("seed", (None, "2"))]
+    answer = client.post("/api/v1/mesh", files=twice)
+    assert answer.status_code == 422 and "more than once" in answer.text
+
+
+def test_more_pixels_than_the_server_takes_are_refused_by_its_worker(post: Post) -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (1200, 1000)).save(buffer, "PNG")
+    answer = post(buffer.getvalue())
+    assert answer.status_code == 422 and "1200 x 1000" in answer.text and "--max-pixels" in answer.text
+
+
+@pytest.mark.parametrize("fields, option", [({"texture_size": 1024}, "--max-texture"), ({"faces": 200_000}, "--max-faces")])
+def test_a_refused_cost_names_the_limit(post: Post, picture: bytes, fields: dict, option: str) -> None:
+    answer = post(picture, **fields)
+    assert answer.status_code == 422 and option in answer.text
+
+
+def test_the_models_own_sizes_are_lowered_to_the_limits() -> None:
+    model = {"texture": 512, "resolution": 64}
+    small = within(Task(b""), model, Limits(texture=256, resolution=32))
+    assert (small.texture_size, small.resolution) == (256, 32)
+    assert within(Task(b"", texture_size=128), model, Limits(texture=256)).texture_size == 128
+    assert within(Task(b""), model, Limits()).texture_size == 512
+
+
+def test_a_model_folder_of_any_name_is_told_by_its_name_and_never_by_its_path(tmp_path: Path, picture: bytes) -> None:
+    folder = tmp_path / "\u6a21\u578b 100%"
+    shutil.copytree(EMBEDDED, folder)
+    with TestClient(create_app(folder), base_url="http://localhost") as client:
+        form = {"resolution": "24", "texture_size": "64"}
+        answers = [
+            client.post("/api/v1/mesh", files={"picture": ("p", picture)}, data={**form, "format": format})
+            for format in ("glb", "ply")
+        ]
+        preview = client.post("/api/v1/preview", files={"picture": ("p", picture)}, data=form)
+        health = client.get("/healthz")
+    assert all(unquote(answer.headers["x-geco-model"]) == folder.name for answer in answers)
+    assert preview.json()["model"] == health.json()["model"] == folder.name
+    for answer in (*answers, preview, health):
+        assert str(tmp_path).encode() not in answer.content + str(answer.headers).encode()

@@ -121,4 +121,6 @@ def _log_to_stderr(quiet: bool) -> None:
     handler.setFormatter(logging.Formatter("geco: %(message)s"))
     log = logging.getLogger("geco.serve")
     log.handlers, log.propagate = [handler], False
-    log.setLevel(logging.WARNING if quiet else logging.INFO)
+    log.setLevel(logging.INFO)
+    logging.getLogger("geco.serve.requests").setLevel(logging.WARNING if quiet else logging.INFO)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # broken forms are answered, not logged

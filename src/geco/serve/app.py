@@ -79,7 +79,7 @@ def _add_api(app: FastAPI, worker: Worker, line: Line, limits: Limits) -> None:
 
     async def make(request: Request, task: Task) -> Made:
         async with line.turn(request.scope[TICKET]):
-            return await worker.run(task, request.scope[REQUEST_ID])
+            return await worker.run(within(task, worker.model, limits), request.scope[REQUEST_ID])
 
     @app.post("/api/v1/mesh", response_class=Response)
     async def mesh(
@@ -138,6 +138,12 @@ async def _file(content: bytes, kind: str) -> Response:
     return Response(content, headers={**PAGE_HEADERS, "Content-Type": kind, "Cache-Control": "no-cache"})
 
 
+def within(task: Task, model: dict[str, Any], limits: Limits) -> Task:
+    """The task with the model's own sizes lowered to the server's limits, where nothing else was asked for."""
+    texture = task.texture_size or min(model["texture"], limits.texture)
+    return replace(task, texture_size=texture, resolution=task.resolution or min(model["resolution"], limits.resolution))
+
+
 def _with_format(task: Task, format: str) -> Task:
     return replace(task, format=format)
 
@@ -154,8 +160,9 @@ def _gone(request: Request, error: Exception) -> Response:
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
-    if "GET" in headers.get("Allow", ""):
-        headers["Allow"] += ", HEAD"
+    if "Allow" in headers:
+        allowed = set(headers["Allow"].split(", "))
+        headers["Allow"] = ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
     kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "HTTPError")
     return error_response(error.status_code, kind, str(error.detail), "See /openapi.json.", request.scope[REQUEST_ID], headers)
 

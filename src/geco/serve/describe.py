@@ -63,6 +63,12 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     schema.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR_SCHEMA
     for unused in ("HTTPValidationError", "ValidationError"):
         schema["components"]["schemas"].pop(unused, None)
+    for name, part in schema["components"]["schemas"].items():
+        if name.startswith("Body_"):
+            _without_null(part["properties"])
+            part["additionalProperties"] = False
+            about = part["properties"]["picture"]["description"]
+            part["properties"]["picture"] = {**BINARY["schema"], "minLength": 1, "description": about}
     if settings.access.token is not None:
         schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in schema["paths"].items():
@@ -70,6 +76,15 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
             _complete(path, method, operation, settings.access.token is not None)
     app.openapi_schema = schema
     return schema
+
+
+def _without_null(fields: dict[str, Any]) -> None:
+    """A form has no null: a field that may be left out is just left out."""
+    for field in fields.values():
+        choices = [choice for choice in field.get("anyOf", []) if choice.get("type") != "null"]
+        if len(choices) == 1:
+            del field["anyOf"]
+            field |= choices[0]
 
 
 def _complete(path: str, method: str, operation: dict[str, Any], token: bool) -> None:

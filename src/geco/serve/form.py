@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Request, Response, params
 from fastapi.routing import APIRoute
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -26,15 +27,24 @@ PIECE = 1 << 18  # bytes handed to the parser at once
 class FormRequest(Request):
     """A request whose form is parsed from the body that :class:`geco.serve.uploads.Uploads` has read."""
 
+    known: frozenset[str] = frozenset()
+
     async def form(self, **limits: Any) -> FormData:  # type: ignore[override]
         """The fields; a file's bytes are in memory.
 
         Raises:
-            Refusal: 415 for another kind of body, 400 for a broken one.
+            Refusal: 415 for another kind of body, 400 for a broken one, 422 for fields that are unknown or given twice.
         """
         ticket: Ticket = self.scope[TICKET]
         form = await run_in_threadpool(read_form, self.headers.get("content-type", ""), ticket.body)
         ticket.body = bytearray()
+        names = [name for name, _ in form.multi_items()]
+        for name in names:
+            if name not in self.known:
+                remedy = f"Known ones: {', '.join(sorted(self.known))}."
+                raise Refusal(422, "InvalidRequest", f"no field is called {name[:100]!r}", remedy)
+            if names.count(name) > 1:
+                raise Refusal(422, "InvalidRequest", f"the field {name} is given more than once", "Give it once.")
         return form
 
 
@@ -44,11 +54,26 @@ class FormRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Any]:
         """FastAPI's own place to put another kind of request in."""
         handler = super().get_route_handler()
+        known = names_of(self.endpoint)
 
         async def handle(request: Request) -> Response:
-            return await handler(FormRequest(request.scope, request.receive))
+            read = FormRequest(request.scope, request.receive)
+            read.known = known
+            return await handler(read)
 
         return handle
+
+
+def names_of(function: Callable[..., Any]) -> frozenset[str]:
+    """The form fields that a route's function, or what it depends on, asks for."""
+    names: set[str] = set()
+    for name, parameter in inspect.signature(function).parameters.items():
+        for about in getattr(parameter.annotation, "__metadata__", ()):
+            if isinstance(about, params.Form):
+                names.add(name)
+            elif isinstance(about, params.Depends) and about.dependency is not None:
+                names |= names_of(about.dependency)
+    return frozenset(names)
 
 
 def read_form(content_type: str, body: bytes | bytearray) -> FormData:

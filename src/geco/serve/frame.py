@@ -14,6 +14,7 @@ from geco.serve.errors import INTERNAL, REQUEST_ID, Gone, Refusal, error_respons
 from geco.serve.metrics import Metrics
 
 log = logging.getLogger("geco.serve")
+requests = logging.getLogger("geco.serve.requests")  # one line each
 
 GONE = 499  # nginx's number for a client that has left; never sent
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -54,7 +55,7 @@ class Frame:
         self.metrics.requests[route, status] += 1
         client = (scope.get("client") or ("-", 0))[0]
         method, path = ascii(scope["method"])[1:-1][:10], ascii(scope["path"])[1:-1][:200]
-        log.info("%s %s %s %d %.2f s %s", client, method, path, status, seconds, request_id)
+        requests.info("%s %s %s %d %.2f s %s", client, method, path, status, seconds, request_id)
 
 
 class _Answer:

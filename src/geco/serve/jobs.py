@@ -119,7 +119,7 @@ def check_pixels(picture: bytes, most: int) -> None:
         return
     if width * height > most:
         raise InputImageError(
-            f"the picture has {width} x {height} pixels; this server takes {most}", "Send a smaller one (limit: max-pixels)."
+            f"the picture has {width} x {height} pixels; this server takes {most}", "Send a smaller one (--max-pixels)."
         )
 
 

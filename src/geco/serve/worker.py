@@ -45,7 +45,7 @@ class Worker:
         self._child: Child | None = None
         self._lock = threading.Lock()  # of _child while it is being made, against stop()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._live, name="geco-worker", daemon=True)
+        self._thread: threading.Thread | None = None
         self.model: dict[str, Any] = {}
         self.ready = False
 
@@ -60,12 +60,15 @@ class Worker:
         Raises:
             GecoError: the model cannot be loaded, or the process died on the way.
         """
+        self._stopping.clear()
+        self._tasks = queue.SimpleQueue()
         atexit.register(self.stop)  # before multiprocessing's own end, which would wait for the process
         try:
             self._spawn()
         except GecoError:
             self.stop()
             raise
+        self._thread = threading.Thread(target=self._live, name="geco-worker", daemon=True)
         self._thread.start()
         return self.model
 
@@ -78,7 +81,7 @@ class Worker:
             if self._child is not None:
                 self._child.process.kill()
         self._tasks.put(None)
-        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(5)
 
     async def run(self, task: Task, request_id: str) -> Made:

@@ -1,0 +1,33 @@
+"""What schemathesis cannot know: that the bytes of the field `picture` are a picture. See test_openapi.py.
+
+By hand: `SCHEMATHESIS_HOOKS=tests.serve.schemathesis_hooks schemathesis run http://127.0.0.1:8000/openapi.json`.
+"""
+
+from __future__ import annotations
+
+import io
+
+import schemathesis
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+
+def ball(color: tuple[int, int, int]) -> bytes:
+    """A ball on white, as a PNG."""
+    image = Image.new("RGB", (64, 64), "white")
+    ImageDraw.Draw(image).ellipse((12, 12, 52, 52), fill=color)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+pictures = st.tuples(*[st.integers(0, 200)] * 3).map(ball)
+schemathesis.openapi.format("binary", pictures)
+for kind in ("application/octet-stream", "image/png"):
+    schemathesis.openapi.media_type(kind, pictures)
+
+
+@schemathesis.hook
+def filter_body(context: object, body: object) -> bool:
+    """Leave out wrong values that are not there any more once they are a form: an empty list is no field at all."""
+    return not isinstance(body, dict) or all(value != [] for value in body.values())
