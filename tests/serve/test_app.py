@@ -11,17 +11,20 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from geco.mesh.export import FORMATS
 from geco.pipeline import EMBEDDED
 from geco.serve import Limits, create_app
-from geco.serve.app import within
-from geco.serve.jobs import Task
+from geco.serve.fields import Format
+from geco.serve.jobs import MEDIA_TYPES, Task
+from geco.serve.worker import within
 from tests.images.pictures import png_header
 from tests.serve.conftest import UPLOAD
 
@@ -69,6 +72,26 @@ def test_truncation_reaches_the_model(post: Post, picture: bytes) -> None:
     assert views(3, 0) == views(4, 0)
     assert views(3, 1) != views(4, 1)
     assert post(picture, truncation=1.5).status_code == 422
+
+
+def test_every_format_that_is_written_is_served() -> None:
+    assert [f".{format}" for format in MEDIA_TYPES] == [f".{format}" for format in get_args(Format)]
+    assert set(FORMATS) == {f".{format}" for format in MEDIA_TYPES}
+
+
+def test_a_size_is_that_of_the_file(post: Post, picture: bytes) -> None:
+    data = post(picture, format="stl", size=0.05, resolution=24, texture_size=64).content
+    triangles = np.frombuffer(data[84:], np.dtype([("normal", "<3f4"), ("corners", "<9f4"), ("attribute", "<u2")]))
+    corners = triangles["corners"].reshape(-1, 3)
+    assert np.isclose(np.ptp(corners, axis=0).max(), 50, rtol=1e-3), "millimetres"
+    for wrong in ("0", "-1", "nan", "inf", "1e9"):
+        assert post(picture, size=wrong).status_code == 422
+
+
+def test_the_same_request_gives_the_same_bytes(post: Post, picture: bytes) -> None:
+    for format in ("glb", "obj", "ply", "3mf"):
+        first, second = (post(picture, seed=5, format=format, resolution=24, texture_size=64).content for _ in range(2))
+        assert first == second and len(first) > 1000, format
 
 
 @pytest.mark.parametrize("format", ["ply", "stl"])

@@ -79,7 +79,7 @@ def _add_api(app: FastAPI, worker: Worker, line: Line, limits: Limits) -> None:
 
     async def make(request: Request, task: Task) -> Made:
         async with line.turn(request.scope[TICKET]):
-            return await worker.run(within(task, worker.model, limits), request.scope[REQUEST_ID])
+            return await worker.run(task, request.scope[REQUEST_ID])
 
     @app.post("/api/v1/mesh", response_class=Response)
     async def mesh(
@@ -136,12 +136,6 @@ def _add_page(app: FastAPI) -> None:
 
 async def _file(content: bytes, kind: str) -> Response:
     return Response(content, headers={**PAGE_HEADERS, "Content-Type": kind, "Cache-Control": "no-cache"})
-
-
-def within(task: Task, model: dict[str, Any], limits: Limits) -> Task:
-    """The task with the model's own sizes lowered to the server's limits, where nothing else was asked for."""
-    texture = task.texture_size or min(model["texture"], limits.texture)
-    return replace(task, texture_size=texture, resolution=task.resolution or min(model["resolution"], limits.resolution))
 
 
 def _with_format(task: Task, format: str) -> Task:

@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 from fastapi import File, Form, UploadFile
 
+from geco.mesh.export.sizes import LARGEST, SMALLEST
 from geco.serve.jobs import Task
 from geco.serve.settings import Limits
 
-Format = Literal["glb", "obj", "ply", "stl", "usdz"]
+Format = Literal["glb", "obj", "ply", "stl", "usdz", "3mf"]
 FormatField = Annotated[Format, Form(description="of the file; obj is zipped with its material and texture")]
 OPTIONS = {"texture_size": "--max-texture", "faces": "--max-faces", "resolution": "--max-resolution"}  # that set a range
 
@@ -26,6 +27,9 @@ def task_of(limits: Limits) -> Callable[..., Awaitable[Task]]:
     about = "how far seeds may differ, 1 the most; the model's own if left out"
     truncation_field = Form(ge=0, le=1, allow_inf_nan=False, description=about)
 
+    about = "longest side in metres; if left out the model's own, and 0.1 for stl and 3mf, which are printed"
+    size_field = Form(ge=SMALLEST, le=LARGEST, allow_inf_nan=False, description=about)
+
     async def asked(
         picture: Annotated[UploadFile, picture_field],
         seed: Annotated[int, seed_field] = 0,
@@ -33,8 +37,9 @@ def task_of(limits: Limits) -> Callable[..., Awaitable[Task]]:
         texture_size: Annotated[int | None, texture_field] = None,
         resolution: Annotated[int | None, resolution_field] = None,
         truncation: Annotated[float | None, truncation_field] = None,
+        size: Annotated[float | None, size_field] = None,
     ) -> Task:
         data = await picture.read()
-        return Task(data, seed, faces, texture_size, resolution, truncation, pixels=limits.pixels)
+        return Task(data, seed, faces, texture_size, resolution, truncation, size, pixels=limits.pixels)
 
     return asked

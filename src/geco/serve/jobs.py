@@ -7,11 +7,13 @@ import io
 import json
 import signal
 import traceback
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from geco.errors import GecoError, InputImageError
+from geco.memory import is_shortage
 
 if TYPE_CHECKING:
     from geco.asset import Asset
@@ -26,6 +28,7 @@ MEDIA_TYPES = {
     "ply": "application/octet-stream",
     "stl": "model/stl",
     "usdz": "model/vnd.usdz+zip",
+    "3mf": "model/3mf",
 }
 
 
@@ -39,6 +42,7 @@ class Task:
     texture_size: int | None = None
     resolution: int | None = None
     truncation: float | None = None
+    size: float | None = None
     format: str = "glb"
     pixels: int = 64_000_000
 
@@ -86,68 +90,51 @@ class Jobs:
         assert self.pipeline is not None
         try:
             return make(self.pipeline, task)
-        except MemoryError:
-            raise
-        except GecoError as error:
-            return Failed(type(error).__name__, _bases(error), error.problem, error.remedy)
         except Exception as error:
-            if "bad allocation" in str(error) or "bad_alloc" in str(error):  # ONNX Runtime's and torch's MemoryError
-                raise MemoryError(str(error).splitlines()[0]) from error
+            if is_shortage(error):
+                raise MemoryError(str(error).splitlines()[0] if str(error) else "") from error
+            if isinstance(error, GecoError):
+                return Failed(type(error).__name__, _bases(error), error.problem, error.remedy)
             return Failed(type(error).__name__, (), "", "", traceback.format_exc())
 
 
 def make(pipeline: GecoPipeline, task: Task) -> Made:
     """The answer to one task; raises what the pipeline raises."""
+    from geco.images.opened import open_picture
     from geco.mesh.export.metadata import to_ascii_json
     from geco.surface_to_asset import AssetOptions
 
-    check_pixels(task.picture, task.pixels)
+    label = "the uploaded picture"
+    width, height = open_picture(task.picture, label).size
+    if width * height > task.pixels:
+        problem = f"{label} has {width} x {height} pixels; this server takes {task.pixels}"
+        raise InputImageError(problem, "Send a smaller one (--max-pixels).")
     options = AssetOptions(faces=task.faces, texture_size=task.texture_size, resolution=task.resolution)
     asset = pipeline(task.picture, task.seed, options, truncation=task.truncation)
-    name, body = ("preview.json", describe(asset)) if task.format == PREVIEW else encode(asset, task.format)
+    name, body = ("preview.json", describe(asset, task.size)) if task.format == PREVIEW else encode(asset, task.format, task.size)
     return Made(body, name, asset.seed, asset.model, dict(asset.timings), to_ascii_json(asset.facts))
 
 
-def check_pixels(picture: bytes, most: int) -> None:
-    """Refuse a picture whose header says more than ``most`` pixels; a header that says nothing is the pipeline's to judge."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(picture), formats=("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO")) as image:
-            width, height = image.size
-    except Exception:  # whatever a damaged file makes Pillow raise: the pipeline says what is wrong with it
-        return
-    if width * height > most:
-        raise InputImageError(
-            f"the picture has {width} x {height} pixels; this server takes {most}", "Send a smaller one (--max-pixels)."
-        )
+def encode(asset: Asset, format: str, size: float | None = None) -> tuple[str, bytes]:
+    """A file's name and bytes; formats of several files as a zip archive. The same asset gives the same bytes."""
+    files = asset.encode(format, size=size)
+    if format != "obj":
+        (data,) = files.values()
+        return f"mesh.{format}", data
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)  # without a date of its own
+    return "mesh.zip", buffer.getvalue()
 
 
-def encode(asset: Asset, format: str) -> tuple[str, bytes]:
-    """The asset's file name and bytes; formats of several files as a zip archive."""
-    import tempfile
-    import zipfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory(prefix="geco-") as folder:
-        asset.save(Path(folder) / f"mesh.{format}")
-        files = sorted(Path(folder).iterdir())
-        if format != "obj":
-            return files[0].name, files[0].read_bytes()
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in files:
-                archive.write(file, file.name)
-        return "mesh.zip", buffer.getvalue()
-
-
-def describe(asset: Asset) -> bytes:
+def describe(asset: Asset, size: float | None = None) -> bytes:
     """What the page shows, as JSON: the GLB, the cut-out picture and the sheet of six views in base64, and the facts."""
     from geco.images import views_to_sheet
     from geco.mesh.export.metadata import plain
 
     shown = {
-        "glb": base64.b64encode(encode(asset, "glb")[1]).decode(),
+        "glb": base64.b64encode(encode(asset, "glb", size)[1]).decode(),
         "picture": _png(asset.picture),
         "views": _png(views_to_sheet(asset.views)),
         "seed": asset.seed,

@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from geco.errors import ConfigError, GecoError
@@ -103,7 +104,7 @@ class Worker:
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(put, outcome)
 
-        self._tasks.put((task, settle))
+        self._tasks.put((within(task, self.model, self._limits), settle))
         return self._judge(await future, request_id)
 
     def _judge(self, outcome: Outcome, request_id: str) -> Made:
@@ -184,6 +185,12 @@ class Worker:
             while (item := self._tasks.get_nowait()) is not None:
                 item[1](Outcome("", reason="unavailable"))
             self._tasks.put(None)
+
+
+def within(task: Task, model: dict[str, Any], limits: Limits) -> Task:
+    """The task with the model's own sizes lowered to the server's limits, where nothing else was asked for."""
+    texture = task.texture_size or min(model["texture"], limits.texture)
+    return replace(task, texture_size=texture, resolution=task.resolution or min(model["resolution"], limits.resolution))
 
 
 def unavailable() -> Refusal:
