@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from geco.errors import InputImageError
 from geco.images.alpha import cuts_out
 from geco.images.arrays import from_array
 from geco.images.color import to_rgba8
-from geco.images.opened import MAX_BYTES, MAX_PIXELS, Readable, check_pixels, decoding, open_picture
+from geco.images.opened import MAX_BYTES, MAX_PIXELS, Readable, check_pixels, decoding, open_picture, silent
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "ORIENTATION_TAG", "Picture", "load_picture"]
 
@@ -93,7 +94,8 @@ def _decoded(image: Image.Image, label: str, max_side: int) -> Floats:
             # The decoder itself skips detail (1/2, 1/4, 1/8); half as much again as wanted leaves room for a good last step.
             scale = 1.5 * max_side / max(width, height)
             image.draft(None, (max(int(width * scale), 1), max(int(height * scale), 1)))
-        image.load()
+        with silent() if image.format == "TIFF" else contextlib.nullcontext():
+            image.load()
         # Only now: PNG may say it after the pixels, and Pillow itself turns a TIFF while loading it, then forgets its tag.
         turn = _orientation(image)
         image = to_rgba8(image, max_side, label)

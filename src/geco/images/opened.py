@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import re
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Protocol
@@ -18,7 +20,10 @@ from geco.images.formats import FORMATS, HEIC, NAMES, SNIFFED, TGA, Format, advi
 
 MAX_PIXELS = 64_000_000  # refused from the header alone, before decoding: 64 MP is any phone's full mode, 0.3 GB decoded
 MAX_BYTES = 512 * 2**20  # of a file: 64 MP of 16-bit RGBA, uncompressed
+_ONE_AT_A_TIME = threading.Lock()  # two threads that exchange standard error at once would lose it
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|data:")  # two letters at least: C:/ is a drive
+# Pillow logs some damage as errors; without any handler Python prints those to standard error.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class Readable(Protocol):
@@ -64,6 +69,26 @@ def decoding(label: str) -> Iterator[None]:
             # SyntaxError, struct.error, zlib.error, RuntimeError (AVIF), AssertionError, IndexError, TypeError, OverflowError ...
             why = (str(error).strip() or type(error).__name__)[:200]
             raise InputImageError(f"{label} is damaged: {why}", "Save or download the picture again.") from error
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """While libtiff decodes: on damaged files it writes to standard error itself, where only our own line belongs."""
+    with _ONE_AT_A_TIME:
+        try:
+            saved = os.dup(2)
+        except OSError:  # closed: nobody to disturb
+            saved = -1
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            if saved >= 0:
+                os.dup2(nowhere, 2, inheritable=True)
+            yield
+        finally:
+            os.close(nowhere)
+            if saved >= 0:
+                os.dup2(saved, 2, inheritable=True)
+                os.close(saved)
 
 
 def too_large(label: str, what: str) -> InputImageError:
