@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import select
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from geco.cli.pictures import NAMED, find_pictures
 from geco.errors import InputImageError
+from geco.images import load_picture
 from tests.cli_command import SOURCE, geco
+from tests.images.pictures import file_of
 from tests.pictures import ball_picture
 
 CASES = Path(__file__).parent.parent / "cases" / "bugs" / "run"
@@ -89,3 +95,79 @@ def test_a_name_that_is_no_utf8_does_not_end_a_folder(tmp_path: Path) -> None:
     assert sorted(os.listdir(os.fsencode(tmp_path / "out"))) == [name.replace(b".png", b".glb") for name in names]
     assert r"caf\udce9.glb" in result.stdout and r"two\nlines.glb" in result.stdout
     assert len(result.stderr.splitlines()) == 2 and r"\udcff.png is not a picture" in result.stderr
+
+
+def test_a_folder_goes_on_past_every_picture_that_defeated_it(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for case in (CASES / "brush.jpg", *sorted((CASES.parent.parent / "hostile").glob("picture-*"))):
+        shutil.copy(case, folder / case.name)
+    shutil.copy(CASES / "toy.png", folder / "zebra.png")
+    result = geco("run", folder, "-o", tmp_path / "out", "--texture-size", "64", "--resolution", "24", "-q")
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    assert made == {"brush.glb", "picture-translucent.glb", "picture-16bit-grey.glb", "zebra.glb"}
+    lines = result.stderr.splitlines()
+    assert result.returncode == 2 and all(line.startswith("geco: ") for line in lines), result.stderr
+    assert len(lines) == 3 and "picture-endless.eps (no picture)" in lines[0]
+    assert "picture-broken.avif is damaged" in lines[1] and "picture-wide.jpg is too narrow" in lines[2]
+
+
+def test_the_phone_s_folder_is_done_whole_and_quietly(tmp_path: Path) -> None:
+    result = geco("run", CASES / "phone", "-o", tmp_path, "--texture-size", "64", "--resolution", "24", "-q")
+    assert result.returncode == 0 and not result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["IMG_1.glb", "IMG_2.glb", "IMG_3.glb"]
+
+
+WITHOUT_HEIC = """
+import sys
+sys.modules["pillow_heif"] = sys.modules["pi_heif"] = None  # as if neither were installed
+from geco.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_heic_without_its_extra_is_named_with_what_installs_it(tmp_path: Path) -> None:
+    (tmp_path / "IMG_2.HEIC").write_bytes(file_of(ball_picture(64), "HEIF"))
+    shutil.copy(CASES / "toy.png", tmp_path / "toy.png")
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-c",
+            WITHOUT_HEIC,
+            "run",
+            *map(str, arguments),
+            "--texture-size",
+            "64",
+            "--resolution",
+            "24",
+            "-q",
+        ]
+        return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, timeout=120)
+
+    alone = run(tmp_path / "IMG_2.HEIC", "-o", tmp_path / "out")
+    assert alone.returncode == 2 and "HEIC" in alone.stderr and "pip install 'geco3d[heic]'" in alone.stderr
+    folder = run(tmp_path, "-o", tmp_path / "out")
+    assert folder.returncode == 0 and "1 entry passed over: IMG_2.HEIC" in folder.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["toy.glb"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
+def test_a_pipe_that_is_named_is_read_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputImageError, match="empty"):
+        load_picture(tmp_path / "pipe")  # nobody writes to it
+    data = (CASES / "toy.png").read_bytes()
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(data))
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)  # keeps the writer from waiting for its reader
+    writer.start()
+    while not select.select([reader], [], [], 0.01)[0]:
+        pass
+    np.testing.assert_array_equal(load_picture(tmp_path / "pipe").rgba, load_picture(data).rgba)
+    writer.join()
+    os.close(reader)
+
+
+def test_devices_are_no_pictures() -> None:
+    with pytest.raises(InputImageError, match="no ordinary file"):
+        load_picture("/dev/zero")
