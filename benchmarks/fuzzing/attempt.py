@@ -171,6 +171,7 @@ def _described(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [(found[1], frame) for frame in frames if (found := OWN.search(frame.filename))]
     where = f"{ours[-1][0]}:{ours[-1][1].lineno} ({ours[-1][1].name})" if ours else "outside"
+    where = getattr(error, "where", where)  # a server's exception is in another process
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     return {
         "type": type(error).__name__,

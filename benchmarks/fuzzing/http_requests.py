@@ -152,7 +152,7 @@ def _form(rng: Random, boundary: str, broken: bool) -> tuple[bytes, str]:
     picture, about = (good_picture(), "good picture") if rng.random() < 0.5 else picture_bytes(rng)
     parts: list[tuple[str, bytes]] = [(f'name="picture"; filename="{_name(rng)}"', picture)]
     for name, values in FIELDS.items():
-        if rng.random() < 0.5 or name == "texture_size":
+        if rng.random() < 0.5 or name in ("texture_size", "resolution"):  # these two make a mesh cheap
             value = rng.choice(values)
             if broken and rng.random() < 0.4:
                 value = rng.choice(NUMBERS) if name != "format" else rng.choice(TEXT_FIELDS)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks.fuzzing.case import Case, choose, damage
 from benchmarks.fuzzing.drawing import draw
-from benchmarks.fuzzing.picture_files import encode, in_mode, pretended
+from benchmarks.fuzzing.picture_files import encode, pretended
 from geco.asset import Asset
 from geco.data.objects import Limits, load_object
 from geco.pipeline import GecoPipeline
@@ -145,23 +145,28 @@ def _array(rng: Random) -> tuple[np.ndarray, str]:
 
 
 def try_it(case: Case, folder: Path) -> str:
-    """Run the pipeline and check what it made; which stage a result reached."""
+    """Run the pipeline and check what it made; the format of the mesh."""
     options = case.how["options"]
-    case.write(folder)
-    (name,) = case.files
-    source: Any = case.files[name] if case.how["as"] == "bytes" else folder / name
-    if case.how["as"] == "array":
-        source = np.load(folder / name, allow_pickle=False)
-    elif case.how["as"] == "image":
-        source = Image.open(io.BytesIO(case.files[name]))
-        before = (source.size, source.mode)
+    source = source_of(case, folder)
+    before = (source.size, source.mode) if isinstance(source, Image.Image) else None
     asset = pipeline()(source, options=AssetOptions(**options["asset"]), **options["call"])
-    if case.how["as"] == "image":
+    if before is not None:
         assert (source.size, source.mode) == before, "the caller's image was changed"
     out = folder / "out" / f"mesh{options['suffix']}"
     asset.save(out)
     check(asset, out)
     return f"mesh {options['suffix']}"
+
+
+def source_of(case: Case, folder: Path) -> Any:
+    """What is given to the pipeline: bytes, a path in ``folder``, an array or a Pillow image."""
+    (name,) = case.files
+    if case.how["as"] == "bytes":
+        return case.files[name]
+    if case.how["as"] == "image":
+        return Image.open(io.BytesIO(case.files[name]))
+    case.write(folder)
+    return np.load(folder / name, allow_pickle=False) if case.how["as"] == "array" else folder / name
 
 
 def check(asset: Asset, path: Path) -> None:
@@ -172,8 +177,3 @@ def check(asset: Asset, path: Path) -> None:
     assert path.stat().st_size > 100
     if path.suffix != ".usdz":
         assert len(load_object(path, READ_BACK).faces)
-
-
-def image_of(rng: Random, mode: str) -> Image.Image:
-    """A drawn picture as a Pillow image of this mode."""
-    return in_mode(draw(rng)[0], mode, rng)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import socket
+import time
 from pathlib import Path
 from random import Random
 
@@ -53,10 +54,35 @@ def try_it(case: Case, folder: Path) -> str:
     found = answers(data, method, kind, place if kind == "pieces" else len(data))
     assert server().alive, f"the server has died: {' '.join(server().lines[-3:])}"
     for each in found:
+        if each.status == 500:
+            raise ServerError(*_logged(each))
         each.check()
     if not found:
         return "no answer"
     return " ".join(found[0].summary())
+
+
+class ServerError(Exception):
+    """An answer 500: what the server's log says about it.
+
+    Args:
+        message: the exception. where: the innermost line of ours.
+    """
+
+    def __init__(self, message: str, where: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
+def _logged(answer: Answer) -> tuple[str, str]:
+    """The exception behind an answer 500, and where it was raised."""
+    time.sleep(0.3)  # the log follows the answer
+    number = answer.headers.get("x-request-id", "")
+    log = "\n".join(server().lines).rpartition(f"request {number} failed")[2]
+    frames = re.findall(r'File "[^"]*[/\\](geco[/\\][^"]*)", line (\d+), in (\w+)', log)
+    errors = re.findall(r"^((?!geco:)[\w.]+: .*)$", log, re.M)
+    where = "{}:{} ({})".format(*frames[-1]) if frames else "outside"
+    return (errors[-1] if errors else log[:300]), where
 
 
 class Incomplete(AssertionError):
