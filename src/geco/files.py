@@ -108,6 +108,11 @@ def sweep(folder: str | os.PathLike[str]) -> int:
     return swept
 
 
+def is_leftover(name: str) -> bool:
+    """Whether a file of this name is half of one, of a writer that was killed or is still at it."""
+    return _HIDDEN.match(name) is not None
+
+
 def sweep_below(folder: str | os.PathLike[str]) -> int:
     """:func:`sweep` of the folder and all folders in it: for folders that are ours, not for a user's home."""
     return sum(sweep(place) for place, _, _ in os.walk(folder))

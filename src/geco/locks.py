@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -25,29 +26,54 @@ def lock_folder(folder: Path, what: Path | None = None, name: str = FILE) -> IO[
         OutputError: another process holds it, or the folder cannot be made or written.
     """
     shown = folder if what is None else what
-    stream: IO[bytes] | None = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / name).open("ab")
-        _hold(stream)
-    except BlockingIOError as error:
-        assert stream is not None
-        stream.close()
-        raise OutputError(f"another run is writing {shown}", "Wait for it, or choose another folder with -o.") from error
-    except OSError as error:
-        raise OutputError(f"cannot write {shown}: {error.strerror or error}", "Choose another folder with -o.") from error
-    return stream
+    path = folder / name
+    while True:
+        stream: IO[bytes] | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stream = path.open("ab")
+            _hold(stream)
+            if _is_still(path, stream):
+                return stream
+            stream.close()  # its holder has just removed it
+        except BlockingIOError as error:
+            assert stream is not None
+            stream.close()
+            raise OutputError(f"another run is writing {shown}", "Wait for it, or choose another folder with -o.") from error
+        except OSError as error:
+            problem = f"cannot write {shown}: {error.strerror or error}"
+            raise OutputError(problem, "Choose another folder with -o.") from error
 
 
 @contextlib.contextmanager
 def locked(folder: Path, name: str = FILE, error: type[GecoError] = OutputError) -> Iterator[None]:
-    """Hold the folder's lock for a while; errors as :func:`lock_folder`, of another type where that is wanted."""
+    """Hold the folder's lock for a while, and leave no file of it; errors as :func:`lock_folder`, of another type where
+    that is wanted."""
     try:
         stream = lock_folder(folder, name=name)
     except OutputError as failure:
         raise error(failure.problem, failure.remedy) from failure
     with stream:
-        yield
+        try:
+            yield
+        finally:
+            if sys.platform != "win32":
+                _remove(folder / name)
+    if sys.platform == "win32":  # an open file cannot be removed there, one that another has opened neither
+        _remove(folder / name)
+
+
+def _is_still(path: Path, stream: IO[bytes]) -> bool:
+    """Whether the path is of the file that is open; a lock on a file without a name would exclude nobody."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _hold(stream: IO[bytes]) -> None:

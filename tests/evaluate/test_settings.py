@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from geco.cli.main import main
 from geco.errors import ConfigError
 from geco.evaluate.methods import parse_methods
-from geco.evaluate.run import locked
-from geco.evaluate.settings import FILE, Settings, agree_on_measures, describe, seeds_of, settle
+from geco.evaluate.settings import FILE, LOCK, Settings, agree_on_measures, agreed, describe, seeds_of, settle
+from geco.locks import locked
+from tests.cases import BUGS
 
 
 def described(folder: Path, names: list[str] | None = None, meshes: list[str] | None = None, **changes: Any) -> dict[str, Any]:
@@ -92,8 +94,19 @@ def test_weights_may_not_come_and_go(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "report" / FILE).read_text())["unavailable"] == {"lpips_vgg": "not there"}
 
 
-def test_two_evaluations_do_not_write_one_report(tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(ConfigError, match="another evaluation"), locked(tmp_path):
-        pass
-    with locked(tmp_path):
-        pass
+def test_two_evaluations_do_not_write_one_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report"
+    command = ["evaluate", "--objects", str(BUGS / "objects" / "same_name"), "--methods", "copy-input", "-o", str(report)]
+    with locked(report, LOCK):
+        assert main(command) == 2
+        assert [path.name for path in report.iterdir()] == [LOCK]
+    assert "another run is writing" in capsys.readouterr().err and not list(report.iterdir())
+
+
+def test_a_folder_of_other_things_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years of work")
+    with pytest.raises(ConfigError, match="holds files but no report"):
+        agreed(mine, described(tmp_path))
+    assert [path.name for path in mine.iterdir()] == ["thesis.tex"]

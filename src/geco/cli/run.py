@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geco.cli.ending import LOWER
 from geco.errors import ConfigError, GecoError, one_line
 from geco.marks import mark_text
+from geco.memory import is_shortage, shortage
 
 if TYPE_CHECKING:
     from geco.asset import Asset
@@ -111,18 +113,28 @@ def run(options: argparse.Namespace) -> int:
         files: list[Path] = []
         try:
             _one(pipeline, job, asset_options, options, files)
-        except GecoError as error:
-            if files:  # the samples before the one that failed, or the mesh whose turntable failed
-                error.args = (f"{error} Written before that: {', '.join(map(str, files))}",)
-            if options.debug or len(jobs) == 1:
+        except Exception as error:
+            ours = _ours(error)
+            if ours is None:
                 raise
+            if files:  # the samples before the one that failed, or the mesh whose turntable failed
+                ours.args = (f"{ours} Written before that: {', '.join(map(str, files))}",)
+            if options.debug or len(jobs) == 1:
+                raise ours from error
             failures += 1
-            print(f"geco: {one_line(str(error))}", file=sys.stderr)
+            print(f"geco: {one_line(str(ours))}", file=sys.stderr)
         finally:
             made += sum(path.suffix.lower().removeprefix(".") in FORMATS for path in files)
     if not options.quiet and len(jobs) > 1:
         print(f"{made} written, {failures} of {len(jobs)} pictures failed", file=sys.stderr)
     return 2 if failures else 0
+
+
+def _ours(error: Exception) -> GecoError | None:
+    """The error of one picture that the others need not suffer from: one of ours, or too little memory for this one."""
+    if isinstance(error, GecoError):
+        return error
+    return shortage(error, LOWER["run"]) if is_shortage(error) else None
 
 
 def _one(pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse.Namespace, files: list[Path]) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from geco.errors import ConfigError, OutputError
+from geco.errors import ConfigError
+from geco.files import writing
 
 Row = dict[str, Any]
 RowKey = tuple[str, str, int]  # column, object, seed
@@ -41,7 +42,7 @@ class Rows:
                     f"line {number} of {self.path} is damaged", "Delete that line (its row is measured again), or the folder."
                 ) from error
         if whole < len(data):
-            with self.path.open("r+b") as file:
+            with writing(self.path), self.path.open("r+b") as file:
                 file.truncate(whole)
 
     def __len__(self) -> int:
@@ -56,13 +57,10 @@ class Rows:
     def add(self, rows: Sequence[Row]) -> None:
         """Append and wait for the disk. Raises OutputError where it is full or read-only."""
         text = "".join(json.dumps(clean(row), allow_nan=False) + "\n" for row in rows)
-        try:
-            with self.path.open("ab") as file:
-                file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error.strerror or error}", "Free some space and start again.") from error
+        with writing(self.path), self.path.open("ab") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
         for row in rows:
             self._rows[row_key(row)] = json.loads(json.dumps(clean(row)))
 

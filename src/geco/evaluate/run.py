@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,11 +18,12 @@ from geco.evaluate.report import outputs_are_current, write_report
 from geco.evaluate.rows import SKIPPED, Rows, row_key
 from geco.evaluate.score_row import Scorer
 from geco.evaluate.scores import Measures, load_measures
-from geco.evaluate.settings import Settings, agree_on_measures, describe, settle
+from geco.evaluate.settings import LOCK, Settings, agree_on_measures, agreed, describe, settle
 from geco.evaluate.truth import Truth, on_white
 from geco.evaluate.worker import Job, Outcome, Worker, WorkerDied
+from geco.files import sweep_below
+from geco.locks import locked
 
-LOCK = ".lock"
 DEATHS = 3  # of a method's process in a row; then the method is given up
 
 
@@ -78,8 +78,11 @@ def evaluate(plan: Plan) -> dict[str, Any]:
     """
     start = time.perf_counter()
     paths = {key: source.path for key, source in plan.objects.items()}
-    settle(plan.report, describe(plan.settings, plan.methods, paths))
-    with locked(plan.report):
+    described = describe(plan.settings, plan.methods, paths)
+    agreed(plan.report, described)  # before there is anything of ours in a folder that is another's
+    with locked(plan.report, LOCK, ConfigError):
+        sweep_below(plan.report)
+        settle(plan.report, described)
         return _evaluate(plan, start)
 
 
@@ -98,22 +101,6 @@ def _evaluate(plan: Plan, start: float) -> dict[str, Any]:
     if len(rows) > before or not outputs_are_current(plan.report, rows):
         write_report(plan.report, rows, plan.objects)
     return {"measured": len(rows) - before, "rows": len(rows), "seconds": time.perf_counter() - start}
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the report's lock, which the system lets go when the process ends; ConfigError where another holds it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two evaluations into one folder at once are the user's own care
-        yield
-        return
-    with (folder / LOCK).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(f"another evaluation is writing {folder}", "Wait for it, or give another folder with -o.") from error
-        yield
 
 
 def missing(plan: Plan, method: Method, rows: Rows) -> list[tuple[str, int]]:

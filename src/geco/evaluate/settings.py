@@ -15,12 +15,13 @@ from geco.data.objects.storage import is_regular
 from geco.errors import ConfigError
 from geco.evaluate.methods import Method
 from geco.evaluate.scores import NONE
-from geco.files import atomic_write, sha256_of
+from geco.files import atomic_write, is_leftover, sha256_of
 from geco.pipeline import EMBEDDED
 from geco.version import __version__
 
 FILE = "settings.json"
 FORMAT = "geco-report-1"
+LOCK = ".lock"  # held by the evaluation that writes the report
 PACKAGES = ("numpy", "Pillow", "onnxruntime", "scipy", "libigl", "numba", "trimesh", "torch")
 
 _WEIGHTS = (".json", ".onnx", ".safetensors")
@@ -107,7 +108,15 @@ def seeds_of(folder: Path) -> int:
 
 
 def settle(folder: Path, described: dict[str, Any]) -> dict[str, Any]:
-    """Join ``described`` with what the folder was begun with, write it, and return it.
+    """Join ``described`` with what the folder was begun with, write it, and return it; errors as :func:`agreed`."""
+    joined, known = agreed(folder, described)
+    if not known:
+        _write(folder / FILE, joined)
+    return joined
+
+
+def agreed(folder: Path, described: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """``described`` joined with what the folder was begun with, and whether that stands there already; writes nothing.
 
     Methods and seeds may be added to a report; anything else must be as before.
 
@@ -116,10 +125,9 @@ def settle(folder: Path, described: dict[str, Any]) -> dict[str, Any]:
     """
     path = folder / FILE
     if not path.exists():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.is_dir() and any(each.name != LOCK and not is_leftover(each.name) for each in folder.iterdir()):
             raise ConfigError(f"{folder} holds files but no report", "Give an empty or a new folder with -o.")
-        _write(path, described)
-        return described
+        return described, False
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
         if before["format"] != FORMAT:
@@ -143,9 +151,7 @@ def settle(folder: Path, described: dict[str, Any]) -> dict[str, Any]:
         "seeds": max(seeds, described["seeds"]),
         "methods": {**before["methods"], **described["methods"]},
     }
-    if joined != before:
-        _write(path, joined)
-    return joined
+    return joined, joined == before
 
 
 def agree_on_measures(folder: Path, missing: dict[str, str]) -> None:

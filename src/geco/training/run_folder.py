@@ -18,7 +18,7 @@ from typing import Any
 from geco.errors import ConfigError, OutputError
 from geco.files import atomic_write, sweep_below
 from geco.foreign import read_json
-from geco.locks import lock_folder
+from geco.locks import locked
 from geco.model_folder import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR
 
 FILE, CHECKPOINT, LOCK = "run.json", "checkpoint.pt", ".lock"
@@ -46,25 +46,28 @@ def claimed(
         ConfigError: it holds a run, which may not go on, or was begun with other settings.
     """
     new = not folder.exists()
-    with lock_folder(folder, name=LOCK):
-        try:
-            _check(folder, settings, resume, begun_with, written)
+    _check(folder, settings, resume, begun_with, written)  # before there is anything of ours in another's folder
+    try:
+        with locked(folder, LOCK):
+            _check(folder, settings, resume, begun_with, written, say=True)
             sweep_below(folder)
             write_settings(folder, settings)
             yield
-        except BaseException:
-            if new:
-                _forget(folder)
-            raise
+    except BaseException:
+        if new:
+            _forget(folder)
+        raise
 
 
-def _check(folder: Path, settings: Mapping[str, Any], resume: bool, begun_with: str, written: Sequence[str]) -> None:
+def _check(
+    folder: Path, settings: Mapping[str, Any], resume: bool, begun_with: str, written: Sequence[str], say: bool = False
+) -> None:
     begun = (folder / FILE).exists()
     if (folder / begun_with).exists():
         if not resume:
             raise ConfigError(f"{folder} holds a run already", "Add --resume to continue it, or choose another folder.")
         if begun:
-            agree(folder, read_settings(folder), settings)
+            agree(folder, read_settings(folder), settings, say)
         return
     there = [name for name in (*written, *(() if begun else BESIDE)) if (folder / name).exists()]
     if there:
@@ -74,9 +77,8 @@ def _check(folder: Path, settings: Mapping[str, Any], resume: bool, begun_with: 
 def _forget(folder: Path) -> None:
     """Remove a folder that this run has made, if it came to nothing."""
     with contextlib.suppress(OSError):
-        if {path.name for path in folder.iterdir()} <= {FILE, LOCK}:
-            for name in (FILE, LOCK):
-                (folder / name).unlink(missing_ok=True)
+        if {path.name for path in folder.iterdir()} <= {FILE}:
+            (folder / FILE).unlink(missing_ok=True)
             folder.rmdir()
 
 

@@ -15,11 +15,12 @@ from tqdm import tqdm
 
 from geco.data.procedural.families import family_of, make_object
 from geco.errors import ConfigError, OutputError
-from geco.files import atomic_write
+from geco.files import atomic_write, sweep
+from geco.locks import locked
 from geco.mesh.export.save import save
 
 LICENCE = "CC0-1.0"
-MANIFEST = "manifest.json"
+MANIFEST, LOCK = "manifest.json", ".lock"
 # Raised whenever a seed's object changes, so that a folder is not continued with another generator's objects.
 RECIPE = 1
 
@@ -56,7 +57,9 @@ def write_objects(folder: str | Path, count: int, seed: int = 0, workers: int = 
     names = [f"procedural-{seed}-{index:06d}" for index in range(count)]
     jobs = [(target, name, object_seed(seed, index)) for index, name in enumerate(names)]
     missing = [job for job in jobs if not (target / f"{job[1]}.glb").exists()]
-    with tqdm(total=count, initial=count - len(missing), unit="object", disable=not progress) as bar:
+    bar = tqdm(total=count, initial=count - len(missing), unit="object", disable=not progress)
+    with locked(target, LOCK), bar:
+        sweep(target)
         for _ in _run(missing, workers):
             bar.update()
     entries = [_entry(target / f"{name}.glb", expected) for (_, name, expected) in jobs]

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from geco.data.shards.format import FORMAT, TAR_END, encode_json, tar_members
-from geco.data.shards.lock import lock_folder
-from geco.errors import ConfigError, OutputError
-from geco.files import atomic_path, atomic_write
+from geco.errors import ConfigError
+from geco.files import atomic_path, atomic_write, sweep
+from geco.locks import lock_folder
 
 OBJECTS_A_SHARD = 256  # with 28 pictures of 128 px: about 80 MB with depth
 WORK = ".render"  # exists while the folder is unfinished
@@ -123,20 +123,17 @@ class ShardWriter:
                     return True
         if not self.work.is_dir() and self.folder.is_dir() and {path.name for path in self.folder.iterdir()} - {"report.json"}:
             raise ConfigError(f"{self.folder} is not empty and holds no shards", "Choose another folder with -o, or empty it.")
-        try:
-            self.work.mkdir(parents=True, exist_ok=True)
-            self._lock = lock_folder(self.work)
-        except OSError as error:
-            raise OutputError(f"cannot write {self.folder}: {error.strerror or error}", "Choose another folder with -o.") from error
+        self._lock = lock_folder(self.work, what=self.folder)
+        if (self.folder / "index.json").is_file():  # another run has just finished it
+            self._lock.close()
+            return self._claim()
         atomic_write(self.work / "settings.json", encode_json(self.settings))
         return False
 
     def _resume(self) -> None:
         """What an earlier run left: finished shards and whole pieces stay, everything else goes."""
-        # Halves of files, under the temporary names of geco.files.
-        names = (".shard-", ".index-", ".report-", *(f".{Path(name).stem}-" for name in self.extra))
-        for path in [*self.work.glob(".*"), *(path for name in names for path in self.folder.glob(f"{name}*"))]:
-            path.unlink(missing_ok=True)
+        sweep(self.folder)
+        sweep(self.work)
         for number, keys in enumerate(self._shards):
             if (self.work / f"{_name(number)}.joined.json").is_file():
                 self._clear(number)
