@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geco.errors import ConfigError, OutputError
+from geco.marks import Source, mark_text
+from geco.outputs import check_file
 
 if TYPE_CHECKING:
     from geco.data.shards import Shards
@@ -24,11 +26,14 @@ def add(commands: Any) -> None:
     command.add_argument("--json", action="store_true", help="one JSON object")
     command.add_argument("--check", action="store_true", help="verify every hash and decode every picture")
     command.add_argument("--sheet", type=Path, metavar="FILE.png", help="write a contact sheet of a few objects")
+    command.add_argument("--overwrite", action="store_true", help="replace a file that is no earlier sheet of these shards")
     command.set_defaults(function=show)
 
 
 def show(options: argparse.Namespace) -> int:
     """Print, check, draw; exit code 2 where the check finds damage."""
+    if options.sheet:
+        check_sheet(options.shards, options.sheet, options.overwrite)
     facts = collect(options.shards)
     if options.sheet:
         draw_sheet(options.shards, options.sheet)
@@ -110,16 +115,25 @@ def _check_object(shards: Shards, key: str) -> list[str]:
     return []
 
 
+def check_sheet(folder: Path, path: Path, overwrite: bool) -> None:
+    """Refuse a sheet that is no picture's file or would be written over anything but an earlier sheet of these shards."""
+    if path.suffix.lower() not in (".png", ".jpg", ".webp"):
+        raise OutputError(f"{path}: not a picture format", "Use .png, .jpg or .webp.")
+    check_file(path, makes_way=lambda _, mark: mark.names(_source(folder)), overwrite=overwrite)
+
+
+def _source(folder: Path) -> Source:
+    return Source(folder.absolute().name)
+
+
 def draw_sheet(folder: Path, path: Path) -> None:
     """A row an object: the first views of each set over white; objects spread over the folder."""
     import numpy as np
     from PIL import Image
 
     from geco.data.shards import Shards
-    from geco.files import atomic_path
+    from geco.images import save_picture
 
-    if path.suffix.lower() not in (".png", ".jpg", ".webp"):
-        raise OutputError(f"{path}: not a picture format", "Use .png, .jpg or .webp.")
     shards = Shards(folder)
     chosen = [shards.objects[at] for at in np.linspace(0, len(shards) - 1, min(SHEET_OBJECTS, len(shards))).astype(int)]
     each = {name: min(count, max(SHEET_VIEWS // len(shards.sets), 1)) for name, count in shards.sets.items()}
@@ -128,8 +142,8 @@ def draw_sheet(folder: Path, path: Path) -> None:
         rgba = np.concatenate([shards.pictures(key, name, "rgba", range(count)) for name, count in each.items()])
         alpha = rgba[..., 3:].astype(np.float32) / 255
         rows.append(np.concatenate(list(rgba[..., :3] * alpha + 255 * (1 - alpha)), axis=1))
-    with atomic_path(path) as temporary:
-        Image.fromarray(np.concatenate(rows).round().astype(np.uint8)).save(temporary)
+    picture = Image.fromarray(np.concatenate(rows).round().astype(np.uint8))
+    save_picture(picture, path, mark_text("sheet", _source(folder)))
 
 
 def _report(folder: Path) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from geco.evaluate.truth import Floats
-from geco.files import atomic_path
+from geco.images import save_picture
 from geco.images.filters import resize
+from geco.marks import mark_text
 
 FOLDER = "pictures"
 TILE = 128  # pixels of a view in a strip
@@ -34,8 +35,7 @@ def save_strip(path: Path, views: Floats) -> None:
     size = min(TILE, chosen.shape[1])
     tiles = resized(chosen, size)
     image = Image.fromarray(np.concatenate(list(to_bytes(tiles)), axis=1))
-    with atomic_path(path) as temporary:
-        image.save(temporary, quality=QUALITY)  # PNG, without loss, has no use for it
+    save_picture(image, path, mark_text("views"), quality=QUALITY)  # PNG, without loss, has no use for it
 
 
 def load_strip(path: Path) -> Floats:

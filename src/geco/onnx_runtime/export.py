@@ -31,6 +31,7 @@ from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small
 from geco.onnx_runtime.card import CARD, FORMAT
 from geco.onnx_runtime.export_modules import ConditionPass, DenoisePass, PointPass, ReconstructPass, stored_names
+from geco.outputs import check_folder
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.version import __version__
 
@@ -69,8 +70,10 @@ def export_small(
 
     Raises:
         WeightsError: a part is missing or broken, or a graph does not give what torch gives.
+        OutputError: the folder cannot be written, or holds the model itself or something else's config.json.
     """
     source, target = Path(model_dir), Path(output_dir)
+    check_folder(target, [CARD], _is_export)
     network = load_small(source / "multiview")
     model = SmallReconstructor.load(source / "reconstructor")
     store_in_half(network)
@@ -108,6 +111,14 @@ def export_small(
     }
     atomic_write(target / CARD, (json.dumps(card) + "\n").encode())
     return card
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether the card there is one of an exported model; the card of the model itself has the same name."""
+    try:
+        return bool(read_fields(folder / CARD, WeightsError).text("format") == FORMAT)
+    except WeightsError:
+        return False
 
 
 def own_sampler(generation: dict[str, Any] | None) -> dict[str, float]:

@@ -15,10 +15,11 @@ from torch import Tensor
 from geco.backend import ModelCard
 from geco.cameras import camera_vectors, rig
 from geco.device import Placement, choose
-from geco.errors import WeightsError
+from geco.errors import OutputError, WeightsError
 from geco.hub import PINNED, is_hub_id
 from geco.model_folder import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR, read_card, shown_name, write_card
 from geco.multiview.generate import GenerationSettings
+from geco.outputs import check_folder
 from geco.reconstruct.interface import SurfaceFields
 from geco.torch_runtime.backend import TorchBackend
 
@@ -43,16 +44,37 @@ def convert_public(
         revision: commit of ``multiview``'s repository instead of the pinned one.
 
     Raises:
-        WeightsError: a source is missing, damaged or of another model. OutputError: the folder cannot be written.
+        WeightsError: a source is missing, damaged or of another model. OutputError: the folder cannot be
+            written, holds something else's config.json, or one of the sources.
     """
     from geco.public_weights import instantmesh
     from geco.public_weights.zero123plus import convert_zero123plus
 
     folder = Path(output)
+    check_folder(folder, [CARD], _is_model)
+    for source in (multiview, reconstructor, unet):
+        _check_apart(source, folder)
     views = convert_zero123plus(multiview, folder / MULTIVIEW, unet, rig_name, revision)
     instantmesh.convert(str(reconstructor), folder / RECONSTRUCTOR)
     licence = instantmesh.licence_of(reconstructor)
     return write_card(folder, "full", f"views: {views['licence']}; reconstructor: {licence}")
+
+
+def _check_apart(source: str | os.PathLike[str] | None, folder: Path) -> None:
+    """Refuse a source that the converted model would be written over."""
+    if source is None or not os.path.exists(source):
+        return
+    real = Path(os.path.realpath(source))
+    if real == folder.resolve() or any(real.is_relative_to((folder / half).resolve()) for half in (MULTIVIEW, RECONSTRUCTOR)):
+        raise OutputError(f"{os.fspath(source)} is an input of this run", "Choose another folder with -o.")
+
+
+def _is_model(folder: Path) -> bool:
+    try:
+        read_card(folder)
+    except WeightsError:
+        return False
+    return True
 
 
 def local_folder(source: str | os.PathLike[str]) -> Path:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from geco.files import atomic_path
+from geco.images import save_picture
+from geco.marks import mark_text
 
 PANEL = (420, 240)  # pixels of a panel, axes and title included
 MARGINS = (58, 24, 14, 30)  # left, top, right, bottom of the plot in its panel
@@ -41,8 +42,7 @@ def write_curves(folder: Path) -> Path | None:
     if not curves:
         return None
     path = folder / "curves.png"
-    with atomic_path(path) as temporary:
-        draw_curves(curves).save(temporary)
+    save_picture(draw_curves(curves), path, mark_text("curves"))
     return path
 
 

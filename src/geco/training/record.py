@@ -14,7 +14,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from geco.errors import MissingExtraError
-from geco.files import atomic_path, atomic_write, writing
+from geco.files import atomic_write, writing
+from geco.images import save_picture
+from geco.marks import mark_text
 from geco.training.curves import flatten, write_curves
 
 TOTALS = "training.json"
@@ -58,8 +60,7 @@ class Record:
         write_curves(self.folder)
         self._write_events(flatten(values), step)
         if picture is not None:
-            with atomic_path(self.folder / f"grid_{step:06d}.png") as path:
-                picture.save(path)
+            save_picture(picture, self.folder / f"grid_{step:06d}.png", mark_text("views"))
             if self._events is not None:
                 with writing(self.folder / "tensorboard"):
                     self._events.add_image("grid", np.asarray(picture), step, dataformats="HWC")

@@ -16,8 +16,10 @@ from tqdm import tqdm
 from geco.data.procedural.families import family_of, make_object
 from geco.errors import ConfigError, OutputError
 from geco.files import atomic_write, sweep
+from geco.foreign import read_fields
 from geco.locks import locked
 from geco.mesh.export.save import save
+from geco.outputs import check_folder
 
 LICENCE = "CC0-1.0"
 MANIFEST, LOCK = "manifest.json", ".lock"
@@ -47,13 +49,14 @@ def write_objects(folder: str | Path, count: int, seed: int = 0, workers: int = 
 
     Raises:
         ConfigError: a count, seed or number of workers out of range, or a folder written by another version of the generator.
-        OutputError: a place that cannot be written.
+        OutputError: a place that cannot be written, or that holds another program's manifest.json.
     """
     if count < 1 or seed < 0 or workers < 1:
         raise ConfigError(
             f"count {count}, seed {seed}, workers {workers}", "Count and workers are at least 1, the seed at least 0."
         )
     target = Path(folder)
+    check_folder(target, [MANIFEST], _is_ours)
     names = [f"procedural-{seed}-{index:06d}" for index in range(count)]
     jobs = [(target, name, object_seed(seed, index)) for index, name in enumerate(names)]
     missing = [job for job in jobs if not (target / f"{job[1]}.glb").exists()]
@@ -67,6 +70,14 @@ def write_objects(folder: str | Path, count: int, seed: int = 0, workers: int = 
     path = target / MANIFEST
     atomic_write(path, (json.dumps(manifest, indent=1) + "\n").encode())
     return path
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the manifest there is one of ours, which a larger one may replace."""
+    try:
+        return "recipe" in read_fields(folder / MANIFEST, ConfigError)
+    except ConfigError:
+        return False
 
 
 def _run(jobs: list[tuple[Path, str, int]], workers: int) -> Iterator[None]:
