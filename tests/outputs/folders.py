@@ -82,9 +82,10 @@ def _furnish(rng: random.Random, root: Path) -> list[str]:
     folders = [root / "in"]
     for name in rng.sample(["a", "A ", "in", "cat"], rng.randint(0, 2)):
         folders.append(rng.choice(folders) / name)
+    for folder in folders:  # before the pictures, whose names are some of theirs
+        folder.mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
     for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
         for _ in range(rng.randint(1, 5)):
             path = folder / (rng.choice(STEMS[:16] if rng.random() < 0.6 else STEMS) + rng.choice(SUFFIXES))
             if os.path.lexists(path) or len(os.fsencode(path.name)) > 255:
@@ -251,7 +252,11 @@ def main() -> None:
     reasons: Counter[str] = Counter()
     for seed in range(options.seed, options.seed + options.count):
         folder = Path(tempfile.mkdtemp(prefix="geco-folders-"))
-        result = trial(seed, folder / "t")
+        try:
+            result = trial(seed, folder / "t")
+        except BaseException:
+            print(f"seed {seed}, kept in {folder}", flush=True)
+            raise
         shutil.rmtree(folder)
         outcomes[result.outcome] += 1
         pictures, files = pictures + result.pictures, files + result.files
