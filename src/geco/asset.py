@@ -75,8 +75,7 @@ class Asset:
 
     def extras(self) -> dict[str, Any]:
         """What is written into a GLB's ``asset.extras``: enough to make the same file again, and nothing that differs then."""
-        model = Path(self.model).absolute().name if os.path.isdir(self.model) else self.model
-        return {"seed": self.seed, "model": model, **self.facts}
+        return {"seed": self.seed, "model": self.model, **self.facts}
 
     def _about(self) -> dict[str, Any]:
         return {"extras": self.extras(), "name": self.name, "source": self.source}
