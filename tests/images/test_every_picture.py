@@ -200,3 +200,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-c", code, path], env=environment, capture_output=True, text=True, check=True)
     assert int(done.stdout) < 700_000  # kB, of which Python, numpy and Pillow take 35,000; 49 megapixels of float are 196,000
+
+
+def test_a_damaged_scan_says_nothing_but_our_line(capfd: pytest.CaptureFixture[str]) -> None:
+    refused = 0
+    for compression in ("tiff_lzw", "tiff_ccitt", "group4", "jpeg", "packbits", "tiff_deflate"):
+        whole = file_of(in_mode(object_picture(64), "RGB" if compression == "jpeg" else "1"), "TIFF", compression=compression)
+        capfd.readouterr()  # what writing them says
+        for at in range(8, len(whole), max(len(whole) // 60, 1)):
+            refused += outcome(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]) != "ok"
+    assert refused > 20 and capfd.readouterr().err == ""

@@ -37,11 +37,12 @@ TIFF = Format("TIFF", "TIFF", (".tif", ".tiff"))
 GIF = Format("GIF", "GIF", (".gif",))
 BMP = Format("BMP", "BMP", (".bmp",))
 AVIF = Format("AVIF", "AVIF", (".avif",))
-PPM = Format("PPM", "PPM", (".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".pfm"))
+PPM = Format("PPM", "PPM", (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"))
 TGA = Format("TGA", "TGA", (".tga",))
 HEIC = Format("HEIC", "HEIF", (".heic", ".heif", ".hif"))
 FORMATS = (PNG, JPEG, WEBP, TIFF, GIF, BMP, AVIF, PPM, TGA, HEIC)
 SUFFIXES = frozenset(suffix for known in FORMATS for suffix in known.suffixes)
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes of the second header: OS/2 1 and 2, Windows 3 to 5
 _OTHERS = {
     b"%!PS": "PostScript",
     b"\xc5\xd0\xd3\xc6": "PostScript",
@@ -77,9 +78,9 @@ def sniff(head: bytes) -> Format | None:
         return TIFF
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return GIF
-    if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":  # two reserved fields; text may begin with BM as well
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:  # text may begin with BM as well
         return BMP
-    if head[:1] == b"P" and head[1:2] in b"1234567Ff" and head[2:3] in b" \t\r\n#":
+    if head[:1] == b"P" and head[1:2] in b"123456f" and head[2:3] in b" \t\r\n#":
         return PPM
     if head[4:8] == b"ftyp":
         return _by_brands(head)

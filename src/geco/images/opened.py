@@ -150,8 +150,8 @@ def _read_path(source: str | os.PathLike[str], label: str) -> bytes:
             status = os.fstat(handle)
             if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
                 raise InputImageError(f"{label} is no ordinary file", "Name a picture file, not a folder or a device.")
-            if hasattr(os, "set_blocking"):
-                os.set_blocking(handle, True)
+            if stat.S_ISFIFO(status.st_mode) and hasattr(os, "set_blocking"):
+                os.set_blocking(handle, True)  # its writer may take its time
             data = file.read(MAX_BYTES + 1) if status.st_size <= MAX_BYTES else None
     except FileNotFoundError:
         raise InputImageError(f"{label} does not exist", "Check the path.") from None
@@ -178,6 +178,9 @@ def _of_bytes(data: bytes, label: str) -> Image.Image:
         try:
             # Nobody but the one decoder that the first bytes ask for is tried; without a signature only TGA is left.
             image = Image.open(io.BytesIO(data), formats=[(kind or TGA).pillow])
+        except KeyError:  # AVIF before Pillow 11.3
+            problem = f"{label} is {(kind or TGA).name}, which the installed Pillow does not read"
+            raise InputImageError(problem, "Install a newer one (pip install -U Pillow), or convert it to PNG.") from None
         except UnidentifiedImageError:
             if kind is None:
                 problem = f"{label} is not a picture in a format that can be read"
