@@ -69,6 +69,8 @@ class Attempt:
         os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
         self.module = module(self.kind)
         self.module.warm_up()
+        self.noise = open(Path(self.folder, f"noise-{os.getpid()}"), "w+b", buffering=0)  # noqa: SIM115 - as above
+        os.dup2(self.noise.fileno(), sys.stderr.fileno())  # C libraries write there, while inputs are made as well
         self.done = 0
         return self
 
@@ -79,20 +81,22 @@ class Attempt:
         self.trace.write(f"{index}\n")
         self.trace.flush()
         faulthandler.dump_traceback_later(self.seconds * 0.8, file=self.trace)
+        _forget_peak()
         started, cpu = time.monotonic(), time.process_time()
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             row = self._outcome(index)
+        said = self._said()
         faulthandler.cancel_dump_traceback_later()
         row |= {"index": index, "process": os.getpid(), "seconds": time.monotonic() - started}
-        row["cpu"] = time.process_time() - cpu
+        row["cpu"], row["peak"] = time.process_time() - cpu, _peak()
         if row["cpu"] > self.seconds and row["outcome"] not in ("exception", "generator"):
             row |= {
                 "outcome": "timeout",
                 "message": f"{row['cpu']:.1f} s of processor time",
                 "where": self._where(),
             }
-        row["warnings"] = sorted({_warning(each) for each in warned})
+        row["warnings"] = sorted({*said, *(_warning(each) for each in warned)})
         if self.done % MEASURE_EVERY == 0:
             row["memory"], row["descriptors"] = self._memory(), _descriptors()
         self.done += 1
@@ -106,6 +110,7 @@ class Attempt:
             case = make(self.kind, self.seed, index)
         except Exception as error:
             return {"outcome": "generator", **_described(error)}
+        self._said()
         try:
             row = {"outcome": "result", "detail": self.module.try_it(case, work)}
         except MemoryError:
@@ -118,6 +123,15 @@ class Attempt:
             return {"outcome": "exception", **_described(error)}
         left = self._left()
         return {"outcome": "left behind", "where": "outside", "message": str(left[:3])} if left else row
+
+    def _said(self) -> set[str]:
+        """What was written to standard error since the last call: the beginning of its first line."""
+        sys.stderr.flush()
+        self.noise.seek(0)
+        text = self.noise.read(4000).decode(errors="replace")
+        self.noise.seek(0)
+        self.noise.truncate()
+        return {"standard error: " + text.splitlines()[0][:60]} if text.strip() else set()
 
     def _left(self) -> list[str]:
         """What lies in the temporary folder, which is emptied."""
@@ -157,6 +171,20 @@ def resident(process: int) -> int:
     """Bytes of memory that a process holds; 0 where the system does not tell."""
     with contextlib.suppress(OSError, ValueError):
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _forget_peak() -> None:
+    """From now on :func:`_peak` is of what follows."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the peak resident set size
+
+
+def _peak() -> int:
+    """Bytes that this process has had resident at most; 0 where the system does not tell."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        return int(found[1]) * 1024 if found else 0
     return 0
 
 

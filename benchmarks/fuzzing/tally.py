@@ -33,6 +33,7 @@ class Tally:
         self.findings: dict[tuple[str, str], Finding] = {}
         self.memory: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
         self.seconds: list[tuple[float, int]] = []
+        self.peaks: list[tuple[int, int]] = []
         self.cpu = 0.0
         self.per_worker: Counter[int] = Counter()
 
@@ -44,6 +45,7 @@ class Tally:
             self.details[row["detail"]] += 1
         self.warnings.update(row.get("warnings", ()))
         self.seconds = sorted([*self.seconds, (round(row.get("cpu", 0.0), 2), row["index"])])[-5:]
+        self.peaks = sorted([*self.peaks, (row.get("peak", 0) >> 20, row["index"])])[-5:]
         self.cpu += row.get("cpu", 0.0)
         process = row.get("process", 0)
         self.per_worker[process] += 1
@@ -70,6 +72,7 @@ class Tally:
             "findings": [vars(finding) for finding in findings],
             "warnings": dict(self.warnings.most_common(30)),
             "slowest": [{"input": index, "cpu_seconds": seconds} for seconds, index in reversed(self.seconds)],
+            "largest": [{"input": index, "peak_mb": peak} for peak, index in reversed(self.peaks)],
             "cpu_seconds": round(self.cpu, 1),
             "memory": self._memory(),
         }

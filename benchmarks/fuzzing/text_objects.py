@@ -101,7 +101,7 @@ def _disturbed(lines: list[str], rng: Random) -> bytes:
             words[rng.randrange(len(words))] = rng.choice(TOKENS)
             lines[at] = " ".join(words)
         elif change == "double":
-            lines[at:at] = [lines[at]] * rng.choice((1, 20, 3000))
+            lines[at:at] = [lines[at]] * (rng.choice((1, 20, 3000)) if len(lines[at]) < 1000 else 1)
         elif change == "drop":
             del lines[at]
         elif change == "swap":

@@ -51,4 +51,5 @@ def try_it(case: Case, folder: Path) -> str:
         raise SystemExit(0)
     if sort == "warns":
         warnings.warn("a word to the user", stacklevel=1)
+        os.write(2, b"a line of a library\n")
     return "done"
