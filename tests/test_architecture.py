@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "geco"
 # Ground floor first. A room may import from its own floor's room and from the floors below it, never from above.
 FLOORS: list[set[str]] = [
     {"errors", "version", "timing"},
-    {"files", "foreign", "locks", "marks", "memory", "processes"},
+    {"arrays", "files", "foreign", "locks", "marks", "memory", "processes"},
     {"outputs"},
     {"checked", "manifest", "hub", "device", "cameras", "weights", "model_folder"},
     {"images", "mesh.types"},

@@ -144,6 +144,24 @@ def read_regular(path: str | os.PathLike[str], most: int, error: type[GecoError]
     return data
 
 
+def regular_size(path: str | os.PathLike[str], error: type[GecoError], remedy: str = "Check the path.") -> int:
+    """Bytes of a regular file, or of the one that a link leads to. Nothing is opened.
+
+    Raises:
+        error: not there, no regular file (a folder, pipe, device, socket), or not to be asked.
+    """
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise error(f"{os.fspath(path)} is missing", remedy) from None
+    except (OSError, ValueError) as failure:  # ValueError: a NUL character in the name
+        why = getattr(failure, "strerror", None) or failure
+        raise error(f"{os.fspath(path)} cannot be read: {why}", remedy) from failure
+    if not stat.S_ISREG(status.st_mode):
+        raise error(f"{os.fspath(path)} is no ordinary file", "A file is needed there, no folder, pipe or device.")
+    return status.st_size
+
+
 def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file, read in pieces."""
     digest = hashlib.sha256()

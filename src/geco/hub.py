@@ -16,7 +16,7 @@ from pathlib import Path
 
 from geco.errors import MissingExtraError, WeightsError
 from geco.files import sha256_of
-from geco.manifest import regular_size
+from geco.manifest import weights_size
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -129,7 +129,7 @@ def _matches(path: Path, patterns: Sequence[str]) -> bool:
 
 def _check(path: Path, pinned: str | None) -> None:
     """A fetched file against what its place in the cache (large files are named by their SHA-256) and the pin say."""
-    regular_size(path)
+    weights_size(path)
     named = path.resolve().name
     wanted = {digest for digest in (pinned, named if _DIGEST.fullmatch(named) else None) if digest}
     if wanted and {sha256_of(path)} != wanted:

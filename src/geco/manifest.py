@@ -9,13 +9,11 @@ folder whose card knows the file that is there.
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from pathlib import Path
 from typing import Any
 
 from geco.errors import WeightsError
-from geco.files import read_regular, sha256_of
+from geco.files import read_regular, regular_size, sha256_of
 from geco.foreign import Fields, is_plain_name
 
 FILES = "files"
@@ -48,7 +46,7 @@ class Manifest:
 
     def check(self, path: Path, check_hash: bool = True) -> None:
         """Raise :class:`WeightsError` unless ``path`` is a regular file, listed, of its size and (if wanted) its hash."""
-        size = regular_size(path)
+        size = weights_size(path)
         listed = self._listed(path)
         same = [digest for length, digest in listed if length == size]
         if not same:
@@ -58,7 +56,7 @@ class Manifest:
 
     def read(self, path: Path) -> bytes:
         """The checked bytes of a file."""
-        size = regular_size(path)
+        size = weights_size(path)
         listed = self._listed(path)
         if size not in [length for length, _ in listed]:
             raise _wrong_size(path, size, listed[0][0])
@@ -81,17 +79,9 @@ def entry(path: Path, before: Path | None = None) -> dict[str, Any]:
     return found
 
 
-def regular_size(path: Path) -> int:
+def weights_size(path: Path) -> int:
     """Bytes of a regular file (or of what a link leads to); :class:`WeightsError` for anything else. Opens nothing."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        raise WeightsError(f"weights file {path} is missing", REMEDY) from None
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"weights file {path} cannot be read: {error}", REMEDY) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise WeightsError(f"{path} is no ordinary file", "A model folder holds files, no folders, pipes or devices.")
-    return status.st_size
+    return regular_size(path, WeightsError, REMEDY)
 
 
 def _entries(fields: Fields) -> list[tuple[int, str]]:

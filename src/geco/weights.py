@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from geco.errors import OutputError, WeightsError
 from geco.files import atomic_path, atomic_write
 from geco.foreign import Fields, read_fields
-from geco.manifest import FILES, Manifest, entry, regular_size
+from geco.manifest import FILES, Manifest, entry, weights_size
 from geco.memory import is_shortage
 
 CARD = "config.json"
@@ -133,7 +133,7 @@ def check_part(folder: str | os.PathLike[str], card: Fields, stem: str) -> Path:
     if manifest.known:
         manifest.check(path)
     else:
-        regular_size(path)
+        weights_size(path)
         print(f"{path}: not verified, its {CARD} has no manifest (written by an older version)", file=sys.stderr)
     return path
 
@@ -149,7 +149,7 @@ def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 def read_safetensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """All tensors of a safetensors file, memory-mapped on the CPU; WeightsError if it is missing or damaged."""
-    regular_size(path)
+    weights_size(path)
     place = "cpu" if torch.device(device).type == "cpu" else str(device)  # safetensors knows no "cpu:0"
     try:
         return load_file(path, device=place)
@@ -164,7 +164,7 @@ def tensor_names(path: Path) -> list[str]:
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Name -> shape of a safetensors file's tensors, from its header alone; WeightsError if it is damaged."""
-    regular_size(path)
+    weights_size(path)
     try:
         with safe_open(path, framework="pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118

@@ -6,14 +6,11 @@ import argparse
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from geco.errors import ConfigError, OutputError
 from geco.marks import Source, mark_text
 from geco.outputs import check_file
-
-if TYPE_CHECKING:
-    from geco.data.shards import Shards
 
 HELD_OUT = "held_out"  # the folder in a folder of shards
 SHEET_OBJECTS, SHEET_VIEWS = 12, 16
@@ -34,30 +31,36 @@ def show(options: argparse.Namespace) -> int:
     """Print, check, draw; exit code 2 where the check finds damage."""
     if options.sheet:
         check_sheet(options.shards, options.sheet, options.overwrite)
-    facts = collect(options.shards)
+    damage = check(options.shards) if options.check else []
+    if damage:
+        _refuse(options.shards, damage, options.json)
+    facts = collect(options.shards) | ({"damage": []} if options.check else {})
     if options.sheet:
         draw_sheet(options.shards, options.sheet)
-    if options.check:
-        facts["damage"] = check(options.shards)
     if options.json:
         print(json.dumps(facts))
     else:
         _print(facts)
-    if facts.get("damage"):
-        raise ConfigError(
-            f"{options.shards} is damaged: {facts['damage'][0]} ({len(facts['damage'])} faults in all)",
-            "Delete the folder and render it again.",
-        )
     return 0
+
+
+def _refuse(folder: Path, damage: list[str], as_json: bool) -> None:
+    """Print every fault, then raise: of damaged shards nothing else can be told for sure."""
+    if as_json:
+        print(json.dumps({"folder": str(folder), "damage": damage}))
+    else:
+        print("\n".join([str(folder), *(f"  {fault}" for fault in damage)]))
+    raise ConfigError(f"{folder} is damaged: {damage[0]} ({len(damage)} faults in all)", "Delete the folder and render it again.")
 
 
 def collect(folder: Path) -> dict[str, Any]:
     """Counts, sizes, reasons and licences as plain data."""
     from geco.data.shards import Shards
+    from geco.data.shards.index import read_report
 
     shards = Shards(folder)
     entries = shards.index["objects"]
-    skipped = _report(folder)["skipped"]
+    skipped = read_report(folder)["skipped"]
     return {
         "folder": str(folder),
         "format": shards.index["format"],
@@ -78,41 +81,9 @@ def collect(folder: Path) -> dict[str, Any]:
 
 def check(folder: Path) -> list[str]:
     """What is wrong with the files, each fault in a line; empty for a whole folder."""
-    import hashlib
+    from geco.data.shards.check import find_faults
 
-    from geco.data.shards import Shards
-
-    shards = Shards(folder)
-    damage = []
-    for entry in shards.index["shards"]:
-        path = folder / entry["name"]
-        try:
-            with path.open("rb") as stream:
-                digest = hashlib.sha256()
-                for block in iter(lambda: stream.read(1 << 20), b""):
-                    digest.update(block)
-        except OSError as error:
-            damage.append(f"{entry['name']}: {error.strerror}")
-            continue
-        if digest.hexdigest() != entry["sha256"]:
-            damage.append(f"{entry['name']}: other bytes than index.json says")
-    for key in shards.objects:
-        damage += _check_object(shards, key)
-    return damage
-
-
-def _check_object(shards: Shards, key: str) -> list[str]:
-    try:
-        if shards.info(key)["key"] != key:
-            return [f"{key}: its JSON is of {shards.info(key)['key']}"]
-        for name, count in shards.sets.items():
-            if len(shards.info(key)["sets"][name]) != count:
-                return [f"{key}: {name} has not {count} cameras"]
-            for channel in shards.channels:
-                shards.pictures(key, name, channel)
-    except (OSError, ValueError, KeyError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG
-        return [f"{key}: {type(error).__name__}: {error}"]
-    return []
+    return list(dict.fromkeys(find_faults(folder)))
 
 
 def check_sheet(folder: Path, path: Path, overwrite: bool) -> None:
@@ -146,13 +117,6 @@ def draw_sheet(folder: Path, path: Path) -> None:
     save_picture(picture, path, mark_text("sheet", _source(folder)))
 
 
-def _report(folder: Path) -> dict[str, Any]:
-    try:
-        return json.loads((folder / "report.json").read_bytes())  # type: ignore[no-any-return]
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{folder / 'report.json'} cannot be read ({error})", "Render the folder again.") from error
-
-
 def _print(facts: dict[str, Any]) -> None:
     lines = {
         "format": facts["format"],
@@ -167,7 +131,7 @@ def _print(facts: dict[str, Any]) -> None:
         "seed": facts["settings"].get("seed"),
     }
     if "damage" in facts:
-        lines["check"] = f"{len(facts['damage'])} faults" if facts["damage"] else "every hash and every picture is right"
+        lines["check"] = "every hash and every picture is right"
     print(facts["folder"])
     for name, value in lines.items():
         print(f"  {name:10} {value}")

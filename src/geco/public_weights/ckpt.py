@@ -10,7 +10,7 @@ from typing import BinaryIO
 import torch
 
 from geco.errors import WeightsError
-from geco.manifest import regular_size
+from geco.manifest import weights_size
 
 _DOWNLOAD_AGAIN = "Download it again: the copy is damaged or incomplete."
 MOST_PICKLE = 64 * 2**20  # bytes of a checkpoint's table of contents; the published ones have less than 1 MB
@@ -28,7 +28,7 @@ def read_torch_file(path: str | Path) -> dict[str, object]:
         WeightsError: missing, truncated, not a torch file, holding objects other than weights, or compressed.
     """
     source = Path(path)
-    regular_size(source)
+    weights_size(source)
     zipped = _check_archive(source)
     try:
         found = torch.load(source, map_location="cpu", weights_only=True, mmap=True if zipped else None)

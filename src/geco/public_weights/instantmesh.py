@@ -16,7 +16,7 @@ from torch import Tensor
 
 from geco.errors import WeightsError
 from geco.hub import fetch_file, revision_of
-from geco.manifest import regular_size
+from geco.manifest import weights_size
 from geco.public_weights.ckpt import read_torch_file
 from geco.public_weights.licences import LICENCES
 from geco.reconstruct.instantmesh.config import RELEASED, InstantMeshConfig
@@ -44,7 +44,7 @@ def find(source: str | Path) -> Path:
         raise WeightsError(
             f"InstantMesh weights {source} do not exist", f"Give the path of a .ckpt, {HUB_ID}, or one of {', '.join(FILES)}."
         )
-    regular_size(Path(source))
+    weights_size(Path(source))
     return Path(source)
 
 

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geco.arrays import open_array
 from geco.data.shards import Shards
 from geco.errors import ConfigError
 from geco.files import atomic_path, atomic_write
+from geco.foreign import read_fields
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Labels:
     points: NDArray[np.float16]
     surface: NDArray[np.float16]
     colors: NDArray[np.uint8]
+
+
+LAYOUT: dict[str, tuple[int, str]] = {"points": (4, "float16"), "surface": (3, "float16"), "colors": (3, "uint8")}
 
 
 class LabelledPoints:
@@ -49,8 +54,9 @@ class LabelledPoints:
                     f"{shards.folder / shard} has no labelled points of its own",
                     f"Make them with: python -m geco.training.surface_points --data {shards.folder}",
                 )
-            self._arrays.append([np.load(_path(shards, shard, field.name), mmap_mode="r") for field in fields(Labels)])
-            self._rows += [(number, row) for row in range(len(keys_of(shards, shard)))]
+            count = len(keys_of(shards, shard))
+            self._arrays.append([_array(shards, shard, name, count) for name in LAYOUT])
+            self._rows += [(number, row) for row in range(count)]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -75,8 +81,8 @@ def is_labelled(shards: Shards, shard: str, seed: int | None = None) -> bool:
     marker = _marker(shards, shard)
     if not marker.exists():
         return False
-    found = json.loads(marker.read_bytes())
-    return found["sha256"] == _digest(shards, shard) and seed in (None, found["seed"])
+    found = read_fields(marker, ConfigError, f"Delete {marker} and make the points again.")
+    return found.text("sha256") == _digest(shards, shard) and seed in (None, found.values.get("seed"))
 
 
 def write_labels(shards: Shards, shard: str, labels: Sequence[Labels], seed: int) -> None:
@@ -86,6 +92,12 @@ def write_labels(shards: Shards, shard: str, labels: Sequence[Labels], seed: int
         with atomic_path(_path(shards, shard, field.name)) as temporary:
             np.save(temporary, np.stack([getattr(each, field.name) for each in labels]))
     atomic_write(_marker(shards, shard), json.dumps({"sha256": _digest(shards, shard), "seed": seed}).encode())
+
+
+def _array(shards: Shards, shard: str, name: str, count: int) -> NDArray[Any]:
+    width, dtype = LAYOUT[name]
+    remedy = f"Make the points again: python -m geco.training.surface_points --data {shards.folder}"
+    return open_array(_path(shards, shard, name), (count, None, width), dtype, ConfigError, remedy)
 
 
 def _path(shards: Shards, shard: str, name: str) -> Path:

@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from geco.arrays import open_array
 from geco.data.dataset.pictures import Pictures
 from geco.data.shards import Shards
-from geco.errors import OutputError
+from geco.errors import ConfigError, OutputError
 from geco.files import atomic_path, atomic_write
+from geco.foreign import read_fields
 from geco.processes import Bounds, Workers
 
 Bytes = NDArray[np.uint8]
@@ -59,11 +61,20 @@ def packed_pictures(shards: Shards, set_name: str, workers: int | None = None) -
     """
     path, about = shards.folder / f"packed-{set_name}.npy", shards.folder / f"packed-{set_name}.json"
     digests = {entry["name"]: entry["sha256"] for entry in shards.index["shards"]}
-    if not (about.exists() and json.loads(about.read_bytes()) == digests):
+    if not _is_of(about, digests):
         about.unlink(missing_ok=True)
         _pack(shards, set_name, path, workers or os.cpu_count() or 1)
         atomic_write(about, json.dumps(digests).encode())
-    return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+    shape = (len(shards.objects), shards.sets[set_name], shards.size, shards.size, 4)
+    return open_array(path, shape, np.uint8, ConfigError, f"Delete {about}: the pictures are then decoded again.")
+
+
+def _is_of(about: Path, digests: dict[str, str]) -> bool:
+    """Whether the packed pictures beside ``about`` are of these shards; what cannot be read is made again."""
+    try:
+        return read_fields(about, ConfigError).values == digests
+    except ConfigError:
+        return False
 
 
 def _pack(shards: Shards, set_name: str, path: Path, workers: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -48,14 +47,7 @@ class Pictures:
     def cameras(self, key: str, set_name: str) -> Cameras:
         """c2w (N, 4, 4) and lenses (N, 3) of one view set."""
         if key not in self._cameras:
-            sets = json.loads(self.shards.member(key, "json"))["sets"]  # not info(): as JSON it takes 30 times the memory
-            self._cameras[key] = {
-                name: (
-                    np.array([entry["c2w"] for entry in entries], np.float32).reshape(-1, 4, 4),
-                    np.array([entry["lens"] for entry in entries], np.float32).reshape(-1, 3),
-                )
-                for name, entries in sets.items()
-            }
+            self._cameras[key] = self.shards.all_cameras(key)
         return self._cameras[key][set_name]
 
     def _keep(self, pictures: dict[tuple[str, str, str, int], NDArray[Any]]) -> None:

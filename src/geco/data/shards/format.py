@@ -25,6 +25,8 @@ CHANNELS = {"rgba": 4, "depth": 1, "normal": 3, "position": 3}
 PNG_LEVEL = 3
 POSITION_SCALE = 1 / 32767  # positions lie in [-1, 1]; 0 = nothing, 32768 = 0.0
 TAR_END = b"\0" * 1024  # two empty records, POSIX.1-1988 ustar
+# channel -> Pillow's modes of it; 16 bits are "I;16" or, in older versions, "I"
+_MODES = {"rgba": ("RGBA",), "depth": ("I;16", "I"), "normal": ("RGB",), "position": ("I;16", "I")}
 _RECORD = 512
 _DEPTH_LEVELS = 65535
 
@@ -54,6 +56,17 @@ def encode_picture(channel: str, values: NDArray[Any]) -> tuple[bytes, dict[str,
         levels = np.where(nothing, 0, np.clip(np.rint(values / POSITION_SCALE), -32767, 32767) + 32768)
         return _png(np.concatenate([levels[..., axis] for axis in range(3)]).astype(np.uint16)), {}
     raise ConfigError(f"unknown channel {channel!r}", f"Known: {', '.join(CHANNELS)}.")
+
+
+def check_header(channel: str, data: bytes, size: int) -> None:
+    """Raise ValueError unless ``data`` begins as a PNG of the channel's kind and of a picture of ``size`` pixels a side.
+
+    Nothing is decoded: what a header says is known before its pixels take memory.
+    """
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+        wanted = (size, 3 * size) if channel == "position" else (size, size)
+        if picture.size != wanted or picture.mode not in _MODES[channel]:
+            raise ValueError(f"a {picture.mode} picture of {picture.size}, not the {channel} of {size} pixels")
 
 
 def decode_picture(channel: str, data: bytes, scale: float = 1.0) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.data.shards.format import CHANNELS, FORMAT, decode_picture, member_name
+from geco.data.shards.format import CHANNELS, check_header, decode_picture, member_name
+from geco.data.shards.index import DamagedShards, Spans, cameras_of, entries_of, parse_info, read_index, read_sidecar
 from geco.errors import ConfigError
+from geco.foreign import Fields
 
 KEPT_INFOS = 4096  # parsed KEY.json kept in memory, about 20 kB each
 
@@ -27,19 +28,20 @@ class Shards:
         index: the whole of ``index.json``.
 
     Raises:
-        ConfigError: the folder holds no finished shards, or shards of another format.
+        ConfigError: the folder holds no finished shards, or shards of another format. DamagedShards (a ConfigError),
+            here and from every method: a file says or holds what it cannot.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.index = read_index(self.folder)
         settings = self.index["settings"]
-        self.sets: dict[str, int] = {entry["name"]: entry["count"] for entry in settings["sets"]}
+        self.sets: dict[str, int] = {entry["name"]: int(entry["count"]) for entry in settings["sets"]}
         self.channels: tuple[str, ...] = tuple(settings["channels"])
-        self.size: int = settings["size"]
+        self.size = int(settings["size"])
         self._shard_of: dict[str, str] = {entry["key"]: entry["shard"] for entry in self.index["objects"]}
         self.objects: list[str] = list(self._shard_of)
-        self._sidecars: dict[str, dict[str, tuple[dict[str, int], NDArray[np.int64]]]] = {}
+        self._sidecars: dict[str, dict[str, Spans]] = {}
         self._infos: dict[str, dict[str, Any]] = {}
 
     def __len__(self) -> int:
@@ -51,7 +53,7 @@ class Shards:
         if found is None:
             if len(self._infos) >= KEPT_INFOS:
                 self._infos = {}
-            found = self._infos[key] = json.loads(self.member(key, "json"))
+            found = self._infos[key] = parse_info(self.member(key, "json"), key, self._where(key))
         return found
 
     def pictures(self, key: str, set_name: str, channel: str = "rgba", indices: Sequence[int] | None = None) -> NDArray[Any]:
@@ -71,25 +73,39 @@ class Shards:
             )
         chosen = range(self.sets[set_name]) if indices is None else [int(index) for index in indices]
         rows, spans = self._members(key)
-        cameras = self.info(key)["sets"][set_name] if channel == "depth" else None
-        found = np.zeros((len(chosen), self.size, self.size, CHANNELS[channel]), np.uint8 if channel == "rgba" else np.float32)
+        named = [member_name(set_name, index, channel) for index in chosen]
+        if absent := [name for name in named if name not in rows]:
+            raise DamagedShards(f"{self._where(key)} has no {absent[0]}")
+        scales = self._scales(key, set_name) if channel == "depth" else None
+        shape = (len(named), self.size, self.size, CHANNELS[channel])
+        found = np.zeros(shape, np.uint8 if channel == "rgba" else np.float32)
         with self.path(key).open("rb", buffering=0) as stream:  # of this call alone: nothing to share between threads
-            for row, index in enumerate(chosen):
-                offset, size = spans[rows[member_name(set_name, index, channel)]]
+            for row, (name, index) in enumerate(zip(named, chosen)):
+                offset, size = spans[rows[name]]
                 stream.seek(int(offset))
-                scale = cameras[index]["depth_scale"] if cameras else 1.0
-                found[row] = decode_picture(channel, stream.read(int(size)), scale).reshape(found.shape[1:])
+                data = stream.read(int(size))
+                try:
+                    check_header(channel, data, self.size)
+                    decoded = decode_picture(channel, data, scales[index] if scales else 1.0)
+                    found[row] = decoded.reshape(found.shape[1:])
+                except Exception as error:  # Pillow raises half a dozen kinds for a broken PNG
+                    raise DamagedShards(f"{self._where(key)}: {name} is damaged ({error or type(error).__name__})") from error
         return found
 
     def cameras(self, key: str, set_name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """c2w (N, 4, 4) and lenses (N, 3: focal, cx, cy normalised by the image size) of one view set."""
-        entries = self.info(key)["sets"][set_name]
-        c2w = np.array([entry["c2w"] for entry in entries], np.float32).reshape(-1, 4, 4)
-        return c2w, np.array([entry["lens"] for entry in entries], np.float32).reshape(-1, 3)
+        return cameras_of(self.info(key), set_name, self.sets[set_name], self._where(key))
+
+    def all_cameras(self, key: str) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """:meth:`cameras` of every view set; the object's facts, as JSON 30 times as large, are not kept."""
+        info = parse_info(self.member(key, "json"), key, self._where(key))
+        return {name: cameras_of(info, name, count, self._where(key)) for name, count in self.sets.items()}
 
     def member(self, key: str, name: str) -> bytes:
         """The bytes of one member, e.g. ``json`` or ``condition.00.rgba.png``."""
         rows, spans = self._members(key)
+        if name not in rows:
+            raise DamagedShards(f"{self._where(key)} has no {name}")
         offset, size = spans[rows[name]]
         with self.path(key).open("rb", buffering=0) as stream:
             stream.seek(int(offset))
@@ -109,36 +125,24 @@ class Shards:
             raise ConfigError(f"{self.folder} has no object {key!r}", "Its keys are listed in index.json.")
         return self.folder / self._shard_of[key]
 
-    def _members(self, key: str) -> tuple[dict[str, int], NDArray[np.int64]]:
-        """Name -> row, and (offset, bytes) a row. Objects with the same names share the first: members can be tens of millions."""
+    def spans(self, key: str) -> Spans:
+        """Where the object's members lie in its shard."""
+        return self._members(key)
+
+    def _members(self, key: str) -> Spans:
         path = self.path(key)
         kept = self._sidecars.get(path.name)
         if kept is None:
-            read = json.loads(path.with_suffix(".json").read_bytes())
-            shared: dict[tuple[str, ...], dict[str, int]] = {}
-            kept = self._sidecars[path.name] = {
-                each: (
-                    shared.setdefault(tuple(members), {name: row for row, name in enumerate(members)}),
-                    np.array(list(members.values()), np.int64),
-                )
-                for each, members in read.items()
-            }
+            kept = self._sidecars[path.name] = read_sidecar(path)
+        if key not in kept:
+            raise DamagedShards(f"{path.with_suffix('.json')} does not list {key!r}")
         return kept[key]
 
+    def _scales(self, key: str, set_name: str) -> list[float]:
+        where = self._where(key)
+        entries = entries_of(self.info(key), set_name, self.sets[set_name], where)
+        cameras = [Fields(entry, f"{where}: {set_name}", DamagedShards) for entry in entries]
+        return [camera.number("depth_scale", 1e-12, 1e6) for camera in cameras]
 
-def read_index(folder: Path) -> dict[str, Any]:
-    """``index.json`` of a folder of finished shards.
-
-    Raises:
-        ConfigError: missing, or of another format.
-    """
-    try:
-        index: dict[str, Any] = json.loads((folder / "index.json").read_bytes())
-        found = index.get("format")
-    except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError(
-            f"{folder} holds no finished shards (index.json: {error})", f"Make some with: geco data render OBJECTS -o {folder}"
-        ) from error
-    if found != FORMAT:
-        raise ConfigError(f"{folder} has the format {found!r}, not {FORMAT!r}", "Render it again with this version.")
-    return index
+    def _where(self, key: str) -> str:
+        return f"{self._shard_of.get(key, self.folder)}: {key}"

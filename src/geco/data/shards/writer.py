@@ -11,14 +11,15 @@ import hashlib
 import json
 import os
 import shutil
-import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from geco.data.shards.format import FORMAT, TAR_END, encode_json, tar_members
-from geco.errors import ConfigError
+from geco.data.shards.format import FORMAT, TAR_END, encode_json, member_name, tar_members
+from geco.data.shards.index import MOST_BYTES, parse_info, read_index
+from geco.errors import ConfigError, GecoError, OutputError
 from geco.files import atomic_path, atomic_write, sweep
+from geco.foreign import read_fields
 from geco.locks import lock_folder
 
 OBJECTS_A_SHARD = 256  # with 28 pictures of 128 px: about 80 MB with depth
@@ -57,6 +58,8 @@ class ShardWriter:
         self._shards = [self.keys[at : at + objects_a_shard] for at in range(0, len(self.keys), objects_a_shard)]
         self._number = {key: number for number, keys in enumerate(self._shards) for key in keys}
         self._open: list[set[str]] = [set() for _ in self._shards]
+        views = [(each["name"], index) for each in settings["sets"] for index in range(each["count"])]
+        self._names = [member_name(*view, channel) for view in views for channel in settings["channels"]]
         self.complete = self._claim()
         if not self.complete:
             self._resume()
@@ -90,8 +93,11 @@ class ShardWriter:
             ConfigError: not one object came through.
         """
         if self.complete:
-            return json.loads((self.folder / "index.json").read_bytes())  # type: ignore[no-any-return]
-        joined = [json.loads((self.work / f"{_name(number)}.joined.json").read_bytes()) for number in range(len(self._shards))]
+            return read_index(self.folder)
+        markers = [self.work / f"{_name(number)}.joined.json" for number in range(len(self._shards))]
+        joined = [
+            read_fields(path, OutputError, "Give the command again: what is damaged is rendered anew.").values for path in markers
+        ]
         objects = [{"shard": f"{entry['name']}.tar", **each} for entry in joined for each in entry["objects"]]
         skipped = {key: why for entry in joined for key, why in entry["skipped"].items()}
         noted = {each["key"]: each["notes"] for each in objects if "notes" in each}
@@ -116,8 +122,9 @@ class ShardWriter:
         """Whether the folder is finished already; otherwise it is ours, marked with the settings."""
         for path in (self.folder / "index.json", self.work / "settings.json"):
             if path.is_file():
-                found = json.loads(path.read_bytes())
-                _compare(self.folder, found["settings"] if path.name == "index.json" else found, self.settings)
+                whole = read_index(self.folder) if path.name == "index.json" else None
+                found = read_fields(path, ConfigError, "Choose another folder with -o, or delete this one.").values
+                _compare(self.folder, whole["settings"] if whole else found, self.settings)
                 if path.name == "index.json":
                     shutil.rmtree(self.work, ignore_errors=True)
                     return True
@@ -135,22 +142,30 @@ class ShardWriter:
         sweep(self.folder)
         sweep(self.work)
         for number, keys in enumerate(self._shards):
-            if (self.work / f"{_name(number)}.joined.json").is_file():
-                self._clear(number)
-                continue
+            marker = self.work / f"{_name(number)}.joined.json"
+            if marker.is_file():
+                if _is_marker(marker):
+                    self._clear(number)
+                    continue
+                marker.unlink()  # its pieces are gone: the shard is rendered again
             self._open[number] = {key for key in keys if not self._usable(key)}
             if not self._open[number]:
                 self._join(number)
 
     def _usable(self, key: str) -> bool:
         skipped = self.work / f"{key}.skipped.json"
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            if json.loads(skipped.read_bytes())["reason"] not in RETRIED:
-                return True
+        if skipped.is_file():
+            with contextlib.suppress(GecoError):
+                if read_fields(skipped, ConfigError).text("reason") not in RETRIED:
+                    return True
             skipped.unlink()
         try:
-            return bool(tar_members((self.work / f"{key}.tar").read_bytes()))
-        except (OSError, tarfile.TarError):
+            piece = (self.work / f"{key}.tar").read_bytes()
+            members = tar_members(piece)
+            start, size = members[f"{key}.json"]
+            parse_info(piece[start : start + size], key, key)
+            return {f"{key}.{name}" for name in self._names} < members.keys()  # cut between members it is a tar still
+        except Exception:  # whatever a damaged piece raises: it is rendered again
             return False
 
     def _join(self, number: int) -> None:
@@ -205,6 +220,19 @@ def _compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) 
             f"{folder} holds shards of other settings ({'; '.join(differences)})",
             "Choose another folder with -o, or the same settings.",
         )
+
+
+def _is_marker(path: Path) -> bool:
+    """Whether a joined shard's marker can be read."""
+    try:
+        marker = read_fields(path, ConfigError)
+        marker.digest("sha256")
+        marker.integer("bytes", 0, MOST_BYTES)
+        marker.fields("skipped")
+        marker.items("objects")
+    except GecoError:
+        return False
+    return True
 
 
 def _short(value: Any) -> str:
