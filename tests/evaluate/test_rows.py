@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,17 @@ from hypothesis import strategies as st
 
 from geco.errors import ConfigError
 from geco.evaluate.rows import Rows, row_key
+from geco.evaluate.summary import summarise
+from tests.damage import odd
 
 
 def row(index: int) -> dict[str, object]:
-    return {"method": "geco", "object": f"thing-{index}", "seed": 0, "A": {"psnr": index / 3}}
+    known = {"method": "geco", "base": "geco", "variant": "bare", "status": "ok", "object": f"thing-{index}", "seed": 0}
+    return {**known, "A": {"psnr": index / 3}}
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cut=st.integers(0, 400))
+@given(cut=st.integers(0, 600))
 def test_a_torn_last_line_is_dropped_and_written_again(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "rows.jsonl"
     path.unlink(missing_ok=True)
@@ -45,6 +49,23 @@ def test_a_line_damaged_in_the_middle_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(b"{broken\n" + path.read_bytes())
     with pytest.raises(ConfigError, match="line 1"):
         Rows(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_line_of_other_things_is_an_error_or_can_be_reported(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    good = row(1) | {"stages": {"total": 1.5}, "memory": {"peak_mb": 3.0}, "seconds": 1.0, "alignment": {"method": "box"}}
+    told = {"methods": {"geco": {"kind": "model"}}, "common": {"objects": {"thing-0": "", "thing-1": ""}}}
+    refused = 0
+    for _ in range(60):
+        line = json.dumps(odd(good, rng))
+        (tmp_path / "rows.jsonl").write_text(f"{json.dumps(row(0))}\n{line}\n")
+        try:
+            summarise(tmp_path, Rows(tmp_path), told, {})
+        except ConfigError as error:
+            assert "line 2" in str(error) and error.remedy
+            refused += 1
+    assert refused > 20
 
 
 def test_key() -> None:

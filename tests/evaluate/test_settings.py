@@ -80,6 +80,9 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds files but no report"):
         settle(tmp_path / "report", described(tmp_path))
     (tmp_path / "report" / FILE).write_text("[]")
+    with pytest.raises(ConfigError, match=r"settings\.json holds a list"):
+        settle(tmp_path / "report", described(tmp_path))
+    (tmp_path / "report" / FILE).write_text("{}")
     with pytest.raises(ConfigError, match="not the settings"):
         settle(tmp_path / "report", described(tmp_path))
 

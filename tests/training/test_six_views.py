@@ -11,6 +11,7 @@ from geco.data.dataset import GridViews
 from geco.data.dataset.grid import GRID_SETS, INPUTS, TARGETS
 from geco.data.dataset.packed import PackedPictures, packed_pictures
 from geco.data.shards import Shards
+from geco.data.shards.index import DamagedShards
 from geco.errors import ConfigError, OutputError
 from geco.training.reconstructor_data import ReconstructorData
 from geco.training.six_views import ResidentViews, batch_conditions, batch_tensors, open_views
@@ -76,7 +77,7 @@ def test_damaged_shards_are_named(tmp_path: Path) -> None:
     shards = Shards(write_dots(tmp_path / "dots", GRID_SETS, objects=2, size=16))
     path = shards.path(shards.objects[0])
     path.write_bytes(path.read_bytes()[:4096])
-    with pytest.raises(OutputError, match="cannot decode"):
+    with pytest.raises(DamagedShards, match=r"shard-000000.*--check lists what is wrong"):
         packed_pictures(shards, TARGETS, workers=1)
     assert not list(shards.folder.glob("*packed-*"))  # nothing half-written
 

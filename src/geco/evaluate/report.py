@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from geco.data.objects import ObjectSource
+from geco.errors import ConfigError
 from geco.evaluate.page import page
 from geco.evaluate.rows import Rows, clean
 from geco.evaluate.settings import FILE as SETTINGS
+from geco.evaluate.settings import read_settings
 from geco.evaluate.summary import summarise
 from geco.evaluate.tables import tables
 from geco.files import atomic_write
+from geco.foreign import read_fields
 from geco.timing import cpu_name
 
 MOST_GROUPS = 12
@@ -24,7 +27,7 @@ RESULTS, TABLES, PAGE = "results.json", "tables.md", "index.html"
 
 def write_report(folder: Path, rows: Rows, objects: Mapping[str, ObjectSource]) -> dict[str, Any]:
     """Write the three files, results last, and return the results."""
-    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    settings = read_settings(folder / SETTINGS).values
     common = settings["common"]
     results = clean(
         {
@@ -59,8 +62,8 @@ def groups_of(objects: Mapping[str, ObjectSource]) -> dict[str, str]:
 def outputs_are_current(folder: Path, rows: Rows) -> bool:
     """Whether the files are all there and were made from exactly these rows."""
     try:
-        known = json.loads((folder / RESULTS).read_text(encoding="utf-8"))["rows_sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+        known = read_fields(folder / RESULTS, ConfigError).text("rows_sha256")
+    except ConfigError:
         return False
     return known == _rows_hash(rows.path) and (folder / TABLES).is_file() and (folder / PAGE).is_file()
 

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from geco.errors import ConfigError
-from geco.files import writing
+from geco.evaluate.methods import VARIANTS
+from geco.files import read_regular, writing
+from geco.foreign import Fields, parse_json
 
 Row = dict[str, Any]
 RowKey = tuple[str, str, int]  # column, object, seed
 
 FILE = "rows.jsonl"
+MOST_BYTES = 2**32
+PARTS = ("input", "A", "B", "views", "views_native", "mesh")  # of a row: metric -> number
 SKIPPED = ""  # column of an object that cannot be used at all
 # What is measured by the clock and differs from run to run; everything else is repeatable.
 MEASURED = ("seconds", "stages", "memory", "load_seconds", "warmup_seconds")
@@ -31,16 +35,11 @@ class Rows:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self._rows: dict[RowKey, Row] = {}
-        data = self.path.read_bytes() if self.path.exists() else b""
+        data = read_regular(self.path, MOST_BYTES, ConfigError) if os.path.lexists(self.path) else b""
         whole = data.rfind(b"\n") + 1
         for number, line in enumerate(data[:whole].splitlines(), start=1):
-            try:
-                row = json.loads(line)
-                self._rows[row_key(row)] = row
-            except (ValueError, KeyError, TypeError) as error:
-                raise ConfigError(
-                    f"line {number} of {self.path} is damaged", "Delete that line (its row is measured again), or the folder."
-                ) from error
+            row = parse_row(line, f"line {number} of {self.path}")
+            self._rows[row_key(row)] = row
         if whole < len(data):
             with writing(self.path), self.path.open("r+b") as file:
                 file.truncate(whole)
@@ -67,6 +66,43 @@ class Rows:
     def skipped(self) -> dict[str, Row]:
         """By object: the row that says why it is not used."""
         return {row["object"]: row for row in self if row["method"] == SKIPPED}
+
+
+def parse_row(line: bytes, where: str) -> Row:
+    """One line, every field of it that a report reads being what it takes it for; raises :class:`ConfigError`."""
+    remedy = "Delete that line (its row is measured again), or the folder."
+    where = f"{where} is damaged: it"
+    row = Fields(parse_json(line, where, ConfigError, remedy), where, ConfigError, remedy)
+    row.text("object", 10_000)
+    row.integer("seed", 0, 2**32)
+    if row.text("method", 10_000) == SKIPPED:
+        row.text("reason", 10_000)
+        row.text("error", 100_000)
+        return row.values
+    row.text("base", 10_000)
+    row.choice("variant", VARIANTS)
+    row.choice("status", ("ok", "failed", "missing"))
+    row.text("error", 100_000, "")
+    for name in ("seconds", "load_seconds", "warmup_seconds"):
+        _number(row, name)
+    for name in (*PARTS, "stages", "memory", "sampling"):
+        for inner in _object(row, name) or ():
+            _number(row.fields(name), inner)
+    alignment = _object(row, "alignment")
+    if alignment is not None:
+        alignment.text("method")
+        _number(alignment, "scale")
+        _number(alignment, "turned_degrees")
+    return row.values
+
+
+def _object(fields: Fields, name: str) -> Fields | None:
+    return None if fields.values.get(name) is None else fields.fields(name)  # type: ignore[no-any-return]
+
+
+def _number(fields: Fields, name: str) -> None:
+    if fields.values.get(name) is not None and not isinstance(fields.values[name], bool):
+        fields.number(name)
 
 
 def row_key(row: Row) -> RowKey:

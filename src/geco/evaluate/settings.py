@@ -16,12 +16,14 @@ from geco.errors import ConfigError
 from geco.evaluate.methods import Method
 from geco.evaluate.scores import NONE
 from geco.files import atomic_write, is_leftover, sha256_of
+from geco.foreign import Fields, read_fields
 from geco.pipeline import EMBEDDED
 from geco.version import __version__
 
 FILE = "settings.json"
 FORMAT = "geco-report-1"
 LOCK = ".lock"  # held by the evaluation that writes the report
+MOST_SEEDS = 1000
 PACKAGES = ("numpy", "Pillow", "onnxruntime", "scipy", "libigl", "numba", "trimesh", "torch")
 
 _WEIGHTS = (".json", ".onnx", ".safetensors")
@@ -53,7 +55,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.protocol not in ("A", "B", "both"):
             raise ConfigError(f"no protocol is called {self.protocol!r}", "Use A, B or both.")
-        if not 1 <= self.seeds <= 1000:
+        if not 1 <= self.seeds <= MOST_SEEDS:
             raise ConfigError(f"{self.seeds} seeds are out of range", "Choose 1 to 1000.")
         if not 32 <= self.size <= 2048:
             raise ConfigError(f"pictures of {self.size} pixels are out of range", "Choose 32 to 2048.")
@@ -102,8 +104,8 @@ def versions() -> dict[str, str]:
 def seeds_of(folder: Path) -> int:
     """The most seeds a report has been asked for so far; 1 where there is none (or none that :func:`settle` would take)."""
     try:
-        return int(json.loads((folder / FILE).read_text(encoding="utf-8"))["seeds"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(read_fields(folder / FILE, ConfigError).integer("seeds", 1, MOST_SEEDS))
+    except ConfigError:
         return 1
 
 
@@ -128,16 +130,11 @@ def agreed(folder: Path, described: dict[str, Any]) -> tuple[dict[str, Any], boo
         if folder.is_dir() and any(each.name != LOCK and not is_leftover(each.name) for each in folder.iterdir()):
             raise ConfigError(f"{folder} holds files but no report", "Give an empty or a new folder with -o.")
         return described, False
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if before["format"] != FORMAT:
-            raise ValueError("another format")
-        old, new = before["common"], described["common"]
-        differing = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
-        changed = [n for n, m in described["methods"].items() if n in before["methods"] and before["methods"][n] != m]
-        seeds = int(before["seeds"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path} is not the settings of a report ({error})", "Give another folder with -o.") from error
+    before = read_settings(path).values
+    old, new = before["common"], described["common"]
+    differing = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+    changed = [n for n, m in described["methods"].items() if n in before["methods"] and before["methods"][n] != m]
+    seeds = int(before["seeds"])
     if differing or changed:
         said = [_difference(name, old.get(name), new.get(name)) for name in differing]
         said += [f"method {name} (another model, or other files)" for name in changed]
@@ -157,7 +154,7 @@ def agreed(folder: Path, described: dict[str, Any]) -> tuple[dict[str, Any], boo
 def agree_on_measures(folder: Path, missing: dict[str, str]) -> None:
     """Remember which metrics have no weights; raises ConfigError where rows were begun with others."""
     path = folder / FILE
-    settled = json.loads(path.read_text(encoding="utf-8"))
+    settled = read_settings(path).values
     before = settled.get("unavailable")
     if before is None:
         _write(path, {**settled, "unavailable": missing})
@@ -167,6 +164,23 @@ def agree_on_measures(folder: Path, missing: dict[str, str]) -> None:
             f"{folder} was begun {'without' if before.keys() - missing.keys() else 'with'} the weights of {names}",
             "Give the same weights as then, or another folder with -o.",
         )
+
+
+def read_settings(path: Path) -> Fields:
+    """The settings of a report, by type; raises ConfigError where they are none."""
+    before = read_fields(path, ConfigError, "Give another folder with -o.")
+    if before.text("format", default="") != FORMAT:
+        raise ConfigError(f"{path} is not the settings of a report", "Give another folder with -o.")
+    before.fields("common").fields("objects")
+    before.fields("common").fields("versions")
+    before.integer("seeds", 1, MOST_SEEDS)
+    methods = before.fields("methods")
+    for name in methods:
+        methods.fields(name).text("kind")
+    unavailable = before.fields("unavailable", None)
+    for name in unavailable or ():
+        unavailable.text(name, 100_000)
+    return before
 
 
 def _write(path: Path, described: dict[str, Any]) -> None:

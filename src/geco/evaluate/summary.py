@@ -9,9 +9,8 @@ from typing import Any
 
 from geco.evaluate.diversity import views_diversity
 from geco.evaluate.methods import VARIANTS
-from geco.evaluate.rows import SKIPPED, Row
+from geco.evaluate.rows import PARTS, SKIPPED, Row
 
-PARTS = ("input", "A", "B", "views", "views_native", "mesh")
 NO_NUMBER = ("size",)  # entries of a part that are no metric
 
 

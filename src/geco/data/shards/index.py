@@ -17,7 +17,7 @@ LARGEST = 8192  # pixels of a picture's side
 MOST_PICTURES = 100_000  # of one view set of one object
 MOST_BYTES = 2**50  # of a shard
 MOST_JSON = 2**32  # of a sidecar: tens of millions of members take 2 GB
-_REMEDY = "geco data info SHARDS --check lists what is wrong; then delete the folder and render it again."
+REMEDY = "geco data info SHARDS --check lists what is wrong; then delete the folder and render it again."
 
 Spans = tuple[dict[str, int], NDArray[np.int64]]  # name -> row, and (offset, bytes) a row
 
@@ -25,8 +25,10 @@ Spans = tuple[dict[str, int], NDArray[np.int64]]  # name -> row, and (offset, by
 class DamagedShards(ConfigError):
     """Shards whose files do not say or hold what they must; names the file."""
 
-    def __init__(self, problem: str, remedy: str = _REMEDY) -> None:
-        super().__init__(problem, remedy or _REMEDY)
+
+def damaged(problem: str) -> DamagedShards:
+    """The error to raise, with what to do about it."""
+    return DamagedShards(problem, REMEDY)
 
 
 def read_index(folder: Path) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def read_index(folder: Path) -> dict[str, Any]:
     make = f"Make some with: geco data render OBJECTS -o {folder}"
     if not path.exists():
         raise ConfigError(f"{folder} holds no finished shards (no index.json)", make)
-    index = read_fields(path, DamagedShards, most=MOST_JSON)
+    index = read_fields(path, DamagedShards, REMEDY, MOST_JSON)
     if index.values.get("format") != FORMAT:
         found = str(index.values.get("format"))[:60]
         raise ConfigError(f"{folder} has the format {found!r}, not {FORMAT!r}", "Render it again with this version.")
@@ -61,9 +63,9 @@ def read_sidecar(path: Path) -> dict[str, Spans]:
     Raises:
         DamagedShards: a file is missing or damaged, or a place lies outside the shard.
     """
-    end = regular_size(path, DamagedShards, _REMEDY)
+    end = regular_size(path, DamagedShards, REMEDY)
     beside = path.with_suffix(".json")
-    read = read_fields(beside, DamagedShards, most=MOST_JSON)
+    read = read_fields(beside, DamagedShards, REMEDY, MOST_JSON)
     shared: dict[tuple[str, ...], dict[str, int]] = {}
     found: dict[str, Spans] = {}
     for key, members in read.values.items():
@@ -76,7 +78,7 @@ def read_sidecar(path: Path) -> dict[str, Spans]:
 
 def parse_info(data: bytes, key: str, where: str) -> dict[str, Any]:
     """``KEY.json``, an object with its key and its view sets; DamagedShards for anything else."""
-    fields = Fields(parse_json(data, where, DamagedShards), where, DamagedShards)
+    fields = Fields(parse_json(data, where, DamagedShards, REMEDY), where, DamagedShards, REMEDY)
     if fields.text("key", 10_000) != key:
         raise fields.wrong(f"is of another object, {fields.values['key'][:60]!r}")
     fields.fields("sets")
@@ -93,7 +95,7 @@ def cameras_of(info: dict[str, Any], set_name: str, count: int, where: str) -> t
         if not good or not (np.isfinite(c2w).all() and np.isfinite(lenses).all()):
             raise ValueError("numbers of another count, or not finite")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DamagedShards(f"{where}: the cameras of {set_name!r} are damaged ({error})") from error
+        raise damaged(f"{where}: the cameras of {set_name!r} are damaged ({error})") from error
     return c2w, lenses
 
 
@@ -101,13 +103,13 @@ def entries_of(info: dict[str, Any], set_name: str, count: int, where: str) -> l
     """The ``count`` cameras of one view set as they stand in an object's facts; DamagedShards for others."""
     entries = info["sets"].get(set_name)
     if not isinstance(entries, list) or len(entries) != count or not all(isinstance(each, dict) for each in entries):
-        raise DamagedShards(f"{where}: {set_name!r} has not {count} cameras")
+        raise damaged(f"{where}: {set_name!r} has not {count} cameras")
     return entries
 
 
 def read_report(folder: Path) -> dict[str, Any]:
     """``report.json``: what was skipped, and why; DamagedShards where it is missing or damaged."""
-    report = read_fields(folder / "report.json", DamagedShards, most=MOST_JSON)
+    report = read_fields(folder / "report.json", DamagedShards, REMEDY, MOST_JSON)
     skipped = report.fields("skipped")
     for key in skipped:
         skipped.fields(key).text("reason")

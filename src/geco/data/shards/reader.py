@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.data.shards.format import CHANNELS, check_header, decode_picture, member_name
-from geco.data.shards.index import DamagedShards, Spans, cameras_of, entries_of, parse_info, read_index, read_sidecar
+from geco.data.shards.index import (
+    REMEDY,
+    DamagedShards,
+    Spans,
+    cameras_of,
+    damaged,
+    entries_of,
+    parse_info,
+    read_index,
+    read_sidecar,
+)
 from geco.errors import ConfigError
 from geco.foreign import Fields
 
@@ -75,7 +85,7 @@ class Shards:
         rows, spans = self._members(key)
         named = [member_name(set_name, index, channel) for index in chosen]
         if absent := [name for name in named if name not in rows]:
-            raise DamagedShards(f"{self._where(key)} has no {absent[0]}")
+            raise damaged(f"{self._where(key)} has no {absent[0]}")
         scales = self._scales(key, set_name) if channel == "depth" else None
         shape = (len(named), self.size, self.size, CHANNELS[channel])
         found = np.zeros(shape, np.uint8 if channel == "rgba" else np.float32)
@@ -89,7 +99,7 @@ class Shards:
                     decoded = decode_picture(channel, data, scales[index] if scales else 1.0)
                     found[row] = decoded.reshape(found.shape[1:])
                 except Exception as error:  # Pillow raises half a dozen kinds for a broken PNG
-                    raise DamagedShards(f"{self._where(key)}: {name} is damaged ({error or type(error).__name__})") from error
+                    raise damaged(f"{self._where(key)}: {name} is damaged ({error or type(error).__name__})") from error
         return found
 
     def cameras(self, key: str, set_name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -105,7 +115,7 @@ class Shards:
         """The bytes of one member, e.g. ``json`` or ``condition.00.rgba.png``."""
         rows, spans = self._members(key)
         if name not in rows:
-            raise DamagedShards(f"{self._where(key)} has no {name}")
+            raise damaged(f"{self._where(key)} has no {name}")
         offset, size = spans[rows[name]]
         with self.path(key).open("rb", buffering=0) as stream:
             stream.seek(int(offset))
@@ -135,13 +145,13 @@ class Shards:
         if kept is None:
             kept = self._sidecars[path.name] = read_sidecar(path)
         if key not in kept:
-            raise DamagedShards(f"{path.with_suffix('.json')} does not list {key!r}")
+            raise damaged(f"{path.with_suffix('.json')} does not list {key!r}")
         return kept[key]
 
     def _scales(self, key: str, set_name: str) -> list[float]:
         where = self._where(key)
         entries = entries_of(self.info(key), set_name, self.sets[set_name], where)
-        cameras = [Fields(entry, f"{where}: {set_name}", DamagedShards) for entry in entries]
+        cameras = [Fields(entry, f"{where}: {set_name}", DamagedShards, REMEDY) for entry in entries]
         return [camera.number("depth_scale", 1e-12, 1e6) for camera in cameras]
 
     def _where(self, key: str) -> str:
