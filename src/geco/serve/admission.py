@@ -50,6 +50,7 @@ class Line:
         self.tickets: set[Ticket] = set()
         self.mean_seconds = FIRST_GUESS
         self.closing_since: float | None = None
+        self.in_line = 0  # of the pending ones: those whose body has arrived
         self._turn = asyncio.Lock()
 
     @property
@@ -98,7 +99,12 @@ class Line:
             Gone: the client left before its turn. Refusal: the server stopped before it.
         """
         since = time.monotonic()
-        await self._acquire(ticket)
+        self.in_line += 1
+        try:
+            await self._acquire(ticket)
+        except BaseException:
+            self.in_line -= 1
+            raise
         began = time.monotonic()
         self.metrics.wait.observe(began - since)
         try:
@@ -107,6 +113,7 @@ class Line:
             seconds = time.monotonic() - began
             self.metrics.work.observe(seconds)
             self.mean_seconds += (RISING if seconds > self.mean_seconds else FALLING) * (seconds - self.mean_seconds)
+            self.in_line -= 1
             self._turn.release()
 
     async def _acquire(self, ticket: Ticket) -> None:

@@ -46,6 +46,7 @@ def build(load: Callable[[], "GecoPipeline"], settings: Settings, worker: Worker
     line = Line(settings.traffic, metrics)
     metrics.gauges |= {
         "geco_pending_requests": ("Requests uploading, waiting or being worked on.", lambda: line.pending),
+        "geco_line_requests": ("Of them, those whose body has arrived.", lambda: line.in_line),
         "geco_request_seconds": ("Running mean of the seconds of work.", lambda: line.mean_seconds),
         "geco_worker_ready": ("1 where the model is loaded.", lambda: own.ready),
     }
