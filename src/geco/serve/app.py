@@ -14,7 +14,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from geco.serve.admission import Line
+from geco.serve.admission import Line, stopping
 from geco.serve.describe import document
 from geco.serve.errors import REQUEST_ID, Gone, Refusal, error_response
 from geco.serve.fields import OPTIONS, FormatField, task_of
@@ -116,7 +116,7 @@ def _add_operation(app: FastAPI, worker: Worker, line: Line, metrics: Metrics) -
     async def ready() -> dict[str, Any]:
         """The model is loaded and the server is not stopping: 200; else 503."""
         if line.closing_since is not None:
-            raise Refusal(503, "Stopping", "the server is stopping")
+            raise stopping()
         if not worker.ready:
             raise unavailable()
         return {"status": "ready"}
