@@ -57,13 +57,28 @@ NAMES = st.text(
 FILES = NAMES.filter(lambda name: not set(name) & set('/:*?"<>|%') and not name.startswith((".", "-")) and len(name.encode()) < 80)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(material=NAMES, other=NAMES, library=FILES, picture=FILES, space=st.sampled_from([" ", "\t", "  ", " \t "]),
-       end=st.sampled_from(["\n", "\r\n", "\r"]), mark=st.sampled_from(["", "\ufeff"]), encoding=st.sampled_from(["utf-8", "utf-16"]))  # fmt: skip
+@settings(max_examples=80, deadline=None)
+@given(
+    material=NAMES,
+    other=NAMES,
+    library=FILES,
+    picture=FILES,
+    space=st.sampled_from([" ", "\t", "  ", " \t "]),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    mark=st.sampled_from(["", "\ufeff"]),
+    encoding=st.sampled_from(["utf-8", "utf-16"]),
+)
 def test_any_name_of_materials_libraries_and_pictures_is_found(
-    tmp_path_factory: pytest.TempPathFactory, material: str, other: str, library: str, picture: str, space: str, end: str,
-    mark: str, encoding: str,
-) -> None:  # fmt: skip
+    tmp_path_factory: pytest.TempPathFactory,
+    material: str,
+    other: str,
+    library: str,
+    picture: str,
+    space: str,
+    end: str,
+    mark: str,
+    encoding: str,
+) -> None:
     folder = tmp_path_factory.mktemp("n")
     (folder / f"{picture}.png").write_bytes(png())
     lines = [f"newmtl{space}{other}", "Kd 0 0 1", f"newmtl{space}{material}", f"map_Kd{space}{picture}.png"]

@@ -61,8 +61,8 @@ def _add_render(commands: Any) -> None:
     add_argument("--resume", action="store_true", help="say that SHARDS may hold an unfinished run (that is the default too)")
     add_argument("--time-limit", type=float, default=300.0, metavar="S", help="seconds an object may take (default: 300)")
     add_argument(
-        "--read-limit", type=float, default=10.0, metavar="S",
-        help="seconds of processor time that reading an object may take, and one more a MiB of its files (default: 10)",
+        "--read-limit", type=float, default=5.0, metavar="S",
+        help="seconds of processor time that reading an object may take, and one more a MiB of its files (default: 5)",
     )  # fmt: skip
     add_argument(
         "--allow-links-to", action="append", type=Path, default=[], metavar="DIR",

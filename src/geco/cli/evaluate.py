@@ -77,9 +77,9 @@ def add(commands: Any) -> None:
     bounds.add_argument(
         "--read-limit",
         type=float,
-        default=10.0,
+        default=5.0,
         metavar="S",
-        help="seconds of processor time for reading it, and one more a MiB of its files (default 10)",
+        help="seconds of processor time for reading it, and one more a MiB of its files (default 5)",
     )
     bounds.add_argument("--memory", type=float, default=4.0, metavar="GIB", help="data it may take, 0 = any (default 4)")
     bounds.add_argument(

@@ -7,7 +7,7 @@ cameras, lamps, animations, normals, every map but the base colour, sampler wrap
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -55,10 +55,17 @@ def read_document(document: dict[str, Any], buffers: Buffers) -> Soup:
 
 @dataclass
 class _Local:
-    """A primitive before it is placed: a part, and which rows (V,) of its accessors are the part's vertices."""
+    """A primitive before it is placed.
+
+    Attributes:
+        part: in the primitive's own frame, without its morph targets.
+        rows: (V,) which rows of its accessors are the part's vertices; None: all.
+        morphed: positions by the identity of the weights: instances mostly share these too.
+    """
 
     part: Part
     rows: NDArray[Any] | None
+    morphed: dict[int, Doubles] = field(default_factory=dict)
 
 
 def _triangle_count(primitive: dict[str, Any], buffers: Buffers) -> int:
@@ -105,9 +112,21 @@ def _local(primitive: dict[str, Any], buffers: Buffers, materials: Materials) ->
 
 
 def _part(local: _Local, placed: Placed, scene: Scene, buffers: Buffers) -> Part:
-    positions, flipped = _place(placed, local.part.positions.astype(np.float64), local.rows, scene, buffers)
+    if id(placed.weights) not in local.morphed:
+        local.morphed[id(placed.weights)] = _morphed(local, placed, buffers)
+    positions, flipped = _place(placed, local.morphed[id(placed.weights)], local.rows, scene, buffers)
     faces = local.part.faces
     return replace(local.part, positions=positions, faces=faces[:, ::-1] if flipped else faces)
+
+
+def _morphed(local: _Local, placed: Placed, buffers: Buffers) -> Doubles:
+    """(V, 3) positions with the morph targets as the file's weights have them."""
+    positions: Doubles = local.part.positions.astype(np.float64)
+    for weight, target in zip(placed.weights, placed.primitive.get("targets", [])):
+        buffers.folder.tick()
+        if weight and "POSITION" in target:
+            positions = positions + float(weight) * _same(buffers.read(target["POSITION"], local.rows), positions)
+    return positions
 
 
 def _faces(primitive: dict[str, Any], buffers: Buffers, count: int) -> NDArray[Any]:
@@ -134,10 +153,6 @@ def _faces(primitive: dict[str, Any], buffers: Buffers, count: int) -> NDArray[A
 def _place(placed: Placed, positions: Doubles, rows: NDArray[Any] | None, scene: Scene, buffers: Buffers) -> tuple[Doubles, bool]:
     """Positions in the scene, and whether the placement mirrors."""
     attributes = placed.primitive["attributes"]
-    for weight, target in zip(placed.weights, placed.primitive.get("targets", [])):
-        buffers.folder.tick()
-        if weight and "POSITION" in target:
-            positions = positions + float(weight) * _same(buffers.read(target["POSITION"], rows), positions)
     if placed.skin is None or "JOINTS_0" not in attributes:
         matrix = placed.matrix
         return positions @ matrix[:3, :3].T + matrix[:3, 3], bool(np.linalg.det(matrix[:3, :3]) < 0)

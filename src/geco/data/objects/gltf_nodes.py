@@ -14,6 +14,9 @@ from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.types import Doubles
 
 
+NO_WEIGHTS: tuple[float, ...] = ()
+
+
 @dataclass
 class Placed:
     """One primitive at one node.
@@ -94,7 +97,7 @@ class Scene:
     def _place(self, node: dict[str, Any], matrix: Doubles) -> None:
         mesh = item(self.document, "meshes", node["mesh"])
         skin = whole(node["skin"]) if "skin" in node else None
-        weights = node.get("weights", mesh.get("weights", []))
+        weights = node.get("weights", mesh.get("weights", NO_WEIGHTS))
         if len(self.placed) + len(mesh["primitives"]) > self.limits.nodes:
             raise ObjectError(Reason.TOO_LARGE, f"{self.name}: more than {self.limits.nodes} primitives")
         self.placed.extend(Placed(primitive, matrix, skin, weights) for primitive in mesh["primitives"])

@@ -47,5 +47,5 @@ class Limits:
     archive_bytes: int = 1 << 30
     archive_files: int = 10_000
     search_files: int = 10_000
-    seconds: float = 10.0
+    seconds: float = 5.0
     allow_untextured: bool = False
