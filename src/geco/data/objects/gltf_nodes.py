@@ -13,7 +13,6 @@ from geco.data.objects.limits import Limits
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.types import Doubles
 
-
 NO_WEIGHTS: tuple[float, ...] = ()
 
 

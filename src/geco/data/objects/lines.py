@@ -59,22 +59,15 @@ def read_lines(folder: Folder) -> Iterator[bytes]:
 
 def _lines(folder: Folder, most: int) -> Iterator[bytes]:
     """Lines, whichever way they end: ``\\n``, ``\\r\\n`` or ``\\r``."""
-    held: list[bytes] = []
-    size = 0
+    held = b""
     for block in _blocks(folder):
         folder.tick()
-        lines = block.splitlines(keepends=True)
-        if held and lines:
-            lines[0] = b"".join([*held, lines[0]])
-            held, size = [], 0
-        # The last line may go on in the next block, and a \r there may be half of a \r\n.
-        if lines:
-            held = [lines.pop()]
-            size = len(held[0])
-        if size >= most or any(len(line) >= most for line in lines):
+        lines = (held + block).splitlines(keepends=True)
+        held = lines.pop()  # it may go on in the next block, and a \r at its end be half of a \r\n
+        if len(held) >= most or any(len(line) >= most for line in lines):
             raise _too_long(folder, most)
         yield from lines
-    yield from b"".join(held).splitlines()
+    yield from held.splitlines()
 
 
 def _blocks(folder: Folder) -> Iterator[bytes]:

@@ -81,7 +81,7 @@ def load_object(
 
 
 def _made(folder: Folder, up: Up | None) -> TexturedObject:
-    return normalise(_read(folder), folder.name, folder.limits, up)
+    return normalise(_read(folder), folder.name, folder.limits, up, folder.tick)
 
 
 def _read(folder: Folder) -> Soup:

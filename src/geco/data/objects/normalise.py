@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from geco.data.objects.limits import Limits
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Part, Soup, Up
 from geco.data.objects.types import BOUNDING_RADIUS, Doubles, TexturedObject
-from geco.data.objects.visible import visible_faces
+from geco.data.objects.visible import Surface
 from geco.render.shade_numpy import CLAY
 
 # File axes to world axes, the inverse of what geco.mesh.export writes. A y-up file faces +z, a z-up file +x.
@@ -20,11 +21,14 @@ BLACK = 2 / 255  # an object without a channel brighter than this shows nothing 
 SMALLEST_RADIUS = 1e-12  # file units; below, all vertices are one point
 
 
-def normalise(soup: Soup, name: str, limits: Limits, up: Up | None = None) -> TexturedObject:
+def normalise(
+    soup: Soup, name: str, limits: Limits, up: Up | None = None, tick: Callable[[], None] = lambda: None
+) -> TexturedObject:
     """One object of all parts; vertices that no face uses are dropped.
 
     Args:
         up: overrides the axis that the file's format points upwards.
+        tick: called now and then; see :meth:`geco.data.objects.folder.Folder.tick`.
 
     Raises:
         ObjectError: empty, invisible, not-finite, no-extent or untextured.
@@ -35,12 +39,13 @@ def normalise(soup: Soup, name: str, limits: Limits, up: Up | None = None) -> Te
         raise ObjectError(
             Reason.UNTEXTURED, f"{name}: neither a texture nor vertex colours nor a material colour", "Limits can allow it."
         )
-    parts = _seen(soup, name)
+    parts = _seen(soup, name, tick)
     positions, faces, uvs, colors = _joined(parts)
     for values, what in ((positions, "vertices"), (uvs, "texture coordinates"), (colors, "colours")):
         if not np.isfinite(values).all():
             raise ObjectError(Reason.NOT_FINITE, f"{name}: {what} that are not finite")
-    if max(_brightness(part, soup) for part in parts) < BLACK:
+    brightest = {id(texture): float(texture[..., :3].max()) / 255 for texture in soup.textures}
+    if max(float(part.colors.max()) * brightest[id(soup.textures[part.material])] for part in parts) < BLACK:
         soup.notes["black"] = 1
     vertices, center, scale = _centred(positions @ AXES[up or soup.up].T, name)
     return TexturedObject(
@@ -58,11 +63,16 @@ def normalise(soup: Soup, name: str, limits: Limits, up: Up | None = None) -> Te
     )
 
 
-def _seen(soup: Soup, name: str) -> list[Part]:
+def _seen(soup: Soup, name: str, tick: Callable[[], None]) -> list[Part]:
     """The parts without what is wholly transparent, which would only shrink and hide the rest."""
     parts = []
+    surfaces: dict[tuple[int, float], Surface] = {}  # many materials may share a picture
     for part in soup.parts:
-        seen = visible_faces(part, soup.textures[part.material], soup.cutoffs[part.material])
+        tick()
+        texture, cutoff = soup.textures[part.material], soup.cutoffs[part.material]
+        if (id(texture), cutoff) not in surfaces:
+            surfaces[id(texture), cutoff] = Surface(texture, cutoff)
+        seen = surfaces[id(texture), cutoff].visible(part)
         if seen is not None:
             soup.notes["invisible-faces"] += int(len(seen) - seen.sum())
             part = replace(part, faces=part.faces[seen])
@@ -86,11 +96,6 @@ def _joined(parts: list[Part]) -> tuple[Doubles, NDArray[np.int32], NDArray[np.f
         faces = (np.cumsum(used, dtype=np.int32) - 1)[faces]
         positions, uvs, colors = positions[used], uvs[used], colors[used]
     return positions, faces, uvs, colors
-
-
-def _brightness(part: Part, soup: Soup) -> float:
-    """The most that any channel of the part can be, in [0, 1]."""
-    return float(part.colors.max()) * float(soup.textures[part.material][..., :3].max()) / 255
 
 
 def _centred(world: Doubles, name: str) -> tuple[np.ndarray, Doubles, float]:

@@ -1,0 +1,298 @@
+"""Small files that ask for much: each is refused, or read, in little time and memory, wherever it is read."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from geco.data.objects import Limits, ObjectError, find_objects, load_object
+from geco.files import atomic_write
+from geco.processes import Bounds, Workers
+from tests.cases import HOSTILE
+from tests.cli_command import geco
+from tests.data.glb import GlbWriter, box
+from tests.data.test_hostile_objects import one_bit_png
+
+SECONDS, MEMORY = 10.0, 2.0  # that no single small input may take more of (GiB)
+
+
+def coloured() -> GlbWriter:
+    writer = GlbWriter()
+    writer.mesh(*box(), material=writer.material(factor=[1.0, 0, 0, 1]))
+    return writer
+
+
+def empty_accessors(path: Path) -> None:
+    shutil.copy(HOSTILE / "objects-millions" / "millions.glb", path)
+
+
+def empty_targets(path: Path) -> None:
+    writer = coloured()
+    writer.document["accessors"].append({"componentType": 5126, "count": 8, "type": "VEC3"})
+    writer.document["meshes"][0]["primitives"][0]["targets"] = [{"POSITION": 2}] * 20_000
+    writer.document["meshes"][0]["weights"] = [0.5] * 20_000
+    many = {"componentType": 5126, "count": 14_000_000, "type": "VEC3"}
+    writer.document["accessors"][0] = many
+    writer.save(path)
+
+
+def shared_targets(path: Path) -> None:
+    writer = GlbWriter()
+    rng = np.random.default_rng(0)
+    vertices = rng.random((20_000, 3)).astype(np.float32)
+    writer.mesh(vertices, np.arange(19_998).reshape(-1, 3), material=writer.material(factor=[1.0, 0, 0, 1]))
+    writer.document["meshes"][0]["primitives"][0]["targets"] = [{"POSITION": 0}] * 20_000
+    writer.document["meshes"][0]["weights"] = [0.5] * 20_000
+    writer.save(path)
+
+
+def sparse_copies(path: Path) -> None:
+    writer = coloured()
+    view = writer.view(np.zeros(1, np.uint32).tobytes())
+    values = writer.view(np.ones(3, np.float32).tobytes())
+    sparse = {"count": 1, "indices": {"bufferView": view, "componentType": 5125}, "values": {"bufferView": values}}
+    writer.document["accessors"][0] = {"componentType": 5126, "count": 3_900_000, "type": "VEC3", "sparse": sparse}
+    primitive = writer.document["meshes"][0]["primitives"][0]
+    writer.document["meshes"][0]["primitives"] = [dict(primitive) for _ in range(3000)]
+    writer.save(path)
+
+
+def many_primitives(path: Path) -> None:
+    writer = coloured()
+    primitive = writer.document["meshes"][0]["primitives"][0]
+    writer.document["meshes"][0]["primitives"] = [primitive] * 1000
+    writer.document["nodes"] = [{"mesh": 0, "translation": [n, 0, 0]} for n in range(100)]
+    writer.document["scenes"][0]["nodes"] = list(range(100))
+    writer.save(path)
+
+
+def skinned_instances(path: Path) -> None:
+    writer = coloured()
+    primitive = writer.document["meshes"][0]["primitives"][0]
+    primitive["attributes"]["JOINTS_0"] = writer.accessor(np.zeros((8, 4), np.uint8), "VEC4")
+    primitive["attributes"]["WEIGHTS_0"] = writer.accessor(np.ones((8, 4), np.float32), "VEC4")
+    count = 20_000
+    writer.document["skins"] = [{"joints": [0] * 50_000}]
+    writer.document["nodes"] = [{"mesh": 0, "skin": 0} for _ in range(count)]
+    writer.document["scenes"][0]["nodes"] = list(range(count))
+    writer.save(path)
+
+
+def many_pictures(path: Path) -> None:
+    """One picture of 64 million pixels in 70 kB, named four times."""
+    writer = GlbWriter()
+    view = writer.view(one_bit_png(8000))
+    writer.document.update(images=[{"bufferView": view}] * 4, textures=[{"source": n} for n in range(4)])
+    for texture in range(4):
+        writer.mesh(*box(), material=writer.material(texture))
+    writer.save(path)
+
+
+def wide_picture(path: Path) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((8000, 8000), 30_000, np.uint16)).save(stream, "PNG")
+    writer = GlbWriter()
+    writer.document.update(images=[{"bufferView": writer.view(stream.getvalue())}], textures=[{"source": 0}])
+    writer.mesh(*box(), material=writer.material(0))
+    writer.save(path)
+
+
+def data_uris(path: Path) -> None:
+    writer = coloured()
+    writer.encode()
+    uri = "data:application/octet-stream;base64," + base64.b64encode(writer.binary).decode()
+    writer.document["buffers"] = [{"byteLength": len(writer.binary), "uri": uri}] * 20_000
+    for number, view in enumerate(writer.document["bufferViews"]):
+        view["buffer"] = number * 1000
+    path.write_text(json.dumps(writer.document))
+
+
+def switching_materials(path: Path) -> None:
+    lines = ["v 0 0 0", "v 1 0 0", "v 0 1 0", *(f"usemtl m{n % 19_000}\nf 1 2 3" for n in range(100_000))]
+    path.write_text("mtllib a.mtl\n" + "\n".join(lines))
+    path.with_name("a.mtl").write_text("".join(f"newmtl m{n}\nKd 1 0 0\n" for n in range(19_000)))
+
+
+def endless_materials(path: Path) -> None:
+    path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\n" + "\n".join(f"usemtl m{n}\nf 1 2 3" for n in range(100_000)))
+
+
+def libraries(path: Path) -> None:
+    shutil.copy(HOSTILE / "objects-libraries" / "libraries.zip", path)
+
+
+def spelled_libraries(path: Path) -> None:
+    """One library of 40,000 lines, named in many ways."""
+    path.with_name("a.mtl").write_text("newmtl m\nKd 1 0 0\n" * 20_000)
+    lines = [f"mtllib ./{'./' * (n % 60)}{'A' if n % 2 else 'a'}.mtl" for n in range(15_000)]
+    path.write_text("\n".join([*lines, "v 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl m\nf 1 2 3\n"]))
+
+
+def zipped(name: str, pieces: Callable[[], list[bytes]]) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(name, "w") as entry:
+            for piece in pieces():
+                entry.write(piece)
+
+    return make
+
+
+def big_polygons() -> list[bytes]:
+    corner = b" 1 2 3" * 100_000
+    return [b"v 0 0 0 1 0 0\nv 1 0 0 1 0 0\nv 0 1 0 1 0 0\n", *[b"f" + corner + b"\n"] * 18]
+
+
+def negative_indices() -> list[bytes]:
+    return [b"v 0 0 0 1 0 0\nv 1 0 0 1 0 0\nv 0 1 0 1 0 0\nf -1 -2 -3\n" * 10_000] * 10
+
+
+def ply_lists(path: Path) -> None:
+    head = "ply\nformat binary_little_endian 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
+    head += "element face 1\nproperty list uint int vertex_indices\nend_header\n"
+    path.write_bytes(head.encode() + bytes(36) + b"\xff\xff\xff\x7f" + bytes(12))
+
+
+def ply_nothings(path: Path) -> None:
+    path.write_text("ply\nformat ascii 1.0\nelement vertex 14000000\nelement face 4000000\nend_header\n0 0 0\n")
+
+
+def crowded_zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(9_000):
+            archive.writestr(f"{'d/' * (number % 60)}{number}.png", b"")
+        names = "".join(f"mtllib {n}.mtl\n" for n in range(5000))
+        archive.writestr("a.obj", names + "v 0 0 0 1 0 0\nv 1 0 0 1 0 0\nv 0 1 0 1 0 0\nf 1 2 3\n")
+
+
+def bzip_bomb(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive, archive.open("a.obj", "w") as entry:
+        for _ in range(100):
+            entry.write(b"#" + bytes(1 << 20))
+
+
+SMALL: dict[str, tuple[str, Callable[[Path], None], tuple[str, ...]]] = {
+    "elements without bytes": ("a.glb", empty_accessors, ("too-large",)),
+    "targets without bytes": ("a.glb", empty_targets, ("too-large", "too-many-faces")),
+    "targets that share their bytes": ("a.glb", shared_targets, ("too-large", "too-slow", "")),
+    "sparse accessors copied for each primitive": ("a.glb", sparse_copies, ("too-large",)),
+    "a hundred thousand primitives": ("a.glb", many_primitives, ("",)),
+    "skinned instances": ("a.glb", skinned_instances, ("", "too-slow")),
+    "pictures named again": ("a.glb", many_pictures, ("texture-too-large",)),
+    "a wide picture": ("a.glb", wide_picture, ("",)),
+    "data URIs named again": ("a.gltf", data_uris, ("",)),  # a buffer is read where something in it is used
+    "materials in turn": ("a.obj", switching_materials, ("",)),
+    "materials without end": ("a.obj", endless_materials, ("too-large",)),
+    "libraries times entries": ("a.zip", libraries, ("",)),
+    "a library by many names": ("a.obj", spelled_libraries, ("",)),
+    "polygons of many corners": ("a.zip", zipped("a.obj", big_polygons), ("too-many-faces", "too-slow", "too-large")),
+    "negative indices": ("a.zip", zipped("a.obj", negative_indices), ("", "too-slow")),
+    "a list that says too much": ("a.ply", ply_lists, ("broken",)),
+    "elements of nothing": ("a.ply", ply_nothings, ("broken",)),
+    "a crowded archive": ("a.zip", crowded_zip, ("",)),
+    "an archive of another method": ("a.zip", bzip_bomb, ("unsupported",)),
+}
+
+
+def read(path: str) -> tuple[str, float]:
+    """Why it is refused ("" where it is read), and the processor time that took."""
+    start = time.process_time()
+    try:
+        load_object(path)
+        return "", time.process_time() - start
+    except ObjectError as error:
+        return str(error.reason), time.process_time() - start
+
+
+def test_small_files_take_little(tmp_path: Path) -> None:
+    jobs = []
+    for case, (name, make, _) in SMALL.items():
+        (tmp_path / case).mkdir()
+        make(tmp_path / case / name)
+        assert sum(path.stat().st_size for path in (tmp_path / case).iterdir()) < 8 << 20, case
+        jobs.append((case, str(tmp_path / case / name)))
+    with Workers(read, 1, Bounds(120.0, MEMORY)) as workers:
+        outcomes = {outcome.key: outcome for outcome in workers.run(jobs)}
+    for case, (_, _, expected) in SMALL.items():
+        assert outcomes[case].reason is None, outcomes[case]
+        reason, seconds = outcomes[case].value
+        assert reason in expected and seconds < SECONDS, (case, reason, seconds)
+
+
+def test_sixteen_bits_of_grey_are_scaled_not_clipped(tmp_path: Path) -> None:
+    for dtype, value, expected in ((np.uint16, 30_000, 117), (np.float32, 0.25, 64)):
+        stream = io.BytesIO()
+        Image.fromarray(np.full((4, 4), value, dtype)).save(stream, "TIFF" if dtype is np.float32 else "PNG")
+        writer = GlbWriter()
+        writer.document.update(images=[{"bufferView": writer.view(stream.getvalue())}], textures=[{"source": 0}])
+        writer.mesh(*box(), material=writer.material(0))
+        assert load_object(writer.save(tmp_path / "a.glb")).textures[0][0, 0].tolist() == [expected] * 3 + [255]
+
+
+def test_the_clock_counts_processor_time_and_gives_more_for_more_bytes(tmp_path: Path) -> None:
+    rows = b"".join([b"v 0 1 2 1 0 0\n", b"v 1 1 2 1 0 0\n", b"v 0 3 2 1 0 0\n"] * 20_000) + b"f 1 2 3\nf 4 5 6\n"
+    (tmp_path / "a.obj").write_bytes(rows)
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("b.obj", rows)
+    assert len(load_object(tmp_path / "a.obj", Limits(seconds=0.001)).faces) == 2  # 1 MiB, so another second
+    with pytest.raises(ObjectError, match=r"more than 0 s of processor time.*--read-limit") as caught:
+        load_object(tmp_path / "b.zip", Limits(seconds=0.001))
+    assert caught.value.reason == "too-slow"
+
+
+def test_nothing_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.setenv(name, str(tmp_path / "nowhere"))  # not even a temporary folder is needed
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.glb", coloured().encode())
+    before = sorted(tmp_path.rglob("*"))
+    assert len(load_object(tmp_path / "a.zip").faces) == 12
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_entries_of_a_manifest_stop_nobody_else(tmp_path: Path) -> None:
+    coloured().save(tmp_path / "good.glb")
+    coloured().save(tmp_path / "twice.glb")
+    entries: list[object] = [
+        {"file": name} for name in ("x" * 400 + ".glb", "a\0b.glb", "", ".", "../" * 5 + "etc/passwd", "a/" * 3000 + "b.glb")
+    ]
+    entries += [None, 3, "good.glb", [], {}, {"file": 7}, {"file": ["a"]}, {"file": "gone.glb", "licence": {"a": 1}}]
+    entries += [
+        {"file": "sized.glb", "sha256": "x"},
+        {"file": "tilted.glb", "up": "x"},
+        {"file": "long.glb", "author": "x" * 99_999},
+    ]
+    entries += [{"file": "twice.glb", "licence": "CC0-1.0"}, {"file": "twice.glb", "licence": "CC-BY-4.0"}]
+    entries += [{"file": "good.glb", "licence": "CC0-1.0", "author": None}]
+    atomic_write(tmp_path / "manifest.json", json.dumps({"objects": entries}).encode())
+    reasons: dict[str, int] = {}
+    for source in find_objects(tmp_path):
+        assert len(source.key) <= 100
+        try:
+            source.load()
+            assert (source.key, source.licence) == ("good", "CC0-1.0")
+        except ObjectError as error:
+            reasons[str(error.reason)] = reasons.get(str(error.reason), 0) + 1
+    assert reasons == {"missing": 5, "unsafe-path": 1, "broken": 12}
+
+
+def test_the_run_goes_on_past_a_name_that_is_too_long_and_a_manifest_below_that_is_none(tmp_path: Path) -> None:
+    shutil.copytree(HOSTILE / "objects-long-name", tmp_path / "o")
+    for name in ("deep", "pipe"):
+        (tmp_path / "o" / name).mkdir()
+        coloured().save(tmp_path / "o" / name / "a.glb")
+    (tmp_path / "o" / "deep" / "manifest.json").write_text("[" * 100_000)
+    (tmp_path / "o" / "pipe" / "manifest.json").mkdir()
+    done = geco("data", "render", tmp_path / "o", "-o", tmp_path / "s", "--views", "condition", "--size", "16", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "s" / "report.json").read_text())
+    assert sorted(why["reason"] for why in report["skipped"].values()) == ["broken", "missing"] and report["written"] == 2
