@@ -114,7 +114,7 @@ def kill_server(case: Case, room: Room, whole: Reference, folder: Path, rng: ran
     with Server(folder / "log", folder / "tmp", port=server.port) as again:
         facts["restart"] = 0
         facts["different"] = [] if served(again.port, room.picture) == whole.digests["answer"] else ["answer"]
-    facts["leftovers"] = leftovers(folder / "tmp")
+    facts["leftovers"] = left(folder / "out", folder / "tmp")
     return facts
 
 
@@ -217,7 +217,9 @@ def digests_or_problem(case: Case, output: Path) -> tuple[Digests, str | None]:
 
 
 def left(output: Path, temporary: Path) -> list[str]:
-    return [*(leftovers(output) if output.exists() else []), *sorted(path.name for path in temporary.iterdir())]
+    """Of ours; torch makes a folder of its own in every run."""
+    ours = sorted(path.name for path in temporary.iterdir() if not path.name.startswith("torchinductor"))
+    return [*(leftovers(output) if output.exists() else []), *ours]
 
 
 def quietly(job: Callable[[], Any]) -> None:

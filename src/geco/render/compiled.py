@@ -43,12 +43,12 @@ def _cache_of(function: Callable[..., Any]) -> Any:
 
     class Cache(FunctionCache):  # type: ignore[misc]
         def load_overload(self, *arguments: Any) -> Any:
-            with contextlib.suppress(OSError, EOFError, ValueError, AttributeError, ImportError, IndexError, KeyError):
+            with contextlib.suppress(Exception):  # a pickle cut short can raise nearly anything
                 return super().load_overload(*arguments)
             return None
 
         def save_overload(self, *arguments: Any) -> None:
-            with contextlib.suppress(OSError, EOFError, ValueError):
+            with contextlib.suppress(Exception):  # it reads the list of what is there first
                 super().save_overload(*arguments)
 
     try:
