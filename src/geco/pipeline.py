@@ -125,7 +125,7 @@ class GecoPipeline:
                 with watch.stage("reconstruct"):
                     fields = self.backend.reconstruct(views, condition.rgb)
                 mesh, facts = surface_to_asset(fields, detailed, options, card.resolution, texture_size, watch)
-                facts = {"cutout": cut.method, **({} if truncation is None else {"truncation": truncation}), **facts}
+                facts = {**cut.facts(), **({} if truncation is None else {"truncation": truncation}), **facts}
                 yield Asset(mesh, views, detailed, watch.finish(shared.seconds), seed, card.name, facts, source)
 
 

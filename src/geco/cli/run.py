@@ -146,12 +146,22 @@ def _one(pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse
     steps = None if job.steps is None else str(job.steps)
     assets = pipeline.samples(picture, seeds, asset_options, options.cutout, steps, options.truncation, source=source)
     for number, (output, asset) in enumerate(zip(job.outputs, assets)):
+        if number == 0:
+            _warn(job, asset)
         written = list(job.step_files) if number == 0 else []
         files += written
         for path in _save(asset, output, job, options):
             written.append(path)
             files.append(path)
         _report(job, output, asset, written, options)
+
+
+def _warn(job: Job, asset: Asset) -> None:
+    """One line on standard error where the cut-out is doubtful, also for a quiet run."""
+    doubt = asset.facts.get("cutout_doubt")
+    if doubt:
+        remedy = "look at it with --save-steps DIR, or give a picture with a transparent background"
+        print(f"geco: {one_line(job.picture.label)}: the cut-out is doubtful ({doubt}); {remedy}", file=sys.stderr)
 
 
 def _save(asset: Asset, output: Output, job: Job, options: argparse.Namespace) -> Iterator[Path]:

@@ -30,8 +30,10 @@ LEAST_DIFFERENT = 0.6  # of what it adds: the part that has to differ from the b
 RIM = 0.8  # of a hole's rim: the part that has to be a step
 
 
-def find_faint(image: Floats, framing: Floats, foreground: Mask) -> Mask | None:
+def find_faint(image: Floats, framing: Floats, foreground: Mask) -> tuple[Mask | None, float]:
     """The object by its outline where the ordinary cut dropped most of it; None where that cut is as good.
+
+    The second is the part of the object by its outline that the ordinary cut dropped, 0 to 1.
 
     Args:
         image: (3, H, W) float32 sRGB in [0, 1], slightly smoothed.
@@ -45,15 +47,16 @@ def find_faint(image: Floats, framing: Floats, foreground: Mask) -> Mask | None:
     differs = difference > least
     kept = int(foreground.sum())
     if int((differs | foreground).sum()) < GAIN * kept:
-        return None
+        return None, 0.0
     local = largest(np.abs(image - box_mean(image, REACH)))
     step = local > max(STEP_NOISE * float(np.quantile(local[band], 0.98)), LOWEST_STEP)
     step &= local > SUDDEN * largest_around(difference, 2 * REACH - 1)
     found = _within(step, differs)
     added = found & ~dilate(foreground, MARGIN)
+    dropped = float(added.sum()) / max(kept + int(added.sum()), 1)
     if not found.any() or int(added.sum()) < (GAIN - 1) * kept:
-        return None
-    return found | foreground if float(differs[added].mean()) > LEAST_DIFFERENT else None
+        return None, dropped
+    return (found | foreground if float(differs[added].mean()) > LEAST_DIFFERENT else None), dropped
 
 
 def _within(step: Mask, differs: Mask) -> Mask:

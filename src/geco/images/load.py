@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from geco.errors import InputImageError
 from geco.images.alpha import cuts_out
 from geco.images.arrays import from_array
 from geco.images.color import to_rgba8
-from geco.images.opened import MAX_BYTES, MAX_PIXELS, Readable, check_pixels, decoding, open_picture, silent
+from geco.images.opened import MAX_BYTES, MAX_PIXELS, Readable, check_pixels, decoding, open_picture, read_bytes, silent
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "ORIENTATION_TAG", "Picture", "load_picture"]
 
@@ -24,6 +26,7 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | Im
 
 MIN_SIDE = 16  # pixels; below it there is no shape to see (the networks' own patches are 8 to 16 px)
 MAX_SIDE = 1024  # pixels kept: the largest network input is 512 and the projected texture rarely shows more than 768
+LEAST_PART = 192  # pixels: smaller parts are enlarged, because the cut-out methods count in pixels
 
 ORIENTATION_TAG = 0x0112  # EXIF 2.3, table 4: values 1 to 8
 _TURNS = {
@@ -35,6 +38,18 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of the sides
+# Where a place of the upright picture lies in the file's, both as shares of the sides.
+_LYING: dict[Image.Transpose | None, Callable[[float, float], tuple[float, float]]] = {
+    None: lambda x, y: (x, y),
+    Image.Transpose.FLIP_LEFT_RIGHT: lambda x, y: (1 - x, y),
+    Image.Transpose.ROTATE_180: lambda x, y: (1 - x, 1 - y),
+    Image.Transpose.FLIP_TOP_BOTTOM: lambda x, y: (x, 1 - y),
+    Image.Transpose.TRANSPOSE: lambda x, y: (y, x),
+    Image.Transpose.ROTATE_270: lambda x, y: (y, 1 - x),
+    Image.Transpose.TRANSVERSE: lambda x, y: (1 - y, 1 - x),
+    Image.Transpose.ROTATE_90: lambda x, y: (1 - y, x),
+}
 
 
 @dataclass
@@ -45,11 +60,31 @@ class Picture:
         rgba: (H, W, 4) float32 in [0, 1], sRGB, straight alpha; no side above :data:`MAX_SIDE` unless asked.
         has_alpha: whether its transparency cuts something out; see :func:`geco.images.alpha.cuts_out`.
         name: what to call it in messages: its path, or what kind of object it came from.
+        source: what a reduced picture can be read from once more, at its own resolution; else None.
     """
 
     rgba: Floats
     has_alpha: bool
     name: str
+    source: bytes | Image.Image | NDArray[Any] | None = field(default=None, repr=False)
+
+    def part(self, left: float, top: float, right: float, bottom: float) -> Picture:
+        """A part of it, by shares of its sides, at its own resolution, with a longer side from LEAST_PART to MAX_SIDE.
+
+        The file is decoded once more, whole: memory is bounded as for any picture.
+        """
+        assert self.source is not None
+        box = (left, top, right, bottom)
+        if isinstance(self.source, np.ndarray):
+            x0, y0, x1, y1 = _pixels(box, self.source.shape[1], self.source.shape[0])
+            piece = np.ascontiguousarray(self.source[y0:y1, x0:x1])
+            rgba = _decoded(from_array(piece, self.name, MAX_SIDE), self.name, MAX_SIDE)
+        else:
+            rgba = _decoded(open_picture(self.source, self.name), self.name, MAX_SIDE, box)
+        if max(rgba.shape[:2]) < LEAST_PART:
+            image = Image.fromarray(np.rint(rgba * 255).astype(np.uint8))
+            rgba = np.asarray(_scaled(image, LEAST_PART)).astype(np.float32) * np.float32(1 / 255)
+        return Picture(rgba, cuts_out(rgba[..., 3]), self.name)
 
 
 def load_picture(source: Source, *, name: str | None = None, max_side: int = MAX_SIDE) -> Picture:
@@ -63,14 +98,16 @@ def load_picture(source: Source, *, name: str | None = None, max_side: int = MAX
         InputImageError: the picture cannot be read, is too large, too small, or has nothing in it.
     """
     label = name or _label(source)
+    if not isinstance(source, (np.ndarray, Image.Image)):
+        source = read_bytes(source, label)
     opened = from_array(source, label, max_side) if isinstance(source, np.ndarray) else open_picture(source, label)
-    if isinstance(opened, Image.Image):
-        rgba = _decoded(opened, label, max_side)
-    else:
-        _check_sides(opened.shape[1], opened.shape[0], label, max_side)
-        rgba = opened
+    width, height = opened.size if isinstance(opened, Image.Image) else opened.shape[1::-1]
+    check_pixels(width, height, label)
+    _check_sides(width, height, label, max_side)
+    rgba = _decoded(opened, label, max_side)
     _check_content(rgba, label)
-    return Picture(rgba, cuts_out(rgba[..., 3]), label)
+    reduced = max(width, height) > max_side
+    return Picture(rgba, cuts_out(rgba[..., 3]), label, source if reduced else None)
 
 
 def _label(source: Source) -> str:
@@ -84,23 +121,24 @@ def _label(source: Source) -> str:
     return str(said) if isinstance(said, (str, os.PathLike)) else "the picture"
 
 
-def _decoded(image: Image.Image, label: str, max_side: int) -> Floats:
-    """Decode, reduce, turn upright and convert to (H, W, 4) float32."""
-    width, height = image.size
-    check_pixels(width, height, label)
-    _check_sides(width, height, label, max_side)
+def _decoded(image: Image.Image | Floats, label: str, max_side: int, part: Box | None = None) -> Floats:
+    """Decode, crop to the part (shares of the upright picture), reduce, turn upright; (H, W, 4) float32."""
+    if not isinstance(image, Image.Image):
+        return image
     with decoding(label):
-        if image.format == "JPEG":
+        if image.format == "JPEG" and part is None:
             # The decoder itself skips detail (1/2, 1/4, 1/8); half as much again as wanted leaves room for a good last step.
-            scale = 1.5 * max_side / max(width, height)
-            image.draft(None, (max(int(width * scale), 1), max(int(height * scale), 1)))
+            scale = 1.5 * max_side / max(image.size)
+            image.draft(None, (max(int(image.width * scale), 1), max(int(image.height * scale), 1)))
         with silent() if image.format == "TIFF" else contextlib.nullcontext():
             image.load()
         # Only now: PNG may say it after the pixels, and Pillow itself turns a TIFF while loading it, then forgets its tag.
         turn = _orientation(image)
+        if part is not None:
+            image = _cropped(image, part, turn)
         image = to_rgba8(image, max_side, label)
         if max(image.size) > max_side:
-            image = _reduced(image, max_side)
+            image = _scaled(image, max_side)
         if turn is not None:
             image = image.transpose(turn)
         rgba = np.asarray(image).astype(np.float32)
@@ -108,6 +146,22 @@ def _decoded(image: Image.Image, label: str, max_side: int) -> Floats:
     if rgba.shape[2] == 3:
         rgba = np.concatenate([rgba, np.ones_like(rgba[..., :1])], axis=2)
     return rgba
+
+
+def _cropped(image: Image.Image, part: Box, turn: Image.Transpose | None) -> Image.Image:
+    """The part, given in the upright picture, of the picture as the file has it."""
+    left, top, right, bottom = part
+    (a, b), (c, d) = _LYING[turn](left, top), _LYING[turn](right, bottom)
+    box = _pixels((min(a, c), min(b, d), max(a, c), max(b, d)), *image.size)
+    cropped = image.crop(box)
+    cropped.format = image.format
+    return cropped
+
+
+def _pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """left, top, right, bottom in whole pixels, at least one each way."""
+    left, top = min(int(box[0] * width), width - 1), min(int(box[1] * height), height - 1)
+    return left, top, max(math.ceil(box[2] * width), left + 1), max(math.ceil(box[3] * height), top + 1)
 
 
 def _check_sides(width: int, height: int, label: str, max_side: int) -> None:
@@ -119,9 +173,9 @@ def _check_sides(width: int, height: int, label: str, max_side: int) -> None:
         raise InputImageError(f"{label} is too narrow ({width} x {height} pixels)", "Crop it to the object.")
 
 
-def _reduced(image: Image.Image, max_side: int) -> Image.Image:
-    """The longer side becomes ``max_side``; Pillow resizes RGBA premultiplied, so colours hidden by alpha do not bleed."""
-    scale = max_side / max(image.size)
+def _scaled(image: Image.Image, side: int) -> Image.Image:
+    """The longer side becomes ``side``; Pillow resizes RGBA premultiplied, so colours hidden by alpha do not bleed."""
+    scale = side / max(image.size)
     size = tuple(max(1, round(side * scale)) for side in image.size)
     return image.resize((size[0], size[1]), Image.Resampling.BICUBIC, reducing_gap=2.0)
 

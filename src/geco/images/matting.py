@@ -13,42 +13,55 @@ from PIL import Image, ImageFilter
 from geco.errors import ConfigError, InputImageError, MissingExtraError, WeightsError
 from geco.images.alpha import OPAQUE, opaque, without_faint
 from geco.images.builtin import cut_by_colors, tidy
+from geco.images.closer import part_around, trace
+from geco.images.confidence import judge
 from geco.images.edges import soften
 from geco.images.external import cut_by_grabcut, cut_by_rembg
 from geco.images.load import Picture, load_picture
-from geco.images.plain import WORK_SIDE, find_plain_background
+from geco.images.plain import WORK_SIDE, PlainBackground, find_plain_background
 
 Floats = NDArray[np.float32]
 Method = Literal["auto", "alpha", "plain", "builtin", "grabcut", "rembg", "none"]
 METHODS: tuple[str, ...] = get_args(Method)
 
-PLAIN_ENOUGH = 0.5  # confidence from which "auto" takes the background for plain
+PLAIN_ENOUGH = 0.5  # of its own measure: from there "auto" takes the background for plain
 LEAST_OBJECT = 0.0008  # of the picture: less is no object
+MOST_OF_REMBG = 0.95  # what a decided mask of rembg's is believed; not measured by the benchmark
+UNDECIDED_REMBG = 0.5  # below that its mask is called doubtful
 
 
 @dataclass
 class Cutout:
     """Attributes:
-    rgba: (H, W, 4) float32 in [0, 1], straight alpha.
+    rgba: (H, W, 4) float32 in [0, 1], straight alpha: the picture, or the part of it around a small object.
     method: what was done: "alpha", "plain", "builtin", "grabcut", "rembg" or "none".
-    confidence: 0 … 1: of the plain background, or how decided the colours were; 1 for given alpha and rembg.
+    confidence: 0 … 1, how likely the cut-out is right (:mod:`geco.images.confidence`); 1 for given alpha and "none".
     name: the picture's name.
+    doubt: what speaks against it, in words, where that is likely; else None.
     """
 
     rgba: Floats
     method: str
     confidence: float
     name: str
+    doubt: str | None = None
+
+    def facts(self) -> dict[str, str | float | None]:
+        """What reports and files say of it; the confidence to two digits, so that equal pictures give equal files."""
+        confidence = round(self.confidence, 2)
+        return {"cutout": self.method, "cutout_confidence": confidence, "cutout_doubt": self.doubt}
 
 
 def cut_out(picture: Picture | Floats, method: str = "auto") -> Cutout:
     """Cut the object out of its background.
 
-    ``auto`` takes the alpha as it is; without alpha it cuts out a plain background; else it uses rembg where it is installed and
-    has its weights, else GrabCut where OpenCV is installed, else the built-in colour method. ``none`` takes the whole picture.
+    ``auto`` takes the alpha where it cuts something out, without its soft shadows; else it cuts out a plain background;
+    else it uses rembg where it is installed and has its weights, else GrabCut where OpenCV is installed, else the
+    built-in colour method. A small object of a large picture is cut out of the part around it, at the picture's own
+    resolution. ``none`` takes the whole picture.
 
     Args:
-        picture: what :func:`geco.images.load.load_picture` gave, or (H, W, 4) or (H, W, 3) float32 in [0, 1].
+        picture: from :func:`geco.images.load.load_picture`, or (H, W, 4) or (H, W, 3) float32 in [0, 1].
         method: one of :data:`METHODS`.
     Raises:
         InputImageError: nothing is left of the picture, or ``alpha`` was asked for and there is none.
@@ -64,22 +77,27 @@ def cut_out(picture: Picture | Floats, method: str = "auto") -> Cutout:
     if method == "none":
         return Cutout(picture.rgba, "none", 1.0, picture.name)
     if method == "alpha" or (picture.has_alpha and method == "auto"):
-        return Cutout(without_faint(picture.rgba), "alpha", 1.0, picture.name)
+        closer = part_around(picture, picture.rgba[..., 3] > OPAQUE / 20, margin=0.1)
+        return Cutout(without_faint((closer or picture).rgba), "alpha", 1.0, picture.name)
     return _checked(_cut(picture, method))
 
 
-def _cut(picture: Picture, method: str) -> Cutout:
+def _cut(picture: Picture, method: str, outline: bool = True) -> Cutout:
     rgb = _over_white(picture.rgba) if picture.has_alpha else opaque(picture.rgba)
     work = _work_image(rgb)
+    image = _planar(work.filter(ImageFilter.BoxBlur(0.7)))
     if method in ("auto", "plain"):
-        image = _planar(work.filter(ImageFilter.BoxBlur(0.7)))
-        plain = find_plain_background(image)
+        plain = find_plain_background(image, outline)
+        closer = _closer(picture, rgb, plain)
+        if closer is not None:
+            return closer
         if method == "plain" or plain.confidence >= PLAIN_ENOUGH:
             rgba = soften(rgb, plain.foreground, plain.background, image)
-            return Cutout(rgba, "plain", plain.confidence, picture.name)
+            judged = judge("plain", image, plain.foreground, dropped=plain.dropped)
+            return Cutout(rgba, "plain", judged[0], picture.name, judged[1])
     if method in ("auto", "rembg"):
         try:
-            return Cutout(np.dstack([rgb, cut_by_rembg(rgb)]).astype(np.float32), "rembg", 1.0, picture.name)
+            return _by_rembg(rgb, picture.name)
         except MissingExtraError:
             if method == "rembg":
                 raise
@@ -89,12 +107,35 @@ def _cut(picture: Picture, method: str) -> Cutout:
             warnings.warn(f"{error.problem}; using the built-in matting instead", stacklevel=3)
     if method in ("auto", "grabcut"):
         try:
-            return Cutout(soften(rgb, tidy(cut_by_grabcut(np.asarray(work)))), "grabcut", 0.5, picture.name)
+            mask = tidy(cut_by_grabcut(np.asarray(work)))
+            judged = judge("grabcut", image, mask)
+            return Cutout(soften(rgb, mask), "grabcut", judged[0], picture.name, judged[1])
         except MissingExtraError:
             if method == "grabcut":
                 raise
-    mask, confidence = cut_by_colors(_planar(work))
-    return Cutout(soften(rgb, mask), "builtin", confidence, picture.name)
+    mask, decided = cut_by_colors(_planar(work))
+    judged = judge("builtin", image, mask, decided=decided)
+    return Cutout(soften(rgb, mask), "builtin", judged[0], picture.name, judged[1])
+
+
+def _by_rembg(rgb: Floats, name: str) -> Cutout:
+    """Believed as far as its mask is decided: a network that hesitates shows it as half-transparent areas."""
+    alpha = cut_by_rembg(rgb)
+    seen = alpha > 0.05
+    decided = float(np.abs(2 * alpha[seen] - 1).mean()) if seen.any() else 0.0
+    doubt = "rembg could not decide what the object is" if decided < UNDECIDED_REMBG else None
+    return Cutout(np.dstack([rgb, alpha]).astype(np.float32), "rembg", MOST_OF_REMBG * decided, name, doubt)
+
+
+def _closer(picture: Picture, rgb: Floats, plain: PlainBackground) -> Cutout | None:
+    """The cut-out of the part around an object that is small in a large picture; None where it is not."""
+    found = trace(rgb, plain)
+    closer = None if found is None else part_around(picture, found, margin=0.8)
+    if closer is None:
+        return None
+    cutout = _cut(closer, "plain", outline=False)
+    whole = float((cutout.rgba[..., 3] > 0.5).mean())
+    return cutout if LEAST_OBJECT < whole < 0.9 else None
 
 
 def _checked(cutout: Cutout) -> Cutout:

@@ -46,15 +46,24 @@ class PlainBackground:
     foreground: (H, W) bool.
     background: (3, H, W) float32, the colour behind every pixel.
     confidence: 0 … 1, how sure it is that the background is plain and was found.
+    faint: whether the object was found by its outline only.
+    dropped: part of the object by its outline that is not in the foreground, 0 to 1.
     """
 
     foreground: Mask
     background: Floats
     confidence: float
+    faint: bool = False
+    dropped: float = 0.0
 
 
-def find_plain_background(image: Floats) -> PlainBackground:
-    """``image`` (3, H, W) float32 sRGB in [0, 1], slightly smoothed; made for a longer side of :data:`WORK_SIDE` or less."""
+def find_plain_background(image: Floats, outline: bool = True) -> PlainBackground:
+    """The background of a picture that has a plain one.
+
+    Args:
+        image: (3, H, W) float32 sRGB in [0, 1], slightly smoothed; made for a longer side of :data:`WORK_SIDE` or less.
+        outline: look for objects that hardly differ from it as well (:mod:`geco.images.faint`).
+    """
     height, width = image.shape[1:]
     framing, framed = _predict_from_frame(image)
     background = framing
@@ -81,11 +90,11 @@ def find_plain_background(image: Floats) -> PlainBackground:
     flooded |= _holes(flooded, distance, smooth, 2 * noise + uneven / 2)
     flooded |= _contact_shadow(~flooded, shade, (shade > 0.25) & (shade < 1.05) & (tint < near))
     foreground = _without_specks(~flooded)
-    faint = find_faint(image, framing, foreground)
+    faint, dropped = find_faint(image, framing, foreground) if outline else (None, 0.0)
     if faint is not None:
         foreground, background = faint, framing
-        flooded = ~faint
-    return PlainBackground(foreground, background, _confidence(flooded, framed))
+        flooded, dropped = ~faint, 0.0
+    return PlainBackground(foreground, background, _confidence(flooded, framed), faint is not None, dropped)
 
 
 def _compare(image: Floats, background: Floats) -> tuple[Floats, Floats, Floats]:
