@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from geco.errors import ConfigError
+from geco.foreign import Fields, parse_json
 from geco.images import save_picture
 from geco.marks import mark_text
 
@@ -49,11 +50,11 @@ def write_curves(folder: Path) -> Path | None:
 def read_curves(log: Path) -> dict[str, Points]:
     """Every value of a log over the steps, losses first; validation numbers as ``report/NAME``. Torn lines are left out."""
     found: dict[str, list[tuple[int, float]]] = {}
-    for line in log.read_text().splitlines() if log.exists() else ():
+    for line in log.read_bytes().splitlines() if log.exists() else ():
         try:
-            values = json.loads(line)
-            step = int(values["step"])
-        except (ValueError, KeyError, TypeError):
+            fields = Fields(parse_json(line, str(log), ConfigError), str(log), ConfigError)
+            values, step = fields.values, fields.integer("step", 0, 2**53)
+        except ConfigError:
             continue
         values.pop("training", None)  # totals of the run
         for name, value in flatten(values).items():

@@ -18,9 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from geco.arrays import open_array
 from geco.data.dataset import GridViews, over_white
 from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
+from geco.errors import ConfigError
 from geco.files import atomic_path, atomic_write
+from geco.foreign import read_fields
 from geco.multiview.small.generate import generate_views
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small
@@ -43,8 +46,11 @@ def generate(network: SmallMultiView, shards: GridViews, folder: Path, count: in
     folder.mkdir(parents=True, exist_ok=True)
     keys = choose_keys(len(shards), count, seed)
     progress = folder / "done.json"
-    done = json.loads(progress.read_text())["done"] if progress.exists() else 0
+    again = f"Delete {folder} to start again."
+    done = read_fields(progress, ConfigError, again).integer("done", 0, count) if progress.exists() else 0
     shape = (count, 6, network.config.size, network.config.size, 3)
+    if done:
+        open_array(folder / "all.npy", shape, np.uint8, ConfigError, again)
     views = np.lib.format.open_memmap(folder / "all.npy", mode="r+" if done else "w+", dtype=np.uint8, shape=shape)
     for start in range(done, count, BATCH):
         pairs = [shards.sample(int(o), int(a), int(v), False) for o, a, v in keys[start : start + BATCH]]

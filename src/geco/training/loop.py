@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 
-from geco.errors import ConfigError
+from geco.errors import ConfigError, WeightsError
 from geco.files import sweep_below, writing
+from geco.memory import is_shortage
 from geco.training.machine import Machine
 from geco.training.record import Record
 from geco.training.run_folder import agree, plain
@@ -223,6 +224,15 @@ class _Loop:
 
     def _load(self) -> None:
         state = load_checkpoint(self.checkpoint, {part.name for part in self.parts})
+        try:
+            self._restore(state)
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+            if is_shortage(error):
+                raise
+            problem = f"the checkpoint {self.checkpoint} is damaged, or of another version ({type(error).__name__}: {error})"
+            raise WeightsError(problem, "Delete it to start again.") from error
+
+    def _restore(self, state: dict[str, Any]) -> None:
         agree(self.options.folder, json.loads(state.get("settings", "{}")), self._settings(), say=False)
         self.step, self.before = state["step"], state["elapsed"]
         self.totals = Totals.from_state(state.get("totals", {}), self.step, self.before, self.samples)

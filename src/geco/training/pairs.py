@@ -11,7 +11,6 @@ import contextlib
 import functools
 import io
 import json
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from geco.arrays import read_archive
 from geco.cameras import INPUT_FOV, random_poses
 from geco.device import autocast_bf16
 from geco.errors import ConfigError, MeshError
@@ -36,6 +36,8 @@ from geco.multiview.sampling import Sampler, sample
 FORMAT = "geco-pairs-2"
 # Whose views are the truth.
 TEACHER = "the teacher's samples"
+# Axes of a file's arrays, the pairs first.
+DIMENSIONS = {"number": 1, "key": 1, "picture": 4, "views": 5, "rgb": 5, "mask": 4, "poses": 4}
 REFINED = "the generator's samples, refined"
 TRUE_VIEWS = "true views"
 RENDERS = 50  # viewpoints a pair (GECO, section 4.1)
@@ -155,15 +157,20 @@ class Pairs:
         files = sorted(self.folder.glob("pairs-*.npz"))
         if not files:
             raise ConfigError(f"no pairs in {folder}", "Make some with: geco distill pairs.")
-        self.settings: dict[str, Any] = json.loads((self.folder / "pairs.json").read_text())["settings"]
-        if self.settings["format"] != FORMAT:
+        settings = read_fields(self.folder / "pairs.json", ConfigError, "Make the pairs again.").fields("settings")
+        if settings.text("format") != FORMAT:
             raise ConfigError(f"the pairs in {folder} were made by an older version", "Make them again: geco distill pairs.")
+        settings.integer("seed", 0, 2**63)
+        settings.text("truth")
+        self.settings: dict[str, Any] = settings.values
         self._chunk = functools.lru_cache(maxsize=CACHED_CHUNKS)(_read)
         # Apart from the chunks: Stage I needs no renders, which are nearly all of a chunk.
         self._samples = functools.lru_cache(maxsize=CACHED_SAMPLES)(functools.partial(_read, names=("picture", "x0")))
         heads = [_read(path, ("number", "key")) for path in files]
         self._rows = [(path, row) for path, head in zip(files, heads) for row in range(len(head["number"]))]
         self.numbers = np.concatenate([head["number"] for head in heads])
+        if self.numbers.ndim != 1 or self.numbers.dtype.kind not in "iu" or (self.numbers < 0).any():
+            raise ConfigError(f"the pairs in {folder} have no numbers", "Make them again: geco distill pairs.")
         self.keys = [str(key) for head in heads for key in head["key"]]
 
     def __len__(self) -> int:
@@ -200,11 +207,13 @@ class Pairs:
 
 
 def _read(path: Path, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path) as file:
-            return {name: file[name] for name in names or file.files}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"cannot read the pairs in {path}: {error}", "Delete the file and make the pairs again.") from error
+    """The arrays of one file, all of as many pairs as it holds."""
+    remedy = "Delete the file and make the pairs again."
+    found = read_archive(path, names, ConfigError, remedy)
+    wrong = [name for name, values in found.items() if values.ndim != DIMENSIONS.get(name, values.ndim)]
+    if wrong or len({len(values) for values in found.values() if values.ndim}) > 1:
+        raise ConfigError(f"{path} holds {wrong or list(found)} of another shape than pairs have", remedy)
+    return found
 
 
 def _sampled(

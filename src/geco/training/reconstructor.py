@@ -19,7 +19,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from geco.arrays import open_array
 from geco.data.dataset import Loader
+from geco.errors import ConfigError
 from geco.multiview.small.network import SmallMultiView
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.machine import Machine, channels_last
@@ -204,6 +206,8 @@ def validation_batches(folder: Path, views: Path | None) -> dict[str, Reconstruc
     true = ReconstructorData(folder).fixed(30, 2048, 1024)
     checks = {"true": true, "worse": worsen(true, torch.Generator().manual_seed(5), share=1.0)}
     if views is not None:
-        made = torch.from_numpy(np.load(views)).permute(0, 1, 4, 2, 3).float() / 255
+        wanted = (len(true.picture), 6, *true.picture.shape[-2:], 3)
+        stored = open_array(views, wanted, np.uint8, ConfigError, "Make the views again: geco.training.generated_views.")
+        made = torch.from_numpy(np.array(stored)).permute(0, 1, 4, 2, 3).float() / 255
         checks["generated"] = replace(true, views=made)
     return checks

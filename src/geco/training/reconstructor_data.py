@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geco.arrays import open_array
 from geco.data.dataset import GridViews
 from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
+from geco.errors import ConfigError
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
 from geco.training.augment import composite, permutations, permute_channels
@@ -61,7 +63,13 @@ class ReconstructorData:
         self.generated = None
         if generated is not None:
             # (K, 3) object, azimuth, variant and (K, 6, S, S, 3) uint8
-            self.generated = np.load(generated / "keys.npy"), np.load(generated / "views.npy", mmap_mode="r")
+            again = "Make the views again: python -m geco.training.generated_views."
+            keys = np.array(open_array(generated / "keys.npy", (None, 3), np.int32, ConfigError, again))
+            side = self.shards.size
+            views_shape = (len(keys), 6, side, side, 3)
+            self.generated = keys, open_array(generated / "views.npy", views_shape, np.uint8, ConfigError, again)
+            if (keys < 0).any() or (keys >= (len(self.shards), AZIMUTHS, INPUTS_PER_AZIMUTH)).any():
+                raise ConfigError(f"{generated / 'keys.npy'} names objects or views that the shards do not have", again)
 
     def __len__(self) -> int:
         return len(self.shards)

@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from geco.errors import MissingExtraError
+from geco.errors import ConfigError, MissingExtraError
 from geco.files import atomic_write, writing
+from geco.foreign import Fields, parse_json
 from geco.images import save_picture
 from geco.marks import mark_text
 from geco.training.curves import flatten, write_curves
@@ -70,7 +71,7 @@ class Record:
         path = self.folder / "log.jsonl"
         if not self.leads or not path.exists():
             return
-        kept = [line for line in path.read_text().splitlines() if (_step(line) or step + 1) <= step]
+        kept = [line for line in path.read_bytes().decode("utf-8", "replace").splitlines() if (_step(line) or step + 1) <= step]
         atomic_write(path, "".join(line + "\n" for line in kept).encode())
 
     def close(self) -> None:
@@ -111,8 +112,8 @@ def clock(seconds: float) -> str:
 
 def _step(line: str) -> int | None:
     try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+        return int(Fields(parse_json(line, "log.jsonl", ConfigError), "log.jsonl", ConfigError).integer("step", 0, 2**53))
+    except ConfigError:
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from geco.errors import WeightsError
 from geco.files import atomic_path
+from geco.public_weights.ckpt import read_torch_file
 
 
 class MovingAverage:
@@ -54,10 +54,11 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 def load_checkpoint(path: Path, parts: set[str]) -> dict[str, Any]:
     """Read a state of tensors and plain values; raises WeightsError for a broken file, or one whose trained parts are others."""
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise WeightsError(f"cannot read the checkpoint {path}: {error}", "Delete it to start again.") from error
-    found = set(state.get("parts", ()))
+        state: dict[str, Any] = read_torch_file(path)
+    except WeightsError as error:
+        raise WeightsError(f"cannot read the checkpoint {path}: {error.problem}", "Delete it to start again.") from error
+    parts_found = state.get("parts")
+    found = set(map(str, parts_found)) if isinstance(parts_found, dict) else set()
     if found != parts:
         raise WeightsError(
             f"{path} holds the parts {sorted(found)}, this stage trains {sorted(parts)}", "Choose another run folder."
