@@ -16,7 +16,7 @@ import pytest
 
 from geco.data.objects import ObjectError, Reason
 from geco.errors import ConfigError, OutputError
-from geco.processes import Bounds, Workers
+from geco.processes import Bounds, Child, Workers
 
 ROOT = Path(__file__).parent.parent.parent
 BOUNDS = Bounds(seconds=2.0, memory_gb=1.0)
@@ -130,3 +130,37 @@ def _alive(pid: int) -> bool:
         return False
     status = Path(f"/proc/{pid}/stat")
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"  # a zombie nobody waits for is dead
+
+
+class Prepared:
+    """Loads something before its first job; what it holds then does not count against the bound of memory."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind, self.held = kind, np.empty(0)
+
+    def prepare(self) -> str:
+        if self.kind == "refuse":
+            raise OutputError("no model", "Bring one.")
+        if self.kind == "exit":
+            os._exit(3)
+        self.held = np.ones(1 << 28, np.uint8)
+        return "ready"
+
+    def __call__(self, argument: int) -> int:
+        return int(np.ones(argument, np.uint8)[-1]) + len(self.held)
+
+
+def test_a_child_prepares_itself_before_its_first_job_and_its_memory_is_counted_from_there() -> None:
+    child = Child(Prepared("good"), Bounds(seconds=20, memory_gb=0.4))
+    assert child.wait_ready() == child.prepared == "ready"
+    assert child.call(1 << 28).value == 1 + (1 << 28)
+    if sys.platform.startswith("linux"):
+        assert child.call(1 << 29).reason == "memory"
+    child.kill()
+
+
+def test_a_child_that_cannot_prepare_itself_says_why() -> None:
+    with pytest.raises(OutputError, match="no model"):
+        Child(Prepared("refuse"), BOUNDS).wait_ready()
+    with pytest.raises(ConfigError, match="exit code 3 before its first job"):
+        Child(Prepared("exit"), BOUNDS).wait_ready()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ class Misbehaving(GecoPipeline):
 
 
 def load() -> GecoPipeline:
-    """The embedded model, misbehaving."""
+    """The embedded model, misbehaving, in a process without any folder for temporary files."""
+    tempfile.tempdir = "/nowhere"
     return Misbehaving(GecoPipeline.from_pretrained("small").backend)
 
 

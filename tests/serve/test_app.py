@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import struct
+import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -86,6 +87,20 @@ def test_a_size_is_that_of_the_file(post: Post, picture: bytes) -> None:
     assert np.isclose(np.ptp(corners, axis=0).max(), 50, rtol=1e-3), "millimetres"
     for wrong in ("0", "-1", "nan", "inf", "1e9"):
         assert post(picture, size=wrong).status_code == 422
+
+
+def test_without_a_folder_for_temporary_files_all_but_usdz_is_served(
+    post: Post, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker has none from its start (misbehave.load), the server itself from here on."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    large = picture + bytes(UPLOAD - len(picture) - 1000)  # more than forms usually keep in memory
+    for format in MEDIA_TYPES:
+        answer = post(large, format=format, resolution=24, texture_size=64)
+        if format != "usdz":
+            assert answer.status_code == 200, (format, answer.text)
+        elif answer.status_code != 501:  # usd-core is not installed
+            assert answer.status_code == 507 and answer.json()["error"]["type"] == "OutputError"
 
 
 def test_the_same_request_gives_the_same_bytes(post: Post, picture: bytes) -> None:

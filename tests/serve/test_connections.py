@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from geco.serve import Limits, Settings, Traffic
 from geco.serve.app import build
@@ -25,19 +27,21 @@ TRAFFIC = Traffic(head_seconds=1.0, idle_seconds=1.0, answer_seconds=1.0, upload
 class Served:
     """A server in a thread; its worker was never started."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, proxies: tuple[str, ...] = ()) -> None:
         self.metrics = Metrics()
         app = build(misbehave.load, settings, Worker(misbehave.load, settings.limits, self.metrics))
 
         @app.get("/large")
         async def large() -> Any:
-            from starlette.responses import Response
-
             return Response(bytes(64 << 20))
+
+        @app.get("/who")
+        async def who(request: Request) -> Any:
+            return PlainTextResponse(request.client.host if request.client else "")
 
         self.sockets = listen("127.0.0.1", 0)
         self.port = self.sockets[0].getsockname()[1]
-        self.server = Server(Config(app, settings.traffic, self.metrics, ()), app.state.line)
+        self.server = Server(Config(app, settings.traffic, self.metrics, proxies), app.state.line)
         self.thread = threading.Thread(target=asyncio.run, args=(self.server.serve(self.sockets),), daemon=True)
         self.thread.start()
 
@@ -147,3 +151,14 @@ def test_an_upgrade_is_not_made(served: Served) -> None:
     )
     with served.connect(request("/healthz", more)) as made:
         assert answer(made)[0] == 200
+
+
+def test_behind_a_named_proxy_clients_are_told_apart_and_nobody_else_is_believed() -> None:
+    """Each admitted request shows its address in the log line; here the scope's own client is asked."""
+    for proxies, expected in ((("127.0.0.1",), "203.0.113.9"), ((), "127.0.0.1")):
+        made = Served(Settings(Limits(), TRAFFIC), proxies)
+        with made.connect(request("/who", "X-Forwarded-For: 203.0.113.9\r\n")) as link:
+            status, whole = answer(link)
+        assert status == 200 and whole.endswith(expected.encode())
+        made.server.should_exit = True
+        made.thread.join(10)

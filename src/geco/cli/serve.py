@@ -9,6 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
+from geco.cli import ending
 from geco.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def run(options: argparse.Namespace) -> int:
     _log_to_stderr(quiet=options.quiet)
     ended_by = serve(options.model, options.host, options.port, options.device, settings)
     print("geco: stopped", file=sys.stderr)
-    return 130 if ended_by == signal.SIGINT else 0
+    # SIGTERM is how a server is asked to stop: that it did so is no failure. Ctrl-C and the others as everywhere.
+    return 0 if ended_by in (None, signal.SIGTERM) else ending.STOPPED + ended_by
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -119,6 +121,7 @@ def _number(group: Any, name: str, unit: str, default: float, about: str, kind: 
 def _log_to_stderr(quiet: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("geco: %(message)s"))
+    logging.raiseExceptions = False  # nobody may be there to read the log
     log = logging.getLogger("geco.serve")
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.INFO)

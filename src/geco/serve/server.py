@@ -71,9 +71,9 @@ class Server(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if hasattr(signal, "SIGBREAK"):  # Windows
-            numbers.append(signal.SIGBREAK)
+        # SIGBREAK is Windows' own; a SIGHUP that nohup has turned off stays so.
+        known = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
+        numbers = [number for number in known if number is not None and signal.getsignal(number) != signal.SIG_IGN]
         before = {number: signal.signal(number, self.handle_exit) for number in numbers}
         try:
             yield

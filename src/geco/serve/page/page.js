@@ -10,6 +10,18 @@ function say(text, bad = false) {
   $("status").className = bad ? "bad" : "";
 }
 
+// Asks the server; where it wants a token, asks for that first and keeps it until the tab is closed.
+async function ask(form) {
+  const token = sessionStorage.getItem("token");
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const answer = await fetch("api/v1/preview", { method: "POST", body: form, headers });
+  if (answer.status !== 401) return answer;
+  const given = prompt("This server wants a token:");
+  if (!given) return answer;
+  sessionStorage.setItem("token", given.trim());
+  return ask(form);
+}
+
 async function run() {
   if (!picture) return;
   const form = new FormData();
@@ -18,7 +30,7 @@ async function run() {
   $("again").disabled = true;
   say("working …");
   try {
-    const answer = await fetch("api/v1/preview", { method: "POST", body: form });
+    const answer = await ask(form);
     const result = await answer.json();
     if (!answer.ok) throw new Error(`${result.error.problem}. ${result.error.remedy}`);
     const bytes = Uint8Array.from(atob(result.glb), (c) => c.charCodeAt(0));
