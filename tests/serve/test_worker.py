@@ -31,7 +31,7 @@ SMALL = {"resolution": 24, "texture_size": 64}
     "seed, status, kind",
     [
         (misbehave.SEGFAULT, 500, "WorkerDied"),
-        (misbehave.EXIT, 500, "WorkerDied"),
+        pytest.param(misbehave.EXIT, 500, "WorkerDied", marks=pytest.mark.slow),
         (misbehave.HANG, 504, "TimeLimit"),
         (misbehave.MEMORY, 500, "MemoryLimit"),
         (misbehave.BUG, 500, "InternalError"),
