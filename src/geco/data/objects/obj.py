@@ -64,15 +64,16 @@ class _Text:
         words = line.split()
         if not words:
             return
+        noted = b"#" in line  # a comment behind numbers, perhaps
         match words[0]:
             case b"v":
-                self._vertex(_numbers(words))
+                self._vertex(_numbers(words) if noted else words)
             case b"vt":
-                words = _numbers(words)
+                words = _numbers(words) if noted else words
                 self.uvs.append(float(words[1]))
                 self.uvs.append(float(words[2]) if len(words) > 2 else 0.0)
             case b"f" | b"fo":
-                self._face(_numbers(words))
+                self._face(_numbers(words) if noted else words)
             case b"usemtl":
                 self.material = self.materials.setdefault(_rest(line), len(self.materials))
             case b"mtllib":
@@ -103,20 +104,18 @@ class _Text:
     def _corner(self, word: bytes) -> tuple[int, int, int]:
         pieces = word.split(b"/")
         vertex = int(pieces[0])
-        vertex = vertex - 1 if vertex > 0 else len(self.positions) // 3 + vertex
+        vertex = vertex - 1 if vertex > 0 else len(self.positions) // 3 + vertex if vertex < 0 else -1
         uv = int(pieces[1]) if len(pieces) > 1 and pieces[1] else 0
         if uv < 0:
             uv += len(self.uvs) // 2 + 1
-        if vertex < 0 or uv < 0 or pieces[0].lstrip(b"-+0") == b"":
+        if vertex < 0 or uv < 0:
             raise ObjectError(Reason.BROKEN, f"{self.name}: face indices beyond the vertices")
         return vertex, uv, self.material
 
 
 def _numbers(words: list[bytes]) -> list[bytes]:
     """Without a comment behind them."""
-    if any(word.startswith(b"#") for word in words):
-        return words[: next(at for at, word in enumerate(words) if word.startswith(b"#"))]
-    return words
+    return words[: next((at for at, word in enumerate(words) if word.startswith(b"#")), len(words))]
 
 
 def _rest(line: bytes) -> bytes:
