@@ -273,7 +273,8 @@ def test_entries_of_a_manifest_stop_nobody_else(tmp_path: Path) -> None:
     coloured().save(tmp_path / "good.glb")
     coloured().save(tmp_path / "twice.glb")
     entries: list[object] = [
-        {"file": name} for name in ("x" * 400 + ".glb", "a\0b.glb", "", ".", "../" * 5 + "etc/passwd", "a/" * 3000 + "b.glb")
+        {"file": name}
+        for name in ("x" * 400 + ".glb", "a\0b.glb", "", ".", "../" * 5 + "etc/passwd", "a/" * 3000 + "b.glb", "\ud800.glb")
     ]
     entries += [None, 3, "good.glb", [], {}, {"file": 7}, {"file": ["a"]}, {"file": "gone.glb", "licence": {"a": 1}}]
     entries += [
@@ -285,6 +286,7 @@ def test_entries_of_a_manifest_stop_nobody_else(tmp_path: Path) -> None:
     entries += [{"file": "good.glb", "licence": "CC0-1.0", "author": None}]
     atomic_write(tmp_path / "manifest.json", json.dumps({"objects": entries}).encode())
     reasons: dict[str, int] = {}
+    assert all(source.identity.encode("utf-8", "surrogatepass") for source in find_objects(tmp_path))
     for source in find_objects(tmp_path):
         assert len(source.key) <= 100
         try:
@@ -292,7 +294,24 @@ def test_entries_of_a_manifest_stop_nobody_else(tmp_path: Path) -> None:
             assert (source.key, source.licence) == ("good", "CC0-1.0")
         except ObjectError as error:
             reasons[str(error.reason)] = reasons.get(str(error.reason), 0) + 1
-    assert reasons == {"missing": 5, "unsafe-path": 1, "broken": 12}
+    assert reasons == {"missing": 6, "unsafe-path": 1, "broken": 12}
+
+
+def test_manifests_name_files_in_many_ways_and_the_nearest_has_the_say(tmp_path: Path) -> None:
+    (tmp_path / "sub" / "deep").mkdir(parents=True)
+    for name in ("a", "sub/b", "sub/deep/c", "sub/d"):
+        coloured().save(tmp_path / f"{name}.glb")
+    files = ("./a.glb", "sub\\b.glb", "sub/deep/../deep/c.glb", "sub/d.glb")
+    outer = [{"file": file, "licence": "outer", "author": "A\ud800nn"} for file in files]
+    (tmp_path / "manifest.json").write_text(json.dumps({"objects": outer}))
+    (tmp_path / "sub" / "manifest.json").write_text(json.dumps({"objects": [{"file": "d.glb", "licence": "inner"}]}))
+    found = {source.name: (source.licence, source.author) for source in find_objects(tmp_path)}
+    assert found == {
+        "a.glb": ("outer", "A?nn"),
+        "sub/b.glb": ("outer", "A?nn"),
+        "sub/deep/c.glb": ("outer", "A?nn"),
+        "sub/d.glb": ("inner", ""),
+    }
 
 
 def test_the_run_goes_on_past_a_name_that_is_too_long_and_a_manifest_below_that_is_none(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from geco.data.fetch import FetchError, OfflineError, Patience, RefusedError, fe
 from geco.data.objects.storage import is_regular
 from geco.errors import ConfigError, MissingExtraError
 from geco.files import atomic_write, sha256_of
-from geco.foreign import Fields, parse_json, read_json
+from geco.foreign import Fields, parse_list, read_json
 
 BASE_URL = "https://huggingface.co/datasets/allenai/objaverse/resolve/main"  # as in the package's source
 # Annotations' codes (Sketchfab's) and what they stand for; the data set's card lists the five without "nd".
@@ -193,7 +193,7 @@ class _Lists:
         where = f"Objaverse's list {self.cache / name}"
         if len(text) > _UNPACKED_BYTES:
             raise ConfigError(f"{where} unpacks to more than {_UNPACKED_BYTES >> 20} MiB", "Is it the right mirror?")
-        return Fields(parse_json(text, where, ConfigError, "Delete it."), where, ConfigError, "Delete it.").values
+        return Fields(parse_list(text, where, ConfigError, "Delete it."), where, ConfigError, "Delete it.").values
 
     def _need(self, name: str) -> None:
         if not (self.cache / name).exists():
@@ -293,7 +293,8 @@ def _inside(fields: Fields, name: str) -> Fields:
 def _text(fields: Fields, name: str) -> str:
     """A text in an annotation, cut to a length; "" where there is none: names and authors are not worth an error."""
     value = fields.values.get(name)
-    return value[:1000] if isinstance(value, str) else ""
+    # Half of a surrogate pair, which JSON may hold, can be written nowhere.
+    return value[:1000].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _one(target: Path, entry: dict[str, Any], manifest: _Manifest, lists: _Lists, limit: int) -> str:

@@ -185,14 +185,12 @@ def render_shards(
 
 def in_order(sources: Iterable[ObjectSource], seed: int) -> list[ObjectSource]:
     """Mixed, so that a shard is a sample of the whole; an object more or less does not move the others."""
-    return sorted(
-        sources, key=lambda source: hashlib.sha256(f"{seed}/{source.identity}".encode("utf-8", "surrogateescape")).digest()
-    )
+    return sorted(sources, key=lambda source: hashlib.sha256(f"{seed}/{source.identity}".encode("utf-8", "surrogatepass")).digest())
 
 
 def hold_out(sources: Sequence[ObjectSource], count: int) -> list[ObjectSource]:
     """The ``count`` objects with the smallest hash of their place: the same choice whatever else the folder holds."""
-    hashed = {source.key: hashlib.sha256(source.identity.encode("utf-8", "surrogateescape")).hexdigest() for source in sources}
+    hashed = {source.key: hashlib.sha256(source.identity.encode("utf-8", "surrogatepass")).hexdigest() for source in sources}
     return sorted(sources, key=lambda source: hashed[source.key])[:count]
 
 

@@ -118,7 +118,7 @@ def view_rng(seed: int, name: str, set_name: str) -> np.random.Generator:
 
 
 def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()[:8], "little")
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little")
 
 
 def _counted(name: str, kind: str, count: int) -> ViewSet:

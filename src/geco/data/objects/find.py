@@ -125,11 +125,13 @@ def find_objects(folder: str | Path, links: Sequence[str | Path] = ()) -> list[O
                 if place == root:
                     raise
                 problem = error  # the licences of these objects are lost with it
+        listed = set(said)
         for name in files:
             if not name.startswith(".") and name.lower().endswith(SUFFIXES):
                 said.setdefault(place / name, Facts(problem=problem))
         for path, each in said.items():
-            facts.setdefault(path, each)
+            if path not in facts or (path in listed and each.problem is None):  # the nearest manifest has the say
+                facts[path] = each
     sources = [_source(key, path, root, facts[path], allowed) for key, path in _keys(sorted(facts), root)]
     return sorted(_named(sources), key=lambda source: source.key)
 
@@ -199,7 +201,7 @@ def _keys(paths: list[Path], root: Path) -> Iterator[tuple[str, Path]]:
     taken = Counter(key.lower() for key in chosen.values())
     for path, key in chosen.items():
         if taken[key.lower()] > 1 or len(key) > LONGEST_KEY:
-            digest = hashlib.sha256(_below(path, root).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+            digest = hashlib.sha256(_below(path, root).encode("utf-8", "surrogatepass")).hexdigest()[:12]
             key = f"{key[: LONGEST_KEY - 13]}-{digest}"
         yield key, path
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from geco.data.objects.names import joined
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Up
+from geco.data.objects.storage import is_regular
 from geco.errors import MeshError
-from geco.foreign import Fields, read_json
+from geco.files import read_regular
+from geco.foreign import MOST_BYTES, Fields, parse_list
 
 MANIFEST = "manifest.json"
 LONGEST_PATH = 4096  # characters of a file's name with its folders (Linux's PATH_MAX)
@@ -40,7 +43,8 @@ def read_manifest(folder: Path) -> dict[Path, Facts]:
     """
     place = folder / MANIFEST
     try:
-        entries = Fields(read_json(place, MeshError, _REMEDY), str(place), MeshError, _REMEDY).items("objects")
+        content = parse_list(read_regular(place, MOST_BYTES, MeshError), str(place), MeshError, _REMEDY)
+        entries = Fields(content, str(place), MeshError, _REMEDY).items("objects")
     except MeshError as error:
         raise ObjectError(Reason.BROKEN, f"{place}: not a manifest ({error.problem})", _REMEDY) from error
     found: dict[Path, Facts] = {}
@@ -64,11 +68,19 @@ def _entry(folder: Path, entry: Any, number: int) -> tuple[Path, Facts]:
         stands_for = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         problem = ObjectError(Reason.MISSING, f"{where} names {_shown(name)}, which no file can be called")
         return folder / f"manifest-entry-{stands_for}", Facts(problem=problem)
-    path = folder / PurePosixPath(name)
+    path = _place(folder, name)
     try:
         return path, _facts(fields)
     except MeshError as error:
         return path, Facts(problem=_broken(error.problem))
+
+
+def _place(folder: Path, name: str) -> Path:
+    """The file that an entry names: without the detours of its path, and with Windows' slashes where it needs them."""
+    if "\\" in name and not is_regular(folder / name):
+        name = name.replace("\\", "/")
+    inside = None if name.startswith("/") else joined("", name)
+    return folder / PurePosixPath(name if inside is None else inside)
 
 
 def _facts(fields: Fields) -> Facts:
@@ -76,7 +88,8 @@ def _facts(fields: Fields) -> Facts:
 
     def text(*names: str) -> str:
         said = (fields.text(name, _LONGEST_TEXT) for name in names if fields.values.get(name) is not None)
-        return next((value for value in said if value), "")
+        # JSON may hold half of a surrogate pair, which no file and no page can.
+        return next((value for value in said if value), "").encode("utf-8", "replace").decode()
 
     sha256, up = text("sha256").lower(), text("up").lower()
     if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):

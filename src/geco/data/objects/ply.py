@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 from typing import Any
 
@@ -58,6 +59,9 @@ def _soup(data: bytes, name: str, limits: Limits) -> Soup:
         import trimesh
     except ImportError as error:
         raise MissingExtraError("trimesh", "data", "reading PLY files") from error
+    log = logging.getLogger("trimesh")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # it talks to the terminal of what it cannot read
     try:
         # From memory: trimesh then has no folder in which it could look for other files.
         mesh: Any = trimesh.load(io.BytesIO(data), file_type="ply", process=False)
@@ -65,6 +69,8 @@ def _soup(data: bytes, name: str, limits: Limits) -> Soup:
         if isinstance(error, MemoryError):
             raise
         raise ObjectError(Reason.BROKEN, f"{name}: broken ({type(error).__name__}: {str(error)[:200]})") from error
+    finally:
+        log.setLevel(level)
     soup = Soup(up="z")
     faces = np.asarray(getattr(mesh, "faces", np.zeros((0, 3), int)))
     if not len(faces):
