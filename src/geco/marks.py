@@ -13,7 +13,7 @@ import re
 import stat
 import unicodedata
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from geco.version import __version__
 
@@ -58,6 +58,13 @@ class Mark:
     digest: str
     version: str
     old: bool = False
+
+    @property
+    def shown(self) -> str:
+        """What a message calls the thing that it was made from."""
+        if not self.name or self.name.startswith("~"):
+            return "another input"
+        return f"another input, {unquote(self.name, errors='backslashreplace')}"
 
     def names(self, source: Source) -> bool:
         """Whether the file was made from a picture of this name."""

@@ -125,6 +125,7 @@ def _place_obstacles(rng: random.Random, sources: list[str], wanted: Wanted) -> 
     except GecoError:
         return
     inputs = [given.path for given in found.pictures]
+    written: list[Path] = []
     most = rng.choice([0.2, 0.2, 0.33])  # below it lie only earlier results of the same picture
     for job in jobs:
         for path in job.files():
@@ -134,6 +135,9 @@ def _place_obstacles(rng: random.Random, sources: list[str], wanted: Wanted) -> 
             path.parent.mkdir(parents=True, exist_ok=True)
             if kind < 0.2:
                 path.write_bytes(mark_text("mesh", _source(job)).encode())
+                written.append(path)
+            elif kind < 0.21 and written:
+                path.symlink_to(os.path.abspath(rng.choice(written)))
             elif kind < 0.23:
                 path.write_bytes(mark_text("mesh", Source("another.png", "0" * 16)).encode())
             elif kind < 0.26:

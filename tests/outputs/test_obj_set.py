@@ -145,6 +145,16 @@ def test_files_that_are_not_ours_are_never_written_over_or_deleted(tmp_path: Pat
     assert (tmp_path / picture).read_bytes() == b"mine" and (tmp_path / "toy.jpg").read_bytes() == b"mine as well"
 
 
+def test_an_obj_that_is_a_link_stays_one_and_its_set_lies_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    save(coloured(40), tmp_path / "real" / "b.obj", extras={"colour": 40}, name="toy")
+    (tmp_path / "a.obj").symlink_to(tmp_path / "real" / "b.obj")
+    save(coloured(200), tmp_path / "a.obj", extras={"colour": 200}, name="toy")
+    told, seen = colours(tmp_path / "real" / "b.obj")
+    assert abs(told - seen) <= 2 and told == 200 and (tmp_path / "a.obj").is_symlink()
+    assert names(tmp_path) == ["a.obj", "real"] and len(names(tmp_path / "real")) == 3
+
+
 def test_nothing_new_is_left_when_the_obj_cannot_be_written(tmp_path: Path) -> None:
     save(coloured(40), tmp_path / "a.obj", name="toy")
     before = names(tmp_path)

@@ -111,6 +111,23 @@ def test_outputs_that_meet_are_refused(tmp_path: Path) -> None:
         plan(found, Wanted(output=str(tmp_path / "o" / "x.glb"), steps=steps, step_names=["cutout.png"]))
 
 
+def test_two_outputs_that_are_links_to_one_file_are_refused(tmp_path: Path) -> None:
+    (picture,) = pictures(tmp_path, "cat.png")
+    for name in ("cat.glb", "cat-views.png"):
+        (tmp_path / name).symlink_to(result_of(picture.path, tmp_path / "one"))
+    with pytest.raises(OutputError, match="twice"):
+        plan([picture], Wanted(output=str(tmp_path), views=True))
+
+
+def test_results_named_with_their_picture_are_passed_over_and_named_alone_are_meant(tmp_path: Path) -> None:
+    first, second = pictures(tmp_path, "cat.png", "dog.png")
+    sheet = result_of(first.path, tmp_path / "cat-views.png")
+    found = find_pictures([str(path) for path in (sheet, first.path, second.path)])
+    assert [given.path for given in found.pictures] == [first.path, second.path]
+    assert found.skipped == [(sheet, "written by GECO")]
+    assert [given.path for given in find_pictures([str(sheet), str(second.path)]).pictures] == [sheet, second.path]
+
+
 def test_what_is_no_result_of_the_same_picture_is_replaced_only_when_asked(tmp_path: Path) -> None:
     first, second = pictures(tmp_path, "a/cat.png", "b/cat.png")
     target = tmp_path / "out" / "cat.glb"
@@ -132,9 +149,10 @@ def test_what_is_no_result_of_the_same_picture_is_replaced_only_when_asked(tmp_p
     with pytest.raises(OutputError, match="folder"):
         plan([first], replace(wanted, overwrite=True))
     target.rmdir()
-    target.symlink_to("/dev/null")
-    with pytest.raises(OutputError, match="not a result"):
-        plan([first], wanted)
+    target.symlink_to("/dev/null")  # writing goes through links
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="no ordinary file"):
+            plan([first], replace(wanted, overwrite=overwrite))
 
 
 def test_an_edited_picture_replaces_the_result_beside_it_and_no_other(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from geco.errors import InputImageError
 from geco.images.formats import HEIC, SNIFFED, SUFFIXES, has_heic, sniff
 from geco.images.opened import MAX_BYTES, is_address
-from geco.marks import read_mark
+from geco.marks import Source, read_mark
 
 if TYPE_CHECKING:
     from geco.images.load import Picture
@@ -97,7 +97,21 @@ def find_pictures(sources: Sequence[str]) -> Found:
             raise InputImageError(f"{source} is an address, not a file", "Download the picture first, then name its file.")
         else:
             found.pictures.append(Given(Path(source)))
+    _pass_over_own_results(found)
     return found
+
+
+def _pass_over_own_results(found: Found) -> None:
+    """``geco run *.png`` a second time names what the first wrote as well: a result whose own picture is there is none.
+
+    A result that is named without its picture is meant, and stays.
+    """
+    names = [Source(given.path.name) for given in found.pictures if given.data is None]
+    for given in list(found.pictures):
+        mark = read_mark(given.path) if given.named and given.data is None and len(found.pictures) > 1 else None
+        if mark is not None and any(mark.names(source) for source in names if source.name != given.path.name):
+            found.pictures.remove(given)
+            found.skipped.append((given.path, "written by GECO"))
 
 
 def _look_into(folder: Path, found: Found) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -56,13 +55,14 @@ class Guard:
         """
         if (found := self.input_at(path)) is not None:
             raise _is_input(path, found)
-        place = self.places.of(path)
-        if (other := self._claimed.get(place) or self._folders.get(place)) is not None:
-            raise OutputError(f"{path} would be written twice (for {other} too)", "Give the outputs different names.")
+        # A link is written through (geco.files), so where it leads is claimed with it.
+        for place in {self.places.of(path), self.places.of(real_file(path))}:
+            if (other := self._claimed.get(place) or self._folders.get(place)) is not None:
+                raise OutputError(f"{path} would be written twice (for {other} too)", "Give the outputs different names.")
+            self._claimed[place] = path
         above = [self.places.of_folder(folder) for folder in path.absolute().parents]
         if (other := next((self._claimed[folder] for folder in above if folder in self._claimed), None)) is not None:
             raise OutputError(f"{path} needs a folder where the file {other} will be", "Give the outputs different names.")
-        self._claimed[place] = path
         self._folders.update(dict.fromkeys(above, path))
         check_folder_is_writable(path.parent)
         self.check(path, makes_way)
@@ -75,15 +75,16 @@ class Guard:
             raise _is_input(path, found)
         if not os.path.lexists(path):
             return
-        if path.is_dir():
-            raise OutputError(f"cannot write {path}: it is a folder", "Choose another output path.")
+        if os.path.exists(path) and not path.is_file():
+            what = "a folder" if path.is_dir() else "no ordinary file"
+            raise OutputError(f"cannot write {path}: it is {what}", "Choose another output path.")
         if self.overwrite:
             return
         mark = read_mark(path)
-        if mark is None or not _is_file(path):
+        if mark is None:
             raise OutputError(f"{path} is there already and is not a result of GECO", _REMEDY)
         if makes_way is not None and not makes_way(path, mark):
-            raise OutputError(f"{path} is there already and was made from another input", _REMEDY)
+            raise OutputError(f"{path} is there already and was made from {mark.shown}", _REMEDY)
 
 
 _REMEDY = "Choose another name with -o, or replace it with --overwrite."
@@ -129,10 +130,3 @@ def check_folder_is_writable(folder: Path) -> None:
 def _is_input(path: Path, found: Path) -> OutputError:
     what = "is an input of this run" if found == path else f"is the input {found} of this run by another name"
     return OutputError(f"{path} {what} and will not be written over", "Choose another output path.")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:
-        return False

@@ -34,7 +34,8 @@ def write_set(target: Path, encode: Callable[[int], dict[str, bytes]]) -> list[P
     Raises:
         OutputError: the folder cannot be written; nothing new is left there then.
     """
-    folder = target.parent
+    # A link is written through (geco.files): what the OBJ names lies beside the file itself.
+    folder = Path(os.path.realpath(target)).parent if target.is_symlink() else target.parent
     if target.is_dir():
         raise OutputError(f"cannot write {target}: it is a folder", "Choose another output path.")
     try:
@@ -43,7 +44,7 @@ def write_set(target: Path, encode: Callable[[int], dict[str, bytes]]) -> list[P
         raise OutputError(f"cannot write {target}: {error.strerror or error}", "Choose another output path.") from error
     with _alone(folder) as alone:
         geometry, beside = _named_freely(folder, encode)
-        before = _names_in(target)
+        before = _names_in(target, folder)
         made = []
         try:
             for path, data in reversed(beside.items()):  # the picture before the material that names it
@@ -81,11 +82,11 @@ def _is_free(path: Path, data: bytes) -> bool:
         return False
 
 
-def _names_in(target: Path) -> bytes:
+def _names_in(target: Path, folder: Path) -> bytes:
     """The text of the old OBJ that names its libraries, with the text of those libraries."""
     text = _head(target, WINDOW)
     for name in re.findall(rb"^mtllib ([\w.-]+)\r?$", text, re.MULTILINE):
-        text += b"\n" + _head(target.with_name(os.fsdecode(name)), _LONGEST)
+        text += b"\n" + _head(folder / os.fsdecode(name), _LONGEST)
     return text
 
 
