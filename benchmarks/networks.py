@@ -38,7 +38,7 @@ def main() -> None:
 
     from geco.onnx_runtime.card import exported_card
     from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
-    from geco.onnx_runtime.session import physical_cores
+    from geco.onnx_runtime.session import own_threads
     from geco.pipeline import EMBEDDED
 
     imported = time.perf_counter()
@@ -69,7 +69,7 @@ def main() -> None:
     print(f"import {imported - start:.3f} s, load {loaded - imported:.3f} s")
     for name, value in rows.items():
         print(f"{name:24}{value:9.1f} ms")
-    facts = {"threads": args.threads or physical_cores(), "onnxruntime": onnxruntime.__version__}
+    facts = {"threads": args.threads or own_threads(), "onnxruntime": onnxruntime.__version__}
     print(json.dumps({"import_s": round(imported - start, 3), "load_s": round(loaded - imported, 3), "ms": rows, **facts}))
 
 

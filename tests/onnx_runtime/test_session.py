@@ -7,12 +7,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from geco.errors import WeightsError
 from geco.onnx_runtime.card import CARD, read_card
-from geco.onnx_runtime.networks import SmallReconstructor
-from geco.onnx_runtime.session import physical_cores
+from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
+from geco.onnx_runtime.session import MOST_THREADS, own_threads, physical_cores
+from geco.pipeline import EMBEDDED
 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
@@ -60,8 +62,23 @@ def test_a_graph_that_is_none_is_a_weights_error(exported: Path, tmp_path: Path)
         SmallReconstructor(folder)
 
 
-def test_threads_are_at_least_one() -> None:
+def test_threads_are_at_least_one_and_no_more_than_change_nothing() -> None:
     assert physical_cores() >= 1
+    assert 1 <= own_threads() <= MOST_THREADS
+
+
+def test_the_embedded_models_numbers_do_not_depend_on_the_number_of_threads() -> None:
+    rng = np.random.default_rng(0)
+    size = SmallGenerator(EMBEDDED, threads=1).size
+    picture, points = rng.random((size, size, 3), np.float32), rng.random((500, 3), np.float32) * 2 - 1
+    seen = []
+    for threads in (1, MOST_THREADS):  # all between were measured once; they cost seconds on a busy machine
+        views = SmallGenerator(EMBEDDED, threads=threads).generate(picture, [0])[0]
+        fields = SmallReconstructor(EMBEDDED, threads=threads).reconstruct(views, picture)
+        seen.append([views, fields.dense(16), fields.color(points)])
+    for other in seen[1:]:
+        for one, two in zip(seen[0], other):
+            np.testing.assert_array_equal(one, two)
 
 
 def test_half_of_the_weights_bytes_are_saved(exported: Path) -> None:
