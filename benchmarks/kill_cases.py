@@ -50,21 +50,23 @@ class Room:
 
     Args:
         folder: for inputs.
+        objects: also what everything but "run" and "serve" reads.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, objects: bool = True) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.picture = folder / "toy.png"
         ball(80).save(self.picture)
         self.objects, self.views = folder / "objects", folder / "views"
         self.start, self.old = folder / "start", folder / "old.glb"
-        if not (folder / "whole").exists():
+        if not self.old.exists():
+            must("run", self.picture, "-o", self.old, "--texture-size", "256", "--seed", "1", "-q")
+        if objects and not (folder / "whole").exists():
             shutil.rmtree(self.objects, ignore_errors=True)
             must("data", "procedural", "-o", self.objects, "--count", "5", "--seed", "2")
             must("data", "render", self.objects, "-o", self.views, "--views", SETS, "--size", "16", "--workers", "1")
             self._weights()
-            must("run", self.picture, "-o", self.old, "--texture-size", "256", "--seed", "1", "-q")
             (folder / "whole").touch()
 
     def cases(self) -> list[Case]:

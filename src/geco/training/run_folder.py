@@ -45,7 +45,7 @@ def claimed(
         OutputError: it cannot be made or written, another run is writing it, or it holds something that is no run.
         ConfigError: it holds a run, which may not go on, or was begun with other settings.
     """
-    new = not folder.exists()
+    new, untold = not folder.exists(), (folder / begun_with).exists() and not (folder / FILE).exists()
     _check(folder, settings, resume, begun_with, written)  # before there is anything of ours in another's folder
     try:
         with locked(folder, LOCK):
@@ -56,6 +56,8 @@ def claimed(
     except BaseException:
         if new:
             _forget(folder)
+        if untold:  # whether these are the run's settings only its checkpoint knew
+            (folder / FILE).unlink(missing_ok=True)
         raise
 
 
