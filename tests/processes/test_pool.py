@@ -164,3 +164,27 @@ def test_a_child_that_cannot_prepare_itself_says_why() -> None:
         Child(Prepared("refuse"), BOUNDS).wait_ready()
     with pytest.raises(ConfigError, match="exit code 3 before its first job"):
         Child(Prepared("exit"), BOUNDS).wait_ready()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_while_workers_start_is_the_parents_alone() -> None:
+    """A terminal sends it to every process; a half-loaded one would answer with a traceback of its own."""
+    code = (
+        "import os, signal, time\nfrom geco.processes import Bounds, Workers\n"
+        "if __name__ == '__main__':\n"
+        "    pool = Workers(abs, 2, Bounds())\n"
+        "    try:\n        print(sorted(o.value for o in pool.run((str(i), -i) for i in range(4))))\n        time.sleep(30)\n"
+        "    except KeyboardInterrupt:\n        pool.close()\n        print('interrupted')"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    for wait in (0.15, 0.3, 0.6):
+        command = [sys.executable, "-u", "-c", code]
+        run = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        time.sleep(wait)
+        while not (workers := Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()) and run.poll() is None:
+            time.sleep(0.01)
+        os.killpg(run.pid, signal.SIGINT)
+        said, errors = run.communicate(timeout=60)
+        assert said.endswith("interrupted\n") and errors == "", (wait, workers, said, errors)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from geco.errors import ConfigError, GecoError
 from geco.evaluate.methods import Method
 from geco.mesh.types import Mesh
+from geco.processes.child import ignore_interrupt, sheltered
 
 Floats = NDArray[np.float32]
 
@@ -71,7 +71,8 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, method, tuple(variants), device), daemon=True)
-        self._process.start()
+        with sheltered():
+            self._process.start()
         theirs.close()  # so that the child's death is the end of the pipe
         try:
             self.facts: dict[str, Any] = self._receive()
@@ -121,7 +122,7 @@ class Worker:
 
 def serve(connection: Connection, method: Method, variants: tuple[str, ...], device: str | None) -> None:
     """The child's loop: load, say so, answer jobs until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
+    ignore_interrupt()  # the parent decides when to end
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             runner = _Runner(method, variants, device)

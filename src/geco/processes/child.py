@@ -72,7 +72,7 @@ class Child:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, pickle.dumps(function), bounds), daemon=True)
-        with _environment(environment):
+        with _environment(environment), sheltered():
             self.process.start()
         theirs.close()
         self.bounds = bounds
@@ -173,9 +173,33 @@ class Child:
             raise ConfigError(f"a worker process {what} before its first job", "Its own message is above; see --memory too.")
 
 
+@contextlib.contextmanager
+def sheltered() -> Iterator[None]:
+    """A process that starts in here is born deaf to Ctrl-C, which every process of a terminal hears: half-loaded, it would
+    answer with a traceback of its own. What arrives meanwhile reaches this process afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # else start() does, and opens the mask again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore_interrupt() -> None:
+    """In a process that started :func:`sheltered`: Ctrl-C is its parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _serve(connection: Connection, pickled: bytes, bounds: Bounds) -> None:
     """A worker's life."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    ignore_interrupt()
     threading.Thread(target=_follow_parent, daemon=True).start()
     function: Callable[[Any], Any] = pickle.loads(pickled)
     prepare: Callable[[], Any] | None = getattr(function, "prepare", None)
