@@ -1,4 +1,4 @@
-"""What the command says of a cut-out: one line on standard error where it is doubtful, fields in every JSON line."""
+"""What the command says of a cut-out: one line on standard error where it is doubtful, fields in JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def test_a_doubtful_cut_out_is_said_in_one_line_and_in_json(tmp_path: Path) -> N
     lines = done.stderr.splitlines()
     assert len(lines) == 1 and lines[0].startswith("geco: mug.png: the cut-out is doubtful (")
     assert "--save-steps" in lines[0] and "transparent background" in lines[0]
-    facts = {(Path(fact["picture"]).name, fact["seed"]): fact for fact in map(json.loads, done.stdout.splitlines())}
+    made = [json.loads(line) for line in done.stdout.splitlines()]
+    facts = {(Path(fact["picture"]).name, fact["seed"]): fact for fact in made}
     for seed in (0, 1):
         mug, toy = facts["mug.png", seed], facts["toy.png", seed]
         assert mug["cutout_confidence"] < 0.4 and mug["cutout_doubt"] in lines[0]

@@ -178,6 +178,17 @@ def test_a_window_with_its_shadow_counts_as_opaque() -> None:
     assert cut.rgba[:30, :, 3].max() == 0
 
 
+@pytest.mark.parametrize("above", [0, 50])
+def test_a_photo_pasted_onto_transparency_is_doubtful(above: int) -> None:
+    rgb, _ = product_photo()
+    picture = np.zeros((SIZE + 100, SIZE, 4), np.float32)
+    picture[above : above + SIZE] = with_alpha(rgb)
+    cut = cut_out(load_picture(picture))
+    assert cut.method == "alpha" and cut.confidence < 0.4 and "rectangle" in (cut.doubt or "")
+    picture[above : above + SIZE, :, :3] = textured(SIZE, np.random.default_rng(1))  # a thing of that shape
+    assert cut_out(load_picture(picture)).doubt is None
+
+
 def test_what_next_to_nothing_hides_is_continued_from_beside_it() -> None:
     rgba = with_alpha(np.full((60, 80, 3), 0.75, np.float32))
     rgba[:3, :, 3] = rgba[30, 40, 3] = 0

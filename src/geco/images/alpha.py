@@ -46,19 +46,28 @@ def cuts_out(alpha: Floats) -> bool:
     """
     if float(alpha.min()) >= OPAQUE:
         return False
-    seen = alpha > alpha.max() / 2
-    height, width = seen.shape
-    top, bottom, left, right = _box(seen)
-    inside = seen[top:bottom, left:right]
-    if 1 - float(inside.mean()) > MOST_SLITS:
+    height, width = alpha.shape
+    box = rectangle(alpha)
+    if box is None:
         return True
-    if 1 - float(_closed(inside, max(round(SLIT * min(inside.shape)), 1)).mean()) > NEXT_TO_NOTHING:
-        return True
+    top, bottom, left, right = box
     margins = (top / height, (height - bottom) / height, left / width, (width - right) / width)
     thin = max(MARGIN, 3 / height), max(MARGIN, 3 / height), max(MARGIN, 3 / width), max(MARGIN, 3 / width)
     if all(margin <= most for margin, most in zip(margins, thin, strict=True)):
         return False
-    return inside.size < LEAST_WINDOW * seen.size or not _soft_rim(alpha, top, bottom, left, right)
+    covered = (bottom - top) * (right - left) / (height * width)
+    return covered < LEAST_WINDOW or not _soft_rim(alpha, top, bottom, left, right)
+
+
+def rectangle(alpha: Floats) -> tuple[int, int, int, int] | None:
+    """top, bottom, left, right of what alpha shows, where that is an upright rectangle, nearly."""
+    seen = alpha > alpha.max() / 2
+    top, bottom, left, right = _box(seen)
+    inside = seen[top:bottom, left:right]
+    if 1 - float(inside.mean()) > MOST_SLITS:
+        return None
+    closed = _closed(inside, max(round(SLIT * min(inside.shape)), 1))
+    return None if 1 - float(closed.mean()) > NEXT_TO_NOTHING else (top, bottom, left, right)
 
 
 def opaque(rgba: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""A small object of a large picture: where it is in the reduced picture, and the part around it at its own resolution."""
+"""A small object of a large picture: where it is, and the part around it in full resolution."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_TRACES = 12  # more than that are a pattern, not an object
 
 
 def trace(rgb: Floats, plain: PlainBackground) -> Mask | None:
-    """Where a small object lies before a plain background, (H, W) bool, even if it has only a few pixels there.
+    """Where a small object lies before a plain background, (H, W) bool, even if it has a few pixels only.
 
     Args:
         rgb: (H, W, 3) float32 sRGB in [0, 1].
@@ -35,7 +35,8 @@ def trace(rgb: Floats, plain: PlainBackground) -> Mask | None:
     usual = float(np.quantile(difference[::2, ::2], 0.98))
     seen = difference > max(LEAST_TRACE, OUTSTANDING * usual)
     found = regions(dilate(seen, 2), diagonal=True)
-    weights = np.bincount(found.labels.ravel(), weights=(difference * seen).ravel(), minlength=len(found.sizes))
+    strength = (difference * seen).ravel()
+    weights = np.bincount(found.labels.ravel(), weights=strength, minlength=len(found.sizes))
     weights[0] = 0
     strong = weights > BESIDE * weights.max()
     if not 1 <= strong.sum() <= MOST_TRACES:

@@ -1,8 +1,8 @@
 """How likely a cut-out is right, and in words what speaks against it.
 
-A logistic formula over what can be seen of a cut-out without its truth, fitted by ``benchmarks/cutout.py`` to
-renders over backgrounds of nine kinds, one set of weights a method. "Right" there: at most a tenth of the union of
-both masks is wrong by more than a pixel.
+A logistic formula over what can be seen of a cut-out without its truth, fitted by ``benchmarks/cutout.py``
+to renders over backgrounds of nine kinds, one set of weights a method. "Right" there: at most a tenth of
+the union of both masks is wrong by more than a pixel.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ def judge(
 def features(image: Floats, mask: Mask) -> list[float]:
     """What :data:`NAMES` stand for, but for the last:
 
-    log of the gradient across the outline, its weakest fifth and its median; log of the colour difference across
-    it; log of the background's gradient; the part of the frame it covers; the part of it that is no wider than four
-    pixels; log of the number of its pieces plus 1; its centre's distance from the picture's, in sides; log of its
-    part of the picture.
+    log of the gradient across the outline, its weakest fifth and its median; log of the colour difference
+    across it; log of the background's gradient; the part of the frame it covers; the part of it that is no
+    wider than four pixels; log of the number of its pieces plus 1; its centre's distance from the
+    picture's, in sides; log of its part of the picture.
     """
     scale = min(1.0, SIDE / max(image.shape[1:]))
     height, width = (max(round(side * scale), 8) for side in image.shape[1:])
@@ -106,9 +106,10 @@ def features(image: Floats, mask: Mask) -> list[float]:
 
 
 def _contrast(image: Floats, inside: Mask, outline: Mask) -> float:
-    """Median over the outline of the difference between the mean colours just inside and just outside of it."""
+    """Median over the outline of the difference of the mean colours just inside and just outside of it."""
     near, beside = inside & ~erode(inside, BAND), dilate(inside, BAND) & ~dilate(inside, 1)
-    sums = box_mean(np.concatenate([image * near, near[None], image * beside, beside[None]]).astype(np.float32), BAND)
+    planes = np.concatenate([image * near, near[None], image * beside, beside[None]])
+    sums = box_mean(planes.astype(np.float32), BAND)
     known = outline & (sums[3] > 0) & (sums[7] > 0)
     if not known.any():
         return 0.0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from geco.errors import ConfigError, InputImageError, MissingExtraError, WeightsError
-from geco.images.alpha import OPAQUE, opaque, without_faint
+from geco.images.alpha import OPAQUE, opaque, rectangle, without_faint
 from geco.images.builtin import cut_by_colors, tidy
 from geco.images.closer import part_around, trace
 from geco.images.confidence import judge
@@ -27,6 +27,8 @@ METHODS: tuple[str, ...] = get_args(Method)
 PLAIN_ENOUGH = 0.5  # of its own measure: from there "auto" takes the background for plain
 LEAST_OBJECT = 0.0008  # of the picture: less is no object
 MOST_OF_REMBG = 0.95  # what a decided mask of rembg's is believed; not measured by the benchmark
+RECTANGLE = "its transparency leaves a rectangle, perhaps a photo"
+PASTED = 0.3  # what alpha is believed that leaves a rectangle with something on a plain background in it
 UNDECIDED_REMBG = 0.5  # below that its mask is called doubtful
 
 
@@ -34,10 +36,9 @@ UNDECIDED_REMBG = 0.5  # below that its mask is called doubtful
 class Cutout:
     """Attributes:
     rgba: (H, W, 4) float32 in [0, 1], straight alpha: the picture, or the part of it around a small object.
-    method: what was done: "alpha", "plain", "builtin", "grabcut", "rembg" or "none".
-    confidence: 0 … 1, how likely the cut-out is right (:mod:`geco.images.confidence`); 1 for given alpha and "none".
-    name: the picture's name.
-    doubt: what speaks against it, in words, where that is likely; else None.
+    method: what was done: "alpha", "plain", "builtin", "grabcut", "rembg" or "none". confidence: 0 … 1, how
+    likely the cut-out is right (:mod:`geco.images.confidence`); 1 for alpha and "none". name: the picture's
+    name. doubt: what speaks against it, in words, where that is likely; else None.
     """
 
     rgba: Floats
@@ -47,7 +48,7 @@ class Cutout:
     doubt: str | None = None
 
     def facts(self) -> dict[str, str | float | None]:
-        """What reports and files say of it; the confidence to two digits, so that equal pictures give equal files."""
+        """What reports and files say of it; the confidence to two digits: equal pictures give equal files."""
         confidence = round(self.confidence, 2)
         return {"cutout": self.method, "cutout_confidence": confidence, "cutout_doubt": self.doubt}
 
@@ -55,10 +56,10 @@ class Cutout:
 def cut_out(picture: Picture | Floats, method: str = "auto") -> Cutout:
     """Cut the object out of its background.
 
-    ``auto`` takes the alpha where it cuts something out, without its soft shadows; else it cuts out a plain background;
-    else it uses rembg where it is installed and has its weights, else GrabCut where OpenCV is installed, else the
-    built-in colour method. A small object of a large picture is cut out of the part around it, at the picture's own
-    resolution. ``none`` takes the whole picture.
+    ``auto`` takes the alpha where it cuts something out, without its soft shadows; else it cuts out a plain
+    background; else it uses rembg where it is installed and has its weights, else GrabCut where OpenCV is
+    installed, else the built-in colour method. A small object of a large picture is cut out of the part
+    around it, at the picture's own resolution. ``none`` takes the whole picture.
 
     Args:
         picture: from :func:`geco.images.load.load_picture`, or (H, W, 4) or (H, W, 3) float32 in [0, 1].
@@ -73,12 +74,16 @@ def cut_out(picture: Picture | Floats, method: str = "auto") -> Cutout:
         raise ConfigError(f"unknown matting {method!r}", f"Choose one of {', '.join(METHODS)}.")
     transparent = bool((picture.rgba[..., 3] < OPAQUE).any())
     if method == "alpha" and not transparent:
-        raise InputImageError(f"{picture.name} has no transparency", "Choose another matting, or give a cut-out PNG.")
+        remedy = "Choose another matting, or give a cut-out PNG."
+        raise InputImageError(f"{picture.name} has no transparency", remedy)
     if method == "none":
         return Cutout(picture.rgba, "none", 1.0, picture.name)
     if method == "alpha" or (picture.has_alpha and method == "auto"):
         closer = part_around(picture, picture.rgba[..., 3] > OPAQUE / 20, margin=0.1)
-        return Cutout(without_faint((closer or picture).rgba), "alpha", 1.0, picture.name)
+        rgba = without_faint((closer or picture).rgba)
+        if method == "auto" and _shows_a_picture(picture.rgba):
+            return Cutout(rgba, "alpha", PASTED, picture.name, RECTANGLE)
+        return Cutout(rgba, "alpha", 1.0, picture.name)
     return _checked(_cut(picture, method))
 
 
@@ -116,6 +121,17 @@ def _cut(picture: Picture, method: str, outline: bool = True) -> Cutout:
     mask, decided = cut_by_colors(_planar(work))
     judged = judge("builtin", image, mask, decided=decided)
     return Cutout(soften(rgb, mask), "builtin", judged[0], picture.name, judged[1])
+
+
+def _shows_a_picture(rgba: Floats) -> bool:
+    """Whether alpha leaves a rectangle that shows something on a plain background: most likely a photo."""
+    box = rectangle(rgba[..., 3])
+    if box is None:
+        return False
+    top, bottom, left, right = box
+    work = _work_image(np.ascontiguousarray(rgba[top:bottom, left:right, :3]))
+    plain = find_plain_background(_planar(work.filter(ImageFilter.BoxBlur(0.7))), outline=False)
+    return plain.confidence >= PLAIN_ENOUGH and 0.02 < float(plain.foreground.mean()) < 0.9
 
 
 def _by_rembg(rgb: Floats, name: str) -> Cutout:
