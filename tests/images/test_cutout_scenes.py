@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-
 from benchmarks.cutout import Row, fit, measure, summary
 from benchmarks.cutout_scenes import KINDS, compose, scenes
+from PIL import Image
+
 from geco.data.procedural import write_objects
 from tests.images.pictures import disc, textured
 
