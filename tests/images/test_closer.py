@@ -82,6 +82,20 @@ def test_arrays_and_images_are_looked_at_closer_too() -> None:
         assert cut.method == "plain" and roundness(cut.rgba[..., 3]) > 0.9
 
 
+def test_a_file_that_cannot_be_read_again_is_cut_out_as_it_is() -> None:
+    picture = load_picture(saved(photo(60, 1700, 300)))
+    assert isinstance(picture.source, bytes)
+    picture.source = picture.source[:400]
+    cut = cut_out(picture)
+    assert cut.method == "plain" and roundness(cut.rgba[..., 3]) > 0.8
+
+
+@pytest.mark.parametrize("side", [16, 30])
+def test_a_small_object_of_a_picture_of_common_size_is_found(side: int) -> None:
+    cut = cut_out(load_picture(photo(side, 500, 300, noise=0.004)[:700, :900]))
+    assert cut.method == "plain" and roundness(cut.rgba[..., 3]) > 0.85
+
+
 def test_a_large_object_is_cut_out_of_the_whole_picture() -> None:
     cut = cut_out(load_picture(saved(photo(1200, 600, 300))))
     assert cut.rgba.shape == (768, 1024, 4)

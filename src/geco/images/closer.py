@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from geco.errors import InputImageError
 from geco.images.filters import dilate, largest, resize
 from geco.images.load import Picture
 from geco.images.plain import PlainBackground
@@ -47,12 +50,12 @@ def trace(rgb: Floats, plain: PlainBackground) -> Mask | None:
 def part_around(picture: Picture, mask: Mask, margin: float) -> Picture | None:
     """The part of the picture around ``mask`` (H, W), at its own resolution.
 
-    None where the picture was not reduced, nothing is there, or it is so large that it is seen well already.
+    None where nothing is there, or it is so large that it is seen well already.
 
     Args:
         margin: beside it on each side, in units of its longer side.
     """
-    if picture.source is None or not mask.any():
+    if not mask.any():
         return None
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -61,9 +64,13 @@ def part_around(picture: Picture, mask: Mask, margin: float) -> Picture | None:
     if longer > SMALL * max(height, width):
         return None
     free = max(margin * longer, 3)
-    return picture.part(
+    part = (
         max(left - free, 0) / width,
         max(top - free, 0) / height,
         min(right + free, width) / width,
         min(bottom + free, height) / height,
     )
+    try:
+        return picture.part(*part)
+    except InputImageError:  # damaged, or too much for the memory, in full resolution only
+        return replace(picture, source=None).part(*part)

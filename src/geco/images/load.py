@@ -69,13 +69,18 @@ class Picture:
     source: bytes | Image.Image | NDArray[Any] | None = field(default=None, repr=False)
 
     def part(self, left: float, top: float, right: float, bottom: float) -> Picture:
-        """A part of it, by shares of its sides, at its own resolution, with a longer side from LEAST_PART to MAX_SIDE.
+        """A part of it, by shares of its sides, at its own resolution, its longer side from LEAST_PART to MAX_SIDE.
 
-        The file is decoded once more, whole: memory is bounded as for any picture.
+        A reduced picture's file is decoded once more, whole: memory is bounded as for any picture.
+
+        Raises:
+            InputImageError: the file cannot be read in full resolution.
         """
-        assert self.source is not None
         box = (left, top, right, bottom)
-        if isinstance(self.source, np.ndarray):
+        if self.source is None:
+            x0, y0, x1, y1 = _pixels(box, self.rgba.shape[1], self.rgba.shape[0])
+            rgba = self.rgba[y0:y1, x0:x1]
+        elif isinstance(self.source, np.ndarray):
             x0, y0, x1, y1 = _pixels(box, self.source.shape[1], self.source.shape[0])
             piece = np.ascontiguousarray(self.source[y0:y1, x0:x1])
             rgba = _decoded(from_array(piece, self.name, MAX_SIDE), self.name, MAX_SIDE)
@@ -106,7 +111,8 @@ def load_picture(source: Source, *, name: str | None = None, max_side: int = MAX
     _check_sides(width, height, label, max_side)
     rgba = _decoded(opened, label, max_side)
     _check_content(rgba, label)
-    reduced = max(width, height) > max_side
+    # The scale of 32-bit numbers is that of the largest: a part of them would have another.
+    reduced = max(width, height) > max_side and getattr(opened, "mode", "") not in ("I", "F")
     return Picture(rgba, cuts_out(rgba[..., 3]), label, source if reduced else None)
 
 

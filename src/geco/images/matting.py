@@ -79,7 +79,8 @@ def cut_out(picture: Picture | Floats, method: str = "auto") -> Cutout:
     if method == "none":
         return Cutout(picture.rgba, "none", 1.0, picture.name)
     if method == "alpha" or (picture.has_alpha and method == "auto"):
-        closer = part_around(picture, picture.rgba[..., 3] > OPAQUE / 20, margin=0.1)
+        small = picture.source is not None
+        closer = part_around(picture, picture.rgba[..., 3] > OPAQUE / 20, margin=0.1) if small else None
         rgba = without_faint((closer or picture).rgba)
         if method == "auto" and _shows_a_picture(picture.rgba):
             return Cutout(rgba, "alpha", PASTED, picture.name, RECTANGLE)
@@ -87,15 +88,15 @@ def cut_out(picture: Picture | Floats, method: str = "auto") -> Cutout:
     return _checked(_cut(picture, method))
 
 
-def _cut(picture: Picture, method: str, outline: bool = True) -> Cutout:
+def _cut(picture: Picture, method: str, outline: bool = True, closer: bool = True) -> Cutout:
     rgb = _over_white(picture.rgba) if picture.has_alpha else opaque(picture.rgba)
     work = _work_image(rgb)
     image = _planar(work.filter(ImageFilter.BoxBlur(0.7)))
     if method in ("auto", "plain"):
         plain = find_plain_background(image, outline)
-        closer = _closer(picture, rgb, plain)
-        if closer is not None:
-            return closer
+        near = _closer(picture, rgb, plain) if closer else None
+        if near is not None:
+            return near
         if method == "plain" or plain.confidence >= PLAIN_ENOUGH:
             rgba = soften(rgb, plain.foreground, plain.background, image)
             judged = judge("plain", image, plain.foreground, dropped=plain.dropped)
@@ -145,11 +146,13 @@ def _by_rembg(rgb: Floats, name: str) -> Cutout:
 
 def _closer(picture: Picture, rgb: Floats, plain: PlainBackground) -> Cutout | None:
     """The cut-out of the part around an object that is small in a large picture; None where it is not."""
+    if picture.source is None and plain.confidence >= PLAIN_ENOUGH:
+        return None  # all of its pixels were seen
     found = trace(rgb, plain)
     closer = None if found is None else part_around(picture, found, margin=0.8)
     if closer is None:
         return None
-    cutout = _cut(closer, "plain", outline=False)
+    cutout = _cut(closer, "plain", outline=False, closer=False)
     whole = float((cutout.rgba[..., 3] > 0.5).mean())
     return cutout if LEAST_OBJECT < whole < 0.9 else None
 
