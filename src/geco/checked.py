@@ -100,10 +100,10 @@ class Checked:
             raise fields.wrong(f"does not fit: {error.problem}") from error
 
     @classmethod
-    def from_dict(cls: type[T], values: Any, where: str = "", error: type[GecoError] = ConfigError) -> T:
+    def from_dict(cls: type[T], values: Any, where: str = "", error: type[GecoError] = ConfigError, remedy: str = "") -> T:
         """As :meth:`from_fields`, of what was parsed; ``where`` begins the errors."""
         plain = {name: _as_json(value) for name, value in values.items()} if isinstance(values, dict) else values
-        return cls.from_fields(Fields(plain, where or cls.__name__, error))
+        return cls.from_fields(Fields(plain, where or cls.__name__, error, remedy))
 
 
 def _read(kind: type[Checked], fields: Fields) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def revision_of(path: Path) -> str:
 def _snapshot(hub_id: str, patterns: list[str], revision: str | None) -> Path:
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", "torch", f"fetching {hub_id}") from error
     by_hand = f"Fetch it where there is a network and give the folder: hf download {hub_id} --local-dir DIR."
@@ -119,8 +119,9 @@ def _snapshot(hub_id: str, patterns: list[str], revision: str | None) -> Path:
         status = getattr(error.response, "status_code", "no")
         problem = f"the hub refused {hub_id} (HTTP status {status})"
         raise WeightsError(problem, "Check the name and the revision, and access if it is gated.") from error
-    except (HFValidationError, OSError, ValueError, RuntimeError) as error:  # RuntimeError: no home to have a cache in
-        raise WeightsError(f"cannot fetch {hub_id}: {error}", by_hand) from error
+    except Exception as error:  # refused names, paths out of the cache, no home, no space, an answer not of the hub's kind
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise WeightsError(f"cannot fetch {hub_id}: {why}", by_hand) from error
 
 
 def _matches(path: Path, patterns: Sequence[str]) -> bool:

@@ -33,6 +33,9 @@ def add(commands: Any) -> None:
         metavar="NAME|FILE",
         help="instant-{nerf,mesh}-{base,large} or a .ckpt file (default: instant-mesh-large)",
     )
+    command.add_argument(
+        "--revision", metavar="COMMIT", help="of the hub id in --multiview (default: the commit this version was made with)"
+    )
     command.add_argument("--rig", help="camera rig of the views (default: read off the source, else zero123plus-v1.2)")
     command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write")
     command.set_defaults(function=convert)
@@ -46,7 +49,7 @@ def convert(options: argparse.Namespace) -> int:
         raise MissingExtraError("torch", "torch", "geco convert") from error
     from geco.torch_runtime.folder import convert_public
 
-    card = convert_public(options.multiview, options.reconstructor, options.output, options.unet, options.rig)
+    card = convert_public(options.multiview, options.reconstructor, options.output, options.unet, options.rig, options.revision)
     print(f"{options.output}: {card['licence']}")
     print(f"Use it with: geco run PICTURE --model {options.output}")
     return 0

@@ -43,7 +43,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     add_argument("--recipe", default="small", help="small, small-gpu, tiny, paper, or a .py file with recipe() (default: small)")
     add_argument("--data", type=Path, metavar="SHARDS", help="made by geco data render")
     add_argument("-o", "--output", type=Path, required=True, metavar="RUN_DIR", help=OUTPUTS.get(stage, "becomes a model folder"))
-    add_argument("--init", type=Path, metavar="DIR", help="model folder to start from")
+    add_argument("--init", type=Path, metavar="DIR|ID", help="model folder to start from, or a hub id of Zero123++")
     add_argument("--seed", type=int, default=0)
     another = "a number of the stage other than the recipe's, e.g. batch=4; repeatable"
     add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=another)
@@ -79,6 +79,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
 def run(options: argparse.Namespace) -> int:
     """One stage to its end."""
     _need_torch()
+    options.init = _local(options.init)
     from geco.cli.stages import build, check
     from geco.cli.train_run import free_settings, length_of, next_step, settings_of
     from geco.recipes.find import find_recipe
@@ -116,6 +117,7 @@ def run(options: argparse.Namespace) -> int:
 def make(options: argparse.Namespace) -> int:
     """The pairs."""
     _need_torch()
+    options.init = _local(options.init)
     from geco.cli.stages import check, make_pairs, pairs_recipe
     from geco.cli.train_run import settings_of
     from geco.training.run_folder import claimed
@@ -148,6 +150,17 @@ def rehearse(task: Task, loop: Any, machine: Machine) -> str:
     if loop.budget_minutes is not None:
         lines.append(f"{loop.budget_minutes:g} minutes would be about {loop.budget_minutes * 60 / seconds:.0f} steps")
     return "\n".join(lines)
+
+
+def _local(init: Path | None) -> Path | None:
+    """The folder that --init means: a hub id is fetched and converted once."""
+    from geco.hub import is_hub_id
+
+    if init is None or not is_hub_id(init):
+        return init
+    from geco.torch_runtime.folder import local_folder
+
+    return local_folder(init)
 
 
 def _need_torch() -> None:

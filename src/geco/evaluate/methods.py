@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from geco.errors import ConfigError, WeightsError
+from geco.hub import is_hub_id
 
 Kind = Literal["model", "copy-input", "ground-truth-views", "meshes"]
 Variant = Literal["bare", "outline", "projection", "finish"]
@@ -148,7 +149,7 @@ def _role_folder(model: str, role: str) -> str | None:
 
 
 def _model_folder(folder: str) -> str:
-    if folder == "small" or (Path(folder) / CARD).is_file():
+    if folder == "small" or (Path(folder) / CARD).is_file() or is_hub_id(folder):
         return folder
     raise WeightsError(f"{folder!r} is no folder of a model: it has no {CARD}", "Give a folder written by training, or small.")
 

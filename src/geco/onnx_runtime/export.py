@@ -125,7 +125,7 @@ def own_sampler(generation: dict[str, Any] | None) -> dict[str, float]:
     """A model card's ``generation`` as the exported sampler: one step for a distilled generator, from its own timestep."""
     if not generation:
         return dict(DEFAULT_SAMPLER)
-    own = GenerationSettings.from_dict(generation, "the card's generation", WeightsError)
+    own = GenerationSettings.from_dict(generation, "the card's generation", WeightsError, "Train it again.")
     if own.kind != "one-step":
         return {"steps": own.steps, "guidance": own.guidance_scale, "eta": own.eta}
     sampler = {"steps": 1, "guidance": own.guidance_scale, "eta": 0.0, "truncation": own.truncation}

@@ -182,7 +182,7 @@ def _small(folder: Path, card: dict[str, Any], placement: Placement, name: str) 
 
     facts = card["facts"]
     generation = GenerationSettings.from_dict(
-        facts.get("generation", SMALL_GENERATION), f"{folder / CARD}: generation", WeightsError
+        facts.get("generation", SMALL_GENERATION), f"{folder / CARD}: generation", WeightsError, "Train it again."
     )
     size = model.config.view_size
     ratio = network.config.foreground_ratio if network is not None else SmallConfig.foreground_ratio

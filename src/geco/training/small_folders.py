@@ -23,7 +23,7 @@ def one_step(network: MultiViewNetwork, folder: Path) -> OneStepGenerator:
     facts = read_card(folder)["facts"]
     if not facts.get("distilled"):
         raise ConfigError(f"{folder} is not a one-step generator", "Give the run folder of Stage I.")
-    how = GenerationSettings.from_dict(facts.get("generation", {}), f"{folder / CARD}: generation", WeightsError)
+    how = GenerationSettings.from_dict(facts.get("generation", {}), f"{folder / CARD}: generation", WeightsError, "Train it again.")
     return OneStepGenerator(network, how.timestep, how.guidance_scale, how.truncation)
 
 
