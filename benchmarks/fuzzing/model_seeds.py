@@ -130,7 +130,35 @@ def _report(folder: Path) -> None:
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
 
 
+def _pairs(folder: Path) -> None:
+    from dataclasses import asdict
+
+    from geco.training.pairs import FORMAT, PairOptions, chunk_path
+
+    noise = np.random.default_rng(0)
+    size, renders = 8, 2
+    arrays = {
+        "number": np.arange(2), "key": np.array(["a", "b"]), "picture": noise.integers(0, 256, (2, 3, size, size), np.uint8),
+        "views": noise.integers(0, 256, (2, 6, 3, size, size), np.uint8), "x0": np.zeros((2, 6, 3, size, size), np.float16),
+        "rgb": noise.integers(0, 256, (2, renders, size, size, 3), np.uint8),
+        "mask": noise.integers(0, 256, (2, renders, size, size), np.uint8), "poses": np.zeros((2, renders, 4, 4), np.float32),
+    }  # fmt: skip
+    np.savez_compressed(chunk_path(folder, 0), **arrays)
+    settings = {"format": FORMAT, "fov": 30.0, **asdict(PairOptions(chunk=2)), "truth": "teacher", "truncation": 1.0}
+    (folder / "pairs.json").write_text(json.dumps({"settings": settings, "count": 2}))
+
+
+def _run(folder: Path) -> None:
+    from tests.training.line import Line
+
+    from geco.training.loop import LoopOptions, train
+    from geco.training.machine import Machine
+
+    machine = Machine(device="cpu", threads=1)
+    train(Line(machine), LoopOptions(folder, steps=2, decay_part=0.0, log_steps=1), machine, quiet=True)
+
+
 FAMILIES: dict[str, Callable[[Path], None]] = {
     "onnx": _onnx, "small": _small, "diffusers": _diffusers, "full": _full, "checkpoint": _checkpoint,
-    "old checkpoint": _old_checkpoint, "autoencoder": _autoencoder, "clip": _clip, "shards": _shards, "report": _report,
+    "old checkpoint": _old_checkpoint, "autoencoder": _autoencoder, "clip": _clip, "shards": _shards, "pairs": _pairs, "run": _run, "report": _report,
 }  # fmt: skip

@@ -240,5 +240,6 @@ def _program(data: bytes, rng: Random) -> bytes:
 
 
 _INSIDE: dict[str, Callable[[bytes, Random], bytes]] = {
-    "json": card, "jsonl": lines, "safetensors": safetensors, "onnx": graph, "ckpt": checkpoint, "bin": checkpoint,
+    "json": card, "jsonl": lines, "safetensors": safetensors, "onnx": graph, "ckpt": checkpoint, "pt": checkpoint,
+    "bin": checkpoint,
 }  # fmt: skip

@@ -19,7 +19,7 @@ from geco.surface_to_asset import AssetOptions
 
 SHARES = {
     "onnx": 5, "small": 5, "diffusers": 2, "full": 2, "checkpoint": 3, "old checkpoint": 1,
-    "autoencoder": 1.5, "clip": 1, "shards": 3, "report": 2,
+    "autoencoder": 1.5, "clip": 1, "shards": 3, "pairs": 1, "run": 1, "report": 2,
 }  # fmt: skip
 
 
@@ -92,9 +92,30 @@ def _clip(place: Path) -> None:
 
 
 def _shards(place: Path) -> None:
-    from geco.cli import data_info
+    from geco.cli.main import parser
 
-    data_info.show(_options(shards=place, json=False, check=True, sheet=place.parent / "sheet.png"))
+    sheet = place.parent / "sheet.png"
+    options = parser().parse_args(["data", "info", str(place), "--check", "--sheet", str(sheet)])
+    options.function(options)
+
+
+def _pairs(place: Path) -> None:
+    from geco.training.pairs import Pairs
+
+    pairs = Pairs(place)
+    shape = pairs.shape
+    assert len(pairs) and pairs.facts and pairs[len(pairs) - 1]
+    pairs.pairs(0, 2, shape)
+
+
+def _run(place: Path) -> None:
+    from tests.training.line import Line
+
+    from geco.training.loop import LoopOptions, train
+    from geco.training.machine import Machine
+
+    machine = Machine(device="cpu", threads=1)
+    train(Line(machine), LoopOptions(place, steps=3, decay_part=0.0, log_steps=1), machine, quiet=True)
 
 
 def _report(place: Path) -> None:
@@ -108,14 +129,8 @@ def _report(place: Path) -> None:
     write_report(place, rows, {})
 
 
-def _options(**values: object) -> object:
-    import argparse
-
-    return argparse.Namespace(**values)
-
-
 _TRY: dict[str, Callable[[Path], None]] = {
     "onnx": _pipeline, "small": _pipeline, "full": _pipeline, "diffusers": _diffusers,
     "checkpoint": _checkpoint, "old checkpoint": _checkpoint, "autoencoder": _autoencoder, "clip": _clip,
-    "shards": _shards, "report": _report,
+    "shards": _shards, "pairs": _pairs, "run": _run, "report": _report,
 }  # fmt: skip
