@@ -160,5 +160,6 @@ def _run(folder: Path) -> None:
 
 FAMILIES: dict[str, Callable[[Path], None]] = {
     "onnx": _onnx, "small": _small, "diffusers": _diffusers, "full": _full, "checkpoint": _checkpoint,
-    "old checkpoint": _old_checkpoint, "autoencoder": _autoencoder, "clip": _clip, "shards": _shards, "pairs": _pairs, "run": _run, "report": _report,
+    "old checkpoint": _old_checkpoint, "autoencoder": _autoencoder, "clip": _clip, "shards": _shards,
+    "pairs": _pairs, "run": _run, "report": _report,
 }  # fmt: skip

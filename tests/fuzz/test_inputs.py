@@ -64,7 +64,7 @@ def test_objects_are_drawn_or_refused(tmp_path: Path) -> None:
 
 
 # Families whose whole folders take seconds to make are for the command.
-QUICK = {name: share for name, share in weights.SHARES.items() if name not in ("diffusers", "full", "clip", "shards", "report")}
+QUICK = {name: share for name, share in weights.SHARES.items() if name not in ("diffusers", "full", "clip")}
 
 
 def test_model_folders_are_read_or_refused(tmp_path: Path) -> None:
