@@ -87,3 +87,12 @@ def test_smoothing_keeps_constants_and_means() -> None:
     assert smooth(np.full(50, 3.0)) == pytest.approx(3.0)
     noise = np.random.default_rng(0).normal(size=1000)
     assert np.std(smooth(noise)[100:-100]) < 0.2 * np.std(noise)
+
+
+def test_numbers_that_cannot_be_drawn_are_left_out(tmp_path: Path) -> None:
+    lines = ['{"step": 1, "loss": 2}', '{"step": 2, "loss": 1' + "0" * 400 + "}", '{"step": 3, "loss": 1e308, "other": 5}']
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    assert {name: list(values) for name, (_, values) in read_curves(tmp_path / "log.jsonl").items()} == {
+        "loss": [2.0],
+        "other": [5.0],
+    }

@@ -26,6 +26,7 @@ COLUMNS = 3
 TICKS = 5  # about so many numbers an axis
 SMOOTHING = 0.04  # of a curve's length: standard deviation of the line drawn over the raw values
 SMOOTHED_FROM = 8  # points; fewer are joined as they are
+LARGEST = 1e30  # of a value that is drawn; a damaged line of a log may hold a number of 400 digits
 SKIPPED = {"step", "samples", "elapsed", "rate", "samples_s"}  # not values of the training
 BACKGROUND, FRAME, GRID, TEXT = (255, 255, 255), (120, 120, 120), (232, 232, 232), (40, 40, 40)
 RAW, LINE = (176, 205, 236), (20, 80, 170)
@@ -58,7 +59,7 @@ def read_curves(log: Path) -> dict[str, Points]:
             continue
         values.pop("training", None)  # totals of the run
         for name, value in flatten(values).items():
-            if name not in SKIPPED and math.isfinite(value):
+            if name not in SKIPPED and abs(value) < LARGEST:  # NaN is not
                 found.setdefault(name, []).append((step, value))
     order = sorted(found, key=lambda name: (not is_loss(name), name.startswith("report/")))
     return {name: (np.array([s for s, _ in found[name]], float), np.array([v for _, v in found[name]], float)) for name in order}
