@@ -131,7 +131,11 @@ def read_regular(path: str | os.PathLike[str], most: int, error: type[GecoError]
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise error(f"{os.fspath(path)} is no ordinary file", "Give a file, not a folder, a pipe or a device.")
-            data = file.read(most + 1) if status.st_size <= most else None
+            data = None
+            if status.st_size <= most:
+                data = file.read(status.st_size + 1)  # read(n) takes memory for n bytes, however few there are
+                if len(data) > status.st_size:  # it grows, or is one of the system's that do not say their size
+                    data += file.read(most + 1 - len(data))
     except FileNotFoundError:
         raise error(f"{os.fspath(path)} does not exist", "Check the path.") from None
     except IsADirectoryError:
