@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     numbers = [options.only] if options.only is not None else range(options.start, options.start + options.count)
     tally, progress = Tally(), Progress(len(numbers))
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first is not caught in a shell's background
+        signal.signal(number, signal.default_int_handler)
     try:
         for row in rows(options, numbers):
             tally.add(row)
