@@ -1,8 +1,8 @@
 """Generated and mutated inputs through the real code: ``python -m benchmarks.fuzz KIND --count N --seed S``.
 
-KIND is pictures, objects, weights or requests. Each input is made from (seed, number) alone and tried in a worker process
-with limits; right is a result, or an error of ours. One JSON line at the end: how many of each outcome, what went
-wrong where and with which inputs, the slowest, and the memory of the workers. Exit code 1 if anything went wrong.
+KIND is pictures, objects, weights or requests. Each input is made from (seed, number) alone and tried in a worker
+process with limits; right is a result, or an error of ours. One JSON line at the end: how many of each outcome, what
+went wrong where and with which inputs, the slowest, and the memory of the workers. Exit code 1 if anything did.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     numbers = [options.only] if options.only is not None else range(options.start, options.start + options.count)
     tally, progress = Tally(), Progress(len(numbers))
-    for number in (signal.SIGINT, signal.SIGTERM):  # the first is not caught in a shell's background
-        signal.signal(number, signal.default_int_handler)
     try:
         for row in rows(options, numbers):
             tally.add(row)
@@ -129,4 +127,6 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first is not caught in a shell's background
+        signal.signal(number, signal.default_int_handler)
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""One input tried inside a worker process: made from its number, run through the real code, and what became of it."""
+"""One input tried inside a worker: made from its number, run through the real code, and what became of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OWN = re.compile(r"[/\\](?:src[/\\])?(geco[/\\].*|benchmarks[/\\]fuzzing[/\\].*|
 def module(kind: str) -> ModuleType:
     """The kind's own file, by its name here or its whole name.
 
-    It has ``warm_up()``, ``make(rng) -> Case``, ``try_it(case, folder) -> str`` and perhaps ``memory() -> bytes``.
+    It has ``warm_up()``, ``make(rng) -> Case``, ``try_it(case, folder) -> str`` and perhaps ``memory()``.
     """
     return importlib.import_module(kind if "." in kind else f"benchmarks.fuzzing.{kind}")
 
@@ -44,13 +44,13 @@ def make(kind: str, seed: int, index: int) -> Case:
 
 
 class Attempt:
-    """What a worker does with a number. Unpickling it warms the worker up, before the clock of the first input.
+    """What a worker does with a number. Unpickling it warms the worker up, before the first input's clock.
 
     Args:
         kind: of :data:`KINDS`.
         seed: of the set.
         folder: for the workers' files; the caller's to remove.
-        seconds: of processor time an input may take; after four fifths of them on the clock the stack is written down.
+        seconds: of processor time an input may take; after four fifths of them the stack is written down.
     """
 
     def __init__(self, kind: str, seed: int, folder: str, seconds: float) -> None:
@@ -61,7 +61,7 @@ class Attempt:
 
     def warm_up(self) -> Attempt:
         """Load what every input needs."""
-        self.trace = open(Path(self.folder, f"stack-{os.getpid()}"), "w+")  # noqa: SIM115 - open as long as the worker
+        self.trace = open(Path(self.folder, f"stack-{os.getpid()}"), "w+")  # noqa: SIM115
         faulthandler.enable(self.trace)
         self.scratch = Path(self.folder, f"worker-{os.getpid()}")
         (self.scratch / "tmp").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""glTF documents: every feature of the reader in one small file, then made hostile value by value or feature by feature."""
+"""glTF: every feature of the reader in one small file, made hostile value by value or feature by feature."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMPONENTS = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 
 
 def rich(rng: Random) -> tuple[Document, bytes]:
-    """Texture, transform, colours, skin, morph target, sparse, strips, mask, nested nodes: document and binary part."""
+    """Texture, transform, colours, skin, target, sparse, strips, mask, nested nodes: document and binary part."""
     writer, (vertices, faces) = GlbWriter(), box()
     picture = np.random.default_rng(rng.getrandbits(32)).integers(0, 256, (4, 4, 4)).astype(np.uint8)
     material = writer.material(writer.texture(picture), alphaMode=rng.choice(("MASK", "BLEND", "OPAQUE")), alphaCutoff=0.1)
@@ -53,7 +53,7 @@ def rich(rng: Random) -> tuple[Document, bytes]:
 
 
 def files(rng: Random, source: bytes | None = None) -> tuple[dict[str, bytes], str]:
-    """A hostile glTF object, of ``source`` (a GLB) or of the rich document: its files and what was done to it."""
+    """A hostile glTF, of ``source`` (a GLB) or of the rich document: its files and what was done to it."""
     document, binary = parts(source) if source is not None else rich(rng)
     done = []
     for _ in range(rng.choice((0, 1, 1, 2))):

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.fuzzing.attempt import resident
 
 START_SECONDS = 120.0
-# One request's limits as the fuzzer's: seconds and GiB; and little patience, so that an unfinished request costs seconds.
+# One request's limits are the fuzzer's; little patience, so that an unfinished request costs seconds.
 OPTIONS = (
     *("--port", "0", "--max-upload", "1", "--max-texture", "256", "--max-resolution", "32", "--time-limit", "10"),
     *("--memory", "2", "--upload-time", "2", "--head-time", "1"),

@@ -27,7 +27,7 @@ SIZE = 12  # pixels of the view
 
 @functools.cache
 def seeds() -> list[dict[str, bytes]]:
-    """Objects to be damaged, each with the files that it names: those of the tests, and what we write ourselves."""
+    """Objects to be damaged, each with the files that it names: those of the tests, and our own."""
     found = []
     for path in sorted((ROOT / "tests" / "cases").rglob("*")):
         if path.suffix.lower() in MESHES and path.is_file():

@@ -1,4 +1,4 @@
-"""Pictures as files: every mode and format that Pillow writes, with metadata of all sorts; and files that only pretend."""
+"""Pictures as files: every mode and format that Pillow writes, with metadata; and files that only pretend."""
 
 from __future__ import annotations
 

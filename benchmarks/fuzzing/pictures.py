@@ -42,7 +42,7 @@ READ_BACK = Limits(allow_untextured=True)
 
 @functools.cache
 def pipeline() -> GecoPipeline:
-    """The embedded model, on one thread: ONNX Runtime takes as many as the process may use cores when it is loaded."""
+    """The embedded model, on one thread: ONNX Runtime takes one a core that is allowed when it is loaded."""
     if not hasattr(os, "sched_setaffinity"):
         return GecoPipeline.from_pretrained("small")
     cores = os.sched_getaffinity(0)

@@ -154,10 +154,11 @@ class Answer:
 
 
 def answers(data: bytes, method: str, kind: str = "whole", place: int = 0) -> list[Answer]:
-    """Send bytes over one connection, and parse what comes: one final answer, or all until the connection ends.
+    """Send bytes over one connection, and parse what comes: one final answer, or all until it ends.
 
     Args:
-        kind: how they are sent, see :func:`benchmarks.fuzzing.http_requests.manner`. place: where "pieces" are parted.
+        kind: how they are sent, see :func:`benchmarks.fuzzing.http_requests.manner`.
+        place: where "pieces" are parted.
     """
     wanted = {"twice": 2}.get(kind, 1)
     with socket.create_connection(("127.0.0.1", server().port), PATIENCE) as connection:

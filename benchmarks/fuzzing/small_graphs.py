@@ -1,4 +1,4 @@
-"""An exported model by hand: five ONNX graphs of a few operators with the inputs and outputs of the real ones."""
+"""An exported model by hand: five small ONNX graphs with the inputs and outputs of the real ones."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Tally:
         }
 
     def _memory(self) -> dict[str, Any]:
-        """MB a worker after its warm-up and at its end (medians of three measurements), of the worker that grew most."""
+        """MB after the warm-up and at the end (medians of three), of the worker that grew most."""
         grown = []
         for process, rows in self.memory.items():
             settled = [row for row in rows if row[0] > WARM_UP * self.per_worker[process]]

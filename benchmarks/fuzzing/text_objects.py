@@ -1,4 +1,4 @@
-"""OBJ with MTL, PLY, STL and archives, written by hand: statements shuffled, doubled and with tokens that nobody expects."""
+"""OBJ with MTL, PLY, STL and archives by hand: statements shuffled, doubled, with tokens nobody expects."""
 
 from __future__ import annotations
 

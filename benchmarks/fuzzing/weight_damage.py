@@ -1,4 +1,4 @@
-"""Model folders damaged: values of cards, headers of safetensors, graphs, pickles, bytes, names; hashes made right again."""
+"""Model folders damaged: cards, headers of safetensors, graphs, pickles, bytes, names; hashes made right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fuzzer itself: whatever an input does to its worker is noticed, named, counted and can be done again."""
+"""The fuzzer itself: whatever an input does to its worker is noticed, named, counted, and can be redone."""
 
 from __future__ import annotations
 
