@@ -120,8 +120,7 @@ def test_a_refused_body_is_thrown_away_for_a_while_so_that_its_client_hears_why(
 def test_no_more_connections_than_allowed(served: Served) -> None:
     links = [served.connect() for _ in range(25)]
     time.sleep(0.3)
-    status, whole = answer(links[-1])
-    assert status == 503 and b'"type": "Busy"' in whole
+    assert answer(links[-1]) == (0, b""), "closed without a word"
     assert served.metrics.refused_connections >= 5
     for made in links:
         made.close()

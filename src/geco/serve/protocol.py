@@ -43,8 +43,7 @@ class Protocol(H11Protocol):
         if len(self.connections) > self.traffic.connections or crowded:
             self._refused = True
             self.metrics.refused_connections += 1
-            transport.write(_raw(503, "Busy", "too many connections are open", "Retry-After: 5\r\n"))
-            transport.close()
+            transport.abort()  # without a word: whoever holds hundreds of connections reads none, and words cost memory
 
     @property
     def address(self) -> str:
@@ -78,7 +77,7 @@ class Protocol(H11Protocol):
         if self._busy() and self.cycle.response_started:
             self.transport.abort()
             return
-        self.transport.write(_raw(400, "BadRequest", msg.rstrip("."), ""))
+        self.transport.write(_bad_request(msg.rstrip(".")))
         self.transport.close()
 
     def _busy(self) -> bool:
@@ -99,9 +98,8 @@ class Protocol(H11Protocol):
             self.transport.abort() if self.transport.is_closing() else self.transport.close()
 
 
-def _raw(status: int, kind: str, problem: str, headers: str) -> bytes:
-    """A whole answer, where there is no request yet that a framework could answer."""
-    body = json.dumps({"error": {"type": kind, "problem": problem, "remedy": "", "request_id": ""}})
-    reason = {400: "Bad Request", 503: "Service Unavailable"}[status]
-    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    return (head + headers + "Connection: close\r\n\r\n" + body).encode()
+def _bad_request(problem: str) -> bytes:
+    """A whole answer, where there is no request that a framework could answer."""
+    body = json.dumps({"error": {"type": "BadRequest", "problem": problem, "remedy": "Speak HTTP/1.1.", "request_id": ""}})
+    head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}Connection: close\r\n\r\n{body}".encode()
