@@ -24,9 +24,11 @@ class Asset:
     """One textured mesh of one picture.
 
     Attributes:
-        mesh: UV-textured, world z up, the input side facing +x (files are written y up, the input side facing +z).
+        mesh: UV-textured, world z up, the input side facing +x (files are written y up, the input side facing
+            +z).
         views: (6, S, S, 3) float32 in [0, 1], the generated views in the order of the model's camera rig.
-        picture: (P, P, 4) float32 in [0, 1], the cut-out picture as the model saw it, at projection resolution.
+        picture: (P, P, 4) float32 in [0, 1], the cut-out picture as the model saw it, at projection
+            resolution.
         timings: seconds a stage, in order; "total" is the whole call.
         seed: the seed of the noise; the same picture, seed, model and machine give the same mesh.
         model: name or folder of the model.
@@ -45,7 +47,7 @@ class Asset:
 
     @property
     def name(self) -> str:
-        """What the object is called in files: the picture's name without its suffix, cleaned; ``object`` if it has none."""
+        """What the object is called in files: the picture's stem, cleaned; ``object`` if it has none."""
         return object_name(Path(self.source.name).stem)
 
     def save(self, path: str | os.PathLike[str], texture_format: str = "jpeg", size: float | None = None) -> list[Path]:
@@ -54,14 +56,15 @@ class Asset:
         Args:
             path: its suffix is the format; what stands there is replaced.
             texture_format: "jpeg", "png" or "webp".
-            size: longest side in metres, 0.0001 to 10,000; None: one world unit is a metre, and 100 mm for printing
-                (``.stl``, ``.3mf``, which count in millimetres).
+            size: longest side in metres, 0.0001 to 10,000; None: one world unit is a metre, and 100 mm for
+                printing (``.stl``, ``.3mf``, which count in millimetres).
 
         Returns:
             The files written, the asked one first: an OBJ has a material and a texture beside it.
 
         Raises:
-            OutputError: an unknown format, or a place that cannot be written. ConfigError: a size out of range.
+            OutputError: an unknown format, or a place that cannot be written. ConfigError: a size out of
+                range.
         """
         from geco.mesh.export import save
 
@@ -74,7 +77,7 @@ class Asset:
         return encode(self.mesh, format, texture_format=texture_format, size=size, **self._about())
 
     def extras(self) -> dict[str, Any]:
-        """What is written into a GLB's ``asset.extras``: enough to make the same file again, and nothing that differs then."""
+        """A GLB's ``asset.extras``: enough to make the same file again, and nothing that differs then."""
         return {"seed": self.seed, "model": self.model, **self.facts}
 
     def _about(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Marks: every file that GECO writes says so, and names the picture that it was made from.
 
-One line of ASCII without quotes, so that it stands unchanged in a JSON string, a comment of OBJ, PLY or a picture, the
-header of an STL and the directory of a zip: ``made by GECO 0.1.0: mesh of cat.png (1a2b3c4d5e6f7a8b)``. The picture's
-name is without its folder and the number is of its bytes, so the mark is the same wherever the picture lies.
+One line of ASCII without quotes, so that it stands unchanged in a JSON string, in a comment of OBJ, PLY or a
+picture, in the header of an STL and in the directory of a zip: ``made by GECO 0.1.0: mesh of cat.png
+(1a2b3c4d5e6f7a8b)``. The picture's name is without its folder and the number is of its bytes, so the mark is
+the same wherever the picture lies.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def mark_text(made: str, source: Source | None = None, longest: int = 1000) -> s
 
 
 def read_mark(path: str | os.PathLike[str]) -> Mark | None:
-    """The mark of a file, or None: not ours, not there, no ordinary file, unreadable. Reads 128 KiB at most."""
+    """The mark of a file; None: not ours, not there, no ordinary file, unreadable. Reads at most 128 KiB."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(handle, "rb") as file:
@@ -121,7 +122,7 @@ def digest_of(data: bytes) -> str:
 
 
 def encoded_name(name: str) -> str:
-    """A file's name in ASCII without spaces and quotes; the same for every Unicode form of it (macOS decomposes)."""
+    """A file's name in ASCII without spaces and quotes, the same for all its Unicode forms (macOS decomposes)."""
     return quote(_bytes(name), safe="")
 
 
@@ -130,5 +131,5 @@ def _short(name: str) -> str:
 
 
 def _bytes(name: str) -> bytes:
-    """The last part of a path, composed (NFC); names that are no UTF-8 hold lone surrogates, which are kept apart."""
+    """The last part of a path, composed (NFC). Names that are no UTF-8 hold lone surrogates, which stay."""
     return unicodedata.normalize("NFC", os.path.basename(name)).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""From the options of ``geco run`` to the plan of its files (:mod:`geco.outputs`), before any work is done."""
+"""From the options of ``geco run`` to the plan of its files (:mod:`geco.outputs`)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def plan(pictures: list[Given], options: argparse.Namespace) -> list[Job]:
     """One job a picture; hidden files that killed runs left in its folders are deleted.
 
     Raises:
-        OutputError: an output is an input, meets another output or holds something of others, cannot be written, or has
-            no known format. MissingExtraError: its format needs an extra. ConfigError: a size out of range.
+        OutputError: an output is an input, meets another output or holds something of others, cannot be
+            written, or has no known format. MissingExtraError: its format needs an extra. ConfigError: a size
+            out of range.
     """
     check_size(options.size)
     seeds = range(options.seed, options.seed + options.samples)

@@ -1,4 +1,4 @@
-"""Pictures to files: whole or not at all, and each says that GECO made it and from what (:mod:`geco.marks`)."""
+"""Pictures to files: whole or not at all, each with its mark (:mod:`geco.marks`)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def save_views(views: NDArray[np.float32], path: str | os.PathLike[str], mark: s
 
 
 def encode_picture(image: Image.Image, format: str, mark: str, **options: Any) -> bytes:
-    """The bytes of a picture in one of Pillow's formats PNG, JPEG, WEBP, GIF, with the mark in it ("" for none)."""
+    """The bytes of a picture in Pillow's format PNG, JPEG, WEBP or GIF, with the mark in it ("": none)."""
     buffer = io.BytesIO()
     image.save(buffer, format, **_note(format, mark), **options)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What a command will write, settled and checked before any work: no input and nothing foreign is ever written over."""
+"""What a command will write, settled before any work: no input, nothing foreign, nothing twice."""
 
 from geco.outputs.guard import Guard, check_file, check_folder
 from geco.outputs.plan import MESH_SUFFIXES, TURNTABLE_SUFFIXES, Job, Output, Wanted, plan

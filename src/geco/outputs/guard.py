@@ -18,7 +18,8 @@ class Guard:
     """The inputs of one run and the outputs claimed so far.
 
     Args:
-        inputs: files that the run reads; whatever leads to one of them is never written over, not with ``overwrite`` either.
+        inputs: files that the run reads; whatever leads to one of them is never written over, not with
+            ``overwrite`` either.
         overwrite: whether other files may be.
     """
 
@@ -36,7 +37,7 @@ class Guard:
                 self._numbers.setdefault(number, path)
 
     def input_at(self, path: Path) -> Path | None:
-        """The input that a path leads to, by whatever name: another case or Unicode form of it, a link from or to it."""
+        """The input that a path leads to, by whatever name: another case or form of it, a link."""
         found = self._inputs.get(self.places.of(path)) or self._inputs.get(self.places.of(real_file(path)))
         if found is None and (number := file_number(path)) is not None:
             found = self._numbers.get(number)
@@ -50,8 +51,8 @@ class Guard:
             makes_way: whether a file of ours, with its mark, is plainly an earlier result of the same input.
 
         Raises:
-            OutputError: it is an input, another output, a folder, a file of others; its name is too long, or its folder
-                cannot be written.
+            OutputError: it is an input, another output, a folder, a file of others; its name is too long, or
+                its folder cannot be written.
         """
         if (found := self.input_at(path)) is not None:
             raise _is_input(path, found)
@@ -68,7 +69,7 @@ class Guard:
         self.check(path, makes_way)
 
     def check(self, path: Path, makes_way: MakesWay | None = None) -> None:
-        """Refuse a claimed path that holds something of others (once more just before it is written); raises OutputError."""
+        """Raise OutputError where a claimed path holds something of others (again just before the writing)."""
         if long := next((part for part in path.parts if len(os.fsencode(part)) > LONGEST_NAME), None):
             raise OutputError(f"the name {long[:40]}… is too long for a file", "Choose a shorter one with -o.")
         if (found := self.input_at(path)) is not None:
@@ -119,7 +120,7 @@ def check_folder(folder: Path, names: Iterable[str], is_ours: Callable[[Path], b
 
 
 def check_folder_is_writable(folder: Path) -> None:
-    """Fail before the work, not after it; the folder itself is made only when something is written. Raises OutputError."""
+    """Raise OutputError for a folder that cannot be written; it is made only when something is written."""
     existing = folder.absolute()
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent

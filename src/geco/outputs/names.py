@@ -1,4 +1,4 @@
-"""Names of results: after their picture, longer only where two pictures would share one; the same in whatever order."""
+"""Names of results: after their picture, longer where two would share one; the same in any order."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ UNNAMED = "picture"  # for pictures whose name is nothing but dots and spaces
 
 
 def stems(picture: Path) -> Iterator[str]:
-    """What a picture's results may be called, best first: ``cat``; ``cat-jpg``; ``cat-jpg-1a2b3c``; then numbered.
+    """What a picture's results may be called, best first: ``cat``; ``cat-jpg``; ``cat-jpg-1a2b3c``; then
+    numbered.
 
-    The third holds a hash of the picture's name and folder, so it does not depend on which other pictures there are.
+    The third holds a hash of the picture's name and folder, so it does not depend on which other pictures
+    there are.
     """
     stem = picture.stem if picture.stem.strip(". ") else UNNAMED
     kind = picture.suffix[1:].lower() if picture.suffix[1:].isalnum() else "picture"

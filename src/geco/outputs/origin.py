@@ -11,7 +11,7 @@ from geco.marks import Mark, Source, digest_of
 
 
 class Picture(Protocol):
-    """An input: a picture's file; or the bytes that came over standard input, under a path that is no file."""
+    """An input: a picture's file, or the bytes of standard input under a path that is no file."""
 
     @property
     def path(self) -> Path: ...
@@ -44,9 +44,10 @@ class Origin:
     def may_replace(self, path: Path, mark: Mark) -> bool:
         """Whether the file of ours at ``path``, with this mark, is plainly an earlier result of the picture.
 
-        It says the picture's name and its very bytes; in the picture's own folder the name is enough, as no other picture
-        has it there (so a picture that was edited replaces its own result). Files of before there were marks count by
-        their own name alone. A picture that cannot be read replaces nothing, and its own error is the one to show.
+        It says the picture's name and its very bytes; in the picture's own folder the name is enough, as no
+        other picture has it there (so a picture that was edited replaces its own result). Files of before
+        there were marks count by their own name alone. A picture that cannot be read replaces nothing, and
+        its own error is the one to show.
         """
         if mark.old or not self.source.digest:
             return True

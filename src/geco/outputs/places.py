@@ -1,4 +1,4 @@
-"""When two paths are the same place: links, case and Unicode forms are looked through, whether a file is there or not."""
+"""When two paths are one place: looked at through links, case and Unicode forms, file or no file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Places:
     def of(self, path: Path) -> Place:
         """The place of a file: its folder's, and its name without regard to case and Unicode form.
 
-        So ``Cat.glb`` and ``cat.glb`` are one place on every system: a folder may be copied to one that takes them for one.
+        So ``Cat.glb`` and ``cat.glb`` are one place on every system: a folder may be copied to one that takes
+        them for one.
         """
         device, number, below = self.of_folder(path.parent)
         return device, number, (*below, folded(path.name))
@@ -46,7 +47,7 @@ def folded(name: str) -> str:
 
 
 def file_number(path: Path) -> tuple[int, int] | None:
-    """Device and number of the file that a path leads to (through links), so that every name of one file is known."""
+    """Device and number of the file that a path leads to: the same for every name of one file."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):

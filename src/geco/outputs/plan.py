@@ -84,7 +84,7 @@ class Job(Generic[P]):
         return [*(path for output in self.outputs for path in output.files()), *self.step_files]
 
     def check(self, files: Iterable[Path]) -> None:
-        """Look again just before files are written: somebody else may have put something there. Raises OutputError."""
+        """Look again just before the writing: somebody else may have been there. Raises OutputError."""
         for path in files:
             self.guard.check(path, self.origin.may_replace)
 
@@ -92,12 +92,13 @@ class Job(Generic[P]):
 def plan(pictures: Sequence[P], wanted: Wanted) -> list[Job[P]]:
     """One job a picture, in order; a picture that was given twice has one.
 
-    Results are called after their picture. Where two would share a name (pictures that differ by suffix, case or spaces,
-    or lie in different folders) or one would be an input, the names become longer: see :func:`geco.outputs.names.stems`.
+    Results are called after their picture. Where two would share a name (pictures that differ by suffix, case
+    or spaces, or lie in different folders) or one would be an input, the names become longer: see
+    :func:`geco.outputs.names.stems`.
 
     Raises:
-        OutputError: an output that was named is an input or another output, holds something of others, cannot be written
-            or has no known format.
+        OutputError: an output that was named is an input or another output, holds something of others, cannot
+            be written or has no known format.
     """
     _check_named(wanted)
     once = _once(pictures)
@@ -177,7 +178,7 @@ class _Draft(Generic[P]):
 
 
 def _once(pictures: Sequence[P]) -> list[P]:
-    """Each picture once, in order: a file and the folder that holds it may both be named, and a folder by two names."""
+    """Each picture once, in order: a file may be named beside its folder, and a folder by two names."""
     seen: dict[tuple[str, str] | None, P] = {}
     for picture in pictures:
         place = (os.path.realpath(picture.path.parent), picture.path.name)
@@ -195,7 +196,7 @@ def _check_named(wanted: Wanted) -> None:
 
 
 def _single_file(wanted: Wanted, pictures: int) -> Path | None:
-    """The output as a file, where it names one: it has a suffix, is no folder, and does not end as one does."""
+    """The output as a file, where it names one: it has a suffix and neither is a folder nor ends as one."""
     name = wanted.output
     if name is None or name.endswith(("/", os.sep)) or Path(name).is_dir() or not Path(name).suffix:
         return None

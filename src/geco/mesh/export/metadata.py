@@ -1,4 +1,4 @@
-"""What a file says beside the mesh: who made it from what (its mark), and facts (seed, model) as strict JSON."""
+"""What a file says beside the mesh: its mark, and facts (seed, model) as strict JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class About:
     Attributes:
         name: of the object: its node, mesh, material, texture and image.
         source: the picture that it was made from.
-        extras: facts to keep. Nothing that differs from run to run may be among them: the same input gives the same file.
+        extras: facts to keep. Nothing that differs from run to run may be among them: the same input gives
+            the same file.
     """
 
     name: str = "object"
@@ -41,7 +42,7 @@ class About:
 
 
 def plain(value: Any) -> Any:
-    """JSON-ready copy: numpy scalars and arrays become numbers and lists, NaN and infinities null, unknown objects their text."""
+    """JSON-ready copy: numpy becomes numbers and lists, NaN and infinities null, unknown objects their text."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):

@@ -10,14 +10,14 @@ LONGEST = 64  # characters of a name inside a file: whole in every viewer's list
 
 
 def object_name(stem: str) -> str:
-    """A picture's name as the name of its object: letters, digits, ``_ . -`` of any script; :data:`UNNAMED` for nothing."""
+    """A picture's name as that of its object: letters and digits of any script, ``_ . -``; or UNNAMED."""
     text = unicodedata.normalize("NFC", stem)
     kept = "".join(letter if _is_plain(letter) else " " for letter in text)
     return "_".join(kept.split())[:LONGEST].strip("_.-") or UNNAMED
 
 
 def ascii_name(name: str) -> str:
-    """The same in ASCII, for what is looked up by name: OBJ and MTL readers disagree about encodings and spaces."""
+    """The same in ASCII, for names that are looked up: OBJ readers disagree about encodings and spaces."""
     text = unicodedata.normalize("NFKD", name)  # é becomes e and an accent, which is left out
     kept = "".join(
         letter if letter.isascii() and _is_plain(letter) else "" if unicodedata.combining(letter) else " " for letter in text

@@ -1,4 +1,4 @@
-"""Wavefront OBJ with its MTL and texture beside it: y up, v upwards, seams only in the texture coordinates."""
+"""Wavefront OBJ with its MTL and texture: y up, v upwards, seams only in the texture coordinates."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from geco.mesh.types import Mesh
 
 
 def encode_obj(mesh: Mesh, about: About, kind: TextureFormat, quality: int | None, digits: int = 8) -> dict[str, bytes]:
-    """The bytes of the OBJ and, where there is a texture, of its MTL and picture, by file name; the OBJ first.
+    """The bytes of the OBJ and, where there is a texture, of its MTL and picture, by file name; the OBJ
+    first.
 
-    Material and picture are named after their content (``digits`` hex digits of it): they never change, so an OBJ becomes
-    new in one step, and the old one keeps its own. Without a texture there is no MTL: most readers show vertex colours
-    only on what has no material.
+    Material and picture are named after their content (``digits`` hex digits of it): they never change, so an
+    OBJ becomes new in one step, and the old one keeps its own. Without a texture there is no MTL: most
+    readers show vertex colours only on what has no material.
     """
     stem = ascii_name(about.name)
     if mesh.texture is None:
@@ -70,5 +71,5 @@ def _material(about: About, stem: str, picture: str) -> bytes:
 
 
 def lines_of(form: str, rows: np.ndarray) -> str:
-    """One formatted line a row; one call of the formatter for all of them is several times faster than a loop."""
+    """One formatted line a row; one call of the formatter is several times faster than a loop."""
     return (form + "\n") * len(rows) % tuple(rows.ravel().tolist())

@@ -1,4 +1,4 @@
-"""An OBJ with its material and picture on disk: the set becomes new in one rename, whatever is killed when."""
+"""An OBJ with its material and picture on disk: the set becomes new in one rename."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ _LONGEST = 1 << 20  # bytes of such a file that are read; of an OBJ the first WI
 def write_set(target: Path, encode: Callable[[int], dict[str, bytes]]) -> list[Path]:
     """Write an OBJ and what it names into ``target``'s folder; returns the files, ``target`` first.
 
-    Material and picture are written first, under names of their content, over nothing; then the OBJ is renamed over the
-    old one; then the old material and picture go, unless another file of the folder names them.
+    Material and picture are written first, under names of their content, over nothing; then the OBJ is
+    renamed over the old one; then the old material and picture go, unless another file of the folder names
+    them.
 
     Args:
         target: the OBJ.
@@ -91,9 +92,11 @@ def _names_in(target: Path, folder: Path) -> bytes:
 
 
 def _drop_unnamed(folder: Path, before: bytes, stems: set[str], new: set[str], age: float) -> None:
-    """Delete our materials and pictures that nothing names any more: of the replaced OBJ, or of a killed run of this name.
+    """Delete our materials and pictures that nothing names any more: of the replaced OBJ, or of a killed run
+    of this name.
 
-    ``age`` is how many seconds old they must be: where no lock keeps other writers away, they may be about to be named.
+    ``age`` is how many seconds old they must be: where no lock keeps other writers away, they may be about to
+    be named.
     """
     now = time.time()
     found: dict[str, os.DirEntry[str]] = {}
@@ -136,7 +139,7 @@ def _head(path: Path, most: int) -> bytes:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
-    """Keep other writers of the folder waiting; False where that cannot be (no locks on this system, or no patience)."""
+    """Keep other writers of the folder waiting; False where there are no locks, or after PATIENCE."""
     try:
         import fcntl
 

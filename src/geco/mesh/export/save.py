@@ -1,4 +1,4 @@
-"""One door to every format: the suffix decides. :func:`encode` makes the files in memory, :func:`save` writes them."""
+"""One door to every format: :func:`encode` makes the files in memory, :func:`save` writes them."""
 
 from __future__ import annotations
 
@@ -34,21 +34,23 @@ def encode(
     size: float | None = None,
     digits: int = 8,
 ) -> dict[str, bytes]:
-    """The files of a mesh in memory: name -> bytes, the mesh itself first (OBJ has an MTL and a picture beside it).
+    """The files of a mesh in memory: name -> bytes, the mesh first (OBJ has an MTL and a picture beside it).
 
-    The same arguments give the same bytes. No file is written, but for USDZ in the folder for temporary files.
+    The same arguments give the same bytes. No file is written, but one for USDZ, a temporary one.
 
     Args:
-        mesh: in world axes (z up, input side towards +x); the formats' own axes are described in docs/conventions.md.
+        mesh: in world axes (z up, input side towards +x); the formats' own axes are described in
+            docs/conventions.md.
         format: one of :data:`FORMATS`, with or without the dot.
-        extras: facts to keep in the file (seed, model), beside the size that is added: ``asset.extras`` of GLB, comments
-            of OBJ and PLY, ``customLayerData`` of USDZ, the description of 3MF; STL has no room for them.
+        extras: facts to keep in the file (seed, model), beside the size that is added: ``asset.extras`` of
+            GLB, comments of OBJ and PLY, ``customLayerData`` of USDZ, the description of 3MF; STL has no room
+            for them.
         texture_format: "jpeg", "png" or "webp" (webp not in USDZ and 3MF).
         quality: 1 to 100; None is the format's default.
         name: of the object, its mesh, material, texture and image in the file.
         source: the picture it was made from, for the mark that every file holds (:mod:`geco.marks`).
-        size: longest side of the bounding box in metres. None: one world unit is a metre; STL and 3MF, which count in
-            millimetres and are for printing, are 100 mm then.
+        size: longest side of the bounding box in metres. None: one world unit is a metre; STL and 3MF, which
+            count in millimetres and are for printing, are 100 mm then.
         digits: of the content's hash in the names of an OBJ's material and picture.
 
     Raises:
@@ -92,8 +94,9 @@ def save(
 ) -> list[Path]:
     """Write ``mesh`` in the format of the suffix, whole or not at all; folders are made as needed.
 
-    What stands at ``path`` is replaced. The MTL and the picture of an OBJ are named after ``name`` and their content and
-    replace nothing; those of the OBJ that was replaced go when no other file of the folder names them.
+    What stands at ``path`` is replaced. The MTL and the picture of an OBJ are named after ``name`` and their
+    content and replace nothing; those of the OBJ that was replaced go when no other file of the folder names
+    them.
 
     Args:
         path: ends in one of :data:`FORMATS`.

@@ -9,7 +9,8 @@ import numpy as np
 from geco.errors import ConfigError
 from geco.mesh.types import Mesh
 
-# STL has no unit and slicers read millimetres; 3MF names its unit, and millimetre is its default (core specification, 3.4).
+# STL has no unit and slicers read millimetres; 3MF names its unit, and millimetre is its default (core
+# specification, 3.4).
 MILLIMETRES = (".stl", ".3mf")
 PRINTED = 0.1  # metres of the longest side where none is asked for: fits every printer's bed
 SMALLEST, LARGEST = 1e-4, 1e4  # metres: a tenth of a millimetre to ten kilometres
@@ -27,7 +28,8 @@ def to_size(mesh: Mesh, suffix: str, size: float | None) -> tuple[Mesh, dict[str
     Args:
         mesh: one world unit is one metre.
         suffix: of the format.
-        size: longest side of the bounding box in metres; None keeps the mesh's own, or :data:`PRINTED` for printing.
+        size: longest side of the bounding box in metres; None keeps the mesh's own, or :data:`PRINTED` for
+            printing.
 
     Raises:
         ConfigError: a size out of range.

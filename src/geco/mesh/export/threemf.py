@@ -1,4 +1,4 @@
-"""3MF (core specification 1.3, materials extension 1.2): geometry, texture or vertex colours, in millimetres, z up."""
+"""3MF (core 1.3, materials extension 1.2): geometry, texture or vertex colours; millimetres, z up."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def encode_3mf(mesh: Mesh, about: About, kind: TextureFormat, quality: int | Non
 
 
 def _model(mesh: Mesh, about: About, kind: TextureFormat, picture: str | None) -> str:
-    """The model part. Positions are welded (the specification wants a closed mesh to share them), colours stand a corner."""
+    """The model part. Positions are welded, as a closed mesh must share them; colours stand a corner."""
     kept, member = np.unique(weld_groups(mesh.vertices), return_inverse=True)
     corners = member[mesh.faces]
     colors = np.arange(len(mesh.vertices))[mesh.faces]
