@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickletools
+import warnings
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
@@ -31,7 +32,9 @@ def read_torch_file(path: str | Path) -> dict[str, object]:
     weights_size(source)
     zipped = _check_archive(source)
     try:
-        found = torch.load(source, map_location="cpu", weights_only=True, mmap=True if zipped else None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of what it then refuses
+            found = torch.load(source, map_location="cpu", weights_only=True, mmap=True if zipped else None)
     except Exception as error:  # torch's unpickler trips over damaged files in every way that Python has
         why = (str(error) or type(error).__name__).splitlines()[0]
         if "Weights only load failed" in str(error) and "Unsupported" in str(error):
