@@ -11,7 +11,7 @@ import torch
 
 from geco import hub, weights
 from geco.errors import OutputError, WeightsError
-from geco.files import sha256_of
+from geco.files import read_regular, sha256_of
 
 CARD = {"format": "test-1", "licence": "CC0"}
 
@@ -153,3 +153,18 @@ def test_the_card_is_written_last(folder: Path) -> None:
         json.loads((folder / "config.json").read_text())["files"]["a.safetensors"]["bytes"]
         == (folder / "a.safetensors").stat().st_size
     )
+
+
+def test_reading_takes_memory_for_what_is_there_and_no_more(tmp_path: Path) -> None:
+    import tracemalloc
+
+    path = tmp_path / "a.json"
+    path.write_bytes(b"[1, 2]")
+    tracemalloc.start()
+    assert read_regular(path, 2**33, WeightsError) == b"[1, 2]"
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+    with pytest.raises(WeightsError, match="too large"):
+        read_regular(path, 5, WeightsError)
+    unsized = Path("/proc/self/status")  # Linux says 0 bytes of it until it is read
+    assert not unsized.exists() or len(read_regular(unsized, 10**6, WeightsError)) > 100

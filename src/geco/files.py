@@ -16,6 +16,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from geco.errors import GecoError, OutputError
 
@@ -145,6 +146,14 @@ def read_regular(path: str | os.PathLike[str], most: int, error: type[GecoError]
         raise error(f"{os.fspath(path)} cannot be read: {why}", "Check the path and its rights.") from failure
     if data is None or len(data) > most:
         raise error(f"{os.fspath(path)} is too large (the limit is {most / 2**20:.0f} MiB)", "Is it the right file?")
+    return data
+
+
+def _at_most(file: BinaryIO, expected: int, most: int) -> bytes:
+    """All of a file, or one byte more than ``most``; memory is taken for what is there, not for what may be."""
+    data = file.read(expected + 1)
+    while expected < len(data) <= most and (more := file.read(min(1 << 20, most + 1 - len(data)))):  # it has grown
+        data += more
     return data
 
 
