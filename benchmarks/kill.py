@@ -126,7 +126,12 @@ class Server:
         command = program(["serve", "-q", "--port", str(self.port)])
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
-                command, env=environment(temporary), stdout=stream, stderr=stream, start_new_session=True
+                command,
+                env=environment(temporary),
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                preexec_fn=hear_ctrl_c,
             )
         if wait and not self.ready():
             raise AssertionError(f"the server does not start: {log.read_text()[-500:]}")
@@ -156,6 +161,7 @@ def ended(
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
 
     def bounded() -> None:
+        hear_ctrl_c()
         if most is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
@@ -174,6 +180,11 @@ def ended(
                 process.send_signal(number)
         code = process.wait(PATIENCE)
     return {"code": code, "survivors": survivors(process.pid), "error": errors.read_text(errors="replace")}
+
+
+def hear_ctrl_c() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C, and so would everything that is started from here."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def survivors(session: int) -> list[str]:

@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 SETS = "grid-targets,grid-extra,grid-inputs"
-HIDDEN = re.compile(r"\.part(\.[^.]*)?$|-partial$|^\.lock$|^lock$")
+HIDDEN = re.compile(r"\.part(\.[^.]*)?$|-partial$|^\.lock$")
 Digests = dict[str, str]
 
 

@@ -36,7 +36,7 @@ def tried(room: Room, name: str, faults: list[str], folder: Path) -> None:
 
 
 def test_a_run_onto_an_existing_file_leaves_the_old_or_the_new_one(tmp_path: Path) -> None:
-    tried(Room(tmp_path / "room", objects=False), "run", ["SIGKILL", "SIGTERM", "full"], tmp_path)
+    tried(Room(tmp_path / "room", objects=False), "run", ["SIGKILL", "SIGINT"], tmp_path)
 
 
 @pytest.mark.slow

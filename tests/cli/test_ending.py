@@ -35,7 +35,7 @@ def shell(line: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["sh", "-c", line], env=environment, capture_output=True, timeout=120)
 
 
-@pytest.mark.parametrize("mebibytes", [90, 520, 900])
+@pytest.mark.parametrize("mebibytes", [90, 520, pytest.param(900, marks=pytest.mark.slow)])
 def test_too_little_memory_ends_in_one_line_that_names_what_to_lower(tmp_path: Path, mebibytes: int) -> None:
     out = tmp_path / "o.glb"
     limit = (mebibytes << 20,) * 2
@@ -116,7 +116,7 @@ def test_every_help_can_be_read_on_every_terminal(encoding: str) -> None:
     assert b"\\udce9" in done.stdout and done.stdout.decode(encoding.partition(":")[0]).count("usage: geco") > 15
 
 
-@pytest.mark.parametrize("name", ["C", "tr_TR.UTF-8"])
+@pytest.mark.parametrize("name", ["C", pytest.param("tr_TR.UTF-8", marks=pytest.mark.slow)])
 def test_a_folder_with_odd_names_is_done_under_every_locale(name: str, tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path / "in")
     os.mkdir(folder)
@@ -128,7 +128,7 @@ def test_a_folder_with_odd_names_is_done_under_every_locale(name: str, tmp_path:
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", pytest.param("SIGHUP", marks=pytest.mark.slow)])
 def test_a_signal_ends_a_command_with_one_line_and_its_code(name: str, tmp_path: Path) -> None:
     number = getattr(signal, name)
     (tmp_path / "in").mkdir()
@@ -167,6 +167,17 @@ def test_a_failure_of_the_system_is_a_line_and_with_debug_a_traceback(tmp_path: 
     assert said == f"geco: the system refused: {tmp_path}: Is a directory. Check paths, rights and free space.\n"
     with pytest.raises(IsADirectoryError):
         ending.guarded(opens_a_folder, "run", debug=True)
+
+
+def test_the_line_stands_alone_after_a_progress_bar() -> None:
+    code = (
+        "import sys; from geco.cli import ending, streams; from geco.errors import OutputError; streams.prepare()\n"
+        "def work():\n    sys.stderr.write('\\r 50%|bar'); raise OutputError('no space')\n"
+        "sys.exit(ending.guarded(work, 'train'))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, timeout=30)
+    assert (done.returncode, done.stderr) == (2, b"\r 50%|bar\ngeco: no space\n")
 
 
 def test_a_bug_of_ours_is_no_line_but_a_traceback() -> None:

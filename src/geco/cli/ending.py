@@ -108,7 +108,8 @@ def _has_folder() -> bool:
 
 def _say(line: str) -> None:
     with contextlib.suppress(OSError, ValueError):  # nobody may be there to read it
-        print(f"geco: {line}", file=sys.stderr, flush=True)
+        sys.stderr.flush()
+        print("\n" * streams.is_mid_line() + f"geco: {line}", file=sys.stderr, flush=True)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

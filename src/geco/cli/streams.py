@@ -18,8 +18,11 @@ class _Output(io.FileIO):
         super().__init__(number, "w", closefd=False)
         self.patient = patient
         self.failed: OSError | None = None
+        self.mid_line = False
 
     def write(self, data: Any, /) -> int:
+        if len(data):
+            self.mid_line = bytes(data[-1:]) != b"\n"
         try:
             return super().write(data)
         except OSError as error:
@@ -44,6 +47,12 @@ def prepare() -> None:
             setattr(sys, name, _watched(stream, number))
         else:  # a console of Windows, or a test's
             stream.reconfigure(errors=UNSHOWN)
+
+
+def is_mid_line() -> bool:
+    """Whether a progress bar, or something else, has left standard error in the middle of a line."""
+    raw = _raw_of(sys.stderr)
+    return isinstance(raw, _Output) and raw.mid_line
 
 
 def failure() -> OSError | None:
