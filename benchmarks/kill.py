@@ -212,6 +212,9 @@ def in_session(session: int) -> list[str]:
 def told(stopped: Facts, codes: set[int]) -> Facts:
     """What is wrong with the exit code and the words of a command that was stopped or met a full disk."""
     lines = [line for line in stopped["error"].replace("\r", "\n").splitlines() if line.startswith("geco: ")]
+    if stopped["code"] in (-signal.SIGTERM, -signal.SIGINT) and f"{os.sep}cli{os.sep}ending.py" not in stopped["error"]:
+        return {"wrong": []}  # Python itself was still starting: no line of ours had run
+    lines = [line for line in lines if not line.startswith(("geco: serving", "geco: stopped"))] or lines[-1:]
     wrong = [] if stopped["code"] in codes else [f"exit code {stopped['code']}"]
     if "Traceback" in stopped["error"]:
         wrong.append("traceback: " + stopped["error"].strip().splitlines()[-1])

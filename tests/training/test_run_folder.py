@@ -98,6 +98,8 @@ def test_an_output_that_cannot_be_made_fails_before_the_data_is_looked_at(
         assert main(train(tmp_path / "no data", stage, tmp_path / "f" / "t", *more)) == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1 and f"cannot write {tmp_path / 'f' / 't'}" in said
+    assert main(["convert", "-o", str(tmp_path / "f" / "t")]) == 2  # before gigabytes are fetched
+    assert f"cannot write {tmp_path / 'f' / 't'}" in capsys.readouterr().err
 
 
 def test_two_trainings_do_not_share_a_folder(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

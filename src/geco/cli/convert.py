@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+from pathlib import Path
 from typing import Any
 
 from geco.errors import MissingExtraError
+
+LOCK = ".lock"
 
 
 def add(commands: Any) -> None:
@@ -47,9 +51,21 @@ def convert(options: argparse.Namespace) -> int:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("torch", "torch", "geco convert") from error
+    from geco.locks import locked
     from geco.torch_runtime.folder import convert_public
 
-    card = convert_public(options.multiview, options.reconstructor, options.output, options.unet, options.rig, options.revision)
+    folder = Path(options.output)
+    new = not folder.exists()
+    try:
+        with locked(folder, LOCK):  # made and held before gigabytes are fetched
+            card = convert_public(
+                options.multiview, options.reconstructor, options.output, options.unet, options.rig, options.revision
+            )
+    except BaseException:
+        if new:
+            with contextlib.suppress(OSError):  # not empty: what is converted so far stays
+                folder.rmdir()
+        raise
     print(f"{options.output}: {card['licence']}")
     print(f"Use it with: geco run PICTURE --model {options.output}")
     return 0
