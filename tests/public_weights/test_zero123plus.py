@@ -239,3 +239,11 @@ def test_the_full_size_network_has_the_recorded_keys_and_shapes() -> None:
     assert ours == {key: entry["shape"] for key, entry in manifest["state_dict"].items()} and len(ours) == manifest["n_tensors"]
     stored = [name.removesuffix(".processor") for name in manifest["self_attention_processors_that_store_reference"]]
     assert sorted(network.self_attentions) == sorted(stored)
+
+
+def test_a_tokenizer_of_another_text_encoder_is_refused(source: Path, tmp_path: Path) -> None:
+    path = source / "tokenizer" / "vocab.json"
+    zero123plus_folder.write_json(path, {**json.loads(path.read_text()), "!": 9000})
+    with pytest.raises(WeightsError, match="tokens"):
+        convert_zero123plus(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

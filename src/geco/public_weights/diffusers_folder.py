@@ -20,6 +20,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVi
 
 from geco.errors import ConfigError, WeightsError
 from geco.foreign import Fields, read_fields
+from geco.memory import is_shortage
 from geco.multiview.schedule import Schedule
 from geco.multiview.zero123plus.preprocess import Preprocess
 from geco.public_weights.ckpt import read_torch_file
@@ -85,7 +86,13 @@ def _empty_prompt_states(folder: Path) -> Tensor:
     """(1, T, E) float32: what the text encoder says to nothing, padded to its full length."""
     tokens = torch.tensor([empty_prompt_tokens(folder / "tokenizer")])
     encoder = _module(folder / "text_encoder", lambda c: CLIPTextModel(CLIPTextConfig.from_dict(c)))
-    return encoder.float()(tokens)[0].clone()
+    try:
+        return encoder.float()(tokens)[0].clone()
+    except (IndexError, ValueError, RuntimeError) as error:  # tokens or more of them than the encoder knows
+        if is_shortage(error):
+            raise
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise WeightsError(f"{folder}: its text encoder does not take its tokenizer's tokens ({why})", _REMEDY) from error
 
 
 def empty_prompt_tokens(folder: Path) -> list[int]:
