@@ -185,8 +185,8 @@ def _of_bytes(data: bytes, label: str) -> Image.Image:
             if kind is None:
                 problem = f"{label} is not a picture in a format that can be read"
                 raise InputImageError(problem, advice(data[:SNIFFED])) from None
-            problem = f"{label} is damaged: its {kind.name} header makes no sense"
-            raise InputImageError(problem, "Save or download the picture again.") from None
+            problem = f"{label} is damaged, or a kind of {kind.name} that cannot be read"
+            raise InputImageError(problem, "Open it in a viewer and save it as PNG or JPEG.") from None
     return image
 
 

@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 
 # Longer side of the object's box in the square. InstantMesh, run.py: resize_foreground(image, 0.85), after TripoSR and rembg.
 ZERO123PLUS_RATIO = 0.85
+LEAST_RATIO = 0.25  # the square around an object of 1024 pixels then has 4096 a side, 0.3 GB; no model asks for less than 0.6
 VISIBLE = 0.05  # alpha from which a pixel counts for the box; the public code takes any above 0, which one stray pixel decides
 # Longer side, by the box's aspect a (shorter / longer), of objects with a bounding sphere of radius 0.95 seen from 4.0 at FOV 30:
 # least squares c0 + c1 a + c2 a² over 1,600 views (azimuth any, elevation -10 … 30) of 400 open-licence models; spread left 0.09.
@@ -130,8 +131,8 @@ def prepare(
     width, height = float(columns[-1] + 1 - columns[0]), float(rows[-1] + 1 - rows[0])
     longer = max(width, height)
     ratio = foreground_ratio(min(width, height) / longer) if callable(foreground_ratio) else foreground_ratio
-    if not 0.05 <= ratio <= 1:
-        raise ConfigError(f"foreground ratio {ratio} is out of range", "Give a number from 0.05 to 1.")
+    if not LEAST_RATIO <= ratio <= 1:
+        raise ConfigError(f"foreground ratio {ratio} is out of range", f"Give a number from {LEAST_RATIO} to 1.")
     side = longer / ratio
     left = (columns[0] + columns[-1] + 1 - side) / 2
     top = (rows[0] + rows[-1] + 1 - side) / 2
