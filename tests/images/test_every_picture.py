@@ -164,13 +164,13 @@ def test_only_the_first_of_several_pictures_counts() -> None:
 
 def test_a_caller_s_image_is_neither_decoded_nor_changed() -> None:
     for format in ("PNG", "JPEG", "TIFF", "GIF"):
-        data = file_of(object_picture(550).resize((2200, 2200)).convert("RGB"), format)
+        data = file_of(object_picture(200).resize((1600, 1600)).convert("RGB"), format)
         given_image = Image.open(io.BytesIO(data))
         before = (given_image.size, given_image.mode, list(given_image.tile), given_image.fp.tell())
         np.testing.assert_array_equal(load_picture(given_image).rgba, load_picture(data).rgba)
         assert (given_image.size, given_image.mode, list(given_image.tile), given_image.fp.tell()) == before
         given_image.load()
-        assert given_image.size == (2200, 2200)
+        assert given_image.size == (1600, 1600)
 
 
 def test_an_image_at_another_frame_is_read_there() -> None:
@@ -182,31 +182,35 @@ def test_an_image_at_another_frame_is_read_there() -> None:
     assert load_picture(animation).rgba.shape == (64, 64, 4) and animation.tell() == 1
 
 
-@pytest.mark.parametrize("what", ["picture-16bit-grey.png", "float.tif", "palette.png"])
-def test_a_large_picture_needs_memory_for_what_is_kept(what: str, tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the peak")
+@pytest.mark.parametrize(("what", "most"), [("picture-16bit-grey.png", 500), ("float.tif", 320), ("palette.png", 220)])
+def test_a_large_picture_needs_memory_for_what_is_kept(what: str, most: int, tmp_path: Path) -> None:
     path = CASES / what
     if what == "float.tif":
         path = tmp_path / what
-        Image.fromarray(np.tile(np.linspace(0, 1, 7000, dtype=np.float32), (7000, 1))).save(path)
+        Image.fromarray(np.tile(np.linspace(0, 1, 4000, dtype=np.float32), (4000, 1))).save(path)
     elif what == "palette.png":
         path = tmp_path / what
-        scene(70, 70).quantize(8).resize((7000, 7000)).save(path, transparency=0, compress_level=1)
+        scene(70, 70).quantize(8).resize((4000, 4000)).save(path, transparency=0, compress_level=1)
+    # VmHWM, not ru_maxrss: that one of a new process begins with its parent's.
     code = """
-import resource, sys
+import re, sys
 from geco.images import load_picture
 load_picture(sys.argv[1])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
 """
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-c", code, path], env=environment, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 700_000  # kB, of which Python, numpy and Pillow take 35,000; 49 megapixels of float are 196,000
+    # MB, of which Python, numpy and Pillow take 35, and the file and the decoded picture 100 (49 megapixels of two bytes), 128 (16
+    # of four), 16 (of one). Before, three to five times as much.
+    assert int(done.stdout) < most * 1000
 
 
 def test_a_damaged_scan_says_nothing_but_our_line(capfd: pytest.CaptureFixture[str]) -> None:
     refused = 0
     for compression in ("tiff_lzw", "tiff_ccitt", "group4", "jpeg", "packbits", "tiff_deflate"):
-        whole = file_of(in_mode(object_picture(64), "RGB" if compression == "jpeg" else "1"), "TIFF", compression=compression)
+        whole = file_of(in_mode(object_picture(32), "RGB" if compression == "jpeg" else "1"), "TIFF", compression=compression)
         capfd.readouterr()  # what writing them says
-        for at in range(8, len(whole), max(len(whole) // 60, 1)):
+        for at in range(8, len(whole), max(len(whole) // 25, 1)):
             refused += outcome(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]) != "ok"
-    assert refused > 20 and capfd.readouterr().err == ""
+    assert refused > 10 and capfd.readouterr().err == ""
