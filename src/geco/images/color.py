@@ -63,12 +63,18 @@ def wide_to_8(image: Image.Image, max_side: int, label: str) -> Image.Image:
     for strip in _strips(image, factor):
         values = np.asarray(strip)
         unit = np.where(np.isfinite(values), values * np.float64(1 / full), 0).clip(0, 1).astype(np.float32)
-        opaque = values != key if isinstance(key, int) else np.ones(unit.shape, bool)
-        share = _block_means(opaque.astype(np.float32), factor)
-        grey.append(_block_means(unit * opaque, factor) / np.maximum(share, 1e-6))
-        alpha.append(share)
-    channels = [np.concatenate(grey)] * 3 + ([np.concatenate(alpha)] if isinstance(key, int) else [])
-    return Image.fromarray(np.rint(np.stack(channels, axis=2).clip(0, 1) * 255).astype(np.uint8))
+        opaque = (values != key).astype(np.float32) if isinstance(key, int) else np.ones_like(unit)
+        share = _block_means(opaque, factor)
+        grey.append(_bytes(_block_means(unit * opaque, factor) / np.maximum(share, 1e-6)))
+        alpha.append(_bytes(share))
+    picture = Image.fromarray(np.concatenate(grey)).convert("RGB")
+    if isinstance(key, int):
+        picture.putalpha(Image.fromarray(np.concatenate(alpha)))
+    return picture
+
+
+def _bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(values.clip(0, 1) * 255).astype(np.uint8)
 
 
 def _full_scale(image: Image.Image, factor: int, label: str) -> float:
