@@ -73,7 +73,7 @@ def wide_to_8(image: Image.Image, max_side: int, label: str) -> Image.Image:
     return picture
 
 
-def _bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.rint(values.clip(0, 1) * 255).astype(np.uint8)
 
 
