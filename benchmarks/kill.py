@@ -32,7 +32,7 @@ NAMES = ("run", "data-render", "evaluate", "pairs", "train", "serve")
 ENDING = 20.0  # seconds that what a killed command has started may outlive it
 PATIENCE = 300.0  # seconds for one command on a machine with other work
 FAULTS = ("SIGINT", "SIGTERM", "full")
-CODES = {"SIGINT": {130}, "SIGTERM": {143, 0}, "full": {2}}  # 0: the server ends as asked
+CODES = {"SIGINT": {130}, "SIGTERM": {143}, "full": {2}}
 Facts = dict[str, Any]
 
 

@@ -26,6 +26,7 @@ import psutil
 from benchmarks.serve_clients import Client, Order, Seen, orders, read
 
 ORDERS = 8  # different good requests
+STOPPED = 143  # the exit code after SIGTERM
 TIME_LIMIT, GRACE = 60.0, 30.0  # the server's own defaults
 GROWTH = 1.15  # of the memory after the first minute that counts as level: the allocator's and the threads' play
 LOOK = 0.25  # seconds between two looks
@@ -155,7 +156,7 @@ def report(watched: Watched, seen: Seen, opened: int, answered: dict[str, int], 
     unanswered = sum(count for name, count in answered.items() if name == "good 0" or name.endswith("Stopping"))
     if unanswered or sum(answered.values()) < opened:
         faults.append(f"{opened} good requests were open at SIGTERM, answered {answered}")
-    if code != 0 or seconds > GRACE:
+    if code != STOPPED or seconds > GRACE:
         faults.append(f"ended with {code} after {seconds:.1f} s")
     if watched.blocked > TIME_LIMIT:
         faults.append(f"blocked for {watched.blocked:.1f} s")

@@ -18,7 +18,7 @@ GRACE = 20.0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 0), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)])
 def test_a_stop_answers_who_is_admitted_and_ends_in_time(picture: bytes, number: int, code: int) -> None:
     live = Live("--grace", str(GRACE), "--upload-time", "60", "--max-waiting", "15")
     try:

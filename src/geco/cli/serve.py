@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ def add(commands: Any) -> None:
         "serve",
         help="a REST API and a web page (extra: web)",
         description="Serve a model: a REST API (described in /openapi.json) and a page to try it. See docs/serving.md.",
-        epilog="Exit code 0 after SIGTERM, 130 after Ctrl-C, 2 where it cannot start.",
+        epilog="Exit code 143 after SIGTERM, 130 after Ctrl-C (both answer first what is admitted), 2 where it cannot start.",
     )
     command.add_argument("--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id")
     command.add_argument("--device", help="cpu, cuda, mps, for models that run on torch")
@@ -72,8 +71,7 @@ def run(options: argparse.Namespace) -> int:
     _log_to_stderr(quiet=options.quiet)
     ended_by = serve(options.model, options.host, options.port, options.device, settings)
     print("geco: stopped", file=sys.stderr)
-    # SIGTERM is how a server is asked to stop: that it did so is no failure. Ctrl-C and the others as everywhere.
-    return 0 if ended_by in (None, signal.SIGTERM) else ending.STOPPED + ended_by
+    return 0 if ended_by is None else ending.STOPPED + ended_by  # as every command: 143 after SIGTERM, 130 after Ctrl-C
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
