@@ -185,7 +185,7 @@ def render_shards(
 
 def in_order(sources: Iterable[ObjectSource], seed: int) -> list[ObjectSource]:
     """Mixed, so that a shard is a sample of the whole; an object more or less does not move the others."""
-    return sorted(sources, key=lambda source: hashlib.sha256(f"{seed}/{source.identity}".encode("utf-8", "surrogatepass")).digest())
+    return sorted(sources, key=lambda source: hashlib.sha256(f"{seed}/{source.key}".encode()).digest())
 
 
 def hold_out(sources: Sequence[ObjectSource], count: int) -> list[ObjectSource]:
