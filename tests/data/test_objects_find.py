@@ -96,3 +96,15 @@ def test_no_folder(tmp_path: Path) -> None:
         find_objects(tmp_path / "gone")
     assert caught.value.reason == "missing"
     assert find_objects(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["x/..", "a/b/../..", "./", ".", "/", "..", "a/../..", "\\..\\"])
+def test_an_entry_that_names_a_folder_costs_itself_only(tmp_path: Path, name: str) -> None:
+    (tmp_path / "sub").mkdir()
+    for folder in (tmp_path, tmp_path / "sub"):
+        (folder / "manifest.json").write_text(json.dumps({"objects": [{"file": name}, {"file": "good.glb"}]}))
+    sources = find_objects(tmp_path)
+    assert {"good.glb", "sub/good.glb"} <= {source.name for source in sources}
+    for source in sources:
+        with pytest.raises(ObjectError):
+            source.load()

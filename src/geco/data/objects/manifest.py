@@ -63,12 +63,13 @@ def _entry(folder: Path, entry: Any, number: int) -> tuple[Path, Facts]:
         name = fields.text("file", longest=1_000_000)
     except MeshError as error:
         return folder / f"manifest-entry-{number + 1}", Facts(problem=_broken(error.problem))
-    if len(name) > LONGEST_PATH or "\0" in name or not name.strip("/. "):
+    usable = len(name) <= LONGEST_PATH and "\0" not in name and name.strip("/. ")
+    path = _place(folder, name) if usable else folder
+    if path == folder:  # "x/.." as well
         # A path that the system can be asked for, and that no other entry has.
         stands_for = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         problem = ObjectError(Reason.MISSING, f"{where} names {_shown(name)}, which no file can be called")
         return folder / f"manifest-entry-{stands_for}", Facts(problem=problem)
-    path = _place(folder, name)
     try:
         return path, _facts(fields)
     except MeshError as error:
