@@ -108,8 +108,10 @@ def test_a_folder_goes_on_past_every_picture_that_defeated_it(tmp_path: Path) ->
     assert made == {"brush.glb", "picture-translucent.glb", "picture-16bit-grey.glb", "zebra.glb"}
     lines = result.stderr.splitlines()
     assert result.returncode == 2 and all(line.startswith("geco: ") for line in lines), result.stderr
-    assert len(lines) == 3 and "picture-endless.eps (no picture)" in lines[0]
-    assert "picture-broken.avif is damaged" in lines[1] and "picture-wide.jpg is too narrow" in lines[2]
+    doubts = [line for line in lines if "cut-out is doubtful" in line]
+    rest = [line for line in lines if line not in doubts]
+    assert len(rest) == 3 and "picture-endless.eps (no picture)" in rest[0]
+    assert "picture-broken.avif is damaged" in rest[1] and "picture-wide.jpg is too narrow" in rest[2]
 
 
 def test_the_phone_s_folder_is_done_whole_and_quietly(tmp_path: Path) -> None:

@@ -221,7 +221,8 @@ def test_the_commands(stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "geco data render" in refused(*base)
     data = ["--data", stages.views, "--device", "cpu"]
     assert "s a step of 6 samples" in done(*base, *data, "--dry-run") and not (tmp_path / "run").exists()
-    assert "geco distill stage2 --perceptual" in done(*base, *data, "--steps", "2")
+    closing = done(*base, *data, "--steps", "2").splitlines()[-1]
+    assert "geco distill stage2" in closing and f"--perceptual {tmp_path / 'run'}" in closing
     assert "--resume" in refused(*base, *data, "--steps", "3")
     done(*base, *data, "--steps", "3", "--resume")
     card = json.loads((tmp_path / "run" / "config.json").read_text())

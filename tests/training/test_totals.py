@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from geco.errors import ConfigError
 from geco.training.curves import read_curves
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
@@ -58,9 +59,11 @@ def test_totals_go_on_over_a_resume(tmp_path: Path) -> None:
     assert [line["samples"] for line in lines if "samples" in line] == [Line.batch * step for step in range(1, 11)]
 
 
-def test_samples_are_those_of_each_piece(tmp_path: Path) -> None:
+def test_samples_are_those_of_all_pieces(tmp_path: Path) -> None:
     run(tmp_path, 4, accumulate=3)
-    assert run(tmp_path, 6)["samples"] == (4 * 3 + 2) * Line.batch
+    with pytest.raises(ConfigError, match="accumulate 3, not 1"):
+        run(tmp_path, 6)
+    assert run(tmp_path, 6, accumulate=3)["samples"] == 6 * 3 * Line.batch
 
 
 def test_a_checkpoint_without_totals_counts_by_its_steps(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_they_are_the_views_of_the_pictures_object(room: Stages, tmp_path: Path,
 
 def test_they_mix_with_no_others(room: Stages, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command(room, tmp_path, "--true-views")) == 0
-    assert main(command(room, tmp_path)) == 2 and "other settings" in capsys.readouterr().err
+    assert main(command(room, tmp_path)) == 2 and "true_views True, not False" in capsys.readouterr().err
     for more in (["--generator", str(room.start)], ["--steps", "5"]):
         assert main(command(room, tmp_path, "--true-views", *more)) == 2
         assert "without --generator and --steps" in capsys.readouterr().err

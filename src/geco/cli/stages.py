@@ -77,7 +77,10 @@ def check(options: argparse.Namespace) -> None:
     if stage != "stage2":
         _data(options)
     if stage in ("stage1", "stage2", "pairs"):
-        _init(options, {"stage1": "the teacher", "stage2": "Stage I's run"}.get(stage, "the teacher and its reconstructor"))
+        what = {"stage1": "the teacher", "stage2": "Stage I's run"}.get(stage, "the teacher and its reconstructor")
+        _, family = _init(options, what)
+        if stage == "pairs" and options.true_views and (family == "full" or options.generator or options.steps):
+            raise ConfigError("--true-views is for the small family, without --generator and --steps", "Leave one of them out.")
     for name in ("data", "init", "pairs", "generated", "perceptual", "generator"):
         given = getattr(options, name, None)
         if given is not None and given.exists() and options.output.exists() and given.samefile(options.output):
@@ -89,8 +92,6 @@ def make_pairs(options: argparse.Namespace, recipe: Recipe) -> dict[str, int]:
     settings, count = recipe.pairs, recipe.pair_count
     init, family = _init(options, "the teacher and its reconstructor")
     sizes = (count, recipe.pair_size, recipe.resolution)
-    if options.true_views and (family == "full" or options.generator or options.steps):
-        raise ConfigError("--true-views is for the small family, without --generator and --steps", "Leave one of them out.")
     if family == "full":
         from geco.training import full_stages
 
