@@ -2,11 +2,12 @@
 
     python -m benchmarks.claims REPORT [REPORT ...] [--suffix +finish] [--only GSO,YCB]
 
-A report needs the columns ``copy-input``, ``undistilled``, ``teacher-N``, ``stage1``, ``geco`` (Stage I + II), ``regressor`` and
-``ground-truth-views``, and may have ``stage1@1`` and ``geco@1`` (all of the noise, as in the paper, where the model truncates it);
-``runs/small_claims.sh`` makes such reports. One Markdown table a report, then each relation with its
-number beside the paper's (arXiv 2405.20327, tables 1 to 3), then one JSON line. A relation counts as holding when at least half
-of the paper's difference is there: a small model on other objects cannot be asked for the same decibels.
+A report needs the columns ``copy-input``, ``undistilled``, ``teacher-N``, ``stage1``, ``geco`` (Stage I +
+II), ``regressor`` and ``ground-truth-views``, and may have ``stage1@1`` and ``geco@1`` (all of the noise, as
+in the paper, where the model truncates it); ``runs/small_claims.sh`` makes such reports. One Markdown table a
+report, then each relation with its number beside the paper's (arXiv 2405.20327, tables 1 to 3), then one JSON
+line. A relation counts as holding when at least half of the paper's difference is there: a small model on
+other objects cannot be asked for the same decibels.
 """
 
 from __future__ import annotations
@@ -23,7 +24,17 @@ from geco.evaluate.rows import Rows
 from geco.evaluate.summary import summarise
 from geco.evaluate.tables import cell, markdown
 
-ORDER = ("copy-input", "undistilled", "teacher", "stage1@1", "geco@1", "stage1", "geco", "regressor", "ground-truth-views")
+ORDER = (
+    "copy-input",
+    "undistilled",
+    "teacher",
+    "stage1@1",
+    "geco@1",
+    "stage1",
+    "geco",
+    "regressor",
+    "ground-truth-views",
+)
 TITLES = {
     "copy-input": "copy of the input",
     "undistilled": "undistilled, one step",
@@ -60,7 +71,9 @@ MESH_COLUMNS = [
 
 @dataclass(frozen=True)
 class Relation:
-    """One of the paper's claims: ``value`` is ours, ``paper`` the paper's, ``holds`` by the rule of this module's text."""
+    """One of the paper's claims: ``value`` is ours, ``paper`` the paper's, ``holds`` by the rule
+    of this module's text.
+    """
 
     name: str
     value: float | None
@@ -69,13 +82,17 @@ class Relation:
     unit: str
 
     @classmethod
-    def difference(cls, name: str, ours: float | None, than: float | None, paper: float, unit: str = "dB") -> Relation:
+    def difference(
+        cls, name: str, ours: float | None, than: float | None, paper: float, unit: str = "dB"
+    ) -> Relation:
         value = None if ours is None or than is None else ours - than
         return cls(name, value, paper, None if value is None else value >= paper / 2, unit)
 
 
 def columns(methods: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
-    """Role -> column of a report; ``suffix`` chooses the variant of the meshes where there is one; views are the bare column's."""
+    """Role -> column of a report; ``suffix`` chooses the variant of the meshes where there is
+    one; views are the bare column's.
+    """
     found: dict[str, Any] = {}
     for role in ORDER:
         pattern = r"teacher-\d+" if role == "teacher" else re.escape(role)
@@ -97,10 +114,19 @@ def table(found: Mapping[str, Any], wanted: Sequence[tuple[str, str, str, int]])
     for role in ORDER:
         column = found.get(role)
         if column is not None and any(part in column for part, *_ in wanted):
-            values = [cell((column.get(part) or {}).get(metric), digits) for part, metric, _, digits in wanted]
+            values = [
+                cell((column.get(part) or {}).get(metric), digits) for part, metric, _, digits in wanted
+            ]
             seconds = column["seconds"]["mean"]
             meshes = max((entry["n"] for entry in (column.get("mesh") or {}).values()), default=0)
-            lines.append([TITLES[role], f"{meshes} / {column['rows']}", *values, "–" if seconds is None else f"{seconds:.2f}"])
+            lines.append(
+                [
+                    TITLES[role],
+                    f"{meshes} / {column['rows']}",
+                    *values,
+                    "–" if seconds is None else f"{seconds:.2f}",
+                ]
+            )
     return markdown(["", "meshes / runs", *(heading for _, _, heading, _ in wanted), "seconds"], lines)
 
 
@@ -109,26 +135,48 @@ def relations(found: Mapping[str, Any]) -> list[Relation]:
     get = found.get
     one, two, many, plain = get("stage1"), get("geco"), get("teacher"), get("undistilled")
     near = Relation.difference(
-        "1b Stage I against its own teacher, six views", mean(one, "views", "psnr"), mean(many, "views", "psnr"), -0.72
+        "1b Stage I against its own teacher, six views",
+        mean(one, "views", "psnr"),
+        mean(many, "views", "psnr"),
+        -0.72,
     )
     if near.value is not None:
-        near = Relation(near.name, near.value, near.paper, near.value >= -0.8, near.unit)  # "within about 0.8 dB"
+        # "within about 0.8 dB"
+        near = Relation(near.name, near.value, near.paper, near.value >= -0.8, near.unit)
     slow, fast = (column["seconds"]["mean"] if column else None for column in (many, two))
     speed = slow / fast if slow and fast else None
     regressor = get("regressor")
     found_relations = [
         Relation.difference(
-            "1a Stage I over the undistilled step, meshes A", mean(one, "A", "psnr"), mean(plain, "A", "psnr"), 3.96
+            "1a Stage I over the undistilled step, meshes A",
+            mean(one, "A", "psnr"),
+            mean(plain, "A", "psnr"),
+            3.96,
         ),
         near,
-        Relation.difference("2a Stage II over Stage I, PSNR, meshes A", mean(two, "A", "psnr"), mean(one, "A", "psnr"), 0.56),
         Relation.difference(
-            "2b Stage II over Stage I, vIoU", mean(two, "mesh", "volume_iou"), mean(one, "mesh", "volume_iou"), 0.014, ""
+            "2a Stage II over Stage I, PSNR, meshes A", mean(two, "A", "psnr"), mean(one, "A", "psnr"), 0.56
         ),
-        Relation.difference("3a GECO over the regressor, meshes A", mean(two, "A", "psnr"), mean(regressor, "A", "psnr"), 1.16),
-        Relation.difference("3b the same, vIoU", mean(two, "mesh", "volume_iou"), mean(regressor, "mesh", "volume_iou"), 0.042, ""),
+        Relation.difference(
+            "2b Stage II over Stage I, vIoU",
+            mean(two, "mesh", "volume_iou"),
+            mean(one, "mesh", "volume_iou"),
+            0.014,
+            "",
+        ),
+        Relation.difference(
+            "3a GECO over the regressor, meshes A", mean(two, "A", "psnr"), mean(regressor, "A", "psnr"), 1.16
+        ),
+        Relation.difference(
+            "3b the same, vIoU",
+            mean(two, "mesh", "volume_iou"),
+            mean(regressor, "mesh", "volume_iou"),
+            0.042,
+            "",
+        ),
     ]
-    for role in ("stage1", "stage1@1"):  # the paper shows pictures, no number: more variation where the input says nothing
+    # the paper shows pictures, no number: more variation where the input says nothing
+    for role in ("stage1", "stage1@1"):
         spread = (get(role) or {}).get("diversity") or {}
         far, side = (spread.get(name, {}).get("mean") for name in ("far_rmse", "input_rmse"))
         if far is not None and side is not None:
@@ -136,12 +184,20 @@ def relations(found: Mapping[str, Any]) -> list[Relation]:
             found_relations.append(Relation(name, far - side, 0.0, far > side, ""))
     return [
         *found_relations,
-        Relation("4 faster than the teacher's pipeline", speed, 11.5, None if speed is None else speed >= 10, "times"),
+        Relation(
+            "4 faster than the teacher's pipeline",
+            speed,
+            11.5,
+            None if speed is None else speed >= 10,
+            "times",
+        ),
     ]
 
 
 def read(report: Path, only: Sequence[str] = ()) -> dict[str, Any]:
-    """results.json; with ``only``, anew from the rows of the objects whose names begin with one of these and two underscores."""
+    """results.json; with ``only``, anew from the rows of the objects whose names begin with one
+    of these and two underscores.
+    """
     results: dict[str, Any] = json.loads((report / "results.json").read_text())
     if not only:
         return results
@@ -152,11 +208,18 @@ def read(report: Path, only: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("reports", type=Path, nargs="+")
-    parser.add_argument("--suffix", default="", help="variant of the meshes, as +finish (default: the bare networks)")
     parser.add_argument(
-        "--only", type=lambda text: text.split(","), default=[], help="only objects of these collections, as GSO,YCB"
+        "--suffix", default="", help="variant of the meshes, as +finish (default: the bare networks)"
+    )
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=[],
+        help="only objects of these collections, as GSO,YCB",
     )
     args = parser.parse_args()
     summary = {}
@@ -167,7 +230,10 @@ def main() -> None:
         print(f"Views alone\n\n{table(found, VIEW_COLUMNS)}\n\nMeshes\n\n{table(found, MESH_COLUMNS)}\n")
         rows = relations(found)
         said = {True: "holds", False: "does not hold", None: "not measured"}
-        shown = [[r.name, "–" if r.value is None else f"{r.value:+.3f} {r.unit}", f"{r.paper:+.3f}", said[r.holds]] for r in rows]
+        shown = [
+            [r.name, "–" if r.value is None else f"{r.value:+.3f} {r.unit}", f"{r.paper:+.3f}", said[r.holds]]
+            for r in rows
+        ]
         print(markdown(["relation", "here", "paper", ""], shown) + "\n")
         summary[report.name] = {r.name: r.value for r in rows}
     print(json.dumps(summary))

@@ -1,7 +1,9 @@
-"""Folders of objects to shards: objects a second, failures by reason, bytes; then killed and restarted, compared byte for byte.
+"""Folders of objects to shards: objects a second, failures by reason, bytes; then killed and restarted,
+compared byte for byte.
 
-``python -m benchmarks.data_render OBJECTS_DIR… -o DIR [--workers 2] [--kills 3]``: runs the real ``geco data render`` into
-DIR/whole, then again into DIR/killed with a SIGKILL at random moments; the last line printed is JSON.
+``python -m benchmarks.data_render OBJECTS_DIR… -o DIR [--workers 2] [--kills 3]``: runs the real ``geco data
+render`` into DIR/whole, then again into DIR/killed with a SIGKILL at random moments; the last line printed is
+JSON.
 """
 
 from __future__ import annotations
@@ -35,17 +37,32 @@ def main() -> None:
     parser.add_argument("--views", default=VIEWS)
     parser.add_argument("--channels", default="rgba,depth")
     parser.add_argument("--kills", type=int, default=1, help="of the second run; 0 leaves it out")
-    parser.add_argument("--seed", type=int, default=None, help="of the moments of the kills (default: from the clock)")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="of the moments of the kills (default: from the clock)"
+    )
     options = parser.parse_args()
     whole, killed = options.output / "whole", options.output / "killed"
     for folder in (whole, killed):
         shutil.rmtree(folder, ignore_errors=True)
-    facts: dict[str, Any] = {"workers": options.workers, "size": options.size, "load_before": os.getloadavg()[0]}
+    facts: dict[str, Any] = {
+        "workers": options.workers,
+        "size": options.size,
+        "load_before": os.getloadavg()[0],
+    }
     seconds, cpu = timed(command(options, whole))
     found = collect(whole)
     done = found["objects"] + sum(found["skipped"].values())
-    facts |= {"objects": found["objects"], "skipped": found["skipped"], "sets": found["sets"], "channels": found["channels"]}
-    facts |= {"seconds": round(seconds, 1), "cpu_seconds": round(cpu, 1), "objects_s": round(done / seconds, 2)}
+    facts |= {
+        "objects": found["objects"],
+        "skipped": found["skipped"],
+        "sets": found["sets"],
+        "channels": found["channels"],
+    }
+    facts |= {
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu, 1),
+        "objects_s": round(done / seconds, 2),
+    }
     facts |= {"cpu_ms_an_object": round(cpu / done * 1e3, 1), "load_after": os.getloadavg()[0]}
     facts |= {"pictures": found["pictures"], "bytes": found["bytes"], "shards": found["shards"]}
     print(json.dumps(facts), flush=True)
@@ -56,7 +73,16 @@ def main() -> None:
 
 def command(options: argparse.Namespace, output: Path) -> list[str]:
     """The command line of one run."""
-    start = [sys.executable, "-m", "geco.cli.main", "data", "render", *map(str, options.folders), "-o", str(output)]
+    start = [
+        sys.executable,
+        "-m",
+        "geco.cli.main",
+        "data",
+        "render",
+        *map(str, options.folders),
+        "-o",
+        str(output),
+    ]
     pictures = ["--views", options.views, "--size", str(options.size), "--channels", options.channels]
     return [*start, *pictures, "--workers", str(options.workers)]
 
@@ -70,7 +96,9 @@ def timed(arguments: list[str]) -> tuple[float, float]:
     return time.monotonic() - started, cpu
 
 
-def kill_and_compare(options: argparse.Namespace, whole: Path, killed: Path, seconds: float) -> dict[str, Any]:
+def kill_and_compare(
+    options: argparse.Namespace, whole: Path, killed: Path, seconds: float
+) -> dict[str, Any]:
     """Killed at random moments of an uninterrupted run's length, restarted, finished, compared."""
     seed = int(time.time()) if options.seed is None else options.seed
     rng, moments = random.Random(seed), []
@@ -86,7 +114,12 @@ def kill_and_compare(options: argparse.Namespace, whole: Path, killed: Path, sec
             moments.append(round(moment, 2))
     timed(command(options, killed))
     same = digests(whole) == digests(killed)
-    return {"kill_seed": seed, "killed_after_s": moments, "files": len(digests(whole)), "byte_identical": same}
+    return {
+        "kill_seed": seed,
+        "killed_after_s": moments,
+        "files": len(digests(whole)),
+        "byte_identical": same,
+    }
 
 
 def digests(folder: Path) -> dict[str, str]:

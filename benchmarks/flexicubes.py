@@ -3,8 +3,9 @@
     python -m benchmarks.flexicubes [--resolutions 64 128] [--repeats 9]
 
 Rows: torch on the dense grid; numpy on the same dense grid (`extract`); numpy from the sampled volume
-(`grid_from_volume` + `extract`); numpy coarse to fine (`sparse_grid` without the field's own time, + `extract`).
-Prints a table and one JSON line; exits 1 where the twins differ by more than 1e-5 or in any triangle.
+(`grid_from_volume` + `extract`); numpy coarse to fine (`sparse_grid` without the field's own time, +
+`extract`). Prints a table and one JSON line; exits 1 where the twins differ by more than 1e-5 or in any
+triangle.
 """
 
 from __future__ import annotations
@@ -29,16 +30,23 @@ Floats = NDArray[np.float32]
 
 
 class NoisyBall:
-    """A ball of radius 0.7 with waves on it; keeps the time it took itself and the points that it was asked for."""
+    """A ball of radius 0.7 with waves on it; keeps the time it took itself and the points that it
+    was asked for.
+    """
 
     def __init__(self) -> None:
         rng = np.random.default_rng(0)
-        self.frequency, self.phase = rng.normal(size=(3, 24)).astype(np.float32) * 9, rng.uniform(0, 6, 24).astype(np.float32)
+        self.frequency, self.phase = (
+            rng.normal(size=(3, 24)).astype(np.float32) * 9,
+            rng.uniform(0, 6, 24).astype(np.float32),
+        )
         self.seconds, self.points = 0.0, 0
 
     def __call__(self, points: Floats) -> Floats:
         start = time.perf_counter()
-        waves = sum(np.sin(points @ self.frequency[:, i] + self.phase[i]) for i in range(self.frequency.shape[1]))
+        waves = sum(
+            np.sin(points @ self.frequency[:, i] + self.phase[i]) for i in range(self.frequency.shape[1])
+        )
         values = np.sqrt((points * points).sum(axis=1)) - 0.7 + 0.006 * waves
         self.points += len(points)
         self.seconds += time.perf_counter() - start
@@ -104,9 +112,21 @@ def main() -> int:
         times = "".join(f"{row[c]:11.1f}" if c in row else f"{'-':>11}" for c in columns)
         equal = "the same" if row["same_triangles"] else "DIFFER"
         weights = "yes" if row["weighted"] else "no"
-        print(f"{row['resolution']:>5}³ {weights:>8} {row['faces']:>8}{times}{row['largest_difference']:14.1e} {equal:>10}")
+        print(
+            f"{row['resolution']:>5}³ {weights:>8} "
+            f"{row['faces']:>8}{times}{row['largest_difference']:14.1e} {equal:>10}"
+        )
     passed = all(row["same_triangles"] and row["largest_difference"] <= 1e-5 for row in rows)
-    print(json.dumps({"benchmark": "flexicubes", "torch_threads": torch.get_num_threads(), "rows": rows, "passed": passed}))
+    print(
+        json.dumps(
+            {
+                "benchmark": "flexicubes",
+                "torch_threads": torch.get_num_threads(),
+                "rows": rows,
+                "passed": passed,
+            }
+        )
+    )
     return 0 if passed else 1
 
 

@@ -1,11 +1,14 @@
-"""One InstantMesh checkpoint of full size with random values: written in the public layout, converted, loaded, run once.
+"""One InstantMesh checkpoint of full size with random values: written in the public layout, converted,
+loaded, run once.
 
     python benchmarks/full_size_instantmesh.py [--model instant-mesh-large] [--threads 2] [--folder DIR]
 
-Prints time, CPU time and peak memory of every step and one JSON line. Needs 3 GB of disk in DIR (default: a temporary
-folder). Random weights hold no object but noise: the SDF's last bias is moved so that a hundredth of the grid is inside,
-which crosses several times more cubes than an object does. ``seconds`` is the clock's, ``cpu_seconds`` the process's own
-on all threads: on a machine busy with other things only the second says what the step costs.
+Prints time, CPU time and peak memory of every step and one JSON line. Needs 3 GB of disk in DIR (default: a
+temporary
+folder). Random weights hold no object but noise: the SDF's last bias is moved so that a hundredth of the grid
+is inside, which crosses several times more cubes than an object does. ``seconds`` is the clock's,
+``cpu_seconds`` the process's own on all threads: on a machine busy with other things only the second says
+what the step costs.
 """
 
 from __future__ import annotations
@@ -36,15 +39,23 @@ INSIDE = 0.01  # share of the grid inside the surface
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--model", default="instant-mesh-large", choices=[n for n, c in RELEASED.items() if c.kind == "mesh"])
+    parser.add_argument(
+        "--model", default="instant-mesh-large", choices=[n for n, c in RELEASED.items() if c.kind == "mesh"]
+    )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--folder", type=Path, help="where the two files go; deleted afterwards only if it was made here")
+    parser.add_argument(
+        "--folder", type=Path, help="where the two files go; deleted afterwards only if it was made here"
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         steps, facts = run(options.model, Path(folder))
     peak = max(step["peak_gb"] for step in steps.values())
-    print(json.dumps({"model": options.model, "threads": options.threads, "peak_gb": peak, "steps": steps, **facts}))
+    print(
+        json.dumps(
+            {"model": options.model, "threads": options.threads, "peak_gb": peak, "steps": steps, **facts}
+        )
+    )
 
 
 def run(name: str, folder: Path) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
@@ -76,7 +87,9 @@ def run(name: str, folder: Path) -> tuple[dict[str, dict[str, float]], dict[str,
     facts = {
         "parameters": sum(p.numel() for p in model.parameters()),
         "ckpt_gb": gigabytes(checkpoint.stat().st_size),
-        "safetensors_gb": gigabytes((folder / "converted" / f"{instantmesh.PART}.safetensors").stat().st_size),
+        "safetensors_gb": gigabytes(
+            (folder / "converted" / f"{instantmesh.PART}.safetensors").stat().st_size
+        ),
         "planes": list(planes.shape),
         "surface_cubes": len(grid.cubes),
         "vertices": len(vertices),
@@ -87,9 +100,13 @@ def run(name: str, folder: Path) -> tuple[dict[str, dict[str, float]], dict[str,
 
 
 def write_random(name: str, path: Path) -> None:
-    """The layout of the released files: a dictionary with 'state_dict', keys behind 'lrm_generator.', and others beside."""
+    """The layout of the released files: a dictionary with 'state_dict', keys behind
+    'lrm_generator.', and others beside.
+    """
     torch.manual_seed(0)
-    state = {f"{instantmesh.PREFIX}{key}": value for key, value in InstantMesh(RELEASED[name]).state_dict().items()}
+    state = {
+        f"{instantmesh.PREFIX}{key}": value for key, value in InstantMesh(RELEASED[name]).state_dict().items()
+    }
     torch.save({"state_dict": {**state, "lpips.net.lin0.weight": torch.rand(64)}}, path)
 
 
@@ -100,7 +117,11 @@ def measured(step: str, into: dict[str, dict[str, float]]) -> Iterator[None]:
     start, cpu = time.perf_counter(), time.process_time()
     yield
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
-    into[step] = {"seconds": round(seconds, 2), "cpu_seconds": round(cpu_seconds, 2), "peak_gb": gigabytes(peak_bytes())}
+    into[step] = {
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(cpu_seconds, 2),
+        "peak_gb": gigabytes(peak_bytes()),
+    }
     print(f"{step:32} {seconds:8.2f} s {cpu_seconds:8.2f} s CPU {into[step]['peak_gb']:8.2f} GB", flush=True)
 
 

@@ -1,8 +1,11 @@
-"""A Zero123++ generator of full size with random values: written as a model folder, loaded, one picture to six views.
+"""A Zero123++ generator of full size with random values: written as a model folder, loaded, one picture to
+six views.
 
-    python -m benchmarks.full_size_zero123plus [--threads 2] [--seeds 1] [--device cpu] [--dtype float32] [--folder DIR]
+    python -m benchmarks.full_size_zero123plus [--threads 2] [--seeds 1] [--device cpu] [--dtype float32]
+    [--folder DIR]
 
-Prints time and peak memory of every step and one JSON line. Needs 4 GB of disk in DIR (default: a temporary folder).
+Prints time and peak memory of every step and one JSON line. Needs 4 GB of disk in DIR (default: a temporary
+folder).
 """
 
 from __future__ import annotations
@@ -73,7 +76,9 @@ def main() -> None:
             condition = model.codec.condition(picture)
         with measured("write pass", steps):
             state = generator.encode(condition).expand(options.seeds)
-        z = SeededNoise(range(options.seeds))((options.seeds, *model.network.sample_shape)).to(placement.device)
+        z = SeededNoise(range(options.seeds))((options.seeds, *model.network.sample_shape)).to(
+            placement.device
+        )
         with measured(f"read pass, {options.seeds} seeds", steps):
             x0 = generator(z, state)
         with measured("decode", steps):

@@ -1,8 +1,9 @@
 """Generated and mutated inputs through the real code: ``python -m benchmarks.fuzz KIND --count N --seed S``.
 
-KIND is pictures, objects, weights or requests. Each input is made from (seed, number) alone and tried in a worker
-process with limits; right is a result, or an error of ours. One JSON line at the end: how many of each outcome, what
-went wrong where and with which inputs, the slowest, and the memory of the workers. Exit code 1 if anything did.
+KIND is pictures, objects, weights or requests. Each input is made from (seed, number) alone and tried in a
+worker process with limits; right is a result, or an error of ours. One JSON line at the end: how many of each
+outcome, what went wrong where and with which inputs, the slowest, and the memory of the workers. Exit code 1
+if anything did.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ PROGRESS_SECONDS = 5.0
 def main(argv: list[str] | None = None) -> int:
     """Run, print the line, and say whether all went well."""
     options = parser().parse_args(argv)
-    numbers = [options.only] if options.only is not None else range(options.start, options.start + options.count)
+    numbers = (
+        [options.only] if options.only is not None else range(options.start, options.start + options.count)
+    )
     tally, progress = Tally(), Progress(len(numbers))
     try:
         for row in rows(options, numbers):
@@ -51,14 +54,19 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("kind", choices=KINDS)
     found.add_argument("--count", type=_positive, default=100, help="inputs")
     found.add_argument("--seed", type=int, default=0, help="of the set of inputs")
-    found.add_argument("--start", type=int, default=0, metavar="I", help="the first input's number, to go on with a set")
+    found.add_argument(
+        "--start", type=int, default=0, metavar="I", help="the first input's number, to go on with a set"
+    )
     found.add_argument("--only", type=int, metavar="I", help="try this input alone and show its traceback")
     found.add_argument("--workers", type=_positive, default=2)
     found.add_argument("--keep", type=Path, metavar="DIR", help="save the inputs that went wrong there")
     found.add_argument("--seconds", type=float, default=10.0, help="of processor time an input")
     found.add_argument("--memory", type=float, default=2.0, help="GiB a worker")
     found.add_argument(
-        "--patience", type=float, default=1.0, help="times --seconds that may pass on the clock (on a machine with other work)"
+        "--patience",
+        type=float,
+        default=1.0,
+        help="times --seconds that may pass on the clock (on a machine with other work)",
     )
     return found
 
@@ -83,8 +91,20 @@ def _lost(outcome: Outcome, folder: Path) -> dict[str, Any]:
 
 def line(options: argparse.Namespace, tally: Tally, numbers: Sequence[int], seconds: float) -> dict[str, Any]:
     """The JSON of a run."""
-    run = {"benchmark": "fuzz", "kind": options.kind, "seed": options.seed, "start": numbers[0], "count": len(numbers)}
-    return {**run, "version": __version__, "workers": options.workers, "wall_seconds": round(seconds, 1), **tally.summary()}
+    run = {
+        "benchmark": "fuzz",
+        "kind": options.kind,
+        "seed": options.seed,
+        "start": numbers[0],
+        "count": len(numbers),
+    }
+    return {
+        **run,
+        "version": __version__,
+        "workers": options.workers,
+        "wall_seconds": round(seconds, 1),
+        **tally.summary(),
+    }
 
 
 def _tell(options: argparse.Namespace, row: dict[str, Any]) -> None:
@@ -116,7 +136,11 @@ class Progress:
             return
         self.told = now
         rate = f"{done / max(self.seconds, 1e-9):.1f} a second"
-        print(f"{done}/{self.count}, {rate}, {tally.wrong} wrong, {dict(tally.outcomes)}", file=sys.stderr, flush=True)
+        print(
+            f"{done}/{self.count}, {rate}, {tally.wrong} wrong, {dict(tally.outcomes)}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _positive(text: str) -> int:

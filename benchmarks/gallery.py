@@ -1,7 +1,8 @@
 """Every picture of a folder through the pipeline, each GLB checked, and one contact sheet to look at.
 
-``python -m benchmarks.gallery PICTURES… -o DIR``: DIR gets NAME.glb, ``contact-sheet.png`` (a row a picture: input,
-condition, six views, two renders of the GLB's mesh) and the last line printed is JSON with what is wrong.
+``python -m benchmarks.gallery PICTURES… -o DIR``: DIR gets NAME.glb, ``contact-sheet.png`` (a row a picture:
+input, condition, six views, two renders of the GLB's mesh) and the last line printed is JSON with what is
+wrong.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def main() -> None:
 
 
 def check(path: Path) -> list[str]:
-    """What is wrong with a GLB, read back with trimesh: one UV-textured mesh, UVs in [0, 1], no NaN, no degenerate face."""
+    """What is wrong with a GLB, read back with trimesh: one UV-textured mesh, UVs in [0, 1], no
+    NaN, no degenerate face.
+    """
     import trimesh
 
     meshes = list(trimesh.load(path).geometry.values())
@@ -86,7 +89,11 @@ def row(picture: Path, asset: Asset) -> np.ndarray:
         tiles.append(render_mesh(asset.mesh, orbit_poses(azimuth, 15.0, INPUT_RADIUS), INPUT_FOV, 2 * TILE))
     drawn = Image.new("RGB", (TILE * len(tiles), TILE), "white")
     for index, tile in enumerate(tiles):
-        image = tile if isinstance(tile, Image.Image) else Image.fromarray(np.round(np.clip(tile, 0, 1) * 255).astype(np.uint8))
+        image = (
+            tile
+            if isinstance(tile, Image.Image)
+            else Image.fromarray(np.round(np.clip(tile, 0, 1) * 255).astype(np.uint8))
+        )
         image = image.convert("RGBA")
         image.thumbnail((TILE, TILE))
         scale = min(TILE / image.width, TILE / image.height)

@@ -1,10 +1,12 @@
-"""SIGKILL at random moments: nothing that was whole is lost, and every restart ends where an undisturbed run does.
+"""SIGKILL at random moments: nothing that was whole is lost, and every restart ends where an undisturbed run
+does.
 
     python -m benchmarks.kill --kills 200 --seed 0 --folder KILLS        a JSON line a command, and a summary
-    python -m benchmarks.kill --faults --kills 60 --folder KILLS         SIGINT, SIGTERM and full disks instead
+    python -m benchmarks.kill --faults --kills 60 --folder KILLS         SIGINT, SIGTERM and full disks
+    instead
 
-Every kill is a line of ``KILLS/kills.jsonl`` at once, so that a stopped benchmark goes on. Commands are tiny: what is
-tried is the order of writing, not the work.
+Every kill is a line of ``KILLS/kills.jsonl`` at once, so that a stopped benchmark goes on. Commands are tiny:
+what is tried is the order of writing, not the work.
 """
 
 from __future__ import annotations
@@ -59,7 +61,9 @@ def reference(case: Case, room: Room, folder: Path) -> Reference:
     return Reference(case.digests(output), time.monotonic() - began)
 
 
-def one_kill(case: Case, room: Room, whole: Reference, folder: Path, rng: random.Random, fault: str = "SIGKILL") -> Facts:
+def one_kill(
+    case: Case, room: Room, whole: Reference, folder: Path, rng: random.Random, fault: str = "SIGKILL"
+) -> Facts:
     """Stop the command at a random moment, look at what is there, start it again, look once more."""
     removed(folder)
     folder.mkdir(parents=True)
@@ -83,31 +87,45 @@ def one_kill(case: Case, room: Room, whole: Reference, folder: Path, rng: random
     there, problem = digests_or_problem(case, output) if output.exists() else ({}, None)
     allowed = [{name: known.get(name) for name in there} for known in (whole.digests, before)]
     mixed = [name for name, found in there.items() if found not in [known[name] for known in allowed]]
-    facts |= {"lost": [*([problem] if problem else []), *mixed, *(name for name in before if name not in there)]}
+    facts |= {
+        "lost": [*([problem] if problem else []), *mixed, *(name for name in before if name not in there)]
+    }
     if fault != "SIGKILL":
         facts["leftovers_at_once"] = left(output, folder / "tmp")
     again = ended((case.resumed if (output / "checkpoint.pt").exists() else case.arguments)(output), folder)
     facts["restart"] = again["code"] if again["code"] == 0 else f"{again['code']}: {again['error'][-300:]}"
     end, problem = digests_or_problem(case, output)
-    facts["different"] = [problem] if problem else sorted(n for n in {*end, *whole.digests} if end.get(n) != whole.digests.get(n))
+    facts["different"] = (
+        [problem]
+        if problem
+        else sorted(n for n in {*end, *whole.digests} if end.get(n) != whole.digests.get(n))
+    )
     facts["leftovers"] = left(output, folder / "tmp")
     if not bad(facts):
         removed(folder)
     return facts
 
 
-def kill_server(case: Case, room: Room, whole: Reference, folder: Path, rng: random.Random, fault: str) -> Facts:
+def kill_server(
+    case: Case, room: Room, whole: Reference, folder: Path, rng: random.Random, fault: str
+) -> Facts:
     """Stop the server while it starts or answers; a new one on the same port answers as ever."""
     facts: Facts = {"command": case.name, "fault": fault, "lost": [], "leftovers": [], "different": []}
     moment = rng.uniform(0.0, whole.seconds)
     server = Server(folder / "log", folder / "tmp", wait=False)
-    asking = threading.Thread(target=lambda: quietly(lambda: server.ready() and served(server.port, room.picture)))
+    asking = threading.Thread(
+        target=lambda: quietly(lambda: server.ready() and served(server.port, room.picture))
+    )
     asking.start()
     time.sleep(moment)
     if fault == "full":
         fault = "SIGTERM"
     server.process.send_signal(getattr(signal, fault))
-    facts |= {"moment": round(moment, 2), "code": server.process.wait(PATIENCE), "survivors": survivors(server.process.pid)}
+    facts |= {
+        "moment": round(moment, 2),
+        "code": server.process.wait(PATIENCE),
+        "survivors": survivors(server.process.pid),
+    }
     asking.join(PATIENCE)
     if fault in CODES:
         facts |= told({"code": facts["code"], "error": (folder / "log").read_text()}, CODES[fault])
@@ -121,7 +139,9 @@ def kill_server(case: Case, room: Room, whole: Reference, folder: Path, rng: ran
 class Server:
     """``geco serve`` on a port of its own; with ``wait`` entering comes back when it answers."""
 
-    def __init__(self, log: Path, temporary: Path | None = None, port: int | None = None, wait: bool = True) -> None:
+    def __init__(
+        self, log: Path, temporary: Path | None = None, port: int | None = None, wait: bool = True
+    ) -> None:
         self.port, self.log = port or free_port(), log
         command = program(["serve", "-q", "--port", str(self.port)])
         with log.open("ab") as stream:
@@ -155,9 +175,15 @@ class Server:
 
 
 def ended(
-    arguments: list[str], folder: Path, moment: float | None = None, number: int = signal.SIGKILL, most: int | None = None
+    arguments: list[str],
+    folder: Path,
+    moment: float | None = None,
+    number: int = signal.SIGKILL,
+    most: int | None = None,
 ) -> Facts:
-    """Run a command to its end, or send it a signal after so many seconds; with ``most`` no file of it may be larger."""
+    """Run a command to its end, or send it a signal after so many seconds; with ``most`` no file
+    of it may be larger.
+    """
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
 
     def bounded() -> None:
@@ -168,9 +194,14 @@ def ended(
     errors = folder / "stderr"
     with errors.open("wb") as stream:
         process = subprocess.Popen(
-            program(arguments), env=environment(folder / "tmp"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE if most is not None else stream, start_new_session=True, preexec_fn=bounded,
-        )  # fmt: skip
+            program(arguments),
+            env=environment(folder / "tmp"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE if most is not None else stream,
+            start_new_session=True,
+            preexec_fn=bounded,
+        )
         if most is not None:  # the messages must not meet the bound themselves
             errors.write_bytes(process.communicate(timeout=PATIENCE)[1])
         elif moment is not None:
@@ -183,7 +214,9 @@ def ended(
 
 
 def hear_ctrl_c() -> None:
-    """A shell lets what it starts in the background ignore Ctrl-C, and so would everything that is started from here."""
+    """A shell lets what it starts in the background ignore Ctrl-C, and so would everything that
+    is started from here.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -212,7 +245,10 @@ def in_session(session: int) -> list[str]:
 def told(stopped: Facts, codes: set[int]) -> Facts:
     """What is wrong with the exit code and the words of a command that was stopped or met a full disk."""
     lines = [line for line in stopped["error"].replace("\r", "\n").splitlines() if line.startswith("geco: ")]
-    if stopped["code"] in (-signal.SIGTERM, -signal.SIGINT) and f"{os.sep}cli{os.sep}ending.py" not in stopped["error"]:
+    if (
+        stopped["code"] in (-signal.SIGTERM, -signal.SIGINT)
+        and f"{os.sep}cli{os.sep}ending.py" not in stopped["error"]
+    ):
         return {"wrong": []}  # Python itself was still starting: no line of ours had run
     lines = [line for line in lines if not line.startswith(("geco: serving", "geco: stopped"))] or lines[-1:]
     wrong = [] if stopped["code"] in codes else [f"exit code {stopped['code']}"]
@@ -259,7 +295,8 @@ def bad(facts: Facts) -> bool:
 def summary(name: str, kills: list[Facts]) -> Facts:
     """One line of the report."""
     counted = {
-        what: sum(bool(kill.get(what)) for kill in kills) for what in ("lost", "different", "leftovers", "survivors", "wrong")
+        what: sum(bool(kill.get(what)) for kill in kills)
+        for what in ("lost", "different", "leftovers", "survivors", "wrong")
     }
     at_once = sum(bool(kill.get("leftovers_at_once")) for kill in kills)
     finished = sum(kill["code"] == 0 for kill in kills)
@@ -275,13 +312,17 @@ def summary(name: str, kills: list[Facts]) -> Facts:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=200, help="in all, dealt out in turn (default 200)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--commands", default=",".join(NAMES), help=f"of {','.join(NAMES)}")
     parser.add_argument("--folder", type=Path, required=True, help="inputs, records, and what went wrong")
     parser.add_argument("--jobs", type=int, default=2, help="at a time (default 2)")
-    parser.add_argument("--faults", action="store_true", help="SIGINT, SIGTERM and a full disk instead of SIGKILL")
+    parser.add_argument(
+        "--faults", action="store_true", help="SIGINT, SIGTERM and a full disk instead of SIGKILL"
+    )
     args = parser.parse_args()
     room = Room(args.folder / "room")
     cases = {case.name: case for case in room.cases() if case.name in args.commands.split(",")}
@@ -295,7 +336,9 @@ def main() -> int:
         name = list(cases)[index % len(cases)]
         fault = FAULTS[index // len(cases) % len(FAULTS)] if args.faults else "SIGKILL"
         rng = random.Random(f"{args.seed} {index}")
-        facts = one_kill(cases[name], room, wholes[name], args.folder / "kills" / f"{fault}-{index}", rng, fault)
+        facts = one_kill(
+            cases[name], room, wholes[name], args.folder / "kills" / f"{fault}-{index}", rng, fault
+        )
         facts |= {"seed": args.seed, "index": index}
         with lock, record.open("a") as stream:
             stream.write(json.dumps(facts) + "\n")

@@ -1,4 +1,6 @@
-"""The six commands of ``benchmarks/kill.py`` at tiny sizes: how each is started, what it must leave, what its end is."""
+"""The six commands of ``benchmarks/kill.py`` at tiny sizes: how each is started, what it must
+leave, what its end is.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,8 @@ class Case:
         name: for the report.
         arguments: of ``geco``, given the output; resumed: the same for a restart.
         prepare: makes the state before the command, whole results of an earlier run where it has any.
-        digests: name -> digest of everything in the output that two undisturbed runs have alike; raises where a file with
-            a final name is not whole.
+        digests: name -> digest of everything in the output that two undisturbed runs have alike; raises where
+            a file with a final name is not whole.
     """
 
     name: str
@@ -65,25 +67,91 @@ class Room:
         if objects and not (folder / "whole").exists():
             shutil.rmtree(self.objects, ignore_errors=True)
             must("data", "procedural", "-o", self.objects, "--count", "5", "--seed", "2")
-            must("data", "render", self.objects, "-o", self.views, "--views", SETS, "--size", "16", "--workers", "1")
+            must(
+                "data",
+                "render",
+                self.objects,
+                "-o",
+                self.views,
+                "--views",
+                SETS,
+                "--size",
+                "16",
+                "--workers",
+                "1",
+            )
             self._weights()
             (folder / "whole").touch()
 
     def cases(self) -> list[Case]:
         """run (onto an existing file), data-render, evaluate, pairs, train, serve."""
         few = ["--device", "cpu"]
-        render = ["data", "render", str(self.objects), "--views", SETS, "--size", "16", "--workers", "1", "--shard-objects", "2"]
+        render = [
+            "data",
+            "render",
+            str(self.objects),
+            "--views",
+            SETS,
+            "--size",
+            "16",
+            "--workers",
+            "1",
+            "--shard-objects",
+            "2",
+        ]
         weights = ["--lpips-weights", "none", "--clip-weights", "none"]
-        measure = ["evaluate", "--objects", str(self.objects), "--limit", "3", "--methods", "copy-input,geco", "--size", "32"]
+        measure = [
+            "evaluate",
+            "--objects",
+            str(self.objects),
+            "--limit",
+            "3",
+            "--methods",
+            "copy-input,geco",
+            "--size",
+            "32",
+        ]
         common = ["--recipe", "tiny", "--data", str(self.views)]
-        pairs = ["distill", "pairs", *common, "--init", str(self.start), "--count", "6", "--set", "chunk=1", *few]
-        train = ["train", "teacher", *common, "--steps", "8", "--set", "checkpoint_minutes=0", "--threads", "1", *few]
+        pairs = [
+            "distill",
+            "pairs",
+            *common,
+            "--init",
+            str(self.start),
+            "--count",
+            "6",
+            "--set",
+            "chunk=1",
+            *few,
+        ]
+        train = [
+            "train",
+            "teacher",
+            *common,
+            "--steps",
+            "8",
+            "--set",
+            "checkpoint_minutes=0",
+            "--threads",
+            "1",
+            *few,
+        ]
 
         def same(arguments: list[str], *more: str) -> Callable[[Path], list[str]]:
             return lambda output: [*arguments, "-o", str(output), *more]
 
         def onto(output: Path) -> list[str]:
-            return ["run", str(self.picture), "-o", str(output / "toy.glb"), "--texture-size", "256", "--seed", "2", "-q"]
+            return [
+                "run",
+                str(self.picture),
+                "-o",
+                str(output / "toy.glb"),
+                "--texture-size",
+                "256",
+                "--seed",
+                "2",
+                "-q",
+            ]
 
         def nothing(output: Path) -> None:
             return None
@@ -95,10 +163,22 @@ class Room:
         return [
             Case("run", onto, onto, earlier, mesh_digests),
             Case("data-render", same(render), same(render), nothing, shard_digests),
-            Case("evaluate", same(measure, "-q", *weights), same(measure, "-q", *weights), nothing, report_digests),
+            Case(
+                "evaluate",
+                same(measure, "-q", *weights),
+                same(measure, "-q", *weights),
+                nothing,
+                report_digests,
+            ),
             Case("pairs", same(pairs), same(pairs), nothing, pair_digests),
             Case("train", same(train), same(train, "--resume"), nothing, run_digests),
-            Case("serve", lambda output: ["serve", "-q", "--port"], lambda output: [], nothing, lambda output: {}),
+            Case(
+                "serve",
+                lambda output: ["serve", "-q", "--port"],
+                lambda output: [],
+                nothing,
+                lambda output: {},
+            ),
         ]
 
     def _weights(self) -> None:
@@ -117,10 +197,18 @@ class Room:
 
 
 def environment(temporary: Path | None = None) -> dict[str, str]:
-    """One thread a library, so that runs can be compared by their bytes; a temporary folder of the command's own."""
+    """One thread a library, so that runs can be compared by their bytes; a temporary folder of
+    the command's own.
+    """
     source = str(Path(__file__).parent.parent / "src")
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    found = {**os.environ, **threads, "PYTHONPATH": source, "PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
+    found = {
+        **os.environ,
+        **threads,
+        "PYTHONPATH": source,
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONUNBUFFERED": "1",
+    }
     return found if temporary is None else found | {"TMPDIR": str(temporary)}
 
 
@@ -131,7 +219,9 @@ def program(arguments: list[str]) -> list[str]:
 
 def must(*arguments: str | Path) -> None:
     """Run a command that has to succeed."""
-    subprocess.run(program([str(each) for each in arguments]), env=environment(), check=True, capture_output=True)
+    subprocess.run(
+        program([str(each) for each in arguments]), env=environment(), check=True, capture_output=True
+    )
 
 
 def ball(size: int) -> Image.Image:
@@ -139,7 +229,9 @@ def ball(size: int) -> Image.Image:
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     inside = x * x + y * y < 0.6
     shade = np.clip(200 - 60 * (x + y), 0, 255).astype(np.uint8)
-    return Image.fromarray(np.dstack([shade, shade // 2, 255 - shade, np.where(inside, 255, 0).astype(np.uint8)]))
+    return Image.fromarray(
+        np.dstack([shade, shade // 2, 255 - shade, np.where(inside, 255, 0).astype(np.uint8)])
+    )
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -164,16 +256,23 @@ def shard_digests(output: Path) -> Digests:
 
 
 def report_digests(output: Path) -> Digests:
-    """Settings, rows without what the clock says, meshes and strips; the pages that are made of them have to be there."""
+    """Settings, rows without what the clock says, meshes and strips; the pages that are made of
+    them have to be there.
+    """
     found: Digests = {}
-    for path in sorted(path for path in output.rglob("*") if path.is_file() and not path.name.startswith(".")):
+    for path in sorted(
+        path for path in output.rglob("*") if path.is_file() and not path.name.startswith(".")
+    ):
         name = str(path.relative_to(output))
         if name == "rows.jsonl":
             for line in path.read_text().splitlines(keepends=True):
-                if line.endswith("\n"):  # the last may be torn by the kill: it is dropped when the report goes on
+                # the last may be torn by the kill: it is dropped when the report goes on
+                if line.endswith("\n"):
                     row = json.loads(line)
                     kept = {key: value for key, value in row.items() if not is_timing(key)}
-                    found[f"row {row['method']} {row['object']} {row['seed']}"] = digest(json.dumps(kept).encode())
+                    found[f"row {row['method']} {row['object']} {row['seed']}"] = digest(
+                        json.dumps(kept).encode()
+                    )
         elif path.suffix in (".html", ".md") or name in ("results.json", "settings.json"):
             assert path.read_bytes().strip(), f"{name} is empty"
             if path.suffix == ".json":

@@ -2,9 +2,10 @@
 
     python -m benchmarks.metrics [--size 320] [--views 21] [--objects FOLDER [--faults-size 128]]
 
-Rows: metric, what it is compared with, number of comparisons, largest difference, the limit for it. A package that is not
-installed leaves its rows out and is named. With --objects, a second table shows what each metric says to known faults of
-rendered objects (three views of every GLB in the folder). Ends with one JSON line; exits 1 where a difference is over its limit.
+Rows: metric, what it is compared with, number of comparisons, largest difference, the limit for it. A package
+that is not installed leaves its rows out and is named. With --objects, a second table shows what each metric
+says to known faults of rendered objects (three views of every GLB in the folder). Ends with one JSON line;
+exits 1 where a difference is over its limit.
 """
 
 from __future__ import annotations
@@ -73,7 +74,13 @@ def skimage_rows(a: Floats, b: Floats) -> Iterator[Row]:
     pairs = list(zip(a.astype(np.float64), b.astype(np.float64)))
     settings: dict[str, Any] = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     theirs = [structural_similarity(x, y, channel_axis=-1, data_range=1, **settings) for x, y in pairs]
-    yield "psnr", "scikit-image", len(a), _gap(psnr(a, b), [peak_signal_noise_ratio(x, y, data_range=1) for x, y in pairs]), 1e-6
+    yield (
+        "psnr",
+        "scikit-image",
+        len(a),
+        _gap(psnr(a, b), [peak_signal_noise_ratio(x, y, data_range=1) for x, y in pairs]),
+        1e-6,
+    )
     yield "ssim", "scikit-image", len(a), _gap(ssim(a, b), theirs), 1e-6
 
 
@@ -82,7 +89,13 @@ def scipy_rows(a: Floats, b: Floats) -> Iterator[Row]:
 
     plane = a[0, ..., 0].astype(np.float64)
     wanted = gaussian_filter(plane, 1.5, truncate=3.5)[5:-5, 5:-5]
-    yield "ssim's window", "scipy gaussian_filter", wanted.size, _gap(blur_inside(plane, gaussian_taps()), wanted), 1e-12
+    yield (
+        "ssim's window",
+        "scipy gaussian_filter",
+        wanted.size,
+        _gap(blur_inside(plane, gaussian_taps()), wanted),
+        1e-12,
+    )
 
 
 def torch_rows(a: Floats, b: Floats) -> Iterator[Row]:
@@ -92,7 +105,11 @@ def torch_rows(a: Floats, b: Floats) -> Iterator[Row]:
 
 def torchmetrics_rows(a: Floats, b: Floats) -> Iterator[Row]:
     import torchmetrics
-    from torchmetrics.functional.image import lpips, peak_signal_noise_ratio, structural_similarity_index_measure
+    from torchmetrics.functional.image import (
+        lpips,
+        peak_signal_noise_ratio,
+        structural_similarity_index_measure,
+    )
 
     name = f"torchmetrics {torchmetrics.__version__}"
     a, b = a[:3], b[:3]
@@ -111,9 +128,10 @@ def torchmetrics_rows(a: Floats, b: Floats) -> Iterator[Row]:
         heads = read_safetensors(HEADS / f"{kind}.safetensors")
         for index, head in enumerate(ours.heads):
             head.copy_(heads[f"lin{index}.model.1.weight"].reshape(-1))
-        # torchvision's random trunk is replaced by ours, so that both have the same weights; the rest is theirs
-        lpips._get_tv_model_features = lambda wanted, pretrained=False, net=net, features=ours.features: _only(
-            wanted, net, features
+        # torchvision's random trunk is replaced by ours, so that both have the same weights; the rest is
+        # theirs
+        lpips._get_tv_model_features = lambda wanted, pretrained=False, net=net, features=ours.features: (
+            _only(wanted, net, features)
         )
         reference = lpips._LPIPS(pretrained=True, net=kind, pnet_rand=True).eval()
         with torch.no_grad():
@@ -129,7 +147,10 @@ def fault_table(folder: Path, size: int) -> list[dict[str, Any]]:
     from geco.data.render import lens, render_views
 
     poses = ZERO123PLUS_V12.poses()[::2]
-    views = [render_views(load_object(path), poses, lens(30.0, len(poses)), size).rgba for path in sorted(folder.glob("*.glb"))]
+    views = [
+        render_views(load_object(path), poses, lens(30.0, len(poses)), size).rgba
+        for path in sorted(folder.glob("*.glb"))
+    ]
     rgba = np.concatenate(views).astype(np.float32) / 255
     alpha = rgba[..., 3:]
     true = rgba[..., :3] * alpha + 1 - alpha
@@ -137,9 +158,14 @@ def fault_table(folder: Path, size: int) -> list[dict[str, Any]]:
     pixel = size / 128  # blurs and shifts are given for 128 px
     faults: dict[str, Callable[[], Floats]] = {
         "equal": lambda: true,
-        **{f"blur {s} px": lambda s=s: gaussian_filter(true, (0, s * pixel, s * pixel, 0)) for s in (1, 2, 4)},
+        **{
+            f"blur {s} px": lambda s=s: gaussian_filter(true, (0, s * pixel, s * pixel, 0)) for s in (1, 2, 4)
+        },
         **{f"shift {s} px": lambda s=s: np.roll(true, round(s * pixel), axis=2) for s in (1, 2, 4)},
-        **{f"noise {s}": lambda s=s: true + s * np.random.default_rng(0).standard_normal(true.shape) for s in (0.02, 0.1)},
+        **{
+            f"noise {s}": lambda s=s: true + s * np.random.default_rng(0).standard_normal(true.shape)
+            for s in (0.02, 0.1)
+        },
         "a fifth darker": lambda: true - 0.2 * true * alpha,
         "colours exchanged": lambda: true[..., [2, 0, 1]],
         "mean colour, outline kept": lambda: flat * alpha + 1 - alpha,
@@ -149,7 +175,11 @@ def fault_table(folder: Path, size: int) -> list[dict[str, Any]]:
     table = []
     for name, make in faults.items():
         wrong = np.clip(make(), 0, 1).astype(np.float32)
-        values = {"psnr": psnr(true, wrong), "ssim": ssim(true, wrong), "pyramid_distance": pyramid_distance(true, wrong)}
+        values = {
+            "psnr": psnr(true, wrong),
+            "ssim": ssim(true, wrong),
+            "pyramid_distance": pyramid_distance(true, wrong),
+        }
         table.append({"fault": name, **{key: float(value.mean()) for key, value in values.items()}})
     return table
 
@@ -179,7 +209,9 @@ def _gap(found: Any, wanted: Any) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", type=int, default=320)
-    parser.add_argument("--views", type=int, default=21, help="pictures; 21 = six views and the fifteen of protocol B")
+    parser.add_argument(
+        "--views", type=int, default=21, help="pictures; 21 = six views and the fifteen of protocol B"
+    )
     parser.add_argument("--objects", type=Path, help="folder of GLB files for the table of faults")
     parser.add_argument("--faults-size", type=int, default=128)
     options = parser.parse_args()
@@ -193,18 +225,34 @@ def main() -> int:
             missing.append(str(error.name))
     print("| metric | compared with | n | largest difference | limit |\n|---|---|---|---|---|")
     for metric, reference, count, gap, limit in rows:
-        print(f"| {metric} | {reference} | {count} | {gap:.1e} | {limit:.0e} |{'' if gap <= limit else ' OVER'}")
+        print(
+            f"| {metric} | {reference} | {count} | {gap:.1e} | {limit:.0e} |{'' if gap <= limit else ' OVER'}"
+        )
     cost = milliseconds(a, b)
     print(f"\nnot installed: {', '.join(missing) or 'nothing'}")
-    print(f"ms a picture of {options.size} px: {', '.join(f'{name} {value:.1f}' for name, value in cost.items())}")
+    print(
+        f"ms a picture of {options.size} px: "
+        f"{', '.join(f'{name} {value:.1f}' for name, value in cost.items())}"
+    )
     faults = fault_table(options.objects, options.faults_size) if options.objects else []
     if faults:
         print("\n| fault | PSNR | SSIM | pyramid distance |\n|---|---|---|---|")
         for row in faults:
-            print(f"| {row['fault']} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['pyramid_distance']:.4f} |")
+            print(
+                f"| {row['fault']} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['pyramid_distance']:.4f} |"
+            )
     over = [row for row in rows if not row[3] <= row[4]]
     print(
-        json.dumps({"rows": rows, "ms": cost, "size": options.size, "faults": faults, "not_installed": missing, "over": len(over)})
+        json.dumps(
+            {
+                "rows": rows,
+                "ms": cost,
+                "size": options.size,
+                "faults": faults,
+                "not_installed": missing,
+                "over": len(over),
+            }
+        )
     )
     return 1 if over else 0
 

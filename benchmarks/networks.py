@@ -1,4 +1,5 @@
-"""Every network of an exported model by itself: milliseconds, and seconds to load. ``python -m benchmarks.networks``.
+"""Every network of an exported model by itself: milliseconds, and seconds to load. ``python -m
+benchmarks.networks``.
 
 Median of ``--repeats`` runs after two for warming up; prints a table and one JSON line.
 """
@@ -28,7 +29,9 @@ def median_ms(function: Callable[[], object], repeats: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", type=Path, help="exported folder; default: the embedded model")
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--threads", type=int, help="default: physical cores")
@@ -44,7 +47,10 @@ def main() -> None:
     imported = time.perf_counter()
     folder = args.model or EMBEDDED
     card = exported_card(folder)
-    generator, reconstructor = SmallGenerator(folder, card, args.threads), SmallReconstructor(folder, card, args.threads)
+    generator, reconstructor = (
+        SmallGenerator(folder, card, args.threads),
+        SmallReconstructor(folder, card, args.threads),
+    )
     loaded = time.perf_counter()
     rng = np.random.default_rng(0)
     size = generator.size
@@ -55,7 +61,8 @@ def main() -> None:
     views = generator.generate(picture, [0])[0]
     fields = reconstructor.reconstruct(views, picture)
     points = rng.uniform(-0.7, 0.7, (150_000, 3)).astype(np.float32)
-    points /= np.linalg.norm(points, axis=1, keepdims=True) / 0.6  # a sphere: as many lattice cells as an object's surface
+    # a sphere: as many lattice cells as an object's surface
+    points /= np.linalg.norm(points, axis=1, keepdims=True) / 0.6
     rows = {
         "write pass": median_ms(lambda: generator.encode(picture), args.repeats),
         "one denoising pass": median_ms(lambda: generator.denoise(noise, 999, state), args.repeats),
@@ -70,7 +77,16 @@ def main() -> None:
     for name, value in rows.items():
         print(f"{name:24}{value:9.1f} ms")
     facts = {"threads": args.threads or own_threads(), "onnxruntime": onnxruntime.__version__}
-    print(json.dumps({"import_s": round(imported - start, 3), "load_s": round(loaded - imported, 3), "ms": rows, **facts}))
+    print(
+        json.dumps(
+            {
+                "import_s": round(imported - start, 3),
+                "load_s": round(loaded - imported, 3),
+                "ms": rows,
+                **facts,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 ``python -m benchmarks.render_check OBJECTS_DIR [--engine pyrender|bpy] [--picture sheet.png]``
 
-pyrender (OpenGL; needs EGL) gets the object from trimesh's own reader; bpy (Cycles) gets our reader's triangles. The other picture
-is made twice as large, so that its pixels are our samples (2 x 2 a pixel). Silhouette: intersection over union of the
-coverages, sum of minima over sum of maxima. Depth: |ours - theirs| / theirs of the nearest sample, over the pixels that both see,
-mean. Both over the six views of zero123plus-v1.2, and the worst of them. One JSON line at the end.
+pyrender (OpenGL; needs EGL) gets the object from trimesh's own reader; bpy (Cycles) gets our reader's
+triangles. The other picture
+is made twice as large, so that its pixels are our samples (2 x 2 a pixel). Silhouette: intersection over
+union of the
+coverages, sum of minima over sum of maxima. Depth: |ours - theirs| / theirs of the nearest sample, over the
+pixels that both see, mean. Both over the six views of zero123plus-v1.2, and the worst of them. One JSON line
+at the end.
 """
 
 from __future__ import annotations
@@ -36,13 +39,18 @@ def main() -> None:
     parser.add_argument("--engine", choices=("pyrender", "bpy"), default="pyrender")
     parser.add_argument("--limit", type=int, default=10, help="objects, spread evenly over the folder")
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--picture", type=Path, help="where to save a sheet: ours, theirs, where the silhouettes differ")
+    parser.add_argument(
+        "--picture", type=Path, help="where to save a sheet: ours, theirs, where the silhouettes differ"
+    )
     options = parser.parse_args()
     other = with_pyrender if options.engine == "pyrender" else with_bpy
     found = find_objects(options.objects)
     chosen = [found[i] for i in sorted({round(i) for i in np.linspace(0, len(found) - 1, options.limit)})]
     print(f"{options.engine}, {options.size} px, six views each")
-    print(f"{'object':44}{'faces':>9}{'IoU':>9}{'worst':>9}{'depth %':>9}{'worst %':>9}{'p99 %':>9}{'colour':>9}")
+    print(
+        f"{'object':44}{'faces':>9}{'IoU':>9}{'worst':>9}"
+        f"{'depth %':>9}{'worst %':>9}{'p99 %':>9}{'colour':>9}"
+    )
     rows, sheet = [], []
     for source in chosen:
         obj = load_object(source.path)
@@ -51,7 +59,11 @@ def main() -> None:
         theirs = halved(other(source.path, obj, cameras, SUPERSAMPLE * options.size))
         row = {"object": source.key, "faces": len(obj.faces)} | compare(ours, theirs)
         rows.append(row)
-        values = [row["iou"], row["worst_iou"], *(100 * row[k] for k in ("depth", "worst_depth", "depth_p99"))]
+        values = [
+            row["iou"],
+            row["worst_iou"],
+            *(100 * row[k] for k in ("depth", "worst_depth", "depth_p99")),
+        ]
         cells = "".join(f"{value:9.4f}" for value in values)
         print(f"{source.key[:43]:44}{row['faces']:9,}{cells}{row['colour']:9.2f}", flush=True)
         sheet.append(np.concatenate([_panel(ours, theirs, view) for view in (0, 3)], axis=1))
@@ -121,9 +133,14 @@ def with_pyrender(path: Path, obj: TexturedObject, cameras: Cameras, size: int) 
     rgba, depth = [], []
     try:
         for pose, (focal, cx, cy) in zip(cameras.c2w, cameras.lenses.astype(float) * size):
-            camera = scene.add(pyrender.IntrinsicsCamera(focal, focal, cx, cy, znear=0.5, zfar=20.0), pose=pose)
-            rgba.append(renderer.render(scene, flags=pyrender.RenderFlags.RGBA | pyrender.RenderFlags.FLAT)[0])
-            # The colour pass is multisampled, and its depth that of a sample off the pixel's centre; the labels' pass is not.
+            camera = scene.add(
+                pyrender.IntrinsicsCamera(focal, focal, cx, cy, znear=0.5, zfar=20.0), pose=pose
+            )
+            rgba.append(
+                renderer.render(scene, flags=pyrender.RenderFlags.RGBA | pyrender.RenderFlags.FLAT)[0]
+            )
+            # The colour pass is multisampled, and its depth that of a sample off the pixel's centre; the
+            # labels' pass is not.
             flags = pyrender.RenderFlags.SEG | pyrender.RenderFlags.SKIP_CULL_FACES
             depth.append(renderer.render(scene, flags=flags, seg_node_map=nodes)[1])
             scene.remove_node(camera)

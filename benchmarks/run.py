@@ -1,6 +1,7 @@
 """How long a picture takes to become a textured GLB on disk: ``python -m benchmarks.run [PICTURE]``.
 
-Warm: one loaded pipeline, after warm-up, the median of ``--repeats`` calls, stage by stage, the file written each time.
+Warm: one loaded pipeline, after warm-up, the median of ``--repeats`` calls, stage by stage, the file written
+each time.
 Cold: the whole process `geco run PICTURE` from its start, the median of ``--cold-repeats``.
 Imports: the costliest modules of that process (``python -X importtime``). Ends with one JSON line.
 """
@@ -21,7 +22,9 @@ from pathlib import Path
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("picture", nargs="?", type=Path, default=Path(__file__).parent.parent / "examples" / "bus.png")
+    parser.add_argument(
+        "picture", nargs="?", type=Path, default=Path(__file__).parent.parent / "examples" / "bus.png"
+    )
     parser.add_argument("--model", default="small")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--cold-repeats", type=int, default=5)
@@ -37,8 +40,14 @@ def main() -> None:
     print(f"median of {options.repeats} after {options.warm_up} to warm up")
     print(f"\n{'warm stage':14} {'median ms':>10} {'min':>8} {'max':>8}")
     for name, values in stages.items():
-        print(f"{name:14} {1e3 * statistics.median(values):10.1f} {1e3 * min(values):8.1f} {1e3 * max(values):8.1f}")
-    print(f"\ncold process   {1e3 * statistics.median(cold):10.1f} {1e3 * min(cold):8.1f} {1e3 * max(cold):8.1f}")
+        print(
+            f"{name:14} {1e3 * statistics.median(values):10.1f} {1e3 * min(values):8.1f} "
+            f"{1e3 * max(values):8.1f}"
+        )
+    print(
+        f"\ncold process   {1e3 * statistics.median(cold):10.1f} {1e3 * min(cold):8.1f} "
+        f"{1e3 * max(cold):8.1f}"
+    )
     print("\nimports of the cold process, cumulative ms")
     for name, milliseconds in imports:
         print(f"{name:40} {milliseconds:8.1f}")
@@ -73,7 +82,17 @@ def warm_seconds(options: argparse.Namespace, output: Path) -> tuple[dict[str, l
 
 def command(options: argparse.Namespace, output: Path) -> list[str]:
     """The command line of one run."""
-    return ["-m", "geco.cli.main", "run", str(options.picture), "--model", options.model, "-o", str(output), "--quiet"]
+    return [
+        "-m",
+        "geco.cli.main",
+        "run",
+        str(options.picture),
+        "--model",
+        options.model,
+        "-o",
+        str(output),
+        "--quiet",
+    ]
 
 
 def cold_seconds(options: argparse.Namespace, output: Path) -> float:

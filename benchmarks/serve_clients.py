@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw
 
 PATIENCE = 150.0  # seconds without a byte after which an answer counts as missing
-SHARES = {"good": 40, "bad": 22, "slow": 12, "vanishing": 16, "looking": 10}  # percent of what a client does next
+# percent of what a client does next
+SHARES = {"good": 40, "bad": 22, "slow": 12, "vanishing": 16, "looking": 10}
 FORMATS = ("glb", "obj", "ply", "stl")
 
 
@@ -38,7 +39,9 @@ def form(picture: bytes, **fields: object) -> bytes:
     for name, value in fields.items():
         body += f'\r\n--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode()
     body += b"\r\n--b--\r\n"
-    head = "POST /api/v1/mesh HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    head = (
+        "POST /api/v1/mesh HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    )
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -54,7 +57,12 @@ class Order:
 
     def request(self) -> bytes:
         """Its bytes."""
-        fields = {"seed": self.seed, "format": self.format, "texture_size": self.texture, "resolution": self.resolution}
+        fields = {
+            "seed": self.seed,
+            "format": self.format,
+            "texture_size": self.texture,
+            "resolution": self.resolution,
+        }
         return form(picture(self.picture), **fields)
 
 
@@ -63,7 +71,9 @@ def orders(rng: random.Random, count: int) -> list[Order]:
     made = []
     for number in range(count):
         texture, resolution = (512, 64) if number % 4 == 3 else (64, 24)
-        made.append(Order(number % 5, rng.randrange(2**32), FORMATS[number % len(FORMATS)], texture, resolution))
+        made.append(
+            Order(number % 5, rng.randrange(2**32), FORMATS[number % len(FORMATS)], texture, resolution)
+        )
     return made
 
 
@@ -126,7 +136,9 @@ class Client(threading.Thread):
         since: when its good request was sent; None while none is open.
     """
 
-    def __init__(self, port: int, seed: int, known: dict[Order, bytes], seen: Seen, stop: threading.Event) -> None:
+    def __init__(
+        self, port: int, seed: int, known: dict[Order, bytes], seen: Seen, stop: threading.Event
+    ) -> None:
         super().__init__(daemon=True)
         self.port, self.known, self.seen, self.stop = port, known, seen, stop
         self.rng = random.Random(seed)
@@ -140,7 +152,11 @@ class Client(threading.Thread):
                 getattr(self, f"_{kind}")()
             except OSError as error:  # after the server has stopped, nobody listens any more
                 if not self.stop.is_set():
-                    self.seen.note(kind, Answer(0, b""), wrong=f"{type(error).__name__}: {error}" if kind == "good" else "")
+                    self.seen.note(
+                        kind,
+                        Answer(0, b""),
+                        wrong=f"{type(error).__name__}: {error}" if kind == "good" else "",
+                    )
                 self.stop.wait(0.2)
 
     def _link(self, data: bytes = b"") -> socket.socket:
@@ -187,7 +203,9 @@ class Client(threading.Thread):
         with self._link(data) as link:
             answer = read(link)
         expected = answer.status in (status, 503) and (answer.status == 503 or answer.kind != "")
-        self.seen.note("bad", answer, wrong="" if expected else f"{answer.status} instead of {status} for {data[:80]!r}")
+        self.seen.note(
+            "bad", answer, wrong="" if expected else f"{answer.status} instead of {status} for {data[:80]!r}"
+        )
 
     def _slow(self) -> None:
         data = form(picture(1) + bytes(1 << 20))
@@ -204,7 +222,9 @@ class Client(threading.Thread):
                         break
                     link.settimeout(PATIENCE)
                     answer = read(link)
-                    self.seen.note("slow", answer, wrong="" if answer.status in (408, 503) else f"{answer.status}")
+                    self.seen.note(
+                        "slow", answer, wrong="" if answer.status in (408, 503) else f"{answer.status}"
+                    )
                     return
                 link.sendall(data[place : place + 1])
         self.seen.note("slow", Answer(0, b""))  # cut before its head had arrived, which has no answer
@@ -221,14 +241,21 @@ class Client(threading.Thread):
         self.seen.note("vanishing", Answer(0, b""))
 
     def _looking(self) -> None:
-        method, path = self.rng.choice(("GET", "HEAD")), self.rng.choice(("/", "/healthz", "/readyz", "/metrics", "/openapi.json"))
+        method, path = (
+            self.rng.choice(("GET", "HEAD")),
+            self.rng.choice(("/", "/healthz", "/readyz", "/metrics", "/openapi.json")),
+        )
         began = time.monotonic()
-        with self._link(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()) as link:
+        with self._link(
+            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        ) as link:
             data = b""
             while piece := link.recv(1 << 16):
                 data += piece
         status = int(data[9:12]) if data else 0
-        self.seen.note("looking", Answer(status, b""), wrong="" if status == 200 else f"{method} {path}: {status}")
+        self.seen.note(
+            "looking", Answer(status, b""), wrong="" if status == 200 else f"{method} {path}: {status}"
+        )
         with self.seen.lock:
             self.seen.counts["slowest look, ms"] = max(
                 self.seen.counts["slowest look, ms"], round(1000 * (time.monotonic() - began))

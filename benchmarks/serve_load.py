@@ -1,10 +1,11 @@
 """`geco serve` under mixed clients: python -m benchmarks.serve_load --clients 64 --minutes 10 --seed 0
 
-Starts a server on the loopback address, asks for some meshes alone (the references), then lets the clients loose: good,
-bad, slow and vanishing requests, mixed by the seed. At the end SIGTERM, in the middle of it all. Prints one JSON: what
-came of the requests, wrong answers (a good request's file must be byte for byte the reference), memory of the server and
-its worker by the minute, the longest time in which requests waited and none was done, and how the server ended. Exit
-code 1 where one of these is not as it should be. Needs psutil.
+Starts a server on the loopback address, asks for some meshes alone (the references), then lets the clients
+loose: good, bad, slow and vanishing requests, mixed by the seed. At the end SIGTERM, in the middle of it all.
+Prints one
+JSON: what came of the requests, wrong answers (a good request's file must be byte for byte the reference),
+memory of the server and its worker by the minute, the longest time in which requests waited and none was
+done, and how the server ended. Exit code 1 where one of these is not as it should be. Needs psutil.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from benchmarks.serve_clients import Client, Order, Seen, orders, read
 ORDERS = 8  # different good requests
 STOPPED = 143  # the exit code after SIGTERM
 TIME_LIMIT, GRACE = 60.0, 30.0  # the server's own defaults
-GROWTH = 1.15  # of the memory after the first minute that counts as level: the allocator's and the threads' play
+# of the memory after the first minute that counts as level: the allocator's and the threads' play
+GROWTH = 1.15
 LOOK = 0.25  # seconds between two looks
 
 
@@ -79,11 +81,15 @@ class Watched:
 
     def _weigh(self) -> None:
         server = psutil.Process(self.process.pid)
-        workers = [child for child in server.children() if "resource_tracker" not in " ".join(child.cmdline())]
+        workers = [
+            child for child in server.children() if "resource_tracker" not in " ".join(child.cmdline())
+        ]
         minute = int((time.monotonic() - self._began) / 60)
         row = self.memory.setdefault(minute, {"server": 0.0, "worker": 0.0})
         row["server"] = max(row["server"], round(server.memory_info().rss / 2**20, 1))
-        row["worker"] = max(row["worker"], round(sum(child.memory_info().rss for child in workers) / 2**20, 1))
+        row["worker"] = max(
+            row["worker"], round(sum(child.memory_info().rss for child in workers) / 2**20, 1)
+        )
 
     def _metrics(self) -> dict[str, float]:
         import socket
@@ -135,25 +141,35 @@ def run(clients: int, minutes: float, seed: int, options: Sequence[str] = ()) ->
         end = time.monotonic() + 60 * minutes
         while time.monotonic() < end:
             time.sleep(min(30.0, max(end - time.monotonic(), 0)))
-            print(f"{time.monotonic() - watched._began:.0f} s: {dict(seen.counts)}", file=sys.stderr, flush=True)
+            print(
+                f"{time.monotonic() - watched._began:.0f} s: {dict(seen.counts)}", file=sys.stderr, flush=True
+            )
         before = dict(seen.counts)
         stop.set()  # nobody asks for anything new: what is open is what must be answered
         opened = [client for client in crowd if client.since is not None]
         code, seconds = watched.stop()
         for client in crowd:
             client.join(10)
-        answered = {name: count - before.get(name, 0) for name, count in seen.counts.items() if name.startswith("good")}
+        answered = {
+            name: count - before.get(name, 0)
+            for name, count in seen.counts.items()
+            if name.startswith("good")
+        }
         return report(watched, seen, len(opened), {k: n for k, n in answered.items() if n}, code, seconds)
     finally:
         watched.process.kill()
 
 
-def report(watched: Watched, seen: Seen, opened: int, answered: dict[str, int], code: int, seconds: float) -> dict[str, Any]:
+def report(
+    watched: Watched, seen: Seen, opened: int, answered: dict[str, int], code: int, seconds: float
+) -> dict[str, Any]:
     """The JSON; ``faults`` is empty where all is as it should be."""
     memory = watched.memory
     level = {name: [memory[minute][name] for minute in sorted(memory)] for name in ("server", "worker")}
     faults = list(seen.wrong[:20])
-    unanswered = sum(count for name, count in answered.items() if name == "good 0" or name.endswith("Stopping"))
+    unanswered = sum(
+        count for name, count in answered.items() if name == "good 0" or name.endswith("Stopping")
+    )
     if unanswered or sum(answered.values()) < opened:
         faults.append(f"{opened} good requests were open at SIGTERM, answered {answered}")
     if code != STOPPED or seconds > GRACE:
@@ -171,7 +187,13 @@ def report(watched: Watched, seen: Seen, opened: int, answered: dict[str, int], 
         "memory_mib_by_minute": level,
         "longest_blocked_s": round(watched.blocked, 2),
         "longest_good_request_s": round(seen.waited, 2),
-        "stop": {"open": opened, "answered": answered, "exit_code": code, "seconds": round(seconds, 2), "grace": GRACE},
+        "stop": {
+            "open": opened,
+            "answered": answered,
+            "exit_code": code,
+            "seconds": round(seconds, 2),
+            "grace": GRACE,
+        },
         "faults": faults,
     }
 

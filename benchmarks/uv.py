@@ -1,7 +1,8 @@
 """Our unwrapping beside xatlas on the same meshes of about 20,000 faces: ``python -m benchmarks.uv``.
 
-Wall clock, median of ``--repeats`` after one warm-up (xatlas, which takes seconds, ``--xatlas-repeats`` and no warm-up);
-area used, Sander L2 stretch, charts, vertices added by seams, and overlapping pairs by an exact test. One JSON line at the end.
+Wall clock, median of ``--repeats`` after one warm-up (xatlas, which takes seconds, ``--xatlas-repeats`` and
+no warm-up); area used, Sander L2 stretch, charts, vertices added by seams, and overlapping pairs by an exact
+test. One JSON line at the end.
 """
 
 from __future__ import annotations
@@ -57,7 +58,16 @@ def main() -> None:
             ]
             cells += [f"{row['stretch_l2']:.4f}", f"{row['seam_vertices']:.1%}", row["overlaps"]]
             print(f"{name:14}" + "".join(f"{cell:>9}" for cell in cells), flush=True)
-    print(json.dumps({"benchmark": "uv", "repeats": options.repeats, "texture_size": options.texture_size, "rows": rows}))
+    print(
+        json.dumps(
+            {
+                "benchmark": "uv",
+                "repeats": options.repeats,
+                "texture_size": options.texture_size,
+                "rows": rows,
+            }
+        )
+    )
 
 
 def measure(mesh: Mesh, method: str, repeats: int, warm_up: int, size: int) -> dict[str, float]:
@@ -97,7 +107,10 @@ def ball(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 def figure(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """A body, a head, four limbs, melted together."""
-    parts = [ellipsoid(x, y, z, (0, 0, 0.05), (0.25, 0.2, 0.4)), ellipsoid(x, y, z, (0, 0, 0.6), (0.22, 0.22, 0.25))]
+    parts = [
+        ellipsoid(x, y, z, (0, 0, 0.05), (0.25, 0.2, 0.4)),
+        ellipsoid(x, y, z, (0, 0, 0.6), (0.22, 0.22, 0.25)),
+    ]
     parts += [limb(x, y, z, (0, side * 0.15, 0.25), (0.2, side * 0.65, 0.1), 0.09) for side in (-1, 1)]
     parts += [limb(x, y, z, (0, side * 0.1, -0.2), (0.05, side * 0.2, -0.8), 0.11) for side in (-1, 1)]
     return -np.log(sum(np.exp(-30 * part) for part in parts)) / 30
@@ -115,7 +128,9 @@ def chair(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def hammer(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    return np.minimum(limb(x, y, z, (0, 0, -0.85), (0, 0, 0.7), 0.08), limb(x, y, z, (0, -0.3, 0.7), (0, 0.3, 0.7), 0.14))
+    return np.minimum(
+        limb(x, y, z, (0, 0, -0.85), (0, 0, 0.7), 0.08), limb(x, y, z, (0, -0.3, 0.7), (0, 0.3, 0.7), 0.14)
+    )
 
 
 def sponge(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -127,17 +142,23 @@ def waves(x: np.ndarray, y: np.ndarray, z: np.ndarray, frequency: float, seed: i
     """A smooth random field of about unit size."""
     rng = np.random.default_rng(seed)
     total = np.zeros_like(x)
-    for a, b, c, phase in np.concatenate([rng.normal(size=(40, 3)) * frequency / 1.7, rng.uniform(0, 6.3, (40, 1))], axis=1):
+    for a, b, c, phase in np.concatenate(
+        [rng.normal(size=(40, 3)) * frequency / 1.7, rng.uniform(0, 6.3, (40, 1))], axis=1
+    ):
         total += np.sin(a * x + b * y + c * z + phase)
     return total / np.sqrt(20)
 
 
-def ellipsoid(x: np.ndarray, y: np.ndarray, z: np.ndarray, at: tuple[float, ...], radii: tuple[float, ...]) -> np.ndarray:
+def ellipsoid(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, at: tuple[float, ...], radii: tuple[float, ...]
+) -> np.ndarray:
     scaled = [(p - c) / r for p, c, r in zip((x, y, z), at, radii)]
     return (np.sqrt(sum(s * s for s in scaled)) - 1) * min(radii)
 
 
-def limb(x: np.ndarray, y: np.ndarray, z: np.ndarray, one: tuple[float, ...], two: tuple[float, ...], radius: float) -> np.ndarray:
+def limb(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, one: tuple[float, ...], two: tuple[float, ...], radius: float
+) -> np.ndarray:
     """Within ``radius`` of a line between two points."""
     axis = np.subtract(two, one)
     along = sum((p - a) * d for p, a, d in zip((x, y, z), one, axis)) / (axis @ axis)
@@ -145,7 +166,9 @@ def limb(x: np.ndarray, y: np.ndarray, z: np.ndarray, one: tuple[float, ...], tw
     return np.sqrt(sum((p - a - along * d) ** 2 for p, a, d in zip((x, y, z), one, axis))) - radius
 
 
-def box(x: np.ndarray, y: np.ndarray, z: np.ndarray, at: tuple[float, ...], half: tuple[float, ...]) -> np.ndarray:
+def box(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, at: tuple[float, ...], half: tuple[float, ...]
+) -> np.ndarray:
     gaps = [np.abs(p - c) - h for p, c, h in zip((x, y, z), at, half)]
     outside = np.sqrt(sum(np.maximum(g, 0) ** 2 for g in gaps))
     return outside + np.minimum(np.maximum.reduce(gaps), 0)

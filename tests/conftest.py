@@ -1,4 +1,6 @@
-"""One thread a test process: the suite runs a process a core, and threads that wait for each other would only slow it."""
+"""One thread a test process: the suite runs a process a core, and threads that wait for each
+other would only slow it.
+"""
 
 from __future__ import annotations
 

@@ -8,13 +8,34 @@ from typing import Any
 
 # Values that a field of JSON was never meant to have.
 ODD: list[Any] = [
-    *(None, True, 0, -1, 1, 2, 7, 10**9, 2**63, -(2**63), 10**400, 0.5, -0.0, 1e308, "", "x", "../../x", "/dev/zero", "\0"),
+    *(
+        None,
+        True,
+        0,
+        -1,
+        1,
+        2,
+        7,
+        10**9,
+        2**63,
+        -(2**63),
+        10**400,
+        0.5,
+        -0.0,
+        1e308,
+        "",
+        "x",
+        "../../x",
+        "/dev/zero",
+        "\0",
+    ),
     *("é" * 300, [], [[]], {}, {"a": {}}, ["x"], [0], [1.5, "x"], [0] * 5000),
 ]
 
 
 def damaged(data: bytes, rng: random.Random, anywhere: bool = True) -> bytes:
-    """The bytes after one accident: cut, bits turned, a piece lost, doubled or zeroed, replaced; JSON also field by field.
+    """The bytes after one accident: cut, bits turned, a piece lost, doubled or zeroed, replaced; JSON also
+    field by field.
 
     Args:
         anywhere: False cuts the second half off, which nothing survives.
@@ -40,7 +61,15 @@ def damaged(data: bytes, rng: random.Random, anywhere: bool = True) -> bytes:
             return data[:start] + bytes(stop - start) + data[stop:]
         case 4:
             return rng.choice(
-                [b"", b"[" * 100_000, b'{"a":' * 50_000, b"\xff\xfe", b"NaN", b'{"a": 1, "a": 2}', rng.randbytes(300)]
+                [
+                    b"",
+                    b"[" * 100_000,
+                    b'{"a":' * 50_000,
+                    b"\xff\xfe",
+                    b"NaN",
+                    b'{"a": 1, "a": 2}',
+                    rng.randbytes(300),
+                ]
             )
     flipped = bytearray(data)
     for _ in range(rng.choice([1, 3, 30])):

@@ -1,4 +1,6 @@
-"""The house's rules, read off the source: imports only point down, and the torch-free floors import no torch."""
+"""The house's rules, read off the source: imports only point down, and the torch-free floors
+import no torch.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "geco"
 
-# Ground floor first. A room may import from its own floor's room and from the floors below it, never from above.
+# Ground floor first. A room may import from its own floor's room and from the floors below it, never from
+# above.
 FLOORS: list[set[str]] = [
     {"errors", "version", "timing"},
     {"arrays", "files", "foreign", "locks", "marks", "memory", "processes"},
@@ -34,7 +37,8 @@ FLOORS: list[set[str]] = [
     {"cli"},
 ]
 
-# Modules that `geco run` on the embedded model may load: everything outside these may not name torch at import.
+# Modules that `geco run` on the embedded model may load: everything outside these may not name torch at
+# import.
 TORCH_ROOMS = {
     "device",
     "multiview",
@@ -124,10 +128,12 @@ def test_heavy_libraries_are_imported_where_they_are_used(name: str) -> None:
     torch_room = any(name == room or name.startswith((room + ".", room + "_")) for room in TORCH_ROOMS)
     for imported, line in imports(MODULES[name], top_level_only=True):
         root = imported.split(".")[0]
-        assert root not in FOREIGN_ONLY_INSIDE or name.startswith(("data", "serve.", "render.rasterize_kernels")), (
-            f"{name}:{line} imports {root} at module level"
+        assert root not in FOREIGN_ONLY_INSIDE or name.startswith(
+            ("data", "serve.", "render.rasterize_kernels")
+        ), f"{name}:{line} imports {root} at module level"
+        assert torch_room or root not in ("torch", "diffusers", "transformers"), (
+            f"{name}:{line} imports {root}"
         )
-        assert torch_room or root not in ("torch", "diffusers", "transformers"), f"{name}:{line} imports {root}"
 
 
 def test_files_are_pages_not_books() -> None:

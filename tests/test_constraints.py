@@ -1,4 +1,6 @@
-"""The constraints file pins all that an installation of the base and of the tests brings, and pins nothing impossible."""
+"""The constraints file pins all that an installation of the base and of the tests brings, and
+pins nothing impossible.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def closure(roots: Iterable[Requirement]) -> Iterator[Requirement]:
         except PackageNotFoundError:
             continue
         for need in needs:
-            if need.marker is None or any(need.marker.evaluate({"extra": e}) for e in ["", *requirement.extras]):
+            if need.marker is None or any(
+                need.marker.evaluate({"extra": e}) for e in ["", *requirement.extras]
+            ):
                 todo.append(need)
 
 
@@ -65,7 +69,9 @@ def test_everything_that_the_readmes_commands_install_is_pinned(pins: dict[str, 
     assert not {canonicalize_name(each.name) for each in needed} - pins.keys()
     for requirement in needed:
         (pin,) = pins[canonicalize_name(requirement.name)].specifier
-        assert pin.operator == "==" and requirement.specifier.contains(pin.version, prereleases=True), requirement
+        assert pin.operator == "==" and requirement.specifier.contains(pin.version, prereleases=True), (
+            requirement
+        )
 
 
 def test_no_pin_asks_for_another_python_than_the_projects(pins: dict[str, Requirement]) -> None:

@@ -23,12 +23,17 @@ def test_formats_by_name_and_purpose() -> None:
     assert choose("cpu", "bf16").dtype == torch.bfloat16
     assert choose(purpose="training").dtype == torch.float32
     joined = choose("cpu,bf16")
-    assert joined.device == torch.device("cpu") and joined.dtype == torch.bfloat16 and "format as asked" in str(joined)
+    assert (
+        joined.device == torch.device("cpu")
+        and joined.dtype == torch.bfloat16
+        and "format as asked" in str(joined)
+    )
     assert choose("cpu,").dtype == torch.float32
 
 
 @pytest.mark.parametrize(
-    ("device", "dtype"), [("toaster", None), ("cuda:97", None), ("meta", None), ("cpu", "float8"), ("cpu,float8", None)]
+    ("device", "dtype"),
+    [("toaster", None), ("cuda:97", None), ("meta", None), ("cpu", "float8"), ("cpu,float8", None)],
 )
 def test_what_is_not_there_is_refused(device: str, dtype: str | None) -> None:
     with pytest.raises(ConfigError):

@@ -1,4 +1,6 @@
-"""Thin, faint, tiny, cut, scattered: every picture that can be read ends in a mesh or in our own error, and never otherwise."""
+"""Thin, faint, tiny, cut, scattered: every picture that can be read ends in a mesh or in our own
+error, and never otherwise.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ def pipeline() -> GecoPipeline:
 
 
 def drawn(kind: str, size: int, ratio: float, angle: float, alpha: float, white: bool) -> np.ndarray:
-    """(size, size, 4) float32: a bar, ring, zigzag, dot, pair or corner of a disc, anti-aliased; clear or on white behind it.
+    """(size, size, 4) float32: a bar, ring, zigzag, dot, pair or corner of a disc, anti-aliased; clear or on
+    white behind it.
 
     ``ratio`` is length over width of the line that draws it, ``angle`` in degrees."""
     side = 3 * size
@@ -40,7 +43,14 @@ def drawn(kind: str, size: int, ratio: float, angle: float, alpha: float, white:
         pen.ellipse([0.1 * side, 0.1 * side, 0.9 * side, 0.9 * side], outline=255, width=width)
     elif kind == "zigzag":
         pen.line(
-            [(0.1 * side, 0.2 * side), (0.4 * side, 0.8 * side), (0.6 * side, 0.1 * side), (0.9 * side, 0.9 * side)], 255, width
+            [
+                (0.1 * side, 0.2 * side),
+                (0.4 * side, 0.8 * side),
+                (0.6 * side, 0.1 * side),
+                (0.9 * side, 0.9 * side),
+            ],
+            255,
+            width,
         )
     elif kind == "dot":
         pen.ellipse([side * 0.7, side * 0.2, side * 0.7 + width, side * 0.2 + width], 255)
@@ -53,12 +63,16 @@ def drawn(kind: str, size: int, ratio: float, angle: float, alpha: float, white:
     v, u = np.indices((size, size), np.float32) / size
     rgb = np.stack([0.2 + 0.6 * u, 0.3 + 0.3 * v, 0.5 - 0.3 * u], axis=2)
     if white:
-        return np.dstack([cover[..., None] * rgb + 1 - cover[..., None], np.ones_like(cover)]).astype(np.float32)
+        return np.dstack([cover[..., None] * rgb + 1 - cover[..., None], np.ones_like(cover)]).astype(
+            np.float32
+        )
     return np.dstack([rgb, cover])
 
 
 def made(pipeline: GecoPipeline, picture: object, options: AssetOptions = SMALL) -> Asset | None:
-    """The asset, checked; None where the picture or the model's answer is refused; anything else, a warning too, is raised."""
+    """The asset, checked; None where the picture or the model's answer is refused; anything else,
+    a warning too, is raised.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
@@ -79,14 +93,20 @@ def test_pictures_that_had_no_outline_make_a_mesh(name: str, pipeline: GecoPipel
 
 
 def test_a_translucent_picture_without_its_outline_is_as_it_was(pipeline: GecoPipeline) -> None:
-    asset = made(pipeline, CASES / "hostile/picture-translucent.png", AssetOptions(texture_size=64, resolution=32, fit=False))
+    asset = made(
+        pipeline,
+        CASES / "hostile/picture-translucent.png",
+        AssetOptions(texture_size=64, resolution=32, fit=False),
+    )
     assert asset is not None and not asset.facts["outline_kept"] and not asset.facts["projected"]
     assert asset.facts["input_camera"]["iou"] == 0
 
 
 @pytest.mark.parametrize("ratio", [30, 50, 80, 120, 160, 400])
 @pytest.mark.parametrize("white", [False, True])
-def test_an_upright_bar_is_a_bar_in_one_piece_however_thin(ratio: int, white: bool, pipeline: GecoPipeline) -> None:
+def test_an_upright_bar_is_a_bar_in_one_piece_however_thin(
+    ratio: int, white: bool, pipeline: GecoPipeline
+) -> None:
     asset = made(pipeline, drawn("bar", 400, ratio, 0, 1.0, white))
     assert asset is not None and asset.facts["outline_kept"]
     low, high = asset.mesh.vertices.min(axis=0), asset.mesh.vertices.max(axis=0)
@@ -96,12 +116,17 @@ def test_an_upright_bar_is_a_bar_in_one_piece_however_thin(ratio: int, white: bo
 @settings(max_examples=12, deadline=None)
 @given(
     st.sampled_from(["bar", "ring", "zigzag", "dot", "pair", "corner"]), st.sampled_from([40, 97, 256]),
-    st.floats(2, 500), st.floats(0, 180), st.sampled_from([0.06, 0.11, 0.3, 0.49, 0.5, 0.51, 1.0]), st.booleans(), st.booleans(),
+    st.floats(2, 500), st.floats(0, 180), st.sampled_from([0.06, 0.11, 0.3, 0.49, 0.5, 0.51, 1.0]),
+    st.booleans(), st.booleans(),
 )  # fmt: skip
 def test_every_thin_faint_tiny_cut_or_scattered_thing_ends_well(
     kind: str, size: int, ratio: float, angle: float, alpha: float, white: bool, fit: bool
 ) -> None:
-    made(GENERAL, drawn(kind, size, ratio, angle, alpha, white), AssetOptions(texture_size=64, resolution=24, fit=fit))
+    made(
+        GENERAL,
+        drawn(kind, size, ratio, angle, alpha, white),
+        AssetOptions(texture_size=64, resolution=24, fit=fit),
+    )
 
 
 GENERAL = GecoPipeline.from_pretrained("small")
@@ -109,7 +134,9 @@ GENERAL = GecoPipeline.from_pretrained("small")
 
 @pytest.mark.parametrize("alpha", [1, 26, 127, 255])
 @pytest.mark.parametrize("place", [(0, 0), (31, 31), (63, 10)])
-def test_one_pixel_is_an_object_or_refused(alpha: int, place: tuple[int, int], pipeline: GecoPipeline) -> None:
+def test_one_pixel_is_an_object_or_refused(
+    alpha: int, place: tuple[int, int], pipeline: GecoPipeline
+) -> None:
     picture = np.zeros((64, 64, 4), np.uint8)
     picture[place] = (200, 30, 30, alpha)
     asset = made(pipeline, picture)
@@ -117,11 +144,16 @@ def test_one_pixel_is_an_object_or_refused(alpha: int, place: tuple[int, int], p
 
 
 @pytest.mark.parametrize(
-    "options", [{"watertight": True}, {"faces": 100}, {"project": False}, {"resolution": 16}, {"texture_size": 65}]
+    "options",
+    [{"watertight": True}, {"faces": 100}, {"project": False}, {"resolution": 16}, {"texture_size": 65}],
 )
 def test_thin_things_with_every_option(options: dict[str, int], pipeline: GecoPipeline) -> None:
     for kind in ("bar", "ring"):
-        made(pipeline, drawn(kind, 200, 90, 20, 1.0, False), AssetOptions(**{"texture_size": 64, "resolution": 32, **options}))  # type: ignore[arg-type]
+        made(
+            pipeline,
+            drawn(kind, 200, 90, 20, 1.0, False),
+            AssetOptions(**{"texture_size": 64, "resolution": 32, **options}),
+        )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["faces", "texture_size", "resolution"])
@@ -141,7 +173,10 @@ def test_more_seeds_than_a_batch_come_in_order_and_as_they_would_alone(
     pipeline: GecoPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("geco.pipeline.BATCH", 2)
-    picture, options = drawn("corner", 96, 9, 0, 1.0, False), AssetOptions(texture_size=64, resolution=16, project=False, fit=False)
+    picture, options = (
+        drawn("corner", 96, 9, 0, 1.0, False),
+        AssetOptions(texture_size=64, resolution=16, project=False, fit=False),
+    )
     assets = list(pipeline.samples(picture, range(3), options))
     assert [asset.seed for asset in assets] == [0, 1, 2]
     alone = pipeline(picture, 2, options)

@@ -42,7 +42,9 @@ def umask(value: int):  # type: ignore[no-untyped-def]
         os.umask(before)
 
 
-@given(st.lists(st.tuples(st.binary(max_size=40), st.sampled_from(["", "before", "half", "full"])), max_size=8))
+@given(
+    st.lists(st.tuples(st.binary(max_size=40), st.sampled_from(["", "before", "half", "full"])), max_size=8)
+)
 @settings(max_examples=60, deadline=None)
 def test_a_file_is_old_or_new_whatever_happens_while_it_is_written(writes: list[tuple[bytes, str]]) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -68,7 +70,10 @@ def test_a_file_is_old_or_new_whatever_happens_while_it_is_written(writes: list[
 
 
 @posix
-@given(st.sampled_from([None, 0o600, 0o640, 0o644, 0o660, 0o666, 0o604, 0o755]), st.sampled_from([0, 0o002, 0o022, 0o027, 0o077]))
+@given(
+    st.sampled_from([None, 0o600, 0o640, 0o644, 0o660, 0o666, 0o604, 0o755]),
+    st.sampled_from([0, 0o002, 0o022, 0o027, 0o077]),
+)
 @settings(max_examples=40, deadline=None)
 def test_rights_never_widen(before: int | None, mask: int) -> None:
     with tempfile.TemporaryDirectory() as name, umask(mask):
@@ -85,7 +90,9 @@ def test_rights_never_widen(before: int | None, mask: int) -> None:
 
 @posix
 def test_threads_that_write_at_once_do_not_touch_the_umask(tmp_path: Path) -> None:
-    """The race was one file in a thousand, writable for everybody; 8 threads write about two thousand here."""
+    """The race was one file in a thousand, writable for everybody; 8 threads write about two
+    thousand here.
+    """
     stop, modes = time.monotonic() + 1.0, set()
 
     def work(number: int) -> None:
@@ -116,7 +123,10 @@ def test_a_link_stays_a_link_and_what_it_points_to_becomes_new(tmp_path: Path) -
     atomic_write(dangling, b"made")
     assert link.is_symlink() and real.read_bytes() == b"new"
     assert dangling.is_symlink() and (tmp_path / "store" / "new.bin").read_bytes() == b"made"
-    assert not torn.exists() and sorted(p.name for p in (tmp_path / "store").iterdir()) == ["new.bin", "real.bin"]
+    assert not torn.exists() and sorted(p.name for p in (tmp_path / "store").iterdir()) == [
+        "new.bin",
+        "real.bin",
+    ]
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everything")
@@ -138,7 +148,10 @@ def abandoned(folder: Path, process: int = 2**22 + 5) -> Path:
 
 def test_only_leftovers_are_swept(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
-    kept = [tmp_path / name for name in (".hidden", ".mesh-x.0a1b2c3d.part.glb", "mesh-1.0a1b2c3d.part.glb", ".git-1.part")]
+    kept = [
+        tmp_path / name
+        for name in (".hidden", ".mesh-x.0a1b2c3d.part.glb", "mesh-1.0a1b2c3d.part.glb", ".git-1.part")
+    ]
     for path in kept:
         path.write_bytes(b"a user's")
     torn, deep, ours = abandoned(tmp_path), abandoned(tmp_path / "below"), abandoned(tmp_path, os.getpid())
@@ -196,7 +209,8 @@ def image():
 def array():
     with atomic_path(folder / "a.npy") as path:
         np.save(path, many.numpy())
-jobs = [image, array, lambda: atomic_write(folder / "a.bin", bytes(20_000)), lambda: save_checkpoint(folder / "c.pt", {"a": many}),
+jobs = [image, array, lambda: atomic_write(folder / "a.bin", bytes(20_000)),
+        lambda: save_checkpoint(folder / "c.pt", {"a": many}),
         lambda: write_folder(folder / "w", {"format": "x", "licence": "x"}, {"a": {"t": many}}),
         lambda: record._append({"step": 2, "text": "x" * 20_000})]
 for job in jobs:
@@ -208,7 +222,9 @@ for job in jobs:
         raise SystemExit(f"{job} wrote what cannot be written")
 """
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["log.jsonl"]
     assert (tmp_path / "log.jsonl").read_text() == '{"step": 1}\n', "no half line"

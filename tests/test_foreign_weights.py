@@ -1,4 +1,6 @@
-"""Model folders, cards and checkpoints that somebody else wrote, or a disk damaged: our own error, whatever is in them."""
+"""Model folders, cards and checkpoints that somebody else wrote, or a disk damaged: our own
+error, whatever is in them.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +120,9 @@ def test_any_damage_to_a_model_folder_is_our_own_error(model: Path, tmp_path: Pa
         except GecoError as error:
             assert isinstance(error, WeightsError) and error.remedy and str(tmp_path) in error.problem
         else:
-            assert path.suffix == ".json" or path.read_bytes() == before, f"{path.name} was damaged, nothing is said"
+            assert path.suffix == ".json" or path.read_bytes() == before, (
+                f"{path.name} was damaged, nothing is said"
+            )
 
 
 @pytest.mark.parametrize("file", ["multiview/network.safetensors", "reconstructor/model.safetensors"])
@@ -144,7 +148,9 @@ def test_a_folder_from_before_manifests_loads_and_says_that_it_was_not_verified(
         load(tmp_path / "m")
 
 
-def test_the_weights_that_are_there_are_known_at_every_moment_of_a_rewrite(model: Path, tmp_path: Path) -> None:
+def test_the_weights_that_are_there_are_known_at_every_moment_of_a_rewrite(
+    model: Path, tmp_path: Path
+) -> None:
     """A kill between the two renames leaves the card of the new weights with the old ones: both are known."""
     shutil.copytree(model / "multiview", tmp_path / "m")
     network = load_small(tmp_path / "m")
@@ -166,8 +172,12 @@ def test_the_weights_that_are_there_are_known_at_every_moment_of_a_rewrite(model
 
 
 @pytest.mark.parametrize("what", ["zero", "pipe", "folder", "loop"])
-@pytest.mark.parametrize("file", ["config.json", "any.onnx", "multiview/network.safetensors", "multiview/config.json"])
-def test_links_and_pipes_in_a_model_folder_are_refused_at_once(model: Path, tmp_path: Path, what: str, file: str) -> None:
+@pytest.mark.parametrize(
+    "file", ["config.json", "any.onnx", "multiview/network.safetensors", "multiview/config.json"]
+)
+def test_links_and_pipes_in_a_model_folder_are_refused_at_once(
+    model: Path, tmp_path: Path, what: str, file: str
+) -> None:
     shutil.copytree(model, tmp_path / "m")
     path = tmp_path / "m" / file
     path.unlink(missing_ok=True)
@@ -191,9 +201,14 @@ def test_numbers_that_are_not_finite_or_of_another_kind_are_named(model: Path, t
 
     shutil.copytree(model / "multiview", tmp_path / "m")
     settings = json.loads((tmp_path / "m" / "config.json").read_text())
-    (tmp_path / "m" / "config.json").write_text(json.dumps({k: v for k, v in settings.items() if k != "files"}))
+    (tmp_path / "m" / "config.json").write_text(
+        json.dumps({k: v for k, v in settings.items() if k != "files"})
+    )
     good = load_file(tmp_path / "m" / "network.safetensors")
-    for value, said in ((good["clean"] * float("nan"), "not finite"), (good["clean"].long(), "of the type torch.int64")):
+    for value, said in (
+        (good["clean"] * float("nan"), "not finite"),
+        (good["clean"].long(), "of the type torch.int64"),
+    ):
         save_file({**good, "clean": value}, tmp_path / "m" / "network.safetensors")
         with pytest.raises(WeightsError, match=f"'clean'.*{said}"):
             load_small(tmp_path / "m")
@@ -209,7 +224,9 @@ def checkpoint(**more: Any) -> bytes:
 def test_any_damage_to_a_checkpoint_is_our_own_error_or_none(tmp_path: Path, seed: int) -> None:
     rng, path = random.Random(seed), tmp_path / "a.ckpt"
     old = io.BytesIO()
-    torch.save({"state_dict": {"lrm_generator.a": torch.zeros(50)}}, old, _use_new_zipfile_serialization=False)
+    torch.save(
+        {"state_dict": {"lrm_generator.a": torch.zeros(50)}}, old, _use_new_zipfile_serialization=False
+    )
     for _ in range(150):
         path.write_bytes(damaged(rng.choice([checkpoint(), old.getvalue()]), rng))
         try:
@@ -222,7 +239,10 @@ def test_a_checkpoint_that_unfolds_to_more_than_it_is_is_not_read(tmp_path: Path
     import pickle
 
     packed = tmp_path / "packed.ckpt"
-    with zipfile.ZipFile(io.BytesIO(checkpoint())) as whole, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        zipfile.ZipFile(io.BytesIO(checkpoint())) as whole,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for name in whole.namelist():
             archive.writestr(name, whole.read(name) if not name.endswith("data.pkl") else bytes(200_000_000))
     with pytest.raises(WeightsError, match="compressed"):
@@ -265,6 +285,11 @@ def test_a_graph_that_reads_another_file_is_seen(tmp_path: Path) -> None:
 
 
 def test_direct_settings_are_checked_like_written_ones() -> None:
-    for wrong in ({"size": 0}, {"heads": -1}, {"schedule": {"kind": "cosine", "noise_shift": 0}}, {"rig": "mine"}):
+    for wrong in (
+        {"size": 0},
+        {"heads": -1},
+        {"schedule": {"kind": "cosine", "noise_shift": 0}},
+        {"rig": "mine"},
+    ):
         with pytest.raises(ConfigError, match="SmallConfig"):
             SmallConfig(**wrong)  # type: ignore[arg-type]

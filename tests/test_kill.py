@@ -1,4 +1,6 @@
-"""A handful of the kills and faults of ``benchmarks/kill.py``; ``slow``: more of them, over all six commands."""
+"""A handful of the kills and faults of ``benchmarks/kill.py``; ``slow``: more of them, over all
+six commands.
+"""
 
 from __future__ import annotations
 

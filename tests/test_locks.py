@@ -14,7 +14,10 @@ from geco.errors import ConfigError, OutputError
 from geco.locks import lock_folder, locked
 from tests.cli_command import SOURCE
 
-HOLD = "import sys, time; from pathlib import Path; from geco.locks import locked\nwith locked(Path(sys.argv[1])):"
+HOLD = (
+    "import sys, time; from pathlib import Path; from geco.locks import locked\nwith "
+    "locked(Path(sys.argv[1])):"
+)
 # Counts in a file without care: two holders at once would lose a count.
 COUNT = """
 import sys, time
@@ -36,7 +39,9 @@ while done < 40:
 
 def start(code: str, folder: Path) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    return subprocess.Popen([sys.executable, "-c", code, str(folder)], env=environment, stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], env=environment, stdout=subprocess.PIPE
+    )
 
 
 def test_the_second_is_refused_and_nothing_is_left(tmp_path: Path) -> None:

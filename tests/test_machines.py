@@ -1,4 +1,6 @@
-"""Machines that lack something: POSIX, a cache, a home, threads after a fork. Each works, or says in one line what is missing."""
+"""Machines that lack something: POSIX, a cache, a home, threads after a fork. Each works, or says
+in one line what is missing.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ EXAMPLE = SOURCE.parent / "examples" / "bus.png"
 TOY = BUGS / "run" / "toy.png"
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="a system with fork")
 
-# Once in the ordinary way, for the libraries: they have ways of their own on Windows, which this system cannot play.
+# Once in the ordinary way, for the libraries: they have ways of their own on Windows, which this system
+# cannot play.
 AS_ON_WINDOWS = """
 import builtins, importlib, os, pkgutil, signal, sys
 import geco
@@ -26,12 +29,12 @@ for name in names:
 for name in [name for name in sys.modules if name.split(".")[0] == "geco"]:
     del sys.modules[name]
 MODULES = {"resource", "fcntl", "pwd", "grp", "termios", "tty", "pty", "posix", "syslog", "crypt"}
-OS = ["fork", "forkpty", "register_at_fork", "getuid", "geteuid", "getgid", "getegid", "getgroups", "setsid", "getpgid", "killpg",
-      "uname", "sched_getaffinity", "fchown", "fchmod", "chown", "O_NONBLOCK", "O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "mkfifo",
-      "WNOHANG",
-      "waitstatus_to_exitcode", "getpriority", "setpriority", "nice", "sysconf", "statvfs", "posix_fadvise", "pread", "sendfile"]
-SIGNALS = ["SIGKILL", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGQUIT", "SIGCHLD", "SIGXFSZ", "alarm", "setitimer",
-           "ITIMER_REAL", "pthread_sigmask", "sigtimedwait", "pause"]
+OS = ["fork", "forkpty", "register_at_fork", "getuid", "geteuid", "getgid", "getegid", "getgroups",
+      "setsid", "getpgid", "killpg", "uname", "sched_getaffinity", "fchown", "fchmod", "chown", "O_NONBLOCK", "O_CLOEXEC",
+      "O_DIRECTORY", "O_NOFOLLOW", "mkfifo", "WNOHANG", "waitstatus_to_exitcode", "getpriority",
+      "setpriority", "nice", "sysconf", "statvfs", "posix_fadvise", "pread", "sendfile"]
+SIGNALS = ["SIGKILL", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGQUIT", "SIGCHLD", "SIGXFSZ",
+           "alarm", "setitimer", "ITIMER_REAL", "pthread_sigmask", "sigtimedwait", "pause"]
 for module, missing in ((os, OS), (signal, SIGNALS)):
     for name in missing:
         if hasattr(module, name):
@@ -71,7 +74,9 @@ def test_every_module_loads_and_the_command_runs_without_posix(tmp_path: Path) -
 
 @posix
 def test_a_forked_child_ends_whether_it_uses_the_pipeline_or_not() -> None:
-    """ONNX Runtime's threads do not come along: using or ending the parent's session would wait for them for ever."""
+    """ONNX Runtime's threads do not come along: using or ending the parent's session would wait
+    for them for ever.
+    """
     code = """
 import hashlib, multiprocessing, os, sys
 from geco import GecoPipeline
@@ -103,13 +108,17 @@ if __name__ == "__main__":
 
 KERNEL = "def add(a, b):\n    return a + b\n"
 COMPILE = (
-    "import sys; sys.path.insert(0, sys.argv[1]); import kernel; from geco.render.compiled import compiled, _cache_of\n"
-    "f = compiled(kernel.add); assert f(1, 2) == 3; print(sum(f.stats.cache_hits.values()), _cache_of(kernel.add) is not None)"
+    "import sys; sys.path.insert(0, sys.argv[1]); import kernel; from geco.render.compiled import "
+    "compiled, _cache_of\n"
+    "f = compiled(kernel.add); assert f(1, 2) == 3; print(sum(f.stats.cache_hits.values()), "
+    "_cache_of(kernel.add) is not None)"
 )
 
 
 def test_loops_are_compiled_where_no_cache_can_be_kept(tmp_path: Path) -> None:
-    """Read-only package, no home: root may write everywhere, so a file stands where the cache's folder would be."""
+    """Read-only package, no home: root may write everywhere, so a file stands where the cache's
+    folder would be.
+    """
     (tmp_path / "kernel.py").write_text(KERNEL)
     (tmp_path / "__pycache__").touch()
     done = python(COMPILE, tmp_path, HOME="/proc", XDG_CACHE_HOME="/proc/cache", NUMBA_CACHE_DIR=None)
@@ -135,7 +144,13 @@ def test_evaluation_goes_on_without_a_home(tmp_path: Path) -> None:
     objects = BUGS / "objects" / "same_name" / "a"
     more = ["--methods", "copy-input", "--protocol", "A", "--size", "32", "--clip-weights", "none"]
     code = "import sys; from geco.cli.main import main; raise SystemExit(main(sys.argv[1:]))"
-    home = {"HOME": "/proc", "XDG_CACHE_HOME": None, "TORCH_HOME": None, "HF_HOME": None, "HF_HUB_OFFLINE": "1"}
+    home = {
+        "HOME": "/proc",
+        "XDG_CACHE_HOME": None,
+        "TORCH_HOME": None,
+        "HF_HOME": None,
+        "HF_HUB_OFFLINE": "1",
+    }
     done = python(code, "evaluate", "--objects", objects, "-o", tmp_path / "report", *more, **home)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     assert "lpips_alex" in (tmp_path / "report" / "results.json").read_text()
@@ -150,4 +165,6 @@ def test_no_home_for_a_converted_model_is_one_line() -> None:
         "from geco.cli.main import main\nraise SystemExit(main(['run', 'x.png', '--model', 'some/model']))"
     )
     done = python(code, XDG_CACHE_HOME=None, HF_HOME=None, HF_HUB_OFFLINE="1")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stderr.startswith("geco: "), done.stderr
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stderr.startswith("geco: "), (
+        done.stderr
+    )

@@ -19,7 +19,9 @@ CARD = {"format": "test-1", "licence": "CC0"}
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     strided = torch.arange(12.0).reshape(3, 4).T
-    weights.write_folder(tmp_path / "model", CARD, {"a": {"x": strided, "y": strided}, "b": {"z": torch.ones(100).half()}})
+    weights.write_folder(
+        tmp_path / "model", CARD, {"a": {"x": strided, "y": strided}, "b": {"z": torch.ones(100).half()}}
+    )
     return tmp_path / "model"
 
 
@@ -34,8 +36,14 @@ def test_round_trip(folder: Path) -> None:
 
 
 def test_the_hash_is_sha256(folder: Path) -> None:
-    expected = subprocess.run(["sha256sum", folder / "b.safetensors"], capture_output=True, text=True, check=True).stdout.split()[0]
-    assert sha256_of(folder / "b.safetensors") == expected == weights.read_card(folder)["files"]["b.safetensors"]["sha256"]
+    expected = subprocess.run(
+        ["sha256sum", folder / "b.safetensors"], capture_output=True, text=True, check=True
+    ).stdout.split()[0]
+    assert (
+        sha256_of(folder / "b.safetensors")
+        == expected
+        == weights.read_card(folder)["files"]["b.safetensors"]["sha256"]
+    )
 
 
 def test_one_changed_byte_is_found(folder: Path) -> None:
@@ -82,7 +90,9 @@ def test_a_bad_card_is_refused(folder: Path, text: str) -> None:
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("content", [b"", b"not weights", b"\xff" * 64, (1 << 62).to_bytes(8, "little") + b"{}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not weights", b"\xff" * 64, (1 << 62).to_bytes(8, "little") + b"{}"]
+)
 def test_what_is_no_safetensors_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(content)
@@ -121,17 +131,27 @@ def test_hub_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fetching_offline_says_what_to_do(tmp_path: Path) -> None:
     # In its own process, since the hub client reads these settings when it is imported.
     code = "from geco.hub import fetch_file\nfrom geco.errors import WeightsError\n"
-    code += "try: fetch_file('sudo-ai/zero123plus-v1.2', 'model_index.json', 'CC-BY-NC-4.0')\nexcept WeightsError as e: print(e)"
+    code += (
+        "try: fetch_file('sudo-ai/zero123plus-v1.2', 'model_index.json', 'CC-BY-NC-4.0')\nexcept "
+        "WeightsError as e: print(e)"
+    )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
     assert "the hub cannot be reached. Fetch it where there is a network" in done.stdout
     assert "licence CC-BY-NC-4.0" in done.stderr
 
 
 def test_a_damaged_cache_is_found(tmp_path: Path) -> None:
     # The hub's cache as its client lays it out: snapshots link to blobs that are named by their SHA-256.
-    code = "from geco.hub import fetch_file\nfrom geco.errors import WeightsError\nfor model in 'a/good', 'a/bad':\n"
-    code += "  try: print(fetch_file(model, 'w.bin', 'CC0').read_text())\n  except WeightsError as e: print(e)"
+    code = (
+        "from geco.hub import fetch_file\nfrom geco.errors import WeightsError\nfor model in 'a/good', "
+        "'a/bad':\n"
+    )
+    code += (
+        "  try: print(fetch_file(model, 'w.bin', 'CC0').read_text())\n  except WeightsError as e: print(e)"
+    )
     commit, named = "0" * 40, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"  # of "hello"
     for model, content in (("good", "hello"), ("bad", "hellp")):
         root = tmp_path / "hub" / f"models--a--{model}"
@@ -141,7 +161,9 @@ def test_a_damaged_cache_is_found(tmp_path: Path) -> None:
         (root / "refs" / "main").write_text(commit)
         (root / "snapshots" / commit / "w.bin").symlink_to(root / "blobs" / named)
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
     good, bad = done.stdout.splitlines()
     assert good == "hello" and "w.bin is damaged" in bad
 

@@ -70,7 +70,8 @@ class Attempt:
         self.module = module(self.kind)
         self.module.warm_up()
         self.noise = open(Path(self.folder, f"noise-{os.getpid()}"), "w+b", buffering=0)  # noqa: SIM115 - as above
-        os.dup2(self.noise.fileno(), sys.stderr.fileno())  # C libraries write there, while inputs are made as well
+        # C libraries write there, while inputs are made as well
+        os.dup2(self.noise.fileno(), sys.stderr.fileno())
         self.done = 0
         return self
 

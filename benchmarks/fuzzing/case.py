@@ -12,7 +12,8 @@ from typing import Any
 
 Make = Callable[[Random], "Case"]
 
-# Numbers that headers and counts are replaced by: the ends of the integer types, and what multiplies past them.
+# Numbers that headers and counts are replaced by: the ends of the integer types, and what multiplies past
+# them.
 NUMBERS = (0, 1, 2, 3, 7, 127, 128, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, -1)
 TEXTS = ("", "x", "../../x", "/etc/passwd", "\0", "é模型", "a" * 300, "C:\\x", "NaN", "0", "1e999", "\ud800")
 
@@ -79,7 +80,11 @@ def _flip(changed: bytearray, rng: Random, _: bytes) -> None:
 def _replace(changed: bytearray, rng: Random, _: bytes) -> None:
     start = _place(changed, rng)
     end = min(start + rng.choice((1, 1, 2, 16, 200)), len(changed))
-    changed[start:end] = bytes([rng.choice((0, 255, 32))]) * (end - start) if rng.random() < 0.5 else rng.randbytes(end - start)
+    changed[start:end] = (
+        bytes([rng.choice((0, 255, 32))]) * (end - start)
+        if rng.random() < 0.5
+        else rng.randbytes(end - start)
+    )
 
 
 def _number(changed: bytearray, rng: Random, _: bytes) -> None:
@@ -157,7 +162,9 @@ def _hostile_text(rng: Random) -> Any:
 def _hostile_list(rng: Random) -> Any:
     if rng.random() < 0.1:
         return nested(rng.choice((20, 200)), rng)
-    return rng.choice(([], [[]], {}, [None], [0], [0] * 50, [1e39], [0, "a"], {"a": 1}, [float("nan")] * 3, [{}]))
+    return rng.choice(
+        ([], [[]], {}, [None], [0], [0] * 50, [1e39], [0, "a"], {"a": 1}, [float("nan")] * 3, [{}])
+    )
 
 
 def nested(depth: int, rng: Random) -> Any:
@@ -197,7 +204,9 @@ def near(value: Any, rng: Random) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
-        return rng.choice((0, -value, value + 1, value - 1, value * 2, value * 1000, value * 10**6, value // 2))
+        return rng.choice(
+            (0, -value, value + 1, value - 1, value * 2, value * 1000, value * 10**6, value // 2)
+        )
     if isinstance(value, float):
         return rng.choice((0.0, -value, value * 1e3, value * 1e30, value / 1e9, value + 1))
     if isinstance(value, str):
@@ -219,5 +228,7 @@ def to_json(value: Any, rng: Random) -> bytes:
     """Text of a JSON value, now and then not quite JSON."""
     text = json.dumps(value)
     if rng.random() < 0.02:
-        return rng.choice((b"[" * 90_000, text.encode("utf-16"), b"\xef\xbb\xbf" + text.encode(), text.encode() + b"}", b""))
+        return rng.choice(
+            (b"[" * 90_000, text.encode("utf-16"), b"\xef\xbb\xbf" + text.encode(), text.encode() + b"}", b"")
+        )
     return text.encode("utf-8")

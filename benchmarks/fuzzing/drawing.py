@@ -72,7 +72,11 @@ def _mask(shape: str, width: int, height: int, rng: Random, noise: np.random.Gen
     elif shape == "bars":
         for _ in range(rng.choice((1, 1, 2, 5))):
             at = rng.randrange(width) if rng.random() < 0.5 else None
-            ends = (at, 0, at, height) if at is not None else (0, y, width, rng.choice((y, rng.random() * height)))
+            ends = (
+                (at, 0, at, height)
+                if at is not None
+                else (0, y, width, rng.choice((y, rng.random() * height)))
+            )
             pen.line(ends, fill=solid, width=thin)
     elif shape == "ring":
         half = max(side, 2)
@@ -114,7 +118,9 @@ def _color(width: int, height: int, rng: Random, noise: np.random.Generator) -> 
     return color.astype(np.uint8)
 
 
-def _ground(kind: str, width: int, height: int, rng: Random, noise: np.random.Generator, color: Bytes) -> Bytes:
+def _ground(
+    kind: str, width: int, height: int, rng: Random, noise: np.random.Generator, color: Bytes
+) -> Bytes:
     """(H, W, 3) uint8 behind the thing."""
     if kind == "noise":
         return noise.integers(0, 256, (height, width, 3)).astype(np.uint8)

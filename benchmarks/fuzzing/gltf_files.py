@@ -22,16 +22,22 @@ COMPONENTS = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 
 
 def rich(rng: Random) -> tuple[Document, bytes]:
-    """Texture, transform, colours, skin, target, sparse, strips, mask, nested nodes: document and binary part."""
+    """Texture, transform, colours, skin, target, sparse, strips, mask, nested nodes: document and
+    binary part.
+    """
     writer, (vertices, faces) = GlbWriter(), box()
     picture = np.random.default_rng(rng.getrandbits(32)).integers(0, 256, (4, 4, 4)).astype(np.uint8)
-    material = writer.material(writer.texture(picture), alphaMode=rng.choice(("MASK", "BLEND", "OPAQUE")), alphaCutoff=0.1)
+    material = writer.material(
+        writer.texture(picture), alphaMode=rng.choice(("MASK", "BLEND", "OPAQUE")), alphaCutoff=0.1
+    )
     place = {"scale": [2, 2], "rotation": 0.5, "offset": [0.1, 0.2], "texCoord": 0}
     textured = writer.document["materials"][0]["pbrMetallicRoughness"]
     textured |= {"baseColorFactor": [1, 0.5, 0.5, rng.choice((1, 0, 0.5))]}
     textured["baseColorTexture"]["extensions"] = {"KHR_texture_transform": place}
     writer.mesh(vertices, faces, uvs=vertices[:, :2], material=material)
-    writer.mesh(vertices + 2, faces, colors=np.full((8, 4), 90, np.uint8), rotation=[0, 0, 0, 1], scale=[1, 2, 1])
+    writer.mesh(
+        vertices + 2, faces, colors=np.full((8, 4), 90, np.uint8), rotation=[0, 0, 0, 1], scale=[1, 2, 1]
+    )
     first, second = (mesh["primitives"][0] for mesh in writer.document["meshes"])
     if rng.random() < 0.6:
         second["targets"] = [{"POSITION": writer.accessor(vertices, "VEC3")}]
@@ -45,8 +51,12 @@ def rich(rng: Random) -> tuple[Document, bytes]:
         indices = {"bufferView": writer.view(np.array([3], np.uint16).tobytes()), "componentType": 5123}
         values = {"bufferView": writer.view(np.array([1, 1, 2], np.float32).tobytes())}
         writer.document["accessors"][0]["sparse"] = {"count": 1, "indices": indices, "values": values}
-    writer.document["meshes"][0]["primitives"].append({"attributes": first["attributes"], "mode": rng.randrange(7)})
-    writer.document["nodes"].append({"children": [0], "translation": [1, 0, 0], "matrix": np.eye(4).ravel().tolist()})
+    writer.document["meshes"][0]["primitives"].append(
+        {"attributes": first["attributes"], "mode": rng.randrange(7)}
+    )
+    writer.document["nodes"].append(
+        {"children": [0], "translation": [1, 0, 0], "matrix": np.eye(4).ravel().tolist()}
+    )
     writer.document["scenes"][0]["nodes"] = [1, 2]
     writer.encode()  # completes the document
     return writer.document, writer.binary
@@ -67,8 +77,16 @@ def files(rng: Random, source: bytes | None = None) -> tuple[dict[str, bytes], s
     about = f"glTF {kind}: {', '.join(done)}"
     if kind == "glb" or not isinstance(document, dict):
         return {"model.glb": pack(document, binary, rng)}, about
-    uri = "data:application/octet-stream;base64," + base64.b64encode(binary).decode() if kind == "data" else "model.bin"
-    if isinstance(document.get("buffers"), list) and document["buffers"] and isinstance(document["buffers"][0], dict):
+    uri = (
+        "data:application/octet-stream;base64," + base64.b64encode(binary).decode()
+        if kind == "data"
+        else "model.bin"
+    )
+    if (
+        isinstance(document.get("buffers"), list)
+        and document["buffers"]
+        and isinstance(document["buffers"][0], dict)
+    ):
         document["buffers"][0]["uri"] = _uri(uri, rng)
     found = {"model.gltf": to_json(document, rng)}
     return found if kind == "data" else found | {"model.bin": binary}, about
@@ -91,7 +109,13 @@ def pack(document: Any, binary: bytes, rng: Random) -> bytes:
         index = rng.randrange(3)
         lengths[index] = rng.choice((near(lengths[index], rng), rng.choice(NUMBERS))) % 2**32
     head = struct.pack("<4sII", b"glTF", 2 if rng.random() < 0.98 else 1, lengths[0])
-    return head + struct.pack("<I4s", lengths[1], b"JSON") + text + struct.pack("<I4s", lengths[2], b"BIN\0") + body
+    return (
+        head
+        + struct.pack("<I4s", lengths[1], b"JSON")
+        + text
+        + struct.pack("<I4s", lengths[2], b"BIN\0")
+        + body
+    )
 
 
 def _uri(uri: str, rng: Random) -> str:
@@ -135,7 +159,9 @@ def _types(document: Document, rng: Random) -> None:
 
 def _offsets(document: Document, rng: Random) -> None:
     holder = _any(document, rng.choice(("accessors", "bufferViews", "buffers")), rng)
-    holder[rng.choice(("byteOffset", "byteLength", "byteStride", "buffer"))] = rng.choice((*NUMBERS, 2**60, 12, 13, 0.5))
+    holder[rng.choice(("byteOffset", "byteLength", "byteStride", "buffer"))] = rng.choice(
+        (*NUMBERS, 2**60, 12, 13, 0.5)
+    )
 
 
 def _sparse(document: Document, rng: Random) -> None:
@@ -154,13 +180,17 @@ def _sparse(document: Document, rng: Random) -> None:
 
 def _cycle(document: Document, rng: Random) -> None:
     nodes = document.setdefault("nodes", [{}])
-    nodes[rng.randrange(len(nodes))]["children"] = [rng.randrange(len(nodes)) for _ in range(rng.choice((1, 2, 50)))]
+    nodes[rng.randrange(len(nodes))]["children"] = [
+        rng.randrange(len(nodes)) for _ in range(rng.choice((1, 2, 50)))
+    ]
 
 
 def _deep(document: Document, rng: Random) -> None:
     nodes, depth = document.setdefault("nodes", [{}]), rng.choice((50, 99, 101, 3000))
     start = len(nodes)
-    nodes.extend({"children": [start + level + 1], "scale": [rng.choice((1, 0.5, 2))] * 3} for level in range(depth))
+    nodes.extend(
+        {"children": [start + level + 1], "scale": [rng.choice((1, 0.5, 2))] * 3} for level in range(depth)
+    )
     nodes.append({"mesh": 0})
     document["scenes"] = [{"nodes": [start]}]
 
@@ -176,7 +206,9 @@ def _fan_out(document: Document, rng: Random) -> None:
 
 def _primitives(document: Document, rng: Random) -> None:
     mesh = _any(document, "meshes", rng)
-    mesh["primitives"] = [copy.deepcopy(p) for p in mesh.get("primitives", [{}])[:1]] * rng.choice((0, 2, 300, 20_000))
+    mesh["primitives"] = [copy.deepcopy(p) for p in mesh.get("primitives", [{}])[:1]] * rng.choice(
+        (0, 2, 300, 20_000)
+    )
 
 
 def _targets(document: Document, rng: Random) -> None:
@@ -188,7 +220,9 @@ def _targets(document: Document, rng: Random) -> None:
 
 def _skin(document: Document, rng: Random) -> None:
     count = rng.choice((1, 4, 300))
-    document["skins"] = [{"joints": [rng.randrange(4) for _ in range(count)], "inverseBindMatrices": rng.choice((0, 99, None))}]
+    document["skins"] = [
+        {"joints": [rng.randrange(4) for _ in range(count)], "inverseBindMatrices": rng.choice((0, 99, None))}
+    ]
     _any(document, "nodes", rng)["skin"] = rng.choice((0, 0, 1, -1))
 
 
@@ -200,11 +234,15 @@ def _image(document: Document, rng: Random) -> None:
         stream = io.BytesIO()
         Image.new("L", (rng.choice((1, 8192, 9000)),) * 2).save(stream, "PNG")
         data = stream.getvalue()
-    document["images"] = [{"uri": "data:image/png;base64," + base64.b64encode(data).decode()}] * rng.choice((1, 1, 3))
+    document["images"] = [{"uri": "data:image/png;base64," + base64.b64encode(data).decode()}] * rng.choice(
+        (1, 1, 3)
+    )
 
 
 def _materials(document: Document, rng: Random) -> None:
-    document["materials"] = [copy.deepcopy(_any(document, "materials", rng)) for _ in range(rng.choice((1, 50, 3000)))]
+    document["materials"] = [
+        copy.deepcopy(_any(document, "materials", rng)) for _ in range(rng.choice((1, 50, 3000)))
+    ]
     material = rng.choice(document["materials"])
     material.setdefault("pbrMetallicRoughness", {})["baseColorFactor"] = rng.choice(
         ([1, 1, 1, 0], [9, -1, 0, 1], [1, 1], hostile(rng))
@@ -215,7 +253,8 @@ def _place(document: Document, rng: Random) -> None:
     node = _any(document, "nodes", rng)
     name = rng.choice(("matrix", "translation", "rotation", "scale"))
     node[name] = [
-        rng.choice((0, 1, -1, 1e-30, 1e30, 1e200, float("nan"))) for _ in range(16 if name == "matrix" else rng.choice((3, 4)))
+        rng.choice((0, 1, -1, 1e-30, 1e30, 1e200, float("nan")))
+        for _ in range(16 if name == "matrix" else rng.choice((3, 4)))
     ]
 
 
@@ -233,7 +272,18 @@ def _extensions(document: Document, rng: Random) -> None:
 
 
 _CHANGES: dict[str, tuple[Callable[[Document, Random], None], float]] = {
-    "counts": (_counts, 3), "types": (_types, 2), "offsets": (_offsets, 3), "sparse": (_sparse, 2), "cycle": (_cycle, 1),
-    "deep": (_deep, 1), "fan out": (_fan_out, 1), "primitives": (_primitives, 1), "targets": (_targets, 1.5), "skin": (_skin, 1),
-    "image": (_image, 2), "materials": (_materials, 1), "place": (_place, 2), "extensions": (_extensions, 0.5),
-}  # fmt: skip
+    "counts": (_counts, 3),
+    "types": (_types, 2),
+    "offsets": (_offsets, 3),
+    "sparse": (_sparse, 2),
+    "cycle": (_cycle, 1),
+    "deep": (_deep, 1),
+    "fan out": (_fan_out, 1),
+    "primitives": (_primitives, 1),
+    "targets": (_targets, 1.5),
+    "skin": (_skin, 1),
+    "image": (_image, 2),
+    "materials": (_materials, 1),
+    "place": (_place, 2),
+    "extensions": (_extensions, 0.5),
+}

@@ -23,7 +23,22 @@ PATHS = (
     "//healthz", "/healthz?x=" + "y" * 3000, "/\u00e9", "/%ff", "*", "http://example.org/", "",
     "/" + "a" * 70_000, "/api/v1/mesh?seed=1&seed=2",
 )  # fmt: skip
-METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "POST ", "X" * 300, "GÉT", "")
+METHODS = (
+    "GET",
+    "POST",
+    "HEAD",
+    "OPTIONS",
+    "PUT",
+    "DELETE",
+    "PATCH",
+    "TRACE",
+    "CONNECT",
+    "get",
+    "POST ",
+    "X" * 300,
+    "GÉT",
+    "",
+)
 NUMBERS = (
     "0",
     "1",
@@ -43,7 +58,21 @@ NUMBERS = (
     "1e400",
     "true",
 )
-TEXT_FIELDS = ("glb", "obj", "ply", "stl", "usdz", "GLB", "gltf", "exe", "", "../x", "glb\0", "é", "glb" * 1000)
+TEXT_FIELDS = (
+    "glb",
+    "obj",
+    "ply",
+    "stl",
+    "usdz",
+    "GLB",
+    "gltf",
+    "exe",
+    "",
+    "../x",
+    "glb\0",
+    "é",
+    "glb" * 1000,
+)
 FIELDS = {
     "seed": ("0", "1", "4294967295"), "faces": ("100", "500", "2000"), "texture_size": ("64", "128"),
     "resolution": ("16", "24"), "truncation": ("0", "0.5", "1"),
@@ -92,7 +121,11 @@ def request(rng: Random) -> tuple[bytes, str, str]:
         return rng.choice(heads) + rng.randbytes(rng.choice((0, 5, 3000))), kind, "GET"
     if kind == "other":
         return _other(rng)
-    boundary = rng.choice(("b", "----x", "a" * 60)) if rng.random() < 0.95 else rng.choice(("", "a" * 300, 'q"', "é"))
+    boundary = (
+        rng.choice(("b", "----x", "a" * 60))
+        if rng.random() < 0.95
+        else rng.choice(("", "a" * 300, 'q"', "é"))
+    )
     body, about = _form(rng, boundary, broken=kind != "form" and rng.random() < 0.7)
     content = ("Content-Type", f"multipart/form-data; boundary={boundary}")
     if kind == "broken form":
@@ -100,7 +133,14 @@ def request(rng: Random) -> tuple[bytes, str, str]:
             content = (
                 "Content-Type",
                 rng.choice(
-                    ("multipart/form-data", "application/json", "image/png", "", "text/plain; charset=x", "multipart/mixed")
+                    (
+                        "multipart/form-data",
+                        "application/json",
+                        "image/png",
+                        "",
+                        "text/plain; charset=x",
+                        "multipart/mixed",
+                    )
                 ),
             )
         if rng.random() < 0.6:
@@ -116,14 +156,21 @@ def request(rng: Random) -> tuple[bytes, str, str]:
 
 
 def _other(rng: Random) -> tuple[bytes, str, str]:
-    method, path = choose(rng, {method: 6 if method in ("GET", "HEAD") else 1 for method in METHODS}), rng.choice(PATHS)
+    method, path = (
+        choose(rng, {method: 6 if method in ("GET", "HEAD") else 1 for method in METHODS}),
+        rng.choice(PATHS),
+    )
     headers: Headers = [("Host", "127.0.0.1")] + [rng.choice(EXTRA) for _ in range(rng.choice((0, 0, 1, 3)))]
     body = b"" if rng.random() < 0.7 else json.dumps({"picture": "x"}).encode()
     return _wire(rng, method, path, headers, body, bent=rng.random() < 0.3), "other", method
 
 
 def _wire(rng: Random, method: str, path: str, headers: Headers, body: bytes, bent: bool) -> bytes:
-    version = "HTTP/1.1" if not bent or rng.random() < 0.9 else rng.choice(("HTTP/1.0", "HTTP/0.9", "HTTP/2", "http/1.1", ""))
+    version = (
+        "HTTP/1.1"
+        if not bent or rng.random() < 0.9
+        else rng.choice(("HTTP/1.0", "HTTP/0.9", "HTTP/2", "http/1.1", ""))
+    )
     end = "\r\n" if not bent or rng.random() < 0.9 else "\n"
     headers = list(headers)
     if body or method == "POST":
@@ -142,7 +189,11 @@ def _chunked(body: bytes, rng: Random, bent: bool) -> bytes:
     size, parts = rng.choice((1000, 7000, 100_000)), []
     for start in range(0, len(body), size):
         piece = body[start : start + size]
-        said = f"{len(piece):x}" if not bent or rng.random() < 0.9 else rng.choice(("zz", "-1", "ffffffffffffffff", "5;x=y", "0"))
+        said = (
+            f"{len(piece):x}"
+            if not bent or rng.random() < 0.9
+            else rng.choice(("zz", "-1", "ffffffffffffffff", "5;x=y", "0"))
+        )
         parts.append(said.encode() + b"\r\n" + piece + b"\r\n")
     return b"".join(parts) + (b"0\r\n\r\n" if not bent or rng.random() < 0.9 else b"")
 
@@ -174,21 +225,42 @@ def _form(rng: Random, boundary: str, broken: bool) -> tuple[bytes, str]:
                 parts += [('name="x"', b"1")] * rng.choice((30, 3000))
             else:
                 parts.append(
-                    (rng.choice(("", "name=picture", 'name="', 'filename="x"', 'name="seed";;;', "name*=utf-8''seed")), b"1")
+                    (
+                        rng.choice(
+                            (
+                                "",
+                                "name=picture",
+                                'name="',
+                                'filename="x"',
+                                'name="seed";;;',
+                                "name*=utf-8''seed",
+                            )
+                        ),
+                        b"1",
+                    )
                 )
     mark = f"--{boundary}".encode("utf-8", "replace")
     body = b"".join(
-        mark + f"\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode("utf-8", "replace") + data + b"\r\n"
+        mark
+        + f"\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode("utf-8", "replace")
+        + data
+        + b"\r\n"
         for head, data in parts
     )
     return body + mark + b"--\r\n", about
 
 
 def _name(rng: Random) -> str:
-    return "p.png" if rng.random() < 0.7 else rng.choice((*TEXTS, "a\\b.png", "x.exe", "a%00.png", "\r\nX: y")).replace('"', "")
+    return (
+        "p.png"
+        if rng.random() < 0.7
+        else rng.choice((*TEXTS, "a\\b.png", "x.exe", "a%00.png", "\r\nX: y")).replace('"', "")
+    )
 
 
 def manner(rng: Random) -> dict[str, Any]:
     """How the bytes are sent."""
-    kind = choose(rng, {"whole": 10, "pieces": 1, "cut": 1.5, "half": 0.5, "leave": 1, "twice": 1, "stall": 0.1})
+    kind = choose(
+        rng, {"whole": 10, "pieces": 1, "cut": 1.5, "half": 0.5, "leave": 1, "twice": 1, "stall": 0.1}
+    )
     return {"manner": kind, "share": round(rng.random(), 3)}

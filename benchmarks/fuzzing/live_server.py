@@ -15,7 +15,18 @@ from benchmarks.fuzzing.attempt import resident
 START_SECONDS = 120.0
 # One request's limits are the fuzzer's; little patience, so that an unfinished request costs seconds.
 OPTIONS = (
-    *("--port", "0", "--max-upload", "1", "--max-texture", "256", "--max-resolution", "32", "--time-limit", "10"),
+    *(
+        "--port",
+        "0",
+        "--max-upload",
+        "1",
+        "--max-texture",
+        "256",
+        "--max-resolution",
+        "32",
+        "--time-limit",
+        "10",
+    ),
     *("--memory", "2", "--upload-time", "2", "--head-time", "1"),
 )
 
@@ -30,7 +41,12 @@ class LiveServer:
     def __init__(self) -> None:
         command = [sys.executable, "-m", "benchmarks.fuzzing.live_server", *OPTIONS]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
         )
         self.lines: list[str] = []
         self._found = threading.Event()

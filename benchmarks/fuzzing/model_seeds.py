@@ -138,13 +138,23 @@ def _pairs(folder: Path) -> None:
     noise = np.random.default_rng(0)
     size, renders = 8, 2
     arrays = {
-        "number": np.arange(2), "key": np.array(["a", "b"]), "picture": noise.integers(0, 256, (2, 3, size, size), np.uint8),
-        "views": noise.integers(0, 256, (2, 6, 3, size, size), np.uint8), "x0": np.zeros((2, 6, 3, size, size), np.float16),
+        "number": np.arange(2),
+        "key": np.array(["a", "b"]),
+        "picture": noise.integers(0, 256, (2, 3, size, size), np.uint8),
+        "views": noise.integers(0, 256, (2, 6, 3, size, size), np.uint8),
+        "x0": np.zeros((2, 6, 3, size, size), np.float16),
         "rgb": noise.integers(0, 256, (2, renders, size, size, 3), np.uint8),
-        "mask": noise.integers(0, 256, (2, renders, size, size), np.uint8), "poses": np.zeros((2, renders, 4, 4), np.float32),
-    }  # fmt: skip
+        "mask": noise.integers(0, 256, (2, renders, size, size), np.uint8),
+        "poses": np.zeros((2, renders, 4, 4), np.float32),
+    }
     np.savez_compressed(chunk_path(folder, 0), **arrays)
-    settings = {"format": FORMAT, "fov": 30.0, **asdict(PairOptions(chunk=2)), "truth": "teacher", "truncation": 1.0}
+    settings = {
+        "format": FORMAT,
+        "fov": 30.0,
+        **asdict(PairOptions(chunk=2)),
+        "truth": "teacher",
+        "truncation": 1.0,
+    }
     (folder / "pairs.json").write_text(json.dumps({"settings": settings, "count": 2}))
 
 

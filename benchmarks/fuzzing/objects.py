@@ -76,8 +76,13 @@ def make(rng: Random) -> Case:
 
 
 def _manifest(files: dict[str, bytes], rng: Random) -> bytes:
-    entries = [{"file": name, "licence": "CC0", "author": "a", "sha256": "0" * 64, "category": "c", "up": "z"} for name in files]
-    entries += [{"file": rng.choice(("missing.glb", "a" * 400 + ".glb", "../x.glb", "/etc/x.glb", "\0.glb", ".", ""))}]
+    entries = [
+        {"file": name, "licence": "CC0", "author": "a", "sha256": "0" * 64, "category": "c", "up": "z"}
+        for name in files
+    ]
+    entries += [
+        {"file": rng.choice(("missing.glb", "a" * 400 + ".glb", "../x.glb", "/etc/x.glb", "\0.glb", ".", ""))}
+    ]
     for entry in entries:
         if rng.random() < 0.8:
             entry.pop("sha256", None)
@@ -98,7 +103,9 @@ def _changed_glb(rng: Random) -> tuple[dict[str, bytes], str]:
 
 def _changed_text(rng: Random) -> tuple[dict[str, bytes], str]:
     """A seed of ours with words of its text replaced."""
-    files = rng.choice([files for files in seeds() if any(name.endswith((".obj", ".mtl", ".ply")) for name in files)])
+    files = rng.choice(
+        [files for files in seeds() if any(name.endswith((".obj", ".mtl", ".ply")) for name in files)]
+    )
     name = rng.choice([name for name in files if name.endswith((".obj", ".mtl", ".ply"))])
     lines = files[name].split(b"\n")
     for _ in range(rng.choice((1, 3))):
@@ -142,11 +149,17 @@ def try_it(case: Case, folder: Path) -> str:
 def check(loaded: TexturedObject) -> None:
     """An object that loads keeps every promise of its type."""
     assert len(loaded.faces) and loaded.faces.min() >= 0 and loaded.faces.max() < len(loaded.vertices)
-    assert np.isfinite(loaded.vertices).all() and np.isfinite(loaded.uvs).all() and np.isfinite(loaded.transform).all()
+    assert (
+        np.isfinite(loaded.vertices).all()
+        and np.isfinite(loaded.uvs).all()
+        and np.isfinite(loaded.transform).all()
+    )
     assert loaded.colors.min() >= 0 and loaded.colors.max() <= 1
     assert len(loaded.uvs) == len(loaded.colors) == len(loaded.vertices)
     assert abs(float(np.linalg.norm(loaded.vertices, axis=1).max()) - BOUNDING_RADIUS) < 1e-3
-    assert len(loaded.materials) == len(loaded.faces) and loaded.materials.max() < len(loaded.textures) == len(loaded.cutoffs)
+    assert len(loaded.materials) == len(loaded.faces) and loaded.materials.max() < len(
+        loaded.textures
+    ) == len(loaded.cutoffs)
 
 
 def _draw(loaded: TexturedObject) -> None:

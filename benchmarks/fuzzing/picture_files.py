@@ -77,7 +77,9 @@ def in_mode(rgba: Bytes, mode: str, rng: Random) -> Image.Image:
             values[rng.randrange(len(values))] = rng.choice((np.nan, np.inf))
         return Image.fromarray(values)
     if mode == "LAB":
-        forward = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+        forward = ImageCms.buildTransform(
+            ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+        )
         return ImageCms.applyTransform(image.convert("RGB"), forward) or image
     if mode == "PA":
         return image.convert("P").convert("PA")
@@ -95,7 +97,9 @@ def _options(kind: str, rng: Random, rgba: Bytes) -> dict[str, Any]:
         exif[0x0112] = rng.choice((0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 65535))
         found["exif"] = exif.tobytes() if rng.random() < 0.8 else b"Exif\0\0" + rng.randbytes(60)
     if rng.random() < 0.15:
-        found["icc_profile"] = rng.choice((ICC, ICC[:200], b"", rng.randbytes(300), ICC[:60] + rng.randbytes(80) + ICC[140:]))
+        found["icc_profile"] = rng.choice(
+            (ICC, ICC[:200], b"", rng.randbytes(300), ICC[:60] + rng.randbytes(80) + ICC[140:])
+        )
     if kind in ("GIF", "PNG", "WEBP", "TIFF", "MPO") and rng.random() < 0.15:
         other = Image.fromarray(rgba[::-1].copy())
         found |= {"save_all": True, "append_images": [other] * rng.randint(1, 3)}
@@ -108,7 +112,9 @@ def _options(kind: str, rng: Random, rgba: Bytes) -> dict[str, Any]:
             "subsampling": rng.randrange(3),
         }
     if kind == "TIFF":
-        found["compression"] = rng.choice((None, "tiff_lzw", "tiff_deflate", "packbits", "jpeg", "group4", "tiff_adobe_deflate"))
+        found["compression"] = rng.choice(
+            (None, "tiff_lzw", "tiff_deflate", "packbits", "jpeg", "group4", "tiff_adobe_deflate")
+        )
         if rng.random() < 0.3:
             found["tiffinfo"] = {274: rng.randrange(10)}
     if kind == "WEBP":
@@ -183,7 +189,8 @@ def _huge_bmp(rng: Random) -> bytes:
 def _huge_ppm(rng: Random) -> bytes:
     width, height = _sides(rng)
     return (
-        f"{rng.choice(('P1', 'P4', 'P5', 'P6', 'P7', 'Pf', 'PF'))} {width} {height} {rng.choice((1, 255, 65535, 0, -1))}\n".encode()
+        f"{rng.choice(('P1', 'P4', 'P5', 'P6', 'P7', 'Pf', 'PF'))} {width} {height} "
+        f"{rng.choice((1, 255, 65535, 0, -1))}\n".encode()
         + bytes(500)
     )
 
@@ -192,7 +199,11 @@ def _huge_gif(rng: Random) -> bytes:
     width, height = (value % 65536 for value in _sides(rng))
     frame = struct.pack("<BHHHHB", 0x2C, 0, 0, width, height, 0) + b"\x02\x02\x4c\x01\0"
     return (
-        b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + frame * rng.choice((1, 100)) + b";"
+        b"GIF89a"
+        + struct.pack("<HHBBB", width, height, 0x80, 0, 0)
+        + b"\0\0\0\xff\xff\xff"
+        + frame * rng.choice((1, 100))
+        + b";"
     )
 
 
@@ -209,12 +220,23 @@ def _script(rng: Random) -> bytes:
 
 
 def _drawing(rng: Random) -> bytes:
-    return b'<?xml version="1.0"?>' * rng.randrange(2) + b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'
+    return (
+        b'<?xml version="1.0"?>' * rng.randrange(2)
+        + b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'
+    )
 
 
 def _film(rng: Random) -> bytes:
     brand = rng.choice((b"heic", b"avif", b"mp42", b"mif1", b"xxxx"))
-    return struct.pack(">I", 24) + b"ftyp" + brand + bytes(4) + b"mif1" + brand + rng.randbytes(rng.choice((0, 400)))
+    return (
+        struct.pack(">I", 24)
+        + b"ftyp"
+        + brand
+        + bytes(4)
+        + b"mif1"
+        + brand
+        + rng.randbytes(rng.choice((0, 400)))
+    )
 
 
 def _random(rng: Random) -> bytes:
@@ -246,6 +268,15 @@ def _text(rng: Random) -> bytes:
 
 
 _PRETENDED: dict[str, Callable[[Random], bytes]] = {
-    "huge png": _huge_png, "wide png": _wide_grey_png, "huge bmp": _huge_bmp, "huge ppm": _huge_ppm, "huge gif": _huge_gif,
-    "huge jpeg": _huge_jpeg, "PostScript": _script, "SVG": _drawing, "film": _film, "random": _random, "text": _text,
-}  # fmt: skip
+    "huge png": _huge_png,
+    "wide png": _wide_grey_png,
+    "huge bmp": _huge_bmp,
+    "huge ppm": _huge_ppm,
+    "huge gif": _huge_gif,
+    "huge jpeg": _huge_jpeg,
+    "PostScript": _script,
+    "SVG": _drawing,
+    "film": _film,
+    "random": _random,
+    "text": _text,
+}

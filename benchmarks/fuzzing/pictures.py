@@ -64,7 +64,9 @@ def seeds() -> list[bytes]:
 def warm_up() -> None:
     """Load the model and run it once."""
     seeds()
-    pipeline()((ROOT / "examples" / "bus.png").read_bytes(), options=AssetOptions(texture_size=64, resolution=16))
+    pipeline()(
+        (ROOT / "examples" / "bus.png").read_bytes(), options=AssetOptions(texture_size=64, resolution=16)
+    )
 
 
 def make(rng: Random) -> Case:
@@ -129,7 +131,9 @@ def _array(rng: Random) -> tuple[np.ndarray, str]:
     rgba, about = draw(rng)
     dtype = rng.choice(("u1", "u2", "f4", "f8", "f2", "?", "i4", "i8", "u4", "c8", "S1", "M8[s]", "u1"))
     channels = rng.choice((0, 1, 2, 3, 4, 4, 4, 5))
-    array: np.ndarray = rgba[..., :channels] if 0 < channels < 5 else rgba[..., 0] if not channels else rgba[..., [0] * 5]
+    array: np.ndarray = (
+        rgba[..., :channels] if 0 < channels < 5 else rgba[..., 0] if not channels else rgba[..., [0] * 5]
+    )
     if dtype[0] == "f":
         array = array.astype(dtype) / np.dtype(dtype).type(rng.choice((255, 255, 255, 1)))
         if rng.random() < 0.2 and array.size:
@@ -159,7 +163,9 @@ def try_it(case: Case, folder: Path) -> str:
 
 
 def _states(image: Image.Image, case: Case) -> set[tuple[tuple[int, int], str]]:
-    """Size and mode of an image as it was opened, and as Pillow's own loading leaves it (another mode, of an ICNS say)."""
+    """Size and mode of an image as it was opened, and as Pillow's own loading leaves it (another
+    mode, of an ICNS say).
+    """
     again = Image.open(io.BytesIO(next(iter(case.files.values()))))
     with contextlib.suppress(Exception):  # damaged
         again.load()

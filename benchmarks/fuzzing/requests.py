@@ -28,7 +28,10 @@ def server() -> LiveServer:
 
 def warm_up() -> None:
     """Start the server, and see that it answers."""
-    assert answers(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", "GET")[0].status == 200
+    assert (
+        answers(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", "GET")[0].status
+        == 200
+    )
 
 
 def memory() -> int:
@@ -108,7 +111,9 @@ class Answer:
         self.status, self.headers = int(found[1]), dict(self._header(line) for line in lines)
         length = int(self.headers.get("content-length", -1))
         # What is no HTTP is answered with a body, even where its first word is HEAD.
-        self.bodiless = (method == "HEAD" and len(body) != length) or self.status in (204, 304) or self.status < 200
+        self.bodiless = (
+            (method == "HEAD" and len(body) != length) or self.status in (204, 304) or self.status < 200
+        )
         if self.bodiless:
             self.body, self.rest = b"", body
         elif self.headers.get("transfer-encoding") == "chunked":
@@ -133,7 +138,9 @@ class Answer:
         if self.status >= 400 and not self.bodiless:
             error = json.loads(self.body)["error"]
             assert {"type", "problem", "remedy"} <= error.keys(), f"an error without {error}"
-            assert error["type"] and error["problem"] and all(isinstance(value, str) for value in error.values()), error
+            assert (
+                error["type"] and error["problem"] and all(isinstance(value, str) for value in error.values())
+            ), error
             assert self.status < 500 or self.status in BOUND_TO_FAIL, f"{self.status}: {error}"
         if self.status == 503:
             assert int(self.headers["retry-after"]) >= 1
@@ -141,7 +148,9 @@ class Answer:
         if self.status == 200 and not self.bodiless:
             assert self.body, "200 with nothing in it"
             if kind == "model/gltf-binary":
-                assert self.body.startswith(b"glTF") and int.from_bytes(self.body[8:12], "little") == len(self.body)
+                assert self.body.startswith(b"glTF") and int.from_bytes(self.body[8:12], "little") == len(
+                    self.body
+                )
             elif kind == "application/json":
                 json.loads(self.body)
 

@@ -23,13 +23,31 @@ def write(folder: Path) -> None:
         (folder / f"{name}.onnx").write_bytes(data)
         files[f"{name}.onnx"] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     card = {
-        "format": "geco-onnx-1", "family": "small", "version": "0.1.0", "licence": "CC0-1.0",
-        "view_size": SIDE, "foreground_ratio": 0.85, "resolution": 16, "texture_size": 64,
-        "rig": "zero123plus-v1.2", "sampler": {"steps": 2, "guidance": 1.5, "eta": 1.0},
-        "schedule": {"kind": "cosine", "noise_shift": 2.0, "alphas_cumprod": np.linspace(0.999, 0.001, 1000).round(6).tolist()},
-        "reconstructor": {"view_size": SIDE, "volume_size": 8, "half_extent": 1.07, "rig": "zero123plus-v1.2"},
-        "parameters": {"multiview": 1, "reconstructor": 1}, "facts": {"distilled": True}, "files": files,
-    }  # fmt: skip
+        "format": "geco-onnx-1",
+        "family": "small",
+        "version": "0.1.0",
+        "licence": "CC0-1.0",
+        "view_size": SIDE,
+        "foreground_ratio": 0.85,
+        "resolution": 16,
+        "texture_size": 64,
+        "rig": "zero123plus-v1.2",
+        "sampler": {"steps": 2, "guidance": 1.5, "eta": 1.0},
+        "schedule": {
+            "kind": "cosine",
+            "noise_shift": 2.0,
+            "alphas_cumprod": np.linspace(0.999, 0.001, 1000).round(6).tolist(),
+        },
+        "reconstructor": {
+            "view_size": SIDE,
+            "volume_size": 8,
+            "half_extent": 1.07,
+            "rig": "zero123plus-v1.2",
+        },
+        "parameters": {"multiview": 1, "reconstructor": 1},
+        "facts": {"distilled": True},
+        "files": files,
+    }
     (folder / "config.json").write_text(json.dumps(card, indent=1))
 
 
@@ -78,7 +96,9 @@ def _graphs() -> dict[str, Any]:
     }
 
 
-def _model(inputs: dict[str, Any], outputs: dict[str, Any], nodes: list[Any], constants: dict[str, Any] | None = None) -> Any:
+def _model(
+    inputs: dict[str, Any], outputs: dict[str, Any], nodes: list[Any], constants: dict[str, Any] | None = None
+) -> Any:
     graph = helper.make_graph(
         [helper.make_node(kind, of, [to], **options) for kind, of, to, options in nodes],
         "graph",

@@ -52,8 +52,14 @@ class Tally:
         if "memory" in row:
             self.memory[process].append((self.per_worker[process], row["memory"], row["descriptors"]))
         if outcome in WRONG:
-            what = row.get("type", outcome) if outcome == "exception" else f"{outcome}: {row.get('type', '')}".rstrip(": ")
-            found = self.findings.setdefault((what, row["where"]), Finding(what, row["where"], row["message"]))
+            what = (
+                row.get("type", outcome)
+                if outcome == "exception"
+                else f"{outcome}: {row.get('type', '')}".rstrip(": ")
+            )
+            found = self.findings.setdefault(
+                (what, row["where"]), Finding(what, row["where"], row["message"])
+            )
             found.count += 1
             found.inputs = [*found.inputs, row["index"]][:SHOWN]
 
@@ -71,7 +77,9 @@ class Tally:
             "wrong": self.wrong,
             "findings": [vars(finding) for finding in findings],
             "warnings": dict(self.warnings.most_common(30)),
-            "slowest": [{"input": index, "cpu_seconds": seconds} for seconds, index in reversed(self.seconds)],
+            "slowest": [
+                {"input": index, "cpu_seconds": seconds} for seconds, index in reversed(self.seconds)
+            ],
             "largest": [{"input": index, "peak_mb": peak} for peak, index in reversed(self.peaks)],
             "cpu_seconds": round(self.cpu, 1),
             "memory": self._memory(),

@@ -56,7 +56,9 @@ def obj(rng: Random) -> Files:
     for number in range(choose(rng, {0: 0.3, 1: 1, 12: 5, 60: 1})):
         if number % 8 == 0:
             lines.append(f"usemtl {rng.choice(materials)}")
-        corners = [rng.choice((1, 1, 1, -1)) * rng.randint(1, max(count, 1)) for _ in range(rng.choice((3, 3, 4, 6)))]
+        corners = [
+            rng.choice((1, 1, 1, -1)) * rng.randint(1, max(count, 1)) for _ in range(rng.choice((3, 3, 4, 6)))
+        ]
         form = rng.choice(("{0}", "{0}/{0}", "{0}/{0}/{0}", "{0}//{0}"))
         lines.append("f " + " ".join(form.format(corner) for corner in corners))
     text = _disturbed(lines, rng)
@@ -78,11 +80,15 @@ def _mtl(materials: list[str], rng: Random) -> bytes:
         if rng.random() < 0.6:
             option = rng.choice(OPTIONS) + " " if rng.random() < 0.4 else ""
             name = rng.choice(
-                ("tex.png",) * 6 + ("tex/a b.png", "TEX.PNG", "../tex.png", "/etc/passwd", "C:\\tex.png", "missing.png", "")
+                ("tex.png",) * 6
+                + ("tex/a b.png", "TEX.PNG", "../tex.png", "/etc/passwd", "C:\\tex.png", "missing.png", "")
             )
             lines.append(f"{rng.choice(('map_Kd', 'map_d', 'map_Ka'))} {option}{name}")
         if rng.random() < 0.4:
-            lines.append(f"{rng.choice(('d', 'Tr', 'illum', 'Ke', 'Ns'))} {rng.choice(('0', '0.5', '1', 'nan', '0 0 0', ''))}")
+            lines.append(
+                f"{rng.choice(('d', 'Tr', 'illum', 'Ke', 'Ns'))} "
+                f"{rng.choice(('0', '0.5', '1', 'nan', '0 0 0', ''))}"
+            )
     return _disturbed(lines, rng)
 
 
@@ -110,7 +116,9 @@ def _disturbed(lines: list[str], rng: Random) -> bytes:
         elif change == "long":
             lines[at] += " " + rng.choice(("1 ", "x")) * rng.choice((1000, 300_000, 1_100_000))
         elif change == "split":
-            lines[at] = lines[at].replace(" ", rng.choice((" \\\n", "\t", "  ", "\r", "\u00a0")), rng.choice((1, 9)))
+            lines[at] = lines[at].replace(
+                " ", rng.choice((" \\\n", "\t", "  ", "\r", "\u00a0")), rng.choice((1, 9))
+            )
         else:
             lines[at:at] = [
                 rng.choice(
@@ -135,10 +143,17 @@ def _disturbed(lines: list[str], rng: Random) -> bytes:
 
 def ply(rng: Random) -> Files:
     """A PLY file with properties and counts that may not be true."""
-    form = choose(rng, {"ascii": 5, "binary_little_endian": 5, "binary_big_endian": 2, "ascii 2.0": 0.3, "": 0.3})
+    form = choose(
+        rng, {"ascii": 5, "binary_little_endian": 5, "binary_big_endian": 2, "ascii 2.0": 0.3, "": 0.3}
+    )
     count, faces = rng.choice((3, 4, 8)), rng.choice((0, 1, 6, 6, 6))
-    names = rng.choice((["x", "y", "z"], PLY_COLORED, PLY_COLORED, PLY_COLORED, ["x", "y"], ["x", "y", "z", "s", "t"]))
-    kinds = [("uchar" if name in ("red", "green", "blue") else rng.choice(("float",) * 8 + ("double", "int"))) for name in names]
+    names = rng.choice(
+        (["x", "y", "z"], PLY_COLORED, PLY_COLORED, PLY_COLORED, ["x", "y"], ["x", "y", "z", "s", "t"])
+    )
+    kinds = [
+        ("uchar" if name in ("red", "green", "blue") else rng.choice(("float",) * 8 + ("double", "int")))
+        for name in names
+    ]
     head = ["ply", f"format {form} 1.0" if form else "format", "comment x"]
     head += [f"element vertex {count}", *(f"property {kind} {name}" for kind, name in zip(kinds, names))]
     listed = ("uchar", "int") if rng.random() < 0.8 else (rng.choice(TYPES), rng.choice(TYPES))
@@ -146,16 +161,25 @@ def ply(rng: Random) -> Files:
     for _ in range(rng.choice((0, 0, 0, 1, 2))):
         at = rng.randrange(1, len(head))
         words = head[at].split()
-        words[rng.randrange(len(words))] = rng.choice((*TYPES, *map(str, NUMBERS), "99999999999", "vertex", "face", "é", "list"))
+        words[rng.randrange(len(words))] = rng.choice(
+            (*TYPES, *map(str, NUMBERS), "99999999999", "vertex", "face", "é", "list")
+        )
         head[at] = " ".join(words)
         if rng.random() < 0.2:
             head[at:at] = [head[at]] * rng.choice((1, 500))
     rows = [
-        " ".join(f"{rng.uniform(-1, 1):.3f}" if kind in ("float", "double") else str(rng.randrange(256)) for kind in kinds)
+        " ".join(
+            f"{rng.uniform(-1, 1):.3f}" if kind in ("float", "double") else str(rng.randrange(256))
+            for kind in kinds
+        )
         for _ in range(count)
     ]
     rows += ["3 " + " ".join(str(rng.randrange(count)) for _ in range(3)) for _ in range(faces)]
-    body = ("\n".join(rows) + "\n").encode() if form.startswith("ascii") else _binary(kinds, count, faces, form, rng)
+    body = (
+        ("\n".join(rows) + "\n").encode()
+        if form.startswith("ascii")
+        else _binary(kinds, count, faces, form, rng)
+    )
     return {"model.ply": ("\n".join([*head, "end_header"]) + "\n").encode("utf-8") + body}
 
 
@@ -163,7 +187,9 @@ def _binary(kinds: list[str], count: int, faces: int, form: str, rng: Random) ->
     order = ">" if "big" in form else "<"
     letters = {"uchar": "B", "float": "f", "double": "d", "int": "i"}
     rows = [struct.pack(order + letters[kind], rng.randrange(200)) for _ in range(count) for kind in kinds]
-    return b"".join(rows) + b"".join(struct.pack(order + "B3i", 3, 0, 1, rng.randrange(count)) for _ in range(faces))
+    return b"".join(rows) + b"".join(
+        struct.pack(order + "B3i", 3, 0, 1, rng.randrange(count)) for _ in range(faces)
+    )
 
 
 def stl(rng: Random) -> Files:
@@ -175,12 +201,17 @@ def stl(rng: Random) -> Files:
             rng.choice((0.0, 1.0, -1.0, 1e30, float("nan"))) if rng.random() < 0.003 else rng.uniform(-1, 1)
             for _ in range(12 * count)
         ]
-        body = b"".join(struct.pack("<12fH", *values[12 * each : 12 * each + 12], rng.randrange(65536)) for each in range(count))
+        body = b"".join(
+            struct.pack("<12fH", *values[12 * each : 12 * each + 12], rng.randrange(65536))
+            for each in range(count)
+        )
         return {"model.stl": rng.choice((b"solid x", b"")).ljust(80, b"\0") + struct.pack("<I", said) + body}
     lines = ["solid a"]
     for _ in range(count):
         lines += ["facet normal 0 0 1", "outer loop"]
-        lines += [f"vertex {rng.uniform(-1, 1):.3f} {rng.uniform(-1, 1):.3f} {rng.random():.3f}" for _ in range(3)]
+        lines += [
+            f"vertex {rng.uniform(-1, 1):.3f} {rng.uniform(-1, 1):.3f} {rng.random():.3f}" for _ in range(3)
+        ]
         lines += ["endloop", "endfacet"]
     return {"model.stl": _disturbed([*lines, "endsolid a"], rng)}
 
@@ -203,12 +234,15 @@ def archive(files: Files, rng: Random) -> bytes:
     data = stream.getvalue()
     if rng.random() < 0.03:
         place = data.rfind(b"PK\x01\x02")
-        data = data[: place + 8] + bytes([data[place + 8] | 1]) + data[place + 9 :]  # says that it is encrypted
+        # says that it is encrypted
+        data = data[: place + 8] + bytes([data[place + 8] | 1]) + data[place + 9 :]
     return data
 
 
 def _extra(pack: zipfile.ZipFile, files: Files, rng: Random) -> None:
-    kind = rng.choice(("up", "absolute", "twice", "second", "hidden", "link", "zeros", "many", "long", "folder", "letter"))
+    kind = rng.choice(
+        ("up", "absolute", "twice", "second", "hidden", "link", "zeros", "many", "long", "folder", "letter")
+    )
     if kind == "link":
         entry = zipfile.ZipInfo("link.png")
         entry.external_attr = 0o120777 << 16
@@ -228,6 +262,8 @@ def _extra(pack: zipfile.ZipFile, files: Files, rng: Random) -> None:
             "hidden": "__MACOSX/._" + first,
         }
         pack.writestr(
-            names.get(kind, {"long": "d/" * 200 + "x.png", "folder": first + "/", "letter": "C:\\x"}.get(kind, "x")),
+            names.get(
+                kind, {"long": "d/" * 200 + "x.png", "folder": first + "/", "letter": "C:\\x"}.get(kind, "x")
+            ),
             random_bytes(rng, 20),
         )

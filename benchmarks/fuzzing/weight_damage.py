@@ -99,7 +99,9 @@ def safetensors(data: bytes, rng: Random) -> bytes:
     except (struct.error, ValueError, UnicodeDecodeError):
         return damage(data, rng)
     names = [name for name in header if name != "__metadata__"]
-    change = choose(rng, {"values": 3, "type": 2, "shape": 2, "name": 1, "drop": 1, "body": 2, "numbers": 2, "size": 1})
+    change = choose(
+        rng, {"values": 3, "type": 2, "shape": 2, "name": 1, "drop": 1, "body": 2, "numbers": 2, "size": 1}
+    )
     name = rng.choice(names) if names else "x"
     if change == "values" or not names:
         header = wrong_value(header, rng)
@@ -178,14 +180,19 @@ def graph(data: bytes, rng: Random) -> bytes:
     return bytes(model.SerializeToString())
 
 
-OPCODES = b"(.0123FHIJKLMNPRTUVXQabc})e]jhgilopqrstu\x80\x81\x82\x85\x86\x87\x88\x89\x8a\x8c\x8d\x93\x94\x95\x96\x97"
+OPCODES = (
+    b"(.0123FHIJKLMNPRTUVXQabc})e]jhgilopqrstu"
+    b"\x80\x81\x82\x85\x86\x87\x88\x89\x8a\x8c\x8d\x93\x94\x95\x96\x97"
+)
 
 
 class _Odd:
     """Pickles as a call that no loader of weights may make (and that does no harm where one does)."""
 
     def __init__(self, rng: Random) -> None:
-        self.call = rng.choice(((print, ("x",)), (len, ([],)), (dict, ()), (getattr, ("", "upper")), (bytearray, (10**9,))))
+        self.call = rng.choice(
+            ((print, ("x",)), (len, ([],)), (dict, ()), (getattr, ("", "upper")), (bytearray, (10**9,)))
+        )
 
     def __reduce__(self) -> Any:
         return self.call
@@ -209,7 +216,9 @@ def checkpoint(data: bytes, rng: Random) -> bytes:
     else:
         entries[name] = damage(entries[name], rng) if entries[name] else b"x"
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED if rng.random() < 0.1 else zipfile.ZIP_STORED) as pack:
+    with zipfile.ZipFile(
+        stream, "w", zipfile.ZIP_DEFLATED if rng.random() < 0.1 else zipfile.ZIP_STORED
+    ) as pack:
         for each, body in entries.items():
             pack.writestr(each, body)
     return stream.getvalue()
@@ -236,10 +245,19 @@ def _program(data: bytes, rng: Random) -> bytes:
             ),
             2,
         )
-    return bytes(rng.choice(OPCODES) for _ in range(rng.choice((3, 40)))) if kind == "random" else damage(data, rng)
+    return (
+        bytes(rng.choice(OPCODES) for _ in range(rng.choice((3, 40))))
+        if kind == "random"
+        else damage(data, rng)
+    )
 
 
 _INSIDE: dict[str, Callable[[bytes, Random], bytes]] = {
-    "json": card, "jsonl": lines, "safetensors": safetensors, "onnx": graph, "ckpt": checkpoint, "pt": checkpoint,
+    "json": card,
+    "jsonl": lines,
+    "safetensors": safetensors,
+    "onnx": graph,
+    "ckpt": checkpoint,
+    "pt": checkpoint,
     "bin": checkpoint,
-}  # fmt: skip
+}

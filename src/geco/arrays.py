@@ -1,4 +1,6 @@
-"""numpy's files (.npy, .npz) that another run, machine or a damaged disk wrote: read only if they hold what they should."""
+"""numpy's files (.npy, .npz) that another run, machine or a damaged disk wrote: read only if they
+hold what they should.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ def open_array(
     error: type[GecoError],
     remedy: str = "",
 ) -> NDArray[Any]:
-    """The array of a .npy file, memory-mapped: what its header says must be in the file, and nothing is allocated.
+    """The array of a .npy file, memory-mapped: what its header says must be in the file, and nothing is
+    allocated.
 
     Args:
         shape: what it must be; None stands for any length.
@@ -36,7 +39,8 @@ def open_array(
     regular_size(path, error)
     try:
         found: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as failure:  # numpy evaluates the header, which fails in as many ways as it can be damaged
+    except Exception as failure:
+        # numpy evaluates the header, which fails in as many ways as it can be damaged
         raise error(f"{os.fspath(path)} is no array: {_first(failure)}", remedy) from failure
     if not isinstance(found, np.ndarray) or not _fits(found, shape, dtype):
         told = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else "an archive"
@@ -47,7 +51,9 @@ def open_array(
 def read_archive(
     path: str | os.PathLike[str], names: Sequence[str] | None, error: type[GecoError], remedy: str = ""
 ) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz file, or those called ``names``; errors as :func:`open_array`, also for more than 4 GiB."""
+    """The arrays of a .npz file, or those called ``names``; errors as :func:`open_array`, also
+    for more than 4 GiB.
+    """
     regular_size(path, error)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -63,7 +69,9 @@ def read_archive(
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
         shape, _, dtype = read(stream)
         left = entry.file_size - stream.tell()
         # Before it is read: numpy allocates what the header says.

@@ -50,7 +50,9 @@ class Asset:
         """What the object is called in files: the picture's stem, cleaned; ``object`` if it has none."""
         return object_name(Path(self.source.name).stem)
 
-    def save(self, path: str | os.PathLike[str], texture_format: str = "jpeg", size: float | None = None) -> list[Path]:
+    def save(
+        self, path: str | os.PathLike[str], texture_format: str = "jpeg", size: float | None = None
+    ) -> list[Path]:
         """Write ``.glb``, ``.obj``, ``.ply``, ``.stl``, ``.usdz`` or ``.3mf``, whole or not at all.
 
         Args:
@@ -70,7 +72,9 @@ class Asset:
 
         return save(self.mesh, path, texture_format=texture_format, size=size, **self._about())
 
-    def encode(self, format: str, texture_format: str = "jpeg", size: float | None = None) -> dict[str, bytes]:
+    def encode(
+        self, format: str, texture_format: str = "jpeg", size: float | None = None
+    ) -> dict[str, bytes]:
         """The files in memory: name -> bytes, the mesh first; arguments and errors as :meth:`save`."""
         from geco.mesh.export import encode
 
@@ -95,8 +99,12 @@ class Asset:
         visual: Any = None
         if mesh.uvs is not None and mesh.texture is not None:
             uv = np.stack([mesh.uvs[:, 0], 1.0 - mesh.uvs[:, 1]], axis=1)  # trimesh counts v from the bottom
-            material = trimesh.visual.material.PBRMaterial(baseColorTexture=Image.fromarray(mesh.texture), metallicFactor=0.0)
+            material = trimesh.visual.material.PBRMaterial(
+                baseColorTexture=Image.fromarray(mesh.texture), metallicFactor=0.0
+            )
             visual = trimesh.visual.TextureVisuals(uv=uv, material=material)
         elif mesh.colors is not None:
             visual = trimesh.visual.ColorVisuals(vertex_colors=np.round(mesh.colors * 255).astype(np.uint8))
-        return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.normals, visual=visual, process=False)
+        return trimesh.Trimesh(
+            mesh.vertices, mesh.faces, vertex_normals=mesh.normals, visual=visual, process=False
+        )

@@ -44,7 +44,10 @@ class Sampling:
         if not 0 <= self.truncation <= 1:
             raise ConfigError(f"truncation {self.truncation} is out of range", "Choose 0 to 1.")
         if self.truncation < 1 < self.steps:
-            raise ConfigError(f"truncation is for one step, not for {self.steps}", "Leave it out, or ask for a one-step generator.")
+            raise ConfigError(
+                f"truncation is for one step, not for {self.steps}",
+                "Leave it out, or ask for a one-step generator.",
+            )
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ class Backend(Protocol):
         """Whether the network was trained to make views in one pass, so that it is nobody's teacher."""
 
     def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
-        """Condition picture (S, S, 3) in [0, 1], white background -> views (len(seeds), 6, H, W, 3) in [0, 1].
+        """Condition picture (S, S, 3) in [0, 1], white background -> views (len(seeds), 6, H, W, 3) in [0,
+        1].
 
         ``sampling`` takes the place of the model's own.
         """

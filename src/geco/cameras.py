@@ -16,7 +16,8 @@ from geco.errors import ConfigError
 
 Array = NDArray[np.float32]
 
-# InstantMesh's reconstructor looks at its six views from this distance with this field of view (its inference code).
+# InstantMesh's reconstructor looks at its six views from this distance with this field of view (its inference
+# code).
 INPUT_RADIUS = 4.0
 INPUT_FOV = 30.0
 NEAR, FAR = 0.1, 1000.0  # clip planes of InstantMesh's mesh renderer
@@ -49,12 +50,18 @@ def look_at(position: ArrayLike, target: ArrayLike = (0.0, 0.0, 0.0)) -> Array:
 
 
 def orbit_poses(azimuths: ArrayLike, elevations: ArrayLike, radius: ArrayLike) -> Array:
-    """Camera-to-world matrices on spheres about the origin; arguments broadcast, degrees and world units; (..., 4, 4)."""
+    """Camera-to-world matrices on spheres about the origin; arguments broadcast, degrees and
+    world units; (..., 4, 4).
+    """
     azimuth, elevation, distance = np.broadcast_arrays(
-        np.radians(np.asarray(azimuths, np.float64)), np.radians(np.asarray(elevations, np.float64)), np.asarray(radius, np.float64)
+        np.radians(np.asarray(azimuths, np.float64)),
+        np.radians(np.asarray(elevations, np.float64)),
+        np.asarray(radius, np.float64),
     )
     planar = distance * np.cos(elevation)
-    eye = np.stack([planar * np.cos(azimuth), planar * np.sin(azimuth), distance * np.sin(elevation)], axis=-1)
+    eye = np.stack(
+        [planar * np.cos(azimuth), planar * np.sin(azimuth), distance * np.sin(elevation)], axis=-1
+    )
     return look_at(eye)
 
 
@@ -76,7 +83,9 @@ def random_poses(
 
 
 def intrinsics(fov: float) -> NDArray[np.float64]:
-    """3x3 pinhole matrix normalised by the image size, for a square image of ``fov`` degrees, centre (0.5, 0.5)."""
+    """3x3 pinhole matrix normalised by the image size, for a square image of ``fov`` degrees,
+    centre (0.5, 0.5).
+    """
     if not 0.0 < fov < 180.0:
         raise ConfigError(f"field of view {fov} is not between 0 and 180 degrees", "Zero123++ v1.2 uses 30.")
     focal = 0.5 / np.tan(np.radians(fov) / 2)
@@ -89,7 +98,9 @@ def invert(c2w: ArrayLike) -> Array:
 
 
 def camera_vectors(c2w: ArrayLike, fov: float) -> Array:
-    """InstantMesh's 16 numbers a camera: 12 row-major entries of c2w, then fx, fy, cx, cy (normalised); (..., 16)."""
+    """InstantMesh's 16 numbers a camera: 12 row-major entries of c2w, then fx, fy, cx, cy
+    (normalised); (..., 16).
+    """
     poses = np.asarray(c2w, np.float32)
     k = intrinsics(fov).astype(np.float32)
     flat = poses.reshape(*poses.shape[:-2], 16)[..., :12]
@@ -98,7 +109,9 @@ def camera_vectors(c2w: ArrayLike, fov: float) -> Array:
 
 
 def render_vectors(c2w: ArrayLike, fov: float) -> Array:
-    """InstantMesh's 25 numbers of a NeRF render camera: c2w row-major, then normalised intrinsics row-major; (..., 25)."""
+    """InstantMesh's 25 numbers of a NeRF render camera: c2w row-major, then normalised intrinsics
+    row-major; (..., 25).
+    """
     poses = np.asarray(c2w, np.float32)
     lens = np.broadcast_to(intrinsics(fov).astype(np.float32).reshape(9), (*poses.shape[:-2], 9))
     return np.concatenate([poses.reshape(*poses.shape[:-2], 16), lens], axis=-1)
@@ -127,11 +140,13 @@ def project(points: ArrayLike, c2w: ArrayLike, fov: float) -> tuple[Array, Array
         fov: degrees.
 
     Returns:
-        Image positions (..., N, 2) as (u, v) in [0, 1] of the image size, v downwards; depth along the viewing
-        axis (..., N), positive in front of the camera.
+        Image positions (..., N, 2) as (u, v) in [0, 1] of the image size, v downwards; depth along the
+        viewing axis (..., N), positive in front of the camera.
     """
     w2c = invert(c2w)
-    local = np.einsum("...ij,nj->...ni", w2c[..., :3, :3], np.asarray(points, np.float32)) + w2c[..., None, :3, 3]
+    local = (
+        np.einsum("...ij,nj->...ni", w2c[..., :3, :3], np.asarray(points, np.float32)) + w2c[..., None, :3, 3]
+    )
     depth = -local[..., 2]
     focal = intrinsics(fov)[0, 0]
     u = focal * local[..., 0] / depth + 0.5
@@ -141,7 +156,9 @@ def project(points: ArrayLike, c2w: ArrayLike, fov: float) -> tuple[Array, Array
 
 @dataclass(frozen=True)
 class Rig:
-    """A named set of views: azimuths relative to the input picture, absolute elevations (degrees), lens and distance."""
+    """A named set of views: azimuths relative to the input picture, absolute elevations
+    (degrees), lens and distance.
+    """
 
     name: str
     azimuths: tuple[float, ...]
@@ -159,10 +176,12 @@ class Rig:
 
 
 _AZIMUTHS = (30.0, 90.0, 150.0, 210.0, 270.0, 330.0)  # Zero123++ README, both versions
-# v1.2: elevations 20/-10 and FOV 30 (README). v1.1: 30/-20; its lens is 2 atan(16/35) = 49.13 degrees (zero123plus#68).
+# v1.2: elevations 20/-10 and FOV 30 (README). v1.1: 30/-20; its lens is 2 atan(16/35) = 49.13 degrees
+# (zero123plus#68).
 ZERO123PLUS_V12 = Rig("zero123plus-v1.2", _AZIMUTHS, (20.0, -10.0) * 3, fov=30.0)
 ZERO123PLUS_V11 = Rig("zero123plus-v1.1", _AZIMUTHS, (30.0, -20.0) * 3, fov=49.13)
-# The input camera alone, at the middle of the elevations that the small recipe trains with: what a regressor sees.
+# The input camera alone, at the middle of the elevations that the small recipe trains with: what a regressor
+# sees.
 INPUT_ONLY = Rig("input", (0.0,), (10.0,), fov=INPUT_FOV)
 RIGS = {rig.name: rig for rig in (ZERO123PLUS_V12, ZERO123PLUS_V11, INPUT_ONLY)}
 

@@ -1,4 +1,5 @@
-"""Settings that check themselves: a dataclass whose every field says what it may be, for code and for config.json alike.
+"""Settings that check themselves: a dataclass whose every field says what it may be, for code and for
+config.json alike.
 
     @dataclass(frozen=True)
     class Sizes(Checked):
@@ -74,7 +75,9 @@ def table(default: Mapping[str, Any], check: Callable[[Fields], Any]) -> Any:
 
 
 class Checked:
-    """Base of such dataclasses. Making one with a wrong value raises :class:`ConfigError` naming class and field."""
+    """Base of such dataclasses. Making one with a wrong value raises :class:`ConfigError` naming
+    class and field.
+    """
 
     def __post_init__(self) -> None:
         values = {name: _as_json(value) for name, value in vars(self).items()}
@@ -91,7 +94,9 @@ class Checked:
 
     @classmethod
     def from_fields(cls: type[T], fields: Fields) -> T:
-        """From a file's fields, absent ones at their defaults; raises the fields' own error, also for unknown ones."""
+        """From a file's fields, absent ones at their defaults; raises the fields' own error, also
+        for unknown ones.
+        """
         fields.only([each.name for each in dataclasses.fields(cls)])  # type: ignore[arg-type]
         values = _read(cls, fields)
         try:
@@ -100,9 +105,13 @@ class Checked:
             raise fields.wrong(f"does not fit: {error.problem}") from error
 
     @classmethod
-    def from_dict(cls: type[T], values: Any, where: str = "", error: type[GecoError] = ConfigError, remedy: str = "") -> T:
+    def from_dict(
+        cls: type[T], values: Any, where: str = "", error: type[GecoError] = ConfigError, remedy: str = ""
+    ) -> T:
         """As :meth:`from_fields`, of what was parsed; ``where`` begins the errors."""
-        plain = {name: _as_json(value) for name, value in values.items()} if isinstance(values, dict) else values
+        plain = (
+            {name: _as_json(value) for name, value in values.items()} if isinstance(values, dict) else values
+        )
         return cls.from_fields(Fields(plain, where or cls.__name__, error, remedy))
 
 

@@ -31,9 +31,12 @@ def choose(device: str | None = None, dtype: str | None = None, purpose: Purpose
     """Pick a device and a format.
 
     Args:
-        device: "cpu", "cuda", "cuda:1", "mps"; None takes CUDA, else MPS, else the CPU. A format may follow: "cpu,bf16".
-        dtype: "float32", "float16" or "bfloat16" (short: fp32, fp16, bf16); None chooses by device and purpose.
-        purpose: for training the weights are always float32 by default; mixed precision is the training loop's business.
+        device: "cpu", "cuda", "cuda:1", "mps"; None takes CUDA, else MPS, else the CPU. A format may follow:
+            "cpu,bf16".
+        dtype: "float32", "float16" or "bfloat16" (short: fp32, fp16, bf16); None chooses by device and
+            purpose.
+        purpose: for training the weights are always float32 by default; mixed precision is the training
+            loop's business.
 
     Raises:
         ConfigError: unknown or absent device, or unknown format.
@@ -58,13 +61,18 @@ def has_bf16(device: torch.device | str) -> bool:
     """
     kind = torch.device(device).type
     if kind == "cpu":  # older torch does not tell: float32 then, which is never wrong
-        tests = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+        tests = (
+            getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        )
         return any(test() for test in tests if test is not None)
-    return kind == "mps" or torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere; what is older emulates it
+    # Ampere; what is older emulates it
+    return kind == "mps" or torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def autocast_bf16(device: torch.device | str) -> torch.autocast:
-    """A context that computes matrix products and convolutions in bfloat16 where that is faster, and in float32 elsewhere."""
+    """A context that computes matrix products and convolutions in bfloat16 where that is faster,
+    and in float32 elsewhere.
+    """
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=has_bf16(device))
 
 
@@ -87,7 +95,9 @@ def _device(name: str | None) -> tuple[torch.device, str]:
     if device.type not in present:
         raise ConfigError(f"device {name!r} is not supported", "Use cpu, cuda, cuda:N or mps.")
     if not present[device.type]:
-        raise ConfigError(f"device {name!r} is not there", "Leave --device out to let it be chosen, or use cpu.")
+        raise ConfigError(
+            f"device {name!r} is not there", "Leave --device out to let it be chosen, or use cpu."
+        )
     return device, "device as asked"
 
 

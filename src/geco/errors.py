@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import unicodedata
 
-# Control characters, lone surrogates (bytes of a name that is no UTF-8), and Unicode's own line and paragraph ends.
+# Control characters, lone surrogates (bytes of a name that is no UTF-8), and Unicode's own line and paragraph
+# ends.
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
 def one_line(text: str) -> str:
-    """``text`` as any terminal and any log takes it: what would end the line or stop the encoder is written as Python does,
-    so that a name with a line's end in it stays a name."""
+    """``text`` as any terminal and any log takes it: what would end the line or stop the encoder is written
+    as Python does, so that a name with a line's end in it stays a name.
+    """
     if text.isprintable():
         return text
-    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNPRINTABLE else c for c in text
+    )
 
 
 class GecoError(Exception):
@@ -64,4 +68,7 @@ class MissingExtraError(GecoError):
     """
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {package}, which is not installed", f"Install it with: pip install 'geco3d[{extra}]'")
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed",
+            f"Install it with: pip install 'geco3d[{extra}]'",
+        )

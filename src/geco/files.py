@@ -1,7 +1,8 @@
 """Files: written whole or not at all, read only where they are files, and what a killed run left is swept.
 
-A file is written under a hidden name in its own folder and then renamed. That name says which process writes it, and
-the process holds a lock on it, so the next run can tell a leftover from a file that is being written (:func:`sweep`).
+A file is written under a hidden name in its own folder and then renamed. That name says which process writes
+it, and the process holds a lock on it, so the next run can tell a leftover from a file that is being written
+(:func:`sweep`).
 """
 
 from __future__ import annotations
@@ -33,13 +34,16 @@ _WRITE_FAILED = re.compile(
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` (same suffix); rename it to ``path`` on success, delete it on failure.
+    """Yield a temporary path beside ``path`` (same suffix); rename it to ``path`` on success, delete it on
+    failure.
 
-    A file that is there keeps its rights, and its owner where that is possible; write-protected ones are not replaced. A
+    A file that is there keeps its rights, and its owner where that is possible; write-protected ones are not
+    replaced. A
     symbolic link stays one: what it points to becomes new, as ``open`` would have it.
 
     Raises:
-        OutputError: the folder cannot be made or written, or the disk is full; also where torch or safetensors say so.
+        OutputError: the folder cannot be made or written, or the disk is full; also where torch or
+            safetensors say so.
     """
     target = Path(path)
     temporary: Path | None = None
@@ -66,7 +70,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """What the system, torch or safetensors will not write becomes an :class:`OutputError` that names ``path``."""
+    """What the system, torch or safetensors will not write becomes an :class:`OutputError` that
+    names ``path``.
+    """
     try:
         yield
     except GecoError:
@@ -87,16 +93,23 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def is_write_failure(error: BaseException) -> bool:
-    """Whether ``error`` says that the operating system would not write: an OSError, or torch's and safetensors' own."""
+    """Whether ``error`` says that the operating system would not write: an OSError, or torch's
+    and safetensors' own.
+    """
     if isinstance(error, OSError):
         return True
-    return type(error).__name__ in ("RuntimeError", "SafetensorError") and _WRITE_FAILED.search(str(error)) is not None
+    return (
+        type(error).__name__ in ("RuntimeError", "SafetensorError")
+        and _WRITE_FAILED.search(str(error)) is not None
+    )
 
 
 def sweep(folder: str | os.PathLike[str]) -> int:
-    """Delete what killed processes left of :func:`atomic_path` in ``folder`` (not below it); how many files that were.
+    """Delete what killed processes left of :func:`atomic_path` in ``folder`` (not below it); how many files
+    that were.
 
-    A file that a living process writes stays: it holds the file's lock, or is there under the number in the name.
+    A file that a living process writes stays: it holds the file's lock, or is there under the number in the
+    name.
     """
     swept = 0
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -120,7 +133,8 @@ def sweep_below(folder: str | os.PathLike[str]) -> int:
 
 
 def read_regular(path: str | os.PathLike[str], most: int, error: type[GecoError]) -> bytes:
-    """The bytes of a regular file of at most ``most`` bytes. A pipe or a device is not opened for reading, only refused.
+    """The bytes of a regular file of at most ``most`` bytes. A pipe or a device is not opened for reading,
+    only refused.
 
     Raises:
         error: not there, no regular file (a folder, pipe, device, socket), too large, or unreadable.
@@ -131,11 +145,15 @@ def read_regular(path: str | os.PathLike[str], most: int, error: type[GecoError]
         with os.fdopen(handle, "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise error(f"{os.fspath(path)} is no ordinary file", "Give a file, not a folder, a pipe or a device.")
+                raise error(
+                    f"{os.fspath(path)} is no ordinary file", "Give a file, not a folder, a pipe or a device."
+                )
             data = None
             if status.st_size <= most:
-                data = file.read(status.st_size + 1)  # read(n) takes memory for n bytes, however few there are
-                if len(data) > status.st_size:  # it grows, or is one of the system's that do not say their size
+                # read(n) takes memory for n bytes, however few there are
+                data = file.read(status.st_size + 1)
+                # it grows, or is one of the system's that do not say their size
+                if len(data) > status.st_size:
                     data += file.read(most + 1 - len(data))
     except FileNotFoundError:
         raise error(f"{os.fspath(path)} does not exist", "Check the path.") from None
@@ -145,19 +163,26 @@ def read_regular(path: str | os.PathLike[str], most: int, error: type[GecoError]
         why = getattr(failure, "strerror", None) or failure
         raise error(f"{os.fspath(path)} cannot be read: {why}", "Check the path and its rights.") from failure
     if data is None or len(data) > most:
-        raise error(f"{os.fspath(path)} is too large (the limit is {most / 2**20:.0f} MiB)", "Is it the right file?")
+        raise error(
+            f"{os.fspath(path)} is too large (the limit is {most / 2**20:.0f} MiB)", "Is it the right file?"
+        )
     return data
 
 
 def _at_most(file: BinaryIO, expected: int, most: int) -> bytes:
-    """All of a file, or one byte more than ``most``; memory is taken for what is there, not for what may be."""
+    """All of a file, or one byte more than ``most``; memory is taken for what is there, not for
+    what may be.
+    """
     data = file.read(expected + 1)
-    while expected < len(data) <= most and (more := file.read(min(1 << 20, most + 1 - len(data)))):  # it has grown
+    # it has grown
+    while expected < len(data) <= most and (more := file.read(min(1 << 20, most + 1 - len(data)))):
         data += more
     return data
 
 
-def regular_size(path: str | os.PathLike[str], error: type[GecoError], remedy: str = "Check the path.") -> int:
+def regular_size(
+    path: str | os.PathLike[str], error: type[GecoError], remedy: str = "Check the path."
+) -> int:
     """Bytes of a regular file, or of the one that a link leads to. Nothing is opened.
 
     Raises:
@@ -171,7 +196,9 @@ def regular_size(path: str | os.PathLike[str], error: type[GecoError], remedy: s
         why = getattr(failure, "strerror", None) or failure
         raise error(f"{os.fspath(path)} cannot be read: {why}", remedy) from failure
     if not stat.S_ISREG(status.st_mode):
-        raise error(f"{os.fspath(path)} is no ordinary file", "A file is needed there, no folder, pipe or device.")
+        raise error(
+            f"{os.fspath(path)} is no ordinary file", "A file is needed there, no folder, pipe or device."
+        )
     return status.st_size
 
 
@@ -185,8 +212,9 @@ def sha256_of(path: Path) -> str:
 
 
 def _hidden_beside(target: Path, before: os.stat_result | None) -> tuple[Path, int]:
-    """A new, empty, locked file in the target's folder: with the rights that any new file of this process has, and for
-    others no more than the file has that it shall replace."""
+    """A new, empty, locked file in the target's folder: with the rights that any new file of this process
+    has, and for others no more than the file has that it shall replace.
+    """
     tail = f"-{os.getpid()}.{secrets.token_hex(4)}.part{target.suffix}"
     stem = os.fsencode(target.stem)[: max(LONGEST_NAME - 1 - len(os.fsencode(tail)), 0)]
     temporary = target.with_name("." + os.fsdecode(stem) + tail)
@@ -207,7 +235,9 @@ def _end_of_links(target: Path) -> Path:
 
 
 def _status(target: Path) -> os.stat_result | None:
-    """Of the file that will be replaced; PermissionError where it is write-protected, None where there is none."""
+    """Of the file that will be replaced; PermissionError where it is write-protected, None where
+    there is none.
+    """
     try:
         status = target.stat()
     except FileNotFoundError:
@@ -218,8 +248,9 @@ def _status(target: Path) -> os.stat_result | None:
 
 
 def _like(handle: int, before: os.stat_result) -> None:
-    """Give the new file the owner and the rights of the old one; where the group cannot be kept, its rights are not given
-    to another."""
+    """Give the new file the owner and the rights of the old one; where the group cannot be kept, its rights
+    are not given to another.
+    """
     if not hasattr(os, "fchown"):  # Windows
         return
     mode, now = stat.S_IMODE(before.st_mode) & 0o777, os.fstat(handle)

@@ -1,7 +1,9 @@
-"""Data that somebody else wrote (cards, configs, indices, sidecars, lists): read with limits, checked field by field.
+"""Data that somebody else wrote (cards, configs, indices, sidecars, lists): read with limits, checked field
+by field.
 
-One small validator for all of them: :func:`read_json` bounds size and depth, :class:`Fields` asks for every value by
-name, type and range, and both raise the caller's own kind of error, which names the file and the field.
+One small validator for all of them: :func:`read_json` bounds size and depth, :class:`Fields` asks for every
+value by name, type and range, and both raise the caller's own kind of error, which names the file and the
+field.
 """
 
 from __future__ import annotations
@@ -25,24 +27,29 @@ T = TypeVar("T")
 
 
 def parse_json(text: bytes | str, where: str, error: type[GecoError], remedy: str = "") -> Any:
-    """Parsed JSON; ``error`` for what is none, nests too deeply, or holds a name twice or a number that is not finite."""
+    """Parsed JSON; ``error`` for what is none, nests too deeply, or holds a name twice or a
+    number that is not finite.
+    """
 
     try:
         if isinstance(text, bytes):  # json.loads would let halves of characters pass
             text = text.decode(json.detect_encoding(text))
         value = json.loads(text, parse_constant=_no_json, parse_float=_number, object_pairs_hook=_object)
         if _SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode()  # half of a character can be neither printed nor stored
+            # half of a character can be neither printed nor stored
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise error(f"{where} nests too deeply", remedy) from None
-    except ValueError as failure:  # JSONDecodeError, UnicodeDecodeError and UnicodeEncodeError are ValueErrors
+    except ValueError as failure:
+        # JSONDecodeError, UnicodeDecodeError and UnicodeEncodeError are ValueErrors
         raise error(f"{where} is not readable JSON: {failure}", remedy) from failure
     return value
 
 
 def parse_list(text: bytes, where: str, error: type[GecoError], remedy: str = "") -> Any:
-    """As :func:`parse_json`, for the entries of many people in one file: a NaN, a name twice or half of a character in
-    one of them does not cost the others. Such values are for the entry's own :class:`Fields` to refuse.
+    """As :func:`parse_json`, for the entries of many people in one file: a NaN, a name twice or half of a
+    character in one of them does not cost the others. Such values are for the entry's own :class:`Fields` to
+    refuse.
     """
     try:
         return json.loads(text)
@@ -52,19 +59,27 @@ def parse_list(text: bytes, where: str, error: type[GecoError], remedy: str = ""
         raise error(f"{where} is not readable JSON: {failure}", remedy) from failure
 
 
-def read_json(path: str | os.PathLike[str], error: type[GecoError], remedy: str = "", most: int = MOST_BYTES) -> Any:
-    """The content of a JSON file; ``error`` where it is missing, no regular file, larger than ``most`` bytes or no JSON."""
+def read_json(
+    path: str | os.PathLike[str], error: type[GecoError], remedy: str = "", most: int = MOST_BYTES
+) -> Any:
+    """The content of a JSON file; ``error`` where it is missing, no regular file, larger than
+    ``most`` bytes or no JSON.
+    """
     return parse_json(read_regular(path, most, error), os.fspath(path), error, remedy)
 
 
-def read_fields(path: str | os.PathLike[str], error: type[GecoError], remedy: str = "", most: int = MOST_BYTES) -> Fields:
+def read_fields(
+    path: str | os.PathLike[str], error: type[GecoError], remedy: str = "", most: int = MOST_BYTES
+) -> Fields:
     """The fields of a file that holds one JSON object; errors as :func:`read_json`."""
     return Fields(read_json(path, error, remedy, most), os.fspath(path), error, remedy)
 
 
 def is_plain_name(name: object) -> bool:
     """Whether ``name`` can name one file in a folder and nothing outside it, on every system."""
-    return isinstance(name, str) and 0 < len(name) <= 200 and not _UNSAFE.search(name) and name.strip(". ") != ""
+    return (
+        isinstance(name, str) and 0 < len(name) <= 200 and not _UNSAFE.search(name) and name.strip(". ") != ""
+    )
 
 
 class Fields:
@@ -110,7 +125,9 @@ class Fields:
             raise self.wrong(f"has {name} = {_shown(value)}, not a whole number")
         return self._in_range(name, value, low, high)
 
-    def number(self, name: str, low: float = -math.inf, high: float = math.inf, default: Any = REQUIRED) -> Any:
+    def number(
+        self, name: str, low: float = -math.inf, high: float = math.inf, default: Any = REQUIRED
+    ) -> Any:
         """A finite number from ``low`` to ``high``, both included."""
         value = self._get(name, default)
         if value is default and name not in self.values:
@@ -154,7 +171,9 @@ class Fields:
     def fields(self, name: str, default: Any = REQUIRED) -> Any:
         """An object inside, as :class:`Fields`."""
         value = self._of(name, dict, "no object with fields", default)
-        return Fields(value, f"{self.where}: {name}", self.error, self.remedy) if name in self.values else value
+        return (
+            Fields(value, f"{self.where}: {name}", self.error, self.remedy) if name in self.values else value
+        )
 
     def items(self, name: str, most: int = 1_000_000, default: Any = REQUIRED) -> Any:
         """A list of at most ``most`` things of any kind."""
@@ -175,16 +194,27 @@ class Fields:
         value = self.items(name, most, default)
         if name not in self.values:
             return value
-        return [Fields({name: item}, self.where, self.error, self.remedy).integer(name, low, high) for item in value]
+        return [
+            Fields({name: item}, self.where, self.error, self.remedy).integer(name, low, high)
+            for item in value
+        ]
 
     def numbers(
-        self, name: str, low: float = -math.inf, high: float = math.inf, most: int = 1_000_000, default: Any = REQUIRED
+        self,
+        name: str,
+        low: float = -math.inf,
+        high: float = math.inf,
+        most: int = 1_000_000,
+        default: Any = REQUIRED,
     ) -> Any:
         """A list of finite numbers from ``low`` to ``high``."""
         value = self.items(name, most, default)
         if name not in self.values:
             return value
-        return [Fields({name: item}, self.where, self.error, self.remedy).number(name, low, high) for item in value]
+        return [
+            Fields({name: item}, self.where, self.error, self.remedy).number(name, low, high)
+            for item in value
+        ]
 
     def _get(self, name: str, default: Any) -> Any:
         if name in self.values:
@@ -244,5 +274,12 @@ def _shown(value: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
     return names.get(type(value), "nothing" if value is None else type(value).__name__)

@@ -1,7 +1,9 @@
-"""Files of hub repositories: which names are such, at which revision they are fetched, and what they must hash to.
+"""Files of hub repositories: which names are such, at which revision they are fetched, and what they must
+hash to.
 
-A repository that this project names is pinned to one commit; where the content of a file is known, to its SHA-256 too.
-The pins were read off public projects that state them, of independent authors; none was seen on the hub itself.
+A repository that this project names is pinned to one commit; where the content of a file is known, to its
+SHA-256 too. The pins were read off public projects that state them, of independent authors; none was seen on
+the hub itself.
 """
 
 from __future__ import annotations
@@ -53,20 +55,26 @@ PINNED: dict[str, Pin] = {
 
 @dataclass(frozen=True)
 class Fetched:
-    """A local copy of a repository's files, and the commit that they are of ("" where the client does not say)."""
+    """A local copy of a repository's files, and the commit that they are of ("" where the client
+    does not say).
+    """
 
     folder: Path
     revision: str
 
 
 def is_hub_id(name: str | os.PathLike[str]) -> bool:
-    """Whether ``name`` is OWNER/NAME (dots allowed, as in ``sudo-ai/zero123plus-v1.2``) and no path that exists."""
+    """Whether ``name`` is OWNER/NAME (dots allowed, as in ``sudo-ai/zero123plus-v1.2``) and no
+    path that exists.
+    """
     text = name.as_posix() if isinstance(name, Path) else os.fspath(name)
     return _ID.fullmatch(text) is not None and ".." not in text and not os.path.lexists(text)
 
 
 def fetch_file(hub_id: str, filename: str, licence: str, revision: str | None = None) -> Path:
-    """One file of a hub repository, from the hub's cache where it is there; arguments and errors as :func:`fetch`."""
+    """One file of a hub repository, from the hub's cache where it is there; arguments and errors
+    as :func:`fetch`.
+    """
     return fetch(hub_id, [filename], licence, revision).folder / filename
 
 
@@ -89,7 +97,11 @@ def fetch(hub_id: str, patterns: Sequence[str], licence: str, revision: str | No
     found = revision_of(folder / "any")
     if found not in ("", wanted):
         print(f"{hub_id}: {wanted or 'main'} is commit {found}", file=sys.stderr)
-    files = [path for path in sorted(folder.rglob("*")) if _matches(path.relative_to(folder), patterns) and not path.is_dir()]
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if _matches(path.relative_to(folder), patterns) and not path.is_dir()
+    ]
     if not files:
         raise WeightsError(f"{hub_id} has no file {', '.join(patterns)}", "Check the name of the model.")
     known = pin.sha256 if pin and found in ("", pin.revision) and wanted == pin.revision else {}
@@ -119,7 +131,8 @@ def _snapshot(hub_id: str, patterns: list[str], revision: str | None) -> Path:
         status = getattr(error.response, "status_code", "no")
         problem = f"the hub refused {hub_id} (HTTP status {status})"
         raise WeightsError(problem, "Check the name and the revision, and access if it is gated.") from error
-    except Exception as error:  # refused names, paths out of the cache, no home, no space, an answer not of the hub's kind
+    except Exception as error:
+        # refused names, paths out of the cache, no home, no space, an answer not of the hub's kind
         why = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(f"cannot fetch {hub_id}: {why}", by_hand) from error
 
@@ -129,7 +142,9 @@ def _matches(path: Path, patterns: Sequence[str]) -> bool:
 
 
 def _check(path: Path, pinned: str | None) -> None:
-    """A fetched file against what its place in the cache (large files are named by their SHA-256) and the pin say."""
+    """A fetched file against what its place in the cache (large files are named by their SHA-256)
+    and the pin say.
+    """
     weights_size(path)
     named = path.resolve().name
     wanted = {digest for digest in (pinned, named if _DIGEST.fullmatch(named) else None) if digest}

@@ -39,7 +39,9 @@ def lock_folder(folder: Path, what: Path | None = None, name: str = FILE) -> IO[
         except BlockingIOError as error:
             assert stream is not None
             stream.close()
-            raise OutputError(f"another run is writing {shown}", "Wait for it, or choose another folder with -o.") from error
+            raise OutputError(
+                f"another run is writing {shown}", "Wait for it, or choose another folder with -o."
+            ) from error
         except OSError as error:
             problem = f"cannot write {shown}: {error.strerror or error}"
             raise OutputError(problem, "Choose another folder with -o.") from error
@@ -47,8 +49,9 @@ def lock_folder(folder: Path, what: Path | None = None, name: str = FILE) -> IO[
 
 @contextlib.contextmanager
 def locked(folder: Path, name: str = FILE, error: type[GecoError] = OutputError) -> Iterator[None]:
-    """Hold the folder's lock for a while, and leave no file of it; errors as :func:`lock_folder`, of another type where
-    that is wanted."""
+    """Hold the folder's lock for a while, and leave no file of it; errors as :func:`lock_folder`, of another
+    type where that is wanted.
+    """
     try:
         stream = lock_folder(folder, name=name)
     except OutputError as failure:

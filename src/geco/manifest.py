@@ -2,8 +2,8 @@
 
     "files": {"network.safetensors": {"bytes": 21190028, "sha256": "..."}}
 
-While a file is being replaced its entry also names the one ``before``, so that a kill between two renames leaves a
-folder whose card knows the file that is there.
+While a file is being replaced its entry also names the one ``before``, so that a kill between two renames
+leaves a folder whose card knows the file that is there.
 """
 
 from __future__ import annotations
@@ -45,14 +45,18 @@ class Manifest:
         return name in self.entries
 
     def check(self, path: Path, check_hash: bool = True) -> None:
-        """Raise :class:`WeightsError` unless ``path`` is a regular file, listed, of its size and (if wanted) its hash."""
+        """Raise :class:`WeightsError` unless ``path`` is a regular file, listed, of its size and
+        (if wanted) its hash.
+        """
         size = weights_size(path)
         listed = self._listed(path)
         same = [digest for length, digest in listed if length == size]
         if not same:
             raise _wrong_size(path, size, listed[0][0])
         if check_hash and sha256_of(path) not in same:
-            raise WeightsError(f"weights file {path} is damaged: its SHA-256 is not that of {self.where}", REMEDY)
+            raise WeightsError(
+                f"weights file {path} is damaged: its SHA-256 is not that of {self.where}", REMEDY
+            )
 
     def read(self, path: Path) -> bytes:
         """The checked bytes of a file."""
@@ -62,7 +66,9 @@ class Manifest:
             raise _wrong_size(path, size, listed[0][0])
         data = read_regular(path, size, WeightsError)
         if (len(data), hashlib.sha256(data).hexdigest()) not in listed:
-            raise WeightsError(f"weights file {path} is damaged: its SHA-256 is not that of {self.where}", REMEDY)
+            raise WeightsError(
+                f"weights file {path} is damaged: its SHA-256 is not that of {self.where}", REMEDY
+            )
         return data
 
     def _listed(self, path: Path) -> list[tuple[int, str]]:
@@ -80,7 +86,9 @@ def entry(path: Path, before: Path | None = None) -> dict[str, Any]:
 
 
 def weights_size(path: Path) -> int:
-    """Bytes of a regular file (or of what a link leads to); :class:`WeightsError` for anything else. Opens nothing."""
+    """Bytes of a regular file (or of what a link leads to); :class:`WeightsError` for anything
+    else. Opens nothing.
+    """
     return regular_size(path, WeightsError, REMEDY)
 
 

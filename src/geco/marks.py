@@ -18,13 +18,17 @@ from urllib.parse import quote, unquote
 
 from geco.version import __version__
 
-WINDOW = 64 * 1024  # bytes looked at, at the beginning and at the end of a file: no format keeps the mark elsewhere
+# bytes looked at, at the beginning and at the end of a file: no format keeps the mark elsewhere
+WINDOW = 64 * 1024
 DIGEST = 16  # hex digits: 64 bits tell the pictures of one person apart
-_MARK = re.compile(rb"made by GECO (\S{1,40}): ([a-z]{1,20})(?: of ([\w.%~-]{1,800})(?: \(([0-9a-f]{16})\))?)?", re.ASCII)
+_MARK = re.compile(
+    rb"made by GECO (\S{1,40}): ([a-z]{1,20})(?: of ([\w.%~-]{1,800})(?: \(([0-9a-f]{16})\))?)?", re.ASCII
+)
 # Version 0.1.0 before there were marks: how its GLB, OBJ, MTL, PLY and STL begin.
 _UNMARKED = re.compile(
     rb'\AglTF.{16}\{"asset":\{"version":"2\.0","generator":"GECO ([^"\s]{1,40})"'
-    rb"|\A# GECO (\S{1,40})\r?\n|\Aply\nformat binary_little_endian 1\.0\ncomment GECO (\S{1,40})\n|\AGECO (\S{1,40}) binary STL",
+    rb"|\A# GECO (\S{1,40})\r?\n|\Aply\nformat binary_little_endian 1\.0\ncomment GECO (\S{1,40})\n|\AGECO "
+    rb"(\S{1,40}) binary STL",
     re.DOTALL,
 )
 
@@ -122,7 +126,9 @@ def digest_of(data: bytes) -> str:
 
 
 def encoded_name(name: str) -> str:
-    """A file's name in ASCII without spaces and quotes, the same for all its Unicode forms (macOS decomposes)."""
+    """A file's name in ASCII without spaces and quotes, the same for all its Unicode forms (macOS
+    decomposes).
+    """
     return quote(_bytes(name), safe="")
 
 

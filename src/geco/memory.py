@@ -1,7 +1,8 @@
 """Too little memory: how it shows itself in the libraries, and the one error that it becomes.
 
-Python raises MemoryError; ONNX Runtime, torch, the loader of shared libraries and the starting of threads have only
-texts of their own; OpenBLAS ends the process. So what OpenBLAS needs is asked for before anything large is.
+Python raises MemoryError; ONNX Runtime, torch, the loader of shared libraries and the starting of threads
+have only texts of their own; OpenBLAS ends the process. So what OpenBLAS needs is asked for before anything
+large is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from geco.errors import GecoError
 # Address space in which numpy loads and computes; measured: OpenBLAS ends the process below 190 MiB.
 LEAST = 256 << 20
 _TEXTS = re.compile(
-    r"std::bad_alloc|Failed to allocate memory|out of memory|not enough memory|can't allocate memory|Cannot allocate memory"
+    r"std::bad_alloc|Failed to allocate memory|out of memory|not enough memory|can't allocate "
+    r"memory|Cannot allocate memory"
     r"|memory allocation|cannot allocate|pthread_create failed|can't start new thread|failed to map segment",
     re.IGNORECASE,
 )
@@ -31,7 +33,9 @@ def is_shortage(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    if isinstance(error, (RuntimeError, ImportError, SystemError)) or type(error).__module__.startswith("onnxruntime"):
+    if isinstance(error, (RuntimeError, ImportError, SystemError)) or type(error).__module__.startswith(
+        "onnxruntime"
+    ):
         return _TEXTS.search(str(error)) is not None
     return False
 
@@ -51,7 +55,8 @@ def shortage(error: BaseException, lower: str = "") -> MemoryShortage:
 
 
 def claim(lower: str = "") -> None:
-    """Where this process has a limit of memory: check that numpy can load under it, and have OpenBLAS take its buffers.
+    """Where this process has a limit of memory: check that numpy can load under it, and have OpenBLAS take
+    its buffers.
 
     Later, when large arrays fill the room, OpenBLAS would end the process with a line of its own.
 
@@ -75,7 +80,9 @@ def claim(lower: str = "") -> None:
 
 
 def address_limit() -> int | None:
-    """Bytes that this process may map or hold as data, whichever is less; None without a limit (always on Windows)."""
+    """Bytes that this process may map or hold as data, whichever is less; None without a limit
+    (always on Windows).
+    """
     try:
         import resource
     except ImportError:
@@ -87,7 +94,9 @@ def address_limit() -> int | None:
 
 
 def peak() -> int | None:
-    """Bytes of this process that were resident at most so far; None where neither the system nor psutil tells."""
+    """Bytes of this process that were resident at most so far; None where neither the system nor
+    psutil tells.
+    """
     try:
         import resource
     except ImportError:  # Windows

@@ -3,10 +3,11 @@
     MODEL/config.json        the card: family, licence, facts (stage, sampler, training)
     MODEL/multiview/         config.json and network.safetensors; absent in a regressor
     MODEL/reconstructor/     config.json and model.safetensors; absent before it is trained
-    MODEL/autoencoder/       config.json and network.safetensors; alone in a run of ``geco train autoencoder``, no model
+    MODEL/autoencoder/       config.json and network.safetensors; alone in a run of ``geco train
+    autoencoder``, no model
 
-``geco convert`` and every stage of training write it; ``geco run --model``, ``geco evaluate`` and the exporter read it.
-Each half's config.json holds the manifest of its weights (:mod:`geco.manifest`).
+``geco convert`` and every stage of training write it; ``geco run --model``, ``geco evaluate`` and the
+exporter read it. Each half's config.json holds the manifest of its weights (:mod:`geco.manifest`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ AUTOENCODER = "autoencoder"  # the folder, and the family of a run that holds no
 RESOLUTIONS, TEXTURE_SIZES = (8, 512), (16, 4096)  # what a card may give as a model's own
 
 
-def write_card(folder: Path, family: str, licence: str, facts: dict[str, Any] | None = None) -> dict[str, Any]:
+def write_card(
+    folder: Path, family: str, licence: str, facts: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Write the folder's card, after both halves are there."""
     card = {"format": FORMAT, "family": family, "licence": licence, "facts": facts or {}}
     atomic_write(folder / CARD, json.dumps(card, indent=1).encode())
@@ -35,18 +38,27 @@ def write_card(folder: Path, family: str, licence: str, facts: dict[str, Any] | 
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The folder's card: format, family, licence and facts; raises :class:`WeightsError` naming what is wrong."""
+    """The folder's card: format, family, licence and facts; raises :class:`WeightsError` naming
+    what is wrong.
+    """
     path = folder / CARD
     if not os.path.lexists(path):
         raise WeightsError(f"{path} does not exist", "Give a folder written by geco convert or by training.")
     card = read_fields(path, WeightsError, "Convert or train the model again.")
     if card.text("format") != FORMAT:
-        raise WeightsError(f"{path} describes {card.text('format')!r}, not {FORMAT!r}", "Give the model's top folder.")
+        raise WeightsError(
+            f"{path} describes {card.text('format')!r}, not {FORMAT!r}", "Give the model's top folder."
+        )
     facts = card.fields("facts", None)
     if facts is not None:
         check_facts(facts)
     values = {} if facts is None else facts.values
-    return {**card.values, "family": card.text("family"), "licence": card.text("licence", 10_000), "facts": values}
+    return {
+        **card.values,
+        "family": card.text("family"),
+        "licence": card.text("licence", 10_000),
+        "facts": values,
+    }
 
 
 def check_facts(facts: Fields) -> None:
@@ -66,4 +78,5 @@ def check_facts(facts: Fields) -> None:
 def shown_name(folder: Path) -> str:
     """What a model is called to others: its folder's name, not where that lies on this machine."""
     name = folder.resolve().name or "model"
-    return os.fsencode(name).decode("utf-8", "replace")  # a name that is no UTF-8 can stand in no file of ours
+    # a name that is no UTF-8 can stand in no file of ours
+    return os.fsencode(name).decode("utf-8", "replace")

@@ -24,11 +24,14 @@ from geco.timing import Stopwatch
 EMBEDDED = Path(__file__).parent / "assets" / "small"
 MOST_SAMPLES = 1000  # of one picture; more is a slip of the keyboard, and a run of many minutes
 BATCH = 8  # seeds at a time: memory stays level however many there are
-PROJECTION_SIZE = 384  # side of the cut-out picture kept for projection: more than a 512 texture can show of one side
+# side of the cut-out picture kept for projection: more than a 512 texture can show of one side
+PROJECTION_SIZE = 384
 
 
 class GecoPipeline:
-    """A loaded model. Calling it turns a picture into an :class:`Asset`; it may be called any number of times."""
+    """A loaded model. Calling it turns a picture into an :class:`Asset`; it may be called any
+    number of times.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -39,12 +42,15 @@ class GecoPipeline:
         return self.backend.card
 
     @classmethod
-    def from_pretrained(cls, model: str | os.PathLike[str] = "small", device: str | None = None) -> GecoPipeline:
+    def from_pretrained(
+        cls, model: str | os.PathLike[str] = "small", device: str | None = None
+    ) -> GecoPipeline:
         """Load a model.
 
         Args:
-            model: "small" (embedded, runs without torch); a folder made by ``geco convert``, by training or by the
-                exporter; or a hub id of public weights (``sudo-ai/zero123plus-v1.2``), which needs the extra ``torch``.
+            model: "small" (embedded, runs without torch); a folder made by ``geco convert``, by training or
+                by the exporter; or a hub id of public weights (``sudo-ai/zero123plus-v1.2``), which needs the
+                extra ``torch``.
             device: None chooses; "cpu", "cuda", "mps" for models that run on torch.
 
         Raises:
@@ -62,7 +68,8 @@ class GecoPipeline:
         if is_hub_id(model):
             return cls(_torch_backend(os.fspath(model), device))
         raise WeightsError(
-            f"no model {str(model)!r}: neither 'small', a model folder, nor a hub id", "See `geco info` for what is there."
+            f"no model {str(model)!r}: neither 'small', a model folder, nor a hub id",
+            "See `geco info` for what is there.",
         )
 
     def __call__(
@@ -76,14 +83,17 @@ class GecoPipeline:
         """One picture to one asset.
 
         Args:
-            picture: a path, bytes, a PIL image or an array (H, W, 3 or 4), uint8 or float in [0, 1]; or a Picture, read before.
+            picture: a path, bytes, a PIL image or an array (H, W, 3 or 4), uint8 or float in [0, 1]; or a
+                Picture, read before.
             seed: of the noise, 0 to 2**32 - 1.
             options: what the mesh shall be like.
             cutout: how the background is removed; see :func:`geco.images.cut_out`.
-            truncation: 0 (the likeliest object, the same for every seed) to 1 (the most different ones); None: the model's.
+            truncation: 0 (the likeliest object, the same for every seed) to 1 (the most different ones);
+                None: the model's.
 
         Raises:
-            InputImageError: the picture cannot be used. MeshError: no surface came out. ConfigError: an option is out of range.
+            InputImageError: the picture cannot be used. MeshError: no surface came out. ConfigError: an
+                option is out of range.
         """
         return next(self.samples(picture, [seed], options, cutout, truncation=truncation))
 
@@ -97,10 +107,11 @@ class GecoPipeline:
         truncation: float | None = None,
         source: Source | None = None,
     ) -> Iterator[Asset]:
-        """One asset a seed, as each is ready. The picture is read once; the seeds run in batches of :data:`BATCH`.
+        """One asset a seed, as each is ready. The picture is read once; the seeds run in batches of
+        :data:`BATCH`.
 
-        ``steps`` names a folder to write what the model saw (picture, cut-out, condition, views). ``source`` is what the
-        files say that they were made from; None: the picture's own file, where it is one.
+        ``steps`` names a folder to write what the model saw (picture, cut-out, condition, views). ``source``
+        is what the files say that they were made from; None: the picture's own file, where it is one.
         """
         options = options or AssetOptions()
         check_seeds(seeds)
@@ -124,18 +135,28 @@ class GecoPipeline:
                 watch = Stopwatch()
                 with watch.stage("reconstruct"):
                     fields = self.backend.reconstruct(views, condition.rgb)
-                mesh, facts = surface_to_asset(fields, detailed, options, card.resolution, texture_size, watch)
+                mesh, facts = surface_to_asset(
+                    fields, detailed, options, card.resolution, texture_size, watch
+                )
                 facts = {**cut.facts(), **({} if truncation is None else {"truncation": truncation}), **facts}
-                yield Asset(mesh, views, detailed, watch.finish(shared.seconds), seed, card.name, facts, source)
+                yield Asset(
+                    mesh, views, detailed, watch.finish(shared.seconds), seed, card.name, facts, source
+                )
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
-    """Raises ConfigError: none, more than :data:`MOST_SAMPLES`, or one that is no whole number from 0 to 2**32 - 1."""
+    """Raises ConfigError: none, more than :data:`MOST_SAMPLES`, or one that is no whole number
+    from 0 to 2**32 - 1.
+    """
     if not 1 <= len(seeds) <= MOST_SAMPLES:
-        raise ConfigError(f"{len(seeds)} samples of a picture are out of range", f"Ask for 1 to {MOST_SAMPLES}.")
+        raise ConfigError(
+            f"{len(seeds)} samples of a picture are out of range", f"Ask for 1 to {MOST_SAMPLES}."
+        )
     for seed in seeds:
         if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-            raise ConfigError(f"the seed {seed!r} is out of range", "Choose whole numbers from 0 to 4294967295.")
+            raise ConfigError(
+                f"the seed {seed!r} is out of range", "Choose whole numbers from 0 to 4294967295."
+            )
 
 
 def _onnx_backend(folder: Path, name: str, device: str | None) -> Backend:
@@ -157,7 +178,9 @@ def _torch_backend(source: str, device: str | None) -> Backend:
 
 
 def _source_of(picture: Any) -> Source:
-    """What the files will say that they were made from; the picture has been read, so its file is one of a bearable size."""
+    """What the files will say that they were made from; the picture has been read, so its file is
+    one of a bearable size.
+    """
     if isinstance(picture, bytes):
         return Source(digest=digest_of(picture))
     if isinstance(picture, str | os.PathLike):

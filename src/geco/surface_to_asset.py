@@ -1,4 +1,6 @@
-"""From fields to a finished mesh: extract, clean, decimate, unwrap, bake, project. numpy only, both runtimes."""
+"""From fields to a finished mesh: extract, clean, decimate, unwrap, bake, project. numpy only,
+both runtimes.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ class AssetOptions:
         resolution: cubes a side of the surface grid, 16 to 512.
         watertight: guarantee a closed manifold (for printing).
         project: lay the input picture onto the visible side where the silhouettes agree.
-        fit: make the surface keep to the input picture's outline (models whose fields are sampled densely: the small one).
+        fit: make the surface keep to the input picture's outline (models whose fields are sampled densely:
+            the small one).
         uv_method: "charts" (ours) or "xatlas" (extra ``mesh``).
     """
 
@@ -82,7 +85,8 @@ def surface_to_asset(
         mesh = clean(mesh, options)
         if not len(mesh.faces):
             raise MeshError(
-                "nothing is left of the surface once it is cleaned", "Check the picture's cut-out, or try another seed."
+                "nothing is left of the surface once it is cleaned",
+                "Check the picture's cut-out, or try another seed.",
             )
     with watch.stage("unwrap"):
         mesh = unwrap(mesh, texture_size=texture_size, method=options.uv_method)
@@ -90,11 +94,16 @@ def surface_to_asset(
     with watch.stage("bake"):
         raster = rasterize_uv(mesh, texture_size)
         mesh = bake(mesh, color, texture_size, raster=raster)
-    facts: dict[str, Any] = {"faces": len(mesh.faces), "vertices": len(mesh.vertices), "outline_kept": camera is not None}
+    facts: dict[str, Any] = {
+        "faces": len(mesh.faces),
+        "vertices": len(mesh.vertices),
+        "outline_kept": camera is not None,
+    }
     if options.project:
         with watch.stage("project"):
             camera = measure(camera, mesh, picture) if camera else fit_input_camera(mesh, picture)
-            # Where the surface was made to keep to the outline, a colour that differs is the model's error, not another object.
+            # Where the surface was made to keep to the outline, a colour that differs is the model's error,
+            # not another object.
             projected = camera.iou >= AGREEING_IOU if facts["outline_kept"] else camera.agrees
             if projected:
                 trust = ROUGH if facts["outline_kept"] else EXACT
@@ -103,9 +112,11 @@ def surface_to_asset(
     return mesh, facts
 
 
-def surface(fields: SurfaceFields, size: int, picture: Floats | None) -> tuple[Mesh, Color, InputCamera | None]:
-    """The surface and its colours; made to keep to the picture's outline, and with its camera, where there is a picture, the
-    fields are dense, and a surface is left.
+def surface(
+    fields: SurfaceFields, size: int, picture: Floats | None
+) -> tuple[Mesh, Color, InputCamera | None]:
+    """The surface and its colours; made to keep to the picture's outline, and with its camera, where there is
+    a picture, the fields are dense, and a surface is left.
 
     Raises:
         MeshError: the fields hold no surface.
@@ -117,7 +128,9 @@ def surface(fields: SurfaceFields, size: int, picture: Floats | None) -> tuple[M
             return mesh, color, camera
     mesh = Mesh(*extract(fields.grid(size)))
     if not len(mesh.faces):
-        raise MeshError("the model saw no object in the picture", "Check the picture's cut-out, or try another seed.")
+        raise MeshError(
+            "the model saw no object in the picture", "Check the picture's cut-out, or try another seed."
+        )
     return mesh, fields.color, None
 
 
@@ -132,7 +145,9 @@ def fitted_grid(fields: DenseFields, size: int, picture: Floats) -> tuple[FlexiG
     # Ten thousand points draw the outline as well as all of them.
     inside = np.stack(np.unravel_index(solid[:: max(len(solid) // 10_000, 1)], volume.shape), axis=1)
     if not len(inside):
-        raise MeshError("the model saw no object in the picture", "Check the picture's cut-out, or try another seed.")
+        raise MeshError(
+            "the model saw no object in the picture", "Check the picture's cut-out, or try another seed."
+        )
     points = (inside * (2 * fields.half_extent / size) - fields.half_extent).astype(np.float32)
     camera = find_camera(points, picture[..., 3])
     if camera.iou < KNOWN_CAMERA_IOU:

@@ -25,7 +25,9 @@ class Stopwatch:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
     def finish(self, offset: dict[str, float] | None = None) -> dict[str, float]:
-        """All stages plus their sum as "total"; ``offset`` are stages shared with other samples, put in front."""
+        """All stages plus their sum as "total"; ``offset`` are stages shared with other samples,
+        put in front.
+        """
         stages = {**(offset or {}), **self.seconds}
         return {**stages, "total": sum(stages.values())}
 

@@ -1,7 +1,8 @@
 """Model folders: ``config.json`` beside ``*.safetensors``.
 
-``config.json`` is the folder's card: format, settings, source and licence, and a manifest with the size and SHA-256 of
-every weights file. It is written last, so a folder that has one is complete. A damaged file is found on loading.
+``config.json`` is the folder's card: format, settings, source and licence, and a manifest with the size and
+SHA-256 of every weights file. It is written last, so a folder that has one is complete. A damaged file is
+found on loading.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ _WRITE_AGAIN = "Convert or download the model again."
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def write_folder(folder: str | os.PathLike[str], card: Mapping[str, Any], parts: Mapping[str, Mapping[str, Tensor]]) -> None:
+def write_folder(
+    folder: str | os.PathLike[str], card: Mapping[str, Any], parts: Mapping[str, Mapping[str, Tensor]]
+) -> None:
     """Write a model folder whole.
 
     Args:
@@ -47,7 +50,9 @@ def write_folder(folder: str | os.PathLike[str], card: Mapping[str, Any], parts:
     try:
         (target / CARD).unlink(missing_ok=True)  # from now on the folder is not complete
     except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}", "Choose another output folder.") from error
+        raise OutputError(
+            f"cannot write {target}: {error.strerror or error}", "Choose another output folder."
+        ) from error
     files = {}
     for stem, tensors in parts.items():
         path = target / f"{stem}.safetensors"
@@ -57,8 +62,11 @@ def write_folder(folder: str | os.PathLike[str], card: Mapping[str, Any], parts:
     atomic_write(target / CARD, _json({**card, FILES: files}))
 
 
-def write_part(folder: str | os.PathLike[str], stem: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
-    """Write a folder of one weights file and its card; a kill at any moment leaves a folder that loads, old or new.
+def write_part(
+    folder: str | os.PathLike[str], stem: str, tensors: Mapping[str, Tensor], card: Mapping[str, Any]
+) -> None:
+    """Write a folder of one weights file and its card; a kill at any moment leaves a folder that loads, old
+    or new.
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
@@ -76,14 +84,17 @@ def write_part(folder: str | os.PathLike[str], stem: str, tensors: Mapping[str, 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """A safetensors file; it wants its own memory for every tensor, on the CPU and without strides."""
-    save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, path, {"format": "pt"})
+    save_file(
+        {key: value.detach().cpu().contiguous() for key, value in tensors.items()}, path, {"format": "pt"}
+    )
 
 
 def read_card(folder: str | os.PathLike[str], model_format: str | None = None) -> dict[str, Any]:
     """The card of a model folder.
 
     Raises:
-        WeightsError: no folder, no card, a card that is no JSON object, or another format than ``model_format``.
+        WeightsError: no folder, no card, a card that is no JSON object, or another format than
+            ``model_format``.
     """
     return card_fields(folder, model_format).values
 
@@ -93,11 +104,15 @@ def card_fields(folder: str | os.PathLike[str], model_format: str | None = None)
     path = Path(folder) / CARD
     if not os.path.lexists(path):
         what = "is incomplete: it has no" if path.parent.is_dir() else "does not exist, so neither does its"
-        raise WeightsError(f"model folder {folder} {what} {CARD}", "Give a folder that geco wrote, or write it again.")
+        raise WeightsError(
+            f"model folder {folder} {what} {CARD}", "Give a folder that geco wrote, or write it again."
+        )
     fields = read_fields(path, WeightsError, _WRITE_AGAIN)
     found = fields.text("format")
     if model_format is not None and found != model_format:
-        raise WeightsError(f"{path} describes {found!r}, not {model_format!r}", "Give the folder of such a model.")
+        raise WeightsError(
+            f"{path} describes {found!r}, not {model_format!r}", "Give the folder of such a model."
+        )
     return fields
 
 
@@ -122,8 +137,8 @@ def read_part(
 
 
 def check_part(folder: str | os.PathLike[str], card: Fields, stem: str) -> Path:
-    """The path of a weights file, checked against the card's manifest. A card without one (folders from before there
-    were manifests) is taken as it is, and a line on standard error says so.
+    """The path of a weights file, checked against the card's manifest. A card without one (folders from
+    before there were manifests) is taken as it is, and a line on standard error says so.
 
     Raises:
         WeightsError: missing, truncated or changed file.
@@ -134,7 +149,9 @@ def check_part(folder: str | os.PathLike[str], card: Fields, stem: str) -> Path:
         manifest.check(path)
     else:
         weights_size(path)
-        print(f"{path}: not verified, its {CARD} has no manifest (written by an older version)", file=sys.stderr)
+        print(
+            f"{path}: not verified, its {CARD} has no manifest (written by an older version)", file=sys.stderr
+        )
     return path
 
 
@@ -148,12 +165,15 @@ def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def read_safetensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-    """All tensors of a safetensors file, memory-mapped on the CPU; WeightsError if it is missing or damaged."""
+    """All tensors of a safetensors file, memory-mapped on the CPU; WeightsError if it is missing
+    or damaged.
+    """
     weights_size(path)
     place = "cpu" if torch.device(device).type == "cpu" else str(device)  # safetensors knows no "cpu:0"
     try:
         return load_file(path, device=place)
-    except Exception as error:  # its own error, and what torch says to a format or a size that it does not know
+    except Exception as error:
+        # its own error, and what torch says to a format or a size that it does not know
         raise _damaged(path, error) from error
 
 
@@ -173,10 +193,11 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def filled(build: Callable[[], Model], path: Path) -> Model:
-    """What ``build`` makes, in evaluation mode, with the tensors of a safetensors file as float32 for its parameters.
+    """What ``build`` makes, in evaluation mode, with the tensors of a safetensors file as float32 for its
+    parameters.
 
-    Names and shapes are compared before anything is allocated, so memory is bounded by the file's size, whatever the
-    settings ask for.
+    Names and shapes are compared before anything is allocated, so memory is bounded by the file's size,
+    whatever the settings ask for.
 
     Raises:
         WeightsError: the file is missing or damaged, or does not fit; see :func:`check_state`.
@@ -192,7 +213,9 @@ def filled(build: Callable[[], Model], path: Path) -> Model:
 
 
 class _Shapes(TorchFunctionMode):
-    """Within it, new tensors have no memory; what is computed from numbers (buffers of constants) is as always."""
+    """Within it, new tensors have no memory; what is computed from numbers (buffers of constants)
+    is as always.
+    """
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function in (torch.empty, torch.zeros, torch.ones, torch.randn):
@@ -200,24 +223,34 @@ class _Shapes(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str | os.PathLike[str]) -> None:
+def check_state(
+    state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str | os.PathLike[str]
+) -> None:
     """Compare a state with a model's (which may be on the meta device).
 
     Raises:
-        WeightsError: the first missing key, unexpected key, wrong shape, other kind of number, or number that is not
-            finite, with the file and how many others there are.
+        WeightsError: the first missing key, unexpected key, wrong shape, other kind of number, or number that
+            is not finite, with the file and how many others there are.
     """
     check_shapes({key: _shape(value) for key, value in state.items()}, wanted, source)
     for key, value in state.items():
         if value.is_floating_point() != wanted[key].is_floating_point() or value.is_complex():
-            raise WeightsError(f"{source}: {key!r} is of the type {value.dtype}", "It belongs to another model.")
+            raise WeightsError(
+                f"{source}: {key!r} is of the type {value.dtype}", "It belongs to another model."
+            )
         if value.device.type == "meta" or value.layout != torch.strided:
-            raise WeightsError(f"{source}: {key!r} has no numbers of its own", "It is not the published file.")
+            raise WeightsError(
+                f"{source}: {key!r} has no numbers of its own", "It is not the published file."
+            )
         if value.is_floating_point() and not _is_finite(value):
-            raise WeightsError(f"{source}: {key!r} holds numbers that are not finite", "Train or download it again.")
+            raise WeightsError(
+                f"{source}: {key!r} holds numbers that are not finite", "Train or download it again."
+            )
 
 
-def check_shapes(state: Mapping[str, tuple[int, ...]], wanted: Mapping[str, Tensor], source: str | os.PathLike[str]) -> None:
+def check_shapes(
+    state: Mapping[str, tuple[int, ...]], wanted: Mapping[str, Tensor], source: str | os.PathLike[str]
+) -> None:
     """:func:`check_state` of names and shapes alone."""
     missing = [key for key in wanted if key not in state]
     unexpected = [key for key in state if key not in wanted]
@@ -235,7 +268,8 @@ def check_shapes(state: Mapping[str, tuple[int, ...]], wanted: Mapping[str, Tens
     if shapes:
         key = shapes[0]
         raise WeightsError(
-            f"{source}: {key!r} has shape {state[key]}, the model wants {tuple(wanted[key].shape)}{_others(shapes)}",
+            f"{source}: {key!r} has shape {state[key]}, the model wants "
+            f"{tuple(wanted[key].shape)}{_others(shapes)}",
             "It belongs to another size of the model.",
         )
 

@@ -18,13 +18,19 @@ from tests.pictures import ball_picture
 
 
 def assert_refused(result, folder: Path, *words: str) -> None:
-    """Exit code 2, one line naming ``words``, and no new file (half-written ones start with a dot) in ``folder``."""
+    """Exit code 2, one line naming ``words``, and no new file (half-written ones start with a
+    dot) in ``folder``.
+    """
     assert result.returncode == 2, result.stderr
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     assert len(lines) == 1 and lines[0].startswith("geco: "), result.stderr
     for word in words:
         assert word in lines[0]
-    left = [p.name for p in folder.rglob("*") if p.suffix in (".glb", ".obj", ".ply", ".mtl") or p.name.startswith(".")]
+    left = [
+        p.name
+        for p in folder.rglob("*")
+        if p.suffix in (".glb", ".obj", ".ply", ".mtl") or p.name.startswith(".")
+    ]
     assert not left, left
 
 
@@ -35,7 +41,12 @@ def png_header(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 10)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 10))
+        + chunk(b"IEND", b"")
+    )
 
 
 def truncated_jpeg(path: Path) -> None:
@@ -67,14 +78,18 @@ def test_missing_file(tmp_path: Path) -> None:
 
 def test_unknown_format(tmp_path: Path) -> None:
     ball_picture(64).save(tmp_path / "ball.png")
-    assert_refused(geco("run", tmp_path / "ball.png", "-o", tmp_path / "out.xyz"), tmp_path, "out.xyz", ".glb")
+    assert_refused(
+        geco("run", tmp_path / "ball.png", "-o", tmp_path / "out.xyz"), tmp_path, "out.xyz", ".glb"
+    )
 
 
 def test_unwritable_folder(tmp_path: Path) -> None:
     ball_picture(64).save(tmp_path / "ball.png")
     # A file where a folder is needed cannot be written into, whoever asks (permissions do not bind root).
     (tmp_path / "taken").write_text("a file")
-    assert_refused(geco("run", tmp_path / "ball.png", "-o", tmp_path / "taken" / "out.glb"), tmp_path, "taken")
+    assert_refused(
+        geco("run", tmp_path / "ball.png", "-o", tmp_path / "taken" / "out.glb"), tmp_path, "taken"
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
@@ -85,7 +100,9 @@ def test_read_only_folder(tmp_path: Path) -> None:
 
 
 def test_full_disk(tmp_path: Path) -> None:
-    """A limit on file size stands in for a full disk: the write fails half-way, with the same kind of error."""
+    """A limit on file size stands in for a full disk: the write fails half-way, with the same
+    kind of error.
+    """
     ball_picture(128).save(tmp_path / "ball.png")
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # noqa: E731
     result = geco("run", tmp_path / "ball.png", "-o", tmp_path / "out.glb", preexec=limit)
@@ -105,12 +122,30 @@ def test_broken_weights(tmp_path: Path) -> None:
 
 def test_no_such_model(tmp_path: Path) -> None:
     ball_picture(64).save(tmp_path / "ball.png")
-    assert_refused(geco("run", tmp_path / "ball.png", "--model", "nowhere", "-o", tmp_path / "out.glb"), tmp_path, "nowhere")
+    assert_refused(
+        geco("run", tmp_path / "ball.png", "--model", "nowhere", "-o", tmp_path / "out.glb"),
+        tmp_path,
+        "nowhere",
+    )
 
 
 OUT_OF_RANGE = (
-    *("--faces 3", "--faces 2000001", "--texture-size 7", "--texture-size 4097", "--resolution 15", "--resolution 513"),
-    *("--samples 0", "--samples 1001", "--samples 1000000000", f"--samples {10**30}", "--truncation nan", "--truncation 1.1"),
+    *(
+        "--faces 3",
+        "--faces 2000001",
+        "--texture-size 7",
+        "--texture-size 4097",
+        "--resolution 15",
+        "--resolution 513",
+    ),
+    *(
+        "--samples 0",
+        "--samples 1001",
+        "--samples 1000000000",
+        f"--samples {10**30}",
+        "--truncation nan",
+        "--truncation 1.1",
+    ),
     *("--seed -1", "--seed 4294967296", f"--seed {10**30}", "--seed 4294967295 --samples 2"),
 )
 

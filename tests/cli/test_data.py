@@ -66,7 +66,9 @@ def test_the_folder_holds_what_it_says(whole: Path, objects: Path) -> None:
     assert len(apart) == 3
     names = [path.relative_to(objects).as_posix() for path in objects.rglob("*.*")]
     by_hash = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    usable = [name[:-4].replace(".", "_").replace("/", "_") for name in by_hash if name.endswith((".glb", ".obj"))]
+    usable = [
+        name[:-4].replace(".", "_").replace("/", "_") for name in by_hash if name.endswith((".glb", ".obj"))
+    ]
     assert set(apart.objects) <= set(usable[:6])
     assert json.loads((whole / "report.json").read_text())["skipped"].keys() | json.loads(
         (whole / "held_out" / "report.json").read_text()
@@ -85,17 +87,33 @@ def test_the_folder_holds_what_it_says(whole: Path, objects: Path) -> None:
     assert 3.0 < depth[depth > 0].min() < depth.max() < 5.0
 
 
-def test_killed_at_random_moments_and_restarted_gives_the_same_bytes(objects: Path, whole: Path, tmp_path: Path) -> None:
+def test_killed_at_random_moments_and_restarted_gives_the_same_bytes(
+    objects: Path, whole: Path, tmp_path: Path
+) -> None:
     seed = int(time.time())
     print(f"seed {seed}")
     rng = random.Random(seed)
     folder = tmp_path / "shards"
-    render = ("data", "render", objects, "-o", folder, *RENDER, "--workers", "2", "--hold-out", "3", "--resume")
+    render = (
+        "data",
+        "render",
+        objects,
+        "-o",
+        folder,
+        *RENDER,
+        "--workers",
+        "2",
+        "--hold-out",
+        "3",
+        "--resume",
+    )
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     kills, before = 0, 0
     for _ in range(3):
         process = subprocess.Popen(
-            [sys.executable, "-m", "geco.cli.main", *map(str, render)], env=environment, stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "geco.cli.main", *map(str, render)],
+            env=environment,
+            stderr=subprocess.DEVNULL,
         )
         target, end = before + rng.randrange(1, 8), time.monotonic() + 60
         while process.poll() is None and _finished(folder) < target and time.monotonic() < end:
@@ -120,7 +138,20 @@ def _finished(folder: Path) -> int:
 def test_a_ray_of_two_workers_gives_the_same_bytes(objects: Path, whole: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     folder = tmp_path / "shards"
-    found = geco("data", "render", objects, "-o", folder, *RENDER, "--hold-out", "3", "--ray", "local", "--workers", "2")
+    found = geco(
+        "data",
+        "render",
+        objects,
+        "-o",
+        folder,
+        *RENDER,
+        "--hold-out",
+        "3",
+        "--ray",
+        "local",
+        "--workers",
+        "2",
+    )
     assert found.returncode == 0, found.stderr
     assert digests(folder) == digests(whole)
 
@@ -163,7 +194,11 @@ def test_places_that_cannot_be_written_are_one_line(objects: Path, tmp_path: Pat
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 
     (tmp_path / "file").write_text("x")
-    for output, preexec in ((tmp_path / "file" / "shards", None), (tmp_path / "file", None), (tmp_path / "full", small_files)):
+    for output, preexec in (
+        (tmp_path / "file" / "shards", None),
+        (tmp_path / "file", None),
+        (tmp_path / "full", small_files),
+    ):
         found = geco("data", "render", objects, "-o", output, *RENDER, "--workers", "1", preexec=preexec)
         assert found.returncode == 2, found.stderr
         assert found.stderr.strip().splitlines()[-1].startswith("geco: cannot write")
@@ -171,7 +206,9 @@ def test_places_that_cannot_be_written_are_one_line(objects: Path, tmp_path: Pat
     assert (tmp_path / "file").read_text() == "x"
 
 
-def test_a_limit_that_nothing_keeps_is_one_line_and_another_try_starts_afresh(objects: Path, tmp_path: Path) -> None:
+def test_a_limit_that_nothing_keeps_is_one_line_and_another_try_starts_afresh(
+    objects: Path, tmp_path: Path
+) -> None:
     render = ("data", "render", objects, "-o", tmp_path / "shards", *RENDER, "--limit", "2", "--workers", "2")
     found = geco(*render, "--time-limit", "0.001")
     assert (found.returncode, "none of the 2 objects" in found.stderr) == (2, True)

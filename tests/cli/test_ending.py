@@ -31,7 +31,12 @@ def start(*arguments: str | Path, **more: object) -> subprocess.Popen[bytes]:
 
 def shell(line: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
     """A line of sh in which ``$geco`` is this checkout's command."""
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "geco": f"{sys.executable} -m geco.cli.main", **variables}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(SOURCE),
+        "geco": f"{sys.executable} -m geco.cli.main",
+        **variables,
+    }
     return subprocess.run(["sh", "-c", line], env=environment, capture_output=True, timeout=120)
 
 
@@ -53,7 +58,10 @@ def test_too_little_memory_ends_in_one_line_that_names_what_to_lower(tmp_path: P
         (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
         (OSError(errno.ENOSPC, "No space left on device"), False),
         (RuntimeError("can't start new thread"), True),
-        (RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"), True),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+            True,
+        ),
         (RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"), True),
         (RuntimeError("shapes do not match"), False),
         (ImportError("libx.so: failed to map segment from shared object"), True),
@@ -69,7 +77,9 @@ def test_a_full_disk_behind_standard_output_is_one_line_and_the_mesh_is_whole(tm
     for unbuffered in ("", "1"):
         out = tmp_path / f"o{unbuffered}.glb"
         done = shell(f'$geco run "{TOY}" -o "{out}" --json >/dev/full', PYTHONUNBUFFERED=unbuffered)
-        assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"standard output" in done.stderr, done.stderr
+        assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"standard output" in done.stderr, (
+            done.stderr
+        )
         assert out.read_bytes()[:4] == b"glTF"
     done = shell("$geco run --help >/dev/full")
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1, done.stderr
@@ -80,7 +90,9 @@ def test_a_reader_that_leaves_gives_exit_code_141_and_no_line(tmp_path: Path) ->
     pictures.mkdir()
     for name in "abc":
         (pictures / f"{name}.png").write_bytes(TOY.read_bytes())
-    run = start("run", pictures, "-o", tmp_path / "out", "--json", "--texture-size", "64", stdout=subprocess.PIPE)
+    run = start(
+        "run", pictures, "-o", tmp_path / "out", "--json", "--texture-size", "64", stdout=subprocess.PIPE
+    )
     assert run.stdout is not None and run.stdout.readline().startswith(b"{")
     run.stdout.close()
     _, said = run.communicate(timeout=60)
@@ -105,15 +117,19 @@ def test_closed_streams_lead_nowhere(closed: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["ascii", "cp932", "latin-1", "utf-8:strict", "cp1252:strict"])
 def test_every_help_can_be_read_on_every_terminal(encoding: str) -> None:
     code = (
-        "import argparse, sys; from geco.cli import streams; from geco.cli.main import parser; streams.prepare()\n"
+        "import argparse, sys; from geco.cli import streams; from geco.cli.main import parser; "
+        "streams.prepare()\n"
         "def show(p):\n    p.print_help()\n    p.print_help(sys.stderr)\n"
-        "    [show(q) for a in p._actions if isinstance(a, argparse._SubParsersAction) for q in a.choices.values()]\n"
+        "    [show(q) for a in p._actions if isinstance(a, argparse._SubParsersAction) for q in "
+        "a.choices.values()]\n"
         "show(parser()); print('caf\\udce9 \\U0001f600')"
     )
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONIOENCODING": encoding}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert b"\\udce9" in done.stdout and done.stdout.decode(encoding.partition(":")[0]).count("usage: geco") > 15
+    assert (
+        b"\\udce9" in done.stdout and done.stdout.decode(encoding.partition(":")[0]).count("usage: geco") > 15
+    )
 
 
 @pytest.mark.parametrize("name", ["C", pytest.param("tr_TR.UTF-8", marks=pytest.mark.slow)])
@@ -123,7 +139,9 @@ def test_a_folder_with_odd_names_is_done_under_every_locale(name: str, tmp_path:
     for picture in (b"caf\xe9.png", "模型.png".encode(), b"zebra.png"):
         with open(os.path.join(folder, picture), "wb") as file:
             file.write(TOY.read_bytes())
-    done = shell(f'$geco run "{tmp_path}/in" -o "{tmp_path}/out" --texture-size 64', LC_ALL=name, PYTHONUTF8="0")
+    done = shell(
+        f'$geco run "{tmp_path}/in" -o "{tmp_path}/out" --texture-size 64', LC_ALL=name, PYTHONUTF8="0"
+    )
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "out").iterdir())) == 3
 
@@ -142,36 +160,52 @@ def test_a_signal_ends_a_command_with_one_line_and_its_code(name: str, tmp_path:
     _, said = run.communicate(timeout=30)
     assert run.returncode == 128 + number
     assert said.count(b"\n") == 1 and said.startswith(b"geco: ") and b"whole" in said, said
-    assert all(path.suffix == ".glb" and path.read_bytes()[:4] == b"glTF" for path in (tmp_path / "out").iterdir())
+    assert all(
+        path.suffix == ".glb" and path.read_bytes()[:4] == b"glTF" for path in (tmp_path / "out").iterdir()
+    )
 
 
 def test_nohup_is_respected(tmp_path: Path) -> None:
-    code = "import os, signal; from geco.cli import ending\nwith ending.signals(): os.kill(os.getpid(), signal.SIGHUP); print('on')"
+    code = (
+        "import os, signal; from geco.cli import ending\nwith ending.signals(): os.kill(os.getpid(), "
+        "signal.SIGHUP); print('on')"
+    )
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, preexec_fn=ignore, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, preexec_fn=ignore, timeout=30
+    )
     assert done.stdout == b"on\n", done
 
 
 def test_a_current_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
-    done = shell(f'mkdir "{tmp_path}/gone" && cd "{tmp_path}/gone" && rmdir "{tmp_path}/gone" && $geco run "{TOY}"')
-    assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"current folder" in done.stderr, done.stderr
+    done = shell(
+        f'mkdir "{tmp_path}/gone" && cd "{tmp_path}/gone" && rmdir "{tmp_path}/gone" && $geco run "{TOY}"'
+    )
+    assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"current folder" in done.stderr, (
+        done.stderr
+    )
 
 
-def test_a_failure_of_the_system_is_a_line_and_with_debug_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_of_the_system_is_a_line_and_with_debug_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def opens_a_folder() -> int:
         return len(tmp_path.read_bytes())
 
     assert ending.guarded(opens_a_folder, "run") == 2
     said = capsys.readouterr().err
-    assert said == f"geco: the system refused: {tmp_path}: Is a directory. Check paths, rights and free space.\n"
+    assert (
+        said == f"geco: the system refused: {tmp_path}: Is a directory. Check paths, rights and free space.\n"
+    )
     with pytest.raises(IsADirectoryError):
         ending.guarded(opens_a_folder, "run", debug=True)
 
 
 def test_the_line_stands_alone_after_a_progress_bar() -> None:
     code = (
-        "import sys; from geco.cli import ending, streams; from geco.errors import OutputError; streams.prepare()\n"
+        "import sys; from geco.cli import ending, streams; from geco.errors import OutputError; "
+        "streams.prepare()\n"
         "def work():\n    sys.stderr.write('\\r 50%|bar'); raise OutputError('no space')\n"
         "sys.exit(ending.guarded(work, 'train'))"
     )

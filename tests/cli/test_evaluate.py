@@ -1,4 +1,6 @@
-"""``geco evaluate`` as users call it: its files, the second call, a kill in the middle, and what it refuses."""
+"""``geco evaluate`` as users call it: its files, the second call, a kill in the middle, and what
+it refuses.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,17 @@ from geco.evaluate.rows import MEASURED
 from tests.cli_command import SOURCE, geco
 from tests.evaluate.objects import write_foreign, write_object
 
-QUICK = ["--size", "48", "--variants", "bare", "--lpips-weights", "none", "--clip-weights", "none", "--no-meshes"]
+QUICK = [
+    "--size",
+    "48",
+    "--variants",
+    "bare",
+    "--lpips-weights",
+    "none",
+    "--clip-weights",
+    "none",
+    "--no-meshes",
+]
 NOT_OF_THE_RUN = (*MEASURED, "rows_sha256")
 
 
@@ -40,7 +52,11 @@ def arguments(objects: Path, report: Path, methods: str = "geco,copy-input", *mo
 def report(objects: Path) -> Path:
     """A whole, uninterrupted report."""
     folder = objects / "report"
-    done = geco(*arguments(objects, folder, "geco,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}"))
+    done = geco(
+        *arguments(
+            objects, folder, "geco,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}"
+        )
+    )
     assert done.returncode == 0, done.stderr
     assert "| geco | 4 |" in done.stdout and "9 rows measured" in done.stderr
     return folder
@@ -58,11 +74,19 @@ def test_the_report_holds_what_scripts_rely_on(report: Path) -> None:
     assert results["objects"] == ["alpha", "beta"] and results["skipped"]["broken"]["reason"] == "broken"
     assert set(results["methods"]) == {"geco", "copy-input", "other"} and results["versions"]["geco"]
     one, copy, other = (results["methods"][name] for name in ("geco", "copy-input", "other"))
-    for part, metric in (("A", "psnr"), ("B", "ssim"), ("mesh", "chamfer"), ("mesh", "volume_iou"), ("views", "iou")):
+    for part, metric in (
+        ("A", "psnr"),
+        ("B", "ssim"),
+        ("mesh", "chamfer"),
+        ("mesh", "volume_iou"),
+        ("views", "iou"),
+    ):
         entry = one[part][metric]
         assert set(entry) == {"mean", "std", "n", "seed_std"} and entry["n"] == 4, (part, metric)
     assert one["seconds"]["n"] == 4 and one["seconds"]["mean"] > 0 and one["memory"]["peak_mb"] > 50
-    assert one["A"]["lpips_vgg"] == {"mean": None, "std": None, "n": 0} and results["unavailable"]["lpips_vgg"]
+    assert (
+        one["A"]["lpips_vgg"] == {"mean": None, "std": None, "n": 0} and results["unavailable"]["lpips_vgg"]
+    )
     assert one["diversity"]["far_rmse"]["n"] == 2 and one["sampling"]["steps"] == 1
     assert copy["views"]["psnr"]["n"] == 2 and "A" not in copy and copy["seconds"]["n"] == 0
     assert other["missing"] == 1 and other["A"]["iou"]["n"] == 1 and other["A"]["iou"]["mean"] > 0.9
@@ -71,12 +95,18 @@ def test_the_report_holds_what_scripts_rely_on(report: Path) -> None:
     assert len(rows) == 1 + 4 + 2 + 2
     page = (report / "index.html").read_text()
     assert page.count("<section") == 2 and "broken" in page
-    assert (report / "pictures" / "alpha" / "geco-seed1-views.png").is_file() and not (report / "meshes").exists()
+    assert (report / "pictures" / "alpha" / "geco-seed1-views.png").is_file() and not (
+        report / "meshes"
+    ).exists()
 
 
 def test_the_second_call_does_nothing(objects: Path, report: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in report.rglob("*")}
-    again = geco(*arguments(objects, report, "geco,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}"))
+    again = geco(
+        *arguments(
+            objects, report, "geco,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}"
+        )
+    )
     assert again.returncode == 0 and "nothing to do: all 9 rows are there" in again.stderr
     assert {path: path.stat().st_mtime_ns for path in report.rglob("*")} == before
 
@@ -84,13 +114,17 @@ def test_the_second_call_does_nothing(objects: Path, report: Path) -> None:
 def test_another_setting_is_refused_and_leaves_the_report_alone(objects: Path, report: Path) -> None:
     before = (report / "rows.jsonl").read_bytes()
     other = geco(*arguments(objects, report, "geco", "--protocol", "A"))
-    assert other.returncode == 2 and "protocol was both, is A" in other.stderr and other.stderr.count("\n") == 1
+    assert (
+        other.returncode == 2 and "protocol was both, is A" in other.stderr and other.stderr.count("\n") == 1
+    )
     assert (report / "rows.jsonl").read_bytes() == before
 
 
 def test_killed_and_started_again_gives_the_same_report(objects: Path, report: Path) -> None:
     folder = objects / "killed"
-    command = arguments(objects, folder, "geco,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}")
+    command = arguments(
+        objects, folder, "geco,copy-input", "--seeds", "2", "--meshes", f"other={objects / 'foreign'}"
+    )
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     process = subprocess.Popen(
         [sys.executable, "-m", "geco.cli.main", *map(str, command)],
@@ -142,5 +176,11 @@ def test_a_method_may_have_fewer_seeds_than_the_report(objects: Path, tmp_path: 
     """A slow one, say; left out, --seeds is the report's."""
     few = ("--limit", "1", "--seeds")
     assert geco(*arguments(objects, tmp_path / "report", "geco", *few, "2")).returncode == 0
-    assert "1 rows measured, 3 in all" in geco(*arguments(objects, tmp_path / "report", "geco@1", *few, "1")).stderr
-    assert "2 rows measured, 5 in all" in geco(*arguments(objects, tmp_path / "report", "geco@0.5", *few[:-1])).stderr
+    assert (
+        "1 rows measured, 3 in all"
+        in geco(*arguments(objects, tmp_path / "report", "geco@1", *few, "1")).stderr
+    )
+    assert (
+        "2 rows measured, 5 in all"
+        in geco(*arguments(objects, tmp_path / "report", "geco@0.5", *few[:-1])).stderr
+    )

@@ -39,7 +39,12 @@ def test_what_a_folder_holds_beside_pictures_is_counted_and_named(tmp_path: Path
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere")
     found = find_pictures([str(tmp_path)])
-    assert [given.path.name for given in found.pictures] == ["LOUD.JPG", "letter.png", "lost.png", "no_suffix"]
+    assert [given.path.name for given in found.pictures] == [
+        "LOUD.JPG",
+        "letter.png",
+        "lost.png",
+        "no_suffix",
+    ]
     assert {path.name for path, _ in found.skipped} == {"letter.txt", "below", "pipe.png"}
     assert found.note().startswith("3 entries passed over: ") and "letter.txt (no picture)" in found.note()
 
@@ -52,7 +57,9 @@ def test_a_long_list_of_what_was_passed_over_is_cut(tmp_path: Path) -> None:
     assert find_pictures([str(tmp_path)]).note().endswith("and 7 more")
 
 
-@pytest.mark.parametrize("name", ["", "  ", "https://example.org/toy.png", "file:///tmp/toy.png", "data:image/png;base64,AA"])
+@pytest.mark.parametrize(
+    "name", ["", "  ", "https://example.org/toy.png", "file:///tmp/toy.png", "data:image/png;base64,AA"]
+)
 def test_a_name_that_can_be_no_file_gets_a_hint(name: str) -> None:
     with pytest.raises(InputImageError) as caught:
         find_pictures([name])
@@ -77,7 +84,9 @@ def test_a_picture_comes_over_standard_input(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["picture.glb"]
 
 
-@pytest.mark.parametrize(("data", "word"), [(b"", b"empty"), (b"no picture", b"standard input is not a picture")])
+@pytest.mark.parametrize(
+    ("data", "word"), [(b"", b"empty"), (b"no picture", b"standard input is not a picture")]
+)
 def test_standard_input_without_a_picture_is_refused(data: bytes, word: bytes, tmp_path: Path) -> None:
     result = from_standard_input(data, "-o", tmp_path)
     assert result.returncode == 2 and word in result.stderr and result.stderr.count(b"\n") == 1
@@ -92,7 +101,9 @@ def test_a_name_that_is_no_utf8_does_not_end_a_folder(tmp_path: Path) -> None:
     (folder / os.fsdecode(b"\xff.png")).write_bytes(b"broken")
     result = geco("run", folder, "-o", tmp_path / "out", "--texture-size", "64", "--resolution", "24")
     assert result.returncode == 2
-    assert sorted(os.listdir(os.fsencode(tmp_path / "out"))) == [name.replace(b".png", b".glb") for name in names]
+    assert sorted(os.listdir(os.fsencode(tmp_path / "out"))) == [
+        name.replace(b".png", b".glb") for name in names
+    ]
     assert r"caf\udce9.glb" in result.stdout and r"two\nlines.glb" in result.stdout
     assert len(result.stderr.splitlines()) == 2 and r"\udcff.png is not a picture" in result.stderr
 
@@ -145,7 +156,13 @@ def test_heic_without_its_extra_is_named_with_what_installs_it(tmp_path: Path) -
             "24",
             "-q",
         ]
-        return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            command,
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
 
     alone = run(tmp_path / "IMG_2.HEIC", "-o", tmp_path / "out")
     assert alone.returncode == 2 and "HEIC" in alone.stderr and "pip install 'geco3d[heic]'" in alone.stderr
@@ -161,7 +178,8 @@ def test_a_pipe_that_is_named_is_read_and_not_waited_for(tmp_path: Path) -> None
         load_picture(tmp_path / "pipe")  # nobody writes to it
     data = (CASES / "toy.png").read_bytes()
     writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(data))
-    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)  # keeps the writer from waiting for its reader
+    # keeps the writer from waiting for its reader
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     writer.start()
     while not select.select([reader], [], [], 0.01)[0]:
         pass

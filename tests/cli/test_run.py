@@ -30,7 +30,17 @@ def assert_good_mesh(path: Path) -> trimesh.Trimesh:
 
 def test_picture_to_glb(tmp_path: Path) -> None:
     ball_picture(200).save(tmp_path / "ball.png")
-    result = geco("run", "ball.png", "--json", "--views", "--turntable", "turn.png", "--save-steps", "steps", cwd=tmp_path)
+    result = geco(
+        "run",
+        "ball.png",
+        "--json",
+        "--views",
+        "--turntable",
+        "turn.png",
+        "--save-steps",
+        "steps",
+        cwd=tmp_path,
+    )
     assert result.returncode == 0, result.stderr
     line = json.loads(result.stdout)
     assert line["seed"] == 0 and line["timings"]["total"] > 0
@@ -45,9 +55,23 @@ def test_picture_to_glb(tmp_path: Path) -> None:
 def test_every_option_of_the_mesh(tmp_path: Path) -> None:
     ball_picture(128).save(tmp_path / "ball.png")
     result = geco(
-        "run", tmp_path / "ball.png", "-o", tmp_path / "small.glb", "--faces", "2000", "--texture-size", "256",
-        "--watertight", "--no-projection", "--texture-format", "png", "--seed", "7", "--resolution", "48",
-    )  # fmt: skip
+        "run",
+        tmp_path / "ball.png",
+        "-o",
+        tmp_path / "small.glb",
+        "--faces",
+        "2000",
+        "--texture-size",
+        "256",
+        "--watertight",
+        "--no-projection",
+        "--texture-format",
+        "png",
+        "--seed",
+        "7",
+        "--resolution",
+        "48",
+    )
     assert result.returncode == 0, result.stderr
     mesh = assert_good_mesh(tmp_path / "small.glb")
     assert len(mesh.faces) <= 2000
@@ -75,16 +99,25 @@ def test_same_seed_same_mesh_other_seed_other_mesh(tmp_path: Path) -> None:
     assert first.vertices.shape != second.vertices.shape or not np.allclose(first.vertices, second.vertices)
     # Seeds run as a batch may differ in the last bit from a seed alone, so single vertices are not compared.
     assert abs(len(again.faces) - len(second.faces)) <= 0.01 * len(second.faces)
-    assert np.allclose(again.bounds, second.bounds, atol=2e-3) and np.isclose(again.area, second.area, rtol=0.01)
+    assert np.allclose(again.bounds, second.bounds, atol=2e-3) and np.isclose(
+        again.area, second.area, rtol=0.01
+    )
 
 
 def test_without_noise_all_seeds_are_one(tmp_path: Path) -> None:
     ball_picture(96).save(tmp_path / "ball.png")
-    assert geco("run", tmp_path / "ball.png", "--samples", "2", "--truncation", "0", "-o", tmp_path).returncode == 0
+    assert (
+        geco("run", tmp_path / "ball.png", "--samples", "2", "--truncation", "0", "-o", tmp_path).returncode
+        == 0
+    )
     first, second = (trimesh.load(tmp_path / f"ball-seed{i}.glb", force="mesh") for i in (0, 1))
-    assert np.allclose(first.bounds, second.bounds, atol=2e-3) and np.isclose(first.area, second.area, rtol=0.01)
+    assert np.allclose(first.bounds, second.bounds, atol=2e-3) and np.isclose(
+        first.area, second.area, rtol=0.01
+    )
     refused = geco("run", tmp_path / "ball.png", "--truncation", "2", "-o", tmp_path / "never.glb")
-    assert refused.returncode == 2 and "truncation" in refused.stderr and not (tmp_path / "never.glb").exists()
+    assert (
+        refused.returncode == 2 and "truncation" in refused.stderr and not (tmp_path / "never.glb").exists()
+    )
 
 
 def test_the_embedded_model_needs_no_torch(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""geco train and geco distill, the real commands: what they refuse, the dry run, and a run folder that is a model."""
+"""geco train and geco distill, the real commands: what they refuse, the dry run, and a run folder
+that is a model.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,19 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vertices, faces = box((1, 1 + index, 2))
         writer.mesh(vertices, faces, colors=np.full((8, 4), 40 * index, np.uint8))
         writer.save(folder / "objects" / f"{index}.glb")
-    render = ["data", "render", folder / "objects", "-o", folder / "views", "--views", SETS, "--size", "16", "--hold-out", "1"]
+    render = [
+        "data",
+        "render",
+        folder / "objects",
+        "-o",
+        folder / "views",
+        "--views",
+        SETS,
+        "--size",
+        "16",
+        "--hold-out",
+        "1",
+    ]
     assert geco(*render, "--workers", "1").returncode == 0
     return folder / "views"
 
@@ -44,32 +58,84 @@ def test_what_is_missing_is_named(tmp_path: Path, shards: Path) -> None:
     out = ["-o", tmp_path / "run"]
     assert "geco data render" in refused("train", "teacher", "--recipe", "tiny", *out)
     assert "--init" in refused("distill", "stage1", "--recipe", "tiny", "--data", shards, *out)
-    assert "config.json" in refused("distill", "stage1", "--recipe", "tiny", "--data", shards, "--init", tmp_path, *out)
+    assert "config.json" in refused(
+        "distill", "stage1", "--recipe", "tiny", "--data", shards, "--init", tmp_path, *out
+    )
     assert "tiny" in refused("train", "teacher", "--recipe", "huge", "--data", shards, *out)
     assert "stage" in refused("train", "teacher", "--recipe", "paper", "--data", shards, *out)
-    assert "cuda" in refused("train", "teacher", "--recipe", "tiny", "--data", shards, "--device", "cuda", *out)
+    assert "cuda" in refused(
+        "train", "teacher", "--recipe", "tiny", "--data", shards, "--device", "cuda", *out
+    )
     assert not (tmp_path / "run").exists()
 
 
 def test_a_dry_run_keeps_nothing_and_tells_the_time(tmp_path: Path, shards: Path) -> None:
-    done = geco("train", "teacher", "--recipe", "tiny", "--data", shards, "-o", tmp_path / "run", "--dry-run", "--threads", "1")
+    done = geco(
+        "train",
+        "teacher",
+        "--recipe",
+        "tiny",
+        "--data",
+        shards,
+        "-o",
+        tmp_path / "run",
+        "--dry-run",
+        "--threads",
+        "1",
+    )
     assert done.returncode == 0, done.stderr
-    assert "s a step of 4 samples" in done.stdout and "MiB" in done.stdout and "40 steps would take about" in done.stdout
+    assert (
+        "s a step of 4 samples" in done.stdout
+        and "MiB" in done.stdout
+        and "40 steps would take about" in done.stdout
+    )
     assert not (tmp_path / "run").exists()
 
 
 def test_a_run_is_resumed_on_request_only_and_becomes_a_model(tmp_path: Path, shards: Path) -> None:
-    teacher = ["train", "teacher", "--recipe", "tiny", "--data", shards, "-o", tmp_path / "teacher", "--threads", "1"]
+    teacher = [
+        "train",
+        "teacher",
+        "--recipe",
+        "tiny",
+        "--data",
+        shards,
+        "-o",
+        tmp_path / "teacher",
+        "--threads",
+        "1",
+    ]
     assert geco(*teacher, "--steps", "2").returncode == 0
     assert "--resume" in refused(*teacher, "--steps", "3")
     torn = tmp_path / "teacher" / ".checkpoint-999999999.a1b2c3d4.part.pt"  # what a SIGKILL leaves
     torn.write_bytes(b"half")
     resumed = geco(*teacher, "--steps", "3", "--resume")
-    assert resumed.returncode == 0 and "goes on with budget_steps 3 (was 2)" in resumed.stderr and not torn.exists()
-    assert "was begun with batch 4, not 2" in refused(*teacher, "--steps", "4", "--resume", "--set", "batch=2")
+    assert (
+        resumed.returncode == 0
+        and "goes on with budget_steps 3 (was 2)" in resumed.stderr
+        and not torn.exists()
+    )
+    assert "was begun with batch 4, not 2" in refused(
+        *teacher, "--steps", "4", "--resume", "--set", "batch=2"
+    )
     card = json.loads((tmp_path / "teacher" / "config.json").read_text())
-    assert card["family"] == "small" and card["facts"]["stage"] == "teacher" and card["facts"]["recipe"] == "tiny"
-    regressor = ["train", "regressor", "--recipe", "tiny", "--data", shards, "-o", tmp_path / "regressor", "--threads", "1"]
+    assert (
+        card["family"] == "small"
+        and card["facts"]["stage"] == "teacher"
+        and card["facts"]["recipe"] == "tiny"
+    )
+    regressor = [
+        "train",
+        "regressor",
+        "--recipe",
+        "tiny",
+        "--data",
+        shards,
+        "-o",
+        tmp_path / "regressor",
+        "--threads",
+        "1",
+    ]
     assert geco(*regressor, "--steps", "2").returncode == 0
     backend = GecoPipeline.from_pretrained(tmp_path / "regressor").backend
     picture = np.random.default_rng(0).random((16, 16, 3), np.float32)
@@ -77,14 +143,27 @@ def test_a_run_is_resumed_on_request_only_and_becomes_a_model(tmp_path: Path, sh
     assert views.shape == (2, 1, 16, 16, 3) and np.array_equal(views[0, 0], picture)
     assert backend.distilled and backend.card.facts["views"] is False
     assert "not a one-step generator" in refused(
-        "distill", "stage2", "--recipe", "tiny", "--init", tmp_path / "teacher", "--pairs", tmp_path, "-o", tmp_path / "two"
+        "distill",
+        "stage2",
+        "--recipe",
+        "tiny",
+        "--init",
+        tmp_path / "teacher",
+        "--pairs",
+        tmp_path,
+        "-o",
+        tmp_path / "two",
     )
 
 
 def test_recipes_hold_the_papers_numbers() -> None:
     paper = find_recipe("paper")
     assert (paper.stage1.rate, paper.stage1.student_rate, paper.stage1.betas) == (1e-6, 1e-6, (0.9, 0.999))
-    assert paper.stage1.t_range == (0.02, 0.98) and paper.stage1.guidance_scale == 4.0 and paper.stage1.student_guidance == 1.0
+    assert (
+        paper.stage1.t_range == (0.02, 0.98)
+        and paper.stage1.guidance_scale == 4.0
+        and paper.stage1.student_guidance == 1.0
+    )
     assert paper.length("stage1").steps == 5_000
     assert (paper.pairs.steps, paper.pairs.renders, paper.stage2.views) == (STEPS, RENDERS, 4) == (75, 50, 4)
     with pytest.raises(ConfigError, match="no stage"):

@@ -1,4 +1,6 @@
-"""Shards of objects that are one small dot: its place in every picture is known, so any wrong camera or picture shows."""
+"""Shards of objects that are one small dot: its place in every picture is known, so any wrong
+camera or picture shows.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,11 @@ def project(point: np.ndarray, c2w: np.ndarray, lenses: np.ndarray) -> tuple[np.
     local = invert(c2w)[:, :3, :3] @ point + invert(c2w)[:, :3, 3]
     depth = -local[:, 2]
     return np.stack(
-        [lenses[:, 0] * local[:, 0] / depth + lenses[:, 1], lenses[:, 2] - lenses[:, 0] * local[:, 1] / depth], 1
+        [
+            lenses[:, 0] * local[:, 0] / depth + lenses[:, 1],
+            lenses[:, 2] - lenses[:, 0] * local[:, 1] / depth,
+        ],
+        1,
     ), depth
 
 
@@ -40,9 +46,9 @@ def picture(place: np.ndarray, color: np.ndarray, size: int = SIZE) -> np.ndarra
     axis = (np.arange(size) + 0.5) / size
     distance = np.hypot(axis[None] - place[0], axis[:, None] - place[1]) * size
     alpha = np.clip(3.0 - distance, 0, 1)
-    return np.concatenate([np.broadcast_to(color, (size, size, 3)) * (alpha[..., None] > 0), 255 * alpha[..., None]], -1).astype(
-        np.uint8
-    )
+    return np.concatenate(
+        [np.broadcast_to(color, (size, size, 3)) * (alpha[..., None] > 0), 255 * alpha[..., None]], -1
+    ).astype(np.uint8)
 
 
 def centre(rgba: np.ndarray) -> np.ndarray:
@@ -59,7 +65,9 @@ def cameras(set_name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     if set_name == "zero123plus-v1.2":
         return orbit_poses(ZERO123PLUS_V12.azimuths, ZERO123PLUS_V12.elevations, 4.0), lens(30.0, 6)
     if set_name == "grid-inputs":
-        poses = orbit_poses(np.repeat(np.arange(12) * 30.0, 2), rng.uniform(-10, 30, 24), rng.uniform(3, 6, 24))
+        poses = orbit_poses(
+            np.repeat(np.arange(12) * 30.0, 2), rng.uniform(-10, 30, 24), rng.uniform(3, 6, 24)
+        )
         return poses, lens(30.0, 24) + rng.uniform(-0.05, 0.05, (24, 3)).astype(np.float32)
     count = int(set_name.rpartition("-")[2])
     if family(set_name) != "pairs":
@@ -77,7 +85,9 @@ def cameras(set_name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
     return np.concatenate(poses), np.tile(np.concatenate([lens(40.0, 1), lens(30.0, 6)]), (count, 1))
 
 
-def write_dots(folder: Path, sets: Sequence[str], objects: int = 5, size: int = SIZE, depth: bool = True) -> Path:
+def write_dots(
+    folder: Path, sets: Sequence[str], objects: int = 5, size: int = SIZE, depth: bool = True
+) -> Path:
     """Finished shards of ``objects`` dots."""
     made = {
         name: [cameras(name, np.random.default_rng([number, place])) for number in range(objects)]
@@ -86,7 +96,10 @@ def write_dots(folder: Path, sets: Sequence[str], objects: int = 5, size: int = 
     channels = ["rgba", "depth"] if depth else ["rgba"]
     described = [{"name": name, "count": len(made[name][0][0])} for name in sets]
     writer = ShardWriter(
-        folder, {"size": size, "channels": channels, "sets": described}, [f"dot{number}" for number in range(objects)], 3
+        folder,
+        {"size": size, "channels": channels, "sets": described},
+        [f"dot{number}" for number in range(objects)],
+        3,
     )
     for number in range(objects):
         found = {}
@@ -94,7 +107,10 @@ def write_dots(folder: Path, sets: Sequence[str], objects: int = 5, size: int = 
             c2w, lenses = made[name][number]
             places, depths = project(dot_of(number), c2w, lenses)
             rgba = np.stack([picture(place, color_of(number), size) for place in places])
-            each = {"rgba": rgba, "depth": np.where(rgba[..., 3] > 127, depths[:, None, None], 0).astype(np.float32)}
+            each = {
+                "rgba": rgba,
+                "depth": np.where(rgba[..., 3] > 127, depths[:, None, None], 0).astype(np.float32),
+            }
             found[name] = PictureSet(c2w, lenses, {channel: each[channel] for channel in channels})
         writer.add(f"dot{number}", encode_object(f"dot{number}", {}, found))
     writer.finish()

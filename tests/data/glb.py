@@ -1,4 +1,6 @@
-"""Writes small GLB files for tests, from scratch, so that the reader is tested against the format and not against itself."""
+"""Writes small GLB files for tests, from scratch, so that the reader is tested against the format
+and not against itself.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +33,21 @@ class GlbWriter:
 
     def view(self, data: bytes) -> int:
         self.binary += b"\0" * (-len(self.binary) % 4)
-        self.document["bufferViews"].append({"buffer": 0, "byteOffset": len(self.binary), "byteLength": len(data)})
+        self.document["bufferViews"].append(
+            {"buffer": 0, "byteOffset": len(self.binary), "byteLength": len(data)}
+        )
         self.binary += data
         return len(self.document["bufferViews"]) - 1
 
     def accessor(self, values: np.ndarray, kind: str, **extra: Any) -> int:
         component = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121}[str(values.dtype)]
-        entry = {"bufferView": self.view(values.tobytes()), "componentType": component, "count": len(values), "type": kind, **extra}
+        entry = {
+            "bufferView": self.view(values.tobytes()),
+            "componentType": component,
+            "count": len(values),
+            "type": kind,
+            **extra,
+        }
         self.document["accessors"].append(entry)
         return len(self.document["accessors"]) - 1
 
@@ -45,7 +55,9 @@ class GlbWriter:
         """picture (H, W, 3 or 4) uint8 -> texture index."""
         stream = io.BytesIO()
         Image.fromarray(picture).save(stream, "PNG")
-        self.document.setdefault("images", []).append({"bufferView": self.view(stream.getvalue()), "mimeType": "image/png"})
+        self.document.setdefault("images", []).append(
+            {"bufferView": self.view(stream.getvalue()), "mimeType": "image/png"}
+        )
         self.document.setdefault("textures", []).append({"source": len(self.document["images"]) - 1})
         return len(self.document["textures"]) - 1
 
@@ -89,7 +101,9 @@ class GlbWriter:
         text = json.dumps(self.document).encode()
         text += b" " * (-len(text) % 4)
         body = self.binary + b"\0" * (-len(self.binary) % 4)
-        chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(body), b"BIN\0") + body
+        chunks = (
+            struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(body), b"BIN\0") + body
+        )
         return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
 
     def save(self, path: Path) -> Path:
@@ -100,7 +114,9 @@ class GlbWriter:
 def box(size: tuple[float, float, float] = (1, 1, 1)) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (8, 3) and outward faces (12, 3) of a box about the origin."""
     corners = (
-        np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * np.asarray(size, np.float32) / 2
+        np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32)
+        * np.asarray(size, np.float32)
+        / 2
     )
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     return corners, np.array([f for a, b, c, d in quads for f in ((a, b, c), (a, c, d))])

@@ -27,8 +27,12 @@ def textured(
 
 def sphere(radius: float = 0.7, rings: int = 96) -> TexturedObject:
     """About the origin, faces outward."""
-    theta, phi = np.meshgrid(np.linspace(0, np.pi, rings + 1), np.linspace(0, 2 * np.pi, 2 * rings + 1), indexing="ij")
-    vertices = radius * np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], -1).reshape(-1, 3)
+    theta, phi = np.meshgrid(
+        np.linspace(0, np.pi, rings + 1), np.linspace(0, 2 * np.pi, 2 * rings + 1), indexing="ij"
+    )
+    vertices = radius * np.stack(
+        [np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], -1
+    ).reshape(-1, 3)
     row = 2 * rings + 1
     a = (np.arange(rings)[:, None] * row + np.arange(2 * rings)[None]).reshape(-1)
     faces = np.concatenate([np.stack([a, a + row, a + row + 1], 1), np.stack([a, a + row + 1, a + 1], 1)])
@@ -36,12 +40,17 @@ def sphere(radius: float = 0.7, rings: int = 96) -> TexturedObject:
 
 
 def tangle(seed: int, faces: int = 60) -> TexturedObject:
-    """Random triangles with two textures, one of them masked, vertex colours, and texture coordinates beyond [0, 1]."""
+    """Random triangles with two textures, one of them masked, vertex colours, and texture
+    coordinates beyond [0, 1].
+    """
     rng = np.random.default_rng(seed)
     obj = textured(rng.uniform(-0.5, 0.5, (2 * faces, 3)), rng.integers(0, 2 * faces, (faces, 3)))
     obj.uvs = rng.uniform(-1, 2, (2 * faces, 2)).astype(np.float32)
     obj.colors = rng.random((2 * faces, 3)).astype(np.float32)
     obj.materials = rng.integers(0, 2, faces).astype(np.int32)
-    obj.textures = [rng.integers(0, 256, (16, 24, 4)).astype(np.uint8), rng.integers(0, 256, (33, 8, 4)).astype(np.uint8)]
+    obj.textures = [
+        rng.integers(0, 256, (16, 24, 4)).astype(np.uint8),
+        rng.integers(0, 256, (33, 8, 4)).astype(np.uint8),
+    ]
     obj.cutoffs = np.array([0.5, 0.0], np.float32)
     return obj

@@ -1,4 +1,6 @@
-"""Cycles against analytic pictures and against our own renderer (extra ``blender``; skipped where bpy is not installed)."""
+"""Cycles against analytic pictures and against our own renderer (extra ``blender``; skipped where
+bpy is not installed).
+"""
 
 from __future__ import annotations
 
@@ -59,12 +61,18 @@ def test_picture_is_that_of_our_renderer() -> None:
     lenses, lights = frame_to_fill(obj, poses, 0.8), [LIGHT, FLAT]
     mine = ours(obj, poses, lenses, 128, lights, CHANNELS)
     theirs = render_views(obj, poses, lenses, 128, lights, CHANNELS, samples=16)
-    assert mine.normal is not None and theirs.normal is not None and mine.position is not None and theirs.position is not None
+    assert (
+        mine.normal is not None
+        and theirs.normal is not None
+        and mine.position is not None
+        and theirs.position is not None
+    )
     both = (mine.rgba[..., 3] == 255) & (theirs.rgba[..., 3] == 255)
     either = (mine.rgba[..., 3] > 127) | (theirs.rgba[..., 3] > 127)
     assert both.sum() > 0.9 * either.sum()
     difference = np.abs(mine.rgba.astype(int) - theirs.rgba).max(-1)[both]
-    assert np.mean(difference <= 2) > 0.85 and difference.mean() < 4  # texel borders inside a pixel differ by the samples
+    # texel borders inside a pixel differ by the samples
+    assert np.mean(difference <= 2) > 0.85 and difference.mean() < 4
     solid = both & (mine.depth > 0) & (theirs.depth > 0)
     np.testing.assert_allclose(mine.depth[solid], theirs.depth[solid], rtol=0.01)
     np.testing.assert_allclose(mine.normal[solid], theirs.normal[solid], atol=1e-3)
@@ -75,7 +83,9 @@ def test_studio_light_falls_from_the_sun() -> None:
     obj, poses = sphere(0.7, 32), orbit_poses([0], [0], 4.0)
     obj.colors[:] = 0.6
     sun = Studio(sky=0.2, sun=3.0, sun_direction=(0.3, 0.9, 0.3))
-    first, again = (render_views(obj, poses, lens(30.0, 1), 32, studio=sun, samples=16).rgba[0] for _ in range(2))
+    first, again = (
+        render_views(obj, poses, lens(30.0, 1), 32, studio=sun, samples=16).rgba[0] for _ in range(2)
+    )
     np.testing.assert_array_equal(first, again)
     assert first[16, 24, :3].mean() > 1.5 * first[16, 7, :3].mean()  # +y is to the right
     assert (first[0, 0] == 0).all()

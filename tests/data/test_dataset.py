@@ -1,4 +1,6 @@
-"""Datasets on dots whose place in every picture is known: cameras, order, ranks, resuming, memory, missing sets."""
+"""Datasets on dots whose place in every picture is known: cameras, order, ranks, resuming,
+memory, missing sets.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ every_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
 
 
 def equal(first: Any, second: Any) -> bool:
-    return all(np.array_equal(getattr(first, field.name), getattr(second, field.name)) for field in fields(first))
+    return all(
+        np.array_equal(getattr(first, field.name), getattr(second, field.name)) for field in fields(first)
+    )
 
 
 def check(rgba: np.ndarray, c2w: np.ndarray, lens: np.ndarray, point: np.ndarray) -> None:
@@ -73,7 +77,9 @@ def test_pairs_show_their_object_where_their_cameras_say(everything: Path) -> No
     batch = PairedViews(everything, WILD).batch(3, 1, 10)
     assert batch.condition.shape == (10, 32, 32, 4) and batch.targets.shape == (10, 6, 32, 32, 4)
     for row, number in enumerate(batch.objects):
-        for rgba, c2w, lens in zip([batch.condition[row], *batch.targets[row]], batch.c2w[row], batch.lenses[row]):
+        for rgba, c2w, lens in zip(
+            [batch.condition[row], *batch.targets[row]], batch.c2w[row], batch.lenses[row]
+        ):
             check(rgba, c2w, lens, dot_of(int(number)))
         assert (np.abs(batch.targets[row, 0, ..., :3].max((0, 1)) - color_of(int(number))) == 0).all()
 
@@ -83,13 +89,17 @@ def test_random_views_stand_in_the_inputs_world(tmp_path: Path, inputs: str) -> 
     batch = RandomViews(write_dots(tmp_path / "shards", [inputs, "random-6"]), 3).batch(1, 2, 5)
     assert sorted(batch.objects) == list(range(5))
     # whatever pair was chosen, the six inputs stand on the rig of an input at azimuth 0
-    np.testing.assert_allclose(np.degrees(np.arctan2(batch.input_c2w[:, 0, 1, 3], batch.input_c2w[:, 0, 0, 3])), 30, atol=1e-3)
+    np.testing.assert_allclose(
+        np.degrees(np.arctan2(batch.input_c2w[:, 0, 1, 3], batch.input_c2w[:, 0, 0, 3])), 30, atol=1e-3
+    )
     assert batch.condition.shape == ((5, 32, 32, 4) if inputs == "pairs-2" else (5, 0, 0, 4))
     for row, number in enumerate(batch.objects):
         # the dot, turned with the inputs: found from the first two inputs, then asked of all other pictures
         point = triangulate(batch.inputs[row], batch.input_c2w[row], batch.input_lenses[row])
         assert np.linalg.norm(point) == pytest.approx(np.linalg.norm(dot_of(int(number))), abs=0.02)
-        for rgba, depth, c2w, lens in zip(batch.targets[row], batch.depth[row], batch.c2w[row], batch.lenses[row]):
+        for rgba, depth, c2w, lens in zip(
+            batch.targets[row], batch.depth[row], batch.c2w[row], batch.lenses[row]
+        ):
             place, away = project(point, c2w[None], lens[None])
             np.testing.assert_allclose(centre(rgba), place[0], atol=0.5 / 32)
             assert depth.max() == pytest.approx(away[0], abs=0.02)
@@ -160,7 +170,8 @@ def test_another_position_would_mean_other_samples(everything: Path) -> None:
     for loader in (Loader(GridViews(everything), 4, seed=4), Loader(GridViews(everything), 3, seed=5)):
         with pytest.raises(ConfigError, match="the run to go on with had"):
             loader.load_state_dict(state)
-    Loader(GridViews(everything), 3, seed=4, rank=2, world=3).load_state_dict(state)  # more processes are no matter
+    # more processes are no matter
+    Loader(GridViews(everything), 3, seed=4, rank=2, world=3).load_state_dict(state)
 
 
 def test_errors_of_threads_come_out_at_their_step(everything: Path) -> None:
@@ -182,13 +193,17 @@ def test_errors_of_threads_come_out_at_their_step(everything: Path) -> None:
 def test_every_epoch_has_every_item_once(count: int, part: int, world: int, seed: int) -> None:
     size, order = part * world, Order(count)
     steps = -(-2 * count // size)
-    seen = np.concatenate([Order(count).items(seed, step, size, rank, world) for step in range(steps) for rank in range(world)])
+    seen = np.concatenate(
+        [Order(count).items(seed, step, size, rank, world) for step in range(steps) for rank in range(world)]
+    )
     assert sorted(seen[:count]) == sorted(seen[count : 2 * count]) == list(range(count))
     np.testing.assert_array_equal(seen[:size], order.items(seed, 0, size))
 
 
 @pytest.mark.parametrize(("size", "rank", "world"), [(5, 0, 2), (4, 2, 2), (4, -1, 2)])
-def test_uneven_shares_and_unknown_ranks_are_refused(everything: Path, size: int, rank: int, world: int) -> None:
+def test_uneven_shares_and_unknown_ranks_are_refused(
+    everything: Path, size: int, rank: int, world: int
+) -> None:
     with pytest.raises(ConfigError):
         Loader(GridViews(everything), size, rank=rank, world=world)
 
@@ -213,8 +228,18 @@ def test_memory_changes_nothing_and_keeps_its_limit(everything: Path) -> None:
         (["random-2"], lambda folder: ConditionPictures(folder), "condition", "--views random-2,condition"),
         (["condition-2"], lambda folder: PairedViews(folder), "pairs-6", "--views condition-2,pairs-6"),
         (["pairs-2"], lambda folder: RandomViews(folder, 1), "random-16", "--views pairs-2,random-16"),
-        (["random-2"], lambda folder: RandomViews(folder, 1), "zero123plus-v1.2", "--views random-2,zero123plus-v1.2"),
-        (["grid-targets"], lambda folder: GridViews(folder), "grid-extra", "--views grid-targets,grid-extra,grid-inputs"),
+        (
+            ["random-2"],
+            lambda folder: RandomViews(folder, 1),
+            "zero123plus-v1.2",
+            "--views random-2,zero123plus-v1.2",
+        ),
+        (
+            ["grid-targets"],
+            lambda folder: GridViews(folder),
+            "grid-extra",
+            "--views grid-targets,grid-extra,grid-inputs",
+        ),
     ],
 )
 def test_missing_sets_are_named_with_the_command_that_renders_them(
@@ -223,8 +248,16 @@ def test_missing_sets_are_named_with_the_command_that_renders_them(
     folder = write_dots(tmp_path / "shards", sets, objects=1)
     with pytest.raises(MissingViewsError) as caught:
         make(folder)
-    assert missing in caught.value.missing and repr(missing) in caught.value.problem and sets[0] in caught.value.problem
-    assert "geco data render" in caught.value.remedy and command in caught.value.remedy and "--size 32" in caught.value.remedy
+    assert (
+        missing in caught.value.missing
+        and repr(missing) in caught.value.problem
+        and sets[0] in caught.value.problem
+    )
+    assert (
+        "geco data render" in caught.value.remedy
+        and command in caught.value.remedy
+        and "--size 32" in caught.value.remedy
+    )
     assert isinstance(caught.value, GecoError)
 
 
@@ -245,7 +278,9 @@ def test_the_command_of_the_error_is_one_that_works(tmp_path: Path) -> None:
         RandomViews(folder, 1)
     words = caught.value.remedy.partition("geco ")[2].split()
     options = parser().parse_args(words)
-    settings = RenderSettings(tuple(options.views.split(",")), options.size, tuple(options.channels.split(",")))
+    settings = RenderSettings(
+        tuple(options.views.split(",")), options.size, tuple(options.channels.split(","))
+    )
     assert settings.sets == ("condition-2", "random-16") and settings.size == 32
 
 

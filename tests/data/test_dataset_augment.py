@@ -34,7 +34,9 @@ def test_a_point_of_the_world_stays_on_its_pixel(
     zoom, right, down = kept_whole(before, zoom, right, down)
     after, moved = crop(before, LENS, zoom, right, down)
     assert after.shape == before.shape and after.dtype == np.uint8
-    np.testing.assert_allclose(centre(after), project(np.array(point), pose, moved[None])[0][0], atol=0.25 / 48)
+    np.testing.assert_allclose(
+        centre(after), project(np.array(point), pose, moved[None])[0][0], atol=0.25 / 48
+    )
 
 
 def test_an_untouched_crop_is_the_picture_and_a_whole_shift_moves_its_pixels() -> None:
@@ -43,7 +45,9 @@ def test_an_untouched_crop_is_the_picture_and_a_whole_shift_moves_its_pixels() -
     np.testing.assert_array_equal(over_white(after), over_white(before))
     np.testing.assert_array_equal(moved, LENS)
     after, moved = crop(before, LENS, 1.0, 3 / 32, -2 / 32)
-    np.testing.assert_allclose(over_white(after), np.roll(over_white(before), (-2, 3), axis=(0, 1)), atol=1 / 255)
+    np.testing.assert_allclose(
+        over_white(after), np.roll(over_white(before), (-2, 3), axis=(0, 1)), atol=1 / 255
+    )
     np.testing.assert_allclose(moved - LENS, [0, 3 / 32, -2 / 32], atol=1e-6)
 
 
@@ -116,7 +120,9 @@ def test_over() -> None:
     np.testing.assert_allclose(result[1, 2], [[1, 0, 0], [0, 0.5, 1], [0, 0.4, 0.8]], atol=1e-6)
 
 
-@pytest.mark.parametrize("wrong", [{"crop": (0.0, 1.0)}, {"brightness": (1.2, 1.0)}, {"background": 1.5}, {"shift": -0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"crop": (0.0, 1.0)}, {"brightness": (1.2, 1.0)}, {"background": 1.5}, {"shift": -0.1}]
+)
 def test_wrong_ranges_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         Augmentation(**wrong)  # type: ignore[arg-type]

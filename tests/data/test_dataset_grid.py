@@ -22,7 +22,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_indices_are_the_rig_turned_with_the_input() -> None:
     poses = target_cameras()[1]
     for azimuth in range(AZIMUTHS):
-        turned = orbit_poses(np.array(ZERO123PLUS_V12.azimuths) + 30 * azimuth, ZERO123PLUS_V12.elevations, 4.0)
+        turned = orbit_poses(
+            np.array(ZERO123PLUS_V12.azimuths) + 30 * azimuth, ZERO123PLUS_V12.elevations, 4.0
+        )
         np.testing.assert_allclose(poses[target_indices(azimuth)], turned, atol=1e-6)
 
 
@@ -55,7 +57,10 @@ def test_batches_have_both_mirrors_and_all_azimuths(folder: Path) -> None:
     indices = (np.degrees(np.arctan2(first[:, 1, 3], first[:, 0, 3])) / 30).round().astype(int) % 12
     assert (np.bincount(indices, minlength=12) > 3).all()
     stored = [data.pictures.get(name, "grid-targets", range(24)) for name in data.names]
-    plain = [np.array_equal(views[0], stored[number][at]) for views, number, at in zip(batch.targets, batch.objects, indices)]
+    plain = [
+        np.array_equal(views[0], stored[number][at])
+        for views, number, at in zip(batch.targets, batch.objects, indices)
+    ]
     assert 45 < sum(plain) < 105
 
 

@@ -27,9 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in range(2):
         writer = GlbWriter()
         vertices, faces = box((1, 2 + index, 0.6))
-        vertices = vertices + 0.7 * vertices[:, [1]] * np.array([0.0, 0.0, 1.0])  # a sheared box: no two sides look the same
+        # a sheared box: no two sides look the same
+        vertices = vertices + 0.7 * vertices[:, [1]] * np.array([0.0, 0.0, 1.0])
         writer.mesh(
-            vertices.astype(np.float32), faces, colors=np.random.default_rng(index).integers(0, 256, (8, 4)).astype(np.uint8)
+            vertices.astype(np.float32),
+            faces,
+            colors=np.random.default_rng(index).integers(0, 256, (8, 4)).astype(np.uint8),
         )
         writer.save(root / "objects" / f"box{index}.glb")
     settings = RenderSettings(("condition-2", "pairs-2", "random-4"), SIZE)
@@ -57,7 +60,9 @@ def part_inside(points: np.ndarray, rgba: np.ndarray, c2w: np.ndarray, optics: n
     column = np.floor((focal * local[:, 0] / -local[:, 2] + cx) * SIZE).astype(int)
     row = np.floor((cy - focal * local[:, 1] / -local[:, 2]) * SIZE).astype(int)
     solid = np.pad(rgba[..., 3] > 0, 2)
-    near = np.logical_or.reduce([np.roll(solid, shift, (0, 1)) for shift in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))])
+    near = np.logical_or.reduce(
+        [np.roll(solid, shift, (0, 1)) for shift in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))]
+    )
     return float(near[np.clip(row + 2, 0, SIZE + 3), np.clip(column + 2, 0, SIZE + 3)].mean())
 
 
@@ -71,7 +76,9 @@ def test_depth_of_random_views_lies_inside_every_input(folder: Path) -> None:
             for view_of_input in zip(batch.inputs[row], batch.input_c2w[row], batch.input_lenses[row]):
                 assert part_inside(points, *view_of_input) > 0.99
         # and the world is the one turned to the input, not the object's own
-        shown = points_of(batch.depth[row, 0], batch.targets[row, 0, ..., 3], batch.c2w[row, 0], batch.lenses[row, 0])
+        shown = points_of(
+            batch.depth[row, 0], batch.targets[row, 0, ..., 3], batch.c2w[row, 0], batch.lenses[row, 0]
+        )
         turned = shown * [-1, -1, 1]
         inputs = zip(batch.inputs[row], batch.input_c2w[row], batch.input_lenses[row])
         assert min(part_inside(turned, *view_of_input) for view_of_input in inputs) < 0.97
@@ -85,10 +92,16 @@ def test_pairs_and_their_cameras_agree_after_a_crop(folder: Path) -> None:
         depth, rgba = (data.shards.pictures(key, "random-4", channel) for channel in ("depth", "rgba"))
         poses, lenses = data.shards.cameras(key, "random-4")
         points = np.concatenate(
-            [points_of(d[..., 0], picture[..., 3], *camera) for d, picture, *camera in zip(depth, rgba, poses, lenses)]
+            [
+                points_of(d[..., 0], picture[..., 3], *camera)
+                for d, picture, *camera in zip(depth, rgba, poses, lenses)
+            ]
         )
         pictures = [batch.condition[row], *batch.targets[row]]
-        assert min(part_inside(points, *view) for view in zip(pictures, batch.c2w[row], batch.lenses[row])) > 0.99
+        assert (
+            min(part_inside(points, *view) for view in zip(pictures, batch.c2w[row], batch.lenses[row]))
+            > 0.99
+        )
         plain = lens(CONDITION_FOV, 1)[0]  # the lens before the crop
         assert part_inside(points, batch.condition[row], batch.c2w[row, 0], plain) < 0.95
 

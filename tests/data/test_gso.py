@@ -12,7 +12,9 @@ from geco.errors import ConfigError
 
 
 def published_angle(name: str) -> float:
-    """The rules of the public evaluation, said in its order (radians there), for comparison with the table."""
+    """The rules of the public evaluation, said in its order (radians there), for comparison with
+    the table.
+    """
     if name == "sofa":
         return -90.0
     groups = {
@@ -32,7 +34,9 @@ def test_thirty_names_with_the_published_angles() -> None:
 
 
 def test_only_verified_models_are_named() -> None:
-    assert {name: entry.model for name, entry in gso.OBJECTS.items() if entry.model} == {"chicken": "CHICKEN_NESTING"}
+    assert {name: entry.model for name, entry in gso.OBJECTS.items() if entry.model} == {
+        "chicken": "CHICKEN_NESTING"
+    }
 
 
 @pytest.mark.parametrize("name", ["alarm", "bell", "sofa", "sorter", "train"])

@@ -17,8 +17,9 @@ from geco.data.objects import Limits
 from tests.data.glb import GlbWriter, box
 from tests.data.test_hostile_objects import BOX_OBJ, PLY, good, one_bit_png
 
-# Peak memory beyond an interpreter with the readers loaded, in MiB, measured in a process of its own. Read from /proc, because
-# getrusage's ru_maxrss of a child begins at the size of the process that started it, and would show nothing.
+# Peak memory beyond an interpreter with the readers loaded, in MiB, measured in a process of its own. Read
+# from /proc, because getrusage's ru_maxrss of a child begins at the size of the process that started it, and
+# would show nothing.
 PROBE = """
 import sys
 from geco.data.objects import Limits, ObjectError, load_object
@@ -32,7 +33,9 @@ except ObjectError as error:
     said = error.reason
 print(said, (peak() - before) // 1024)
 """
-needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="peak memory is read from /proc"
+)
 
 
 def probe(path: Path, faces: int = Limits().faces) -> tuple[str, int]:
@@ -83,7 +86,9 @@ def million_face_ply(path: Path) -> None:
 
 def huge_texture_glb(path: Path) -> None:
     writer = GlbWriter()
-    writer.document.update(images=[{"bufferView": writer.view(one_bit_png(30_000))}], textures=[{"source": 0}])
+    writer.document.update(
+        images=[{"bufferView": writer.view(one_bit_png(30_000))}], textures=[{"source": 0}]
+    )
     writer.mesh(*box(), material=writer.material(0))
     writer.save(path)
 
@@ -121,7 +126,9 @@ def zip_bomb(path: Path) -> None:
         ("bomb.zip", zip_bomb, "unsafe-archive", 16),
     ],
 )
-def test_refusing_takes_little_memory(tmp_path: Path, name: str, make: Callable[[Path], None], expected: str, allowed: int) -> None:
+def test_refusing_takes_little_memory(
+    tmp_path: Path, name: str, make: Callable[[Path], None], expected: str, allowed: int
+) -> None:
     make(tmp_path / name)
     said, mebibytes = probe(tmp_path / name)
     assert said == expected

@@ -43,7 +43,9 @@ def chain(length: int) -> dict[str, Any]:
 
 def doubling(levels: int) -> dict[str, Any]:
     """2 ** levels walks through few nodes."""
-    nodes: list[dict[str, Any]] = [{"children": [index + 1, index + 1]} for index in range(levels)] + [{"mesh": 0}]
+    nodes: list[dict[str, Any]] = [{"children": [index + 1, index + 1]} for index in range(levels)] + [
+        {"mesh": 0}
+    ]
     return {"nodes": nodes, "scenes": [{"nodes": [0]}]}
 
 
@@ -64,7 +66,10 @@ DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "draco": ({"extensionsRequired": ["KHR_draco_mesh_compression"]}, "unsupported"),
     "meshopt": ({"extensionsRequired": ["EXT_meshopt_compression"]}, "unsupported"),
     "version 1": ({"asset": {"version": "1.0"}}, "unsupported"),
-    "nan colour": ({"materials": [{"pbrMetallicRoughness": {"baseColorFactor": [NAN, 0, 0, 1]}}]}, "not-finite"),
+    "nan colour": (
+        {"materials": [{"pbrMetallicRoughness": {"baseColorFactor": [NAN, 0, 0, 1]}}]},
+        "not-finite",
+    ),
     "no colour": ({"materials": [{}]}, "untextured"),
     "no skin": ({"nodes": [{"mesh": 0, "skin": -3}]}, "broken"),
 }
@@ -96,7 +101,9 @@ def test_documents_that_lie(tmp_path: Path, case: str) -> None:
         ("bufferViews", 0, "buffer", 3, "broken"),
     ],
 )
-def test_counts_and_offsets_that_lie(tmp_path: Path, kind: str, index: int, field: str, value: Any, expected: str) -> None:
+def test_counts_and_offsets_that_lie(
+    tmp_path: Path, kind: str, index: int, field: str, value: Any, expected: str
+) -> None:
     writer = good()
     writer.document[kind][index][field] = value
     assert reason(writer.save(tmp_path / "bad.glb")) == expected
@@ -118,9 +125,11 @@ def test_instances_count_as_faces(tmp_path: Path) -> None:
         (lambda data: data[:7], "broken"),
         (lambda data: b"PK\3\4" + bytes(100), "broken"),
         (lambda data: data[:-40], "broken"),
-        (lambda data: data[:8] + struct.pack("<I", len(data) + 10**6) + data[12:], "broken"),  # says to be longer than it is
+        # says to be longer than it is
+        (lambda data: data[:8] + struct.pack("<I", len(data) + 10**6) + data[12:], "broken"),
         (lambda data: data[:8] + struct.pack("<I", 0xFFFFFFFF) + data[12:], "broken"),
-        (lambda data: data[:8] + struct.pack("<I", len(data) - 40) + data[12:], "broken"),  # says to be shorter than its chunks
+        # says to be shorter than its chunks
+        (lambda data: data[:8] + struct.pack("<I", len(data) - 40) + data[12:], "broken"),
         (lambda data: data[:12] + struct.pack("<I", 2**31) + data[16:], "broken"),
         (lambda data: data[:4] + struct.pack("<I", 1) + data[8:], "unsupported"),
         (lambda data: data[:20] + b"[" * (len(data) - 20), "broken"),
@@ -187,9 +196,17 @@ def one_bit_png(side: int) -> bytes:
 
     rows = zlib.compressobj(1)
     row = bytes(1 + (side + 7) // 8)
-    body = b"".join(rows.compress(row * 1000) for _ in range(side // 1000)) + rows.compress(row * (side % 1000)) + rows.flush()
+    body = (
+        b"".join(rows.compress(row * 1000) for _ in range(side // 1000))
+        + rows.compress(row * (side % 1000))
+        + rows.flush()
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        (chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)), chunk(b"IDAT", body), chunk(b"IEND", b""))
+        (
+            chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)),
+            chunk(b"IDAT", body),
+            chunk(b"IEND", b""),
+        )
     )
 
 
@@ -258,7 +275,10 @@ def test_obj_files_that_lie(tmp_path: Path, text: str, expected: str) -> None:
     assert reason(tmp_path / "bad.obj", Limits(faces=40)) == expected
 
 
-PLY = "ply\nformat ascii 1.0\nelement vertex {v}\nproperty float x\nproperty float y\nproperty float z\nelement face {f}\n"
+PLY = (
+    "ply\nformat ascii 1.0\nelement vertex {v}\nproperty float x\nproperty float y\nproperty float "
+    "z\nelement face {f}\n"
+)
 PLY += "property list uchar int vertex_indices\nend_header\n"
 
 
@@ -277,7 +297,11 @@ PLY += "property list uchar int vertex_indices\nend_header\n"
         ("a.stl", b"", "broken"),
         ("a.stl", bytes(80) + struct.pack("<I", 10**6), "broken"),
         ("a.stl", bytes(84), "empty"),
-        ("a.stl", bytes(80) + struct.pack("<I", 1) + struct.pack("<12fH", *[0] * 3, 0, 0, 0, 1, 0, 0, NAN, 1, 0, 0), "untextured"),
+        (
+            "a.stl",
+            bytes(80) + struct.pack("<I", 1) + struct.pack("<12fH", *[0] * 3, 0, 0, 0, 1, 0, 0, NAN, 1, 0, 0),
+            "untextured",
+        ),
         ("a.stl", b"solid x\nfacet normal 0 0 1\nouter loop\nvertex 0 0", "broken"),
         ("a.blend", b"BLENDER", "unsupported"),
     ],
@@ -336,16 +360,27 @@ def test_archives_that_lie(tmp_path: Path, names: list[str], expected: str) -> N
 
 
 def test_archives_with_links_and_locks(tmp_path: Path) -> None:
-    link = packed(tmp_path / "link.zip", {"a.glb": b"/etc/passwd"}, create_system=3, external_attr=(stat.S_IFLNK | 0o777) << 16)
+    link = packed(
+        tmp_path / "link.zip",
+        {"a.glb": b"/etc/passwd"},
+        create_system=3,
+        external_attr=(stat.S_IFLNK | 0o777) << 16,
+    )
     assert reason(link) == "unsafe-archive"
     locked = bytearray(packed(tmp_path / "locked.zip", {"a.glb": good().encode()}).read_bytes())
     locked[locked.index(b"PK\1\2") + 8] |= 1
     (tmp_path / "locked.zip").write_bytes(locked)
     assert reason(tmp_path / "locked.zip") == "unsupported"
-    strange = packed(tmp_path / "strange.zip", {"a.glb": good().encode()}).read_bytes().replace(b"\x08\0", b"\x63\0")
+    strange = (
+        packed(tmp_path / "strange.zip", {"a.glb": good().encode()})
+        .read_bytes()
+        .replace(b"\x08\0", b"\x63\0")
+    )
     (tmp_path / "strange.zip").write_bytes(strange)
     assert reason(tmp_path / "strange.zip") == "unsupported"
-    (tmp_path / "cut.zip").write_bytes(packed(tmp_path / "whole.zip", {"a.glb": good().encode()}).read_bytes()[:-30])
+    (tmp_path / "cut.zip").write_bytes(
+        packed(tmp_path / "whole.zip", {"a.glb": good().encode()}).read_bytes()[:-30]
+    )
     assert reason(tmp_path / "cut.zip") == "broken"
 
 
@@ -363,7 +398,9 @@ def test_zip_bombs(tmp_path: Path) -> None:
     assert reason(crowd, limits) == "unsafe-archive"
 
 
-def test_too_many_open_files_are_not_the_objects_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_open_files_are_not_the_objects_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*arguments: Any, **options: Any) -> int:
         raise OSError(errno.EMFILE, "Too many open files")
 

@@ -1,4 +1,6 @@
-"""Objaverse downloads by the real code, from a local server with a small tree of the same layout that breaks on order."""
+"""Objaverse downloads by the real code, from a local server with a small tree of the same layout
+that breaks on order.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class Tree:
     """A local Objaverse: files by path, and how often each path breaks before it works."""
 
     def __init__(self) -> None:
-        self.files = {f"glbs/000-00{i % 2}/{uid}.glb": glb(100 + 10 * i) for i, uid in enumerate(UIDS.values())}
+        self.files = {
+            f"glbs/000-00{i % 2}/{uid}.glb": glb(100 + 10 * i) for i, uid in enumerate(UIDS.values())
+        }
         self.failures: Counter[str] = Counter()
         self.kinds: dict[str, int | str] = {}
         self.asked: list[str] = []
@@ -54,7 +58,10 @@ class Tree:
                 note["license"] = LICENCE[name]
             notes[paths[uid].split("/")[1]][uid] = note
         self.pack("object-paths.json.gz", paths)
-        self.pack("lvis-annotations.json.gz", {"mug": [UIDS["a"], UIDS["b"]], "dog": [UIDS["c"], UIDS["d"], UIDS["f"]]})
+        self.pack(
+            "lvis-annotations.json.gz",
+            {"mug": [UIDS["a"], UIDS["b"]], "dog": [UIDS["c"], UIDS["d"], UIDS["f"]]},
+        )
         for shard, content in notes.items():
             self.pack(f"metadata/{shard}.json.gz", content)
 
@@ -146,7 +153,9 @@ def test_second_call_downloads_nothing_and_writes_the_same(tmp_path: Path, serve
     assert len(tree.asked) == asked  # the lists too are kept
 
 
-def test_goes_on_after_a_stop_and_adopts_files_without_an_entry(tmp_path: Path, server: str, tree: Tree) -> None:
+def test_goes_on_after_a_stop_and_adopts_files_without_an_entry(
+    tmp_path: Path, server: str, tree: Tree
+) -> None:
     whole = download(tmp_path / "whole", base_url=server, patience=QUICK).read_bytes()
     tree.breaks(tree.path("d"), 503)
     with pytest.raises(OfflineError, match="503"):
@@ -161,7 +170,9 @@ def test_goes_on_after_a_stop_and_adopts_files_without_an_entry(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("kind", [503, 429, "short", "drop"])
-def test_a_server_that_stumbles_is_asked_again(tmp_path: Path, server: str, tree: Tree, kind: int | str) -> None:
+def test_a_server_that_stumbles_is_asked_again(
+    tmp_path: Path, server: str, tree: Tree, kind: int | str
+) -> None:
     tree.breaks(tree.path("a"), kind, times=2)
     tree.breaks("object-paths.json.gz", kind, times=1)
     objects, _ = read(download(tmp_path / "out", base_url=server, patience=QUICK))
@@ -184,7 +195,9 @@ def test_limits_and_uids(tmp_path: Path, server: str, tree: Tree) -> None:
     assert skipped == {"e": "missing", "d": "too-large", "0" * 32: "unknown-uid"}
     objects, _ = read(download(tmp_path / "two", Selection(limit=2), base_url=server, patience=QUICK))
     assert len(objects) == 2
-    objects, _ = read(download(tmp_path / "nc", Selection(licences=["by-nc"]), base_url=server, patience=QUICK))
+    objects, _ = read(
+        download(tmp_path / "nc", Selection(licences=["by-nc"]), base_url=server, patience=QUICK)
+    )
     assert set(objects) == {"b"}
 
 
@@ -196,13 +209,29 @@ def test_a_file_that_is_no_glb_is_left_out(tmp_path: Path, server: str, tree: Tr
 
 
 PLACES = [
-    *("glbs/../../victim.txt", "../victim.txt", "/etc/victim", "glbs/000-000/../../../victim.txt", "glbs/000-000/x.glb"),
-    *("metadata/000-000.json.gz", "glbs/000-000/" + "b" * 32 + ".glb", "", 7, None, ["glbs"], "glbs/000-000\n/x.glb"),
+    *(
+        "glbs/../../victim.txt",
+        "../victim.txt",
+        "/etc/victim",
+        "glbs/000-000/../../../victim.txt",
+        "glbs/000-000/x.glb",
+    ),
+    *(
+        "metadata/000-000.json.gz",
+        "glbs/000-000/" + "b" * 32 + ".glb",
+        "",
+        7,
+        None,
+        ["glbs"],
+        "glbs/000-000\n/x.glb",
+    ),
 ]
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_list_names_no_place_but_an_objects_own(tmp_path: Path, server: str, tree: Tree, place: object) -> None:
+def test_a_list_names_no_place_but_an_objects_own(
+    tmp_path: Path, server: str, tree: Tree, place: object
+) -> None:
     (tmp_path / "victim.txt").write_text("mine")
     mine = tmp_path / "out" / "deep" / "victim.txt"
     mine.parent.mkdir(parents=True)
@@ -223,13 +252,23 @@ def test_a_file_that_is_none_of_ours_stays(tmp_path: Path, server: str, tree: Tr
     assert set(objects) == {"c", "d"} and skipped["a"] == "occupied" and place.read_text() == "my notes"
 
 
-NOTES: list[object] = [None, 7, "text", [], {}, {"license": ["by"]}, {"license": "by", "user": 3, "name": {}, "archives": "x"}]
+NOTES: list[object] = [
+    None,
+    7,
+    "text",
+    [],
+    {},
+    {"license": ["by"]},
+    {"license": "by", "user": 3, "name": {}, "archives": "x"},
+]
 NOTES += [{"license": "by", "name": "\ud800", "x": float("nan")}]
 NOTES += [{"license": "by", "archives": {"glb": {"size": "big"}}}, {"license": "../x"}]
 
 
 @pytest.mark.parametrize("note", NOTES)
-def test_annotations_of_any_kind_cost_their_object_at_most(tmp_path: Path, server: str, tree: Tree, note: object) -> None:
+def test_annotations_of_any_kind_cost_their_object_at_most(
+    tmp_path: Path, server: str, tree: Tree, note: object
+) -> None:
     shard = tree.path("a").split("/")[1]
     content = json.loads(gzip.decompress(tree.files[f"metadata/{shard}.json.gz"]))
     tree.pack(f"metadata/{shard}.json.gz", {**content, UIDS["a"]: note})
@@ -246,17 +285,27 @@ def test_lists_that_are_none_are_said(tmp_path: Path, server: str, tree: Tree, c
 
 
 ENTRY = {"uid": "a" * 32, "file": "000-000/" + "a" * 32 + ".glb", "bytes": 5, "sha256": "0" * 64}
-WRONG = [{"file": "../../x.glb"}, {"uid": "../a"}, {"bytes": "5"}, {"sha256": 0}, {"file": "000-000/" + "b" * 32 + ".glb"}]
+WRONG = [
+    {"file": "../../x.glb"},
+    {"uid": "../a"},
+    {"bytes": "5"},
+    {"sha256": 0},
+    {"file": "000-000/" + "b" * 32 + ".glb"},
+]
 
 
 @pytest.mark.parametrize("change", WRONG)
-def test_a_manifest_names_no_place_but_an_objects_own(tmp_path: Path, server: str, change: dict[str, object]) -> None:
+def test_a_manifest_names_no_place_but_an_objects_own(
+    tmp_path: Path, server: str, change: dict[str, object]
+) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"objects": [ENTRY | change], "skipped": {}}))
     with pytest.raises(ConfigError, match="not a manifest of Objaverse"):
         download(tmp_path, base_url=server, patience=QUICK)
 
 
-def test_half_a_list_in_the_cache_is_fetched_again(tmp_path: Path, server: str, tree: Tree, home: Path) -> None:
+def test_half_a_list_in_the_cache_is_fetched_again(
+    tmp_path: Path, server: str, tree: Tree, home: Path
+) -> None:
     cache = home / ".objaverse" / "hf-objaverse-v1"
     for name in ("object-paths.json.gz", "metadata/000-000.json.gz"):
         (cache / name).parent.mkdir(parents=True, exist_ok=True)
@@ -307,7 +356,17 @@ def test_command(tmp_path: Path, server: str, capsys: pytest.CaptureFixture[str]
     data_objaverse.add(parser.add_subparsers())
     (tmp_path / "uids.txt").write_text(f"{UIDS['a']}.glb\n\n{UIDS['b']}\n")
     options = parser.parse_args(
-        ["objaverse", "-o", str(tmp_path / "out"), "--uids", str(tmp_path / "uids.txt"), "--url", server, "--limit", "5"]
+        [
+            "objaverse",
+            "-o",
+            str(tmp_path / "out"),
+            "--uids",
+            str(tmp_path / "uids.txt"),
+            "--url",
+            server,
+            "--limit",
+            "5",
+        ]
     )
     assert options.function(options) == 0
     printed = capsys.readouterr().out

@@ -1,4 +1,6 @@
-"""The GLB reader: placement, materials, normalisation, and the ways in which glTF stores the same triangles."""
+"""The GLB reader: placement, materials, normalisation, and the ways in which glTF stores the same
+triangles.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ def test_axes_scale_and_centre(tmp_path: Path) -> None:
     writer.mesh(vertices + 10, faces)
     loaded = load_object(writer.save(tmp_path / "box.glb"), BARE)
     extent = np.ptp(loaded.vertices, axis=0)
-    np.testing.assert_allclose(extent / extent[0], [1, 2 / 6, 4 / 6], rtol=1e-5)  # world: front, left-right, up
+    # world: front, left-right, up
+    np.testing.assert_allclose(extent / extent[0], [1, 2 / 6, 4 / 6], rtol=1e-5)
     assert np.linalg.norm(loaded.vertices, axis=1).max() == pytest.approx(BOUNDING_RADIUS, rel=1e-5)
     np.testing.assert_allclose(loaded.vertices.min(0), -loaded.vertices.max(0), atol=1e-6)
     original = loaded.vertices / loaded.scale + loaded.center
@@ -30,7 +33,8 @@ def test_nodes_are_placed_by_their_transforms(tmp_path: Path) -> None:
     writer = GlbWriter()
     vertices, faces = box()
     half = np.sqrt(0.5)
-    inner = writer.mesh(vertices, faces, rotation=[0, half, 0, half], scale=[1, 1, 3])  # long in z, turned about y: long in x
+    # long in z, turned about y: long in x
+    inner = writer.mesh(vertices, faces, rotation=[0, half, 0, half], scale=[1, 1, 3])
     writer.document["scenes"][0]["nodes"] = [1]
     writer.document["nodes"].append({"children": [inner], "translation": [0, 5, 0]})
     loaded = load_object(writer.save(tmp_path / "nodes.glb"), BARE)
@@ -67,6 +71,7 @@ def test_each_primitive_keeps_its_own_material(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.unique(loaded.materials, return_counts=True), [[0, 1, 2], [12, 12, 12]])
     np.testing.assert_array_equal(loaded.textures[0], picture)
     np.testing.assert_allclose(loaded.cutoffs, [0.25, 0, 0])
-    shade = 0.2 * 0.2140411  # both are linear in the file (glTF 2.0, section 3.7.2.1); the product becomes sRGB
+    # both are linear in the file (glTF 2.0, section 3.7.2.1); the product becomes sRGB
+    shade = 0.2 * 0.2140411
     np.testing.assert_allclose(loaded.colors[8], [1.055 * shade ** (1 / 2.4) - 0.055, 1.0, 0.0], atol=1e-3)
     np.testing.assert_allclose(loaded.colors[16:], 1)

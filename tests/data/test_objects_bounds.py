@@ -60,8 +60,17 @@ def sparse_copies(path: Path) -> None:
     writer = coloured()
     view = writer.view(np.zeros(1, np.uint32).tobytes())
     values = writer.view(np.ones(3, np.float32).tobytes())
-    sparse = {"count": 1, "indices": {"bufferView": view, "componentType": 5125}, "values": {"bufferView": values}}
-    writer.document["accessors"][0] = {"componentType": 5126, "count": 3_900_000, "type": "VEC3", "sparse": sparse}
+    sparse = {
+        "count": 1,
+        "indices": {"bufferView": view, "componentType": 5125},
+        "values": {"bufferView": values},
+    }
+    writer.document["accessors"][0] = {
+        "componentType": 5126,
+        "count": 3_900_000,
+        "type": "VEC3",
+        "sparse": sparse,
+    }
     primitive = writer.document["meshes"][0]["primitives"][0]
     writer.document["meshes"][0]["primitives"] = [dict(primitive) for _ in range(3000)]
     writer.save(path)
@@ -124,7 +133,9 @@ def switching_materials(path: Path) -> None:
 
 
 def endless_materials(path: Path) -> None:
-    path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\n" + "\n".join(f"usemtl m{n}\nf 1 2 3" for n in range(100_000)))
+    path.write_text(
+        "v 0 0 0\nv 1 0 0\nv 0 1 0\n" + "\n".join(f"usemtl m{n}\nf 1 2 3" for n in range(100_000))
+    )
 
 
 def libraries(path: Path) -> None:
@@ -157,13 +168,18 @@ def negative_indices() -> list[bytes]:
 
 
 def ply_lists(path: Path) -> None:
-    head = "ply\nformat binary_little_endian 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
+    head = (
+        "ply\nformat binary_little_endian 1.0\nelement vertex 3\nproperty float x\nproperty float "
+        "y\nproperty float z\n"
+    )
     head += "element face 1\nproperty list uint int vertex_indices\nend_header\n"
     path.write_bytes(head.encode() + bytes(36) + b"\xff\xff\xff\x7f" + bytes(12))
 
 
 def ply_nothings(path: Path) -> None:
-    path.write_text("ply\nformat ascii 1.0\nelement vertex 14000000\nelement face 4000000\nend_header\n0 0 0\n")
+    path.write_text(
+        "ply\nformat ascii 1.0\nelement vertex 14000000\nelement face 4000000\nend_header\n0 0 0\n"
+    )
 
 
 def crowded_zip(path: Path) -> None:
@@ -194,7 +210,11 @@ SMALL: dict[str, tuple[str, Callable[[Path], None], tuple[str, ...]]] = {
     "materials without end": ("a.obj", endless_materials, ("too-large",)),
     "libraries times entries": ("a.zip", libraries, ("",)),
     "a library by many names": ("a.obj", spelled_libraries, ("",)),
-    "polygons of many corners": ("a.zip", zipped("a.obj", big_polygons), ("too-many-faces", "too-slow", "too-large")),
+    "polygons of many corners": (
+        "a.zip",
+        zipped("a.obj", big_polygons),
+        ("too-many-faces", "too-slow", "too-large"),
+    ),
     "negative indices": ("a.zip", zipped("a.obj", negative_indices), ("", "too-slow")),
     "a list that says too much": ("a.ply", ply_lists, ("broken",)),
     "elements of nothing": ("a.ply", ply_nothings, ("broken",)),
@@ -203,7 +223,13 @@ SMALL: dict[str, tuple[str, Callable[[Path], None], tuple[str, ...]]] = {
 }
 
 
-LONG = ("pictures named again", "polygons of many corners", "negative indices", "a crowded archive", "a wide picture")
+LONG = (
+    "pictures named again",
+    "polygons of many corners",
+    "negative indices",
+    "a crowded archive",
+    "a wide picture",
+)
 
 
 def read(path: str) -> tuple[str, float]:
@@ -243,13 +269,20 @@ def test_sixteen_bits_of_grey_are_scaled_not_clipped(tmp_path: Path) -> None:
         stream = io.BytesIO()
         Image.fromarray(np.full((4, 4), value, dtype)).save(stream, "TIFF" if dtype is np.float32 else "PNG")
         writer = GlbWriter()
-        writer.document.update(images=[{"bufferView": writer.view(stream.getvalue())}], textures=[{"source": 0}])
+        writer.document.update(
+            images=[{"bufferView": writer.view(stream.getvalue())}], textures=[{"source": 0}]
+        )
         writer.mesh(*box(), material=writer.material(0))
-        assert load_object(writer.save(tmp_path / "a.glb")).textures[0][0, 0].tolist() == [expected] * 3 + [255]
+        assert load_object(writer.save(tmp_path / "a.glb")).textures[0][0, 0].tolist() == [expected] * 3 + [
+            255
+        ]
 
 
 def test_the_clock_counts_processor_time_and_gives_more_for_more_bytes(tmp_path: Path) -> None:
-    rows = b"".join([b"v 0 1 2 1 0 0\n", b"v 1 1 2 1 0 0\n", b"v 0 3 2 1 0 0\n"] * 20_000) + b"f 1 2 3\nf 4 5 6\n"
+    rows = (
+        b"".join([b"v 0 1 2 1 0 0\n", b"v 1 1 2 1 0 0\n", b"v 0 3 2 1 0 0\n"] * 20_000)
+        + b"f 1 2 3\nf 4 5 6\n"
+    )
     (tmp_path / "a.obj").write_bytes(rows)
     with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("b.obj", rows)
@@ -274,9 +307,26 @@ def test_entries_of_a_manifest_stop_nobody_else(tmp_path: Path) -> None:
     coloured().save(tmp_path / "twice.glb")
     entries: list[object] = [
         {"file": name}
-        for name in ("x" * 400 + ".glb", "a\0b.glb", "", ".", "../" * 5 + "etc/passwd", "a/" * 3000 + "b.glb", "\ud800.glb")
+        for name in (
+            "x" * 400 + ".glb",
+            "a\0b.glb",
+            "",
+            ".",
+            "../" * 5 + "etc/passwd",
+            "a/" * 3000 + "b.glb",
+            "\ud800.glb",
+        )
     ]
-    entries += [None, 3, "good.glb", [], {}, {"file": 7}, {"file": ["a"]}, {"file": "gone.glb", "licence": {"a": 1}}]
+    entries += [
+        None,
+        3,
+        "good.glb",
+        [],
+        {},
+        {"file": 7},
+        {"file": ["a"]},
+        {"file": "gone.glb", "licence": {"a": 1}},
+    ]
     entries += [
         {"file": "sized.glb", "sha256": "x"},
         {"file": "tilted.glb", "up": "x"},
@@ -304,7 +354,9 @@ def test_manifests_name_files_in_many_ways_and_the_nearest_has_the_say(tmp_path:
     files = ("./a.glb", "sub\\b.glb", "sub/deep/../deep/c.glb", "sub/d.glb")
     outer = [{"file": file, "licence": "outer", "author": "A\ud800nn"} for file in files]
     (tmp_path / "manifest.json").write_text(json.dumps({"objects": outer}))
-    (tmp_path / "sub" / "manifest.json").write_text(json.dumps({"objects": [{"file": "d.glb", "licence": "inner"}]}))
+    (tmp_path / "sub" / "manifest.json").write_text(
+        json.dumps({"objects": [{"file": "d.glb", "licence": "inner"}]})
+    )
     found = {source.name: (source.licence, source.author) for source in find_objects(tmp_path)}
     assert found == {
         "a.glb": ("outer", "A?nn"),
@@ -314,14 +366,31 @@ def test_manifests_name_files_in_many_ways_and_the_nearest_has_the_say(tmp_path:
     }
 
 
-def test_the_run_goes_on_past_a_name_that_is_too_long_and_a_manifest_below_that_is_none(tmp_path: Path) -> None:
+def test_the_run_goes_on_past_a_name_that_is_too_long_and_a_manifest_below_that_is_none(
+    tmp_path: Path,
+) -> None:
     shutil.copytree(HOSTILE / "objects-long-name", tmp_path / "o")
     for name in ("deep", "pipe"):
         (tmp_path / "o" / name).mkdir()
         coloured().save(tmp_path / "o" / name / "a.glb")
     (tmp_path / "o" / "deep" / "manifest.json").write_text("[" * 100_000)
     (tmp_path / "o" / "pipe" / "manifest.json").mkdir()
-    done = geco("data", "render", tmp_path / "o", "-o", tmp_path / "s", "--views", "condition", "--size", "16", "--workers", "1")
+    done = geco(
+        "data",
+        "render",
+        tmp_path / "o",
+        "-o",
+        tmp_path / "s",
+        "--views",
+        "condition",
+        "--size",
+        "16",
+        "--workers",
+        "1",
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "s" / "report.json").read_text())
-    assert sorted(why["reason"] for why in report["skipped"].values()) == ["broken", "missing"] and report["written"] == 2
+    assert (
+        sorted(why["reason"] for why in report["skipped"].values()) == ["broken", "missing"]
+        and report["written"] == 2
+    )

@@ -29,7 +29,17 @@ def put(folder: Path, *names: str) -> None:
 
 
 def test_nested_folders_in_order_with_safe_keys(tmp_path: Path) -> None:
-    put(tmp_path, "z.glb", "b/a chair.v2.GLB", "b/c/m.obj", "a.zip", ".hidden/x.glb", "b/.y.glb", "__MACOSX/q.glb", "texture.png")
+    put(
+        tmp_path,
+        "z.glb",
+        "b/a chair.v2.GLB",
+        "b/c/m.obj",
+        "a.zip",
+        ".hidden/x.glb",
+        "b/.y.glb",
+        "__MACOSX/q.glb",
+        "texture.png",
+    )
     found = find_objects(tmp_path)
     assert [(each.key, each.name) for each in found] == [
         ("a", "a.zip"),
@@ -41,9 +51,23 @@ def test_nested_folders_in_order_with_safe_keys(tmp_path: Path) -> None:
 
 
 def test_like_names_are_told_apart_by_their_paths(tmp_path: Path) -> None:
-    put(tmp_path, "x/model.glb", "y/model.glb", "y/model.obj", "y/Model_obj.stl", "other.glb", "a/b.glb", "a_b_glb.ply", "c/b.glb")
+    put(
+        tmp_path,
+        "x/model.glb",
+        "y/model.glb",
+        "y/model.obj",
+        "y/Model_obj.stl",
+        "other.glb",
+        "a/b.glb",
+        "a_b_glb.ply",
+        "c/b.glb",
+    )
     keys = {each.name: each.key for each in find_objects(tmp_path)}
-    assert keys["x/model.glb"] == "x_model" and keys["y/model.obj"].startswith("y_model_obj-") and keys["other.glb"] == "other"
+    assert (
+        keys["x/model.glb"] == "x_model"
+        and keys["y/model.obj"].startswith("y_model_obj-")
+        and keys["other.glb"] == "other"
+    )
     assert keys["a/b.glb"] == "a_b" and keys["a_b_glb.ply"] == "a_b_glb" and keys["c/b.glb"] == "c_b"
     assert len({key.lower() for key in keys.values()}) == len(keys)
 
@@ -60,7 +84,13 @@ def test_keys_are_always_unique_and_safe(names: list[str]) -> None:
 def test_the_manifest_says_who_made_it(tmp_path: Path) -> None:
     put(tmp_path, "sub/good.glb", "sub/changed.glb", "sub/unlisted.glb", "outside.glb", "sub/tall.glb")
     entries = [
-        {"file": "good.glb", "licence": "CC0-1.0", "author": "Ann", "sha256": hashlib.sha256(glb()).hexdigest(), "category": "box"},
+        {
+            "file": "good.glb",
+            "licence": "CC0-1.0",
+            "author": "Ann",
+            "sha256": hashlib.sha256(glb()).hexdigest(),
+            "category": "box",
+        },
         {"file": "changed.glb", "licence": "CC-BY-4.0", "sha256": "0" * 64},
         {"file": "gone.glb"},
         {"file": "../outside.glb"},
@@ -73,13 +103,20 @@ def test_the_manifest_says_who_made_it(tmp_path: Path) -> None:
     good = found["good"]
     assert (good.licence, good.author, good.category) == ("CC0-1.0", "Ann", "box")
     assert len(good.load().faces) == 12
-    reasons = {"changed": "changed", "gone": "missing", "___outside": "unsafe-path", "_etc_passwd": "unsafe-path"}
+    reasons = {
+        "changed": "changed",
+        "gone": "missing",
+        "___outside": "unsafe-path",
+        "_etc_passwd": "unsafe-path",
+    }
     for key, reason in reasons.items():
         with pytest.raises(ObjectError) as caught:
             found[key].load()
         assert caught.value.reason == reason
     assert found["unlisted"].licence == "" and len(found["unlisted"].load().faces) == 12
-    assert (found["tall"].load().transform == load_object(tmp_path / "sub" / "tall.glb", up="z").transform).all()
+    assert (
+        found["tall"].load().transform == load_object(tmp_path / "sub" / "tall.glb", up="z").transform
+    ).all()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"objects": 3}', "[" * 100_000, '{"objects": {}}', "\0"])

@@ -19,7 +19,8 @@ from geco.mesh.export import save
 from tests.data.glb import GlbWriter, box
 
 BARE = Limits(allow_untextured=True)
-WEDGE = np.array([[10, -20, 30], [13, -20, 30], [10, -18, 30], [10, -20, 31]], np.float32)  # no symmetry: every axis differs
+# no symmetry: every axis differs
+WEDGE = np.array([[10, -20, 30], [13, -20, 30], [10, -18, 30], [10, -20, 31]], np.float32)
 WEDGE_FACES = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
 
 
@@ -32,7 +33,9 @@ def corners(loaded: TexturedObject) -> np.ndarray:
 
 def wedge_in_the_world() -> np.ndarray:
     centered = WEDGE - (WEDGE.min(0) + WEDGE.max(0)) / 2
-    loaded = TexturedObject(centered * BOUNDING_RADIUS / np.linalg.norm(centered, axis=1).max(), WEDGE_FACES, *[None] * 6, 1.0)  # type: ignore[arg-type]
+    loaded = TexturedObject(
+        centered * BOUNDING_RADIUS / np.linalg.norm(centered, axis=1).max(), WEDGE_FACES, *[None] * 6, 1.0
+    )  # type: ignore[arg-type]
     return corners(loaded)
 
 
@@ -54,13 +57,20 @@ def test_what_the_export_writes_comes_back_in_the_same_frame(tmp_path: Path, suf
 
 
 def file_points(path: Path) -> np.ndarray:
-    return np.array([[float(x) for x in line.split()[1:4]] for line in path.read_text().splitlines() if line.startswith("v ")])
+    return np.array(
+        [
+            [float(x) for x in line.split()[1:4]]
+            for line in path.read_text().splitlines()
+            if line.startswith("v ")
+        ]
+    )
 
 
 @pytest.mark.parametrize("up", [None, "y", "z"])
 def test_the_transform_takes_the_file_to_the_world(tmp_path: Path, up: Any) -> None:
     (tmp_path / "a.obj").write_text(
-        "".join(f"v {x} {y} {z} 1 0 0\n" for x, y, z in WEDGE) + "".join(f"f {a + 1} {b + 1} {c + 1}\n" for a, b, c in WEDGE_FACES)
+        "".join(f"v {x} {y} {z} 1 0 0\n" for x, y, z in WEDGE)
+        + "".join(f"f {a + 1} {b + 1} {c + 1}\n" for a, b, c in WEDGE_FACES)
     )
     loaded = load_object(tmp_path / "a.obj", up=up)
     points = file_points(tmp_path / "a.obj")
@@ -133,10 +143,13 @@ def test_an_obj_with_several_materials(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.textures[1][..., :3].ravel(), np.arange(18))
     face_colors = loaded.colors[loaded.faces[:, 0]]
     np.testing.assert_allclose(face_colors, [[1, 0.5, 0], *[[1, 1, 1]] * 4])  # Kd does not darken a picture
-    # The square's corners, by their file coordinates: OBJ's origin is at the bottom left of the picture, ours at the top left.
+    # The square's corners, by their file coordinates: OBJ's origin is at the bottom left of the picture, ours
+    # at the top left.
     back = np.c_[loaded.vertices, np.ones(len(loaded.vertices))] @ np.linalg.inv(loaded.transform).T
     square = np.unique(loaded.faces[loaded.materials == 1])
-    np.testing.assert_allclose(loaded.uvs[square], np.c_[back[square, 0] / 2, 1 - back[square, 1] / 2], atol=1e-6)
+    np.testing.assert_allclose(
+        loaded.uvs[square], np.c_[back[square, 0] / 2, 1 - back[square, 1] / 2], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("layout", ["flat", "scattered"])
@@ -156,20 +169,27 @@ def test_a_zip_is_its_one_object(tmp_path: Path, layout: str) -> None:
 
 def test_many_corners_and_colours_of_an_obj(tmp_path: Path) -> None:
     angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    lines = [f"v {np.cos(a)} {np.sin(a)} 0 255 0 51" for a in angles] + ["f " + " ".join(str(i + 1) for i in range(12))]
+    lines = [f"v {np.cos(a)} {np.sin(a)} 0 255 0 51" for a in angles] + [
+        "f " + " ".join(str(i + 1) for i in range(12))
+    ]
     (tmp_path / "a.obj").write_text("\r\n".join(lines))
     loaded = load_object(tmp_path / "a.obj")
     assert loaded.faces.shape == (10, 3)
     triangles = loaded.vertices[loaded.faces] / BOUNDING_RADIUS
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
-    np.testing.assert_allclose(np.linalg.norm(normals, axis=1).sum() / 2, 3, rtol=1e-5)  # area of the regular 12-gon
+    # area of the regular 12-gon
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1).sum() / 2, 3, rtol=1e-5)
     np.testing.assert_allclose(loaded.colors, np.tile([1, 0, 0.2], (12, 1)), atol=1e-6)
 
 
 def split(writer: GlbWriter, folder: Path, inline: bool) -> Path:
     """The same document as .gltf with its buffer beside it, or in it."""
     writer.encode()
-    uri = "data:application/octet-stream;base64," + base64.b64encode(writer.binary).decode() if inline else "my%20buffer.bin"
+    uri = (
+        "data:application/octet-stream;base64," + base64.b64encode(writer.binary).decode()
+        if inline
+        else "my%20buffer.bin"
+    )
     writer.document["buffers"] = [{"byteLength": len(writer.binary), "uri": uri}]
     (folder / "my buffer.bin").write_bytes(writer.binary)
     (folder / "a.gltf").write_text(json.dumps(writer.document))
@@ -239,31 +259,41 @@ def test_a_texture_transform_moves_the_coordinates(tmp_path: Path) -> None:
     writer = GlbWriter()
     material = writer.material(writer.texture(np.zeros((1, 1, 3), np.uint8)))
     place = {"offset": [0.25, 0.5], "rotation": np.pi / 2, "scale": [2.0, 4.0]}
-    writer.document["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["extensions"] = {"KHR_texture_transform": place}
+    writer.document["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["extensions"] = {
+        "KHR_texture_transform": place
+    }
     uvs = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32)
     writer.mesh(WEDGE, WEDGE_FACES, uvs=uvs, material=material)
     loaded = load_object(writer.save(tmp_path / "a.glb"))
-    # The specification's matrices: u' = offset + (cos * su * u + sin * sv * v), v' = offset + (-sin * su * u + cos * sv * v).
+    # The specification's matrices: u' = offset + (cos * su * u + sin * sv * v), v' = offset + (-sin * su * u
+    # + cos * sv * v).
     np.testing.assert_allclose(loaded.uvs, [[0.25, 0.5], [0.25, -1.5], [4.25, 0.5], [4.25, -1.5]], atol=1e-6)
 
 
 def test_skins_and_morph_targets_stand_as_the_file_does(tmp_path: Path) -> None:
     writer = GlbWriter()
     vertices, faces = box()
-    node = writer.mesh(vertices, faces, material=reds(writer), skin=0, scale=[7, 7, 7])  # a skinned mesh ignores its own node
+    # a skinned mesh ignores its own node
+    node = writer.mesh(vertices, faces, material=reds(writer), skin=0, scale=[7, 7, 7])
     primitive = writer.document["meshes"][node]["primitives"][0]
     upper = (vertices[:, 1] > 0).astype(np.uint8)
     joints = np.zeros((8, 4), np.uint8)
     joints[:, 0] = upper
     primitive["attributes"]["JOINTS_0"] = writer.accessor(joints, "VEC4")
-    primitive["attributes"]["WEIGHTS_0"] = writer.accessor(np.tile(np.array([1, 0, 0, 0], np.float32), (8, 1)), "VEC4")
+    primitive["attributes"]["WEIGHTS_0"] = writer.accessor(
+        np.tile(np.array([1, 0, 0, 0], np.float32), (8, 1)), "VEC4"
+    )
     inverse = np.tile(np.eye(4, dtype=np.float32), (2, 1, 1))
     inverse[1, 3, :3] = [0, -1, 0]  # column-major: the upper joint was bound at y = 1 and stands at y = 3 now
     writer.document["skins"] = [{"joints": [1, 2], "inverseBindMatrices": writer.accessor(inverse, "MAT4")}]
     writer.document["nodes"] += [{}, {"translation": [0, 3, 0]}]
     writer.document["scenes"][0]["nodes"] += [1, 2]
     primitive["targets"] = [
-        {"POSITION": writer.accessor(np.tile(np.array([0, 0, 4], np.float32), (8, 1)) * upper[:, None], "VEC3")}
+        {
+            "POSITION": writer.accessor(
+                np.tile(np.array([0, 0, 4], np.float32), (8, 1)) * upper[:, None], "VEC3"
+            )
+        }
     ]
     writer.document["meshes"][node]["weights"] = [0.5]
     loaded = load_object(writer.save(tmp_path / "a.glb"))
@@ -274,7 +304,9 @@ def test_skins_and_morph_targets_stand_as_the_file_does(tmp_path: Path) -> None:
 def test_specular_glossiness_and_hidden_texels(tmp_path: Path) -> None:
     writer = GlbWriter()
     texture = writer.texture(np.full((1, 1, 4), 128, np.uint8))
-    glossy = writer.material(extensions={"KHR_materials_pbrSpecularGlossiness": {"diffuseTexture": {"index": texture}}})
+    glossy = writer.material(
+        extensions={"KHR_materials_pbrSpecularGlossiness": {"diffuseTexture": {"index": texture}}}
+    )
     faint = writer.material(texture, factor=[1.0, 1.0, 1.0, 0.5], alphaMode="MASK", alphaCutoff=0.2)
     writer.mesh(WEDGE, WEDGE_FACES, material=glossy)
     writer.mesh(WEDGE, WEDGE_FACES, material=faint)
@@ -289,7 +321,9 @@ def test_parts_of_one_vertex_buffer_take_only_their_own(tmp_path: Path) -> None:
     writer.document["accessors"][0].update(bufferView=writer.view(many.tobytes()), count=12)
     loaded = load_object(writer.save(tmp_path / "a.glb"))
     assert len(loaded.vertices) == 4
-    np.testing.assert_allclose(corners(loaded), corners(load_object(plain().save(tmp_path / "b.glb"))), atol=1e-5)
+    np.testing.assert_allclose(
+        corners(loaded), corners(load_object(plain().save(tmp_path / "b.glb"))), atol=1e-5
+    )
 
 
 def test_the_untextured_are_grey_where_they_are_allowed(tmp_path: Path) -> None:
@@ -301,8 +335,14 @@ def test_the_untextured_are_grey_where_they_are_allowed(tmp_path: Path) -> None:
 
 def test_faces_of_a_ply_have_colours(tmp_path: Path) -> None:
     pytest.importorskip("trimesh")
-    head = "ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\nelement face 2\n"
-    head += "property list uchar int vertex_indices\nproperty uchar red\nproperty uchar green\nproperty uchar blue\nend_header\n"
+    head = (
+        "ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float "
+        "z\nelement face 2\n"
+    )
+    head += (
+        "property list uchar int vertex_indices\nproperty uchar red\nproperty uchar green\nproperty "
+        "uchar blue\nend_header\n"
+    )
     (tmp_path / "a.ply").write_text(head + "0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 1 2 255 0 0\n3 0 1 3 0 0 255\n")
     loaded = load_object(tmp_path / "a.ply")
     np.testing.assert_allclose(loaded.colors[loaded.faces[:, 0]], [[1, 0, 0], [0, 0, 1]])
@@ -311,4 +351,6 @@ def test_faces_of_a_ply_have_colours(tmp_path: Path) -> None:
 def test_reasons_survive_a_process_boundary() -> None:
     error = pickle.loads(pickle.dumps(ObjectError(Reason.TOO_LARGE, "a.glb: 3 GB", "Shrink it.")))
     assert (error.reason, str(error), error.remedy) == ("too-large", "a.glb: 3 GB. Shrink it.", "Shrink it.")
-    assert json.dumps({"reason": error.reason}) == '{"reason": "too-large"}' and f"{error.reason}" == "too-large"
+    assert (
+        json.dumps({"reason": error.reason}) == '{"reason": "too-large"}' and f"{error.reason}" == "too-large"
+    )

@@ -24,21 +24,29 @@ damage = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 25
 
 
 def rich() -> GlbWriter:
-    """Every feature of the reader in one small file: texture, transform, colours, skin, morph target, sparse, strips, mask."""
+    """Every feature of the reader in one small file: texture, transform, colours, skin, morph
+    target, sparse, strips, mask.
+    """
     writer = GlbWriter()
     vertices, faces = box()
     picture = np.random.default_rng(0).integers(0, 256, (4, 4, 4)).astype(np.uint8)
     textured = writer.material(writer.texture(picture), alphaMode="MASK", alphaCutoff=0.1)
     place = {"scale": [2, 2], "rotation": 0.5, "offset": [0.1, 0.2], "texCoord": 0}
-    writer.document["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["extensions"] = {"KHR_texture_transform": place}
+    writer.document["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["extensions"] = {
+        "KHR_texture_transform": place
+    }
     writer.mesh(vertices, faces, uvs=vertices[:, :2], material=textured)
-    writer.mesh(vertices + 2, faces, colors=np.full((8, 4), 90, np.uint8), rotation=[0, 0, 0, 1], scale=[1, 2, 1])
+    writer.mesh(
+        vertices + 2, faces, colors=np.full((8, 4), 90, np.uint8), rotation=[0, 0, 0, 1], scale=[1, 2, 1]
+    )
     primitive = writer.document["meshes"][1]["primitives"][0]
     primitive["targets"] = [{"POSITION": writer.accessor(vertices, "VEC3")}]
     writer.document["meshes"][1]["weights"] = [0.5]
     primitive["attributes"]["JOINTS_0"] = writer.accessor(np.zeros((8, 4), np.uint8), "VEC4")
     primitive["attributes"]["WEIGHTS_0"] = writer.accessor(np.eye(4, dtype=np.float32)[[0] * 8], "VEC4")
-    writer.document["skins"] = [{"joints": [0], "inverseBindMatrices": writer.accessor(np.eye(4, dtype=np.float32)[None], "MAT4")}]
+    writer.document["skins"] = [
+        {"joints": [0], "inverseBindMatrices": writer.accessor(np.eye(4, dtype=np.float32)[None], "MAT4")}
+    ]
     writer.document["nodes"][1]["skin"] = 0
     writer.document["accessors"][0]["sparse"] = {
         "count": 1,
@@ -59,11 +67,17 @@ def survives(path: Path, data: bytes) -> bool:
         assert error.reason and error.problem
         return False
     assert len(loaded.faces) and loaded.faces.min() >= 0 and loaded.faces.max() < len(loaded.vertices)
-    assert np.isfinite(loaded.vertices).all() and np.isfinite(loaded.uvs).all() and np.isfinite(loaded.transform).all()
+    assert (
+        np.isfinite(loaded.vertices).all()
+        and np.isfinite(loaded.uvs).all()
+        and np.isfinite(loaded.transform).all()
+    )
     assert loaded.colors.min() >= 0 and loaded.colors.max() <= 1
     assert len(loaded.uvs) == len(loaded.colors) == len(loaded.vertices)
     assert np.linalg.norm(loaded.vertices, axis=1).max() == pytest.approx(BOUNDING_RADIUS, rel=1e-4)
-    assert len(loaded.materials) == len(loaded.faces) and loaded.materials.max() < len(loaded.textures) == len(loaded.cutoffs)
+    assert len(loaded.materials) == len(loaded.faces) and loaded.materials.max() < len(
+        loaded.textures
+    ) == len(loaded.cutoffs)
     return True
 
 
@@ -151,13 +165,22 @@ def corrupt(value: Any, source: random.Random) -> None:
 def other_files() -> dict[str, bytes]:
     import io
 
-    obj = "mtllib a.mtl\nusemtl m\nv 0 0 0 .1 .2 .3\nv 1 0 0\nv 0 1 0\nv 0 0 1\nvt 0 0\nvt 1 1\nf 1/1 2/2 3/1 4/2\nf -1 -2 -3\n"
+    obj = (
+        "mtllib a.mtl\nusemtl m\nv 0 0 0 .1 .2 .3\nv 1 0 0\nv 0 1 0\nv 0 0 1\nvt 0 0\nvt 1 1\nf 1/1 2/2 "
+        "3/1 4/2\nf -1 -2 -3\n"
+    )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("sub/a.obj", obj)
         archive.writestr("a.mtl", "newmtl m\nKd .1 .2 .3\n")
-    head = "ply\nformat {} 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\nproperty uchar red\n"
-    head += "property uchar green\nproperty uchar blue\nelement face 1\nproperty list uchar int vertex_indices\nend_header\n"
+    head = (
+        "ply\nformat {} 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float "
+        "z\nproperty uchar red\n"
+    )
+    head += (
+        "property uchar green\nproperty uchar blue\nelement face 1\nproperty list uchar int "
+        "vertex_indices\nend_header\n"
+    )
     text = head.format("ascii") + "0 0 0 1 2 3\n1 0 0 4 5 6\n0 1 0 7 8 9\n3 0 1 2\n"
     binary = head.format("binary_little_endian").encode() + b"".join(
         struct.pack("<3f3B", *corner, 9, 9, 9) for corner in ((0, 0, 0), (1, 0, 0), (0, 1, 0))
@@ -181,7 +204,9 @@ OTHERS = other_files()
 @pytest.mark.parametrize("name", OTHERS)
 @FUZZ
 @given(changes=damage, keep=st.sampled_from([1.0, 1.0, 0.9, 0.5]))
-def test_bytes_of_other_formats(tmp_path: Path, name: str, changes: list[tuple[float, int]], keep: float) -> None:
+def test_bytes_of_other_formats(
+    tmp_path: Path, name: str, changes: list[tuple[float, int]], keep: float
+) -> None:
     if name.endswith(".ply"):
         pytest.importorskip("trimesh")
     survives(tmp_path / name, damaged(OTHERS[name], changes, keep))

@@ -1,4 +1,6 @@
-"""An object is who it is by its path below the folder that was given: cameras, order and hold-out follow nothing else."""
+"""An object is who it is by its path below the folder that was given: cameras, order and hold-out
+follow nothing else.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,13 @@ from tests.cases import BUGS
 from tests.cli_command import geco
 from tests.data.glb import GlbWriter, box
 
-PLACES = ("{}/model.glb", "{}/models/model_normalized.glb", "{}/meshes/model.glb", "{}.glb", "class/{}/model.glb")
+PLACES = (
+    "{}/model.glb",
+    "{}/models/model_normalized.glb",
+    "{}/meshes/model.glb",
+    "{}.glb",
+    "class/{}/model.glb",
+)
 
 
 def put(path: Path) -> None:
@@ -33,14 +41,18 @@ def draws(source: ObjectSource) -> tuple[float, ...]:
 
 def test_two_objects_of_one_file_name_are_seen_from_views_of_their_own(tmp_path: Path) -> None:
     render = ("data", "render", BUGS / "objects" / "same_name", "-o", tmp_path / "s")
-    found = geco(*render, "--views", "random-4,condition-2,zero123plus-v1.2", "--size", "16", "--workers", "1")
+    found = geco(
+        *render, "--views", "random-4,condition-2,zero123plus-v1.2", "--size", "16", "--workers", "1"
+    )
     assert found.returncode == 0, found.stderr
     shards = Shards(tmp_path / "s")
     assert set(shards.objects) == {"a_model", "b_model"}
     for name in ("random-4", "condition-2"):
         first, second = (shards.cameras(key, name)[0] for key in shards.objects)
         assert not np.allclose(first[..., :3, :3], second[..., :3, :3])
-        lights = [[view["facts"]["light"] for view in shards.info(key)["sets"][name]] for key in shards.objects]
+        lights = [
+            [view["facts"]["light"] for view in shards.info(key)["sets"][name]] for key in shards.objects
+        ]
         assert name == "random-4" or lights[0] != lights[1]
     fixed = [shards.cameras(key, "zero123plus-v1.2")[0] for key in shards.objects]
     assert np.array_equal(*fixed) and len(fixed[0]) == len(ZERO123PLUS_V12.azimuths)
@@ -49,7 +61,11 @@ def test_two_objects_of_one_file_name_are_seen_from_views_of_their_own(tmp_path:
 @settings(max_examples=40, deadline=None)
 @given(
     place=st.sampled_from(PLACES),
-    names=st.lists(st.text("abAB. _-é", min_size=1, max_size=5).filter(lambda n: n[0] not in ". "), min_size=2, unique=True),
+    names=st.lists(
+        st.text("abAB. _-é", min_size=1, max_size=5).filter(lambda n: n[0] not in ". "),
+        min_size=2,
+        unique=True,
+    ),
     more=st.integers(0, 3),
 )
 def test_every_object_of_a_collection_has_its_own_stream_whatever_else_is_there(

@@ -1,4 +1,6 @@
-"""Which files an object may name, and how one that lies elsewhere is found: the same in folders and in archives."""
+"""Which files an object may name, and how one that lies elsewhere is found: the same in folders
+and in archives.
+"""
 
 from __future__ import annotations
 
@@ -101,10 +103,18 @@ def test_another_objects_files_are_not_taken(tmp_path: Path) -> None:
     assert colour(tmp_path, "m.obj") == RED
 
 
-def test_of_several_the_nearest_and_the_likest_is_taken_and_equal_ones_are_not_guessed(tmp_path: Path) -> None:
-    put(tmp_path / "one", below("x/meshes", model(r"D:\wood\t.png")) | {"x/meshes/deep/t.png": png(), "x/t.png": png(BLUE)})
+def test_of_several_the_nearest_and_the_likest_is_taken_and_equal_ones_are_not_guessed(
+    tmp_path: Path,
+) -> None:
+    put(
+        tmp_path / "one",
+        below("x/meshes", model(r"D:\wood\t.png")) | {"x/meshes/deep/t.png": png(), "x/t.png": png(BLUE)},
+    )
     assert colour(tmp_path / "one") == RED
-    put(tmp_path / "two", model(r"D:\wood\t.png") | {"wood/t.png": png(), "old/t.png": png(BLUE), "t/old/t.png": png(BLUE)})
+    put(
+        tmp_path / "two",
+        model(r"D:\wood\t.png") | {"wood/t.png": png(), "old/t.png": png(BLUE), "t/old/t.png": png(BLUE)},
+    )
     assert colour(tmp_path / "two") == RED
     put(tmp_path / "three", model("gone/t.png") | {"wood/t.png": png(), "old/t.png": png(BLUE)})
     assert colour(tmp_path / "three") == "missing"
@@ -112,7 +122,10 @@ def test_of_several_the_nearest_and_the_likest_is_taken_and_equal_ones_are_not_g
 
 def test_nothing_outside_the_given_folder_is_read(tmp_path: Path) -> None:
     put(tmp_path, {"secret.png": png(), "secret.mtl": "newmtl m\nKd 1 0 0\n"})
-    inside = put(tmp_path / "given", below("a", model("../../secret.png")) | below("b", model(library="../../secret.mtl")))
+    inside = put(
+        tmp_path / "given",
+        below("a", model("../../secret.png")) | below("b", model(library="../../secret.mtl")),
+    )
     (inside / "c").mkdir()
     (inside / "c" / "t.png").symlink_to(tmp_path / "secret.png")
     put(inside, below("c", model("t.png")))
@@ -123,11 +136,16 @@ def test_nothing_outside_the_given_folder_is_read(tmp_path: Path) -> None:
     with pytest.raises(ObjectError) as caught:
         load_object(tmp_path / "e" / "models" / "m.obj")
     assert caught.value.reason == "unsafe-path"
-    assert load_object(tmp_path / "e" / "models" / "m.obj", root=tmp_path / "e").textures[0][0, 0, 0] == RED[0]
+    assert (
+        load_object(tmp_path / "e" / "models" / "m.obj", root=tmp_path / "e").textures[0][0, 0, 0] == RED[0]
+    )
 
 
 def test_links_lead_into_declared_folders_only(tmp_path: Path) -> None:
-    cache = put(tmp_path / "cache" / "blobs", {"t0": png(), "m0": "newmtl m\nmap_Kd t.png\n", "o0": f"mtllib m.mtl\n{TRIANGLE}"})
+    cache = put(
+        tmp_path / "cache" / "blobs",
+        {"t0": png(), "m0": "newmtl m\nmap_Kd t.png\n", "o0": f"mtllib m.mtl\n{TRIANGLE}"},
+    )
     snapshot = tmp_path / "snapshot" / "chair"
     snapshot.mkdir(parents=True)
     for name, blob in (("t.png", "t0"), ("m.mtl", "m0"), ("m.obj", "o0")):
@@ -141,12 +159,16 @@ def test_links_lead_into_declared_folders_only(tmp_path: Path) -> None:
     (tmp_path / "linked" / "table").symlink_to(tmp_path / "store" / "table", target_is_directory=True)
     (tmp_path / "linked" / "loop").symlink_to(tmp_path / "linked", target_is_directory=True)
     assert find_objects(tmp_path / "linked") == []
-    assert [source.name for source in find_objects(tmp_path / "linked", [tmp_path / "store"])] == ["table/m.obj"]
+    assert [source.name for source in find_objects(tmp_path / "linked", [tmp_path / "store"])] == [
+        "table/m.obj"
+    ]
     assert colour(tmp_path / "linked", links=(tmp_path / "store",)) == BLUE
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
-def test_pipes_devices_sockets_and_broken_links_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipes_devices_sockets_and_broken_links_are_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.mkfifo(tmp_path / "pipe.glb")
     (tmp_path / "device.glb").symlink_to("/dev/zero")
     (tmp_path / "broken.glb").symlink_to("nowhere.glb")
@@ -157,7 +179,10 @@ def test_pipes_devices_sockets_and_broken_links_are_no_files(tmp_path: Path, mon
     assert {source.key: colour(tmp_path, source.name) for source in find_objects(tmp_path)} == dict.fromkeys(
         ("broken", "device", "loop", "pipe", "socket"), "missing"
     )
-    textures = put(tmp_path / "t", below("a", model("pipe.png")) | below("b", model("zero.png")) | below("c", model("pipe.mtl")))
+    textures = put(
+        tmp_path / "t",
+        below("a", model("pipe.png")) | below("b", model("zero.png")) | below("c", model("pipe.mtl")),
+    )
     os.mkfifo(textures / "a" / "pipe.png")
     (textures / "b" / "zero.png").symlink_to("/dev/zero")
     put(textures, below("c", model(library="pipe.mtl")))

@@ -1,4 +1,6 @@
-"""Every object of the shared folders loads, and trimesh reads the same surface from those used for evaluation."""
+"""Every object of the shared folders loads, and trimesh reads the same surface from those used
+for evaluation.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def test_trimesh_reads_the_same_triangles() -> None:
     for source in find_objects(folder("eval")):
         loaded = source.load()
         scene = trimesh.load(source.path, process=False, force="scene")
-        triangles = np.concatenate([trimesh.transform_points(m.triangles.reshape(-1, 3), np.eye(4)) for m in scene.dump()])
+        triangles = np.concatenate(
+            [trimesh.transform_points(m.triangles.reshape(-1, 3), np.eye(4)) for m in scene.dump()]
+        )
         moved = trimesh.transform_points(triangles, loaded.transform).reshape(-1, 3, 3)
         ours = loaded.vertices[loaded.faces]
         assert ours.shape == moved.shape

@@ -36,7 +36,10 @@ FAINT = np.full((8, 4), [255, 255, 255, 0], np.uint8)
 INVISIBLE = {
     "blended, factor 0": {"alphaMode": "BLEND", "factor": [0, 1, 0, 0]},
     "blended, clear picture": {"alphaMode": "BLEND", "texture": CLEAR},
-    "blended, a clear part of a picture": {"alphaMode": "BLEND", "texture": np.kron(HALF, np.ones((8, 8, 1), np.uint8))},
+    "blended, a clear part of a picture": {
+        "alphaMode": "BLEND",
+        "texture": np.kron(HALF, np.ones((8, 8, 1), np.uint8)),
+    },
     "blended, clear vertices": {"alphaMode": "BLEND", "colors": FAINT},
     "masked, factor below": {"alphaMode": "MASK", "factor": [1, 1, 1, 0.4]},
     "masked, clear picture": {"alphaMode": "MASK", "texture": CLEAR},
@@ -75,7 +78,15 @@ def test_an_object_of_nothing_else_is_refused(tmp_path: Path, case: str) -> None
 def test_an_obj_and_a_ply(tmp_path: Path) -> None:
     square = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 9 9 9\nusemtl seen\nf 1 2 3\nusemtl hidden\nf 1 2 4\n"
     (tmp_path / "a.obj").write_text(f"mtllib a.mtl\n{square}")
-    for text, faces in (("d 0", 1), ("Tr 1", 1), ("d 1\nTr 1", 2), ("Tr 0", 2), ("d -halo 0", 1), ("d 0.01", 2), ("d", 2)):
+    for text, faces in (
+        ("d 0", 1),
+        ("Tr 1", 1),
+        ("d 1\nTr 1", 2),
+        ("Tr 0", 2),
+        ("d -halo 0", 1),
+        ("d 0.01", 2),
+        ("d", 2),
+    ):
         (tmp_path / "a.mtl").write_text(f"newmtl seen\nKd 1 0 0\nTr 0\nnewmtl hidden\nKd 0 1 0\n{text}\n")
         assert len(load_object(tmp_path / "a.obj").faces) == faces, text
     # Old exporters mean "opaque" by Tr 1, and then write it everywhere.
@@ -91,12 +102,22 @@ def test_an_obj_and_a_ply(tmp_path: Path) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(seed=st.integers(0, 2**32), shape=st.tuples(st.integers(1, 40), st.integers(1, 40)), cutoff=st.floats(0.004, 1.0))
-def test_nothing_that_any_pixel_could_show_is_left_out(seed: int, shape: tuple[int, int], cutoff: float) -> None:
-    """Random triangles, partly beyond [0, 1], on pictures with few opaque texels: every texel inside one is looked up."""
+@given(
+    seed=st.integers(0, 2**32),
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    cutoff=st.floats(0.004, 1.0),
+)
+def test_nothing_that_any_pixel_could_show_is_left_out(
+    seed: int, shape: tuple[int, int], cutoff: float
+) -> None:
+    """Random triangles, partly beyond [0, 1], on pictures with few opaque texels: every texel
+    inside one is looked up.
+    """
     rng = np.random.default_rng(seed)
     texture = np.full((*shape, 4), 255, np.uint8)
-    texture[..., 3] = np.where(rng.random(shape) < 0.1, 255, rng.integers(0, max(int(cutoff * 255), 1), shape))
+    texture[..., 3] = np.where(
+        rng.random(shape) < 0.1, 255, rng.integers(0, max(int(cutoff * 255), 1), shape)
+    )
     uvs = (rng.uniform(-2, 2, (30, 1, 2)) + rng.normal(0, 0.2, (30, 3, 2))).reshape(-1, 2).astype(np.float32)
     alphas = rng.choice([0.0, 0.5, 1.0], 90).astype(np.float32) if seed % 2 else None
     part = Part(np.zeros((90, 3)), np.arange(90).reshape(-1, 3), uvs, np.ones((90, 3), np.float32), 0, alphas)
@@ -114,16 +135,21 @@ def test_nothing_that_any_pixel_could_show_is_left_out(seed: int, shape: tuple[i
 
 def test_a_black_base_takes_the_colour_of_its_light(tmp_path: Path) -> None:
     obj = load_object(HIDDEN / "emissive_only.glb")
-    np.testing.assert_allclose(np.unique(np.rint(obj.colors * 255), axis=0), [[255, 149, 0]])  # linear 1, 0.3, 0
+    # linear 1, 0.3, 0
+    np.testing.assert_allclose(np.unique(np.rint(obj.colors * 255), axis=0), [[255, 149, 0]])
     assert obj.notes == {"emission-as-colour": 1}
     writer = GlbWriter()
     baked = writer.texture(np.full((2, 2, 3), (10, 200, 30), np.uint8))
     black = writer.texture(np.zeros((2, 2, 3), np.uint8))
     shines = {"emissiveTexture": {"index": baked}, "emissiveFactor": [1, 1, 1]}
     vertices, faces = box()
-    writer.mesh(vertices, faces, uvs=np.zeros((8, 2)), material=writer.material(factor=[0, 0, 0, 1], **shines))
+    writer.mesh(
+        vertices, faces, uvs=np.zeros((8, 2)), material=writer.material(factor=[0, 0, 0, 1], **shines)
+    )
     writer.mesh(vertices + 2, faces, uvs=np.zeros((8, 2)), material=writer.material(black, **shines))
-    writer.mesh(vertices + 4, faces, uvs=np.zeros((8, 2)), material=writer.material(factor=[1, 0, 0, 1], **shines))
+    writer.mesh(
+        vertices + 4, faces, uvs=np.zeros((8, 2)), material=writer.material(factor=[1, 0, 0, 1], **shines)
+    )
     obj = load_object(writer.save(tmp_path / "baked.glb"))
     assert [tuple(texture[0, 0, :3]) for texture in obj.textures] == [(10, 200, 30)] * 2 + [(255, 255, 255)]
     assert obj.notes == {"emission-as-colour": 2}
@@ -142,8 +168,22 @@ def test_what_is_black_for_good_is_noted(tmp_path: Path) -> None:
 
 
 def test_the_run_says_what_it_read_otherwise(tmp_path: Path) -> None:
-    done = geco("data", "render", HIDDEN, "-o", tmp_path / "s", "--views", "zero123plus-v1.2", "--size", "32", "--workers", "1")
-    assert done.returncode == 0 and "emission-as-colour 1" in done.stdout and "invisible-faces 1" in done.stdout
+    done = geco(
+        "data",
+        "render",
+        HIDDEN,
+        "-o",
+        tmp_path / "s",
+        "--views",
+        "zero123plus-v1.2",
+        "--size",
+        "32",
+        "--workers",
+        "1",
+    )
+    assert (
+        done.returncode == 0 and "emission-as-colour 1" in done.stdout and "invisible-faces 1" in done.stdout
+    )
     from geco.data.shards import Shards
 
     shards = Shards(tmp_path / "s")

@@ -50,11 +50,18 @@ def test_names_keep_their_hashes(name: str) -> None:
 
 
 NAMES = st.text(
-    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Z"), exclude_characters="\\\x85\u2028\u2029") | st.just(" "),
+    st.characters(
+        codec="utf-8", exclude_categories=("Cc", "Cs", "Z"), exclude_characters="\\\x85\u2028\u2029"
+    )
+    | st.just(" "),
     min_size=1,
     max_size=12,
 ).filter(lambda name: name == name.strip() and not name.startswith("#"))
-FILES = NAMES.filter(lambda name: not set(name) & set('/:*?"<>|%') and not name.startswith((".", "-")) and len(name.encode()) < 80)
+FILES = NAMES.filter(
+    lambda name: (
+        not set(name) & set('/:*?"<>|%') and not name.startswith((".", "-")) and len(name.encode()) < 80
+    )
+)
 
 
 @settings(max_examples=80, deadline=None)
@@ -102,7 +109,10 @@ def test_any_name_of_materials_libraries_and_pictures_is_found(
         ("mtllib one.mtl two.mtl", {"one.mtl": "newmtl x\nKd 1 0 0\n", "two.mtl": "newmtl m\nKd 0 1 0\n"}),
         ("mtllib one.mtl\nmtllib two.mtl", {"one.mtl": "newmtl x\n", "two.mtl": "newmtl m\nKd 0 1 0\n"}),
         ("mtllib my one.mtl my two.mtl", {"my one.mtl": "newmtl x\n", "my two.mtl": "newmtl m\nKd 0 1 0\n"}),
-        ('mtllib "my one.mtl" "my two.mtl"', {"my one.mtl": "newmtl x\n", "my two.mtl": "newmtl m\nKd 0 1 0\n"}),
+        (
+            'mtllib "my one.mtl" "my two.mtl"',
+            {"my one.mtl": "newmtl x\n", "my two.mtl": "newmtl m\nKd 0 1 0\n"},
+        ),
         ("mtllib one.mtl two.mtl", {"one.mtl two.mtl": "newmtl m\nKd 0 1 0\n"}),
         ('mtllib "two.mtl"', {"two.mtl": "newmtl m\nKd 0 1 0\n"}),
         ("mtllib two.mtl # the second", {"two.mtl": "newmtl m\nKd 0 1 0\n"}),
@@ -121,7 +131,11 @@ def test_libraries_as_they_are_named(tmp_path: Path, statement: str, files: dict
 
 def test_names_in_other_encodings_meet(tmp_path: Path) -> None:
     text = f"mtllib a.mtl\n{SQUARE}usemtl Grün\n{FACES}"
-    obj = load(tmp_path, text.encode("cp1252"), **{"a.mtl": "newmtl Grün\nmap_Kd Blätter.png\n".encode(), "Blätter.png": png()})
+    obj = load(
+        tmp_path,
+        text.encode("cp1252"),
+        **{"a.mtl": "newmtl Grün\nmap_Kd Blätter.png\n".encode(), "Blätter.png": png()},
+    )
     assert shades(obj) == [RED] * 2
     (tmp_path / "a.mtl").write_bytes("newmtl Grün\nmap_Kd Blätter.png\n".encode("cp1252"))
     assert shades(load_object(tmp_path / "a.obj")) == [RED] * 2
@@ -160,7 +174,11 @@ def test_options_of_map_statements(text: str, expected: Map | None) -> None:
 
 def test_scale_and_offset_move_the_picture_and_the_rest_is_noted(tmp_path: Path) -> None:
     text = f"mtllib a.mtl\n{SQUARE}usemtl m\n{FACES}"
-    obj = load(tmp_path, text, **{"a.mtl": "newmtl m\nmap_Kd -s 2 4 1 -o 0.5 0.25 0 -clamp on t.png\n", "t.png": png()})
+    obj = load(
+        tmp_path,
+        text,
+        **{"a.mtl": "newmtl m\nmap_Kd -s 2 4 1 -o 0.5 0.25 0 -clamp on t.png\n", "t.png": png()},
+    )
     back = np.c_[obj.vertices, np.ones(len(obj.vertices))] @ np.linalg.inv(obj.transform).T
     np.testing.assert_allclose(obj.uvs, np.c_[back[:, 0] * 2 + 0.5, 1 - (back[:, 1] * 4 + 0.25)], atol=1e-5)
     assert obj.notes == {"option-clamp": 1}
@@ -209,20 +227,40 @@ def compared_with_trimesh(path: Path) -> None:
     negative=st.booleans(),
     form=st.sampled_from(["v", "v/t", "v//n", "v/t/n"]),
 )
-def test_geometry_is_what_trimesh_reads(tmp_path: Path, seed: int, end: str, negative: bool, form: str) -> None:
+def test_geometry_is_what_trimesh_reads(
+    tmp_path: Path, seed: int, end: str, negative: bool, form: str
+) -> None:
     rng = np.random.default_rng(seed)
     count = int(rng.integers(3, 12))
     lines = ["# made up"] + [f"v {x:.4f} {y:.4f} {z:.4f}" for x, y, z in rng.uniform(-9, 9, (count, 3))]
-    lines += [f"vt {u:.3f} {v:.3f}" for u, v in rng.uniform(0, 1, (count, 2))] + ["vn 0 0 1"] * count + ["g a b", "s 1"]
+    lines += (
+        [f"vt {u:.3f} {v:.3f}" for u, v in rng.uniform(0, 1, (count, 2))]
+        + ["vn 0 0 1"] * count
+        + ["g a b", "s 1"]
+    )
     for _ in range(int(rng.integers(1, 6))):
         corners = rng.permutation(count)[: int(rng.integers(3, 5))] + 1
         each = [int(c) - count - 1 if negative else int(c) for c in corners]
-        lines.append("f " + " ".join(form.replace("v", str(c)).replace("t", str(c)).replace("n", str(c)) for c in each))
+        lines.append(
+            "f " + " ".join(form.replace("v", str(c)).replace("t", str(c)).replace("n", str(c)) for c in each)
+        )
     (tmp_path / "a.obj").write_bytes(end.join(lines).encode())
     compared_with_trimesh(tmp_path / "a.obj")
 
 
-OWN = ["toy.x", "my toy", "toy #1", 'toy\'s "best"', "spielzeug ä", "玩具", "toy;1,2", "-toy", "a" * 120, "toy %20", "toy.v2"]
+OWN = [
+    "toy.x",
+    "my toy",
+    "toy #1",
+    'toy\'s "best"',
+    "spielzeug ä",
+    "玩具",
+    "toy;1,2",
+    "-toy",
+    "a" * 120,
+    "toy %20",
+    "toy.v2",
+]
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -234,7 +272,9 @@ def test_what_we_write_we_read(tmp_path: Path, name: str, suffix: str) -> None:
     uvs = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32)
     textured = suffix in ("glb", "obj")
     colors = None if textured else np.tile(np.float32(RED) / 255, (4, 1))
-    mesh = Mesh(vertices, faces, uvs=uvs if textured else None, texture=texture if textured else None, colors=colors)
+    mesh = Mesh(
+        vertices, faces, uvs=uvs if textured else None, texture=texture if textured else None, colors=colors
+    )
     save(mesh, tmp_path / f"{name}.{suffix}")
     (source,) = find_objects(tmp_path)
     obj = source.load(Limits(allow_untextured=suffix == "stl"))

@@ -65,13 +65,17 @@ def test_several_materials_holes_and_repeated_textures_survive(tmp_path: Path) -
     assert np.abs(after.uvs[after.faces][textured] - expected).max() < 2e-4  # a range of 8, in 65,535 steps
 
 
-def test_archives_keep_their_size_their_order_and_their_bytes(sources: list[ObjectSource], tmp_path: Path) -> None:
+def test_archives_keep_their_size_their_order_and_their_bytes(
+    sources: list[ObjectSource], tmp_path: Path
+) -> None:
     heard: list[str] = []
     whole = pack_objects(sources, tmp_path / "one", done=lambda packed: heard.append(packed.key))
     assert heard == [source.key for source in sources] and len(whole) == 1
     parts = pack_objects(sources, tmp_path / "two", part_mib=1, workers=2)
     assert all(part.stat().st_size <= 2**20 for part in parts)
-    assert [p.read_bytes() for p in pack_objects(sources, tmp_path / "three")] == [p.read_bytes() for p in whole]
+    assert [p.read_bytes() for p in pack_objects(sources, tmp_path / "three")] == [
+        p.read_bytes() for p in whole
+    ]
     for part in parts:
         with tarfile.open(part) as tar:
             tar.extractall(tmp_path / "out", filter="data")

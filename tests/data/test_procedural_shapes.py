@@ -1,4 +1,6 @@
-"""The pieces of procedural objects against formulas: volumes, directions, charts, colours, patterns that close."""
+"""The pieces of procedural objects against formulas: volumes, directions, charts, colours,
+patterns that close.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,11 @@ VOLUMES = [
     (primitives.ball(1, 2, 0.5, sides=60), 4 / 3 * np.pi, 0.01),
     (primitives.torus(1, 0.2, sides=64), 2 * np.pi**2 * 0.04, 0.04),
     (primitives.capsule(0.5, 3, 64), np.pi * 0.25 * (2 + 2 / 3), 0.02),
-    (primitives.tube([(0, 0, 0), (0, 0, 1), (0, 0, 2)], 0.3, sides=64, rounded=False), 0.09 * np.pi * 2, 0.005),
+    (
+        primitives.tube([(0, 0, 0), (0, 0, 1), (0, 0, 2)], 0.3, sides=64, rounded=False),
+        0.09 * np.pi * 2,
+        0.005,
+    ),
     (primitives.prism(primitives.polygon(6, 1.0), 2.0), 3 * np.sqrt(3), 1e-9),
     (primitives.revolved([(0.5, 0), (0.5, 1)], 64), np.pi / 4, 0.005),
 ]
@@ -43,7 +49,8 @@ def test_moves_keep_the_volume(twist: float, bend: float, shear: float, scale: f
     whole = shape.volume()
     assert shape.twisted(twist).volume() == pytest.approx(whole, rel=0.01)
     assert shape.sheared(shear, -shear).volume() == pytest.approx(whole, rel=1e-6)
-    assert shape.bent(bend).volume() == pytest.approx(whole, rel=0.01)  # Pappus: the centre line keeps its length
+    # Pappus: the centre line keeps its length
+    assert shape.bent(bend).volume() == pytest.approx(whole, rel=0.01)
     assert shape.turned(axis, bend).at(1, 2, 3).mirrored().volume() == pytest.approx(whole, rel=1e-6)
     assert shape.scaled(scale, 1, 2).volume() == pytest.approx(2 * scale * whole, rel=1e-6)
 
@@ -65,7 +72,8 @@ def test_the_middle_of_the_chart_faces_the_front_and_its_top_is_up() -> None:
         assert front.any() and (shape.vertices[front, 0] >= -1e-9).all()
         assert np.corrcoef(shape.uvs[side, 1], shape.vertices[side, 2])[0, 1] < -0.8
         right = side & (np.abs(shape.uvs[:, 0] - 0.6) < 0.06)
-        assert (shape.vertices[right, 1] >= -1e-9).all()  # +y is on the right of the front's picture: marks are not mirrored
+        # +y is on the right of the front's picture: marks are not mirrored
+        assert (shape.vertices[right, 1] >= -1e-9).all()
 
 
 def test_upright_plates_look_to_the_front() -> None:
@@ -89,7 +97,8 @@ def test_sides_and_ends_get_their_own_colours() -> None:
     assert 20 < flat.sum() < len(flat)
 
 
-# Not: the label (its panels end before the seam), pictures of an end, and cells of random content (the seam is between two).
+# Not: the label (its panels end before the seam), pictures of an end, and cells of random content (the seam
+# is between two).
 @pytest.mark.parametrize("name", sorted(set(PATTERNS) - {"label", "bulls-eye", "dial", "windows", "glyphs"}))
 def test_patterns_close_around_the_surface(name: str) -> None:
     u, v = np.meshgrid(np.linspace(0.003, 0.997, 61), np.linspace(0.003, 0.997, 61))

@@ -19,7 +19,9 @@ def test_two_actors_survive_what_the_local_pool_survives(tmp_path: Path) -> None
     jobs = [each for job in bad for each in (job, f"good:{job}")] + [f"once:{tmp_path / 'mark'}"]
     with RayWorkers(work, "local", 2, Bounds(seconds=20, memory_gb=1)) as pool:
         outcomes = {outcome.key: outcome for outcome in pool.run((job, job) for job in jobs)}
-        assert {key: outcome.reason for key, outcome in outcomes.items()} == {job: bad.get(job) for job in jobs}
+        assert {key: outcome.reason for key, outcome in outcomes.items()} == {
+            job: bad.get(job) for job in jobs
+        }
         assert all(outcome.value.startswith("1 ") for key, outcome in outcomes.items() if key not in bad)
         with pytest.raises(OutputError, match="disk full"):
             list(pool.run([("a", "full:")]))

@@ -23,7 +23,9 @@ def rays(size: int, fov: float) -> np.ndarray:
 
 def test_sphere_silhouette_and_depth() -> None:
     size, fov, distance, radius = 64, 30.0, 4.0, 0.7
-    views = render_views(sphere(radius), orbit_poses([0, 100, 215], [0, 35, -60], distance), lens(fov, 3), size, FLAT)
+    views = render_views(
+        sphere(radius), orbit_poses([0, 100, 215], [0, 35, -60], distance), lens(fov, 3), size, FLAT
+    )
     direction = rays(size, fov)
     squared = (direction**2).sum(-1)
     inside = distance**2 - squared * (distance**2 - radius**2)
@@ -46,7 +48,8 @@ def test_points_land_where_the_cameras_say() -> None:
     size = 256
     for corner in corners:
         spot = textured(
-            corner + 0.01 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]]), _octahedron()
+            corner + 0.01 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]]),
+            _octahedron(),
         )
         rgba = render_views(spot, poses, lens(30.0, 3), size, FLAT).rgba
         expected, _ = project(corner[None], poses, 30.0)
@@ -62,7 +65,9 @@ def _octahedron() -> np.ndarray:
 
 
 def test_texture_stands_upright() -> None:
-    """A square facing the camera at azimuth 0: right in the picture is +y, up is +z, and the texture's origin is top-left."""
+    """A square facing the camera at azimuth 0: right in the picture is +y, up is +z, and the
+    texture's origin is top-left.
+    """
     picture = np.zeros((2, 2, 4), np.uint8)
     picture[..., 3] = 255
     picture[0, 0], picture[0, 1], picture[1, 0] = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)
@@ -70,7 +75,12 @@ def test_texture_stands_upright() -> None:
     obj = textured(square, [[0, 2, 1], [0, 3, 2]], [[0, 0], [1, 0], [1, 1], [0, 1]], picture)
     rgba = render_views(obj, orbit_poses([0], [0], 4.0), lens(30.0, 1), 32, FLAT).rgba[0]
     quarter = 5
-    for (row, column), color in {(-1, -1): (255, 0, 0), (-1, 1): (0, 255, 0), (1, -1): (0, 0, 255), (1, 1): (0, 0, 0)}.items():
+    for (row, column), color in {
+        (-1, -1): (255, 0, 0),
+        (-1, 1): (0, 255, 0),
+        (1, -1): (0, 0, 255),
+        (1, 1): (0, 0, 0),
+    }.items():
         np.testing.assert_array_equal(rgba[16 + row * quarter, 16 + column * quarter, :3], color)
 
 
@@ -80,7 +90,10 @@ def test_mask_makes_holes_and_the_near_surface_wins() -> None:
     near = np.array([[0.5, -0.5, 0.5], [0.5, 0.5, 0.5], [0.5, 0.5, -0.5], [0.5, -0.5, -0.5]])
     obj = textured(np.concatenate([near, near - [1, 0, 0]]), [[0, 2, 1], [0, 3, 2], [4, 6, 5], [4, 7, 6]])
     obj.uvs = np.tile(np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32), (2, 1))
-    obj.textures, obj.materials = [picture, np.full((1, 1, 4), 255, np.uint8)], np.array([0, 0, 1, 1], np.int32)
+    obj.textures, obj.materials = (
+        [picture, np.full((1, 1, 4), 255, np.uint8)],
+        np.array([0, 0, 1, 1], np.int32),
+    )
     obj.cutoffs = np.array([0.5, 0.0], np.float32)
     views = render_views(obj, orbit_poses([0], [0], 4.0), lens(30.0, 1), 64, FLAT)
     np.testing.assert_array_equal(views.rgba[0, 32, 26], (255, 0, 0, 255))
@@ -116,6 +129,8 @@ def test_mirrored_object_is_the_flipped_picture() -> None:
     obj.colors = rng.random((30, 3)).astype(np.float32)
     azimuths = np.arange(0, 360, 30)
     plain = render_views(obj, orbit_poses(azimuths, 20.0, 4.0), lens(30.0, 12), 64).rgba
-    mirrored = render_views(obj.mirrored(), orbit_poses(-azimuths, 20.0, 4.0), lens(30.0, 12), 64).rgba[:, :, ::-1]
+    mirrored = render_views(obj.mirrored(), orbit_poses(-azimuths, 20.0, 4.0), lens(30.0, 12), 64).rgba[
+        :, :, ::-1
+    ]
     different = np.abs(plain.astype(int) - mirrored).max(-1) > 2
     assert different.mean() < 1e-3  # samples exactly on an edge may fall to either side

@@ -1,4 +1,6 @@
-"""Normals, positions and occlusion against analytic values; cutting at the near plane; pictures that may not change."""
+"""Normals, positions and occlusion against analytic values; cutting at the near plane; pictures
+that may not change.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ STORED = Path(__file__).with_name("render_before_channels.npz")
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_pictures_are_those_of_the_first_renderer(seed: int) -> None:
-    """Stored before normals and positions existed. On the same processor equal to the bit; others may fuse multiplications."""
+    """Stored before normals and positions existed. On the same processor equal to the bit; others
+    may fuse multiplications.
+    """
     stored = np.load(STORED)
     obj, poses = tangle(seed), orbit_poses([10, 130, 250], [20, -10, 60], [4, 3, 5])
     lights = [Light(0.7, 0.1, 0.5, (0.6, 0, 0.8)), Light(), Light(1.0, 0.2, 0.3, (0, -0.6, 0.8))]
@@ -38,14 +42,19 @@ def test_pictures_are_those_of_the_first_renderer(seed: int) -> None:
 
 def test_more_channels_do_not_change_the_picture() -> None:
     obj, poses = tangle(5), orbit_poses([10, 130], [20, -10], 4.0)
-    few, many = (render_views(obj, poses, lens(30.0, 2), 32, channels=channels) for channels in (("rgba", "depth"), ALL))
+    few, many = (
+        render_views(obj, poses, lens(30.0, 2), 32, channels=channels)
+        for channels in (("rgba", "depth"), ALL)
+    )
     np.testing.assert_array_equal(few.rgba, many.rgba)
     np.testing.assert_array_equal(few.depth, many.depth)
 
 
 def test_normals_and_positions_of_a_sphere() -> None:
     radius = 0.7
-    views = render_views(sphere(radius, 192), orbit_poses([0, 100, 215], [0, 35, -60], 4.0), lens(30.0, 3), 96, FLAT, ALL)
+    views = render_views(
+        sphere(radius, 192), orbit_poses([0, 100, 215], [0, 35, -60], 4.0), lens(30.0, 3), 96, FLAT, ALL
+    )
     assert views.normal is not None and views.position is not None
     hit = views.depth > 0
     np.testing.assert_allclose(np.linalg.norm(views.position[hit], axis=-1), radius, atol=2e-4)
@@ -65,7 +74,10 @@ def test_positions_agree_with_depth_and_lie_in_their_pixel() -> None:
         local = views.position[view, rows, columns] @ w2c[:3, :3].T + w2c[:3, 3]
         np.testing.assert_allclose(-local[:, 2], views.depth[view, rows, columns], rtol=1e-5)
         focal, cx, cy = lenses[view]
-        u, v = (cx - focal * local[:, 0] / local[:, 2]) * size, (cy + focal * local[:, 1] / local[:, 2]) * size
+        u, v = (
+            (cx - focal * local[:, 0] / local[:, 2]) * size,
+            (cy + focal * local[:, 1] / local[:, 2]) * size,
+        )
         assert np.abs(np.abs(u - columns - 0.5) - 0.25).max() < 1e-3  # the samples of a 2 x 2 block
         assert np.abs(np.abs(v - rows - 0.5) - 0.25).max() < 1e-3
         toward = poses[view, :3, 3] - views.position[view, rows, columns]
@@ -83,7 +95,9 @@ def test_camera_inside_a_sphere_sees_its_inside() -> None:
 
 
 def test_floor_that_reaches_behind_the_camera() -> None:
-    """Triangles cut at the near plane: an unbounded floor fills the lower half at analytic depths, textures in place."""
+    """Triangles cut at the near plane: an unbounded floor fills the lower half at analytic
+    depths, textures in place.
+    """
     checks = np.zeros((2, 2, 4), np.uint8)
     checks[..., 3] = 255
     checks[0, 0, :3] = checks[1, 1, :3] = 255
@@ -95,7 +109,9 @@ def test_floor_that_reaches_behind_the_camera() -> None:
     assert views.position is not None
     below = np.arange(size) > size // 2 + 3
     nearest = (np.arange(size) + 0.75 - size / 2) / (size / 2)  # slope of the lower sample row
-    np.testing.assert_allclose(views.depth[0][below], np.tile(height / nearest[below, None], (1, size)), rtol=1e-4)
+    np.testing.assert_allclose(
+        views.depth[0][below], np.tile(height / nearest[below, None], (1, size)), rtol=1e-4
+    )
     assert (views.depth[0, : size // 2] == 0).all()
     near = np.arange(size) > size * 3 // 4
     spot = views.position[0][near]
@@ -142,7 +158,9 @@ def test_convex_objects_are_not_occluded() -> None:
 
 
 def test_occlusion_beside_a_wall() -> None:
-    """On a floor at distance x from a wall of height h and great length: visibility = (1 + x / sqrt(x^2 + h^2)) / 2."""
+    """On a floor at distance x from a wall of height h and great length: visibility = (1 + x /
+    sqrt(x^2 + h^2)) / 2.
+    """
     h, wide = 0.5, 3.0
     floor = [[0, -wide, 0], [2, -wide, 0], [2, wide, 0], [0, wide, 0]]
     wall = [[0, -wide, 0], [0, wide, 0], [0, wide, h], [0, -wide, h]]
@@ -150,12 +168,18 @@ def test_occlusion_beside_a_wall() -> None:
     settings = AmbientOcclusion(1.0, directions=512, resolution=512)
     views = occluded(obj, look_at([[0.5, 0.0, 3.0]], [0.5, 0.0, 0.0]), settings, 24.0)
     assert views.position is not None and views.normal is not None
-    floor_seen = (views.normal[0, ..., 2] > 0.9) & (np.abs(views.position[0, ..., 1]) < 0.3) & (views.position[0, ..., 0] > 0.08)
+    floor_seen = (
+        (views.normal[0, ..., 2] > 0.9)
+        & (np.abs(views.position[0, ..., 1]) < 0.3)
+        & (views.position[0, ..., 0] > 0.08)
+    )
     x = views.position[0, ..., 0][floor_seen]
     expected = (1 + x / np.sqrt(x**2 + h**2)) / 2
     assert floor_seen.sum() > 500 and expected.min() < 0.62 and expected.max() > 0.9
     np.testing.assert_allclose(views.rgba[0, ..., 0][floor_seen] / 255, expected, atol=0.05)
-    np.testing.assert_array_equal(views.rgba, occluded(obj, look_at([[0.5, 0.0, 3.0]], [0.5, 0.0, 0.0]), settings, 24.0).rgba)
+    np.testing.assert_array_equal(
+        views.rgba, occluded(obj, look_at([[0.5, 0.0, 3.0]], [0.5, 0.0, 0.0]), settings, 24.0).rgba
+    )
 
 
 def test_strength_scales_the_darkening() -> None:
@@ -198,7 +222,9 @@ def test_vertices_that_are_not_finite_are_refused() -> None:
 def test_blended_materials_are_drawn_solid() -> None:
     """Without a cutoff, the alpha of a texture is ignored: its colour covers what lies behind it."""
     faint = np.array([[[200, 100, 50, 0]]], np.uint8)
-    obj = textured([[0, -0.5, 0.5], [0, 0.5, 0.5], [0, 0.5, -0.5], [0, -0.5, -0.5]], [[0, 2, 1], [0, 3, 2]], None, faint)
+    obj = textured(
+        [[0, -0.5, 0.5], [0, 0.5, 0.5], [0, 0.5, -0.5], [0, -0.5, -0.5]], [[0, 2, 1], [0, 3, 2]], None, faint
+    )
     views = render_views(obj, orbit_poses([0], 0, 4.0), lens(30.0, 1), 16, FLAT)
     np.testing.assert_array_equal(views.rgba[0, 8, 8], (200, 100, 50, 255))
     obj.cutoffs = np.array([0.5], np.float32)

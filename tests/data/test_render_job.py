@@ -1,4 +1,6 @@
-"""What rendering one object is: the renderer's own pictures, whatever the pool; and which objects come, in which order."""
+"""What rendering one object is: the renderer's own pictures, whatever the pool; and which objects
+come, in which order.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,15 @@ import pytest
 
 from geco.data.objects import ObjectError, find_in_folders, find_objects
 from geco.data.render import render_views
-from geco.data.render_job import RenderSettings, hold_out, in_order, open_shards, render_piece, render_shards, render_task
+from geco.data.render_job import (
+    RenderSettings,
+    hold_out,
+    in_order,
+    open_shards,
+    render_piece,
+    render_shards,
+    render_task,
+)
 from geco.data.shards import Shards
 from geco.data.shards.format import TAR_END
 from geco.data.view_sets import view_rng, view_set
@@ -20,7 +30,9 @@ from geco.errors import ConfigError
 from geco.processes import Outcome
 from tests.data.glb import GlbWriter, box
 
-SETTINGS = RenderSettings(("condition-2", "zero123plus-v1.1"), 24, ("rgba", "depth", "normal", "position"), seed=3)
+SETTINGS = RenderSettings(
+    ("condition-2", "zero123plus-v1.1"), 24, ("rgba", "depth", "normal", "position"), seed=3
+)
 
 
 def put(folder: Path, name: str, textured: bool = True) -> Path:
@@ -28,7 +40,9 @@ def put(folder: Path, name: str, textured: bool = True) -> Path:
     writer, rng = GlbWriter(), np.random.default_rng(len(name))
     vertices, faces = box((1.0, 0.6, 0.4))
     texture = writer.texture(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)) if textured else None
-    writer.mesh(vertices, faces, uvs=rng.random((8, 2)), material=writer.material(texture) if textured else None)
+    writer.mesh(
+        vertices, faces, uvs=rng.random((8, 2)), material=writer.material(texture) if textured else None
+    )
     return writer.save(folder / f"{name}.glb")
 
 
@@ -51,7 +65,9 @@ def test_shards_hold_exactly_what_the_renderer_draws(tmp_path: Path) -> None:
         views = render_views(obj, cameras.c2w, cameras.lenses, 24, cameras.lights, SETTINGS.channels)
         assert np.array_equal(shards.pictures("cup", name), views.rgba)
         np.testing.assert_allclose(shards.pictures("cup", name, "depth")[..., 0], views.depth, atol=1 / 8192)
-        np.testing.assert_allclose(shards.pictures("cup", name, "normal"), views.normal, atol=0.5 / 127 + 1e-6)
+        np.testing.assert_allclose(
+            shards.pictures("cup", name, "normal"), views.normal, atol=0.5 / 127 + 1e-6
+        )
         np.testing.assert_allclose(shards.pictures("cup", name, "position"), views.position, atol=2e-5)
         c2w, lenses = shards.cameras("cup", name)
         assert np.array_equal(c2w, cameras.c2w)
@@ -70,7 +86,9 @@ def test_the_bytes_depend_on_file_and_settings_only(tmp_path: Path) -> None:
     put(tmp_path / "b", "cup")
     first, second = (render_piece(find_objects(tmp_path / folder)[0], SETTINGS) for folder in "ab")
     assert first == second
-    other = render_piece(find_objects(tmp_path / "a")[0], RenderSettings(SETTINGS.sets, 24, SETTINGS.channels, seed=4))
+    other = render_piece(
+        find_objects(tmp_path / "a")[0], RenderSettings(SETTINGS.sets, 24, SETTINGS.channels, seed=4)
+    )
     assert first != other
     with tarfile.open(fileobj=io.BytesIO(first + TAR_END)) as archive:
         assert {(info.mtime, info.uid, info.gname) for info in archive} == {(0, 0, "")}

@@ -51,14 +51,18 @@ def pictures(key: str, count: int) -> PictureSet:
 
 
 def piece(key: str) -> bytes:
-    return encode_object(key, {"licence": "CC0-1.0", "faces": 12}, {name: pictures(key, n) for name, n in sets().items()})
+    return encode_object(
+        key, {"licence": "CC0-1.0", "faces": 12}, {name: pictures(key, n) for name, n in sets().items()}
+    )
 
 
 def sets() -> dict[str, int]:
     return {entry["name"]: entry["count"] for entry in SETTINGS["sets"]}  # type: ignore[attr-defined]
 
 
-def write(folder: Path, keys: Sequence[str] = KEYS, order: Sequence[str] | None = None, **options: Any) -> Shards:
+def write(
+    folder: Path, keys: Sequence[str] = KEYS, order: Sequence[str] | None = None, **options: Any
+) -> Shards:
     writer = ShardWriter(folder, SETTINGS, keys, objects_a_shard=2, **options)
     for key in order or keys:
         if key in writer.pending:
@@ -69,7 +73,9 @@ def write(folder: Path, keys: Sequence[str] = KEYS, order: Sequence[str] | None 
 
 def digests(folder: Path) -> dict[str, str]:
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
     }
 
 
@@ -84,13 +90,19 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
             depth = shards.pictures(key, name, "depth")[..., 0]
             assert np.array_equal(depth == 0, wanted.channels["depth"] == 0)
             np.testing.assert_allclose(depth, wanted.channels["depth"], atol=0.5 / 8192 + 1e-6)
-            np.testing.assert_allclose(shards.pictures(key, name, "normal"), wanted.channels["normal"], atol=0.5 / 127 + 1e-6)
-            np.testing.assert_allclose(shards.pictures(key, name, "position"), wanted.channels["position"], atol=1.6e-5)
+            np.testing.assert_allclose(
+                shards.pictures(key, name, "normal"), wanted.channels["normal"], atol=0.5 / 127 + 1e-6
+            )
+            np.testing.assert_allclose(
+                shards.pictures(key, name, "position"), wanted.channels["position"], atol=1.6e-5
+            )
             c2w, lenses = shards.cameras(key, name)
             assert np.array_equal(c2w, wanted.c2w)
             assert np.array_equal(lenses, wanted.lenses)
             assert [camera["facts"] for camera in shards.info(key)["sets"][name]] == wanted.facts
-    assert np.array_equal(shards.pictures("cup", "ring-v1.2", indices=[2, 0]), pictures("cup", 3).channels["rgba"][[2, 0]])
+    assert np.array_equal(
+        shards.pictures("cup", "ring-v1.2", indices=[2, 0]), pictures("cup", 3).channels["rgba"][[2, 0]]
+    )
 
 
 def test_any_tar_reader_and_the_sidecar_agree(tmp_path: Path) -> None:
@@ -149,7 +161,9 @@ def test_a_stop_anywhere_changes_nothing(tmp_path: Path, seed: int) -> None:
     assert digests(folder) == digests(tmp_path / "whole")
 
 
-def test_a_kill_between_tar_and_sidecar_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_between_tar_and_sidecar_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from geco.data.shards import writer as module
 
     write(tmp_path / "whole")
@@ -229,7 +243,9 @@ def test_one_reader_serves_threads_forks_and_pickles(tmp_path: Path) -> None:
     wanted = {key: shards.pictures(key, "ring-v1.2") for key in KEYS}
     fresh = Shards(tmp_path)
     with ThreadPoolExecutor(8) as threads:
-        for key, found in zip(KEYS * 40, threads.map(lambda key: fresh.pictures(key, "ring-v1.2"), KEYS * 40)):
+        for key, found in zip(
+            KEYS * 40, threads.map(lambda key: fresh.pictures(key, "ring-v1.2"), KEYS * 40)
+        ):
             assert np.array_equal(found, wanted[key])
     assert np.array_equal(pickle.loads(pickle.dumps(shards)).pictures("box", "ring-v1.2"), wanted["box"])
     with multiprocessing.get_context("fork").Pool(2) as pool:
@@ -248,7 +264,12 @@ def test_mistakes_of_the_reader_are_named(tmp_path: Path) -> None:
         shards.pictures("cup", "single", "shade")
 
 
-@given(st.lists(st.tuples(st.text("abcé-_", min_size=1, max_size=150), st.binary(max_size=2000)), unique_by=lambda each: each[0]))
+@given(
+    st.lists(
+        st.tuples(st.text("abcé-_", min_size=1, max_size=150), st.binary(max_size=2000)),
+        unique_by=lambda each: each[0],
+    )
+)
 @settings(max_examples=40, deadline=None)
 def test_records_join_and_split(records: list[tuple[str, bytes]]) -> None:
     joined = b"".join(tar_record(name, data) for name, data in records)

@@ -1,4 +1,6 @@
-"""Damaged shards: the check lists what is wrong, the reader raises our own error, whatever was done to which file."""
+"""Damaged shards: the check lists what is wrong, the reader raises our own error, whatever was
+done to which file.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def test_a_whole_folder_has_no_faults(whole: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_any_damage_to_any_file_ends_in_faults_or_our_own_error(whole: Path, tmp_path: Path, seed: int) -> None:
+def test_any_damage_to_any_file_ends_in_faults_or_our_own_error(
+    whole: Path, tmp_path: Path, seed: int
+) -> None:
     rng = random.Random(seed)
     names = sorted(path.name for path in whole.iterdir() if path.is_file())
     for turn in range(25):
@@ -66,7 +70,8 @@ def test_any_damage_to_any_file_ends_in_faults_or_our_own_error(whole: Path, tmp
         except GecoError as error:
             faults = [error.problem]
         same = path.read_bytes() == before
-        harmless = path.suffix == ".json" and not path.name.startswith("shard")  # a word of it may change unseen
+        # a word of it may change unseen
+        harmless = path.suffix == ".json" and not path.name.startswith("shard")
         assert same or harmless or faults, f"{path.name} was damaged, and nothing is said"
         try:
             read_all(folder)
@@ -108,7 +113,9 @@ def rewrite_tar(path: Path, change: Callable[[tarfile.TarFile], None]) -> None:
     (path.parent / "index.json").write_text(json.dumps(index))
 
 
-@pytest.mark.parametrize(("kind", "said"), [("SYMTYPE", "a link"), ("CHRTYPE", "a link"), ("REGTYPE", "no index lists")])
+@pytest.mark.parametrize(
+    ("kind", "said"), [("SYMTYPE", "a link"), ("CHRTYPE", "a link"), ("REGTYPE", "no index lists")]
+)
 def test_members_that_no_shard_has_are_listed(whole: Path, tmp_path: Path, kind: str, said: str) -> None:
     folder = tmp_path / "s"
     shutil.copytree(whole, folder)

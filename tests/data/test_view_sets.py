@@ -1,4 +1,6 @@
-"""View sets: reference cameras end to end, nothing outside the frame, plain facts, the small recipe's stored cameras."""
+"""View sets: reference cameras end to end, nothing outside the frame, plain facts, the small
+recipe's stored cameras.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,34 @@ from geco.data.objects import BOUNDING_RADIUS, TexturedObject
 from geco.data.render import Light, lens, render_views
 from geco.data.view_sets import CONDITION_FOV, CONDITION_SIDES, FRAME_MARGIN, view_rng, view_set
 from geco.errors import ConfigError
-from tests.data.reference_cameras import POINTS, REFERENCE, formula_difference, our_pixels, rendered_difference
+from tests.data.reference_cameras import (
+    POINTS,
+    REFERENCE,
+    formula_difference,
+    our_pixels,
+    rendered_difference,
+)
 from tests.data.shapes import tangle, textured
 
 NAMES = [
-    *("condition", "condition-3", "condition-instantmesh", "condition-instantmesh-4", "zero123plus-v1.2", "zero123plus-v1.1"),
-    *("pairs-2", "pairs-instantmesh-1", "random-5", "orbit-15", "orbit-4", "grid-targets", "grid-extra", "grid-inputs"),
+    *(
+        "condition",
+        "condition-3",
+        "condition-instantmesh",
+        "condition-instantmesh-4",
+        "zero123plus-v1.2",
+        "zero123plus-v1.1",
+    ),
+    *(
+        "pairs-2",
+        "pairs-instantmesh-1",
+        "random-5",
+        "orbit-15",
+        "orbit-4",
+        "grid-targets",
+        "grid-extra",
+        "grid-inputs",
+    ),
 ]
 
 
@@ -28,7 +52,9 @@ def normalised(obj: TexturedObject) -> TexturedObject:
     """Box centred, farthest vertex at the radius that every loader gives."""
     used = obj.vertices[np.unique(obj.faces)]
     center = (used.min(0) + used.max(0)) / 2
-    obj.vertices = ((obj.vertices - center) * BOUNDING_RADIUS / np.linalg.norm(used - center, axis=1).max()).astype(np.float32)
+    obj.vertices = (
+        (obj.vertices - center) * BOUNDING_RADIUS / np.linalg.norm(used - center, axis=1).max()
+    ).astype(np.float32)
     return obj
 
 
@@ -51,7 +77,9 @@ def test_six_views_project_as_the_reference_cameras(name: str, fov: float) -> No
 
 
 def test_rendered_points_land_on_the_reference_pixels() -> None:
-    """End to end: the centroid of a small white ball in the picture, against the reference's projection of its centre."""
+    """End to end: the centroid of a small white ball in the picture, against the reference's
+    projection of its centre.
+    """
     pytest.importorskip("numba")
     assert rendered_difference("zero123plus-v1.2", 30.0, POINTS[:2]) <= 1e-4
 
@@ -63,9 +91,14 @@ def test_nothing_is_cut_off_by_the_frame(name: str) -> None:
         cameras = view_set(name).cameras(obj, view_rng(0, str(index), name))
         used = obj.vertices[np.unique(obj.faces)]
         pixels = our_pixels(used, cameras)
-        depths = -(np.einsum("vij,nj->vni", invert(cameras.c2w)[:, :3, :3], used) + invert(cameras.c2w)[:, None, :3, 3])[..., 2]
+        depths = -(
+            np.einsum("vij,nj->vni", invert(cameras.c2w)[:, :3, :3], used)
+            + invert(cameras.c2w)[:, None, :3, 3]
+        )[..., 2]
         assert depths.min() > 0.3
-        assert pixels.min() > 0.5 - 0.5 * FRAME_MARGIN - 1e-4 and pixels.max() < 0.5 + 0.5 * FRAME_MARGIN + 1e-4
+        assert (
+            pixels.min() > 0.5 - 0.5 * FRAME_MARGIN - 1e-4 and pixels.max() < 0.5 + 0.5 * FRAME_MARGIN + 1e-4
+        )
 
 
 def test_the_frame_stays_empty_at_its_rim() -> None:
@@ -81,13 +114,17 @@ def test_the_frame_stays_empty_at_its_rim() -> None:
 
 @pytest.mark.shared
 def test_real_objects_stay_inside_the_frame() -> None:
-    """Twenty random objects, every set: no picture touches its rim (the margin of 1 % is more than a pixel at this size)."""
+    """Twenty random objects, every set: no picture touches its rim (the margin of 1 % is more
+    than a pixel at this size).
+    """
     from geco.data.objects import load_object
 
     place = Path(os.environ.get("GECO_SHARED", "")) / "objects"
     if not os.environ.get("GECO_SHARED") or not place.is_dir():
         pytest.skip("GECO_SHARED names no folder with objects")
-    for path in np.random.default_rng(7).choice(sorted(str(path) for path in place.glob("*/*.glb")), 20, replace=False):
+    for path in np.random.default_rng(7).choice(
+        sorted(str(path) for path in place.glob("*/*.glb")), 20, replace=False
+    ):
         obj = load_object(path)
         for name in NAMES:
             cameras = view_set(name).cameras(obj, view_rng(0, path, name))
@@ -115,7 +152,9 @@ def test_condition_stands_at_one_and_a_half_sides_or_just_far_enough() -> None:
 def test_facts_are_plain_and_true(name: str) -> None:
     obj, chosen = cube(), view_set(name)
     cameras = chosen.cameras(obj, view_rng(5, "a", name))
-    assert chosen.count == len(cameras.c2w) == len(cameras.lenses) == len(cameras.lights) == len(cameras.facts)
+    assert (
+        chosen.count == len(cameras.c2w) == len(cameras.lenses) == len(cameras.lights) == len(cameras.facts)
+    )
     assert json.loads(json.dumps(cameras.facts)) == cameras.facts
     for pose, lens_of, light, fact in zip(cameras.c2w, cameras.lenses, cameras.lights, cameras.facts):
         x, y, z = pose[:3, 3].astype(float)
@@ -148,10 +187,14 @@ def test_ranges_of_the_random_sets() -> None:
     facts = view_set("condition-instantmesh-500").cameras(cube(), view_rng(0, "a", "x")).facts
     for key, low, high in (("azimuth", 0, 360), ("elevation", -20, 45), ("distance", 2.5, 5.0)):
         values = np.array([fact[key] for fact in facts])
-        assert low <= values.min() < low + 0.02 * (high - low) and high - 0.02 * (high - low) < values.max() <= high
+        assert (
+            low <= values.min() < low + 0.02 * (high - low)
+            and high - 0.02 * (high - low) < values.max() <= high
+        )
     poses = view_set("random-1000").cameras(cube(), view_rng(0, "a", "y")).c2w
     np.testing.assert_allclose(np.linalg.norm(poses[:, :3, 3], axis=1), 4.0, rtol=1e-5)
-    assert np.abs(poses[:, :3, 3].mean(0)).max() < 4 * 3 / np.sqrt(3 * 1000)  # uniform on the sphere, three sigmas
+    # uniform on the sphere, three sigmas
+    assert np.abs(poses[:, :3, 3].mean(0)).max() < 4 * 3 / np.sqrt(3 * 1000)
     heights = np.histogram(poses[:, 2, 3], bins=10, range=(-4, 4))[0]
     assert heights.min() > 60  # 100 expected in each slice: Archimedes
     orbit = view_set("orbit-15").cameras(cube(), view_rng(0, "a", "z")).facts
@@ -169,18 +212,25 @@ def test_small_recipe_cameras_are_those_that_it_was_trained_with() -> None:
     lights = [[light.ambient, light.hemisphere, light.diffuse, *light.direction] for light in cameras.lights]
     np.testing.assert_allclose(lights, stored["light"], rtol=1e-12)
     targets = view_set("grid-targets").cameras(cube(), np.random.default_rng(0))
-    assert [(f["elevation"], f["azimuth"]) for f in targets.facts] == [(e, 30.0 * k) for e in (20.0, -10.0) for k in range(12)]
+    assert [(f["elevation"], f["azimuth"]) for f in targets.facts] == [
+        (e, 30.0 * k) for e in (20.0, -10.0) for k in range(12)
+    ]
     np.testing.assert_array_equal(targets.lenses, lens(30.0, 24))
 
 
 def test_sets_do_not_share_random_numbers() -> None:
     draws = {name: tuple(view_rng(0, "a", name).random(4)) for name in NAMES if not name.startswith("grid")}
     assert len(set(draws.values())) == len(draws)
-    assert draws["condition"] != tuple(view_rng(0, "b", "condition").random(4)) != tuple(view_rng(1, "a", "condition").random(4))
+    assert (
+        draws["condition"]
+        != tuple(view_rng(0, "b", "condition").random(4))
+        != tuple(view_rng(1, "a", "condition").random(4))
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["", "orbit", "random", "condition-0", "pairs", "pairs-1001", "zero123plus", "grid", "condition-x"]
+    "name",
+    ["", "orbit", "random", "condition-0", "pairs", "pairs-1001", "zero123plus", "grid", "condition-x"],
 )
 def test_unknown_names_are_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(ConfigError, match=r"zero123plus-v1\.2.*grid-inputs"):

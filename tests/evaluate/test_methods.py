@@ -17,7 +17,9 @@ def model(folder: Path) -> Path:
 
 
 def test_plain_names_run_the_model() -> None:
-    geco, teacher, one, copy, truth = parse_methods(["geco", "teacher-75", "undistilled", "copy-input", "ground-truth-views"])
+    geco, teacher, one, copy, truth = parse_methods(
+        ["geco", "teacher-75", "undistilled", "copy-input", "ground-truth-views"]
+    )
     assert geco == Method("geco", "model", "small")
     assert (teacher.steps, teacher.teacher, teacher.source) == (75, True, "small")
     assert (one.steps, one.teacher) == (1, True)
@@ -27,7 +29,11 @@ def test_plain_names_run_the_model() -> None:
 
 def test_columns_name_what_is_not_bare() -> None:
     method = parse_methods(["geco"])[0]
-    assert method.columns(("bare", "outline", "finish")) == {"geco": "bare", "geco+outline": "outline", "geco+finish": "finish"}
+    assert method.columns(("bare", "outline", "finish")) == {
+        "geco": "bare",
+        "geco+outline": "outline",
+        "geco+finish": "finish",
+    }
     assert parse_methods(["copy-input"])[0].columns(("finish",)) == {"copy-input": "bare"}
 
 
@@ -35,7 +41,9 @@ def test_roles_lie_in_the_model_s_folder(tmp_path: Path) -> None:
     run = model(tmp_path / "run")
     for role in ("teacher", "stage1", "regressor"):
         model(run / role)
-    stage1, regressor, teacher, geco = parse_methods(["stage1", "regressor", "teacher-4", "geco"], model=str(run))
+    stage1, regressor, teacher, geco = parse_methods(
+        ["stage1", "regressor", "teacher-4", "geco"], model=str(run)
+    )
     assert stage1.source == str(run / "stage1") and not stage1.deterministic
     assert regressor.source == str(run / "regressor") and regressor.deterministic
     assert teacher.source == str(run / "teacher") and geco.source == str(run)
@@ -44,7 +52,9 @@ def test_roles_lie_in_the_model_s_folder(tmp_path: Path) -> None:
 def test_folders_become_columns(tmp_path: Path) -> None:
     run, meshes = model(tmp_path / "run-7"), tmp_path / "meshes"
     meshes.mkdir()
-    by_folder, named, teacher, foreign = parse_methods([str(run), f"mine={run}", f"teacher-5={run}"], [f"other={meshes}"])
+    by_folder, named, teacher, foreign = parse_methods(
+        [str(run), f"mine={run}", f"teacher-5={run}"], [f"other={meshes}"]
+    )
     assert by_folder.name == "run-7" and named.name == "mine" and named.source == str(run)
     assert (teacher.name, teacher.steps, teacher.source) == ("teacher-5", 5, str(run))
     assert (foreign.kind, foreign.source, foreign.deterministic) == ("meshes", str(meshes), True)
@@ -79,7 +89,9 @@ def test_truncation_stands_behind_a_name(tmp_path: Path) -> None:
         (["geco"], ["copy-input=."], ConfigError, "copy-input"),
     ],
 )
-def test_mistakes_say_what_to_do(names: list[str], meshes: list[str], kind: type[GecoError], word: str) -> None:
+def test_mistakes_say_what_to_do(
+    names: list[str], meshes: list[str], kind: type[GecoError], word: str
+) -> None:
     with pytest.raises(kind) as caught:
         parse_methods(names, meshes)
     assert word in str(caught.value) and caught.value.remedy

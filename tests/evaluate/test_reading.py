@@ -42,7 +42,13 @@ def misbehave(what: str) -> str:
 
 def test_what_a_file_does_to_its_process_is_its_own_reason() -> None:
     with BoundedReader(misbehave, Bounds(2.0, 1.0)) as reader:
-        for what, reason in (("raise", "broken"), ("die", "crashed"), ("trip", "error"), ("eat", "memory"), ("hang", "timeout")):
+        for what, reason in (
+            ("raise", "broken"),
+            ("die", "crashed"),
+            ("trip", "error"),
+            ("eat", "memory"),
+            ("hang", "timeout"),
+        ):
             assert reader("fine", "x") == "fine"
             with pytest.raises(ObjectError) as caught:
                 reader(what, "x.glb")
@@ -63,13 +69,20 @@ def test_names_that_two_objects_share_are_neithers(tmp_path: Path) -> None:
     assert choose_objects(str(tmp_path / "objects"), 2)["a_models_model"].names == names["a_models_model"]
 
 
-@pytest.mark.parametrize("layout", ["{}/models/model.ply", "{}/mesh.ply", "{}.ply", "{}_models_model.ply", "deep/{}/model.ply"])
-def test_meshes_made_elsewhere_are_found_by_path_key_or_folder_and_never_taken_for_anothers(tmp_path: Path, layout: str) -> None:
+@pytest.mark.parametrize(
+    "layout", ["{}/models/model.ply", "{}/mesh.ply", "{}.ply", "{}_models_model.ply", "deep/{}/model.ply"]
+)
+def test_meshes_made_elsewhere_are_found_by_path_key_or_folder_and_never_taken_for_anothers(
+    tmp_path: Path, layout: str
+) -> None:
     for folder in ("a", "b", "c"):
         write_object(tmp_path / "objects" / folder / "models" / "model.glb")
     for folder in ("a", "b"):
         write_foreign(tmp_path / "foreign" / layout.format(folder), 0.0, 1.0, (0.0, 0.0, 0.0))
-    found = {source.key[0]: find_mesh(tmp_path / "foreign", source.names) for source in find_objects(tmp_path / "objects")}
+    found = {
+        source.key[0]: find_mesh(tmp_path / "foreign", source.names)
+        for source in find_objects(tmp_path / "objects")
+    }
     assert found == {
         "a": tmp_path / "foreign" / layout.format("a"),
         "b": tmp_path / "foreign" / layout.format("b"),
@@ -114,6 +127,9 @@ def test_reading_a_small_file_is_bounded_by_the_readers_own_clock(tmp_path: Path
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.obj", "v 1 2 3\n" * 200_000 + "f 1 2 3\n")
     (source,) = find_objects(tmp_path)
-    with Reader(Reading(seconds=0.01)) as reader, pytest.raises(ObjectError, match="processor time") as caught:
+    with (
+        Reader(Reading(seconds=0.01)) as reader,
+        pytest.raises(ObjectError, match="processor time") as caught,
+    ):
         reader.truth(source, 32, ("input", "A"))
     assert caught.value.reason == "too-slow" and "--read-limit" in str(caught.value)

@@ -18,7 +18,14 @@ from tests.damage import odd
 
 
 def row(index: int) -> dict[str, object]:
-    known = {"method": "geco", "base": "geco", "variant": "bare", "status": "ok", "object": f"thing-{index}", "seed": 0}
+    known = {
+        "method": "geco",
+        "base": "geco",
+        "variant": "bare",
+        "status": "ok",
+        "object": f"thing-{index}",
+        "seed": 0,
+    }
     return {**known, "A": {"psnr": index / 3}}
 
 
@@ -38,7 +45,9 @@ def test_a_torn_last_line_is_dropped_and_written_again(tmp_path: Path, cut: int)
 
 
 def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
-    Rows(tmp_path).add([row(0) | {"A": {"psnr": float("nan"), "iou": np.float64(0.5), "list": [float("inf"), np.int64(3)]}}])
+    Rows(tmp_path).add(
+        [row(0) | {"A": {"psnr": float("nan"), "iou": np.float64(0.5), "list": [float("inf"), np.int64(3)]}}]
+    )
     stored = json.loads((tmp_path / "rows.jsonl").read_text())
     assert stored["A"] == {"psnr": None, "iou": 0.5, "list": [None, 3]}
 
@@ -54,7 +63,12 @@ def test_a_line_damaged_in_the_middle_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_line_of_other_things_is_an_error_or_can_be_reported(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    good = row(1) | {"stages": {"total": 1.5}, "memory": {"peak_mb": 3.0}, "seconds": 1.0, "alignment": {"method": "box"}}
+    good = row(1) | {
+        "stages": {"total": 1.5},
+        "memory": {"peak_mb": 3.0},
+        "seconds": 1.0,
+        "alignment": {"method": "box"},
+    }
     told = {"methods": {"geco": {"kind": "model"}}, "common": {"objects": {"thing-0": "", "thing-1": ""}}}
     refused = 0
     for _ in range(60):

@@ -24,7 +24,8 @@ def test_the_embedded_model_takes_other_settings() -> None:
         views = backend.generate(picture, [3], other)
         assert views.shape == default.shape and views.min() >= 0 and views.max() <= 1
         assert np.abs(views - default).max() > 0.01, other
-    np.testing.assert_array_equal(backend.generate(picture, [3]), default)  # asking for others changes nothing
+    # asking for others changes nothing
+    np.testing.assert_array_equal(backend.generate(picture, [3]), default)
 
 
 @pytest.mark.parametrize("values", [(0, 1.0, 0.0), (1001, 1.0, 0.0), (5, 1.0, -0.1), (5, 1.0, 1.1)])

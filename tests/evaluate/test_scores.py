@@ -36,7 +36,9 @@ def scored(report: Path, truth: Truth, mesh: Mesh | str, **settings: Any) -> lis
     method = parse_methods(["geco"])[0]
     views = on_white(truth.views["A"])[0]
     outcome = Outcome(views, {"bare": mesh}, {"bare": {"total": 1.5}}, {"bare": {"faces": 1}}, 100.0)
-    scorer = Scorer(report, Settings(size=SIZE, variants=("bare",), **settings), method, NO_WEIGHTS, keep_meshes=True)
+    scorer = Scorer(
+        report, Settings(size=SIZE, variants=("bare",), **settings), method, NO_WEIGHTS, keep_meshes=True
+    )
     return scorer.rows(truth, 0, outcome, None, {"rig": "zero123plus-v1.2", "load_seconds": 2.0})
 
 
@@ -68,7 +70,9 @@ def test_the_truth_itself_scores_full_whatever_its_scale_and_place(tmp_path: Pat
         assert row[part]["lpips_vgg"] is None
     assert row["views"]["psnr"] == 100 and row["views"]["iou"] > 0.97 and "views_native" not in row
     assert row["mesh"]["chamfer"] < 1e-5 and row["mesh"]["f@1%"] == 1 and row["mesh"]["volume_iou"] > 0.99
-    assert row["alignment"]["method"] == "box" and row["alignment"]["scale"] == pytest.approx(1 / 0.37, rel=1e-4)
+    assert row["alignment"]["method"] == "box" and row["alignment"]["scale"] == pytest.approx(
+        1 / 0.37, rel=1e-4
+    )
     assert (tmp_path / "meshes" / truth.key / "geco-seed0.glb").is_file()
 
 
@@ -100,7 +104,9 @@ def test_one_set_is_one_set(tmp_path: Path, truth: Truth) -> None:
 def test_copied_inputs(tmp_path: Path, truth: Truth) -> None:
     scorer = Scorer(tmp_path, Settings(size=SIZE), parse_methods(["copy-input"])[0], NO_WEIGHTS, True)
     (row,) = scorer.rows(truth, 0, Outcome(), None, {})
-    assert row["status"] == "ok" and 5 < row["views"]["psnr"] < 40 and "mesh" not in row and "seconds" not in row
+    assert (
+        row["status"] == "ok" and 5 < row["views"]["psnr"] < 40 and "mesh" not in row and "seconds" not in row
+    )
 
 
 def test_the_foreground_counts_both_silhouettes(truth: Truth) -> None:
@@ -127,7 +133,14 @@ def test_a_foreign_mesh_comes_home(tmp_path: Path, truth: Truth, yaw: float) -> 
 
 
 def test_meshes_are_found_by_name(tmp_path: Path) -> None:
-    for name in ("Thing_One.ply", "deep/other.obj", "third/mesh.stl", "pair/a.ply", "pair/b.ply", "notes.txt"):
+    for name in (
+        "Thing_One.ply",
+        "deep/other.obj",
+        "third/mesh.stl",
+        "pair/a.ply",
+        "pair/b.ply",
+        "notes.txt",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     assert find_mesh(tmp_path, ["thing one"]) == tmp_path / "Thing_One.ply"
@@ -136,7 +149,9 @@ def test_meshes_are_found_by_name(tmp_path: Path) -> None:
     assert find_mesh(tmp_path, ["pair"]) is None and find_mesh(tmp_path, ["notes"]) is None
 
 
-def test_a_broken_foreign_mesh_is_a_failure_and_a_missing_one_is_missing(tmp_path: Path, truth: Truth) -> None:
+def test_a_broken_foreign_mesh_is_a_failure_and_a_missing_one_is_missing(
+    tmp_path: Path, truth: Truth
+) -> None:
     (tmp_path / "meshes").mkdir()
     method = parse_methods([], [f"other={tmp_path / 'meshes'}"])[0]
     scorer = Scorer(tmp_path / "report", Settings(size=SIZE), method, NO_WEIGHTS, True)
@@ -148,11 +163,16 @@ def test_a_broken_foreign_mesh_is_a_failure_and_a_missing_one_is_missing(tmp_pat
 
 def test_metrics_left_out_are_named_and_nothing_stands_in() -> None:
     measures = load_measures("none", "none")
-    assert set(measures.missing) == {"lpips_vgg", "lpips_alex", "clip"} and set(measures.learned) == {"perceptual"}
+    assert set(measures.missing) == {"lpips_vgg", "lpips_alex", "clip"} and set(measures.learned) == {
+        "perceptual"
+    }
     assert set(measures.missing.values()) == {"not asked for"}
 
 
 def test_an_error_of_the_process_fails_every_column(tmp_path: Path, truth: Truth) -> None:
     scorer = Scorer(tmp_path, Settings(size=SIZE), parse_methods(["geco"])[0], NO_WEIGHTS, True)
     rows = scorer.rows(truth, 3, Outcome(), str(GecoError("died")), {})
-    assert [(row["method"], row["status"], row["seed"]) for row in rows] == [("geco", "failed", 3), ("geco+finish", "failed", 3)]
+    assert [(row["method"], row["status"], row["seed"]) for row in rows] == [
+        ("geco", "failed", 3),
+        ("geco+finish", "failed", 3),
+    ]

@@ -16,11 +16,15 @@ from geco.locks import locked
 from tests.cases import BUGS
 
 
-def described(folder: Path, names: list[str] | None = None, meshes: list[str] | None = None, **changes: Any) -> dict[str, Any]:
+def described(
+    folder: Path, names: list[str] | None = None, meshes: list[str] | None = None, **changes: Any
+) -> dict[str, Any]:
     thing = folder / "thing.glb"
     if not thing.exists():
         thing.write_bytes(b"glTF")
-    return describe(Settings(**changes), parse_methods(names or ["copy-input"], meshes or []), {"thing": thing})
+    return describe(
+        Settings(**changes), parse_methods(names or ["copy-input"], meshes or []), {"thing": thing}
+    )
 
 
 def test_the_same_settings_go_on(tmp_path: Path) -> None:
@@ -32,7 +36,14 @@ def test_the_same_settings_go_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"size": 64}, {"protocol": "A"}, {"variants": ("bare",)}, {"mesh_light": "target"}, {"alignment": "search"}]
+    "change",
+    [
+        {"size": 64},
+        {"protocol": "A"},
+        {"variants": ("bare",)},
+        {"mesh_light": "target"},
+        {"alignment": "search"},
+    ],
 )
 def test_other_settings_are_refused_by_name(tmp_path: Path, change: dict[str, Any]) -> None:
     settle(tmp_path / "report", described(tmp_path))
@@ -99,7 +110,15 @@ def test_weights_may_not_come_and_go(tmp_path: Path) -> None:
 
 def test_two_evaluations_do_not_write_one_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "report"
-    command = ["evaluate", "--objects", str(BUGS / "objects" / "same_name"), "--methods", "copy-input", "-o", str(report)]
+    command = [
+        "evaluate",
+        "--objects",
+        str(BUGS / "objects" / "same_name"),
+        "--methods",
+        "copy-input",
+        "-o",
+        str(report),
+    ]
     with locked(report, LOCK):
         assert main(command) == 2
         assert [path.name for path in report.iterdir()] == [LOCK]

@@ -26,10 +26,18 @@ def row(column: str, key: str, seed: int, psnr: float | None, **more: Any) -> di
     base, _, variant = column.partition("+")
     scores = {} if psnr is None else {"A": {"psnr": psnr, "lpips_vgg": None}, "mesh": {"chamfer": psnr / 100}}
     return {
-        "method": column, "base": base, "variant": variant or "bare", "object": key, "seed": seed, "status": "ok",
-        "seconds": 1.0 + seed, "stages": {"views": 0.5, "total": 1.0 + seed}, "memory": {"peak_mb": 10.0 + seed, "gpu_mb": None},
-        **scores, **more,
-    }  # fmt: skip
+        "method": column,
+        "base": base,
+        "variant": variant or "bare",
+        "object": key,
+        "seed": seed,
+        "status": "ok",
+        "seconds": 1.0 + seed,
+        "stages": {"views": 0.5, "total": 1.0 + seed},
+        "memory": {"peak_mb": 10.0 + seed, "gpu_mb": None},
+        **scores,
+        **more,
+    }
 
 
 ROWS = [
@@ -39,7 +47,14 @@ ROWS = [
     row("geco", "b", 0, 20.0),
     row("geco+finish", "a", 0, 11.0),
     row("other", "a", 0, None, status="missing", error="no mesh"),
-    {"method": "", "object": "<i>c", "seed": 0, "status": "skipped", "reason": "broken", "error": "<script>x</script>"},
+    {
+        "method": "",
+        "object": "<i>c",
+        "seed": 0,
+        "status": "skipped",
+        "reason": "broken",
+        "error": "<script>x</script>",
+    },
 ]
 
 
@@ -57,7 +72,11 @@ def test_spread_is_numpy_s() -> None:
     values, seeds = [1.0, 4.0, None, 2.0, 9.0], [0, 0, 0, 1, 1]
     found = spread(values, seeds)
     known = np.array([1.0, 4.0, 2.0, 9.0])
-    assert found["mean"] == pytest.approx(known.mean()) and found["std"] == pytest.approx(known.std(ddof=1)) and found["n"] == 4
+    assert (
+        found["mean"] == pytest.approx(known.mean())
+        and found["std"] == pytest.approx(known.std(ddof=1))
+        and found["n"] == 4
+    )
     assert found["seed_std"] == pytest.approx(np.std([2.5, 5.5], ddof=1))
     assert spread([3.0], [0]) == {"mean": 3.0, "std": 0.0, "n": 1}
     assert spread([None, None]) == {"mean": None, "std": None, "n": 0}
@@ -90,10 +109,17 @@ def test_tables_say_what_is_not_there(tmp_path: Path) -> None:
 
 def test_the_page_escapes_names_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     save_strip(truth_path(tmp_path, "a", "A"), np.ones((6, 16, 16, 3), np.float32))
-    sources = {key: ObjectSource(key, tmp_path / f"{key}.glb", tmp_path, author="<b>me</b>") for key in ("a", "b", "<i>c")}
+    sources = {
+        key: ObjectSource(key, tmp_path / f"{key}.glb", tmp_path, author="<b>me</b>")
+        for key in ("a", "b", "<i>c")
+    }
     html = page(tmp_path, results(tmp_path), ROWS, sources)
     assert "<b>me" not in html and "<i>c" not in html and "<script>x" not in html
-    assert not re.search(r"""(src|href)=["']?(https?:|//)""", html) and "@import" not in html and "url(" not in html
+    assert (
+        not re.search(r"""(src|href)=["']?(https?:|//)""", html)
+        and "@import" not in html
+        and "url(" not in html
+    )
     assert html.count("<section") == 2
     # worst first: a's mean PSNR is 11, b's 17
     assert html.index('data-key="a"') < html.index('data-key="b"')
@@ -103,7 +129,9 @@ def test_the_page_escapes_names_and_needs_nothing_from_elsewhere(tmp_path: Path)
 
 def test_groups_are_collections_or_else_categories(tmp_path: Path) -> None:
     def sources(*names: str) -> dict[str, ObjectSource]:
-        return {name: ObjectSource(name, tmp_path / name, tmp_path, category=f"kind-{name[-1]}") for name in names}
+        return {
+            name: ObjectSource(name, tmp_path / name, tmp_path, category=f"kind-{name[-1]}") for name in names
+        }
 
     assert groups_of(sources("GSO__a", "YCB__b", "c")) == {"GSO__a": "GSO", "YCB__b": "YCB", "c": ""}
     assert groups_of(sources("a", "b")) == {"a": "kind-a", "b": "kind-b"}
@@ -122,9 +150,12 @@ def test_strips_come_back(tmp_path: Path) -> None:
 def test_diversity_appears_with_a_second_seed(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for key, seed in (("a", 0), ("a", 1), ("b", 0)):
-        save_strip(strip_path(tmp_path, key, "geco", seed, "views"), random.random((6, 32, 32, 3)).astype(np.float32))
+        save_strip(
+            strip_path(tmp_path, key, "geco", seed, "views"), random.random((6, 32, 32, 3)).astype(np.float32)
+        )
     rows = [row("geco", key, seed, 1.0, views={"psnr": 1.0}) for key, seed in (("a", 0), ("a", 1), ("b", 0))]
     found = summarise(tmp_path, rows, SETTINGS, {})["methods"]["geco"]["diversity"]
     assert found["far_rmse"]["n"] == 1
-    assert found["far_rmse"]["mean"] == pytest.approx(np.sqrt(1 / 6), rel=0.05)  # of two independent uniform pictures
+    # of two independent uniform pictures
+    assert found["far_rmse"]["mean"] == pytest.approx(np.sqrt(1 / 6), rel=0.05)
     assert "diversity" not in summarise(tmp_path, rows[2:], SETTINGS, {})["methods"]["geco"]

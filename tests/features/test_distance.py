@@ -34,7 +34,10 @@ def test_it_is_the_documented_sum() -> None:
     net, (a, b) = network().double(), pictures(3, dtype=torch.float64)
     wanted = np.zeros(3)
     for first, second in zip(net.features(a), net.features(b)):
-        x, y = (f.detach().numpy() / np.sqrt((f.detach().numpy() ** 2).sum(1, keepdims=True) + TINY) for f in (first, second))
+        x, y = (
+            f.detach().numpy() / np.sqrt((f.detach().numpy() ** 2).sum(1, keepdims=True) + TINY)
+            for f in (first, second)
+        )
         wanted += ((x - y) ** 2).sum(1).mean((1, 2))
     np.testing.assert_allclose(feature_distance(net, a, b).detach().numpy(), wanted, rtol=1e-12)
 
@@ -50,7 +53,9 @@ def test_zero_for_equal_symmetric_and_bounded() -> None:
 
 def test_the_gradient_is_that_of_the_number() -> None:
     distance, (a, b) = FeatureDistance(network().double()), pictures(1, 9, torch.float64)
-    assert torch.autograd.gradcheck(distance, (a.requires_grad_(), b.requires_grad_()), eps=1e-6, atol=1e-7, fast_mode=True)
+    assert torch.autograd.gradcheck(
+        distance, (a.requires_grad_(), b.requires_grad_()), eps=1e-6, atol=1e-7, fast_mode=True
+    )
     distance(a, b).sum().backward()
     assert a.grad is not None and b.grad is not None and a.grad.abs().max() > 0 < b.grad.abs().max()
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in distance.parameters())
@@ -69,7 +74,8 @@ def test_gradients_are_finite_for_equal_pictures_and_descent_finds_the_picture()
         distance(guess, target).sum().backward()
         optimizer.step()
     assert float(distance(guess, target).detach()) < 0.25 * first
-    assert float((guess - target).detach().abs().mean()) < 0.75 * apart  # the picture itself came nearer, not its features alone
+    # the picture itself came nearer, not its features alone
+    assert float((guess - target).detach().abs().mean()) < 0.75 * apart
 
 
 def test_a_change_is_seen_where_it_is() -> None:
@@ -97,15 +103,27 @@ def test_white_goes_on_beyond_the_border() -> None:
 
 def test_shapes_of_the_network() -> None:
     net = network()
-    assert [tuple(f.shape) for f in net.features(torch.rand(2, 3, 13, 22))] == [(2, 4, 13, 22), (2, 6, 7, 11), (2, 8, 4, 6)]
-    assert net.encode(torch.rand(2, 3, 16, 8)).shape == (2, 2, 4, 2) and net(torch.rand(2, 3, 16, 8)).shape == (2, 3, 16, 8)
+    assert [tuple(f.shape) for f in net.features(torch.rand(2, 3, 13, 22))] == [
+        (2, 4, 13, 22),
+        (2, 6, 7, 11),
+        (2, 8, 4, 6),
+    ]
+    assert net.encode(torch.rand(2, 3, 16, 8)).shape == (2, 2, 4, 2) and net(
+        torch.rand(2, 3, 16, 8)
+    ).shape == (2, 3, 16, 8)
     assert 300_000 < sum(p.numel() for p in Autoencoder().parameters()) < 600_000
-    assert torch.allclose(Autoencoder()(torch.ones(1, 3, 16, 16)), torch.ones(1, 3, 16, 16))  # untrained: white
+    # untrained: white
+    assert torch.allclose(Autoencoder()(torch.ones(1, 3, 16, 16)), torch.ones(1, 3, 16, 16))
 
 
 def test_what_does_not_fit_is_refused() -> None:
     distance = FeatureDistance(network())
-    for a, b in (((1, 3, 9, 9), (2, 3, 9, 9)), ((1, 3, 3, 9), (1, 3, 3, 9)), ((3, 9, 9), (3, 9, 9)), ((1, 4, 9, 9), (1, 4, 9, 9))):
+    for a, b in (
+        ((1, 3, 9, 9), (2, 3, 9, 9)),
+        ((1, 3, 3, 9), (1, 3, 3, 9)),
+        ((3, 9, 9), (3, 9, 9)),
+        ((1, 4, 9, 9), (1, 4, 9, 9)),
+    ):
         with pytest.raises(ValueError, match="at least 4 px"):
             distance(torch.zeros(a), torch.zeros(b))
     for wrong in ({"widths": (8,)}, {"widths": (8, 0)}, {"blocks": 0}, {"latent": 0}):

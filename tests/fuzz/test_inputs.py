@@ -1,4 +1,6 @@
-"""A few hundred generated inputs of each kind: a result or an error of ours, nothing else (docs/fuzzing.md)."""
+"""A few hundred generated inputs of each kind: a result or an error of ours, nothing else
+(docs/fuzzing.md).
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,10 @@ def outcome(kind: str, index: int, work: object, *arguments: object) -> str:
 
 
 def test_pictures_are_loaded_cut_out_and_prepared_or_refused(tmp_path: Path) -> None:
-    found = Counter(outcome("pictures", index, prepared, case, tmp_path / str(index)) for index, case in cases("pictures", 300))
+    found = Counter(
+        outcome("pictures", index, prepared, case, tmp_path / str(index))
+        for index, case in cases("pictures", 300)
+    )
     assert found["prepared"] > 60 and found["refused: InputImageError"] > 60
 
 

@@ -14,7 +14,19 @@ from benchmarks.fuzzing.case import Case
 
 from geco.errors import InputImageError, MeshError
 
-SORTS = ("fine", "refused", "raises", "hangs", "crashes", "memory", "leaves", "untidy", "computes", "exits", "warns")
+SORTS = (
+    "fine",
+    "refused",
+    "raises",
+    "hangs",
+    "crashes",
+    "memory",
+    "leaves",
+    "untidy",
+    "computes",
+    "exits",
+    "warns",
+)
 
 
 def warm_up() -> None:

@@ -46,14 +46,24 @@ def ring(size: int, outer: float = 0.32, inner: float = 0.17) -> Floats:
 def bar_stool(size: int) -> Floats:
     """A seat on four legs: gaps that are open to the outside, and an enclosed one below the rung."""
     image = np.zeros((size, size), np.float32)
-    for left, top, right, bottom in ((20, 25, 80, 33), (24, 30, 30, 85), (70, 30, 76, 85), (24, 60, 76, 64), (46, 30, 52, 64)):
+    for left, top, right, bottom in (
+        (20, 25, 80, 33),
+        (24, 30, 30, 85),
+        (70, 30, 76, 85),
+        (24, 60, 76, 64),
+        (46, 30, 52, 64),
+    ):
         scale = size / 100
         image[int(top * scale) : int(bottom * scale), int(left * scale) : int(right * scale)] = 1
     return image
 
 
-def backdrop(size: int, color: tuple[float, float, float], kind: str, generator: np.random.Generator) -> Floats:
-    """(size, size, 3): flat, gradient, vignette, or a wall and a floor with a soft horizon; with a little noise."""
+def backdrop(
+    size: int, color: tuple[float, float, float], kind: str, generator: np.random.Generator
+) -> Floats:
+    """(size, size, 3): flat, gradient, vignette, or a wall and a floor with a soft horizon; with
+    a little noise.
+    """
     v, u = np.indices((size, size), np.float32) / size
     field = {
         "flat": np.ones_like(u),
@@ -70,7 +80,11 @@ def textured(size: int, generator: np.random.Generator) -> Floats:
     v, u = np.indices((size, size), np.float32) / size
     wave = 0.5 + 0.5 * np.sin(40 * (u + 0.6 * v) + generator.uniform(0, 6))
     a, b = np.array([0.75, 0.15, 0.1]), np.array([0.12, 0.25, 0.6])
-    return ((a * wave[..., None] + b * (1 - wave[..., None])) * (0.7 + 0.4 * v[..., None])).clip(0, 1).astype(np.float32)
+    return (
+        ((a * wave[..., None] + b * (1 - wave[..., None])) * (0.7 + 0.4 * v[..., None]))
+        .clip(0, 1)
+        .astype(np.float32)
+    )
 
 
 def over(alpha: Floats, front: Floats, back: Floats) -> Floats:
@@ -88,8 +102,15 @@ def iou(alpha: Floats, truth: Floats) -> float:
 
 def clutter(size: int, generator: np.random.Generator) -> Floats:
     """(size, size, 3): a wall of pale blotches above a brown, streaked table: no plain background."""
-    coarse = generator.uniform(0.7, 0.95, (10, 10, 1)).astype(np.float32) * np.array([0.9, 1.0, 0.8], np.float32)
-    wall = np.asarray(Image.fromarray((coarse * 255).astype(np.uint8)).resize((size, size), Image.Resampling.BICUBIC)) / 255
+    coarse = generator.uniform(0.7, 0.95, (10, 10, 1)).astype(np.float32) * np.array(
+        [0.9, 1.0, 0.8], np.float32
+    )
+    wall = (
+        np.asarray(
+            Image.fromarray((coarse * 255).astype(np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
+        )
+        / 255
+    )
     streaks = 0.45 + 0.2 * np.sin(np.arange(size) / size * 90)[None, :, None] * np.ones((size, 1, 1))
     table = streaks * np.array([0.9, 0.75, 0.3])
     v = np.arange(size)[:, None, None] / size
@@ -103,4 +124,9 @@ def png_header(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 64))
+        + chunk(b"IEND", b"")
+    )

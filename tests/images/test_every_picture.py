@@ -1,4 +1,6 @@
-"""Every mode, format, damage and size ends in a picture or in our own error; large ones stay within memory."""
+"""Every mode, format, damage and size ends in a picture or in our own error; large ones stay
+within memory.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,35 @@ from tests.cli_command import SOURCE
 from tests.images.pictures import file_of, over, scene, textured
 
 CASES = Path(__file__).parent.parent / "cases" / "hostile"
-MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F",
-         "I;16", "I;16L", "I;16B", "I;16N")  # fmt: skip
+MODES = (
+    "1",
+    "L",
+    "LA",
+    "La",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+    "RGBa",
+    "RGBX",
+    "CMYK",
+    "YCbCr",
+    "LAB",
+    "HSV",
+    "I",
+    "F",
+    "I;16",
+    "I;16L",
+    "I;16B",
+    "I;16N",
+)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "PPM", "TGA", "HEIF")
 
 
 def outcome(source: object) -> str:
-    """Through reading, cutting out and framing: "ok", or our own error; any other exception and any warning is a failure."""
+    """Through reading, cutting out and framing: "ok", or our own error; any other exception and
+    any warning is a failure.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
@@ -35,7 +59,11 @@ def outcome(source: object) -> str:
         except InputImageError as error:
             assert error.remedy and "\n" not in str(error)
             return str(error)
-    assert prepared.rgb.shape == (64, 64, 3) and np.isfinite(prepared.rgb).all() and np.isfinite(prepared.rgba(32)).all()
+    assert (
+        prepared.rgb.shape == (64, 64, 3)
+        and np.isfinite(prepared.rgb).all()
+        and np.isfinite(prepared.rgba(32)).all()
+    )
     return "ok"
 
 
@@ -58,9 +86,17 @@ def in_mode(image: Image.Image, mode: str) -> Image.Image:
         return made
     if mode.startswith("I;16"):
         wide = np.asarray(image.convert("L"), np.uint16) * 257
-        return Image.frombytes(mode, image.size, wide.astype(">u2" if mode.endswith("B") else "<u2").tobytes())
+        return Image.frombytes(
+            mode, image.size, wide.astype(">u2" if mode.endswith("B") else "<u2").tobytes()
+        )
     through = {"La": "LA", "RGBa": "RGBA", "PA": "LA", "F": "L", "I": "L"}.get(mode)
-    return (image.convert(through) if through else image.convert("RGB") if mode in ("P", "YCbCr", "HSV") else image).convert(mode)
+    return (
+        image.convert(through)
+        if through
+        else image.convert("RGB")
+        if mode in ("P", "YCbCr", "HSV")
+        else image
+    ).convert(mode)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -78,7 +114,9 @@ def test_every_mode_is_seen_alike_from_the_image_and_from_every_format_that_keep
         if Image.open(io.BytesIO(data)).mode == mode and format in ("PNG", "TIFF", "BMP", "TGA", "PPM"):
             kept += 1
             assert ended == "ok"
-            np.testing.assert_allclose(load_picture(data).rgba, expected.rgba, atol=2 / 255, err_msg=f"{mode} {format}")
+            np.testing.assert_allclose(
+                load_picture(data).rgba, expected.rgba, atol=2 / 255, err_msg=f"{mode} {format}"
+            )
     assert kept or mode in ("La", "PA", "RGBa", "HSV", "YCbCr", "I;16L", "I;16N", "RGBX")
 
 
@@ -98,7 +136,11 @@ def test_no_damage_to_a_file_escapes_as_another_error(format: str) -> None:
         data = bytearray(whole)
         for _ in range(int(generator.integers(1, 6))):
             at = int(min(generator.exponential(len(data) / 4), len(data) - 1))  # headers more than pixels
-            data[at] = int(generator.integers(256)) if generator.random() < 0.7 else int(generator.choice([0, 1, 127, 128, 255]))
+            data[at] = (
+                int(generator.integers(256))
+                if generator.random() < 0.7
+                else int(generator.choice([0, 1, 127, 128, 255]))
+            )
         if generator.random() < 0.3:
             del data[int(generator.integers(len(data))) :]
         ends.add(outcome(bytes(data)) == "ok")
@@ -111,7 +153,9 @@ def test_no_damage_to_a_file_escapes_as_another_error(format: str) -> None:
     st.integers(1, 90), st.integers(1, 90), st.integers(0, 2**32 - 1),
     st.sampled_from([0, 1, 12, 26, 100, 128, 254, 255]),
 )  # fmt: skip
-def test_every_size_and_alpha_ends_in_a_picture_or_our_error(mode: str, width: int, height: int, seed: int, alpha: int) -> None:
+def test_every_size_and_alpha_ends_in_a_picture_or_our_error(
+    mode: str, width: int, height: int, seed: int, alpha: int
+) -> None:
     image = object_picture(96, seed).crop((3, 3, 3 + width, 3 + height))
     if mode in ("LA", "RGBA"):
         image.putalpha(image.getchannel("A").point(lambda v: min(v, alpha)))
@@ -119,10 +163,36 @@ def test_every_size_and_alpha_ends_in_a_picture_or_our_error(mode: str, width: i
 
 
 @pytest.mark.parametrize(
-    "dtype", ["uint8", "uint16", ">u2", "bool", "float16", "float32", "float64", ">f4", "int32", "int64", "complex64", "O"]
+    "dtype",
+    [
+        "uint8",
+        "uint16",
+        ">u2",
+        "bool",
+        "float16",
+        "float32",
+        "float64",
+        ">f4",
+        "int32",
+        "int64",
+        "complex64",
+        "O",
+    ],
 )
 @pytest.mark.parametrize(
-    "shape", [(40, 40), (40, 40, 3), (40, 40, 4), (1100, 900), (700, 1100, 4), (0, 0, 3), (40, 0), (5, 40, 3), (1, 2, 3, 4), ()]
+    "shape",
+    [
+        (40, 40),
+        (40, 40, 3),
+        (40, 40, 4),
+        (1100, 900),
+        (700, 1100, 4),
+        (0, 0, 3),
+        (40, 0),
+        (5, 40, 3),
+        (1, 2, 3, 4),
+        (),
+    ],
 )
 def test_arrays_of_every_type_and_shape(dtype: str, shape: tuple[int, ...]) -> None:
     unit = np.random.default_rng(0).random(shape)
@@ -174,7 +244,12 @@ def test_a_caller_s_image_is_neither_decoded_nor_changed() -> None:
 
 
 def test_an_image_at_another_frame_is_read_there() -> None:
-    data = file_of(Image.new("RGB", (64, 64), "blue"), "GIF", save_all=True, append_images=[object_picture(64).convert("RGB")])
+    data = file_of(
+        Image.new("RGB", (64, 64), "blue"),
+        "GIF",
+        save_all=True,
+        append_images=[object_picture(64).convert("RGB")],
+    )
     animation = Image.open(io.BytesIO(data))
     with pytest.raises(InputImageError, match="one single colour"):
         load_picture(animation)
@@ -183,7 +258,9 @@ def test_an_image_at_another_frame_is_read_there() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the peak")
-@pytest.mark.parametrize(("what", "most"), [("picture-16bit-grey.png", 400), ("float.tif", 400), ("palette.png", 220)])
+@pytest.mark.parametrize(
+    ("what", "most"), [("picture-16bit-grey.png", 400), ("float.tif", 400), ("palette.png", 220)]
+)
 def test_a_large_picture_needs_memory_for_what_is_kept(what: str, most: int, tmp_path: Path) -> None:
     path = CASES / what
     if what == "float.tif":
@@ -200,16 +277,22 @@ load_picture(sys.argv[1])
 print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
 """
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    done = subprocess.run([sys.executable, "-c", code, path], env=environment, capture_output=True, text=True, check=True)
-    # MB, of which Python, numpy and Pillow take 35, and the file and the decoded picture 100 (49 megapixels of two bytes), 128 (16
-    # of four), 16 (of one). Before, three to five times as much.
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], env=environment, capture_output=True, text=True, check=True
+    )
+    # MB, of which Python, numpy and Pillow take 35, and the file and the decoded picture 100 (49 megapixels
+    # of two bytes), 128 (16 of four), 16 (of one). Before, three to five times as much.
     assert int(done.stdout) < most * 1000
 
 
 def test_a_damaged_scan_says_nothing_but_our_line(capfd: pytest.CaptureFixture[str]) -> None:
     refused = 0
     for compression in ("tiff_lzw", "tiff_ccitt", "group4", "jpeg", "packbits", "tiff_deflate"):
-        whole = file_of(in_mode(object_picture(32), "RGB" if compression == "jpeg" else "1"), "TIFF", compression=compression)
+        whole = file_of(
+            in_mode(object_picture(32), "RGB" if compression == "jpeg" else "1"),
+            "TIFF",
+            compression=compression,
+        )
         capfd.readouterr()  # what writing them says
         for at in range(8, len(whole), max(len(whole) // 25, 1)):
             refused += outcome(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]) != "ok"

@@ -1,4 +1,6 @@
-"""Which formats are opened: those of the README and no others, under any file name, and from every kind of source."""
+"""Which formats are opened: those of the README and no others, under any file name, and from
+every kind of source.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +59,10 @@ def test_an_image_that_its_caller_decoded_may_come_from_any_format() -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=80), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF1234WEBP", b"II*\0", b"GIF89a",
-       b"BM1234\0\0\0\0", b"P6\n", b"\0\0\0\x1cftypavif", b"\0\0\0\x18ftypheic", b"\0\0\x02\0\0\0\0\0"]))  # fmt: skip
+@given(st.binary(max_size=80), st.sampled_from([
+    b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF1234WEBP", b"II*\0", b"GIF89a",
+    b"BM1234\0\0\0\0", b"P6\n", b"\0\0\0\x1cftypavif", b"\0\0\0\x18ftypheic", b"\0\0\x02\0\0\0\0\0",
+]))  # fmt: skip
 def test_bytes_that_are_no_picture_end_in_our_error(tail: bytes, head: bytes) -> None:
     with pytest.raises(InputImageError) as caught:
         load_picture(head + tail)

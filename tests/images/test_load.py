@@ -20,12 +20,16 @@ def expected(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("RGB"), np.float32) / 255
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "La", "RGBa"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "La", "RGBa"]
+)
 def test_every_mode_gives_the_colours_pillow_gives(mode: str) -> None:
     source = scene()
     through = {"PA": "LA", "La": "LA", "RGBa": "RGBA"}.get(mode)
     image = (source.convert(through) if through else source).convert(mode)
-    reference = image.convert("RGBA") if mode in ("PA", "RGBa") else image.convert("LA") if mode == "La" else image
+    reference = (
+        image.convert("RGBA") if mode in ("PA", "RGBa") else image.convert("LA") if mode == "La" else image
+    )
     picture = load_picture(image)
     assert picture.rgba.dtype == np.float32 and picture.rgba.shape == (32, 48, 4)
     assert not picture.has_alpha
@@ -34,7 +38,9 @@ def test_every_mode_gives_the_colours_pillow_gives(mode: str) -> None:
 
 def test_lab_is_converted_by_littlecms() -> None:
     source = scene()
-    transform = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+    transform = ImageCms.buildTransform(
+        ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+    )
     lab = ImageCms.applyTransform(source, transform)
     # Eight bits of L*a*b* hold blue to a few levels only, and the round trip through D50 adds to it.
     assert np.abs(load_picture(lab).rgba[..., :3] - expected(source)).mean() < 0.01
@@ -113,8 +119,11 @@ def test_colours_hidden_by_alpha_do_not_bleed_when_reduced() -> None:
 def test_a_colour_profile_is_converted_to_srgb() -> None:
     source = scene()
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    np.testing.assert_allclose(load_picture(saved(source, icc_profile=srgb)).rgba[..., :3], expected(source), atol=1.5 / 255)
-    # A profile that is sRGB under another name with the red and green primaries exchanged: red is stored as green.
+    np.testing.assert_allclose(
+        load_picture(saved(source, icc_profile=srgb)).rgba[..., :3], expected(source), atol=1.5 / 255
+    )
+    # A profile that is sRGB under another name with the red and green primaries exchanged: red is stored as
+    # green.
     other = srgb.replace("sRGB".encode("utf-16-be"), "rgbs".encode("utf-16-be"))
     other = other.replace(b"rXYZ", b"tmp!").replace(b"gXYZ", b"rXYZ").replace(b"tmp!", b"gXYZ")
     for image in (source, source.convert("RGBA")):
@@ -146,7 +155,9 @@ def test_arrays(shape: tuple[int, ...]) -> None:
     channels = values.reshape(20, 30, -1).astype(np.float32)
     color = channels[..., :3] if channels.shape[2] >= 3 else channels[..., :1].repeat(3, axis=2)
     np.testing.assert_allclose(rgba[..., :3], color, atol=1e-6)
-    np.testing.assert_allclose(rgba[..., 3], channels[..., -1] if channels.shape[2] in (2, 4) else 1, atol=1e-6)
+    np.testing.assert_allclose(
+        rgba[..., 3], channels[..., -1] if channels.shape[2] in (2, 4) else 1, atol=1e-6
+    )
 
 
 def test_a_pillow_image_is_left_as_it_was() -> None:
@@ -191,7 +202,9 @@ def test_bad_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", [8001, 10_000, 30_000, 2**31 - 1])
-def test_bombs_are_refused_from_their_header(side: int, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+def test_bombs_are_refused_from_their_header(
+    side: int, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
     started = time.process_time()
     assert "too large" in bad(png_header(side, side), tmp_path)
     assert time.process_time() - started < 0.5

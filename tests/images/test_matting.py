@@ -29,7 +29,8 @@ def test_plain_backgrounds(kind: str, color: tuple[float, float, float], shape: 
     rgb = over(truth, textured(SIZE, random()), backdrop(SIZE, color, kind, random()))
     cut = cut_out(opaque(rgb))
     assert cut.method == "plain" and cut.confidence > 0.6 and cut.doubt is None
-    assert iou(cut.rgba[..., 3], truth) > 0.95  # the hole of the ring and the closed gap of the stool included
+    # the hole of the ring and the closed gap of the stool included
+    assert iou(cut.rgba[..., 3], truth) > 0.95
     assert np.abs(cut.rgba[..., 3] - truth).mean() < 0.012
 
 
@@ -38,7 +39,11 @@ def test_jpeg_and_a_soft_shadow(depth: float, least: float) -> None:
     truth = disc(SIZE, 0.25, y=0.45)
     v, u = (np.indices((SIZE, SIZE)) + 0.5) / SIZE
     shadow = 1 - depth * np.exp(-(((u - 0.58) / 0.22) ** 2) - ((v - 0.73) / 0.06) ** 2)
-    rgb = over(truth, textured(SIZE, random()), backdrop(SIZE, (0.95, 0.95, 0.95), "flat", random()) * shadow[..., None])
+    rgb = over(
+        truth,
+        textured(SIZE, random()),
+        backdrop(SIZE, (0.95, 0.95, 0.95), "flat", random()) * shadow[..., None],
+    )
     buffer = io.BytesIO()
     Image.fromarray((rgb * 255).astype(np.uint8)).save(buffer, "JPEG", quality=75)
     cut = cut_out(load_picture(buffer.getvalue()))
@@ -65,7 +70,9 @@ def test_small_pale_marks_are_no_holes() -> None:
 
 def test_the_object_may_touch_the_frame() -> None:
     truth = disc(SIZE, 0.45, x=0.75, y=0.7)
-    cut = cut_out(opaque(over(truth, textured(SIZE, random()), backdrop(SIZE, (0.8, 0.85, 0.9), "gradient", random()))))
+    cut = cut_out(
+        opaque(over(truth, textured(SIZE, random()), backdrop(SIZE, (0.8, 0.85, 0.9), "gradient", random())))
+    )
     assert cut.method == "plain" and iou(cut.rgba[..., 3], truth) > 0.96
 
 
@@ -81,7 +88,9 @@ def test_edges_are_soft_and_free_of_the_background() -> None:
 
 def test_large_pictures_are_cut_at_full_size() -> None:
     truth = ring(900)
-    cut = cut_out(opaque(over(truth, textured(900, random()), backdrop(900, (0.9, 0.9, 0.9), "gradient", random()))))
+    cut = cut_out(
+        opaque(over(truth, textured(900, random()), backdrop(900, (0.9, 0.9, 0.9), "gradient", random())))
+    )
     assert cut.rgba.shape == (900, 900, 4) and iou(cut.rgba[..., 3], truth) > 0.98
     assert np.abs(cut.rgba[..., 3] - truth).mean() < 0.006
 
@@ -151,8 +160,11 @@ def test_odd_and_tiny_sizes(shape: tuple[int, int], method: str) -> None:
 
 
 def test_time() -> None:
-    picture = load_picture(opaque(over(ring(512), textured(512, random()), backdrop(512, (0.9, 0.9, 0.9), "gradient", random()))))
-    for method, limit in (("plain", 0.25), ("builtin", 1.0)):  # ten times what it takes alone on one core: a guard, not a benchmark
+    picture = load_picture(
+        opaque(over(ring(512), textured(512, random()), backdrop(512, (0.9, 0.9, 0.9), "gradient", random())))
+    )
+    # ten times what it takes alone on one core: a guard, not a benchmark
+    for method, limit in (("plain", 0.25), ("builtin", 1.0)):
         cut_out(picture, method)
         started = time.process_time()
         cut_out(picture, method)

@@ -61,7 +61,10 @@ def test_a_scan_stands_as_in_every_viewer(name: str) -> None:
     upright = load_picture(CASES / "toy.png").rgba
     scan = load_picture(CASES / name).rgba
     upright = upright[..., :3] * upright[..., 3:] + (1 - upright[..., 3:])
-    small = [np.asarray(Image.fromarray(np.uint8(p[..., :3] * 255)).resize((16, 16))) / 255 for p in (upright, scan)]
+    small = [
+        np.asarray(Image.fromarray(np.uint8(p[..., :3] * 255)).resize((16, 16))) / 255
+        for p in (upright, scan)
+    ]
     off = {turn: np.abs(small[0] - np.rot90(small[1], turn)).mean() for turn in range(4)}
     assert min(off, key=lambda turn: off[turn]) == 0, off
 
@@ -74,7 +77,9 @@ def test_heic_is_turned_by_its_own_boxes_only() -> None:
 
 
 def test_damaged_metadata_do_not_make_a_picture_unreadable() -> None:
-    assert load_picture(file_of(scene(96, 64), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f" + b"\1" * 40)).rgba.shape == (
+    assert load_picture(
+        file_of(scene(96, 64), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f" + b"\1" * 40)
+    ).rgba.shape == (
         64,
         96,
         4,

@@ -29,7 +29,9 @@ def block(height: int, width: int, box: tuple[int, int, int, int]) -> np.ndarray
     left=st.integers(0, 60), top=st.integers(0, 60), width=st.integers(4, 60), height=st.integers(4, 60),
     size=st.sampled_from([32, 64, 97, 256]), ratio=st.floats(0.3, 1.0),
 )  # fmt: skip
-def test_the_box_is_centred_and_fills_its_ratio(left: int, top: int, width: int, height: int, size: int, ratio: float) -> None:
+def test_the_box_is_centred_and_fills_its_ratio(
+    left: int, top: int, width: int, height: int, size: int, ratio: float
+) -> None:
     prepared = prepare(block(120, 120, (left, top, left + width, top + height)), size, ratio)
     scale = ratio * size / max(width, height)
     assert prepared.alpha.sum() == pytest.approx(width * height * scale**2, rel=0.12, abs=8)
@@ -37,20 +39,30 @@ def test_the_box_is_centred_and_fills_its_ratio(left: int, top: int, width: int,
     assert (prepared.alpha * u).sum() / prepared.alpha.sum() == pytest.approx(size / 2, abs=0.3)
     assert (prepared.alpha * v).sum() / prepared.alpha.sum() == pytest.approx(size / 2, abs=0.3)
     corner = prepared.to_picture(
-        np.array([[0.5 - ratio / 2 * width / max(width, height), 0.5 - ratio / 2 * height / max(width, height)]])
+        np.array(
+            [[0.5 - ratio / 2 * width / max(width, height), 0.5 - ratio / 2 * height / max(width, height)]]
+        )
     )
     np.testing.assert_allclose(corner, [[left, top]], atol=1e-3)
-    np.testing.assert_allclose(prepared.from_picture(corner) * prepared.side + [prepared.left, prepared.top], corner, atol=1e-4)
+    np.testing.assert_allclose(
+        prepared.from_picture(corner) * prepared.side + [prepared.left, prepared.top], corner, atol=1e-4
+    )
 
 
 def test_no_fringe_of_hidden_or_background_colour() -> None:
     prepared = prepare(block(200, 200, (31, 40, 163, 171)), 57)
-    # Over white, every pixel lies between red and white: the hidden green never shows, and nothing is darker than red's share.
+    # Over white, every pixel lies between red and white: the hidden green never shows, and nothing is darker
+    # than red's share.
     np.testing.assert_allclose(prepared.rgb[..., 0], 1, atol=1e-5)
     np.testing.assert_allclose(prepared.rgb[..., 1], 1 - prepared.alpha, atol=1e-5)
     straight = prepared.rgba(91)
     seen = straight[..., 3] > 0.01
-    seen |= np.roll(seen, 1, axis=0) | np.roll(seen, -1, axis=0) | np.roll(seen, 1, axis=1) | np.roll(seen, -1, axis=1)
+    seen |= (
+        np.roll(seen, 1, axis=0)
+        | np.roll(seen, -1, axis=0)
+        | np.roll(seen, 1, axis=1)
+        | np.roll(seen, -1, axis=1)
+    )
     np.testing.assert_allclose(straight[seen][:, :3], np.broadcast_to([1, 0, 0], (seen.sum(), 3)), atol=1e-3)
 
 
@@ -84,7 +96,9 @@ def test_a_stray_almost_invisible_pixel_does_not_move_the_box() -> None:
 
 
 def test_sphere_ratio_is_what_a_sphere_normalised_box_looks_like() -> None:
-    """The middle of the fit against boxes of three proportions projected with the cameras of the small model."""
+    """The middle of the fit against boxes of three proportions projected with the cameras of the
+    small model.
+    """
     generator = np.random.default_rng(0)
     for proportions in ((1, 1, 1), (1, 1, 2), (0.4, 0.7, 1)):
         corners = np.array(np.meshgrid(*[[-p, p] for p in proportions])).reshape(3, -1).T
@@ -92,7 +106,9 @@ def test_sphere_ratio_is_what_a_sphere_normalised_box_looks_like() -> None:
         errors = []
         for _ in range(200):
             azimuth, elevation = np.deg2rad(generator.uniform(0, 360)), np.deg2rad(generator.uniform(-10, 30))
-            position = 4.0 * np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+            position = 4.0 * np.array(
+                [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
+            )
             c2w = np.asarray(look_at(position))
             seen = (corners - c2w[:3, 3]) @ c2w[:3, :3]
             flat = seen[:, :2] / -seen[:, 2:] / np.tan(np.deg2rad(15))

@@ -49,7 +49,9 @@ def test_touching_and_size() -> None:
 def test_dilate_and_erode_are_scipys(mask: np.ndarray, down: int, across: int) -> None:
     window = np.ones((2 * down + 1, 2 * across + 1))
     np.testing.assert_array_equal(filters.dilate(mask, down, across), ndimage.binary_dilation(mask, window))
-    np.testing.assert_array_equal(filters.erode(mask, down, across), ndimage.binary_erosion(mask, window, border_value=1))
+    np.testing.assert_array_equal(
+        filters.erode(mask, down, across), ndimage.binary_erosion(mask, window, border_value=1)
+    )
 
 
 def test_box_mean_is_scipys() -> None:
@@ -68,7 +70,9 @@ def test_fill_smoothly_keeps_the_known_and_stays_within_them(shape: tuple[int, i
     filled = filters.fill_smoothly(planes, known)
     np.testing.assert_allclose(filled[:, known > 0], planes[:, known > 0], atol=1e-6)
     inside = planes[:, known > 0]
-    assert (filled >= inside.min(axis=1)[:, None, None] - 1e-5).all() and (filled <= inside.max(axis=1)[:, None, None] + 1e-5).all()
+    assert (filled >= inside.min(axis=1)[:, None, None] - 1e-5).all() and (
+        filled <= inside.max(axis=1)[:, None, None] + 1e-5
+    ).all()
     flat = filters.fill_smoothly(np.full((1, *shape), 0.25, np.float32) * known, known)
     np.testing.assert_allclose(flat, 0.25, atol=1e-6)
 

@@ -30,7 +30,10 @@ def test_round_trip(height: int, width: int, channels: int, kind: type) -> None:
 
 
 def test_wrong_shapes_are_refused() -> None:
-    for call in (lambda: views_to_sheet(np.zeros((5, 4, 4, 3))), lambda: sheet_to_views(np.zeros((10, 4, 3)))):
+    for call in (
+        lambda: views_to_sheet(np.zeros((5, 4, 4, 3))),
+        lambda: sheet_to_views(np.zeros((10, 4, 3))),
+    ):
         with pytest.raises(ConfigError):
             call()
 
@@ -38,7 +41,11 @@ def test_wrong_shapes_are_refused() -> None:
 def test_contact_sheet_shows_every_picture() -> None:
     red = np.broadcast_to(np.array([1.0, 0, 0], np.float32), (10, 20, 3))
     clear = np.zeros((8, 8, 4), np.uint8)
-    sheet = contact_sheet([("first", [red, None]), ("second", [clear, Image.new("L", (300, 300), 7)])], ["input", "mesh"], cell=64)
+    sheet = contact_sheet(
+        [("first", [red, None]), ("second", [clear, Image.new("L", (300, 300), 7)])],
+        ["input", "mesh"],
+        cell=64,
+    )
     assert sheet.mode == "RGB" and sheet.width > 128 and sheet.height > 128
     pixels = np.asarray(sheet).reshape(-1, 3)
     assert (pixels == (255, 0, 0)).all(axis=1).sum() == 64 * 32

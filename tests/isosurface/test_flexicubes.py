@@ -29,7 +29,9 @@ def noise(shape: tuple[int, int, int], seed: int, weighted: bool) -> FlexiGrid:
     sdf[(np.abs(vertices) > 0.499).any(axis=1)] = 1.0
     grid = FlexiGrid(vertices, sdf, cubes, weight_scale=0.7)
     if weighted:
-        grid.beta, grid.alpha, grid.gamma = (rng.normal(size=(len(cubes), *tail)).astype(np.float32) for tail in ((12,), (8,), ()))
+        grid.beta, grid.alpha, grid.gamma = (
+            rng.normal(size=(len(cubes), *tail)).astype(np.float32) for tail in ((12,), (8,), ())
+        )
     return grid
 
 
@@ -69,7 +71,9 @@ def test_twins_agree_on_noise(seed: int, shape: tuple[int, int, int], weighted: 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10**6), st.booleans())
 def test_the_surface_of_noise_is_a_closed_manifold(seed: int, weighted: bool) -> None:
-    """Every edge has one face on each side, in opposite directions, even where all 256 cases meet at random."""
+    """Every edge has one face on each side, in opposite directions, even where all 256 cases meet
+    at random.
+    """
     _, faces = extract(noise((9, 8, 10), seed, weighted))
     directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     assert len(np.unique(directed, axis=0)) == len(directed)
@@ -92,7 +96,13 @@ def test_any_superset_and_order_of_the_crossing_cubes_gives_the_same_surface() -
     rows = np.random.default_rng(0).permutation(len(grid.cubes))
     assert grid.beta is not None and grid.alpha is not None and grid.gamma is not None
     mixed = FlexiGrid(
-        grid.vertices, grid.sdf, grid.cubes[rows], grid.beta[rows], grid.alpha[rows], grid.gamma[rows], grid.weight_scale
+        grid.vertices,
+        grid.sdf,
+        grid.cubes[rows],
+        grid.beta[rows],
+        grid.alpha[rows],
+        grid.gamma[rows],
+        grid.weight_scale,
     )
     vertices, faces = extract(grid)
     other, other_faces = extract(mixed)
@@ -113,7 +123,8 @@ def test_nothing_crosses() -> None:
 
 def test_gradients_match_finite_differences() -> None:
     grid = noise((3, 3, 3), 1, True)
-    sdf = torch.from_numpy(np.sign(grid.sdf) * (0.3 + np.abs(grid.sdf))).double()  # far enough from sign changes
+    # far enough from sign changes
+    sdf = torch.from_numpy(np.sign(grid.sdf) * (0.3 + np.abs(grid.sdf))).double()
     weights = [torch.from_numpy(w).double() for w in (grid.beta, grid.alpha, grid.gamma) if w is not None]
     x, cubes = torch.from_numpy(grid.vertices).double(), torch.from_numpy(grid.cubes)
 
@@ -136,7 +147,8 @@ def test_tetrahedra_fill_the_inside_exactly(training: bool) -> None:
     tetrahedra = corners.numpy()[tets.numpy()].astype(np.float64)
     volumes = np.linalg.det(tetrahedra[:, 1:] - tetrahedra[:, :1]) / 6
     assert np.abs(volumes.sum()) == pytest.approx(enclosed, rel=1e-6)
-    # No overlap: what few turn the other way (a dual vertex just beyond its inner grid point) weigh next to nothing.
+    # No overlap: what few turn the other way (a dual vertex just beyond its inner grid point) weigh next to
+    # nothing.
     assert np.abs(volumes).sum() == pytest.approx(enclosed, rel=1e-2)
 
 

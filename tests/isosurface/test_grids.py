@@ -58,7 +58,10 @@ def test_the_sparse_grid_gives_the_dense_surface(seed: int, resolution: int, cou
     rng = np.random.default_rng(seed)
     half_extent = 1.2
     # Even a sphere smaller than a coarse cell must be found: the band covers it.
-    field = Spheres(rng.uniform(-0.8, 0.8, (count, 3)).astype(np.float32), rng.uniform(0.08, 0.35, count).astype(np.float32))
+    field = Spheres(
+        rng.uniform(-0.8, 0.8, (count, 3)).astype(np.float32),
+        rng.uniform(0.08, 0.35, count).astype(np.float32),
+    )
     vertices, faces = extract(dense(field, half_extent, resolution))
     assume(len(faces) > 0)
     grid = sparse_grid(field, half_extent, resolution, lipschitz=1.0)
@@ -85,7 +88,8 @@ def test_a_surface_met_once_is_followed_out_of_the_band() -> None:
     whole = extract(FlexiGrid(vertices * 2, rod(vertices * 2), cubes))
     found = extract(sparse_grid(rod, 1.0, 64, band=0.0))
     assert len(whole[1]) > 500 and np.array_equal(whole[1], found[1])
-    assert np.abs(whole[0] - found[0]).max() < 1e-5  # a matrix product's last bits depend on how many points it has
+    # a matrix product's last bits depend on how many points it has
+    assert np.abs(whole[0] - found[0]).max() < 1e-5
 
 
 def test_a_sampled_volume_gives_the_same_surface() -> None:

@@ -30,8 +30,13 @@ def test_crossed_edges_are_shared_out_among_the_dual_vertices() -> None:
 
 
 def test_every_dual_vertex_stands_for_one_closed_loop() -> None:
-    """On each face a loop passes through an even number of the face's edges, and walking it visits all its edges."""
-    face_edges = [[e for e, ends in enumerate(cube.EDGES.tolist()) if set(ends) <= set(face)] for face in cube.FACES.tolist()]
+    """On each face a loop passes through an even number of the face's edges, and walking it
+    visits all its edges.
+    """
+    face_edges = [
+        [e for e, ends in enumerate(cube.EDGES.tolist()) if set(ends) <= set(face)]
+        for face in cube.FACES.tolist()
+    ]
     for case in range(256):
         for dual in range(TABLES.dual_count[case]):
             on_faces = [(TABLES.edge_dual[case, edges] == dual).sum() for edges in face_edges]
@@ -43,7 +48,8 @@ def test_every_dual_vertex_stands_for_one_closed_loop() -> None:
 def test_known_cases() -> None:
     assert TABLES.dual_count[[0, 1, 6, 22, 105, 126, 255]].tolist() == [0, 1, 2, 3, 4, 2, 0]
     assert TABLES.dual_edges[6, 0, :3].tolist() == [0, 1, 9]  # corners 1 and 2: apart, the lower corner first
-    assert TABLES.dual_edges[231, 0, :3].tolist() == [4, 5, 9]  # corners 3 and 4 outside: ordered by outside corner
+    # corners 3 and 4 outside: ordered by outside corner
+    assert TABLES.dual_edges[231, 0, :3].tolist() == [4, 5, 9]
     assert np.bincount(TABLES.dual_count).tolist() == [2, 162, 82, 8, 2]
 
 

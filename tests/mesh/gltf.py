@@ -53,13 +53,19 @@ def check_gltf(document: dict[str, Any], binary: bytes, vertices: int, faces: in
         end = view["byteOffset"] + view["byteLength"]
     assert end <= size
     for kind, names in (("scenes", "nodes"), ("nodes", "meshes")):
-        used = [item for entry in document[kind] for item in (entry["nodes"] if kind == "scenes" else [entry["mesh"]])]
+        used = [
+            item
+            for entry in document[kind]
+            for item in (entry["nodes"] if kind == "scenes" else [entry["mesh"]])
+        ]
         assert all(0 <= number < len(document[names]) for number in used)
     primitive = document["meshes"][0]["primitives"][0]
     assert primitive.get("mode", 4) == 4 and primitive["material"] < len(document["materials"])
     indices = read_accessor(document, binary, primitive["indices"])
     assert indices.shape == (3 * faces, 1) and indices.max() < vertices
-    assert document["bufferViews"][document["accessors"][primitive["indices"]]["bufferView"]]["target"] == 34963
+    assert (
+        document["bufferViews"][document["accessors"][primitive["indices"]]["bufferView"]]["target"] == 34963
+    )
     used_views = {document["accessors"][primitive["indices"]]["bufferView"]}
     for name, number in primitive["attributes"].items():
         accessor = document["accessors"][number]
@@ -81,7 +87,13 @@ def check_gltf(document: dict[str, Any], binary: bytes, vertices: int, faces: in
         assert "target" not in document["bufferViews"][image["bufferView"]]
     assert used_views == set(range(len(document["bufferViews"])))
     for texture in document.get("textures", []):
-        source = texture.get("source", texture.get("extensions", {}).get("EXT_texture_webp", {}).get("source"))
-        assert source is not None and source < len(document["images"]) and texture["sampler"] < len(document["samplers"])
+        source = texture.get(
+            "source", texture.get("extensions", {}).get("EXT_texture_webp", {}).get("source")
+        )
+        assert (
+            source is not None
+            and source < len(document["images"])
+            and texture["sampler"] < len(document["samplers"])
+        )
     assert set(document.get("extensionsRequired", [])) <= set(document.get("extensionsUsed", []))
     assert json.dumps(document, allow_nan=False)

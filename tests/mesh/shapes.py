@@ -17,12 +17,16 @@ def sphere(level: int = 2, radius: float = 0.8, centre: tuple[float, float, floa
         ab, bc, ca = (inverse.reshape(3, -1) + len(points))[:, :]
         points = np.concatenate([points, points[unique].mean(axis=1)])
         a, b, c = faces.T
-        faces = np.concatenate([np.stack(t, axis=1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+        faces = np.concatenate(
+            [np.stack(t, axis=1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))]
+        )
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     return Mesh((points * radius + centre).astype(np.float32), faces)
 
 
-def box(low: tuple[float, float, float] = (-0.5, -0.5, -0.5), high: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> Mesh:
+def box(
+    low: tuple[float, float, float] = (-0.5, -0.5, -0.5), high: tuple[float, float, float] = (0.5, 0.5, 0.5)
+) -> Mesh:
     """8 vertices, 12 faces."""
     corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])  # number 4x + 2y + z
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]

@@ -11,7 +11,12 @@ from tests.mesh.shapes import sphere
 def knot(around: int = 400, across: int = 25, minor: float = 0.12) -> Mesh:
     """A tube along the (2, 3) torus knot; 2 x around x across faces."""
     t = np.arange(around) * (2 * np.pi / around)
-    centre = np.stack([(2 + np.cos(3 * t)) * np.cos(2 * t), (2 + np.cos(3 * t)) * np.sin(2 * t), np.sin(3 * t)], axis=1) / 3.5
+    centre = (
+        np.stack(
+            [(2 + np.cos(3 * t)) * np.cos(2 * t), (2 + np.cos(3 * t)) * np.sin(2 * t), np.sin(3 * t)], axis=1
+        )
+        / 3.5
+    )
     tangent = np.roll(centre, -1, axis=0) - np.roll(centre, 1, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     side = np.cross(tangent, [0.0, 0.0, 1.0])
@@ -23,7 +28,9 @@ def knot(around: int = 400, across: int = 25, minor: float = 0.12) -> Mesh:
 
 
 def ramp(turns: float = 3.0, around: int = 300, across: int = 8) -> Mesh:
-    """A spiral ramp seen from above lies on itself ``turns`` times, though all of it faces up and hangs together."""
+    """A spiral ramp seen from above lies on itself ``turns`` times, though all of it faces up and
+    hangs together.
+    """
     angle = np.linspace(0, 2 * np.pi * turns, around)[:, None]
     radius = np.linspace(0.3, 0.8, across)[None, ::-1]
     height = np.broadcast_to(angle / angle.max() - 0.5, (around, across))
@@ -47,7 +54,9 @@ def waves(size: int = 100, seed: int = 0) -> Mesh:
 
 
 def soup(count: int = 300, seed: int = 0) -> Mesh:
-    """Loose triangles of all sizes through one another, a tenth of them without area, some corners on one point."""
+    """Loose triangles of all sizes through one another, a tenth of them without area, some
+    corners on one point.
+    """
     rng = np.random.default_rng(seed)
     centres = rng.uniform(-0.8, 0.8, (count, 1, 3))
     corners = centres + rng.normal(size=(count, 3, 3)) * rng.lognormal(-3, 1, (count, 1, 1))
@@ -68,7 +77,9 @@ def fans(blades: int = 7) -> Mesh:
 def grid_mesh(points: np.ndarray, closed_rows: bool = False, closed_columns: bool = False) -> Mesh:
     """(R, C, 3) points joined to their neighbours, around the ends where closed."""
     rows, columns = points.shape[:2]
-    i, j = np.meshgrid(np.arange(rows - (not closed_rows)), np.arange(columns - (not closed_columns)), indexing="ij")
+    i, j = np.meshgrid(
+        np.arange(rows - (not closed_rows)), np.arange(columns - (not closed_columns)), indexing="ij"
+    )
     i, j = i.ravel(), j.ravel()
     k, m = (i + 1) % rows, (j + 1) % columns
     a, b, c, d = i * columns + j, k * columns + j, k * columns + m, i * columns + m

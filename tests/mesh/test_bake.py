@@ -36,14 +36,20 @@ def test_raster_against_a_test_of_every_texel(seed: int, size: int) -> None:
     centres = (np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1) + 0.5) / size
     corners = mesh.uvs.astype(np.float64)
     system = np.concatenate([corners.T, np.ones((1, 3))])
-    weights = np.linalg.solve(system, np.concatenate([centres, np.ones((size, size, 1))], axis=2)[..., None])[..., 0]
+    weights = np.linalg.solve(system, np.concatenate([centres, np.ones((size, size, 1))], axis=2)[..., None])[
+        ..., 0
+    ]
     inside, on_edge = weights.min(axis=2) > 1e-6, np.abs(weights.min(axis=2)) <= 1e-6
     assert ((raster.face_ids == 0) == inside)[~on_edge].all()
-    np.testing.assert_allclose(raster.barycentrics[inside], weights[inside], atol=2e-4 / np.abs(np.linalg.det(system)).clip(1e-2))
+    np.testing.assert_allclose(
+        raster.barycentrics[inside], weights[inside], atol=2e-4 / np.abs(np.linalg.det(system)).clip(1e-2)
+    )
 
 
 def test_neighbours_leave_no_gap_and_no_texel_twice() -> None:
-    """A square cut into many triangles, corners on texel centres among them, covers each of its texels once."""
+    """A square cut into many triangles, corners on texel centres among them, covers each of its
+    texels once.
+    """
     rng = np.random.default_rng(0)
     x, y = np.meshgrid(np.arange(0, 65, 4) / 64, np.arange(0, 65, 4) / 64, indexing="ij")
     points = np.stack([x, y], axis=-1)
@@ -75,12 +81,18 @@ def test_texels_lie_on_the_sphere() -> None:
 
 @pytest.mark.parametrize("size", [256, 500])
 def test_position_field_reads_back(size: int) -> None:
-    """Looked up bilinearly at random points of the surface, the texture says where they are, seams included."""
+    """Looked up bilinearly at random points of the surface, the texture says where they are,
+    seams included.
+    """
     from geco.render.shade_numpy import sample_texture
 
     flat = unwrap(shapes.sphere(4), size)
     baked = bake(flat, by_position, size)
-    assert baked.texture is not None and baked.texture.shape == (size, size, 3) and baked.texture.dtype == np.uint8
+    assert (
+        baked.texture is not None
+        and baked.texture.shape == (size, size, 3)
+        and baked.texture.dtype == np.uint8
+    )
     raster = rasterize_uv(flat, size)
     exact = by_position(raster.interpolate(flat, flat.vertices))
     assert np.abs(baked.texture.reshape(-1, 3)[raster.texels] / 255 - exact).max() <= 0.5 / 255 + 1e-6
@@ -97,7 +109,9 @@ def test_position_field_reads_back(size: int) -> None:
 
 
 def test_seams_are_dilated_with_near_colours() -> None:
-    """Every texel within four of a chart has a colour that occurs in the chart within six of it; no texel is left empty."""
+    """Every texel within four of a chart has a colour that occurs in the chart within six of it;
+    no texel is left empty.
+    """
     size = 48
     full = np.zeros((size, size), bool)
     full[6:20, 4:18] = full[25:40, 10:44] = True
@@ -160,7 +174,9 @@ def test_bad_input() -> None:
 
 
 def test_fast_enough() -> None:
-    """Processor time; the aim is 25 ms at 512 and 60 ms at 1024 on a free core, the margin is for slow test machines."""
+    """Processor time; the aim is 25 ms at 512 and 60 ms at 1024 on a free core, the margin is for
+    slow test machines.
+    """
     flat = unwrap(surfaces.knot(400, 25))
     times = []
     for _ in range(3):

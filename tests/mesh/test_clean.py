@@ -88,10 +88,13 @@ def test_drop_degenerate_leaves_a_sound_mesh_alone() -> None:
 def test_drop_degenerate_removes_everything_unusable() -> None:
     good = sphere(2)
     count = len(good.vertices)
-    vertices = np.concatenate([good.vertices, [[np.nan, 0, 0], [0, np.inf, 0], [0.1, 0.1, 0.1]]]).astype(np.float32)
+    vertices = np.concatenate([good.vertices, [[np.nan, 0, 0], [0, np.inf, 0], [0.1, 0.1, 0.1]]]).astype(
+        np.float32
+    )
     colors = np.linspace(0, 1, 3 * len(vertices), dtype=np.float32).reshape(-1, 3)
     a, b, c = good.faces[5]
-    bad = [[0, 1, count], [count + 1, 2, 3], [4, 4, 7], [b, c, a], [0, 0, 0]]  # not finite, repeated corners, a copy turned round
+    # not finite, repeated corners, a copy turned round
+    bad = [[0, 1, count], [count + 1, 2, 3], [4, 4, 7], [b, c, a], [0, 0, 0]]
     dirty = Mesh(vertices, np.concatenate([good.faces, bad]), colors=colors)
     clean = drop_degenerate(dirty)
     np.testing.assert_array_equal(clean.faces, good.faces)
@@ -119,7 +122,11 @@ def test_flat_and_tiny_triangles_go_without_opening_the_surface() -> None:
     near[middle] = mesh.vertices[a] + [0, 0, 1e-7]
     split = Mesh(near, faces)
     joined = drop_degenerate(split)
-    assert manifold_report(joined).manifold and len(joined.faces) == 12 and volume(joined) == pytest.approx(1.0, rel=1e-6)
+    assert (
+        manifold_report(joined).manifold
+        and len(joined.faces) == 12
+        and volume(joined) == pytest.approx(1.0, rel=1e-6)
+    )
 
 
 def test_drop_degenerate_of_nothing() -> None:
@@ -161,7 +168,8 @@ def test_every_hole_of_a_punched_sphere_closes(seed: int, fraction: float) -> No
     report = manifold_report(filled)
     edges = np.sort(punched.faces[:, [[0, 1], [1, 2], [2, 0]]], axis=2).reshape(-1, 2)
     _, inverse, faces_at = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
-    lone = (faces_at[inverse.reshape(-1, 3)] == 1).all(axis=1).sum()  # triangles that hang on by a vertex alone have no hole
+    # triangles that hang on by a vertex alone have no hole
+    lone = (faces_at[inverse.reshape(-1, 3)] == 1).all(axis=1).sum()
     assert report.boundary_edges == 3 * lone and report.inconsistent_edges == 0
     np.testing.assert_array_equal(filled.faces[: len(punched.faces)], punched.faces)
     if fraction < 0.05:

@@ -1,4 +1,6 @@
-"""Every format read back by an independent reader; the GLB against the rules of its specification; nothing half written."""
+"""Every format read back by an independent reader; the GLB against the rules of its
+specification; nothing half written.
+"""
 
 from __future__ import annotations
 
@@ -71,10 +73,14 @@ def test_axes_are_a_rotation_that_turns_the_input_side_to_the_front(tmp_path: Pa
 
 @pytest.mark.parametrize("suffix", [".glb", ".obj", ".ply", ".stl", ".3mf"])
 @pytest.mark.parametrize(
-    "mesh", [textured(), sphere(3), sphere(3).with_(colors=np.full((258, 3), 0.2, np.float32))], ids=["uv", "bare", "colour"]
+    "mesh",
+    [textured(), sphere(3), sphere(3).with_(colors=np.full((258, 3), 0.2, np.float32))],
+    ids=["uv", "bare", "colour"],
 )
 def test_geometry_survives(tmp_path: Path, suffix: str, mesh: Mesh) -> None:
-    assert save(mesh, tmp_path / f"a{suffix}", extras=EXTRAS, texture_format="png")[0] == tmp_path / f"a{suffix}"
+    assert (
+        save(mesh, tmp_path / f"a{suffix}", extras=EXTRAS, texture_format="png")[0] == tmp_path / f"a{suffix}"
+    )
     other = load(tmp_path / f"a{suffix}")
     if suffix == ".stl":
         other.merge_vertices()
@@ -103,7 +109,9 @@ def test_texture_corners_are_where_their_uvs_say(tmp_path: Path, suffix: str, ki
     seen = other.visual.material.to_color(uvs)[:, :3].astype(int)
     side = other.vertices[:, [2, 0]]  # world x and y, in the file's axes
     for (u, v), color in CORNERS.items():
-        there = ((side[:, 0] > 0.1) if u else (side[:, 0] < -0.1)) & ((side[:, 1] > 0.1) if v else (side[:, 1] < -0.1))
+        there = ((side[:, 0] > 0.1) if u else (side[:, 0] < -0.1)) & (
+            (side[:, 1] > 0.1) if v else (side[:, 1] < -0.1)
+        )
         assert there.sum() > 10
         assert np.abs(seen[there] - color).max() <= (0 if kind == "png" else 12)
 
@@ -113,9 +121,16 @@ def test_glb_keeps_the_facts(tmp_path: Path) -> None:
     document, _ = parse_glb((tmp_path / "a.glb").read_bytes())
     assert document["asset"]["generator"] == f"GECO {__version__}"
     assert document["asset"]["extras"] == {
-        "mark": mark_text("mesh"), "seed": 7, "model": "small", "timings": {"bake": 0.25}, "bad": None, "path": "a/b",
-        "π": [1, 2], "size": pytest.approx(1.6), "unit": "metre",
-    }  # fmt: skip
+        "mark": mark_text("mesh"),
+        "seed": 7,
+        "model": "small",
+        "timings": {"bake": 0.25},
+        "bad": None,
+        "path": "a/b",
+        "π": [1, 2],
+        "size": pytest.approx(1.6),
+        "unit": "metre",
+    }
     assert document["meshes"][0]["name"] == document["nodes"][0]["name"] == "chair π"
     material = document["materials"][0]
     assert material["doubleSided"] is False and material["pbrMetallicRoughness"]["metallicFactor"] == 0
@@ -163,7 +178,8 @@ def test_vertex_colours(tmp_path: Path) -> None:
     assert np.abs(load(tmp_path / "a.obj").visual.vertex_colors[:, :3] - byte).max() <= 1
     document, binary = parse_glb((tmp_path / "a.glb").read_bytes())
     stored = read_accessor(document, binary, document["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"])
-    np.testing.assert_allclose(stored[:, :3] / 65535, srgb_to_linear(mesh.colors), atol=1e-5)  # glTF colours are linear
+    # glTF colours are linear
+    np.testing.assert_allclose(stored[:, :3] / 65535, srgb_to_linear(mesh.colors), atol=1e-5)
     assert (stored[:, 3] == 65535).all()
     assert srgb_to_linear(np.float32([[0.5]]))[0, 0] == pytest.approx(0.21404, abs=1e-5)
 
@@ -180,7 +196,9 @@ def test_ply_takes_its_colours_from_the_texture_and_welds_seams(tmp_path: Path) 
     other = load(tmp_path / "a.ply")
     assert other.is_watertight and len(other.vertices) == len(whole.vertices)
     there = (other.vertices[:, 0] > 0.1) & (other.vertices[:, 1] > 0.1)
-    np.testing.assert_array_equal(other.visual.vertex_colors[there][:, :3], np.tile(CORNERS[1, 1], (there.sum(), 1)))
+    np.testing.assert_array_equal(
+        other.visual.vertex_colors[there][:, :3], np.tile(CORNERS[1, 1], (there.sum(), 1))
+    )
 
 
 def test_obj_shares_positions_across_seams(tmp_path: Path) -> None:
@@ -203,12 +221,18 @@ def test_stl_and_ply_headers(tmp_path: Path) -> None:
     assert len(data) == 84 + 50 * 32 and not data.startswith(b"solid")
     save(sphere(1), tmp_path / "a.ply", extras=EXTRAS)
     header = (tmp_path / "a.ply").read_bytes().split(b"end_header")[0].decode("ascii")
-    facts = [json.loads(line.removeprefix("comment ")) for line in header.splitlines() if line.startswith("comment {")]
+    facts = [
+        json.loads(line.removeprefix("comment "))
+        for line in header.splitlines()
+        if line.startswith("comment {")
+    ]
     assert {"seed": 7} in facts and {"π": [1, 2]} in facts
 
 
 def _usd_complaints(path: Path) -> list[str]:
-    """What USD's own validators say: all of them where this version has them in Python, else the older checker for AR viewers."""
+    """What USD's own validators say: all of them where this version has them in Python, else the
+    older checker for AR viewers.
+    """
     from pxr import Usd, UsdUtils
 
     if hasattr(UsdUtils, "ComplianceChecker"):
@@ -220,7 +244,10 @@ def _usd_complaints(path: Path) -> list[str]:
     registry = UsdValidation.ValidationRegistry()
     validators = registry.GetOrLoadAllValidators()
     assert len(validators) > 20
-    return [error.GetMessage() for error in UsdValidation.ValidationContext(validators).Validate(Usd.Stage.Open(str(path)))]
+    return [
+        error.GetMessage()
+        for error in UsdValidation.ValidationContext(validators).Validate(Usd.Stage.Open(str(path)))
+    ]
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png"])
@@ -239,7 +266,10 @@ def test_usdz(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(np.array(shape.GetFaceVertexIndicesAttr().Get()), mesh.faces.ravel())
     st = np.array(UsdGeom.PrimvarsAPI(shape).GetPrimvar("st").Get())
     np.testing.assert_allclose(st, mesh.uvs * [1, -1] + [0, 1], atol=1e-6)
-    assert UsdShade.MaterialBindingAPI(shapes[0]).ComputeBoundMaterial()[0].GetPath() == "/_4_chairs/_4_chairs_material"
+    assert (
+        UsdShade.MaterialBindingAPI(shapes[0]).ComputeBoundMaterial()[0].GetPath()
+        == "/_4_chairs/_4_chairs_material"
+    )
     assert stage.GetRootLayer().customLayerData["seed"] == 7
     assert _usd_complaints(tmp_path / "a.usdz") == []
     with pytest.raises(ConfigError):
@@ -251,9 +281,13 @@ def test_usdz(tmp_path: Path, kind: str) -> None:
 
 def test_texture_encodings() -> None:
     rng = np.random.default_rng(0)
-    ramp = np.stack([*np.meshgrid(np.arange(128), np.arange(64)), np.full((64, 128), 90)], axis=-1).astype(np.uint8)
+    ramp = np.stack([*np.meshgrid(np.arange(128), np.arange(64)), np.full((64, 128), 90)], axis=-1).astype(
+        np.uint8
+    )
     for name, largest in (("png", 0), ("jpeg", 12), ("webp", 40), ("jpg", 12)):
-        back = np.asarray(Image.open(io.BytesIO(encode_texture(ramp, texture_format(name)))).convert("RGB")).astype(int)
+        back = np.asarray(
+            Image.open(io.BytesIO(encode_texture(ramp, texture_format(name)))).convert("RGB")
+        ).astype(int)
         assert np.abs(back - ramp).max() <= largest
     noise = rng.integers(0, 255, (64, 64, 3)).astype(np.uint8)
     sizes = [len(encode_texture(noise, texture_format("jpeg"), quality)) for quality in (10, 50, 95)]
@@ -327,7 +361,9 @@ except OutputError as error:
 
 @pytest.mark.parametrize(("suffix", "missing"), [(suffix, 1) for suffix in FORMATS] + [(".usdz", 10_000)])
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, suffix: str, missing: int) -> None:
-    """Room for all but the last bytes of the largest file (with 10,000 missing, USDZ cannot even write its layer)."""
+    """Room for all but the last bytes of the largest file (with 10,000 missing, USDZ cannot even
+    write its layer).
+    """
     if suffix == ".usdz":
         pytest.importorskip("pxr")
     target = tmp_path / f"a{suffix}"
@@ -337,9 +373,15 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, suffix
         path.unlink()
     target.write_bytes(b"the old one")
     command = [sys.executable, "-c", _FULL_DISK, str(target), str(room)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+    )
     assert result.returncode == 0, result.stderr
-    expected = f"refused: cannot write {target}" if missing == 1 else "refused: a USDZ file needs a folder for temporary files"
+    expected = (
+        f"refused: cannot write {target}"
+        if missing == 1
+        else "refused: a USDZ file needs a folder for temporary files"
+    )
     assert expected in result.stdout and len(result.stdout.splitlines()) == 1
     assert target.read_bytes() == b"the old one"
     assert list(tmp_path.iterdir()) == [target]
@@ -351,7 +393,10 @@ def test_usdz_aligns_its_files(tmp_path: Path) -> None:
     data = (tmp_path / "a.usdz").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.usdz") as package:
         entries = package.infolist()
-        assert [entry.filename for entry in entries] == ["object.usdc", "object.jpg"] and package.testzip() is None
+        assert [entry.filename for entry in entries] == [
+            "object.usdc",
+            "object.jpg",
+        ] and package.testzip() is None
     for entry in entries:
         name, extra = struct.unpack_from("<HH", data, entry.header_offset + 26)
         start = entry.header_offset + 30 + name + extra

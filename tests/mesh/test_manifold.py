@@ -24,7 +24,12 @@ def _check(mesh: Mesh) -> None:
 
 
 def test_report_of_sound_shapes() -> None:
-    for mesh, euler in ((sphere(2), 2), (box(), 2), (torus(), 0), (together(box(), sphere(1, 0.1, (2, 0, 0))), 4)):
+    for mesh, euler in (
+        (sphere(2), 2),
+        (box(), 2),
+        (torus(), 0),
+        (together(box(), sphere(1, 0.1, (2, 0, 0))), 4),
+    ):
         report = manifold_report(mesh)
         assert report.manifold and report.watertight and report.euler == euler
         assert report.volume == pytest.approx(volume(mesh), rel=1e-6)
@@ -39,11 +44,18 @@ def test_report_counts_each_fault() -> None:
     one_turned = box()
     one_turned.faces[0] = one_turned.faces[0, ::-1]
     report = manifold_report(one_turned)
-    assert (report.inconsistent_edges, report.nonmanifold_edges, report.boundary_edges, report.nonmanifold_vertices) == (3, 0, 0, 0)
+    assert (
+        report.inconsistent_edges,
+        report.nonmanifold_edges,
+        report.boundary_edges,
+        report.nonmanifold_vertices,
+    ) == (3, 0, 0, 0)
     assert not report.watertight
 
     fin = box()
-    fin = Mesh(np.concatenate([fin.vertices, [[2, 2, 2]]]), np.concatenate([fin.faces, [[*fin.faces[0, :2], 8]]]))
+    fin = Mesh(
+        np.concatenate([fin.vertices, [[2, 2, 2]]]), np.concatenate([fin.faces, [[*fin.faces[0, :2], 8]]])
+    )
     assert (manifold_report(fin).nonmanifold_edges, manifold_report(fin).boundary_edges) == (1, 2)
 
     touching = _at_a_vertex()
@@ -77,8 +89,9 @@ def test_touching_boxes_come_apart() -> None:
 
 
 def test_a_pinched_edge_within_one_surface_gets_a_middle_vertex() -> None:
-    """A block with two opposite corner bricks of its middle layer missing: the other two touch along an edge whose ends have
-    one fan each, so that giving fans their own vertices does not separate the edge."""
+    """A block with two opposite corner bricks of its middle layer missing: the other two touch along an edge
+    whose ends have one fan each, so that giving fans their own vertices does not separate the edge.
+    """
     cells = {(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1, 2)} - {(0, 0, 1), (1, 1, 1)}
     mesh = _voxels(cells)
     assert manifold_report(mesh).nonmanifold_edges == 1
@@ -139,7 +152,9 @@ def test_cavities_stay_and_solids_beside_are_turned() -> None:
     assert volume(make_watertight(turned(cavity))) == pytest.approx(expected, rel=1e-5)
     # Inside the box of the other but not inside it: a ring with a ball in its hole.
     ring, ball = torus(48, 24, 0.6, 0.25), sphere(2, 0.2)
-    assert volume(make_watertight(together(ring, turned(ball)))) == pytest.approx(volume(ring) + volume(ball), rel=1e-5)
+    assert volume(make_watertight(together(ring, turned(ball)))) == pytest.approx(
+        volume(ring) + volume(ball), rel=1e-5
+    )
 
 
 def test_a_moebius_band_is_closed_into_a_solid() -> None:
@@ -147,10 +162,14 @@ def test_a_moebius_band_is_closed_into_a_solid() -> None:
     angle = np.arange(n) * 2 * np.pi / n
     width = np.array([-0.2, 0.2])[:, None]
     ring = 0.7 + width * np.cos(angle / 2)
-    points = np.stack([ring * np.cos(angle), ring * np.sin(angle), width * np.sin(angle / 2)], axis=-1).reshape(-1, 3)
+    points = np.stack(
+        [ring * np.cos(angle), ring * np.sin(angle), width * np.sin(angle / 2)], axis=-1
+    ).reshape(-1, 3)
     low, high = np.arange(n), np.arange(n) + n
     next_low, next_high = np.append(low[1:], high[0]), np.append(high[1:], low[0])  # half a turn
-    band = Mesh(points, np.concatenate([np.stack([low, next_low, next_high], 1), np.stack([low, next_high, high], 1)]))
+    band = Mesh(
+        points, np.concatenate([np.stack([low, next_low, next_high], 1), np.stack([low, next_high, high], 1)])
+    )
     _check(make_watertight(band))
 
 
@@ -191,5 +210,7 @@ def _voxels(cells: set[tuple[int, int, int]]) -> Mesh:
     for cell in sorted(cells):
         for face, normal in zip(faces, normals):
             if tuple(int(i) for i in np.add(cell, normal)) not in cells:
-                found.append([number.setdefault(tuple(int(i) for i in corners[v] + cell), len(number)) for v in face])
+                found.append(
+                    [number.setdefault(tuple(int(i) for i in corners[v] + cell), len(number)) for v in face]
+                )
     return Mesh(np.array(list(number), np.float32), np.array(found))

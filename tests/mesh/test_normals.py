@@ -18,7 +18,9 @@ def test_a_sphere_points_outwards() -> None:
 
 def test_a_box_has_diagonal_normals_however_its_sides_are_cut() -> None:
     mesh = box()
-    np.testing.assert_allclose(vertex_normals(mesh.vertices, mesh.faces), np.sign(mesh.vertices) / np.sqrt(3), atol=1e-6)
+    np.testing.assert_allclose(
+        vertex_normals(mesh.vertices, mesh.faces), np.sign(mesh.vertices) / np.sqrt(3), atol=1e-6
+    )
 
 
 def test_seams_do_not_show() -> None:
@@ -26,7 +28,9 @@ def test_seams_do_not_show() -> None:
     split = mesh.triangles.reshape(-1, 3)
     split[::7] = split[::7] * 1.0 - 0.0  # negative zeros count as zeros
     normals = vertex_normals(split, np.arange(len(split)).reshape(-1, 3))
-    np.testing.assert_allclose(normals, vertex_normals(mesh.vertices, mesh.faces)[mesh.faces].reshape(-1, 3), atol=1e-6)
+    np.testing.assert_allclose(
+        normals, vertex_normals(mesh.vertices, mesh.faces)[mesh.faces].reshape(-1, 3), atol=1e-6
+    )
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -43,4 +47,6 @@ def test_always_unit(seed: int) -> None:
 
 
 def test_no_faces() -> None:
-    np.testing.assert_array_equal(vertex_normals(np.zeros((2, 3), np.float32), np.zeros((0, 3), np.int32)), [[0, 0, 1]] * 2)
+    np.testing.assert_array_equal(
+        vertex_normals(np.zeros((2, 3), np.float32), np.zeros((0, 3), np.int32)), [[0, 0, 1]] * 2
+    )

@@ -79,7 +79,9 @@ def test_shape_alone_is_enough() -> None:
 def test_any_picture_size(size: int) -> None:
     mesh, _ = grey(toy())
     found = fit_input_camera(mesh, picture_of(mesh, InputCamera(20.0, offset=(0.05, 0.0)), size))
-    assert found.agrees and abs(found.elevation - 20) <= 2.5 and found.offset[0] == pytest.approx(0.05, abs=0.01)
+    assert (
+        found.agrees and abs(found.elevation - 20) <= 2.5 and found.offset[0] == pytest.approx(0.05, abs=0.01)
+    )
 
 
 def test_another_object_does_not_agree() -> None:
@@ -120,7 +122,9 @@ def test_projected_texture_is_the_true_one_where_seen_and_untouched_elsewhere() 
 
 
 def hidden_from(mesh: Mesh, points: np.ndarray, camera: InputCamera) -> np.ndarray:
-    """Points behind the head as the camera sees them, by a ray against that sphere: exact, and with a margin."""
+    """Points behind the head as the camera sees them, by a ray against that sphere: exact, and
+    with a margin.
+    """
     eye = camera.c2w[:3, 3].astype(np.float64)
     rays = points - eye
     length = np.linalg.norm(rays, axis=1)
@@ -196,7 +200,9 @@ def test_bad_input() -> None:
 
 
 def test_fast_enough() -> None:
-    """Processor time; the aim is 80 ms for the search at 15,000 faces on a free core, the margin is for slow test machines."""
+    """Processor time; the aim is 80 ms for the search at 15,000 faces on a free core, the margin
+    is for slow test machines.
+    """
     mesh, _ = grey(surfaces.knot(300, 25))
     rgba = picture_of(mesh, InputCamera(20.0), 512)
     times = []

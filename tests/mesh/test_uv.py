@@ -56,9 +56,13 @@ def check_kept(mesh: Mesh, flat: Mesh) -> None:
 
 
 def test_overlap_of_a_ramp_is_real_and_resolved() -> None:
-    """All faces of a ramp look up and hang together: cutting by direction alone would leave them on one another."""
+    """All faces of a ramp look up and hang together: cutting by direction alone would leave them
+    on one another.
+    """
     mesh = surfaces.ramp()
-    from_above = overlapping_triangles(mesh.vertices[:, :2].astype(np.float64)[mesh.faces], np.zeros(len(mesh.faces), int), 1e-6)
+    from_above = overlapping_triangles(
+        mesh.vertices[:, :2].astype(np.float64)[mesh.faces], np.zeros(len(mesh.faces), int), 1e-6
+    )
     assert len(from_above) > 1000
     flat = report(unwrap(mesh))
     assert flat.charts <= 12 and flat.stretch_l2 < 1.1
@@ -77,7 +81,9 @@ def test_any_soup(seed: int, count: int, size: int, padding: int) -> None:
 def test_padding_between_charts(padding: int) -> None:
     """Triangles of different charts, made larger by half the padding, still do not overlap."""
     flat = unwrap(shapes.sphere(4), 512, padding)
-    chart = components(len(flat.vertices), np.concatenate([flat.faces[:, :2], flat.faces[:, 1:]]).astype(np.intp))
+    chart = components(
+        len(flat.vertices), np.concatenate([flat.faces[:, :2], flat.faces[:, 1:]]).astype(np.intp)
+    )
     boxes = []
     for number in range(chart.max() + 1):
         texels = flat.uvs[chart == number] * 512
@@ -105,11 +111,17 @@ def test_a_slope_is_evened_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "charts", "used", "stretch"), [("sphere", 6, 0.5, 1.03), ("torus", 16, 0.5, 1.05), ("knot", 90, 0.4, 1.1)]
+    ("name", "charts", "used", "stretch"),
+    [("sphere", 6, 0.5, 1.03), ("torus", 16, 0.5, 1.05), ("knot", 90, 0.4, 1.1)],
 )
 def test_quality(name: str, charts: int, used: float, stretch: float) -> None:
     found = report(unwrap(SHAPES[name]()))
-    assert found.charts <= charts and found.area_used > used and found.stretch_l2 < stretch and found.texel_spread < 1.6
+    assert (
+        found.charts <= charts
+        and found.area_used > used
+        and found.stretch_l2 < stretch
+        and found.texel_spread < 1.6
+    )
 
 
 def test_a_pencil_does_not_waste_the_texture() -> None:
@@ -139,7 +151,9 @@ def test_same_input_same_output() -> None:
 
 
 def test_overlap_test_itself() -> None:
-    """Against hand-made pairs: apart, sharing an edge, sharing a corner, one inside the other, a sliver across."""
+    """Against hand-made pairs: apart, sharing an edge, sharing a corner, one inside the other, a
+    sliver across.
+    """
     base = [[0, 0], [1, 0], [0, 1]]
     cases = [
         ([[1, 0], [1, 1], [0, 1]], 0),
@@ -160,7 +174,9 @@ def test_overlap_test_itself() -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000))
 def test_overlap_test_agrees_with_sampling(seed: int) -> None:
-    """Points that lie deep in two triangles are found by the exact test, for many random triangles of all sizes."""
+    """Points that lie deep in two triangles are found by the exact test, for many random
+    triangles of all sizes.
+    """
     rng = np.random.default_rng(seed)
     triangles = rng.uniform(0, 1, (40, 1, 2)) + rng.normal(size=(40, 3, 2)) * rng.lognormal(-3, 1, (40, 1, 1))
     found = {tuple(sorted(p)) for p in overlapping_triangles(triangles, np.zeros(40, int), 0.0).tolist()}
@@ -176,7 +192,8 @@ def test_overlap_test_agrees_with_sampling(seed: int) -> None:
 
 def test_links_need_two_faces_that_agree() -> None:
     assert len(face_links(shapes.box().faces, 8)) == 18
-    assert len(face_links(np.array([[0, 1, 2], [0, 1, 3]], np.int32), 4)) == 0  # the same way along their edge
+    # the same way along their edge
+    assert len(face_links(np.array([[0, 1, 2], [0, 1, 3]], np.int32), 4)) == 0
     assert len(face_links(np.array([[0, 1, 2], [1, 0, 3], [1, 0, 4]], np.int32), 5)) == 0  # three faces on it
 
 
@@ -193,7 +210,9 @@ def test_components_against_a_plain_search() -> None:
 
 
 def test_twenty_thousand_faces_in_time() -> None:
-    """Processor time, since the machine that runs the tests may be busy; the benchmark measures the wall clock."""
+    """Processor time, since the machine that runs the tests may be busy; the benchmark measures
+    the wall clock.
+    """
     mesh = surfaces.knot(400, 25)
     assert len(mesh.faces) == 20_000
     times = []

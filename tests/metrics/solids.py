@@ -1,4 +1,6 @@
-"""Small closed meshes as (vertices, faces), counter-clockwise from outside; built here, so that tests need no mesh library."""
+"""Small closed meshes as (vertices, faces), counter-clockwise from outside; built here, so that
+tests need no mesh library.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,17 @@ import numpy as np
 MeshArrays = tuple[np.ndarray, np.ndarray]
 
 
-def box(size: tuple[float, float, float] = (1.0, 1.0, 1.0), center: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> MeshArrays:
+def box(
+    size: tuple[float, float, float] = (1.0, 1.0, 1.0), center: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> MeshArrays:
     corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     return corners * size + center, np.array([f for a, b, c, d in quads for f in ((a, b, c), (a, c, d))])
 
 
-def sphere(radius: float = 1.0, around: int = 64, center: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> MeshArrays:
+def sphere(
+    radius: float = 1.0, around: int = 64, center: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> MeshArrays:
     """Rings of latitude; the mesh lies within 0.3 % of the true sphere at 64 around."""
     rings = around // 2
     theta = np.pi * np.arange(1, rings) / rings
@@ -34,7 +40,9 @@ def sphere(radius: float = 1.0, around: int = 64, center: tuple[float, float, fl
 
 def joined(*meshes: MeshArrays) -> MeshArrays:
     offsets = np.cumsum([0, *(len(v) for v, _ in meshes[:-1])])
-    return np.concatenate([v for v, _ in meshes]), np.concatenate([f + o for (_, f), o in zip(meshes, offsets)])
+    return np.concatenate([v for v, _ in meshes]), np.concatenate(
+        [f + o for (_, f), o in zip(meshes, offsets)]
+    )
 
 
 def flipped(mesh: MeshArrays) -> MeshArrays:

@@ -1,4 +1,6 @@
-"""Alignment undoes similarities of objects without symmetry; symmetric ones fit as well, whichever way they are turned."""
+"""Alignment undoes similarities of objects without symmetry; symmetric ones fit as well,
+whichever way they are turned.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,12 @@ from geco.metrics.surface import Distances
 from tests.metrics.solids import MeshArrays, box, chair, joined, sphere
 
 
-def moved(mesh: MeshArrays, rotation: np.ndarray, scale: float, shift: tuple[float, float, float]) -> MeshArrays:
-    """Also with its faces in another order and each corner its own vertex, so that equal seeds draw other points."""
+def moved(
+    mesh: MeshArrays, rotation: np.ndarray, scale: float, shift: tuple[float, float, float]
+) -> MeshArrays:
+    """Also with its faces in another order and each corner its own vertex, so that equal seeds
+    draw other points.
+    """
     vertices = (scale * mesh[0] @ rotation.T + shift)[mesh[1][::-1]].reshape(-1, 3)
     return vertices, np.arange(len(vertices)).reshape(-1, 3)
 
@@ -21,7 +27,10 @@ def moved(mesh: MeshArrays, rotation: np.ndarray, scale: float, shift: tuple[flo
 def error(alignment: Alignment, mesh: MeshArrays, truth: MeshArrays) -> float:
     """Largest distance of a vertex from where it belongs, in longest sides."""
     there = truth[0][truth[1][::-1]].reshape(-1, 3)
-    return float(np.linalg.norm(apply(alignment.matrix, mesh[0]) - there, axis=1).max() / np.ptp(truth[0], axis=0).max())
+    return float(
+        np.linalg.norm(apply(alignment.matrix, mesh[0]) - there, axis=1).max()
+        / np.ptp(truth[0], axis=0).max()
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -33,7 +42,9 @@ def test_search_undoes_other_conventions_yaw_scale_and_shift(seed: int) -> None:
     found = align(mesh, chair(), "search")
     assert error(found, mesh, chair()) < 1e-3 and found.residual < 1e-4
     assert np.linalg.det(found.matrix[:3, :3]) > 0 and found.facts["poses_tried"] == 216
-    assert Distances.between_meshes((apply(found.matrix, mesh[0]), mesh[1]), chair(), count=2000).chamfer < 1e-4
+    assert (
+        Distances.between_meshes((apply(found.matrix, mesh[0]), mesh[1]), chair(), count=2000).chamfer < 1e-4
+    )
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -44,7 +55,9 @@ def test_search_any_undoes_every_rotation(seed: int) -> None:
 
 
 def test_a_noisy_prediction_is_fitted_better_than_by_its_box() -> None:
-    """A rod sticks out of the prediction, so that its box lies about centre and size; the search does not mind."""
+    """A rod sticks out of the prediction, so that its box lies about centre and size; the search
+    does not mind.
+    """
     predicted = joined(chair(), box((0.6, 0.02, 0.02), (0.8, 0.0, 0.0)))
     by_box, found = align(predicted, chair(), "box"), align(predicted, chair(), "search")
     assert found.residual < 0.3 * by_box.residual

@@ -22,7 +22,13 @@ transformers = pytest.importorskip("transformers")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole CLIP, text tower too, as the hub's repositories hold it."""
     torch.manual_seed(0)
-    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "projection_dim": 8}
+    small = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "projection_dim": 8,
+    }
     config = transformers.CLIPConfig(
         text_config={**small, "vocab_size": 20, "max_position_embeddings": 8},
         vision_config={**small, "image_size": 32, "patch_size": 8},
@@ -63,12 +69,18 @@ def test_similarity_is_one_for_equal_pictures_and_less_for_others(folder: Path) 
 def test_preparation_is_clips(shape: tuple[int, int]) -> None:
     processors = pytest.importorskip("transformers.models.clip.image_processing_pil_clip")
     levels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    theirs = processors.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    theirs = processors.CLIPImageProcessorPil(
+        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
+    )
     wanted = theirs(Image.fromarray(levels), return_tensors="pt")["pixel_values"]
-    np.testing.assert_allclose(preprocess(levels[None].astype(np.float32) / 255, 32).numpy(), wanted.numpy(), atol=1e-5)
+    np.testing.assert_allclose(
+        preprocess(levels[None].astype(np.float32) / 255, 32).numpy(), wanted.numpy(), atol=1e-5
+    )
 
 
-def test_missing_incomplete_and_foreign_folders_are_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_incomplete_and_foreign_folders_are_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(WeightsError, match=r"no config\.json.*hf download"):
         ClipImages(tmp_path)
     shutil.copy(folder / "config.json", tmp_path)

@@ -1,4 +1,6 @@
-"""Views of one painted object agree; views with other content, turned or noisy, do not, and noise is measured as it is."""
+"""Views of one painted object agree; views with other content, turned or noisy, do not, and noise
+is measured as it is.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def painted() -> Mesh:
 def rendered() -> np.ndarray:
     """(6, SIZE, SIZE, 4), colour on white and coverage."""
     straight = np.stack([render_mesh(painted(), pose, FOV, SIZE, engine="numba") for pose in POSES])
-    return np.concatenate([straight[..., :3] * straight[..., 3:] + 1 - straight[..., 3:], straight[..., 3:]], axis=-1)
+    return np.concatenate(
+        [straight[..., :3] * straight[..., 3:] + 1 - straight[..., 3:], straight[..., 3:]], axis=-1
+    )
 
 
 def shape() -> tuple[np.ndarray, np.ndarray]:
@@ -64,11 +68,15 @@ def test_one_wrong_view_costs_less_than_six() -> None:
 
 
 def test_noise_is_measured_as_it_is() -> None:
-    """Independent noise of deviation s differs by s sqrt(1 + a) between views; bilinear lookup averages it to 4/9 <= a <= 1."""
+    """Independent noise of deviation s differs by s sqrt(1 + a) between views; bilinear lookup
+    averages it to 4/9 <= a <= 1.
+    """
     rng, views = np.random.default_rng(0), rendered()[..., :3]
     scores = {}
     for deviation in (0.02, 0.05, 0.1, 0.2):
-        scores[deviation] = consistency(views + rng.normal(0, deviation, views.shape), POSES, FOV, shape()).rmse
+        scores[deviation] = consistency(
+            views + rng.normal(0, deviation, views.shape), POSES, FOV, shape()
+        ).rmse
         assert np.sqrt(1 + 4 / 9) * 0.95 < scores[deviation] / deviation < np.sqrt(2)
     assert list(scores.values()) == sorted(scores.values())
 
@@ -80,13 +88,17 @@ def test_an_offset_of_one_view_is_exact() -> None:
     found = consistency(views, POSES, FOV, shape())
     share = found.mean_abs / 0.3
     assert found.rmse == pytest.approx(0.3 * np.sqrt(share), rel=1e-3) and 0.2 < share < 0.5
-    assert np.isnan(consistency(np.full_like(views, 0.4), POSES, FOV, shape()).relative)  # flat grey agrees for nothing
+    # flat grey agrees for nothing
+    assert np.isnan(consistency(np.full_like(views, 0.4), POSES, FOV, shape()).relative)
 
 
 def test_masks_keep_missing_parts_out_of_the_colours() -> None:
     views, masks = rendered()[..., :3].copy(), rendered()[..., 3].copy()
     views[1, :, : SIZE // 2], masks[1, :, : SIZE // 2] = 1.0, 0.0  # half the object is missing in one view
-    with_masks, without = consistency(views, POSES, FOV, shape(), masks), consistency(views, POSES, FOV, shape())
+    with_masks, without = (
+        consistency(views, POSES, FOV, shape(), masks),
+        consistency(views, POSES, FOV, shape()),
+    )
     assert with_masks.rmse < 0.005 < 0.05 < without.rmse
     assert with_masks.silhouettes[1] < 0.7 < 0.97 < with_masks.silhouettes[0]
 
@@ -99,6 +111,11 @@ def test_a_wrong_surface_shows() -> None:
 
 def test_nonsense_is_refused() -> None:
     views = rendered()[..., :3]
-    for bad, poses in ((views[:1], POSES[:1]), (views[:, :50], POSES), (views, POSES[:5]), (views[..., :2], POSES)):
+    for bad, poses in (
+        (views[:1], POSES[:1]),
+        (views[:, :50], POSES),
+        (views, POSES[:5]),
+        (views[..., :2], POSES),
+    ):
         with pytest.raises(ConfigError):
             consistency(bad, poses, FOV, shape())

@@ -11,7 +11,9 @@ from geco.metrics.images import blur_inside, foreground_psnr, gaussian_taps, psn
 from tests.pictures import ball_picture
 
 
-def pair(seed: int, shape: tuple[int, ...] = (2, 3, 40, 33, 3), noise: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+def pair(
+    seed: int, shape: tuple[int, ...] = (2, 3, 40, 33, 3), noise: float = 0.2
+) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     a = rng.random(shape, np.float32)
     return a, np.clip(a + noise * rng.standard_normal(shape, np.float32), 0, 1)
@@ -38,11 +40,24 @@ def test_equal_pictures_reach_the_ceiling_and_the_order_does_not_matter() -> Non
 
 def test_psnr_and_ssim_agree_with_scikit_image() -> None:
     skimage = pytest.importorskip("skimage.metrics")
-    for a, b in (pair(1), pair(2, noise=0.01), tuple(np.stack([ball()[0], np.roll(ball()[0], 3, axis=k)]) for k in (0, 1))):
-        x, y = a.astype(np.float64).reshape(-1, *a.shape[-3:]), b.astype(np.float64).reshape(-1, *a.shape[-3:])
+    for a, b in (
+        pair(1),
+        pair(2, noise=0.01),
+        tuple(np.stack([ball()[0], np.roll(ball()[0], 3, axis=k)]) for k in (0, 1)),
+    ):
+        x, y = (
+            a.astype(np.float64).reshape(-1, *a.shape[-3:]),
+            b.astype(np.float64).reshape(-1, *a.shape[-3:]),
+        )
         theirs = [
             skimage.structural_similarity(
-                p, q, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, channel_axis=-1, data_range=1
+                p,
+                q,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+                channel_axis=-1,
+                data_range=1,
             )
             for p, q in zip(x, y)
         ]
@@ -93,15 +108,21 @@ def test_the_foreground_does_not_know_the_size_of_the_background() -> None:
     wide = [np.pad(image, ((16, 16), (16, 16), (0, 0)), constant_values=1.0) for image in (picture, wrong)]
     assert psnr(*wide) > psnr(picture, wrong) + 5
     mask = alpha >= 0.5
-    assert foreground_psnr(*wide, np.pad(mask, 16)) == pytest.approx(float(foreground_psnr(picture, wrong, mask)), abs=1e-9)
+    assert foreground_psnr(*wide, np.pad(mask, 16)) == pytest.approx(
+        float(foreground_psnr(picture, wrong, mask)), abs=1e-9
+    )
 
 
 def test_the_union_charges_matter_that_should_not_be_there() -> None:
     picture, alpha = ball(48)
     nothing, empty = np.ones_like(picture), np.zeros_like(alpha)
-    assert foreground_psnr(picture, nothing, union(alpha, empty)) == foreground_psnr(nothing, picture, union(empty, alpha))
+    assert foreground_psnr(picture, nothing, union(alpha, empty)) == foreground_psnr(
+        nothing, picture, union(empty, alpha)
+    )
     assert np.isnan(foreground_psnr(picture, nothing, empty))
-    assert foreground_psnr(picture, nothing, np.ones_like(alpha)) == pytest.approx(float(psnr(picture, nothing)), abs=1e-9)
+    assert foreground_psnr(picture, nothing, np.ones_like(alpha)) == pytest.approx(
+        float(psnr(picture, nothing)), abs=1e-9
+    )
 
 
 @settings(max_examples=30, deadline=None)

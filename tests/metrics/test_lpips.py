@@ -1,4 +1,6 @@
-"""LPIPS's arithmetic against the paper's definition written out once more, on random trunks and the published heads."""
+"""LPIPS's arithmetic against the paper's definition written out once more, on random trunks and
+the published heads.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,28 @@ from safetensors.torch import load_file, save_file
 from geco.errors import ConfigError, WeightsError
 from geco.metrics.lpips import HEADS, Lpips, find_trunk, load_lpips
 
-# torchvision's `features`, as its model files number them: convolutions with (stride, padding), "R" ReLU, "M" max pool.
-PLANS = {"vgg": "0 R 2 R M 5 R 7 R M 10 R 12 R 14 R M 17 R 19 R 21 R M 24 R 26 R 28 R", "alex": "0 R M 3 R M 6 R 8 R 10 R"}
+# torchvision's `features`, as its model files number them: convolutions with (stride, padding), "R" ReLU, "M"
+# max pool.
+PLANS = {
+    "vgg": "0 R 2 R M 5 R 7 R M 10 R 12 R 14 R M 17 R 19 R 21 R M 24 R 26 R 28 R",
+    "alex": "0 R M 3 R M 6 R 8 R 10 R",
+}
 SHAPES = {
-    "vgg": {0: 3, 2: 64, 5: 64, 7: 128, 10: 128, 12: 256, 14: 256, 17: 256, 19: 512, 21: 512, 24: 512, 26: 512, 28: 512},
+    "vgg": {
+        0: 3,
+        2: 64,
+        5: 64,
+        7: 128,
+        10: 128,
+        12: 256,
+        14: 256,
+        17: 256,
+        19: 512,
+        21: 512,
+        24: 512,
+        26: 512,
+        28: 512,
+    },
     "alex": {0: 3, 3: 64, 6: 192, 8: 384, 10: 256},
 }
 OUT = {
@@ -53,7 +73,9 @@ def by_the_paper(kind: str, a: np.ndarray, b: np.ndarray) -> float:
 
     def features(picture: np.ndarray) -> list[torch.Tensor]:
         x = torch.from_numpy(picture).double().permute(2, 0, 1)[None] * 2 - 1
-        x = (x - torch.tensor([-0.030, -0.088, -0.188])[:, None, None]) / torch.tensor([0.458, 0.448, 0.450])[:, None, None]
+        x = (x - torch.tensor([-0.030, -0.088, -0.188])[:, None, None]) / torch.tensor([0.458, 0.448, 0.450])[
+            :, None, None
+        ]
         found = []
         plan = PLANS[kind].split()
         for step, following in zip(plan, [*plan[1:], "end"]):
@@ -64,8 +86,14 @@ def by_the_paper(kind: str, a: np.ndarray, b: np.ndarray) -> float:
                 if kind == "alex" or following in ("M", "end"):  # VGG's are the last ReLU of each stage
                     found.append(x[0])
             else:
-                stride, padding = (4, 2) if (kind, step) == ("alex", "0") else (1, 2 if (kind, step) == ("alex", "3") else 1)
-                x = F.conv2d(x, state[f"features.{step}.weight"], state[f"features.{step}.bias"], stride, padding)
+                stride, padding = (
+                    (4, 2)
+                    if (kind, step) == ("alex", "0")
+                    else (1, 2 if (kind, step) == ("alex", "3") else 1)
+                )
+                x = F.conv2d(
+                    x, state[f"features.{step}.weight"], state[f"features.{step}.bias"], stride, padding
+                )
         return found
 
     total = 0.0
@@ -97,7 +125,8 @@ def test_the_heads_are_the_published_ones(kind: str) -> None:
     heads = load_file(HEADS / f"{kind}.safetensors")
     widths = {"vgg": [64, 128, 256, 512, 512], "alex": [64, 192, 384, 256, 256]}[kind]
     assert [heads[f"lin{k}.model.1.weight"].shape for k in range(5)] == [(1, width, 1, 1) for width in widths]
-    assert all(float(head.min()) >= 0 for head in heads.values())  # the paper projects them to be non-negative
+    # the paper projects them to be non-negative
+    assert all(float(head.min()) >= 0 for head in heads.values())
     assert "Redistributions" in (HEADS / "LICENSE").read_text()
 
 
@@ -124,11 +153,15 @@ def test_missing_foreign_and_damaged_weights_are_refused(tmp_path: Path, folder:
 
 
 @pytest.mark.parametrize("kind", ["vgg", "alex"])
-def test_offline_the_error_says_how_to_get_them(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_the_error_says_how_to_get_them(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("geco.metrics.lpips.VGG_HUB_ID", "geco-tests/not-there")
-    monkeypatch.setattr("geco.metrics.lpips.ALEX_URL", (tmp_path / "absent" / "alexnet-owt-7be5be79.pth").as_uri())
+    monkeypatch.setattr(
+        "geco.metrics.lpips.ALEX_URL", (tmp_path / "absent" / "alexnet-owt-7be5be79.pth").as_uri()
+    )
     monkeypatch.setattr("torch.hub._hub_dir", str(tmp_path / "hub"))
     with pytest.raises(WeightsError, match="DIR"):
         load_lpips(kind)

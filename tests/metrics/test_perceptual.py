@@ -56,16 +56,23 @@ def test_zero_for_equal_symmetric_and_bounded(seed: int, height: int, width: int
 @pytest.mark.parametrize("size", [8, 15, 64, 96])
 def test_the_torch_face_gives_the_same_numbers(size: int) -> None:
     rng = np.random.default_rng(size)
-    a, b = rng.random((2, 3, size, size + 3, 3), np.float32), rng.random((2, 3, size, size + 3, 3), np.float32)
+    a, b = (
+        rng.random((2, 3, size, size + 3, 3), np.float32),
+        rng.random((2, 3, size, size + 3, 3), np.float32),
+    )
     b[0] = a[0] * 0.9
-    found = perceptual_loss(*(torch.from_numpy(p.reshape(6, size, size + 3, 3)).permute(0, 3, 1, 2) for p in (a, b)))
+    found = perceptual_loss(
+        *(torch.from_numpy(p.reshape(6, size, size + 3, 3)).permute(0, 3, 1, 2) for p in (a, b))
+    )
     np.testing.assert_allclose(pyramid_distance(a, b).reshape(-1), found.numpy(), atol=2e-6)
 
 
 def test_the_gradient_is_that_of_the_number() -> None:
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.rand(1, 3, 8, 9, generator=generator, dtype=torch.float64) for _ in range(2))
-    assert torch.autograd.gradcheck(perceptual_loss, (a.requires_grad_(), b), eps=1e-6, atol=1e-6, fast_mode=True)
+    assert torch.autograd.gradcheck(
+        perceptual_loss, (a.requires_grad_(), b), eps=1e-6, atol=1e-6, fast_mode=True
+    )
 
 
 def test_gradients_are_finite_on_white_and_descent_finds_the_picture() -> None:

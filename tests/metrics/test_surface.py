@@ -48,7 +48,9 @@ def test_equal_meshes_and_equal_clouds_differ_by_the_draw_alone() -> None:
 
 
 def test_shifted_square_has_known_precision_and_recall() -> None:
-    """Two unit squares, one shifted by 0.25 in its plane: a quarter of each has no partner, the furthest 0.25 away."""
+    """Two unit squares, one shifted by 0.25 in its plane: a quarter of each has no partner, the
+    furthest 0.25 away.
+    """
     square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]]), np.array([[0, 1, 2], [0, 2, 3]])
     shifted = square[0] + [0.25, 0, 0], square[1]
     found = Distances.between_meshes(shifted, square, count=20_000)
@@ -76,7 +78,9 @@ def test_points_are_spread_by_area_over_faces_of_any_size() -> None:
 def test_the_seed_decides_the_points() -> None:
     mesh = sphere(1.0, 16)
     assert np.array_equal(sample_surface(*mesh, count=50, seed=1), sample_surface(*mesh, count=50, seed=1))
-    assert not np.array_equal(sample_surface(*mesh, count=50, seed=1), sample_surface(*mesh, count=50, seed=2))
+    assert not np.array_equal(
+        sample_surface(*mesh, count=50, seed=1), sample_surface(*mesh, count=50, seed=2)
+    )
 
 
 def test_visible_points_leave_out_inner_layers_and_keep_all_of_the_outside() -> None:

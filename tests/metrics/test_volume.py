@@ -1,4 +1,6 @@
-"""Winding numbers against the plain sum of solid angles and analytic cases; volume IoU of solids whose overlap is known."""
+"""Winding numbers against the plain sum of solid angles and analytic cases; volume IoU of solids
+whose overlap is known.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,15 @@ import numpy as np
 import pytest
 
 from geco.errors import ConfigError, MeshError
-from geco.metrics.volume import carve, compare_volumes, grid_about, inside, solid_angle_winding, volume_iou, winding_numbers
+from geco.metrics.volume import (
+    carve,
+    compare_volumes,
+    grid_about,
+    inside,
+    solid_angle_winding,
+    volume_iou,
+    winding_numbers,
+)
 from tests.metrics.solids import box, chair, flipped, joined, sphere
 
 
@@ -25,13 +35,16 @@ def test_fast_winding_numbers_against_solid_angles(mesh: tuple[np.ndarray, np.nd
     exact = solid_angle_winding(queries(), *mesh)
     found = winding_numbers(queries(), *mesh)
     assert np.abs(found - exact).max() < 0.02  # the hierarchical approximation
-    assert (np.abs(np.abs(exact) - 0.5) > 0.02).any() and ((np.abs(found) >= 0.5) == (np.abs(exact) >= 0.5)).mean() > 0.99
+    assert (np.abs(np.abs(exact) - 0.5) > 0.02).any() and (
+        (np.abs(found) >= 0.5) == (np.abs(exact) >= 0.5)
+    ).mean() > 0.99
 
 
 def test_solid_angles_of_known_points() -> None:
     exact = solid_angle_winding([[0, 0, 0], [2, 0, 0], [0.5, 0.1, 0.1]], *box())
     assert exact[:2] == pytest.approx([1, 0], abs=1e-12)
-    assert solid_angle_winding([[0, 0, 0]], *open_box()) == pytest.approx(5 / 6)  # five of a cube's six equal faces
+    # five of a cube's six equal faces
+    assert solid_angle_winding([[0, 0, 0]], *open_box()) == pytest.approx(5 / 6)
     assert solid_angle_winding([[0, 0, 0]], *flipped(box())) == pytest.approx(-1)
 
 
@@ -45,7 +58,9 @@ def test_shifted_cubes(shift: float) -> None:
     overlap = max(1 - shift, 0)
     found = compare_volumes(box(center=(shift, 0, 0)), box(), resolution=32)
     assert found.iou == pytest.approx(overlap / (2 - overlap), abs=0.04)  # a layer of cells each way
-    assert found.predicted == pytest.approx(1, rel=0.2) and found.cell == pytest.approx((1 + shift) * 1.04 / 32)
+    assert found.predicted == pytest.approx(1, rel=0.2) and found.cell == pytest.approx(
+        (1 + shift) * 1.04 / 32
+    )
 
 
 def test_iou_does_not_depend_on_the_unit_or_the_order() -> None:
@@ -53,7 +68,9 @@ def test_iou_does_not_depend_on_the_unit_or_the_order() -> None:
     found = volume_iou(first, second, resolution=32)
     large = [(v * 37 + 5, f) for v, f in (first, second)]
     assert volume_iou(*large, resolution=32) == pytest.approx(found, abs=2e-3)
-    assert volume_iou(second, first, resolution=32) == found and volume_iou(first, first, resolution=32) == 1.0
+    assert (
+        volume_iou(second, first, resolution=32) == found and volume_iou(first, first, resolution=32) == 1.0
+    )
 
 
 def test_what_happens_to_meshes_that_are_not_closed_or_turned() -> None:
@@ -66,7 +83,8 @@ def test_what_happens_to_meshes_that_are_not_closed_or_turned() -> None:
     assert not inside(points, *cancelled).mask.any()
     assert np.array_equal(inside(points, *cancelled, method="auto").mask, carve(points, *cancelled))
     lost = inside(points, *open_box())
-    assert lost.unsure > 0.05 and np.array_equal(lost.mask, whole.mask)  # seen through one open side, half the sphere is left
+    # seen through one open side, half the sphere is left
+    assert lost.unsure > 0.05 and np.array_equal(lost.mask, whole.mask)
     outside = np.abs(points).max(axis=1) > 0.5
     assert not inside(points, *open_box()).mask[outside].any()
 
@@ -77,7 +95,9 @@ def test_soups_whose_faces_turn_anywhere_are_carved() -> None:
     soup = vertices, np.where(turned[:, None], faces[:, ::-1], faces)
     assert volume_iou(soup, sphere(1.0, 32), resolution=32) < 0.3  # the winding number is lost
     found = compare_volumes(soup, sphere(1.0, 32), resolution=32, method="auto")
-    assert found.iou > 0.94 and found.facts()["truth_method"] == "winding" and found.predicted_method == "carve"
+    assert (
+        found.iou > 0.94 and found.facts()["truth_method"] == "winding" and found.predicted_method == "carve"
+    )
 
 
 def test_carving_keeps_what_is_hidden_and_opens_what_is_seen() -> None:

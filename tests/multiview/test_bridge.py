@@ -1,4 +1,6 @@
-"""The volume between the views: its constant gathers against the camera model, and what it adds to the network."""
+"""The volume between the views: its constant gathers against the camera model, and what it adds
+to the network.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +41,14 @@ def test_rays_run_from_near_to_far_through_the_voxels_that_the_pixel_sees() -> N
         where, depth = project(centres[draw[view].reshape(-1)], pose, RIG.fov)
         depth = depth.reshape(CELLS, CELLS, SIZE)
         central = slice(CELLS // 2 - 2, CELLS // 2 + 2)
-        # A voxel's depth differs from its sample's by at most half its diagonal; outside the cube the border stands in.
+        # A voxel's depth differs from its sample's by at most half its diagonal; outside the cube the border
+        # stands in.
         assert (np.diff(depth[central, central], axis=-1) > -2 / SIZE * np.sqrt(3)).all()
         assert depth[central, central, 0].max() < 4 < depth[central, central, -1].min()
         where = where.reshape(CELLS, CELLS, SIZE, 2)[central, central, SIZE // 2]
-        pixel = (np.stack(np.meshgrid(np.arange(CELLS), np.arange(CELLS)), axis=-1)[central, central] + 0.5) / CELLS
+        pixel = (
+            np.stack(np.meshgrid(np.arange(CELLS), np.arange(CELLS)), axis=-1)[central, central] + 0.5
+        ) / CELLS
         assert np.abs(where - pixel).max() < 1.5 / SIZE
 
 

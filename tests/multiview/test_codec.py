@@ -38,14 +38,17 @@ def test_scalings_are_the_published_ones_and_invert() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [{}, {"size": 30, "crop_size": 20}, {"size": {"height": 20, "width": 40}, "do_center_crop": False}]
+    "config",
+    [{}, {"size": 30, "crop_size": 20}, {"size": {"height": 20, "width": 40}, "do_center_crop": False}],
 )
 @pytest.mark.parametrize("shape", [(64, 48), (48, 64), (50, 50)])
 def test_preprocessing_is_pillows(config: dict[str, object], shape: tuple[int, int]) -> None:
     smooth = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)).resize(
         shape[::-1], Image.Resampling.BICUBIC
     )
-    ours = Preprocess.from_transformers(config)(torch.from_numpy(np.array(smooth)).permute(2, 0, 1)[None] / 255)
+    ours = Preprocess.from_transformers(config)(
+        torch.from_numpy(np.array(smooth)).permute(2, 0, 1)[None] / 255
+    )
     if "crop_size" in config or not config:
         side, crop = (30, 20) if config else (224, 224)
         scale = side / min(shape)
@@ -59,7 +62,10 @@ def test_preprocessing_is_pillows(config: dict[str, object], shape: tuple[int, i
 
 
 def test_preprocessing_settings_round_trip() -> None:
-    for made in (tiny.FOR_VAE, Preprocess.from_transformers({"do_resize": False, "do_normalize": False, "do_center_crop": False})):
+    for made in (
+        tiny.FOR_VAE,
+        Preprocess.from_transformers({"do_resize": False, "do_normalize": False, "do_center_crop": False}),
+    ):
         assert Preprocess.from_dict(made.config()) == made
     plain = Preprocess.from_transformers({"do_resize": False, "do_center_crop": False, "do_normalize": False})
     assert torch.equal(plain(PICTURE), PICTURE)
@@ -79,7 +85,9 @@ def test_condition_is_the_public_recipe() -> None:
         expected = codec.text_states[0, token] + codec.ramp[token] * embedding
         torch.testing.assert_close(condition.text[:, token], expected)
     sampled = codec.condition(PICTURE, SeededNoise([0, 1])).picture
-    torch.testing.assert_close(sampled, posterior.mean + posterior.std * SeededNoise([0, 1])(posterior.mean.shape))
+    torch.testing.assert_close(
+        sampled, posterior.mean + posterior.std * SeededNoise([0, 1])(posterior.mean.shape)
+    )
 
 
 def test_unconditional_is_a_grey_picture_and_the_empty_prompt() -> None:
@@ -88,14 +96,18 @@ def test_unconditional_is_a_grey_picture_and_the_empty_prompt() -> None:
     without = codec.unconditional(condition)
     grey = codec.for_vae(torch.full((2, 3, 16, 16), 0.5))
     torch.testing.assert_close(without.picture, codec.vae.encode(grey).latent_dist.mean, rtol=0, atol=1e-5)
-    assert without.picture.shape == condition.picture.shape and torch.equal(without.text[1], codec.text_states[0])
+    assert without.picture.shape == condition.picture.shape and torch.equal(
+        without.text[1], codec.text_states[0]
+    )
 
 
 def test_views_are_coded_as_instantmesh_does() -> None:
     codec = tiny.codec()
     views = torch.rand(2, 6, 3, 8, 8)
     x0 = codec.encode(views)
-    sheet = torch.cat([torch.cat([views[:, 2 * row], views[:, 2 * row + 1]], dim=-1) for row in range(3)], dim=-2)
+    sheet = torch.cat(
+        [torch.cat([views[:, 2 * row], views[:, 2 * row + 1]], dim=-1) for row in range(3)], dim=-2
+    )
     mean = codec.vae.encode((sheet - 0.5) / 0.8).latent_dist.mean
     torch.testing.assert_close(x0, (mean * 0.18215 - 0.22) * 0.75, rtol=0, atol=1e-5)
     decoded = codec.decode(x0)
@@ -137,7 +149,9 @@ def test_generation_is_per_seed(settings: GenerationSettings, noised: bool) -> N
     views = generate_views(network, codec, PICTURE[0], [1, 2], settings)
     assert views.shape == (2, 6, 3, 8, 8) and views.min() >= 0 and views.max() <= 1
     assert (views[0] - views[1]).abs().max() > 1e-3
-    torch.testing.assert_close(generate_views(network, codec, PICTURE[0], [2], settings)[0], views[1], rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        generate_views(network, codec, PICTURE[0], [2], settings)[0], views[1], rtol=0, atol=1e-4
+    )
 
 
 def test_bad_settings_are_refused() -> None:

@@ -1,4 +1,6 @@
-"""The write and read passes against a second, plainly written attention, and against what must hold of any."""
+"""The write and read passes against a second, plainly written attention, and against what must
+hold of any.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,16 @@ from tests.multiview import tiny
 
 
 class PlainAttention:
-    """Softmax attention head by head; ``store`` collects tokens while writing and serves them while reading."""
+    """Softmax attention head by head; ``store`` collects tokens while writing and serves them
+    while reading.
+    """
 
     def __init__(self, store: dict[int, Tensor], writing: bool) -> None:
         self.store, self.writing = store, writing
 
-    def __call__(self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None, **_: Any) -> Tensor:
+    def __call__(
+        self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None, **_: Any
+    ) -> Tensor:
         context = hidden_states
         if encoder_hidden_states is not None:
             context = encoder_hidden_states
@@ -38,7 +44,9 @@ class PlainAttention:
         return attn.to_out[0](torch.cat(heads, dim=-1))
 
 
-def _plainly(network: Zero123PlusNetwork, x_t: Tensor, t: Tensor, written: Tensor, t_written: Tensor, text: Tensor) -> Tensor:
+def _plainly(
+    network: Zero123PlusNetwork, x_t: Tensor, t: Tensor, written: Tensor, t_written: Tensor, text: Tensor
+) -> Tensor:
     unet, store = network.unet, dict[int, Tensor]()
     unet.set_attn_processor(PlainAttention(store, writing=True))
     unet(written, t_written, encoder_hidden_states=text)
@@ -74,14 +82,17 @@ def test_clean_reference_is_written_as_it_is_at_timestep_zero() -> None:
 
 
 def test_reading_ones_own_tokens_changes_nothing() -> None:
-    # Every key and value twice: the same softmax average. So a reference equal to the input is no reference at all.
+    # Every key and value twice: the same softmax average. So a reference equal to the input is no reference
+    # at all.
     network, (x_t, t, condition) = tiny.network(), _inputs()
     noise = torch.randn(x_t.shape)
     clean = torch.randn(x_t.shape)
     own = network.encode_condition(Condition(clean, condition.text), t, noise)
     none = network.encode_condition(Condition(None, condition.text))
     noisy = network.schedule.add_noise(clean, noise, t)
-    torch.testing.assert_close(network.predict(noisy, t, own, "v"), network.predict(noisy, t, none, "v"), rtol=0, atol=5e-6)
+    torch.testing.assert_close(
+        network.predict(noisy, t, own, "v"), network.predict(noisy, t, none, "v"), rtol=0, atol=5e-6
+    )
 
 
 def test_the_order_of_the_reference_tokens_does_not_matter_and_the_tokens_do() -> None:
@@ -98,7 +109,11 @@ def test_the_order_of_the_reference_tokens_does_not_matter_and_the_tokens_do() -
 def test_every_self_attention_is_stored_and_only_they() -> None:
     network = tiny.network()
     state = network.encode_condition(tiny.condition(3))
-    expected = [name.removesuffix(".processor") for name in network.unet.attn_processors if name.endswith("attn1.processor")]
+    expected = [
+        name.removesuffix(".processor")
+        for name in network.unet.attn_processors
+        if name.endswith("attn1.processor")
+    ]
     assert network.self_attentions == expected and len(expected) == 4
     assert set(state.tensors) == {TEXT, *expected}
     assert state.batch == 3 and state.tensors[expected[0]].shape == (3, 64, 16)
@@ -121,7 +136,9 @@ def test_computing_queries_in_chunks_changes_nothing(chunk: int) -> None:
     x_t, t, condition = _inputs()
     whole, parts = tiny.network(), tiny.network(query_chunk=chunk)
     expected = whole.predict(x_t, t, whole.encode_condition(condition), "v")
-    torch.testing.assert_close(parts.predict(x_t, t, parts.encode_condition(condition), "v"), expected, rtol=0, atol=5e-6)
+    torch.testing.assert_close(
+        parts.predict(x_t, t, parts.encode_condition(condition), "v"), expected, rtol=0, atol=5e-6
+    )
 
 
 def test_prediction_types_say_the_same() -> None:
@@ -149,7 +166,9 @@ def test_gradient_checkpointing_gives_the_same_gradients() -> None:
         if checkpointing:
             network.unet.enable_gradient_checkpointing()
         network.predict(x_t, t, network.encode_condition(condition), "v").square().sum().backward()
-        gradients.append(network.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn1.to_k.weight.grad)
+        gradients.append(
+            network.unet.down_blocks[0].attentions[0].transformer_blocks[0].attn1.to_k.weight.grad
+        )
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-5, atol=1e-5)
 
 

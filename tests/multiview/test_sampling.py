@@ -17,7 +17,12 @@ from geco.multiview.sampling import Sampler, sample, trailing_timesteps
 from geco.multiview.schedule import Schedule
 from tests.multiview import tiny
 
-DIFFUSERS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "linear", "prediction_type": "v_prediction"}
+DIFFUSERS = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "linear",
+    "prediction_type": "v_prediction",
+}
 DIFFUSERS |= {"timestep_spacing": "trailing"}
 LINEAR = Schedule.linear()
 MEAN = torch.tensor([[0.3, -1.0, 2.0]])
@@ -29,7 +34,9 @@ def _noise(seed: int) -> Callable[[Sequence[int]], Tensor]:
     return lambda shape: torch.randn(*shape, generator=generator)
 
 
-def _theirs(scheduler: EulerAncestralDiscreteScheduler | DDIMScheduler, steps: int, z: Tensor, eta: float = 0.0) -> Tensor:
+def _theirs(
+    scheduler: EulerAncestralDiscreteScheduler | DDIMScheduler, steps: int, z: Tensor, eta: float = 0.0
+) -> Tensor:
     """The public pipeline's loop, with the exact Gaussian predictor as its network."""
     network, state = tiny.GaussianNetwork(0.5, LINEAR), ConditionState({"mean": MEAN})
     generator = torch.Generator().manual_seed(5)
@@ -86,7 +93,12 @@ def test_deterministic_ddim_follows_the_probability_flow() -> None:
 def test_ancestral_samples_have_the_data_distribution(schedule: Schedule) -> None:
     network = tiny.GaussianNetwork(0.5, schedule, (1,))
     x0 = sample(
-        network, Condition(torch.full((1, 1), 0.8)), _noise(0), steps=500, sampler=Sampler("euler-ancestral"), per_picture=20000
+        network,
+        Condition(torch.full((1, 1), 0.8)),
+        _noise(0),
+        steps=500,
+        sampler=Sampler("euler-ancestral"),
+        per_picture=20000,
     )
     assert x0.mean().item() == pytest.approx(0.8, abs=0.02)
     assert x0.std().item() == pytest.approx(0.5, abs=0.015)  # a first-order sampler: 6 % low at 100 steps
@@ -95,7 +107,13 @@ def test_ancestral_samples_have_the_data_distribution(schedule: Schedule) -> Non
 @pytest.mark.parametrize("name", ["ddim", "euler-ancestral"])
 def test_the_native_prediction_type_does_not_matter(name: str) -> None:
     results = [
-        sample(tiny.GaussianNetwork(0.5, LINEAR, native=native), Condition(MEAN), _noise(3), steps=9, sampler=Sampler(name))  # type: ignore[arg-type]
+        sample(
+            tiny.GaussianNetwork(0.5, LINEAR, native=native),
+            Condition(MEAN),
+            _noise(3),
+            steps=9,
+            sampler=Sampler(name),
+        )  # type: ignore[arg-type]
         for native in ("v", "eps", "x0")
     ]
     torch.testing.assert_close(results[1], results[0], rtol=0, atol=1e-4)
@@ -111,7 +129,12 @@ def test_a_clean_reference_is_encoded_once_for_all_steps_and_seeds() -> None:
 @pytest.mark.parametrize("noised", [False, True])
 def test_a_seed_gives_the_same_alone_and_in_a_batch(noised: bool) -> None:
     network, condition, without = tiny.network(noised), tiny.condition(), tiny.condition(seed=9)
-    settings = {"steps": 3, "sampler": Sampler("euler-ancestral"), "unconditional": without, "guidance_scale": 3.0}
+    settings = {
+        "steps": 3,
+        "sampler": Sampler("euler-ancestral"),
+        "unconditional": without,
+        "guidance_scale": 3.0,
+    }
     together = sample(network, condition, SeededNoise([4, 8, 15]), per_picture=3, **settings)  # type: ignore[arg-type]
     alone = [sample(network, condition, SeededNoise([seed]), **settings) for seed in (4, 8, 15)]  # type: ignore[arg-type]
     torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-4)
@@ -141,7 +164,10 @@ def test_guidance_extrapolates() -> None:
     other = network.encode_condition(tiny.condition(2, seed=7))
     with_picture, without = (network.predict(x_t, t, s, "v") for s in (state, other))
     torch.testing.assert_close(
-        guided(network, x_t, t, state, other, 4.0, "v"), without + 4 * (with_picture - without), rtol=0, atol=2e-5
+        guided(network, x_t, t, state, other, 4.0, "v"),
+        without + 4 * (with_picture - without),
+        rtol=0,
+        atol=2e-5,
     )
     assert torch.equal(guided(network, x_t, t, state, other, 1.0, "v"), with_picture)
     torch.testing.assert_close(guided(network, x_t, t, state, other, 0.0, "v"), without, rtol=0, atol=1e-5)
@@ -149,7 +175,9 @@ def test_guidance_extrapolates() -> None:
     bare = network.encode_condition(Condition(None, tiny.condition(2, seed=7).text))
     assert not bare.joins(state)
     plain = network.predict(x_t, t, bare, "v")
-    torch.testing.assert_close(guided(network, x_t, t, state, bare, 2.0, "v"), 2 * with_picture - plain, rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        guided(network, x_t, t, state, bare, 2.0, "v"), 2 * with_picture - plain, rtol=0, atol=1e-5
+    )
 
 
 def test_one_step_is_the_first_step_of_a_clean_reference_sampler() -> None:
@@ -160,13 +188,17 @@ def test_one_step_is_the_first_step_of_a_clean_reference_sampler() -> None:
     z, state = SeededNoise([3, 4])((2, *tiny.SHEET)), network.encode_condition(condition).expand(2)
     alpha = LINEAR.alphas_cumprod[999]
     v = network.predict(z, torch.tensor([999, 999]), state, "v")
-    torch.testing.assert_close(one, float(np.sqrt(alpha)) * z - float(np.sqrt(1 - alpha)) * v, rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        one, float(np.sqrt(alpha)) * z - float(np.sqrt(1 - alpha)) * v, rtol=0, atol=1e-6
+    )
 
 
 def test_one_step_with_guidance() -> None:
     network, condition, without = tiny.network(), tiny.condition(), tiny.condition(seed=5)
     plain = [OneStepGenerator(network).generate(c, SeededNoise([0])) for c in (condition, without)]
-    strong = OneStepGenerator(network, guidance_scale=4.0).generate(condition, SeededNoise([0]), unconditional=without)
+    strong = OneStepGenerator(network, guidance_scale=4.0).generate(
+        condition, SeededNoise([0]), unconditional=without
+    )
     torch.testing.assert_close(strong, plain[1] + 4 * (plain[0] - plain[1]), rtol=0, atol=1e-5)
 
 
@@ -178,7 +210,8 @@ def test_gradients_reach_the_weights_through_both_passes() -> None:
     read_only = network.unet.conv_in.weight.grad.clone()
     network.zero_grad()
     generator(
-        torch.randn(1, *tiny.SHEET, generator=torch.Generator().manual_seed(0)), generator.encode(tiny.condition())
+        torch.randn(1, *tiny.SHEET, generator=torch.Generator().manual_seed(0)),
+        generator.encode(tiny.condition()),
     ).sum().backward()
     both = network.unet.conv_in.weight.grad
     assert read_only.abs().max() > 0 and (both - read_only).abs().max() > 1e-6
@@ -204,7 +237,11 @@ def test_bad_requests_are_refused() -> None:
 def test_seeded_noise_is_normal_and_repeatable() -> None:
     draw = SeededNoise([0, 1])((2, 50000))
     assert torch.equal(draw, SeededNoise([0, 1])((2, 50000)))
-    assert draw.mean().abs() < 0.02 and abs(draw.std().item() - 1) < 0.01 and (draw[0] * draw[1]).mean().abs() < 0.02
+    assert (
+        draw.mean().abs() < 0.02
+        and abs(draw.std().item() - 1) < 0.01
+        and (draw[0] * draw[1]).mean().abs() < 0.02
+    )
     assert torch.equal(SeededNoise([1])((1, 50000))[0], draw[1])
     blocks = SeededNoise([0, 1])((4, 3))  # two blocks, each holding one item a seed
     assert torch.equal(blocks[[0, 2]], SeededNoise([0])((2, 3)))

@@ -25,23 +25,29 @@ def _all_timesteps(schedule: Schedule) -> tuple[torch.Tensor, dict[str, torch.Te
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("source", TYPES)
 @pytest.mark.parametrize("target", TYPES)
-def test_conversions_agree_with_the_definitions_at_every_timestep(name: str, source: str, target: str) -> None:
+def test_conversions_agree_with_the_definitions_at_every_timestep(
+    name: str, source: str, target: str
+) -> None:
     x_t, known = _all_timesteps(SCHEDULES[name])
     converted = SCHEDULES[name].convert(known[source], x_t, torch.arange(1000), source, target)
-    # v -> x0, eps never divide; the others divide by at most 1 / 5.5e-4 (cosine), so by that much of float32's rounding.
+    # v -> x0, eps never divide; the others divide by at most 1 / 5.5e-4 (cosine), so by that much of
+    # float32's rounding.
     bound = 1e-6 if source in ("v", target) else 2e-5 if name == "linear" else 1e-3
     assert (converted - known[target]).abs().max() <= bound
 
 
 def test_linear_schedule_is_diffusers() -> None:
-    theirs = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="linear", prediction_type="v_prediction")
+    theirs = DDPMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="linear", prediction_type="v_prediction"
+    )
     ours = Schedule.linear()
     np.testing.assert_allclose(ours.alphas_cumprod, theirs.alphas_cumprod.numpy(), rtol=3e-6)
     x0, eps = torch.randn(2, 4, 3, 2)
     t = torch.tensor([0, 17, 500, 999])
     torch.testing.assert_close(ours.add_noise(x0, eps, t), theirs.add_noise(x0, eps, t), rtol=0, atol=2e-6)
     torch.testing.assert_close(ours.velocity(x0, eps, t), theirs.get_velocity(x0, eps, t), rtol=0, atol=2e-6)
-    assert np.sqrt(ours.alphas_cumprod[999]) == pytest.approx(0.0397, abs=5e-5)  # the number GECO's paper gives
+    # the number GECO's paper gives
+    assert np.sqrt(ours.alphas_cumprod[999]) == pytest.approx(0.0397, abs=5e-5)
 
 
 @given(st.floats(0.05, 20.0))
@@ -56,7 +62,9 @@ def test_noise_shift_lowers_log_snr_by_its_log(shift: float) -> None:
 
 def test_plain_cosine_is_a_cosine() -> None:
     u = (np.arange(999) + 1) / 1000
-    np.testing.assert_allclose(np.sqrt(Schedule.cosine().alphas_cumprod[:999]), np.cos(np.pi / 2 * u), atol=1e-6)
+    np.testing.assert_allclose(
+        np.sqrt(Schedule.cosine().alphas_cumprod[:999]), np.cos(np.pi / 2 * u), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -78,7 +86,9 @@ def test_half_precision_goes_through_float32() -> None:
 def test_one_timestep_for_a_whole_batch() -> None:
     schedule = SCHEDULES["linear"]
     x0, eps = torch.randn(2, 3, 4, 5)
-    assert torch.equal(schedule.add_noise(x0, eps, torch.tensor(7)), schedule.add_noise(x0, eps, torch.tensor([7, 7, 7])))
+    assert torch.equal(
+        schedule.add_noise(x0, eps, torch.tensor(7)), schedule.add_noise(x0, eps, torch.tensor([7, 7, 7]))
+    )
 
 
 @pytest.mark.parametrize("table", [np.ones(1000), np.linspace(0.1, 0.9, 1000), np.full(10, 0.5)])

@@ -1,4 +1,6 @@
-"""The small multi-view network: interface, independence of batch items, the two ways of the condition, weights on disk."""
+"""The small multi-view network: interface, independence of batch items, the two ways of the
+condition, weights on disk.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ def test_dropped_condition_tells_nothing(network: SmallMultiView) -> None:
         assert not torch.equal(value[1], second.tensors[name][1])
     codec = PixelCodec(16)
     told = codec.condition(pictures(2))
-    assert torch.equal(network.encode_condition(codec.unconditional(told)).tensors["patches"], torch.zeros(2, 48, 4, 4))
+    assert torch.equal(
+        network.encode_condition(codec.unconditional(told)).tensors["patches"], torch.zeros(2, 48, 4, 4)
+    )
 
 
 def test_reference_is_clean(network: SmallMultiView) -> None:
@@ -102,7 +106,9 @@ def test_generation_repeats_by_seed_and_not_by_batch(network: SmallMultiView) ->
         assert views.shape == (3, 6, 3, 16, 16) and views.min() >= 0 and views.max() <= 1
         fewer = generate_views(network, condition[:2], steps=3, seed=4, guidance=guidance, eta=eta)
         torch.testing.assert_close(fewer, views[:2], atol=1e-4, rtol=1e-3)
-    assert not torch.allclose(views, generate_views(network, condition, steps=3, seed=5, guidance=2.0, eta=1.0))
+    assert not torch.allclose(
+        views, generate_views(network, condition, steps=3, seed=5, guidance=2.0, eta=1.0)
+    )
 
 
 @torch.no_grad()
@@ -112,7 +118,10 @@ def test_one_step_generator_is_the_sampler_with_one_step(network: SmallMultiView
     codec = PixelCodec(16)
     x0 = OneStepGenerator(network).generate(codec.condition(pictures(1)), SeededNoise([0]))
     torch.testing.assert_close(
-        codec.decode(x0), generate_views(network, pictures(1), steps=1, seed=0, guidance=1.0), atol=1e-5, rtol=1e-5
+        codec.decode(x0),
+        generate_views(network, pictures(1), steps=1, seed=0, guidance=1.0),
+        atol=1e-5,
+        rtol=1e-5,
     )
 
 
@@ -133,7 +142,8 @@ def test_weights_round_trip(network: SmallMultiView, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["missing key", "extra key", "wrong shape", "truncated", "no weights", "no config", "other family"]
+    "damage",
+    ["missing key", "extra key", "wrong shape", "truncated", "no weights", "no config", "other family"],
 )
 def test_damaged_folders_name_what_is_wrong(network: SmallMultiView, tmp_path: Path, damage: str) -> None:
     save_small(network, tmp_path)

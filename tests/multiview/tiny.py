@@ -51,7 +51,9 @@ FOR_VISION = Preprocess.from_transformers({"size": {"shortest_edge": 16}, "crop_
 
 def network(noised_reference: bool = False, query_chunk: int | None = None) -> Zero123PlusNetwork:
     torch.manual_seed(0)
-    made = Zero123PlusNetwork.from_config(UNET, sample_shape=SHEET, noised_reference=noised_reference, query_chunk=query_chunk)
+    made = Zero123PlusNetwork.from_config(
+        UNET, sample_shape=SHEET, noised_reference=noised_reference, query_chunk=query_chunk
+    )
     return made.eval().requires_grad_(False)
 
 
@@ -59,30 +61,49 @@ def codec(background: float = 1.0) -> Zero123PlusCodec:
     torch.manual_seed(1)
     vae, vision = AutoencoderKL(**VAE), CLIPVisionModelWithProjection(CLIPVisionConfig(**VISION))
     text, ramp = torch.randn(1, 7, 24), torch.linspace(0, 1, 7)
-    return Zero123PlusCodec(vae, vision, text, ramp, FOR_VAE, FOR_VISION, background).eval().requires_grad_(False)
+    return (
+        Zero123PlusCodec(vae, vision, text, ramp, FOR_VAE, FOR_VISION, background)
+        .eval()
+        .requires_grad_(False)
+    )
 
 
 def condition(batch: int = 1, seed: int = 2) -> Condition:
     generator = torch.Generator().manual_seed(seed)
-    return Condition(torch.randn(batch, 4, 8, 8, generator=generator), torch.randn(batch, 7, 24, generator=generator))
+    return Condition(
+        torch.randn(batch, 4, 8, 8, generator=generator), torch.randn(batch, 7, 24, generator=generator)
+    )
 
 
 class GaussianNetwork(torch.nn.Module):
-    """The exact predictor for data that is N(mean, spread^2) in every number, mean being the condition's picture."""
+    """The exact predictor for data that is N(mean, spread^2) in every number, mean being the
+    condition's picture.
+    """
 
     noised_reference = False
 
-    def __init__(self, spread: float, schedule: Schedule, shape: tuple[int, ...] = (3,), native: PredictionType = "v") -> None:
+    def __init__(
+        self, spread: float, schedule: Schedule, shape: tuple[int, ...] = (3,), native: PredictionType = "v"
+    ) -> None:
         super().__init__()
-        self.spread, self.schedule, self.sample_shape, self.native_prediction = spread, schedule, shape, native
+        self.spread, self.schedule, self.sample_shape, self.native_prediction = (
+            spread,
+            schedule,
+            shape,
+            native,
+        )
         self.encoded = 0
 
-    def encode_condition(self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None) -> ConditionState:
+    def encode_condition(
+        self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None
+    ) -> ConditionState:
         assert condition.picture is not None
         self.encoded += len(condition.picture)
         return ConditionState({"mean": condition.picture})
 
-    def predict(self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType) -> Tensor:
+    def predict(
+        self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType
+    ) -> Tensor:
         signal, level = self.schedule.levels(t, x_t)
         mean = state.tensors["mean"]
         gain = signal * self.spread**2 / (signal**2 * self.spread**2 + level**2)

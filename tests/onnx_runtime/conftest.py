@@ -29,13 +29,23 @@ def randomize(module: torch.nn.Module, seed: int) -> None:
 
 @pytest.fixture(scope="session")
 def networks() -> tuple[SmallMultiView, SmallReconstructor]:
-    views = SmallMultiView(SmallConfig(size=SIZE, patch=2, channels=16, width=24, stages=2, heads=3, embedding=32))
+    views = SmallMultiView(
+        SmallConfig(size=SIZE, patch=2, channels=16, width=24, stages=2, heads=3, embedding=32)
+    )
     model = SmallReconstructor(
         SmallReconstructorConfig(
-            view_size=SIZE, widths=(8, 16, 16), volume_size=8, volume_widths=(8, 16, 16), lift_channels=4, map_channels=8,
-            volume_channels=4, view_hidden=8, point_hidden=16, color_hidden=16,
+            view_size=SIZE,
+            widths=(8, 16, 16),
+            volume_size=8,
+            volume_widths=(8, 16, 16),
+            lift_channels=4,
+            map_channels=8,
+            volume_channels=4,
+            view_hidden=8,
+            point_hidden=16,
+            color_hidden=16,
         )
-    )  # fmt: skip
+    )
     randomize(views, 0)
     randomize(model, 1)
     return views.eval(), model.eval()
@@ -47,5 +57,7 @@ def exported(networks: tuple[SmallMultiView, SmallReconstructor], tmp_path_facto
     folder = tmp_path_factory.mktemp("exported")
     save_small(networks[0], folder / "torch" / "multiview")
     networks[1].save(folder / "torch" / "reconstructor")
-    export_small(folder / "torch", folder / "onnx", sampler={"steps": 3, "guidance": 2.0, "eta": 0.0}, resolution=16)
+    export_small(
+        folder / "torch", folder / "onnx", sampler={"steps": 3, "guidance": 2.0, "eta": 0.0}, resolution=16
+    )
     return folder / "onnx"

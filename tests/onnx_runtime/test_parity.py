@@ -38,7 +38,9 @@ def channels_first(image: np.ndarray) -> torch.Tensor:
 
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
 @pytest.mark.parametrize("steps", [1, 3, 7])
-def test_sampling_is_the_torch_sampler(networks: Networks, exported: Path, steps: int, guidance: float) -> None:
+def test_sampling_is_the_torch_sampler(
+    networks: Networks, exported: Path, steps: int, guidance: float
+) -> None:
     card = replace(exported_card(exported), sampling=Sampling(steps, guidance, 0.0))
     generator = SmallGenerator(exported, card)
     start = np.random.default_rng(1).standard_normal((2, 6, 3, SIZE, SIZE)).astype(np.float32)
@@ -46,10 +48,17 @@ def test_sampling_is_the_torch_sampler(networks: Networks, exported: Path, steps
     codec = PixelCodec(SIZE)
     condition = codec.condition(channels_first(picture())[None])
     views = sample(
-        networks[0], condition, lambda shape: torch.zeros(tuple(shape)), steps=steps, sampler=Sampler("ddim"), clip=1.0,
-        unconditional=None if guidance == 1 else codec.unconditional(condition), guidance_scale=guidance, per_picture=2,
+        networks[0],
+        condition,
+        lambda shape: torch.zeros(tuple(shape)),
+        steps=steps,
+        sampler=Sampler("ddim"),
+        clip=1.0,
+        unconditional=None if guidance == 1 else codec.unconditional(condition),
+        guidance_scale=guidance,
+        per_picture=2,
         start=torch.from_numpy(start),
-    )  # fmt: skip
+    )
     theirs = np.moveaxis(codec.decode(views).numpy(), 2, -1)
     assert ours.shape == theirs.shape == (2, 6, SIZE, SIZE, 3)
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
@@ -62,14 +71,17 @@ def test_one_step_starts_where_the_generator_was_trained(networks: Networks, exp
     ours = generator.sample(generator.encode(picture()), start, 1)
     step = OneStepGenerator(networks[0], timestep=600)
     with torch.no_grad():
-        x0 = step(torch.from_numpy(start), step.encode(codec.condition(channels_first(picture())[None])).expand(2))
+        x0 = step(
+            torch.from_numpy(start), step.encode(codec.condition(channels_first(picture())[None])).expand(2)
+        )
     np.testing.assert_allclose(ours, np.moveaxis(codec.decode(x0).numpy(), 2, -1), atol=1e-4)
 
 
 def test_truncation_shrinks_the_noise_of_the_one_step(networks: Networks, exported: Path) -> None:
     card = replace(exported_card(exported), sampling=Sampling(1, 1.0, 0.0, 0.4))
     generator, codec = SmallGenerator(exported, card), PixelCodec(SIZE)
-    start = np.random.default_rng(7).standard_normal((6, 3, SIZE, SIZE), np.float32)[None]  # what seed 7 draws
+    # what seed 7 draws
+    start = np.random.default_rng(7).standard_normal((6, 3, SIZE, SIZE), np.float32)[None]
     ours = generator.generate(picture(), [7])
     step = OneStepGenerator(networks[0], truncation=0.4)
     with torch.no_grad():
@@ -81,7 +93,9 @@ def test_truncation_shrinks_the_noise_of_the_one_step(networks: Networks, export
     np.testing.assert_allclose(likeliest[0], likeliest[1], atol=1e-5)
 
 
-@pytest.mark.parametrize("change", [{"truncation": 1.5}, {"truncation": -0.1}, {"steps": 2, "truncation": 0.5}])
+@pytest.mark.parametrize(
+    "change", [{"truncation": 1.5}, {"truncation": -0.1}, {"steps": 2, "truncation": 0.5}]
+)
 def test_truncation_that_cannot_be(change: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="truncation"):
         replace(Sampling(1, 1.0), **change)  # type: ignore[arg-type]
@@ -112,24 +126,33 @@ def test_write_pass_with_zeros_is_the_dropped_condition(networks: Networks, expo
     dropped = networks[0].encode_condition(Condition(told.picture, keep=torch.tensor([False])))
     kept = networks[0].encode_condition(told)
     for index in range(2):
-        np.testing.assert_allclose(state[index + 1][:1], dropped.tensors[f"tokens.{index}"].detach(), atol=1e-4)
+        np.testing.assert_allclose(
+            state[index + 1][:1], dropped.tensors[f"tokens.{index}"].detach(), atol=1e-4
+        )
         np.testing.assert_allclose(state[index + 1][1:], kept.tensors[f"tokens.{index}"].detach(), atol=1e-4)
 
 
 @torch.no_grad()
 def test_fields_at_points_inside_and_outside_the_views(networks: Networks, exported: Path) -> None:
     rng = np.random.default_rng(2)
-    views, points = rng.random((6, SIZE, SIZE, 3), np.float32), rng.uniform(-1.2, 1.2, (2000, 3)).astype(np.float32)
+    views, points = (
+        rng.random((6, SIZE, SIZE, 3), np.float32),
+        rng.uniform(-1.2, 1.2, (2000, 3)).astype(np.float32),
+    )
     fields = OnnxReconstructor(exported).reconstruct(views, picture())
     features = networks[1].encode(channels_first(views)[None], channels_first(picture())[None])
     where = torch.from_numpy(points)[None]
     np.testing.assert_allclose(fields._shape(points), networks[1].sdf(features, where)[0], atol=2e-5)
-    np.testing.assert_allclose(fields.color(points), networks[1].color(features, where)[0].clamp(0, 1), atol=1e-4)
+    np.testing.assert_allclose(
+        fields.color(points), networks[1].color(features, where)[0].clamp(0, 1), atol=1e-4
+    )
     np.testing.assert_allclose(fields._coarse, features.volume[0, 0] * 0.1, atol=1e-5)
 
 
 def ball(radius: float, half_extent: float = 1.0, fine: float | None = None) -> SmallFields:
-    """A ball's exact fields with a coarse volume of another radius; colour is a linear function of position."""
+    """A ball's exact fields with a coarse volume of another radius; colour is a linear function
+    of position.
+    """
     axis = ((np.arange(24) + 0.5) / 12 - 1) * half_extent
     z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
     coarse = (np.sqrt(x**2 + y**2 + z**2) - radius).astype(np.float32)
@@ -175,7 +198,9 @@ def test_nothing_inside_is_an_error() -> None:
 def test_many_colours_are_interpolated_exactly_where_colour_is_linear(half_extent: float) -> None:
     points = np.random.default_rng(0).uniform(-half_extent, half_extent, (DIRECT + 1, 3)).astype(np.float32)
     points[0] = half_extent
-    np.testing.assert_allclose(ball(0.6, half_extent).color(points), points * [0.2, 0.3, 0.4] + 0.5, atol=2e-3 / LATTICE)
+    np.testing.assert_allclose(
+        ball(0.6, half_extent).color(points), points * [0.2, 0.3, 0.4] + 0.5, atol=2e-3 / LATTICE
+    )
 
 
 def test_upsampling_keeps_a_linear_function_between_the_outer_centres() -> None:

@@ -39,7 +39,9 @@ def damage(data: bytes) -> bytes:
         (lambda f: (f / CARD).write_text("{}"), f"{CARD} does not describe"),
     ],
 )
-def test_what_is_wrong_is_named(exported: Path, tmp_path: Path, change: Callable[[Path], None], message: str) -> None:
+def test_what_is_wrong_is_named(
+    exported: Path, tmp_path: Path, change: Callable[[Path], None], message: str
+) -> None:
     folder = tmp_path / "model"
     shutil.copytree(exported, folder)
     change(folder)

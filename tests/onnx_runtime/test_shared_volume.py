@@ -22,8 +22,12 @@ from geco.reconstruct.small.model import SmallReconstructor
 from tests.onnx_runtime.conftest import SIZE, randomize
 
 
-def test_the_exported_volume_gives_what_torch_gives(networks: tuple[SmallMultiView, SmallReconstructor], tmp_path: Path) -> None:
-    config = SmallConfig(size=SIZE, patch=2, channels=16, width=24, stages=1, heads=3, embedding=32, volume=8, volume_width=8)
+def test_the_exported_volume_gives_what_torch_gives(
+    networks: tuple[SmallMultiView, SmallReconstructor], tmp_path: Path
+) -> None:
+    config = SmallConfig(
+        size=SIZE, patch=2, channels=16, width=24, stages=1, heads=3, embedding=32, volume=8, volume_width=8
+    )
     network = SmallMultiView(config).eval()
     randomize(network, 2)
     save_small(network, tmp_path / "torch" / "multiview")
@@ -51,20 +55,34 @@ def test_the_exported_volume_gives_what_torch_gives(networks: tuple[SmallMultiVi
             {"kind": "one-step", "guidance_scale": 2.0, "timestep": 600, "truncation": 0.4},
             {"steps": 1, "guidance": 2.0, "eta": 0.0, "truncation": 0.4, "timestep": 600},
         ),
-        ({"kind": "ddim", "steps": 7, "guidance_scale": 3.0, "clip": 1.0, "eta": 0.5}, {"steps": 7, "guidance": 3.0, "eta": 0.5}),
+        (
+            {"kind": "ddim", "steps": 7, "guidance_scale": 3.0, "clip": 1.0, "eta": 0.5},
+            {"steps": 7, "guidance": 3.0, "eta": 0.5},
+        ),
         (None, DEFAULT_SAMPLER),
     ],
 )
-def test_the_exported_sampler_is_the_models_own(generation: dict[str, Any] | None, sampler: dict[str, float]) -> None:
+def test_the_exported_sampler_is_the_models_own(
+    generation: dict[str, Any] | None, sampler: dict[str, float]
+) -> None:
     assert own_sampler(generation) == sampler
 
 
-def test_a_distilled_model_is_exported_as_one(networks: tuple[SmallMultiView, SmallReconstructor], tmp_path: Path) -> None:
+def test_a_distilled_model_is_exported_as_one(
+    networks: tuple[SmallMultiView, SmallReconstructor], tmp_path: Path
+) -> None:
     save_small(networks[0], tmp_path / "torch" / "multiview")
     networks[1].save(tmp_path / "torch" / "reconstructor")
     write_card(
-        tmp_path / "torch", "small", "Apache-2.0", {"stage": "stage2", "distilled": True, "generation": {"kind": "one-step"}}
+        tmp_path / "torch",
+        "small",
+        "Apache-2.0",
+        {"stage": "stage2", "distilled": True, "generation": {"kind": "one-step"}},
     )
     export_small(tmp_path / "torch", tmp_path / "onnx", resolution=16)
     backend = OnnxBackend(tmp_path / "onnx", "made")
-    assert backend.distilled and backend.sampling == Sampling(1, 1.0, 0.0) and backend.card.facts["stage"] == "stage2"
+    assert (
+        backend.distilled
+        and backend.sampling == Sampling(1, 1.0, 0.0)
+        and backend.card.facts["stage"] == "stage2"
+    )

@@ -1,4 +1,6 @@
-"""The surface keeps to the picture's outline: distances exact, camera found, material carved and added, the far side kept."""
+"""The surface keeps to the picture's outline: distances exact, camera found, material carved and
+added, the far side kept.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def picture_of(volume: np.ndarray, camera: InputCamera, size: int = 128) -> np.n
     """(size, size, 4) the outline of a volume's surface in red."""
     mesh = Mesh(*extract(grid_from_volume(volume, 1.0)))
     mask = camera.rasterize(mesh, size).mask
-    return np.concatenate([np.broadcast_to(np.float32((1, 0, 0)), (size, size, 3)), mask[..., None]], axis=2).astype(np.float32)
+    return np.concatenate(
+        [np.broadcast_to(np.float32((1, 0, 0)), (size, size, 3)), mask[..., None]], axis=2
+    ).astype(np.float32)
 
 
 @settings(max_examples=30, deadline=None)
@@ -68,7 +72,8 @@ def test_the_camera_of_a_known_picture_is_found(scale: float, offset: tuple[floa
 
 def test_what_the_picture_denies_is_carved() -> None:
     camera = InputCamera(0.0)
-    picture = picture_of(np.maximum(ball(0.7), Y), camera)  # the picture shows only one half of the ball (y < 0)
+    # the picture shows only one half of the ball (y < 0)
+    picture = picture_of(np.maximum(ball(0.7), Y), camera)
     kept = keep_to_outline(ball(0.7), 1.0, grey, picture, camera)
     cell = 2 / R
     assert (kept.volume[2 * cell < Y] > 0).all()
@@ -79,7 +84,10 @@ def test_what_the_picture_denies_is_carved() -> None:
 
 def test_what_the_picture_shows_is_added_and_takes_its_colour() -> None:
     camera = InputCamera(10.0)
-    body, leg = ball(0.4), np.maximum(np.sqrt(X**2 + (Y - 0.1) ** 2) - np.float32(0.07), np.abs(Z + 0.55) - np.float32(0.25))
+    body, leg = (
+        ball(0.4),
+        np.maximum(np.sqrt(X**2 + (Y - 0.1) ** 2) - np.float32(0.07), np.abs(Z + 0.55) - np.float32(0.25)),
+    )
     picture = picture_of(np.minimum(body, leg), camera)
     before = measure(camera, Mesh(*extract(grid_from_volume(body, 1.0))), picture).iou
     kept = keep_to_outline(body, 1.0, grey, picture, camera)
@@ -106,7 +114,9 @@ def test_a_surface_that_agrees_is_left_alone() -> None:
 
 
 def test_a_model_that_saw_next_to_nothing_still_gets_the_outline() -> None:
-    bar = np.maximum(np.maximum(np.abs(Y) - np.float32(0.8), np.abs(X) - np.float32(0.08)), np.abs(Z) - np.float32(0.08))
+    bar = np.maximum(
+        np.maximum(np.abs(Y) - np.float32(0.8), np.abs(X) - np.float32(0.08)), np.abs(Z) - np.float32(0.08)
+    )
     picture = picture_of(bar, InputCamera(10.0, scale=1.1))
     camera = prior_camera(picture[..., 3])
     kept = keep_to_outline(ball(0.06), 1.0, grey, picture, camera)

@@ -1,7 +1,7 @@
 """Folders as people have them, and worse, through the real finding, planning and writing of ``geco run``.
 
-``python -m tests.outputs.folders --count 1000 --seed 0`` prints one JSON line. The judge knows nothing of the planner: it
-compares the bytes of every file before and after.
+``python -m tests.outputs.folders --count 1000 --seed 0`` prints one JSON line. The judge knows nothing of the
+planner: it compares the bytes of every file before and after.
 """
 
 from __future__ import annotations
@@ -32,7 +32,18 @@ STEMS = [
     *("cat", "Cat", "CAT", "cat ", " cat", "c at", "cat-views", "cat-png", "cat-jpg", "cat-seed0"),
     *("cat-seed1-views", "turn", "turn-cat", "cutout", "alpha", "prepared", "views-0", "toy #1", "it's"),
     *('say "hi"', "a&b;c", "$(rm)", "100%", "-rf", "--help", "two\nlines", "tab\there", "cat.png", "cat.glb"),
-    *("caf\u00e9", "cafe\u0301", "CAF\u00c9", "stra\u00dfe", "STRASSE", "\u6a21\u578b", ".", "..", "...", "dot."),
+    *(
+        "caf\u00e9",
+        "cafe\u0301",
+        "CAF\u00c9",
+        "stra\u00dfe",
+        "STRASSE",
+        "\u6a21\u578b",
+        ".",
+        "..",
+        "...",
+        "dot.",
+    ),
     *("x" * 251, "x" * 240 + "y", "\u00e9" * 125, os.fsdecode(b"caf\xe9"), os.fsdecode(b"\xff\xfe")),
 ]
 SUFFIXES = [".png", ".PNG", ".jpg", ".JPG", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ""]
@@ -63,7 +74,9 @@ class Trial:
 
 
 def trial(seed: int, root: Path) -> Trial:
-    """One folder: made, planned, written, judged; AssertionError where something was lost, mixed or taken for an input."""
+    """One folder: made, planned, written, judged; AssertionError where something was lost, mixed
+    or taken for an input.
+    """
     rng = random.Random(seed)
     before_dir = os.getcwd()
     root.mkdir(parents=True)
@@ -78,7 +91,9 @@ def trial(seed: int, root: Path) -> Trial:
 
 
 def _furnish(rng: random.Random, root: Path) -> list[str]:
-    """Pictures in up to three folders, nested; with links, hard links, hidden leftovers and foreign files among them."""
+    """Pictures in up to three folders, nested; with links, hard links, hidden leftovers and
+    foreign files among them.
+    """
     folders = [root / "in"]
     for name in rng.sample(["a", "A ", "in", "cat"], rng.randint(0, 2)):
         folders.append(rng.choice(folders) / name)
@@ -108,17 +123,23 @@ def _wanted(rng: random.Random, root: Path) -> Wanted:
     output = rng.choice(folders * 3 + ["in/cat.glb", "in/cat.png", "one.obj", "in/x.PLY", "in/cat/x.stl"])
     return Wanted(
         output=output,
-        format=rng.choice([None, *FORMATS]) if output is None or not Path(output).suffix or "v1.2" in output else None,
+        format=rng.choice([None, *FORMATS])
+        if output is None or not Path(output).suffix or "v1.2" in output
+        else None,
         seeds=range(rng.choice([1, 1, 2])),
         views=rng.random() < 0.6,
-        turntable=rng.choice([None, None, "turn.gif", "in/turn.png", "in/cat.png", "in/cat-views.png", "out/deep/turn.mp4"]),
+        turntable=rng.choice(
+            [None, None, "turn.gif", "in/turn.png", "in/cat.png", "in/cat-views.png", "out/deep/turn.mp4"]
+        ),
         steps=rng.choice([None, None, "steps", "in", "in/a", "."]),
         overwrite=rng.random() < 0.3,
     )
 
 
 def _place_obstacles(rng: random.Random, sources: list[str], wanted: Wanted) -> None:
-    """Where results will be: earlier ones (ours, of this or another picture), files of others, links to inputs, folders."""
+    """Where results will be: earlier ones (ours, of this or another picture), files of others,
+    links to inputs, folders.
+    """
     try:
         found = find_pictures(sources)
         jobs = plan(found.pictures, _with_steps(wanted))
@@ -156,7 +177,9 @@ def _run_and_judge(sources: list[str], wanted: Wanted, rng: random.Random) -> Tr
         found = find_pictures(sources)
     except InputImageError:
         return Trial("no picture")
-    assert all(read_mark(given.path) is None for given in found.pictures if not given.named), "an earlier result as an input"
+    assert all(read_mark(given.path) is None for given in found.pictures if not given.named), (
+        "an earlier result as an input"
+    )
     inputs = {given.path.absolute(): given.path.read_bytes() for given in found.pictures}
     try:
         jobs = plan(found.pictures, _with_steps(wanted))
@@ -176,7 +199,9 @@ def _run_and_judge(sources: list[str], wanted: Wanted, rng: random.Random) -> Tr
 
 
 def _write(jobs: list[Job[Given]], rng: random.Random) -> dict[Path, bytes]:
-    """As the command does: meshes by the real writer (USDZ stood in for, it takes a second), the rest as files with a mark."""
+    """As the command does: meshes by the real writer (USDZ stood in for, it takes a second), the
+    rest as files with a mark.
+    """
     written: dict[Path, bytes] = {}
     for job in jobs:
         source = _source(job)
@@ -186,7 +211,13 @@ def _write(jobs: list[Job[Given]], rng: random.Random) -> dict[Path, bytes]:
             if path.suffix.lower() in (".glb", ".obj", ".ply", ".stl", ".3mf"):
                 texture = np.full((4, 4, 3), rng.randrange(256), np.uint8)
                 name = object_name(job.picture.path.stem)
-                files = save(TRIANGLE.with_(texture=texture), path, name=name, source=source, extras={"n": len(written)})
+                files = save(
+                    TRIANGLE.with_(texture=texture),
+                    path,
+                    name=name,
+                    source=source,
+                    extras={"n": len(written)},
+                )
                 for file in files:
                     assert file == path or file.name.isascii()
                 written[path] = path.read_bytes()
@@ -202,15 +233,23 @@ def _judge_outputs(jobs: list[Job[Given]], written: dict[Path, bytes]) -> None:
     for path, data in written.items():
         assert path.read_bytes() == data, f"two outputs in one file: {path}"
         if path.suffix.lower() == ".obj":
-            (library,) = (line.split()[1] for line in data.decode().splitlines() if line.startswith("mtllib "))
-            (picture,) = (line.split()[1] for line in (path.parent / library).read_text().splitlines() if "map_Kd" in line)
+            (library,) = (
+                line.split()[1] for line in data.decode().splitlines() if line.startswith("mtllib ")
+            )
+            (picture,) = (
+                line.split()[1]
+                for line in (path.parent / library).read_text().splitlines()
+                if "map_Kd" in line
+            )
             assert read_mark(path.parent / picture) is not None
     # A folder may be copied to a system that takes case and Unicode forms for one.
     places = Counter(_as_one(path) for path in planned)
     assert max(places.values()) == 1, f"names that differ by case or form only: {places.most_common(1)}"
     several = [path for job in jobs for path in job.files() if len(jobs) > 1 and job.step_files == []]
     spoken = Counter("".join(_as_one(path).split()) for path in several)
-    assert not spoken or max(spoken.values()) == 1, f"names that differ by spaces only: {spoken.most_common(1)}"
+    assert not spoken or max(spoken.values()) == 1, (
+        f"names that differ by spaces only: {spoken.most_common(1)}"
+    )
 
 
 def _judge_again(found: Found, sources: list[str], wanted: Wanted, jobs: list[Job[Given]]) -> None:
@@ -218,7 +257,9 @@ def _judge_again(found: Found, sources: list[str], wanted: Wanted, jobs: list[Jo
     again = find_pictures(sources)
     assert [given.path for given in again.pictures] == [given.path for given in found.pictures]
     assert [job.files() for job in plan(again.pictures, _with_steps(wanted))] == [job.files() for job in jobs]
-    assert not [path for job in jobs for file in job.files() for path in file.parent.glob(".*.part*")], "leftovers"
+    assert not [path for job in jobs for file in job.files() for path in file.parent.glob(".*.part*")], (
+        "leftovers"
+    )
 
 
 def _with_steps(wanted: Wanted) -> Wanted:
@@ -231,7 +272,9 @@ def _source(job: Job[Given]) -> Source:
 
 
 def _snapshot() -> dict[str, tuple[int, bytes, bool]]:
-    """Every file below the current folder that is no folder: number, bytes, and whether it is ours or a leftover."""
+    """Every file below the current folder that is no folder: number, bytes, and whether it is
+    ours or a leftover.
+    """
     found = {}
     for folder, _, names in os.walk(os.getcwd()):
         for name in names:
@@ -264,8 +307,20 @@ def main() -> None:
         shutil.rmtree(folder)
         outcomes[result.outcome] += 1
         pictures, files = pictures + result.pictures, files + result.files
-        reasons[next((key for key in REASONS if key in result.why), result.why)] += result.outcome == "refused"
-    print(json.dumps({"folders": options.count, **outcomes, "pictures": pictures, "files": files, "reasons": dict(reasons)}))
+        reasons[next((key for key in REASONS if key in result.why), result.why)] += (
+            result.outcome == "refused"
+        )
+    print(
+        json.dumps(
+            {
+                "folders": options.count,
+                **outcomes,
+                "pictures": pictures,
+                "files": files,
+                "reasons": dict(reasons),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

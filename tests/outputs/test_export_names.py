@@ -37,7 +37,9 @@ NAMES = st.text(st.characters(blacklist_characters="/\x00"), min_size=1, max_siz
 def asset(name: str) -> Asset:
     """An asset of a picture called ``name``."""
     empty = np.zeros((6, 4, 4, 3), np.float32)
-    return Asset(textured(16), empty, empty[0], {"total": 1.5}, 0, "small", {"faces": 1}, Source(name, "0" * 16))
+    return Asset(
+        textured(16), empty, empty[0], {"total": 1.5}, 0, "small", {"faces": 1}, Source(name, "0" * 16)
+    )
 
 
 @given(NAMES)
@@ -51,8 +53,16 @@ def test_a_name_of_an_object_is_plain_whatever_the_pictures_name(name: str) -> N
 
 
 def test_names_keep_what_they_can() -> None:
-    assert object_name("toy #1") == "toy_1" and object_name("Café (2)") == "Café_2" and object_name("模型") == "模型"
-    assert ascii_name("Café (2)") == "Cafe_2" and ascii_name("模型") == "object" and object_name("#?") == "object"
+    assert (
+        object_name("toy #1") == "toy_1"
+        and object_name("Café (2)") == "Café_2"
+        and object_name("模型") == "模型"
+    )
+    assert (
+        ascii_name("Café (2)") == "Cafe_2"
+        and ascii_name("模型") == "object"
+        and object_name("#?") == "object"
+    )
     assert object_name("cafe\u0301") == object_name("caf\u00e9") and usd_name("4 chairs") == "_4_chairs"
 
 
@@ -145,7 +155,9 @@ def test_a_print_is_a_hundred_millimetres_unless_asked(tmp_path: Path) -> None:
         assert trimesh.load(tmp_path / f"a{suffix}", force="mesh").extents.max() == pytest.approx(100)
     for size, expected in ((None, pytest.approx(1.6)), (0.25, 0.25)):
         document, _ = parse_glb(encode(textured(16), "glb", size=size)["object.glb"])
-        assert document["asset"]["extras"]["size"] == expected and document["asset"]["extras"]["unit"] == "metre"
+        assert (
+            document["asset"]["extras"]["size"] == expected and document["asset"]["extras"]["unit"] == "metre"
+        )
     for wrong in (0.0, -1.0, 1e-5, 1e5, float("nan"), float("inf")):
         with pytest.raises(ConfigError, match="metres"):
             save(textured(16), tmp_path / "b.glb", size=wrong)
@@ -153,7 +165,9 @@ def test_a_print_is_a_hundred_millimetres_unless_asked(tmp_path: Path) -> None:
 
 
 def test_the_texture_of_a_3mf_lies_where_the_glb_has_it(tmp_path: Path) -> None:
-    """Read by hand from the XML: each corner's place in the texture gives the colour that the mesh has there."""
+    """Read by hand from the XML: each corner's place in the texture gives the colour that the
+    mesh has there.
+    """
     (tmp_path / "a.3mf").write_bytes(encode(textured(), "3mf", texture_format="png")["object.3mf"])
     with zipfile.ZipFile(tmp_path / "a.3mf") as package:
         assert package.testzip() is None

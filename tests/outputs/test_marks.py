@@ -25,12 +25,18 @@ def test_a_mark_is_read_back_whatever_the_name(name: str, data: bytes, longest: 
     assert len(text) <= longest and text.isascii() and not set(text) & set("\"'\\<>&\n")
     mark = find_mark(b'{"extras":{"mark":"' + text.encode() + b'","seed":0}}')
     assert mark is not None and mark.is_of(source) and mark.made == "mesh" and not mark.old
-    assert not mark.is_of(Source(name, digest_of(data + b"x"))) and not mark.is_of(Source(name + "x", source.digest))
+    assert not mark.is_of(Source(name, digest_of(data + b"x"))) and not mark.is_of(
+        Source(name + "x", source.digest)
+    )
 
 
 def test_a_mark_without_a_picture_is_of_no_picture() -> None:
     mark = find_mark(mark_text("mesh").encode())
-    assert mark == Mark("mesh", "", "", mark.version) and not mark.names(Source()) and not mark.names(Source("cat.png"))
+    assert (
+        mark == Mark("mesh", "", "", mark.version)
+        and not mark.names(Source())
+        and not mark.names(Source("cat.png"))
+    )
 
 
 def test_names_are_compared_composed_because_file_systems_decompose_them() -> None:
@@ -57,14 +63,30 @@ def test_pictures_carry_their_mark_in_every_format(suffix: str, tmp_path: Path) 
 
 def test_the_mark_is_found_at_either_end_of_a_file_of_any_length(tmp_path: Path) -> None:
     text = mark_text("mesh", Source("cat.png", "0" * 16)).encode()
-    for length in (0, 10, WINDOW - 60, WINDOW, WINDOW + 1, WINDOW + 90, 2 * WINDOW - 90, 2 * WINDOW, 5 * WINDOW):
+    for length in (
+        0,
+        10,
+        WINDOW - 60,
+        WINDOW,
+        WINDOW + 1,
+        WINDOW + 90,
+        2 * WINDOW - 90,
+        2 * WINDOW,
+        5 * WINDOW,
+    ):
         for data in (text + bytes(length), bytes(length) + text):
             (tmp_path / "a").write_bytes(data)
             assert read_mark(tmp_path / "a") is not None, length
 
 
 def test_files_of_others_have_no_mark_and_nothing_is_waited_for(tmp_path: Path) -> None:
-    for path in [*BUGS.rglob("*"), *HOSTILE.rglob("*"), tmp_path / "nowhere", Path("/dev/null"), tmp_path / "a\0b"]:
+    for path in [
+        *BUGS.rglob("*"),
+        *HOSTILE.rglob("*"),
+        tmp_path / "nowhere",
+        Path("/dev/null"),
+        tmp_path / "a\0b",
+    ]:
         assert read_mark(path) is None, path
     os.mkfifo(tmp_path / "pipe")
     assert read_mark(tmp_path / "pipe") is None

@@ -1,4 +1,6 @@
-"""An OBJ, its material and its texture are new together or old together, and nothing of anybody else is touched."""
+"""An OBJ, its material and its texture are new together or old together, and nothing of anybody
+else is touched.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def colours(path: Path) -> tuple[int, int]:
 def writer(path: Path, *greys: int) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     command = [sys.executable, "-c", WRITER, str(path), *map(str, greys)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
     assert process.stdout is not None
     process.stdout.readline()
     return process
@@ -89,7 +93,9 @@ def test_kill_nine_at_any_moment_leaves_the_old_set_or_the_new_one(tmp_path: Pat
 
 
 def test_two_writers_at_once_do_not_mix(tmp_path: Path) -> None:
-    """They take turns with the same two colours, so each deletes what the other is about to name, were it not for the lock."""
+    """They take turns with the same two colours, so each deletes what the other is about to name,
+    were it not for the lock.
+    """
     path = tmp_path / "a.obj"
     processes = [writer(path, *greys) for greys in ([40, 200] * 3, [200, 40] * 3)]
     for process in processes:
@@ -99,7 +105,8 @@ def test_two_writers_at_once_do_not_mix(tmp_path: Path) -> None:
             try:
                 told, grey = colours(path)
             except FileNotFoundError:
-                continue  # replaced between the reading of the OBJ and of its texture, which is this reader's race
+                # replaced between the reading of the OBJ and of its texture, which is this reader's race
+                continue
             assert abs(told - grey) <= 2
     for process in processes:
         process.communicate()
@@ -142,7 +149,9 @@ def test_files_that_are_not_ours_are_never_written_over_or_deleted(tmp_path: Pat
         told, seen = colours(tmp_path / "a.obj")
         assert abs(told - seen) <= 2
     assert before < set(names(tmp_path)) and len(names(tmp_path)) == len(before) + 3
-    assert (tmp_path / picture).read_bytes() == b"mine" and (tmp_path / "toy.jpg").read_bytes() == b"mine as well"
+    assert (tmp_path / picture).read_bytes() == b"mine" and (
+        tmp_path / "toy.jpg"
+    ).read_bytes() == b"mine as well"
 
 
 def test_an_obj_that_is_a_link_stays_one_and_its_set_lies_beside_the_file(tmp_path: Path) -> None:
@@ -170,7 +179,9 @@ def test_what_a_killed_writer_left_is_swept_and_what_others_left_is_not(tmp_path
     orphan = f"# {mark_text('material', Source('toy.png'))}\nnewmtl toy\n"
     (tmp_path / "toy-0123abcd.mtl").write_text(orphan)
     (tmp_path / "cat-0123abcd.mtl").write_text(orphan)  # of another object: its own next run's business
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
     (tmp_path / f".toy-{int(dead.stdout)}.0123abcd.part.obj").write_text("half")
     (tmp_path / f".toy-{os.getpid()}.0123abcd.part.txt").write_text("the user's own")
     os.utime(tmp_path / f".toy-{os.getpid()}.0123abcd.part.txt")

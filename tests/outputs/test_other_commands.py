@@ -38,7 +38,9 @@ def test_a_sheet_of_shards_replaces_only_an_earlier_sheet_of_the_same_shards(
         check_sheet(tmp_path / "shards", tmp_path / "a.txt", overwrite=True)
 
 
-def test_the_manifest_of_another_program_is_no_place_for_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_manifest_of_another_program_is_no_place_for_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "manifest.json").write_text('{"name": "my web page"}')
     assert main(["data", "procedural", "-o", str(tmp_path), "--count", "1"]) == 2
     assert "manifest.json" in capsys.readouterr().err
@@ -56,7 +58,8 @@ def test_the_exporter_does_not_write_its_card_over_the_models_own(tmp_path: Path
     with pytest.raises(OutputError, match=r"config\.json"):
         export.export_small(tmp_path, tmp_path)
     assert (tmp_path / "config.json").read_bytes() == card
-    (tmp_path / "config.json").write_text('{"format": "geco-onnx-1"}')  # an earlier export: on to the model, which is missing
+    # an earlier export: on to the model, which is missing
+    (tmp_path / "config.json").write_text('{"format": "geco-onnx-1"}')
     with pytest.raises(GecoError, match="multiview"):
         export.export_small(tmp_path, tmp_path)
 
@@ -72,7 +75,10 @@ def test_the_converter_writes_over_neither_its_sources_nor_another_programs_card
     (tmp_path / "config.json").write_text('{"model_type": "another"}')
     with pytest.raises(OutputError, match=r"config\.json"):
         folder.convert_public(tmp_path / "none", "instant-mesh-large", tmp_path)
-    assert source.read_bytes() == b"weights" and sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "multiview"]
+    assert source.read_bytes() == b"weights" and sorted(path.name for path in tmp_path.iterdir()) == [
+        "config.json",
+        "multiview",
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".gif", ".mp4"])

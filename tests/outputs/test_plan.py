@@ -1,4 +1,6 @@
-"""The plan of a run: no input and nothing of others is written over, no two outputs are one, earlier results make way."""
+"""The plan of a run: no input and nothing of others is written over, no two outputs are one,
+earlier results make way.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +127,10 @@ def test_results_named_with_their_picture_are_passed_over_and_named_alone_are_me
     found = find_pictures([str(path) for path in (sheet, first.path, second.path)])
     assert [given.path for given in found.pictures] == [first.path, second.path]
     assert found.skipped == [(sheet, "written by GECO")]
-    assert [given.path for given in find_pictures([str(sheet), str(second.path)]).pictures] == [sheet, second.path]
+    assert [given.path for given in find_pictures([str(sheet), str(second.path)]).pictures] == [
+        sheet,
+        second.path,
+    ]
 
 
 def test_what_is_no_result_of_the_same_picture_is_replaced_only_when_asked(tmp_path: Path) -> None:
@@ -133,7 +138,12 @@ def test_what_is_no_result_of_the_same_picture_is_replaced_only_when_asked(tmp_p
     target = tmp_path / "out" / "cat.glb"
     target.parent.mkdir()
     wanted = Wanted(output=str(tmp_path / "out"))
-    contents = [b"", b"somebody's work", mark_text("mesh").encode(), mark_text("mesh", Source("dog.png", "0" * 16)).encode()]
+    contents = [
+        b"",
+        b"somebody's work",
+        mark_text("mesh").encode(),
+        mark_text("mesh", Source("dog.png", "0" * 16)).encode(),
+    ]
     for content in contents:
         target.write_bytes(content)
         with pytest.raises(OutputError, match="--overwrite") as caught:
@@ -186,7 +196,8 @@ def test_names_are_short_where_they_can_be_and_the_same_in_any_order(tmp_path: P
     assert names[:3] == ["cat-png.glb", "cat-jpg.glb", "dog.glb"]
     assert len({name.casefold() for name in names}) == 5 and all("-png-" in name for name in names[3:])
     assert meshes(found[::-1], output=str(tmp_path / "out")) == names[::-1]
-    assert meshes(found[1:2] + found[:1], output=str(tmp_path / "out")) == names[1::-1]  # whatever else there is
+    # whatever else there is
+    assert meshes(found[1:2] + found[:1], output=str(tmp_path / "out")) == names[1::-1]
 
 
 def test_a_picture_given_twice_is_done_once(tmp_path: Path) -> None:
@@ -200,7 +211,9 @@ def test_a_picture_given_twice_is_done_once(tmp_path: Path) -> None:
 
 @given(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\x00"), min_size=1, max_size=250)
-    | st.binary(min_size=1, max_size=250).map(lambda name: os.fsdecode(name.replace(b"/", b"_").replace(b"\0", b"_")))
+    | st.binary(min_size=1, max_size=250).map(
+        lambda name: os.fsdecode(name.replace(b"/", b"_").replace(b"\0", b"_"))
+    )
 )
 @settings(max_examples=200)
 def test_every_name_that_can_be_read_gives_one_that_can_be_written(name: str) -> None:
@@ -226,7 +239,9 @@ def test_a_folder_is_known_by_its_slash_or_by_being_one(tmp_path: Path) -> None:
 
 def test_names_of_dots_stay_inside_the_folder_of_steps(tmp_path: Path) -> None:
     found = pictures(tmp_path, "...png", "..png", "cat.png")
-    for job in plan(found, Wanted(output=str(tmp_path / "o"), steps=str(tmp_path / "steps"), step_names=["cutout.png"])):
+    for job in plan(
+        found, Wanted(output=str(tmp_path / "o"), steps=str(tmp_path / "steps"), step_names=["cutout.png"])
+    ):
         assert job.step_files[0].resolve().parent.parent == tmp_path / "steps"
 
 

@@ -24,7 +24,9 @@ RUN = BUGS / "run"
 SMALL = ("--resolution", "24", "--texture-size", "64")
 
 
-def test_the_photo_beside_an_obj_is_left_alone_and_the_next_run_does_not_take_its_texture_for_one(tmp_path: Path) -> None:
+def test_the_photo_beside_an_obj_is_left_alone_and_the_next_run_does_not_take_its_texture_for_one(
+    tmp_path: Path,
+) -> None:
     shutil.copy(RUN / "cat.jpg", tmp_path)
     photo = (RUN / "cat.jpg").read_bytes()
     for _ in range(2):
@@ -94,7 +96,9 @@ for format in sys.argv[3:]:
 """
 
 
-def test_the_same_picture_gives_the_same_bytes_in_every_format_on_one_thread_and_on_two(tmp_path: Path) -> None:
+def test_the_same_picture_gives_the_same_bytes_in_every_format_on_one_thread_and_on_two(
+    tmp_path: Path,
+) -> None:
     """Two processes; ONNX Runtime takes as many threads as there are cores that the process may use."""
     formats = ["glb", "obj", "ply", "stl", "3mf"]
     try:
@@ -108,7 +112,12 @@ def test_the_same_picture_gives_the_same_bytes_in_every_format_on_one_thread_and
     for threads, folder in (("1", tmp_path), ("2", tmp_path / "elsewhere")):
         folder.mkdir(exist_ok=True)
         picture = shutil.copy(RUN / "toy #1.png", folder)
-        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "PYTHONHASHSEED": threads,
+        }
         cores = sorted(os.sched_getaffinity(0))[: int(threads)] if hasattr(os, "sched_getaffinity") else []
         confine = (lambda cores=cores: os.sched_setaffinity(0, cores)) if cores else None
         result = subprocess.run(

@@ -1,4 +1,6 @@
-"""The pool: jobs that crash, hang, eat memory or raise cost only themselves, and nobody outlives the parent."""
+"""The pool: jobs that crash, hang, eat memory or raise cost only themselves, and nobody outlives
+the parent.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ def test_every_kind_of_failure_costs_its_own_job_only(tmp_path: Path) -> None:
     }
     arguments = [each for job in bad for each in (job, f"good:{job}")] + [f"once:{tmp_path / 'mark'}"]
     with Workers(work, 2, BOUNDS) as pool:
-        outcomes = {outcome.key: outcome for outcome in pool.run((argument, argument) for argument in arguments)}
+        outcomes = {
+            outcome.key: outcome for outcome in pool.run((argument, argument) for argument in arguments)
+        }
     assert set(outcomes) == set(arguments)
     for argument, (reason, message) in bad.items():
         assert outcomes[argument].reason == reason, outcomes[argument]
@@ -86,7 +90,10 @@ def test_what_is_not_the_objects_fault_ends_the_run() -> None:
 
 def test_workers_that_cannot_start_are_an_error_and_no_endless_loop() -> None:
     doomed = functools.partial(work, Doom())  # type: ignore[arg-type]
-    with Workers(doomed, 1, BOUNDS) as pool, pytest.raises(ConfigError, match="died with exit code 7 before its first job"):
+    with (
+        Workers(doomed, 1, BOUNDS) as pool,
+        pytest.raises(ConfigError, match="died with exit code 7 before its first job"),
+    ):
         list(pool.run([("a", "good:")]))
 
 
@@ -99,7 +106,10 @@ def test_bounds_are_checked(bounds: tuple[float, float]) -> None:
 @pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGTERM])
 def test_no_worker_outlives_its_parent(tmp_path: Path, with_signal: signal.Signals) -> None:
     note = tmp_path / "pid"
-    code = f"from tests.processes.test_pool import *\nlist(Workers(work, 1, Bounds(100)).run([('a', 'note:{note}')]))"
+    code = (
+        f"from tests.processes.test_pool import *\nlist(Workers(work, 1, Bounds(100)).run([('a', "
+        f"'note:{note}')]))"
+    )
     script = tmp_path / "parent.py"
     script.write_text(f"if __name__ == '__main__':\n    exec({code!r})")
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
@@ -129,7 +139,8 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"  # a zombie nobody waits for is dead
+    # a zombie nobody waits for is dead
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 class Prepared:
@@ -173,17 +184,26 @@ def test_ctrl_c_while_workers_start_is_the_parents_alone() -> None:
         "import os, signal, time\nfrom geco.processes import Bounds, Workers\n"
         "if __name__ == '__main__':\n"
         "    pool = Workers(abs, 2, Bounds())\n"
-        "    try:\n        print(sorted(o.value for o in pool.run((str(i), -i) for i in range(4))))\n        time.sleep(30)\n"
+        "    try:\n        print(sorted(o.value for o in pool.run((str(i), -i) for i in range(4))))\n      "
+        "  time.sleep(30)\n"
         "    except KeyboardInterrupt:\n        pool.close()\n        print('interrupted')"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     for wait in (0.15, 0.3, 0.6):
         command = [sys.executable, "-u", "-c", code]
         run = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         time.sleep(wait)
-        while not (workers := Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()) and run.poll() is None:
+        while (
+            not (workers := Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split())
+            and run.poll() is None
+        ):
             time.sleep(0.01)
         os.killpg(run.pid, signal.SIGINT)
         said, errors = run.communicate(timeout=60)

@@ -1,4 +1,6 @@
-"""Released InstantMesh checkpoints, in the small: converted and loaded exactly; whatever is wrong is named."""
+"""Released InstantMesh checkpoints, in the small: converted and loaded exactly; whatever is wrong
+is named.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from geco.weights import read_card, write_folder
 from tests.reconstruct import tiny
 
 
-def write(path: Path, model: InstantMesh, change: Callable[[dict[str, Any]], None] = lambda state: None) -> Path:
+def write(
+    path: Path, model: InstantMesh, change: Callable[[dict[str, Any]], None] = lambda state: None
+) -> Path:
     """A checkpoint in the public layout, with what its training left in it."""
     state: dict[str, Any] = {f"lrm_generator.{key}": value for key, value in model.state_dict().items()}
     state["lpips.net.0.weight"] = torch.zeros(3)
@@ -56,7 +60,9 @@ def test_the_format_before_zip_archives_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(RELEASED))
 def test_released_models_are_recognised_by_their_shapes(name: str) -> None:
     assert instantmesh.recognize(InstantMesh.on_meta(RELEASED[name]).state_dict(), "a.ckpt") == name
-    assert instantmesh.FILES[name] in {f"instant_{k}_{s}.ckpt" for k in ("nerf", "mesh") for s in ("base", "large")}
+    assert instantmesh.FILES[name] in {
+        f"instant_{k}_{s}.ckpt" for k in ("nerf", "mesh") for s in ("base", "large")
+    }
 
 
 KEY = "transformer.layers.1.norm2.weight"
@@ -80,9 +86,17 @@ def _no_tensor(state: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [(_drop, KEY), (_add, "transformer.more"), (_reshape, KEY), (_no_tensor, KEY), (dict.clear, "lrm_generator.")],
+    [
+        (_drop, KEY),
+        (_add, "transformer.more"),
+        (_reshape, KEY),
+        (_no_tensor, KEY),
+        (dict.clear, "lrm_generator."),
+    ],
 )
-def test_a_wrong_key_is_named_with_its_file_and_nothing_is_written(change: Any, said: str, tmp_path: Path) -> None:
+def test_a_wrong_key_is_named_with_its_file_and_nothing_is_written(
+    change: Any, said: str, tmp_path: Path
+) -> None:
     model = tiny.model("mesh")
     source = write(tmp_path / "wrong.ckpt", model, change)
     with pytest.raises(WeightsError) as caught:

@@ -14,7 +14,13 @@ from geco.errors import WeightsError
 from geco.multiview.generate import GenerationSettings, generate_views
 from geco.multiview.zero123plus.codec import GREY
 from geco.public_weights.diffusers_folder import empty_prompt_tokens
-from geco.public_weights.zero123plus import Zero123Plus, convert_zero123plus, full_size_on_meta, load_zero123plus, save_zero123plus
+from geco.public_weights.zero123plus import (
+    Zero123Plus,
+    convert_zero123plus,
+    full_size_on_meta,
+    load_zero123plus,
+    save_zero123plus,
+)
 from tests.multiview import tiny
 from tests.public_weights import zero123plus_folder
 
@@ -33,7 +39,9 @@ def source(made: tuple[Path, dict[str, torch.nn.Module]], tmp_path: Path) -> Pat
 
 
 @pytest.fixture(scope="module")
-def converted(made: tuple[Path, dict[str, torch.nn.Module]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def converted(
+    made: tuple[Path, dict[str, torch.nn.Module]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     folder = tmp_path_factory.mktemp("converted") / "model"
     convert_zero123plus(made[0], folder)
     return folder
@@ -41,17 +49,26 @@ def converted(made: tuple[Path, dict[str, torch.nn.Module]], tmp_path_factory: p
 
 def test_every_weight_arrives(made: tuple[Path, dict[str, torch.nn.Module]], converted: Path) -> None:
     model, parts = load_zero123plus(converted), made[1]
-    for ours, theirs in ((model.network.unet, "unet"), (model.codec.vae, "vae"), (model.codec.vision, "vision_encoder")):
+    for ours, theirs in (
+        (model.network.unet, "unet"),
+        (model.codec.vae, "vae"),
+        (model.codec.vision, "vision_encoder"),
+    ):
         expected = parts[theirs].state_dict()
         assert ours.state_dict().keys() == expected.keys()
         assert all(torch.equal(value, expected[key]) for key, value in ours.state_dict().items())
     assert model.card["rig"] == "zero123plus-v1.1" and model.codec.background == GREY
-    assert model.generation == GenerationSettings("euler-ancestral", 75, 4.0) and model.network.noised_reference
-    assert model.network.sample_shape == (4, 480, 320)  # the sheet of 960 x 640 through this VAE, which halves once
+    assert (
+        model.generation == GenerationSettings("euler-ancestral", 75, 4.0) and model.network.noised_reference
+    )
+    # the sheet of 960 x 640 through this VAE, which halves once
+    assert model.network.sample_shape == (4, 480, 320)
     assert "CC-BY-NC" in model.card["licence"]
 
 
-def test_the_empty_prompt_is_what_the_text_encoder_says(made: tuple[Path, dict[str, torch.nn.Module]], converted: Path) -> None:
+def test_the_empty_prompt_is_what_the_text_encoder_says(
+    made: tuple[Path, dict[str, torch.nn.Module]], converted: Path
+) -> None:
     ids = torch.tensor([[4, 5] + [0] * (zero123plus_folder.TOKENS - 2)])  # start, end, padding "!"
     with torch.no_grad():
         expected = made[1]["text_encoder"](ids).last_hidden_state
@@ -68,15 +85,21 @@ def test_the_empty_prompt_is_what_the_text_encoder_says(made: tuple[Path, dict[s
 def test_tokens_of_the_empty_prompt_are_the_tokenizers(source: Path, padding: object) -> None:
     folder = source / "tokenizer"
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        zero123plus_folder.write_json(folder / name, {**json.loads((folder / name).read_text()), "pad_token": padding})
-    theirs = CLIPTokenizer.from_pretrained(folder)("", padding="max_length", max_length=zero123plus_folder.TOKENS).input_ids
+        zero123plus_folder.write_json(
+            folder / name, {**json.loads((folder / name).read_text()), "pad_token": padding}
+        )
+    theirs = CLIPTokenizer.from_pretrained(folder)(
+        "", padding="max_length", max_length=zero123plus_folder.TOKENS
+    ).input_ids
     assert empty_prompt_tokens(folder) == theirs and len(theirs) == zero123plus_folder.TOKENS
 
 
 def test_a_loaded_model_makes_views(converted: Path) -> None:
     model = load_zero123plus(converted)
     model.network.sample_shape = tiny.SHEET
-    views = generate_views(model.network, model.codec, PICTURE, [0], GenerationSettings("euler-ancestral", 2, 4.0))
+    views = generate_views(
+        model.network, model.codec, PICTURE, [0], GenerationSettings("euler-ancestral", 2, 4.0)
+    )
     assert views.shape == (1, 6, 3, 8, 8) and torch.isfinite(views).all()
 
 
@@ -84,7 +107,9 @@ def test_a_generator_is_saved_and_loaded_as_itself(converted: Path, tmp_path: Pa
     model = load_zero123plus(converted)
     model.network.noised_reference = False
     model.network.sample_shape = tiny.SHEET
-    generator = Zero123Plus(model.network, model.codec, GenerationSettings("one-step"), {**model.card, "stage": "1"})
+    generator = Zero123Plus(
+        model.network, model.codec, GenerationSettings("one-step"), {**model.card, "stage": "1"}
+    )
     save_zero123plus(tmp_path / "generator", generator)
     again = load_zero123plus(tmp_path / "generator")
     assert again.generation == GenerationSettings("one-step") and not again.network.noised_reference
@@ -100,14 +125,19 @@ def test_bfloat16_and_stored_half_precision(source: Path, tmp_path: Path) -> Non
     assert load_file(tmp_path / "model" / "unet.safetensors")["conv_in.weight"].dtype == torch.float16
     model = load_zero123plus(tmp_path / "model", dtype=torch.bfloat16)
     model.network.sample_shape = tiny.SHEET
-    assert {p.dtype for p in [*model.network.parameters(), *model.codec.parameters(), model.codec.text_states]} == {torch.bfloat16}
+    assert {
+        p.dtype for p in [*model.network.parameters(), *model.codec.parameters(), model.codec.text_states]
+    } == {torch.bfloat16}
     views = generate_views(model.network, model.codec, PICTURE, [0], GenerationSettings("ddim", 2, 4.0))
     assert views.dtype == torch.float32 and torch.isfinite(views).all()
 
 
 @pytest.mark.parametrize("ending", [".bin", ".safetensors"])
 def test_instantmeshs_unet_takes_the_place(source: Path, tmp_path: Path, ending: str) -> None:
-    state = {key: value + 1 for key, value in load_file(source / "unet" / "diffusion_pytorch_model.safetensors").items()}
+    state = {
+        key: value + 1
+        for key, value in load_file(source / "unet" / "diffusion_pytorch_model.safetensors").items()
+    }
     other = tmp_path / f"diffusion_pytorch_model{ending}"
     torch.save(state, other) if ending == ".bin" else save_file(state, other)
     card = convert_zero123plus(source, tmp_path / "model", unet=other)
@@ -121,7 +151,9 @@ def test_instantmeshs_unet_takes_the_place(source: Path, tmp_path: Path, ending:
             convert_zero123plus(source, tmp_path / "bad", unet=other)
 
 
-def test_old_names_of_the_vaes_attention(source: Path, tmp_path: Path, made: tuple[Path, dict[str, torch.nn.Module]]) -> None:
+def test_old_names_of_the_vaes_attention(
+    source: Path, tmp_path: Path, made: tuple[Path, dict[str, torch.nn.Module]]
+) -> None:
     path = source / "vae" / "diffusion_pytorch_model.safetensors"
     names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
     state = load_file(path)
@@ -132,7 +164,8 @@ def test_old_names_of_the_vaes_attention(source: Path, tmp_path: Path, made: tup
     convert_zero123plus(source, tmp_path / "model")
     expected = made[1]["vae"].state_dict()
     assert all(
-        torch.equal(value, expected[key]) for key, value in load_zero123plus(tmp_path / "model").codec.vae.state_dict().items()
+        torch.equal(value, expected[key])
+        for key, value in load_zero123plus(tmp_path / "model").codec.vae.state_dict().items()
     )
 
 
@@ -184,7 +217,11 @@ def test_keys_and_shapes_are_strict(source: Path, tmp_path: Path, part: str, cha
     save_file(state, path)
     with pytest.raises(WeightsError) as caught:
         convert_zero123plus(source, tmp_path / "model")
-    assert str(path) in caught.value.problem and key.removeprefix("text_model.") in caught.value.problem and caught.value.remedy
+    assert (
+        str(path) in caught.value.problem
+        and key.removeprefix("text_model.") in caught.value.problem
+        and caught.value.remedy
+    )
 
 
 def test_a_file_with_code_in_it_is_not_run(source: Path, tmp_path: Path) -> None:
@@ -215,9 +252,12 @@ def test_other_pipelines_are_refused(source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"sample_shape": None}, {"unet": {"block_out_channels": [7]}}, {"generation": {"kind": "magic"}}]
+    "change",
+    [{"sample_shape": None}, {"unet": {"block_out_channels": [7]}}, {"generation": {"kind": "magic"}}],
 )
-def test_a_card_that_makes_no_sense_is_refused(converted: Path, tmp_path: Path, change: dict[str, object]) -> None:
+def test_a_card_that_makes_no_sense_is_refused(
+    converted: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
     folder = Path(shutil.copytree(converted, tmp_path / "model"))
     card = json.loads((folder / "config.json").read_text())
     zero123plus_folder.write_json(folder / "config.json", {**card, **change})
@@ -233,11 +273,18 @@ def test_the_full_size_network_has_the_published_size_and_allocates_nothing() ->
 
 @pytest.mark.shared
 def test_the_full_size_network_has_the_recorded_keys_and_shapes() -> None:
-    manifest = json.loads((Path(os.environ["GECO_SHARED"]) / "reference/manifest_zero123plus_unet_UNVERIFIED.json").read_text())
+    manifest = json.loads(
+        (Path(os.environ["GECO_SHARED"]) / "reference/manifest_zero123plus_unet_UNVERIFIED.json").read_text()
+    )
     network = full_size_on_meta()
     ours = {key: list(value.shape) for key, value in network.unet.state_dict().items()}
-    assert ours == {key: entry["shape"] for key, entry in manifest["state_dict"].items()} and len(ours) == manifest["n_tensors"]
-    stored = [name.removesuffix(".processor") for name in manifest["self_attention_processors_that_store_reference"]]
+    assert (
+        ours == {key: entry["shape"] for key, entry in manifest["state_dict"].items()}
+        and len(ours) == manifest["n_tensors"]
+    )
+    stored = [
+        name.removesuffix(".processor") for name in manifest["self_attention_processors_that_store_reference"]
+    ]
     assert sorted(network.self_attentions) == sorted(stored)
 
 

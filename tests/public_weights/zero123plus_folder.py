@@ -1,4 +1,6 @@
-"""A tiny Zero123++ pipeline folder in the layout of the released ones, written by the public classes themselves."""
+"""A tiny Zero123++ pipeline folder in the layout of the released ones, written by the public
+classes themselves.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,12 @@ EXTRACTORS = {
     },
     "clip": {"size": {"shortest_edge": 16}, "crop_size": {"height": 16, "width": 16}},
 }
-SCHEDULER = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "linear", "prediction_type": "v_prediction"}
+SCHEDULER = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "linear",
+    "prediction_type": "v_prediction",
+}
 
 
 def write(folder: Path) -> dict[str, Any]:
@@ -51,11 +58,15 @@ def write(folder: Path) -> dict[str, Any]:
         parts[name].eval().save_pretrained(folder / name)
     _write_text_encoder(folder / "text_encoder", parts["text_encoder"].eval())
     _write_tokenizer(folder / "tokenizer")
-    EulerAncestralDiscreteScheduler(**SCHEDULER, timestep_spacing="trailing").save_pretrained(folder / "scheduler")
+    EulerAncestralDiscreteScheduler(**SCHEDULER, timestep_spacing="trailing").save_pretrained(
+        folder / "scheduler"
+    )
     for kind, config in EXTRACTORS.items():
         write_json(folder / f"feature_extractor_{kind}" / "preprocessor_config.json", config)
     ramp = [index / TOKENS for index in range(TOKENS)]
-    write_json(folder / "model_index.json", {"_class_name": "Zero123PlusPipeline", "ramping_coefficients": ramp})
+    write_json(
+        folder / "model_index.json", {"_class_name": "Zero123PlusPipeline", "ramping_coefficients": ramp}
+    )
     return parts
 
 
@@ -66,11 +77,18 @@ def write_json(path: Path, content: Any) -> None:
 
 def _write_text_encoder(folder: Path, encoder: CLIPTextModel) -> None:
     # As transformers 4 wrote it: every key below "text_model.", and the position numbers among the weights.
-    state = {"text_model." + key.removeprefix("text_model."): value for key, value in encoder.state_dict().items()}
+    state = {
+        "text_model." + key.removeprefix("text_model."): value for key, value in encoder.state_dict().items()
+    }
     state["text_model.embeddings.position_ids"] = torch.arange(TOKENS)[None]
     write_json(
         folder / "config.json",
-        {**TEXT, "architectures": ["CLIPTextModel"], "model_type": "clip_text_model", "torch_dtype": "float32"},
+        {
+            **TEXT,
+            "architectures": ["CLIPTextModel"],
+            "model_type": "clip_text_model",
+            "torch_dtype": "float32",
+        },
     )
     save_file(state, folder / "model.safetensors", {"format": "pt"})
 
@@ -78,6 +96,14 @@ def _write_text_encoder(folder: Path, encoder: CLIPTextModel) -> None:
 def _write_tokenizer(folder: Path) -> None:
     write_json(folder / "vocab.json", VOCABULARY)
     (folder / "merges.txt").write_text("#version: 0.2\n")
-    named = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>", "pad_token": "!"}
+    named = {
+        "bos_token": "<|startoftext|>",
+        "eos_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>",
+        "pad_token": "!",
+    }
     write_json(folder / "special_tokens_map.json", named)
-    write_json(folder / "tokenizer_config.json", {**named, "tokenizer_class": "CLIPTokenizer", "model_max_length": TOKENS})
+    write_json(
+        folder / "tokenizer_config.json",
+        {**named, "tokenizer_class": "CLIPTokenizer", "model_max_length": TOKENS},
+    )

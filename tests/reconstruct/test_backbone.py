@@ -58,7 +58,9 @@ def test_untrained_modulation_ignores_cameras_and_a_trained_one_does_not() -> No
     trained = tiny.model("mesh")
     with torch.no_grad():
         assert torch.equal(fresh.encoder(images, cameras), fresh.encoder(images, cameras * 2))
-        assert not torch.allclose(trained.encoder(images, cameras), trained.encoder(images, cameras * 2), atol=1e-3)
+        assert not torch.allclose(
+            trained.encoder(images, cameras), trained.encoder(images, cameras * 2), atol=1e-3
+        )
 
 
 def test_views_are_encoded_apart_and_planes_do_not_depend_on_their_order() -> None:

@@ -13,7 +13,14 @@ from geco.errors import MeshError
 from geco.isosurface.flexicubes_numpy import extract
 from geco.reconstruct.instantmesh import mesh as mesh_module
 from geco.reconstruct.instantmesh.decoders import MeshDecoder, NeRFDecoder, mesh_state_from_nerf
-from geco.reconstruct.instantmesh.grid import center_index, fill_empty, grid_edges, shell_mask, sign_change_penalty, surface_cubes
+from geco.reconstruct.instantmesh.grid import (
+    center_index,
+    fill_empty,
+    grid_edges,
+    shell_mask,
+    sign_change_penalty,
+    surface_cubes,
+)
 from geco.reconstruct.instantmesh.surface import MeshSurface, NerfSurface
 from tests.reconstruct import tiny
 
@@ -21,7 +28,10 @@ from tests.reconstruct import tiny
 def test_edges_are_every_pair_of_neighbours_once() -> None:
     index = {p: i for i, p in enumerate(itertools.product(range(4), repeat=3))}
     expected = sorted(
-        (index[p], index[q]) for p in index for axis in range(3) if (q := tuple(c + (a == axis) for a, c in enumerate(p))) in index
+        (index[p], index[q])
+        for p in index
+        for axis in range(3)
+        if (q := tuple(c + (a == axis) for a, c in enumerate(p))) in index
     )
     assert grid_edges(3).tolist() == [list(e) for e in expected]
 
@@ -76,13 +86,17 @@ def test_chunks_change_no_field(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tiny.model("mesh").double()
     planes = torch.randn(2, 3, 4, 8, 8, dtype=torch.float64, requires_grad=True)
     whole = made.synthesizer.fields(planes, everywhere=True)
-    (expected,) = torch.autograd.grad(whole.sdf.sum() + whole.deformation.sum() + torch.stack(whole.weights).sum(), planes)
+    (expected,) = torch.autograd.grad(
+        whole.sdf.sum() + whole.deformation.sum() + torch.stack(whole.weights).sum(), planes
+    )
     monkeypatch.setattr(mesh_module, "POINTS_AT_ONCE", 100)
     monkeypatch.setattr(mesh_module, "CUBES_AT_ONCE", 70)
     pieces = made.synthesizer.fields(planes, everywhere=True)
     for name in ("sdf", "deformation", "weights", "cubes"):
         torch.testing.assert_close(getattr(whole, name), getattr(pieces, name))
-    (found,) = torch.autograd.grad(pieces.sdf.sum() + pieces.deformation.sum() + torch.stack(pieces.weights).sum(), planes)
+    (found,) = torch.autograd.grad(
+        pieces.sdf.sum() + pieces.deformation.sum() + torch.stack(pieces.weights).sum(), planes
+    )
     torch.testing.assert_close(found, expected)
 
 
@@ -105,7 +119,12 @@ def test_gradients_reach_every_weight_and_the_pictures() -> None:
     images.requires_grad_()
     geometry = made.synthesizer.geometry(made(images, cameras), training=True)
     colors = made.synthesizer.color(made(images, cameras), geometry.vertices[0][None])
-    loss = colors.sum() + geometry.vertices[0].square().sum() + geometry.surface_penalty + geometry.fields.empty_penalty.sum()
+    loss = (
+        colors.sum()
+        + geometry.vertices[0].square().sum()
+        + geometry.surface_penalty
+        + geometry.fields.empty_penalty.sum()
+    )
     loss.backward()
     assert torch.isfinite(images.grad).all()
     assert images.grad.abs().sum() > 0
@@ -121,7 +140,9 @@ def test_the_numpy_and_the_torch_mesh_of_a_sphere() -> None:
     vertices, faces = extract(surface.grid(24))
     np.testing.assert_allclose(np.linalg.norm(vertices, axis=1), 0.6, atol=0.01)
     assert len(faces) == len(torch_mesh.faces[0])
-    np.testing.assert_allclose(np.sort(vertices, axis=0), np.sort(torch_mesh.vertices[0].numpy(), axis=0), atol=1e-5)
+    np.testing.assert_allclose(
+        np.sort(vertices, axis=0), np.sort(torch_mesh.vertices[0].numpy(), axis=0), atol=1e-5
+    )
     np.testing.assert_allclose(surface.color(vertices), 0.5, atol=1e-3)
     assert np.abs(vertices).max() < surface.half_extent
 
@@ -182,7 +203,9 @@ def test_renders_show_the_sphere_and_their_gradients_reach_the_planes() -> None:
     made, planes = tiny.sphere("mesh", radius=0.6, grid_res=24)
     planes.requires_grad_()
     poses = torch.from_numpy(orbit_poses([0, 100], [0, 30], 4.0))[None]
-    images = made.synthesizer.render(planes, made.synthesizer.geometry(planes, training=True), poses, INPUT_FOV, 48)
+    images = made.synthesizer.render(
+        planes, made.synthesizer.geometry(planes, training=True), poses, INPUT_FOV, 48
+    )
     assert [tuple(x.shape) for x in (images.rgb, images.mask, images.depth, images.normal)] == [
         (1, 2, channels, 48, 48) for channels in (3, 1, 1, 3)
     ]
@@ -195,6 +218,7 @@ def test_renders_show_the_sphere_and_their_gradients_reach_the_planes() -> None:
     assert (images.rgb[..., 0, 0] == 1).all()
     towards = poses[0, :, :3, 3] / 4
     assert (images.normal[middle][0] * towards).sum(-1).min() > 0.99
-    # A larger mask needs a lower SDF: every gradient on the squares in the planes points that way on the whole.
+    # A larger mask needs a lower SDF: every gradient on the squares in the planes points that way on the
+    # whole.
     (gradient,) = torch.autograd.grad(images.mask.sum(), planes)
     assert gradient[0, :2, 0].sum() < 0

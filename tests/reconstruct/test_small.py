@@ -16,9 +16,17 @@ from geco.reconstruct.small.model import WEIGHTS_FILE, SmallReconstructor
 from geco.reconstruct.small.volume import Lifting, lifting_coordinates, voxel_centres
 
 CONFIG = SmallReconstructorConfig(
-    view_size=16, widths=(8, 16, 16), volume_size=8, volume_widths=(8, 16, 16), lift_channels=4, map_channels=8,
-    volume_channels=4, view_hidden=8, point_hidden=16, color_hidden=16,
-)  # fmt: skip
+    view_size=16,
+    widths=(8, 16, 16),
+    volume_size=8,
+    volume_widths=(8, 16, 16),
+    lift_channels=4,
+    map_channels=8,
+    volume_channels=4,
+    view_hidden=8,
+    point_hidden=16,
+    color_hidden=16,
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +41,9 @@ def test_lifting_is_grid_sample_in_value_and_gradient() -> None:
     maps = torch.randn(2, 7, 3, 8, 8, requires_grad=True)
     ours = Lifting(where, 8)(maps)
     grid = torch.from_numpy(where)[:, :, None].repeat(2, 1, 1, 1)
-    theirs = functional.grid_sample(maps.flatten(0, 1), grid, align_corners=False, padding_mode="border")[..., 0].unflatten(
-        0, (2, 7)
-    )
+    theirs = functional.grid_sample(maps.flatten(0, 1), grid, align_corners=False, padding_mode="border")[
+        ..., 0
+    ].unflatten(0, (2, 7))
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
     weight = torch.randn_like(ours)
     gradients = [torch.autograd.grad((result * weight).sum(), maps)[0] for result in (ours, theirs)]
@@ -50,7 +58,8 @@ def test_voxels_lie_where_the_cameras_see_them() -> None:
     assert inside.mean() > 0.8
     assert np.abs(where[:6] / 2 + 0.5 - true)[inside].max() <= 0.5 / 64 + 1e-6
     centres = voxel_centres(4, 1.0).reshape(4, 4, 4, 3)
-    assert centres[0, 0, 1, 0] > centres[0, 0, 0, 0] and centres[1, 0, 0, 2] > centres[0, 0, 0, 2]  # z, y, x with x fastest
+    # z, y, x with x fastest
+    assert centres[0, 0, 1, 0] > centres[0, 0, 0, 0] and centres[1, 0, 0, 2] > centres[0, 0, 0, 2]
 
 
 def test_points_look_where_the_cameras_project(model: SmallReconstructor) -> None:
@@ -65,7 +74,9 @@ def test_points_look_where_the_cameras_project(model: SmallReconstructor) -> Non
 def test_untrained_distance_is_the_interpolated_volume(model: SmallReconstructor) -> None:
     features = model.encode(torch.rand(1, 6, 3, 16, 16), torch.rand(1, 3, 16, 16))
     centres = torch.from_numpy(voxel_centres(8, 1.0))[None]
-    torch.testing.assert_close(model.sdf(features, centres)[0], features.volume[0, 0].flatten() * 0.1, atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        model.sdf(features, centres)[0], features.volume[0, 0].flatten() * 0.1, atol=1e-6, rtol=0
+    )
 
 
 @torch.no_grad()
@@ -78,10 +89,16 @@ def test_untrained_colour_lies_among_the_views_colours(model: SmallReconstructor
 
 @torch.no_grad()
 def test_objects_of_a_batch_do_not_mix(model: SmallReconstructor) -> None:
-    views, picture, points = torch.rand(3, 6, 3, 16, 16), torch.rand(3, 3, 16, 16), torch.rand(3, 20, 3) * 2 - 1
+    views, picture, points = (
+        torch.rand(3, 6, 3, 16, 16),
+        torch.rand(3, 3, 16, 16),
+        torch.rand(3, 20, 3) * 2 - 1,
+    )
     together = model.encode(views, picture)
     alone = model.encode(views[1:2], picture[1:2])
-    torch.testing.assert_close(model.color(together, points)[1:2], model.color(alone, points[1:2]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        model.color(together, points)[1:2], model.color(alone, points[1:2]), atol=1e-5, rtol=0
+    )
 
 
 @torch.no_grad()
@@ -95,7 +112,9 @@ def test_folder_keeps_everything(model: SmallReconstructor, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("file", ["config.json", WEIGHTS_FILE])
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
-def test_broken_folder_is_a_weights_error(model: SmallReconstructor, tmp_path: Path, file: str, damage: str) -> None:
+def test_broken_folder_is_a_weights_error(
+    model: SmallReconstructor, tmp_path: Path, file: str, damage: str
+) -> None:
     model.save(tmp_path)
     path = tmp_path / file
     if damage == "missing":

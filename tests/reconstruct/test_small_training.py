@@ -1,4 +1,6 @@
-"""Supervision and training of the small reconstructor: labels of a ball, worsened views, a few steps on one object."""
+"""Supervision and training of the small reconstructor: labels of a ball, worsened views, a few
+steps on one object.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,13 @@ from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.muon import Muon, orthogonalize, split_parameters
 from geco.training.reconstructor import ADAM_NAMES, ReconstructorOptions, ReconstructorTask, overlap, validate
-from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, predict_noised, rotation, worsen
+from geco.training.reconstructor_data import (
+    ReconstructorBatch,
+    ReconstructorData,
+    predict_noised,
+    rotation,
+    worsen,
+)
 from geco.training.six_views import sample_tensors
 from geco.training.surface_points import prepare, sample_object, shard_poses
 from tests.data.dots import write_dots
@@ -36,7 +44,9 @@ CENTRE = np.array([0.2, 0.0, 0.1])
 
 
 def ball_views(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """RGBA (36, S, S, 4) and depth (36, S, S) of a ball off the centre, red on its +y half and blue on the other."""
+    """RGBA (36, S, S, 4) and depth (36, S, S) of a ball off the centre, red on its +y half and
+    blue on the other.
+    """
     poses = shard_poses()
     axis = ((np.arange(size) + 0.5) / size - 0.5) / intrinsics(INPUT_FOV)[0, 0]
     local = np.stack(np.broadcast_arrays(axis[None, :], -axis[:, None], -1.0), axis=-1)
@@ -47,7 +57,9 @@ def ball_views(size: int) -> tuple[np.ndarray, np.ndarray]:
     depth = np.where(under > 0, (-b - np.sqrt(np.maximum(under, 0))) / a, 0.0)
     hit = start + rays * depth[..., None]
     color = np.where(hit[..., 1:2] > 0, [200, 30, 30], [30, 30, 200])
-    return np.concatenate([color, 255 * (depth[..., None] > 0)], axis=-1).astype(np.uint8), depth.astype(np.float32)
+    return np.concatenate([color, 255 * (depth[..., None] > 0)], axis=-1).astype(np.uint8), depth.astype(
+        np.float32
+    )
 
 
 def test_labels_of_a_ball() -> None:
@@ -67,14 +79,18 @@ def write_balls(folder: Path, objects: int = 2) -> Path:
     """Shards of one ball each at 16 px; the inputs are the first ring of targets."""
     color, depth = ball_views(16)
     poses = shard_poses()
-    parts = dict(zip(GRID_SETS, (np.arange(24), np.arange(24, 36), np.repeat(np.arange(12), INPUTS_PER_AZIMUTH))))
+    parts = dict(
+        zip(GRID_SETS, (np.arange(24), np.arange(24, 36), np.repeat(np.arange(12), INPUTS_PER_AZIMUTH)))
+    )
     sets = {
         name: PictureSet(poses[part], lens(INPUT_FOV, len(part)), {"rgba": color[part], "depth": depth[part]})
         for name, part in parts.items()
     }
     described = [{"name": name, "count": len(part)} for name, part in parts.items()]
     keys = [f"ball-{number}" for number in range(objects)]
-    writer = ShardWriter(folder, {"size": 16, "channels": ["rgba", "depth"], "sets": described}, keys, objects_a_shard=1)
+    writer = ShardWriter(
+        folder, {"size": 16, "channels": ["rgba", "depth"], "sets": described}, keys, objects_a_shard=1
+    )
     for key in keys:
         writer.add(key, encode_object(key, {}, sets))
     writer.finish()
@@ -130,7 +146,9 @@ def test_points_turn_with_the_input_camera(shards: Path, azimuth: int, mirror: b
     color, _ = ball_views(16)
     if not mirror:
         np.testing.assert_allclose(
-            views[2, 0], np.where(color[..., 3] > 0, color[..., 0] / 255, 1.0)[target_indices(azimuth)[2]], atol=1e-6
+            views[2, 0],
+            np.where(color[..., 3] > 0, color[..., 0] / 255, 1.0)[target_indices(azimuth)[2]],
+            atol=1e-6,
         )
 
 
@@ -164,14 +182,16 @@ def test_worsening_keeps_supervision_and_follows_its_generator(shards: Path) -> 
     assert not torch.equal(once.views, batch.views)
     assert once.views.min() >= 0 and once.views.max() <= 1
     kept = worsen(batch, torch.Generator().manual_seed(3), share=0.0)
-    torch.testing.assert_close(kept.views.mean(dim=2), batch.views.mean(dim=2))  # at most the channels change places
+    # at most the channels change places
+    torch.testing.assert_close(kept.views.mean(dim=2), batch.views.mean(dim=2))
     torch.testing.assert_close(kept.colors.sum(-1), batch.colors.sum(-1))
 
 
 def test_worsening_with_a_share_a_sample(shards: Path) -> None:
     batch = batch_of(shards)
     made = worsen(batch, torch.Generator().manual_seed(3), torch.tensor([0.0, 1.0]))
-    torch.testing.assert_close(made.views[0].mean(dim=1), batch.views[0].mean(dim=1))  # its channels may change places
+    # its channels may change places
+    torch.testing.assert_close(made.views[0].mean(dim=1), batch.views[0].mean(dim=1))
     assert not torch.allclose(made.views[1].mean(dim=1), batch.views[1].mean(dim=1), atol=1e-3)
 
 
@@ -181,18 +201,26 @@ def test_part_of_a_batch_is_what_the_teacher_predicts(shards: Path, monkeypatch:
     torch.nn.init.normal_(teacher.head.weight, std=0.1)
     options = ReconstructorOptions(batch=4, points=50, surface=20, worsen=1.0, predicted_share=0.5)
     task = ReconstructorTask(
-        SmallReconstructor(CONFIG), ReconstructorData(shards), options, Machine(device="cpu", threads=1), teacher=teacher
+        SmallReconstructor(CONFIG),
+        ReconstructorData(shards),
+        options,
+        Machine(device="cpu", threads=1),
+        teacher=teacher,
     )
     seen: list[ReconstructorBatch] = []
 
-    def note(model: SmallReconstructor, batch: ReconstructorBatch, autocast: object) -> tuple[torch.Tensor, dict[str, float]]:
+    def note(
+        model: SmallReconstructor, batch: ReconstructorBatch, autocast: object
+    ) -> tuple[torch.Tensor, dict[str, float]]:
         seen.append(batch)
         return torch.zeros(()), {}
 
     monkeypatch.setattr("geco.training.reconstructor.losses", note)
     task.loss(0, torch.Generator().manual_seed(0))
     plain = worsen(
-        task.data.batch(0, 0, 4, 50, 20), generator := torch.Generator().manual_seed(0), torch.tensor([0.0, 0.0, 1.0, 1.0])
+        task.data.batch(0, 0, 4, 50, 20),
+        generator := torch.Generator().manual_seed(0),
+        torch.tensor([0.0, 0.0, 1.0, 1.0]),
     )
     wanted = predict_noised(teacher, plain.picture[:2], plain.views[:2], generator)
     torch.testing.assert_close(seen[0].views[:2], wanted)
@@ -232,7 +260,9 @@ def test_generated_keys_visit_objects_evenly() -> None:
 
 @pytest.mark.parametrize("shape", [(5, 9), (9, 5), (6, 6)])
 def test_orthogonalize(shape: tuple[int, int]) -> None:
-    values = torch.linalg.svdvals(orthogonalize(torch.randn(*shape, generator=torch.Generator().manual_seed(0))).float())
+    values = torch.linalg.svdvals(
+        orthogonalize(torch.randn(*shape, generator=torch.Generator().manual_seed(0))).float()
+    )
     assert values.min() > 0.5 and values.max() < 1.3
 
 

@@ -28,7 +28,8 @@ def test_a_ramp_on_a_plane_reads_the_coordinate_it_runs_along() -> None:
     planes = torch.zeros(1, 3, 2, side, side)
     planes[:, :, 0] = centres  # along the width
     planes[:, :, 1] = centres[:, None]  # along the height
-    points = (torch.rand(1, 200, 3) * 2 - 1) * (1 - 1 / side)  # within the outermost centres bilinear is exact
+    # within the outermost centres bilinear is exact
+    points = (torch.rand(1, 200, 3) * 2 - 1) * (1 - 1 / side)
     read = sample_planes(planes, points)
     for plane, (across, down) in enumerate(PLANE_AXES):
         torch.testing.assert_close(read[0, plane, :, 0], points[0, :, across])
@@ -91,7 +92,9 @@ def test_strata_stay_in_order() -> None:
     start, end = torch.tensor([[[1.0]]]), torch.tensor([[[3.0]]])
     depths = stratified_depths(start, end, torch.rand(1, 1, 9, 1))
     assert (depths[:, :, 1:] > depths[:, :, :-1]).all()
-    assert torch.equal(stratified_depths(start, end, torch.zeros(1, 1, 9, 1))[0, 0, :, 0], torch.linspace(1, 3, 9))
+    assert torch.equal(
+        stratified_depths(start, end, torch.zeros(1, 1, 9, 1))[0, 0, :, 0], torch.linspace(1, 3, 9)
+    )
 
 
 def test_rays_pass_through_the_pixels_that_the_camera_model_says() -> None:
@@ -114,7 +117,8 @@ def test_a_sphere_is_seen_at_its_place_and_chunks_change_nothing() -> None:
     for a, b in ((whole.rgb, cut.rgb), (whole.depth, cut.depth), (whole.weight, cut.weight)):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
     assert whole.weight[0, :, 0, 7, 7] == pytest.approx(torch.ones(2), abs=1e-3)
-    # The level density is met a little inside: rays stop within a few hundredths of the surface at distance 4 - 0.6.
+    # The level density is met a little inside: rays stop within a few hundredths of the surface at distance 4
+    # - 0.6.
     assert whole.depth[0, :, 0, 7, 7].sub(3.4).abs().max() < 0.05
     assert whole.weight[0, :, 0, 0, 0].max() < 1e-3
     np.testing.assert_allclose(whole.rgb[0, :, :, 0, 0], 1.0, atol=1e-3)  # white background
@@ -128,7 +132,9 @@ def test_random_draws_are_repeatable_and_gradients_finite() -> None:
     rays = torch.empty(1, 36, 3)
     images = []
     for _ in range(2):
-        draws = Draws.random(rays, *made.synthesizer.split_samples(), generator=torch.Generator().manual_seed(3))
+        draws = Draws.random(
+            rays, *made.synthesizer.split_samples(), generator=torch.Generator().manual_seed(3)
+        )
         images.append(made.synthesizer.render(planes, cameras, 6, draws).rgb)
     assert torch.equal(*images)
     images[0].sum().backward()

@@ -16,7 +16,9 @@ Kind = Literal["nerf", "mesh"]
 
 def config(kind: Kind, **changes: Any) -> InstantMeshConfig:
     """A few thousand parameters; 32 px pictures."""
-    vit = ViTConfig(hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=48, image_size=32)
+    vit = ViTConfig(
+        hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=48, image_size=32
+    )
     settings: dict[str, Any] = {
         "transformer_dim": 32,
         "transformer_layers": 2,
@@ -53,7 +55,8 @@ def views(batch: int = 1, count: int = 2, size: int = 32, seed: int = 1) -> tupl
 def sphere(kind: Kind, radius: float = 0.6, side: int = 129, **changes: Any) -> tuple[InstantMesh, Tensor]:
     """A model and planes whose surface is a sphere: SDF = steepness * (|x|^2 - radius^2), colour grey 0.5.
 
-    The planes hold x^2 + y^2 and z^2, which ReLU lets pass, and the last layers combine them; deformation and weights 0.
+    The planes hold x^2 + y^2 and z^2, which ReLU lets pass, and the last layers combine them; deformation and
+    weights 0.
     """
     made = model(kind, **changes)
     axis = (torch.arange(side) + 0.5) / side * 2 - 1

@@ -1,8 +1,9 @@
 """Run every reference case found in a folder: ``python -m tests.reference DIR``.
 
-DIR holds ``NAME.safetensors`` + ``NAME.json`` pairs and ``manifest_*.json`` files in the format of the golden data.
-A file is run by the module of this package whose name the file's name starts with. Prints a table, then one JSON
-line; exits 1 if a case is over its bound or a file could not be run, 2 if the folder holds nothing to run.
+DIR holds ``NAME.safetensors`` + ``NAME.json`` pairs and ``manifest_*.json`` files in the format of the golden
+data. A file is run by the module of this package whose name the file's name starts with. Prints a table, then
+one JSON line; exits 1 if a case is over its bound or a file could not be run, 2 if the folder holds nothing
+to run.
 """
 
 from __future__ import annotations
@@ -51,11 +52,15 @@ def run_file(path: Path) -> Iterator[Result]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.reference", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.reference", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("folder", type=Path, help="folder of reference files")
     parser.add_argument("--only", default="", help="run only files whose name starts with this")
     options = parser.parse_args(argv)
-    files = [f for f in sorted(options.folder.glob("*.json")) if runner_of(f) and f.stem.startswith(options.only)]
+    files = [
+        f for f in sorted(options.folder.glob("*.json")) if runner_of(f) and f.stem.startswith(options.only)
+    ]
     if not files:
         print(f"{options.folder}: no reference files found", file=sys.stderr)
         return 2
@@ -66,7 +71,10 @@ def main(argv: list[str] | None = None) -> int:
         try:
             for result in run_file(path):
                 results.append(result)
-                print(f"{result.case:70} {result.error:14.3e} {result.bound:9.0e} {'' if result.passed else 'OVER'}")
+                print(
+                    f"{result.case:70} {result.error:14.3e} {result.bound:9.0e} "
+                    f"{'' if result.passed else 'OVER'}"
+                )
         except Exception:  # one broken file must not hide the others; it still fails the run
             broken.append(path.name)
             traceback.print_exc()

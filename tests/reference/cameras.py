@@ -1,4 +1,6 @@
-"""Cameras against InstantMesh's camera utilities: poses, 16- and 25-number vectors, intrinsics. Bound 1e-6."""
+"""Cameras against InstantMesh's camera utilities: poses, 16- and 25-number vectors, intrinsics.
+Bound 1e-6.
+"""
 
 from __future__ import annotations
 
@@ -54,4 +56,8 @@ def eval_list(text: str) -> list[float]:
 
 def _fov(meta: dict[str, Any], name: str) -> float:
     found = re.search(r"fov ([\d.]+)", meta["tensors"][name].get("desc", ""))
-    return float(found[1]) if found else float(meta.get("instantmesh_video", {}).get("fov_deg", cameras.INPUT_FOV))
+    return (
+        float(found[1])
+        if found
+        else float(meta.get("instantmesh_video", {}).get("fov_deg", cameras.INPUT_FOV))
+    )

@@ -1,13 +1,16 @@
-"""FlexiCubes against NVIDIA's public code and InstantMesh's copy of it: surfaces, gradients, L_dev, tetrahedra, numpy twin.
+"""FlexiCubes against NVIDIA's public code and InstantMesh's copy of it: surfaces, gradients, L_dev,
+tetrahedra, numpy twin.
 
-Triangles are compared as sets of corner positions: our vertices are matched with the reference's by position, and a set
-that differs counts as an infinite error. Two recorded outputs cannot be compared so plainly:
+Triangles are compared as sets of corner positions: our vertices are matched with the reference's by position,
+and a set that differs counts as an infinite error. Two recorded outputs cannot be compared so plainly:
 
-- Tetrahedra around inner grid edges. The public code sorts the four cubes around every edge with torch's unstable sort, so
-  on some processors their order is scrambled and the tetrahedra do not fill the inside (recorded sphere of volume 0.168:
-  signed sum 0.041). Ours do. Compared: all vertices, all tetrahedra on the surface, and for every inner edge with four
-  tetrahedra in both which four cubes their vertices come from.
-- Quads of the QEF variant whose diagonals are equally good but for rounding (symmetric shapes): either split passes.
+- Tetrahedra around inner grid edges. The public code sorts the four cubes around every edge with torch's
+  unstable sort, so on some processors their order is scrambled and the tetrahedra do not fill the inside
+  (recorded sphere of volume 0.168:
+  signed sum 0.041). Ours do. Compared: all vertices, all tetrahedra on the surface, and for every inner edge
+  with four tetrahedra in both which four cubes their vertices come from.
+- Quads of the QEF variant whose diagonals are equally good but for rounding (symmetric shapes): either split
+  passes.
 """
 
 from __future__ import annotations
@@ -37,7 +40,11 @@ Gradient = Callable[[torch.Tensor], torch.Tensor]
 def run(tensors: Arrays, meta: dict[str, Any]) -> Iterator[Result]:
     """Every recorded output of every case; the empty field; grids, where the undeformed one was recorded."""
     for name, settings in meta["cases"].items():
-        case = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+        case = {
+            key.removeprefix(f"{name}."): value
+            for key, value in tensors.items()
+            if key.startswith(f"{name}.")
+        }
         for result in _run_case(case, settings):
             yield Result(f"{name}.{result.case}", result.error, result.bound)
     if "empty.verts" in tensors:
@@ -59,7 +66,9 @@ def _run_case(case: Arrays, settings: dict[str, Any]) -> Iterator[Result]:
             yield Result(f"{mode}.L_dev", largest_error(ours[2], case[f"{mode}.L_dev"]), DEVIATION)
     if "eval.verts" in case:
         weights = [case.get(key) for key in WEIGHTS]
-        twin = extract(FlexiGrid(case["x"], case["s"], case["cubes"], *weights, weight_scale=settings["weight_scale"]))
+        twin = extract(
+            FlexiGrid(case["x"], case["s"], case["cubes"], *weights, weight_scale=settings["weight_scale"])
+        )
         for result in _compare("eval", *twin, case):
             yield Result(f"numpy twin {result.case}", result.error, result.bound)
     if "tet.verts" in case:
@@ -85,17 +94,25 @@ def _grid(case: Arrays, settings: dict[str, Any]) -> Iterator[Result]:
 
 
 def _compare(mode: str, vertices: Any, faces: Any, case: Arrays) -> Iterator[Result]:
-    """Vertices in order, triangle sets of NVIDIA's copy and of InstantMesh's (its train-mode centres have another order)."""
+    """Vertices in order, triangle sets of NVIDIA's copy and of InstantMesh's (its train-mode
+    centres have another order).
+    """
     theirs = case[f"{mode}.verts"]
     yield Result(f"{mode}.verts", largest_error(vertices, theirs), VERTICES)
     yield from _compare_sets(f"{mode}.faces", vertices, faces, theirs, case[f"{mode}.faces"])
     if f"{mode}.faces_im" in case:
         yield from _compare_sets(
-            f"{mode}.faces_im", vertices, faces, case.get(f"{mode}.verts_im", theirs), case[f"{mode}.faces_im"]
+            f"{mode}.faces_im",
+            vertices,
+            faces,
+            case.get(f"{mode}.verts_im", theirs),
+            case[f"{mode}.faces_im"],
         )
 
 
-def _compare_sets(name: str, vertices: Any, cells: Any, their_vertices: np.ndarray, their_cells: np.ndarray) -> Iterator[Result]:
+def _compare_sets(
+    name: str, vertices: Any, cells: Any, their_vertices: np.ndarray, their_cells: np.ndarray
+) -> Iterator[Result]:
     """Triangles as sets of corners by position, with their winding."""
     ours, theirs = np.asarray(vertices), np.asarray(cells)
     if ours.shape != their_vertices.shape or theirs.shape != their_cells.shape:
@@ -143,7 +160,9 @@ def _around_edges(tets: np.ndarray, cube_of: np.ndarray) -> dict[tuple[int, int]
 
 
 def _cube_of(case: Arrays) -> np.ndarray:
-    """(V,) the cube that a vertex of the tetrahedral mesh was made for: dual vertices by count, then inner cubes' centres."""
+    """(V,) the cube that a vertex of the tetrahedral mesh was made for: dual vertices by count,
+    then inner cubes' centres.
+    """
     table = tables()
     inside = case["s"] < 0
     number = case_numbers(inside, case["cubes"]).astype(np.intp)
@@ -156,7 +175,9 @@ def _cube_of(case: Arrays) -> np.ndarray:
 
 
 def _same_quads(vertices: torch.Tensor, ours: np.ndarray, theirs: np.ndarray, gradient: Gradient) -> float:
-    """How many quads differ, other than in the choice between two equally good diagonals; inf for another number."""
+    """How many quads differ, other than in the choice between two equally good diagonals; inf for
+    another number.
+    """
     if ours.shape != theirs.shape:
         return float("inf")
     a, b = ours.reshape(-1, 6), theirs.reshape(-1, 6)
@@ -171,7 +192,11 @@ def _same_quads(vertices: torch.Tensor, ours: np.ndarray, theirs: np.ndarray, gr
 
 
 def _gradients(
-    case: Arrays, flexicubes: FlexiCubes, inputs: dict[str, torch.Tensor], cubes: torch.Tensor, settings: dict[str, Any]
+    case: Arrays,
+    flexicubes: FlexiCubes,
+    inputs: dict[str, torch.Tensor],
+    cubes: torch.Tensor,
+    settings: dict[str, Any],
 ) -> Iterator[Result]:
     """The recorded loss: sum(verts * sin(0.37 * flat index)) + sum(L_dev) in train mode."""
     leaves = {key: value.clone().requires_grad_(True) for key, value in inputs.items()}
@@ -187,7 +212,9 @@ def _gradients(
 
 
 def _fitted_gradient(kind: str, case: Arrays) -> Gradient:
-    """The gradient of the analytic field that was sampled (a sphere or a torus): its parameters are fitted to the samples."""
+    """The gradient of the analytic field that was sampled (a sphere or a torus): its parameters
+    are fitted to the samples.
+    """
     x = torch.from_numpy(case["x"]).double()
     s = torch.from_numpy(case["s"]).double()
     start = np.array([0.0, 0.0, 0.0, 0.3, 0.1])

@@ -1,4 +1,6 @@
-"""What the two InstantMesh variants share: the tiny model from the file, tokens, planes, and plane features."""
+"""What the two InstantMesh variants share: the tiny model from the file, tokens, planes, and
+plane features.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +41,15 @@ def build(tensors: Tensors, meta: dict[str, Any], kind: Literal["nerf", "mesh"])
         }
     config = InstantMeshConfig.from_reference(kind, meta["model_params"], meta["vit_config"], **more)
     model = InstantMesh(config).eval().requires_grad_(False)
-    state = {name.removeprefix("sd."): torch.from_numpy(value) for name, value in tensors.items() if name.startswith("sd.")}
+    state = {
+        name.removeprefix("sd."): torch.from_numpy(value)
+        for name, value in tensors.items()
+        if name.startswith("sd.")
+    }
     for name, module in model.named_children():
-        own = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
+        own = {
+            key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")
+        }
         if own:
             module.load_state_dict(own, strict=True)
     if "total_parameters" in meta and sum(p.numel() for p in model.parameters()) != meta["total_parameters"]:
@@ -62,7 +70,9 @@ def planes_of(tensors: Tensors) -> torch.Tensor:
 
 
 def backbone(model: InstantMesh, tensors: Tensors) -> Iterator[Result]:
-    """Everything from pixels to planes whose weights are there, stage after stage, in float32 and once in float64."""
+    """Everything from pixels to planes whose weights are there, stage after stage, in float32 and
+    once in float64.
+    """
     import torch
 
     with torch.no_grad():
@@ -100,7 +110,11 @@ def _encoder(model: InstantMesh, tensors: Tensors) -> Iterator[Result]:
     images = torch.from_numpy(tensors["images_u8"]).float() / 255
     pixels = encoder.normalize(images)
     camera = encoder.camera_embedder(torch.from_numpy(tensors["cameras16"])[0])
-    seen = {"pixel_values": pixels, "camera_embedding": camera, "vit_patch_tokens": vit.embeddings.patch_embeddings(pixels)}
+    seen = {
+        "pixel_values": pixels,
+        "camera_embedding": camera,
+        "vit_patch_tokens": vit.embeddings.patch_embeddings(pixels),
+    }
     tokens = seen["vit_embeddings"] = vit.embeddings(pixels)
     for i, block in enumerate(vit.encoder.layer):
         tokens = seen[f"vit_layer{i}"] = block(tokens, camera)

@@ -1,8 +1,9 @@
-"""InstantMesh's mesh variant: tokens, planes, fields 2e-5; FlexiCubes vertices 1e-5 and the same triangles; normals 1e-4.
+"""InstantMesh's mesh variant: tokens, planes, fields 2e-5; FlexiCubes vertices 1e-5 and the same triangles;
+normals 1e-4.
 
-Vertices of the training triangulation are compared as a set: the extra centre vertices follow NVIDIA's order in ours,
-InstantMesh's in the file. ``empty_pos`` and ``empty_neg`` set the last SDF bias as their descriptions say. Colours of
-vertices are compared before truncation to 8 bit.
+Vertices of the training triangulation are compared as a set: the extra centre vertices follow NVIDIA's order
+in ours, InstantMesh's in the file. ``empty_pos`` and ``empty_neg`` set the last SDF bias as their
+descriptions say. Colours of vertices are compared before truncation to 8 bit.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def _grid(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
 
 
 def _as_set(edges: np.ndarray) -> np.ndarray:
-    """Undirected edges in lexicographic order: the reference's order and directions are accidents of its cubes."""
+    """Undirected edges in lexicographic order: the reference's order and directions are accidents
+    of its cubes.
+    """
     ordered = np.sort(edges, axis=1)
     return ordered[np.lexsort((ordered[:, 1], ordered[:, 0]))]
 
@@ -109,7 +112,9 @@ def _surfaces(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
         for everywhere in (True, False):
             mesh = net.geometry(planes, training=training, everywhere=everywhere)
             label = case if everywhere else f"{case} (surface cubes only)"
-            yield from _same_mesh(label, mesh.vertices[0], mesh.faces[0], tensors[f"{case}.verts"], tensors[f"{case}.faces"])
+            yield from _same_mesh(
+                label, mesh.vertices[0], mesh.faces[0], tensors[f"{case}.verts"], tensors[f"{case}.faces"]
+            )
             if f"{case}.flexicubes_surface_reg" in tensors:
                 error = largest_error(mesh.surface_penalty, tensors[f"{case}.flexicubes_surface_reg"])
                 yield Result(f"{label} surface_reg", error, BOUND)
@@ -118,8 +123,12 @@ def _surfaces(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
                 yield Result(f"{label} weight_reg", error, BOUND)
 
 
-def _same_mesh(case: str, vertices: torch.Tensor, faces: torch.Tensor, their_vertices: Any, their_faces: Any) -> Iterator[Result]:
-    """Vertices matched by position (one to one), then triangles as sets of matched vertices, orientation kept."""
+def _same_mesh(
+    case: str, vertices: torch.Tensor, faces: torch.Tensor, their_vertices: Any, their_faces: Any
+) -> Iterator[Result]:
+    """Vertices matched by position (one to one), then triangles as sets of matched vertices,
+    orientation kept.
+    """
     from scipy.spatial import cKDTree
 
     ours = vertices.detach().double().numpy()
@@ -153,7 +162,10 @@ def _colors(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
         if "vertex_rgb" in tensors:
             yield Result("vertex_rgb", largest_error(colors, tensors["vertex_rgb"]), BOUND)
         if "vertex_rgb_u8" in tensors:
-            scaled, stored = colors[0].clamp(0, 1).double().numpy() * 255, tensors["vertex_rgb_u8"].astype(np.float64)
+            scaled, stored = (
+                colors[0].clamp(0, 1).double().numpy() * 255,
+                tensors["vertex_rgb_u8"].astype(np.float64),
+            )
             away = np.maximum(stored - scaled, scaled - (stored + 1)).max(initial=0) / 255
             yield Result("vertex_rgb_u8 (before truncation)", float(away), BOUND)
 
@@ -174,7 +186,11 @@ def _empty(net: MeshSynthesizer, tensors: Tensors, meta: dict[str, Any], case: s
     # Values are near 60, where one unit in the last place of float32 is 4e-6.
     yield Result(f"{case}.sdf", largest_error(mesh.fields.sdf, tensors[f"{case}.sdf"]), BOUND)
     if f"{case}.sdf_reg_loss" in tensors:
-        yield Result(f"{case}.sdf_reg_loss", largest_error(mesh.fields.empty_penalty, tensors[f"{case}.sdf_reg_loss"]), BOUND)
+        yield Result(
+            f"{case}.sdf_reg_loss",
+            largest_error(mesh.fields.empty_penalty, tensors[f"{case}.sdf_reg_loss"]),
+            BOUND,
+        )
     if f"{case}.verts" in tensors:
         ours = (mesh.vertices[0], mesh.faces[0])
         assert isinstance(ours[0], torch.Tensor)
@@ -187,11 +203,15 @@ def _cameras(tensors: Tensors, meta: dict[str, Any]) -> Iterator[Result]:
 
     from geco.cameras import clip_matrix
 
-    projection = clip_matrix(meta.get("flexicubes", {}).get("fovy", 30.0)) * np.array([[1], [-1], [1], [1]], np.float32)
+    projection = clip_matrix(meta.get("flexicubes", {}).get("fovy", 30.0)) * np.array(
+        [[1], [-1], [1], [1]], np.float32
+    )
     if "proj_mtx" in tensors:
         yield Result("proj_mtx", largest_error(projection[None], tensors["proj_mtx"]), CAMERA_BOUND)
     if {"eval.verts", "w2c"} <= tensors.keys():
-        vertices = np.concatenate([tensors["eval.verts"], np.ones((len(tensors["eval.verts"]), 1), np.float32)], axis=1)
+        vertices = np.concatenate(
+            [tensors["eval.verts"], np.ones((len(tensors["eval.verts"]), 1), np.float32)], axis=1
+        )
         camera = vertices @ tensors["w2c"].transpose(0, 2, 1)
         for name, value in (("v_cam", camera), ("v_clip", camera @ projection.T)):
             if name in tensors:
@@ -199,5 +219,7 @@ def _cameras(tensors: Tensors, meta: dict[str, Any]) -> Iterator[Result]:
     if {"vertex_normals", "eval.verts", "eval.faces"} <= tensors.keys():
         from geco.render.shade_torch import vertex_normals
 
-        ours = vertex_normals(torch.from_numpy(tensors["eval.verts"]), torch.from_numpy(tensors["eval.faces"]))
+        ours = vertex_normals(
+            torch.from_numpy(tensors["eval.verts"]), torch.from_numpy(tensors["eval.faces"])
+        )
         yield Result("vertex_normals", largest_error(ours, tensors["vertex_normals"]), 1e-4)

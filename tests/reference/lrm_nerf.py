@@ -1,7 +1,9 @@
-"""InstantMesh's NeRF variant: tokens, planes, points and grids 2e-5; rendered rgb and opacity 1e-4; depths 1e-4.
+"""InstantMesh's NeRF variant: tokens, planes, points and grids 2e-5; rendered rgb and opacity 1e-4; depths
+1e-4.
 
-Of the reference's marching cubes (mc_*) the vertices are checked as a set, against the level's crossings of our density
-grid, and the colours at them before truncation; not the triangles: our surface extraction is FlexiCubes.
+Of the reference's marching cubes (mc_*) the vertices are checked as a set, against the level's crossings of
+our density grid, and the colours at them before truncation; not the triangles: our surface extraction is
+FlexiCubes.
 """
 
 from __future__ import annotations
@@ -43,7 +45,11 @@ def _points(net: NerfSynthesizer, tensors: dict[str, np.ndarray]) -> Iterator[Re
     if "pts" in tensors:
         points = torch.from_numpy(tensors["pts"])
         colors, density = net.points(planes, points)
-        for name, ours in (("pts_rgb", colors), ("pts_sigma", density), ("pts_sigma_raw", net.raw(planes, points)[1])):
+        for name, ours in (
+            ("pts_rgb", colors),
+            ("pts_sigma", density),
+            ("pts_sigma_raw", net.raw(planes, points)[1]),
+        ):
             if name in tensors:
                 yield Result(name, largest_error(ours, tensors[name]), BOUND)
     if "grid_sigma" in tensors:
@@ -51,24 +57,35 @@ def _points(net: NerfSynthesizer, tensors: dict[str, np.ndarray]) -> Iterator[Re
         yield Result("grid_sigma", largest_error(ours, tensors["grid_sigma"]), BOUND)
 
 
-def _marching_cubes(net: NerfSynthesizer, tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
+def _marching_cubes(
+    net: NerfSynthesizer, tensors: dict[str, np.ndarray], meta: dict[str, Any]
+) -> Iterator[Result]:
     """Marching cubes puts a vertex where the level crosses a grid edge, whatever table joins them."""
     import torch
 
     planes = lrm.planes_of(tensors)
     if {"mc_vertices", "grid_sigma"} <= tensors.keys() and "mesh_threshold_used" in meta:
         resolution = len(tensors["grid_sigma"])
-        ours = _crossings(net.density_grid(planes, resolution)[0].double().numpy(), meta["mesh_threshold_used"])
-        # An error of 2e-5 in density moves a crossing by that over the slope; the nearest of ours must be within 1e-4.
+        ours = _crossings(
+            net.density_grid(planes, resolution)[0].double().numpy(), meta["mesh_threshold_used"]
+        )
+        # An error of 2e-5 in density moves a crossing by that over the slope; the nearest of ours must be
+        # within 1e-4.
         theirs = tensors["mc_vertices"].astype(np.float64)
         away = max(_nearest(ours, theirs).max(), _nearest(theirs, ours).max())
         yield Result("mc_vertices (as a set)", float(away), RENDER_BOUND)
     if {"mc_vertices", "mc_colors_u8"} <= tensors.keys():
-        colors = net.points(planes, torch.from_numpy(tensors["mc_vertices"])[None])[0][0].double().numpy() * 255
+        colors = (
+            net.points(planes, torch.from_numpy(tensors["mc_vertices"])[None])[0][0].double().numpy() * 255
+        )
         stored = tensors["mc_colors_u8"].astype(np.float64)
         # The reference casts: -0.2 and 0.9 both become 0, 255.2 becomes 255.
         low, high = np.where(stored == 0, -1.0, stored), stored + 1
-        yield Result("mc_colors_u8 (before truncation)", float(np.maximum(low - colors, colors - high).max(initial=0) / 255), BOUND)
+        yield Result(
+            "mc_colors_u8 (before truncation)",
+            float(np.maximum(low - colors, colors - high).max(initial=0) / 255),
+            BOUND,
+        )
 
 
 def _crossings(density: np.ndarray, level: float) -> np.ndarray:
@@ -85,10 +102,16 @@ def _crossings(density: np.ndarray, level: float) -> np.ndarray:
 
 
 def _nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return np.array([np.abs(others - p).max(axis=1).min() for p in points]) if len(others) else np.full(max(len(points), 1), np.inf)
+    return (
+        np.array([np.abs(others - p).max(axis=1).min() for p in points])
+        if len(others)
+        else np.full(max(len(points), 1), np.inf)
+    )
 
 
-def _render(net: NerfSynthesizer, tensors: dict[str, np.ndarray], meta: dict[str, Any], case: str) -> Iterator[Result]:
+def _render(
+    net: NerfSynthesizer, tensors: dict[str, np.ndarray], meta: dict[str, Any], case: str
+) -> Iterator[Result]:
     import torch
 
     from geco.reconstruct.instantmesh.volume import Draws, camera_rays
@@ -115,7 +138,9 @@ def _render(net: NerfSynthesizer, tensors: dict[str, np.ndarray], meta: dict[str
     if case == "mid":
         middle = Draws.middle(origins, coarse.shape[-2], draws.fine.shape[-1])
         yield Result("mid.u_coarse", largest_error(middle.coarse, own["u_coarse"]), RENDER_BOUND)
-        yield Result("mid.u_fine", largest_error(middle.fine.reshape(own["u_fine"].shape), own["u_fine"]), RENDER_BOUND)
+        yield Result(
+            "mid.u_fine", largest_error(middle.fine.reshape(own["u_fine"].shape), own["u_fine"]), RENDER_BOUND
+        )
     elif "ray_origins" in tensors:
         yield Result("ray_origins", largest_error(origins, tensors["ray_origins"]), BOUND)
         yield Result("ray_dirs", largest_error(directions, tensors["ray_dirs"]), BOUND)

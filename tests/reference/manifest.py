@@ -1,4 +1,5 @@
-"""Released checkpoints: our classes, built on the meta device, must have exactly their keys, shapes and parameter counts.
+"""Released checkpoints: our classes, built on the meta device, must have exactly their keys, shapes and
+parameter counts.
 
 ``manifest_zero123plus_unet_UNVERIFIED`` is built by diffusers from the configuration in the file.
 """
@@ -24,7 +25,11 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
     yield _equal("number of tensors", len(ours), meta["n_tensors"])
     yield _equal("parameters", sum(int(np.prod(shape)) for shape in ours.values()), meta["total_parameters"])
     for module, count in meta.get("params_by_module", {}).items():
-        yield _equal(f"parameters of {module}", sum(int(np.prod(s)) for k, s in ours.items() if k.startswith(f"{module}.")), count)
+        yield _equal(
+            f"parameters of {module}",
+            sum(int(np.prod(s)) for k, s in ours.items() if k.startswith(f"{module}.")),
+            count,
+        )
 
 
 def _reconstructor(meta: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

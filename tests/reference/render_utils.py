@@ -1,4 +1,5 @@
-"""Volume rendering helpers, plane look-up, voxel grids and the foreground crop. Bounds: 2e-5; grids and crops exact.
+"""Volume rendering helpers, plane look-up, voxel grids and the foreground crop. Bounds: 2e-5; grids and crops
+exact.
 
 Settings are read from shapes and descriptions; ``fgN`` are InstantMesh's resize_foreground on uint8 pictures.
 """
@@ -22,7 +23,9 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
     """Every group of tensors present."""
     groups = {name.split(".")[0] for name in tensors}
     for group in sorted(groups):
-        inside = {name.split(".", 1)[1]: value for name, value in tensors.items() if name.split(".")[0] == group}
+        inside = {
+            name.split(".", 1)[1]: value for name, value in tensors.items() if name.split(".")[0] == group
+        }
         runner = _RUNNERS.get(re.sub(r"\d+$", "", group))
         if runner is None:
             raise ValueError(f"no case is known for tensors {group}.*")
@@ -30,7 +33,9 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
             yield Result(f"{group}.{result.case}", result.error, result.bound)
 
 
-def _box(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
+def _box(
+    group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]
+) -> Iterator[Result]:
     import torch
 
     from geco.reconstruct.instantmesh.volume import box_limits
@@ -40,7 +45,9 @@ def _box(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray],
     yield Result("tmax", largest_error(leave, own["tmax"]), BOUND)
 
 
-def _march(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
+def _march(
+    group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]
+) -> Iterator[Result]:
     import torch
 
     from geco.reconstruct.instantmesh.volume import composite
@@ -54,7 +61,9 @@ def _march(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray
         yield Result("rgb_black", largest_error(composite(*inputs, white=False)[0], own["rgb_black"]), BOUND)
 
 
-def _importance(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
+def _importance(
+    group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]
+) -> Iterator[Result]:
     import torch
 
     from geco.reconstruct.instantmesh.volume import importance_depths
@@ -64,7 +73,9 @@ def _importance(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.nd
     yield Result("z", largest_error(importance_depths(depths, weights, draws), own["z"]), BOUND)
 
 
-def _pdf(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
+def _pdf(
+    group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]
+) -> Iterator[Result]:
     import torch
 
     from geco.reconstruct.instantmesh.volume import sample_pdf
@@ -75,17 +86,27 @@ def _pdf(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray],
     yield Result("samples_det", largest_error(ours, own["samples_det"]), BOUND)
 
 
-def _planes(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
+def _planes(
+    group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]
+) -> Iterator[Result]:
     import torch
 
     from geco.reconstruct.instantmesh.triplane import project_to_planes, sample_planes
 
     points = torch.from_numpy(own["points"])
-    yield Result("features", largest_error(sample_planes(torch.from_numpy(own["planes"]), points), own["features"]), BOUND)
-    yield Result("projections", largest_error(project_to_planes(points).flatten(0, 1), own["projections"]), BOUND)
+    yield Result(
+        "features",
+        largest_error(sample_planes(torch.from_numpy(own["planes"]), points), own["features"]),
+        BOUND,
+    )
+    yield Result(
+        "projections", largest_error(project_to_planes(points).flatten(0, 1), own["projections"]), BOUND
+    )
 
 
-def _grid(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
+def _grid(
+    group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]
+) -> Iterator[Result]:
     from geco.isosurface.grids import voxel_grid
 
     resolution = int(group.removeprefix("grid"))
@@ -97,17 +118,29 @@ def _grid(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray]
     yield Result("cubes_head", largest_error(cubes[: len(own["cubes_head"])], own["cubes_head"]), EXACT)
     yield Result("cubes_tail", largest_error(cubes[-len(own["cubes_tail"]) :], own["cubes_tail"]), EXACT)
     start = len(cubes) // 3  # where the middle sample was taken
-    yield Result("cube_mid", largest_error(cubes[start : start + len(own["cube_mid"])], own["cube_mid"]), EXACT)
+    yield Result(
+        "cube_mid", largest_error(cubes[start : start + len(own["cube_mid"])], own["cube_mid"]), EXACT
+    )
     stated = meta.get(group, {})
     counts = (stated.get("n_verts", len(corners)), stated.get("n_cubes", len(cubes)))
     yield Result("counts", largest_error([len(corners), len(cubes)], counts), EXACT)
 
 
-def _foreground(group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
+def _foreground(
+    group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]
+) -> Iterator[Result]:
     from geco.reconstruct.instantmesh.foreground import resize_foreground
 
     ratio = float(re.findall(r"ratio ([\d.]+)", meta["tensors"][f"{group}.in"]["desc"])[0])
     yield Result("out", largest_error(resize_foreground(own["in"], ratio), own["out"]), EXACT)
 
 
-_RUNNERS = {"box": _box, "march": _march, "imp": _importance, "pdf": _pdf, "planes": _planes, "grid": _grid, "fg": _foreground}
+_RUNNERS = {
+    "box": _box,
+    "march": _march,
+    "imp": _importance,
+    "pdf": _pdf,
+    "planes": _planes,
+    "grid": _grid,
+    "fg": _foreground,
+}

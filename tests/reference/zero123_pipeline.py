@@ -1,7 +1,7 @@
 """Full sampling loops against the public Zero123++ pipelines, every intermediate value recorded. Bound 1e-4.
 
-All random draws of the reference are fed in their order. Weights of the text encoder are not in the file; its states of the
-empty prompt are. The preprocessing for CLIP is not in the file either; its result is.
+All random draws of the reference are fed in their order. Weights of the text encoder are not in the file; its
+states of the empty prompt are. The preprocessing for CLIP is not in the file either; its result is.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Recorded:
     def __call__(self, shape: Sequence[int]) -> Tensor:
         draw = self.draws.pop(0)
         if tuple(draw.shape) != tuple(shape):
-            raise ValueError(f"asked for a draw of {tuple(shape)} where the reference drew {tuple(draw.shape)}")
+            raise ValueError(
+                f"asked for a draw of {tuple(shape)} where the reference drew {tuple(draw.shape)}"
+            )
         return draw
 
 
@@ -61,7 +63,9 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
     ran = 0
     for name, settings in meta["runs"].items():
         given = {
-            key.removeprefix(f"{name}."): torch.from_numpy(value) for key, value in tensors.items() if key.startswith(f"{name}.")
+            key.removeprefix(f"{name}."): torch.from_numpy(value)
+            for key, value in tensors.items()
+            if key.startswith(f"{name}.")
         }
         if not given:
             continue
@@ -84,7 +88,11 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
 
 
 def _run(
-    network: Zero123PlusNetwork, codec: Zero123PlusCodec, picture: Tensor, given: dict[str, Tensor], settings: dict[str, Any]
+    network: Zero123PlusNetwork,
+    codec: Zero123PlusCodec,
+    picture: Tensor,
+    given: dict[str, Tensor],
+    settings: dict[str, Any],
 ) -> Iterator[tuple[str, Tensor]]:
     """(what, ours) for everything that the reference may have recorded of one run."""
     noise, scale, sampler = Recorded(given), settings["guidance_scale"], _SAMPLERS[settings["scheduler"]]
@@ -125,8 +133,9 @@ def _run(
         }
         for what, value in ours.items():
             yield f"step{trace.index}.{what}", value
-    # Unscaling multiplies by 7.3: checked on the recorded final latents, since the loop's own rounding (2e-6 of a value
-    # near 4, also in the reference) would be all that the end-to-end difference shows. Picture and latents are end to end.
+    # Unscaling multiplies by 7.3: checked on the recorded final latents, since the loop's own rounding (2e-6
+    # of a value near 4, also in the reference) would be all that the end-to-end difference shows. Picture and
+    # latents are end to end.
     yield "decode_input", latents.decode_input(codec.vae, given.get(f"step{len(traces) - 1}.next", x0))
     yield "decode_raw", codec.vae.decode(latents.decode_input(codec.vae, x0)).sample
     yield "image", latents.views_to_sheet(codec.decode(x0))
@@ -156,7 +165,9 @@ def _load_vae(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Autoencod
 
 def _load_vision(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> CLIPVisionModelWithProjection:
     weights = state_dict(tensors, "sd.vision.")
-    config = CLIPVisionConfig(**{"projection_dim": len(weights["visual_projection.weight"]), **meta["clip_vision_config"]})
+    config = CLIPVisionConfig(
+        **{"projection_dim": len(weights["visual_projection.weight"]), **meta["clip_vision_config"]}
+    )
     vision = CLIPVisionModelWithProjection(config)
     vision.load_state_dict(weights, strict=True)
     return vision.eval()

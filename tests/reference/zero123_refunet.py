@@ -1,4 +1,6 @@
-"""Reference-attention UNet against Zero123++'s RefOnlyNoisedUNet: noised reference, stored tokens, output. Bound 1e-4."""
+"""Reference-attention UNet against Zero123++'s RefOnlyNoisedUNet: noised reference, stored
+tokens, output. Bound 1e-4.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,20 @@ _INPUTS = ("sample", "cond_lat", "encoder_hidden_states", "timestep", "cond_nois
 
 def load_network(tensors: dict[str, np.ndarray], prefix: str, meta: dict[str, Any]) -> Zero123PlusNetwork:
     """The UNet of ``meta`` with the weights stored under ``prefix``, loaded strictly."""
-    network = Zero123PlusNetwork.from_config(meta["unet_config"], schedule=schedule_of(meta["scheduler_config"]))
+    network = Zero123PlusNetwork.from_config(
+        meta["unet_config"], schedule=schedule_of(meta["scheduler_config"])
+    )
     network.unet.load_state_dict(state_dict(tensors, prefix), strict=True)
     return network.eval()
 
 
 def state_dict(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
     """The stored weights whose names start with ``prefix``, without it."""
-    return {name.removeprefix(prefix): torch.from_numpy(value) for name, value in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): torch.from_numpy(value)
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 @torch.no_grad()
@@ -36,7 +44,11 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
     network = load_network(tensors, "sd.", meta)
     ran = 0
     for case, settings in meta["cases"].items():
-        given = {name.removeprefix(f"{case}."): value for name, value in tensors.items() if name.startswith(f"{case}.")}
+        given = {
+            name.removeprefix(f"{case}."): value
+            for name, value in tensors.items()
+            if name.startswith(f"{case}.")
+        }
         if not given:
             continue
         ran += 1
@@ -46,12 +58,16 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
         raise ValueError("the file holds none of its cases")
 
 
-def _case(network: Zero123PlusNetwork, given: dict[str, np.ndarray], settings: dict[str, Any]) -> Iterator[tuple[str, float]]:
+def _case(
+    network: Zero123PlusNetwork, given: dict[str, np.ndarray], settings: dict[str, Any]
+) -> Iterator[tuple[str, float]]:
     x_t, picture, text, t, noise = (torch.from_numpy(given.pop(name)) for name in _INPUTS)
     t = t.reshape(-1).expand(len(x_t))
     without = len(x_t) - len(picture)  # items that have no reference: one with is_cfg_guidance, else none
     if without != int(settings["is_cfg_guidance"]):
-        raise ValueError(f"{without} items have no reference although is_cfg_guidance is {settings['is_cfg_guidance']}")
+        raise ValueError(
+            f"{without} items have no reference although is_cfg_guidance is {settings['is_cfg_guidance']}"
+        )
     if (reference := given.pop("noisy_cond", None)) is not None:
         yield "noisy_cond", largest_error(network.schedule.add_noise(picture, noise, t[without:]), reference)
     state = network.encode_condition(Condition(picture, text[without:]), t[without:], noise)

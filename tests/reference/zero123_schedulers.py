@@ -1,7 +1,8 @@
-"""Schedule and samplers against diffusers 0.20.2's Euler ancestral, DDIM and DDPM schedulers; latent scaling. Bound 1e-4.
+"""Schedule and samplers against diffusers 0.20.2's Euler ancestral, DDIM and DDPM schedulers; latent scaling.
+Bound 1e-4.
 
-The reference keeps Euler's latents in variance exploding form; ours are always what the network sees, so its latents are
-ours times sqrt(1 + sigma^2).
+The reference keeps Euler's latents in variance exploding form; ours are always what the network sees, so its
+latents are ours times sqrt(1 + sigma^2).
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
     """Every tensor but the inputs is recomputed from the settings in its name."""
     schedule = schedule_of(meta["config"])
     inputs = {
-        name: torch.from_numpy(tensors[name]) for name in ("step.sample", "step.model_output", "step.noise") if name in tensors
+        name: torch.from_numpy(tensors[name])
+        for name in ("step.sample", "step.model_output", "step.noise")
+        if name in tensors
     }
     for name, reference in tensors.items():
         if name in inputs or name == "scale.x":
@@ -38,7 +41,9 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
 
 
 def schedule_of(config: dict[str, Any]) -> Schedule:
-    """The schedule that a diffusers scheduler config describes; settings we do not have are refused, not ignored."""
+    """The schedule that a diffusers scheduler config describes; settings we do not have are
+    refused, not ignored.
+    """
     expected = {
         "num_train_timesteps": 1000,
         "beta_schedule": "linear",
@@ -56,7 +61,9 @@ def exploding(x_t: Tensor, alpha: float) -> Tensor:
     return x_t / alpha**0.5
 
 
-def _recompute(name: str, tensors: dict[str, np.ndarray], inputs: dict[str, Tensor], schedule: Schedule) -> Any:
+def _recompute(
+    name: str, tensors: dict[str, np.ndarray], inputs: dict[str, Tensor], schedule: Schedule
+) -> Any:
     if name == "alphas_cumprod":
         return schedule.alphas_cumprod
     if name.startswith("scale."):
@@ -80,12 +87,19 @@ def _recompute(name: str, tensors: dict[str, np.ndarray], inputs: dict[str, Tens
     if step_match is None:
         raise ValueError(f"no rule for {name}")
     sampler = Sampler("euler-ancestral" if euler else "ddim", ends_clean=step_match[1] != "0")
-    return _one_step(sampler.plan(schedule, count)[int(step_match[2])], step_match[3], euler, inputs, schedule)
+    return _one_step(
+        sampler.plan(schedule, count)[int(step_match[2])], step_match[3], euler, inputs, schedule
+    )
 
 
 def _one_step(step: Step, what: str, euler: bool, inputs: dict[str, Tensor], schedule: Schedule) -> Tensor:
     # The recorded step starts from step.sample as the model input, which Euler holds times sqrt(1 + sigma^2).
-    x_t, v, noise, t = inputs["step.sample"], inputs["step.model_output"], inputs["step.noise"], torch.tensor(step.t)
+    x_t, v, noise, t = (
+        inputs["step.sample"],
+        inputs["step.model_output"],
+        inputs["step.noise"],
+        torch.tensor(step.t),
+    )
     x0 = schedule.convert(v, x_t, t, "v", "x0")
     match what:
         case "in":

@@ -28,7 +28,9 @@ def square(x: float, low: tuple[float, float], high: tuple[float, float]) -> tup
 
 
 def ball(radius: float = 0.7, resolution: int = 32) -> tuple[Floats, Ints]:
-    """A closed sphere about a point off the grid's symmetry (exact zeros of the field make degenerate faces)."""
+    """A closed sphere about a point off the grid's symmetry (exact zeros of the field make
+    degenerate faces).
+    """
     centre = np.array([0.013, -0.021, 0.017], np.float32)
     return extract(sparse_grid(lambda p: np.linalg.norm(p - centre, axis=1) - radius, 1.0, resolution))
 

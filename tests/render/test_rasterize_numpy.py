@@ -32,7 +32,9 @@ def test_a_facing_square_covers_exactly_its_pixels_at_its_depth() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_interpolated_positions_lie_on_the_ray_and_the_plane(seed: int) -> None:
-    """Perspective-correct: the point at a pixel projects to that pixel's centre, at the depth that was given."""
+    """Perspective-correct: the point at a pixel projects to that pixel's centre, at the depth
+    that was given.
+    """
     rng = np.random.default_rng(seed)
     vertices = rng.uniform(-1, 1, (3, 3)).astype(np.float32) * np.float32([2.5, 1, 1])  # strongly tilted
     faces = np.array([[0, 1, 2]], np.int32)
@@ -80,13 +82,17 @@ def test_twins_agree_pixel_by_pixel(seed: int, spread: float, cull: bool) -> Non
     assert np.abs(plain.barycentrics - compiled.barycentrics).max() < 1e-6
     if not cull:
         tensors = (torch.from_numpy(vertices), torch.from_numpy(faces), torch.from_numpy(pose))
-        assert np.array_equal(torch_twin.rasterize(*tensors, FOV, 48, engine="torch").face_ids.numpy(), plain.face_ids)
+        assert np.array_equal(
+            torch_twin.rasterize(*tensors, FOV, 48, engine="torch").face_ids.numpy(), plain.face_ids
+        )
 
 
 def test_the_nearer_triangle_is_seen_and_ties_go_to_the_lower_number() -> None:
     near, faces = square(0.5, (-0.3, -0.3), (0.3, 0.3))
     far, _ = square(-0.5, (-0.6, -0.6), (0.6, 0.6))
-    found = rasterize(np.concatenate([far, near, near]), np.concatenate([faces, faces + 4, faces + 8]), FRONT, FOV, 32)
+    found = rasterize(
+        np.concatenate([far, near, near]), np.concatenate([faces, faces + 4, faces + 8]), FRONT, FOV, 32
+    )
     assert set(np.unique(found.face_ids)) == {-1, 0, 1, 2, 3}
     assert found.face_ids[16, 16] in (2, 3)
 
@@ -97,7 +103,10 @@ def test_culling_changes_nothing_for_a_closed_mesh() -> None:
     full, culled = (rasterize(vertices, faces, pose, FOV, 128, cull=cull) for cull in (False, True))
     assert np.array_equal(full.face_ids, culled.face_ids)
     inside_out = rasterize(vertices, faces[:, ::-1], pose, FOV, 128, cull=True)
-    assert np.array_equal(inside_out.mask, full.mask) and (inside_out.depth[full.mask] > full.depth[full.mask] + 0.01).mean() > 0.99
+    assert (
+        np.array_equal(inside_out.mask, full.mask)
+        and (inside_out.depth[full.mask] > full.depth[full.mask] + 0.01).mean() > 0.99
+    )
 
 
 def test_a_closed_mesh_has_no_holes_and_the_right_silhouette() -> None:

@@ -1,4 +1,6 @@
-"""The differentiable rasteriser: gradients against finite differences, silhouettes against areas, engines alike."""
+"""The differentiable rasteriser: gradients against finite differences, silhouettes against areas,
+engines alike.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ BALL = tuple(torch.from_numpy(array) for array in ball(0.7, 32))
 def mask_of(vertices: Tensor, faces: Tensor, c2w: Tensor, size: int) -> Tensor:
     """(..., H, W) anti-aliased."""
     fragments = rasterize(vertices, faces, c2w, FOV, size)
-    return antialias(fragments.mask[..., None].to(vertices.dtype), fragments, vertices, faces, c2w, FOV)[..., 0]
+    return antialias(fragments.mask[..., None].to(vertices.dtype), fragments, vertices, faces, c2w, FOV)[
+        ..., 0
+    ]
 
 
 @pytest.mark.parametrize("engine", ["torch", "numpy"])
@@ -49,7 +53,9 @@ def test_leading_dimensions_follow_the_cameras() -> None:
 
 
 def test_positions_at_pixels_have_true_gradients() -> None:
-    """Attributes, barycentrics and depth, against finite differences in double precision with the seen faces held."""
+    """Attributes, barycentrics and depth, against finite differences in double precision with the
+    seen faces held.
+    """
     vertices, faces = (torch.from_numpy(a) for a in square(0.2, (-0.6, -0.5), (0.5, 0.7)))
     points = (vertices + torch.tensor([[0.3, 0, 0], [-0.2, 0, 0], [0.1, 0, 0], [0, 0, 0]])).double()
     colors = torch.rand(4, 2, dtype=torch.double, generator=torch.Generator().manual_seed(0))
@@ -61,7 +67,9 @@ def test_positions_at_pixels_have_true_gradients() -> None:
         return interpolate(values, faces, found)[4:7, 4:7], found.depth[4:7, 4:7]
 
     # The diagonal passes between pixel centres, so a step of 1e-6 leaves every pixel on its face.
-    assert torch.autograd.gradcheck(inner, (points.requires_grad_(True), colors.requires_grad_(True)), eps=1e-6, atol=1e-6)
+    assert torch.autograd.gradcheck(
+        inner, (points.requires_grad_(True), colors.requires_grad_(True)), eps=1e-6, atol=1e-6
+    )
 
 
 def test_the_anti_aliased_mask_of_a_square_sums_to_its_area() -> None:
@@ -71,14 +79,17 @@ def test_the_anti_aliased_mask_of_a_square_sums_to_its_area() -> None:
     for shift in np.linspace(0, 0.09, 7):
         moved = vertices + torch.tensor([0.0, shift, 0.6 * shift], dtype=torch.float32)
         mask = mask_of(moved, faces, torch.from_numpy(FRONT), size)
-        assert mask.sum().item() == pytest.approx(side**2, abs=1.0)  # only the four corner pixels are approximate
+        # only the four corner pixels are approximate
+        assert mask.sum().item() == pytest.approx(side**2, abs=1.0)
         assert mask.min() >= -1e-6 and mask.max() <= 1 + 1e-6
         hard = rasterize(moved, faces, torch.from_numpy(FRONT), FOV, size).mask.sum().item()
         assert abs(mask.sum().item() - side**2) <= abs(hard - side**2) + 1.0
 
 
 def test_gradients_of_coverage_are_those_of_the_area() -> None:
-    """Moving a square's right side by d adds d times its height; stretching a ball adds its outline's growth."""
+    """Moving a square's right side by d adds d times its height; stretching a ball adds its
+    outline's growth.
+    """
     size, half = 64, 0.371
     vertices, faces = (torch.from_numpy(a) for a in square(0.0, (-half, -half), (half, half)))
     vertices.requires_grad_(True)
@@ -106,8 +117,12 @@ def test_gradients_of_a_weighted_mask_match_finite_differences_of_true_coverage(
     coarse = weights.reshape(size, fine, size, fine).mean(dim=(1, 3))
     for direction in (torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.0, 0.3, -1.0])):
         step = torch.zeros((), requires_grad=True)
-        (slope,) = torch.autograd.grad((coarse * mask_of(points + step * direction, triangles, pose, size)).sum(), step)
-        ends = [rasterize(points + h * direction, triangles, pose, FOV, size * fine).mask for h in (0.02, -0.02)]
+        (slope,) = torch.autograd.grad(
+            (coarse * mask_of(points + step * direction, triangles, pose, size)).sum(), step
+        )
+        ends = [
+            rasterize(points + h * direction, triangles, pose, FOV, size * fine).mask for h in (0.02, -0.02)
+        ]
         truth = ((ends[0].float() - ends[1].float()) * weights).sum() / 0.04 / fine**2
         assert slope.item() == pytest.approx(truth.item(), rel=0.03)
 
@@ -147,7 +162,9 @@ def test_a_hidden_silhouette_leaves_no_trace() -> None:
 
 def test_vertices_behind_the_camera_keep_gradients_finite() -> None:
     vertices, faces = (torch.from_numpy(a) for a in square(0.0, (-0.3, -0.3), (0.3, 0.3)))
-    more = torch.cat([vertices, torch.tensor([[RADIUS, 0.0, 0.0], [9.0, 1.0, 0.0], [2.0, 0.1, 0.1]])]).requires_grad_(True)
+    more = torch.cat(
+        [vertices, torch.tensor([[RADIUS, 0.0, 0.0], [9.0, 1.0, 0.0], [2.0, 0.1, 0.1]])]
+    ).requires_grad_(True)
     both = torch.cat([faces, torch.tensor([[4, 5, 6]], dtype=faces.dtype)])
     drawn = render_mesh(more, both, torch.from_numpy(FRONT), FOV, 24, color=more)
     (drawn.rgb.sum() + drawn.depth.sum() + drawn.normal.sum()).backward()

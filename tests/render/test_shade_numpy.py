@@ -24,7 +24,10 @@ def test_bilinear_lookup_is_exact_at_texel_centres_linear_between_and_clamped() 
     middle = sample_texture(texture, np.array([[2 / 7, 1 / 5]], np.float32))[0] * 255
     assert np.abs(middle - texture[0:2, 1:3].mean(axis=(0, 1))).max() < 1e-2
     assert (
-        np.abs(sample_texture(texture, np.array([[0.0, 0.0], [1.0, 1.0]], np.float32)) * 255 - texture[[0, -1], [0, -1]]).max()
+        np.abs(
+            sample_texture(texture, np.array([[0.0, 0.0], [1.0, 1.0]], np.float32)) * 255
+            - texture[[0, -1], [0, -1]]
+        ).max()
         < 1e-3
     )
 
@@ -35,7 +38,8 @@ def test_a_square_that_fills_the_frame_shows_its_texture() -> None:
     mesh = textured_square(texture, RADIUS * np.tan(np.radians(FOV) / 2) * 1.0001)
     picture = render_mesh(mesh, FRONT, FOV, size, supersample=1)
     assert (picture[..., 3] == 1).all()
-    assert np.abs(picture[..., :3] * 255 - texture).max() < 1.0  # the square is a ten-thousandth larger than the frame
+    # the square is a ten-thousandth larger than the frame
+    assert np.abs(picture[..., :3] * 255 - texture).max() < 1.0
 
 
 def test_alpha_is_coverage_and_colours_do_not_bleed() -> None:
@@ -62,7 +66,9 @@ def test_clay_is_lit_by_the_headlight() -> None:
     assert grey[rim].mean() < 0.6
     flat = render_mesh(Mesh(vertices, faces, colors=np.ones_like(vertices)), FRONT, FOV, 96)
     assert flat[48, 48, 0] == 1 and flat[rim][:, 0].min() > 0.999
-    lit = render_mesh(Mesh(vertices, faces, colors=np.ones_like(vertices)), FRONT, FOV, 96, light=Headlight(0.5, 0.5))
+    lit = render_mesh(
+        Mesh(vertices, faces, colors=np.ones_like(vertices)), FRONT, FOV, 96, light=Headlight(0.5, 0.5)
+    )
     assert lit[rim][:, 0].mean() < 0.8
 
 
@@ -74,5 +80,8 @@ def test_buffers_of_a_ball_agree_with_the_formula() -> None:
     offset = found.positions[found.mask] - centre
     assert np.abs(np.linalg.norm(offset, axis=1) - radius).max() < 2e-3
     cosine = (found.normals[found.mask] * offset / radius).sum(axis=1)
-    assert np.median(cosine) > 0.999 and (np.abs(np.linalg.norm(found.normals[found.mask], axis=1) - 1) < 1e-5).all()
+    assert (
+        np.median(cosine) > 0.999
+        and (np.abs(np.linalg.norm(found.normals[found.mask], axis=1) - 1) < 1e-5).all()
+    )
     assert np.abs(RADIUS - found.positions[found.mask][:, 0] - found.depth[found.mask]).max() < 1e-5

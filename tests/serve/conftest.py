@@ -21,7 +21,9 @@ from tests.serve import misbehave
 
 UPLOAD = 2 * 2**20
 SECONDS = 10.0
-SETTINGS = Settings(Limits(upload=UPLOAD, seconds=SECONDS, texture=512, faces=100_000, resolution=64, pixels=1_000_000))
+SETTINGS = Settings(
+    Limits(upload=UPLOAD, seconds=SECONDS, texture=512, faces=100_000, resolution=64, pixels=1_000_000)
+)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +45,9 @@ def picture() -> bytes:
 def post(client: TestClient) -> Callable[..., Any]:
     """post(data, route="mesh", **fields): a form with a picture."""
 
-    def send(data: bytes, route: str = "mesh", headers: dict[str, str] | None = None, **fields: object) -> Any:
+    def send(
+        data: bytes, route: str = "mesh", headers: dict[str, str] | None = None, **fields: object
+    ) -> Any:
         form = {key: str(value) for key, value in fields.items()}
         return client.post(f"/api/v1/{route}", files={"picture": ("p.png", data)}, data=form, headers=headers)
 

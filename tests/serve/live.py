@@ -51,7 +51,9 @@ class Live:
 
     def get(self, path: str) -> str:
         """The body of an answer to GET."""
-        status, whole = self.ask(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        status, whole = self.ask(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
         assert status == 200, whole
         return whole.partition(b"\r\n\r\n")[2].decode()
 
@@ -68,7 +70,9 @@ class Live:
 
 
 def answer(made: socket.socket) -> tuple[int, bytes]:
-    """Status and bytes of what comes until the connection ends or the declared length is there; 0 where nothing comes."""
+    """Status and bytes of what comes until the connection ends or the declared length is there; 0
+    where nothing comes.
+    """
     data = b""
     while True:
         try:

@@ -1,4 +1,6 @@
-"""A real pipeline that, for seeds set apart, does what a hostile picture might make it do: crash, hang, eat memory, fail."""
+"""A real pipeline that, for seeds set apart, does what a hostile picture might make it do: crash,
+hang, eat memory, fail.
+"""
 
 from __future__ import annotations
 

@@ -29,5 +29,7 @@ for kind in ("application/octet-stream", "image/png"):
 
 @schemathesis.hook
 def filter_body(context: object, body: object) -> bool:
-    """Leave out wrong values that are not there any more once they are a form: an empty list is no field at all."""
+    """Leave out wrong values that are not there any more once they are a form: an empty list is
+    no field at all.
+    """
     return not isinstance(body, dict) or all(value != [] for value in body.values())

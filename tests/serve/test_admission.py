@@ -70,7 +70,9 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 
 def test_turns_are_in_order_one_at_a_time_and_who_has_left_has_none() -> None:
-    """Forty random lines: clients leave at random moments; the others are served in the order in which they came."""
+    """Forty random lines: clients leave at random moments; the others are served in the order in
+    which they came.
+    """
 
     async def one(seed: int) -> None:
         rng = random.Random(seed)

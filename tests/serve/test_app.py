@@ -42,7 +42,11 @@ def document(data: bytes) -> dict:
 def test_health(client: TestClient) -> None:
     answer = client.get("/healthz")
     assert answer.status_code == 200
-    assert answer.json()["status"] == "ok" and answer.json()["model"] == "small" and answer.json()["pending"] == 0
+    assert (
+        answer.json()["status"] == "ok"
+        and answer.json()["model"] == "small"
+        and answer.json()["pending"] == 0
+    )
 
 
 def test_a_picture_gives_a_glb(post: Post, picture: bytes) -> None:
@@ -67,7 +71,9 @@ def test_the_same_seed_gives_the_same_mesh(post: Post, picture: bytes) -> None:
 
 def test_truncation_reaches_the_model(post: Post, picture: bytes) -> None:
     def views(seed: int, truncation: float) -> str:
-        result = post(picture, "preview", seed=seed, truncation=truncation, resolution=24, texture_size=64).json()
+        result = post(
+            picture, "preview", seed=seed, truncation=truncation, resolution=24, texture_size=64
+        ).json()
         return str(result["views"])
 
     assert views(3, 0) == views(4, 0)
@@ -82,7 +88,9 @@ def test_every_format_that_is_written_is_served() -> None:
 
 def test_a_size_is_that_of_the_file(post: Post, picture: bytes) -> None:
     data = post(picture, format="stl", size=0.05, resolution=24, texture_size=64).content
-    triangles = np.frombuffer(data[84:], np.dtype([("normal", "<3f4"), ("corners", "<9f4"), ("attribute", "<u2")]))
+    triangles = np.frombuffer(
+        data[84:], np.dtype([("normal", "<3f4"), ("corners", "<9f4"), ("attribute", "<u2")])
+    )
     corners = triangles["corners"].reshape(-1, 3)
     assert np.isclose(np.ptp(corners, axis=0).max(), 50, rtol=1e-3), "millimetres"
     for wrong in ("0", "-1", "nan", "inf", "1e9"):
@@ -105,7 +113,9 @@ def test_without_a_folder_for_temporary_files_all_but_usdz_is_served(
 
 def test_the_same_request_gives_the_same_bytes(post: Post, picture: bytes) -> None:
     for format in ("glb", "obj"):
-        first, second = (post(picture, seed=5, format=format, resolution=24, texture_size=64).content for _ in range(2))
+        first, second = (
+            post(picture, seed=5, format=format, resolution=24, texture_size=64).content for _ in range(2)
+        )
         assert first == second and len(first) > 1000, format
 
 
@@ -167,14 +177,20 @@ def test_bad_pictures(post: Post, name: str) -> None:
     assert error["type"] == "InputImageError" and error["problem"] and error["remedy"]
 
 
-@pytest.mark.parametrize("fields", [{"faces": 3}, {"texture_size": 10**6}, {"seed": -1}, {"seed": "x"}, {"format": "max"}])
+@pytest.mark.parametrize(
+    "fields", [{"faces": 3}, {"texture_size": 10**6}, {"seed": -1}, {"seed": "x"}, {"format": "max"}]
+)
 def test_bad_fields(post: Post, picture: bytes, fields: dict) -> None:
     answer = post(picture, **fields)
     assert answer.status_code == 422 and answer.json()["error"]["problem"]
 
 
 def test_a_missing_picture_and_an_unknown_route(client: TestClient) -> None:
-    assert client.post("/api/v1/mesh", files={"seed": (None, "1")}).json()["error"]["problem"].startswith("picture")
+    assert (
+        client.post("/api/v1/mesh", files={"seed": (None, "1")})
+        .json()["error"]["problem"]
+        .startswith("picture")
+    )
     assert client.get("/nothing").status_code == 404 and "error" in client.get("/nothing").json()
 
 
@@ -188,14 +204,19 @@ def test_large_bodies_are_refused(client: TestClient, post: Post) -> None:
         for _ in range(64):
             yield b"x" * 2**16
 
-    answer = client.post("/api/v1/mesh", content=endless(), headers={"Content-Type": "multipart/form-data; boundary=b"})
+    answer = client.post(
+        "/api/v1/mesh", content=endless(), headers={"Content-Type": "multipart/form-data; boundary=b"}
+    )
     assert answer.status_code == 413
 
 
 def test_requests_take_turns(client: TestClient, post: Post, picture: bytes) -> None:
     answers: list = []
     threads = [
-        threading.Thread(target=lambda n=n: answers.append(post(picture, seed=n, resolution=24, texture_size=64))) for n in range(2)
+        threading.Thread(
+            target=lambda n=n: answers.append(post(picture, seed=n, resolution=24, texture_size=64))
+        )
+        for n in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -205,7 +226,9 @@ def test_requests_take_turns(client: TestClient, post: Post, picture: bytes) -> 
     assert client.get("/healthz").json()["pending"] == 0
 
 
-def test_a_field_that_is_unknown_or_given_twice_is_not_passed_over(client: TestClient, post: Post, picture: bytes) -> None:
+def test_a_field_that_is_unknown_or_given_twice_is_not_passed_over(
+    client: TestClient, post: Post, picture: bytes
+) -> None:
     answer = post(picture, textur_size=64)
     assert answer.status_code == 422 and "textur_size" in answer.text and "texture_size" in answer.text
     twice = [("picture", ("p", picture)), ("seed", (None, "1")), ("seed", (None, "2"))]
@@ -220,7 +243,9 @@ def test_more_pixels_than_the_server_takes_are_refused_by_its_worker(post: Post)
     assert answer.status_code == 422 and "1200 x 1000" in answer.text and "--max-pixels" in answer.text
 
 
-@pytest.mark.parametrize("fields, option", [({"texture_size": 1024}, "--max-texture"), ({"faces": 200_000}, "--max-faces")])
+@pytest.mark.parametrize(
+    "fields, option", [({"texture_size": 1024}, "--max-texture"), ({"faces": 200_000}, "--max-faces")]
+)
 def test_a_refused_cost_names_the_limit(post: Post, picture: bytes, fields: dict, option: str) -> None:
     answer = post(picture, **fields)
     assert answer.status_code == 422 and option in answer.text
@@ -234,7 +259,9 @@ def test_the_models_own_sizes_are_lowered_to_the_limits() -> None:
     assert within(Task(b""), model, Limits()).texture_size == 512
 
 
-def test_a_model_folder_of_any_name_is_told_by_its_name_and_never_by_its_path(tmp_path: Path, picture: bytes) -> None:
+def test_a_model_folder_of_any_name_is_told_by_its_name_and_never_by_its_path(
+    tmp_path: Path, picture: bytes
+) -> None:
     folder = tmp_path / "\u6a21\u578b 100%"
     shutil.copytree(EMBEDDED, folder)
     with TestClient(create_app(folder), base_url="http://localhost") as client:

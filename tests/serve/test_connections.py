@@ -21,7 +21,9 @@ from geco.serve.worker import Worker
 from tests.serve import misbehave
 from tests.serve.live import answer
 
-TRAFFIC = Traffic(head_seconds=1.0, idle_seconds=1.0, answer_seconds=1.0, upload_rate=10_000_000, connections=20, grace=5)
+TRAFFIC = Traffic(
+    head_seconds=1.0, idle_seconds=1.0, answer_seconds=1.0, upload_rate=10_000_000, connections=20, grace=5
+)
 
 
 class Served:
@@ -42,7 +44,9 @@ class Served:
         self.sockets = listen("127.0.0.1", 0)
         self.port = self.sockets[0].getsockname()[1]
         self.server = Server(Config(app, settings.traffic, self.metrics, proxies), app.state.line)
-        self.thread = threading.Thread(target=asyncio.run, args=(self.server.serve(self.sockets),), daemon=True)
+        self.thread = threading.Thread(
+            target=asyncio.run, args=(self.server.serve(self.sockets),), daemon=True
+        )
         self.thread.start()
 
     def connect(self, data: bytes = b"") -> socket.socket:
@@ -75,7 +79,9 @@ def test_an_idle_connection_may_be_used_again_for_a_while(served: Served) -> Non
         assert time.monotonic() - began < 4
 
 
-@pytest.mark.parametrize("head", [b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 9000])
+@pytest.mark.parametrize(
+    "head", [b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 9000]
+)
 def test_a_head_that_does_not_end_is_cut(served: Served, head: bytes) -> None:
     with served.connect(head) as made:
         began = time.monotonic()
@@ -129,7 +135,9 @@ def test_no_more_connections_than_allowed(served: Served) -> None:
         assert answer(made)[0] == 200
 
 
-@pytest.mark.parametrize("bytes_", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET\r\n\r\n", b"\x00" * 100, b"X" * 200_000])
+@pytest.mark.parametrize(
+    "bytes_", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET\r\n\r\n", b"\x00" * 100, b"X" * 200_000]
+)
 def test_what_is_no_http_is_answered_in_our_form(served: Served, bytes_: bytes) -> None:
     with served.connect(bytes_ + b"\r\n\r\n") as made:
         status, whole = answer(made)
@@ -146,7 +154,8 @@ def test_a_broken_chunk_costs_its_own_connection_only(served: Served) -> None:
 
 def test_an_upgrade_is_not_made(served: Served) -> None:
     more = (
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: "
+        "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     )
     with served.connect(request("/healthz", more)) as made:
         assert answer(made)[0] == 200

@@ -1,4 +1,6 @@
-"""One unfriendly client against a real server: who hangs up, who uploads too much, who says nothing, and an endless picture."""
+"""One unfriendly client against a real server: who hangs up, who uploads too much, who says
+nothing, and an endless picture.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ ENDLESS = ROOT / "tests" / "cases" / "hostile" / "picture-endless.eps"
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    options = "--head-time 2 --upload-time 4 --max-upload 8 --max-waiting 7 --per-address 40 --max-connections 60 --time-limit 20"
+    options = (
+        "--head-time 2 --upload-time 4 --max-upload 8 --max-waiting 7 --per-address 40 "
+        "--max-connections 60 --time-limit 20"
+    )
     server = Live(*options.split())
     yield server
     server.kill()
@@ -38,7 +43,9 @@ def memory(live: Live) -> float:
 
 
 def test_work_for_clients_that_have_left_is_dropped(live: Live, picture: bytes) -> None:
-    """Three expensive ones take about 2 s each on two cores; at most the one that is worked on is finished."""
+    """Three expensive ones take about 2 s each on two cores; at most the one that is worked on is
+    finished.
+    """
     usual = honest(live, picture)
     began = time.monotonic()
     for seed in range(4):
@@ -47,7 +54,9 @@ def test_work_for_clients_that_have_left_is_dropped(live: Live, picture: bytes) 
     honest(live, picture)
     heavy = live.ask(form(picture, texture_size=1024))
     assert heavy[0] == 200
-    dropped = next(line for line in live.get("/metrics").splitlines() if line.startswith("geco_dropped_total "))
+    dropped = next(
+        line for line in live.get("/metrics").splitlines() if line.startswith("geco_dropped_total ")
+    )
     assert int(dropped.split()[1]) >= 2, (dropped, usual, one - began)
 
 
@@ -78,7 +87,11 @@ def test_a_body_that_does_not_arrive_in_time_frees_its_place(live: Live, picture
 
 
 def test_connections_that_say_nothing_are_closed_and_bounded(live: Live, picture: bytes) -> None:
-    starts = (b"", b"POST /api/v1/mesh HTTP/1.1\r\nHost: localhost\r\nX-A: ", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    starts = (
+        b"",
+        b"POST /api/v1/mesh HTTP/1.1\r\nHost: localhost\r\nX-A: ",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    )
     links = [live.connect(starts[number % 3]) for number in range(60)]
     time.sleep(0.5)
     refused = [made for made in links if ended(made)]
@@ -112,5 +125,7 @@ def test_a_picture_that_runs_as_a_program_harms_nobody_else(live: Live, picture:
 
 def test_after_all_that_the_worker_is_the_first_one(live: Live, picture: bytes) -> None:
     assert live.ask(form(picture, **SMALL))[0] == 200
-    restarts = [line for line in live.get("/metrics").splitlines() if line.startswith("geco_worker_restarts_total{")]
+    restarts = [
+        line for line in live.get("/metrics").splitlines() if line.startswith("geco_worker_restarts_total{")
+    ]
     assert not restarts

@@ -1,4 +1,6 @@
-"""Forms: whatever the bytes are, fields or a refusal, within a bounded time and memory and without a temporary file."""
+"""Forms: whatever the bytes are, fields or a refusal, within a bounded time and memory and
+without a temporary file.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,14 @@ def test_no_temporary_folder_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(*_: Any, **__: Any) -> None:
         raise FileNotFoundError("No usable temporary directory")
 
-    for name in ("TemporaryFile", "NamedTemporaryFile", "mkstemp", "mkdtemp", "gettempdir", "_get_default_tempdir"):
+    for name in (
+        "TemporaryFile",
+        "NamedTemporaryFile",
+        "mkstemp",
+        "mkdtemp",
+        "gettempdir",
+        "_get_default_tempdir",
+    ):
         monkeypatch.setattr(tempfile, name, none)
     data = bytes(3 << 20)
     upload = read_form(TYPE, picture(data) + b"--b--\r\n")["picture"]
@@ -74,7 +83,9 @@ def test_damaged_forms_give_fields_or_a_refusal(data: st.DataObject) -> None:
         elif change == "cut":
             del body[place : place + data.draw(st.integers(1, 20))]
         elif change == "insert":
-            body[place:place] = data.draw(st.sampled_from((b"\r\n", b"--b", b"\r\n--b\r\n", b"\x00", b":", b"--")))
+            body[place:place] = data.draw(
+                st.sampled_from((b"\r\n", b"--b", b"\r\n--b\r\n", b"\x00", b":", b"--"))
+            )
         else:
             body += body[place:]
         if not body:
@@ -92,7 +103,11 @@ def test_any_type_and_any_bytes(kind: str, body: bytes) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.text(st.sampled_from("abnm=;*'\"%0123456789ABCDEFutf-8 \\/:.\xe4"), max_size=60))
 def test_any_disposition(text: str) -> None:
-    for head in (f"form-data; {text}", f"form-data; name=a; {text}", f"form-data; name*={text}; filename*=UTF-8''{text}"):
+    for head in (
+        f"form-data; {text}",
+        f"form-data; name=a; {text}",
+        f"form-data; name*={text}; filename*=UTF-8''{text}",
+    ):
         outcome(part(f"Content-Disposition: {head}", b"x") + b"--b--\r\n", TYPE)
 
 
@@ -109,7 +124,9 @@ def outcome(body: bytes, kind: str) -> None:
     "body",
     [
         b"".join(field(f"f{n}", "") for n in range(1000)),
-        part("\r\n".join(f"X-{n}: y" for n in range(500)) + '\r\nContent-Disposition: form-data; name="a"', b""),
+        part(
+            "\r\n".join(f"X-{n}: y" for n in range(500)) + '\r\nContent-Disposition: form-data; name="a"', b""
+        ),
         part('Content-Disposition: form-data; name="' + "n" * 5000 + '"', b""),
         part('X: y\r\nContent-Disposition: attachment; name="a"', b""),
         part("Content-Disposition: form-data", b""),
@@ -121,7 +138,9 @@ def test_too_much_of_anything_is_refused(body: bytes) -> None:
     assert refusal(body + b"--b--\r\n").status_code in (400, 422)
 
 
-@pytest.mark.parametrize("kind", ["", "text/plain", "application/json", "application/x-www-form-urlencoded", "multipart/mixed"])
+@pytest.mark.parametrize(
+    "kind", ["", "text/plain", "application/json", "application/x-www-form-urlencoded", "multipart/mixed"]
+)
 def test_other_bodies_are_refused(kind: str) -> None:
     assert refusal(b"{}", kind).status_code == 415
 

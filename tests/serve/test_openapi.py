@@ -1,4 +1,6 @@
-"""The OpenAPI description, tried by schemathesis: generated requests, good and bad, get the answers that it describes."""
+"""The OpenAPI description, tried by schemathesis: generated requests, good and bad, get the
+answers that it describes.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,26 @@ def live() -> Iterator[Live]:
     ],
 )
 def test_schemathesis_finds_nothing(live: Live, arguments: str, tmp_path: Path) -> None:
-    """All of its checks: answers as described, bad data refused, good data accepted, other methods not allowed."""
+    """All of its checks: answers as described, bad data refused, good data accepted, other
+    methods not allowed.
+    """
     url = f"http://127.0.0.1:{live.port}/openapi.json"
-    command = [sys.executable, "-m", "schemathesis.cli", "run", url, "--seed", "1", "--no-color", *arguments.split()]
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.serve.schemathesis_hooks"}
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "run",
+        url,
+        "--seed",
+        "1",
+        "--no-color",
+        *arguments.split(),
+    ]
+    variables = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "SCHEMATHESIS_HOOKS": "tests.serve.schemathesis_hooks",
+    }
     done = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No issues found" in done.stdout and "5 selected / 5 total" in done.stdout
@@ -65,8 +83,12 @@ def test_the_ranges_are_the_servers_limits_and_the_token_is_described() -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "BREW"])
-@pytest.mark.parametrize("path", ["/", "/page.js", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/mesh"])
-def test_other_methods_are_not_allowed_and_the_answer_names_those_that_are(client: TestClient, method: str, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/", "/page.js", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/mesh"]
+)
+def test_other_methods_are_not_allowed_and_the_answer_names_those_that_are(
+    client: TestClient, method: str, path: str
+) -> None:
     answer = client.request(method, path)
     assert answer.status_code == 405 and answer.json()["error"]["type"] == "MethodNotAllowed"
     assert answer.headers["allow"] == ("POST" if path.startswith("/api") else "GET, HEAD")
@@ -81,7 +103,8 @@ def test_head_is_get_without_its_body(client: TestClient, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/api", "/api/v1/mesh/", "/%00", "/..%2f..%2fetc/passwd", "/\u6a21\u578b", "/api/v2/mesh"]
+    "path",
+    ["/nothing", "/api", "/api/v1/mesh/", "/%00", "/..%2f..%2fetc/passwd", "/\u6a21\u578b", "/api/v2/mesh"],
 )
 def test_unknown_paths(client: TestClient, path: str) -> None:
     answer = client.get(path)

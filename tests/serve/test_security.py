@@ -1,4 +1,6 @@
-"""Host, Origin, token, and what no answer may tell. The model is not needed: nothing here comes as far as the worker."""
+"""Host, Origin, token, and what no answer may tell. The model is not needed: nothing here comes
+as far as the worker.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +20,27 @@ TOKEN = "correct-horse-battery"
 
 def client_of(**access: Any) -> TestClient:
     """A server that was never started: its routes answer, no model is loaded."""
-    return TestClient(create_app(settings=Settings(access=Access(**access))), base_url="http://localhost:8000")
+    return TestClient(
+        create_app(settings=Settings(access=Access(**access))), base_url="http://localhost:8000"
+    )
 
 
 def send(client: TestClient, **headers: str) -> Any:
-    return client.post("/api/v1/mesh", files={"picture": ("p", b"x")}, headers={k.title(): v for k, v in headers.items()})
+    return client.post(
+        "/api/v1/mesh", files={"picture": ("p", b"x")}, headers={k.title(): v for k, v in headers.items()}
+    )
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000", "localhost.", "geco.example"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000", "localhost.", "geco.example"]
+)
 def test_the_servers_own_names_are_answered(host: str) -> None:
     assert client_of(hosts=("geco.example",)).get("/healthz", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io:8000", "192.168.1.1", "xlocalhost"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io:8000", "192.168.1.1", "xlocalhost"]
+)
 @pytest.mark.parametrize("route", ["/", "/healthz", "/metrics", "/openapi.json"])
 def test_a_host_name_that_was_bound_to_this_address_anew_is_refused(host: str, route: str) -> None:
     answer = client_of().get(route, headers={"Host": host})
@@ -38,7 +48,9 @@ def test_a_host_name_that_was_bound_to_this_address_anew_is_refused(host: str, r
     assert send(client_of(), host=host).status_code == 421
 
 
-@pytest.mark.parametrize("host", ["", "a b", "localhost:99999999", "[::1", "a@localhost", "localhost/x", "localhost#"])
+@pytest.mark.parametrize(
+    "host", ["", "a b", "localhost:99999999", "[::1", "a@localhost", "localhost/x", "localhost#"]
+)
 def test_a_host_that_is_none_is_refused(host: str) -> None:
     assert client_of().get("/healthz", headers={"Host": host}).status_code in (400, 421)
 
@@ -52,7 +64,15 @@ def test_where_all_addresses_are_listened_on_every_address_is_a_name_and_no_othe
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://localhost:8001", "http://127.0.0.1:8000", "file://", "http://localhost"]
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "http://localhost:8001",
+        "http://127.0.0.1:8000",
+        "file://",
+        "http://localhost",
+    ],
 )
 def test_a_page_of_another_site_may_not_post(origin: str) -> None:
     answer = send(client_of(), origin=origin)
@@ -65,7 +85,9 @@ def test_its_own_page_a_program_and_an_allowed_site_may_post() -> None:
     assert send(client, origin="http://localhost:8000").status_code == 503, "as far as the missing model"
     assert send(client).status_code == 503
     answer = send(client, origin="https://site.example")
-    assert answer.status_code == 503 and answer.headers["access-control-allow-origin"] == "https://site.example"
+    assert (
+        answer.status_code == 503 and answer.headers["access-control-allow-origin"] == "https://site.example"
+    )
     assert "origin" in answer.headers["vary"].lower()
     assert send(client, origin="http://site.example").status_code == 403, "another scheme is another origin"
     behind_tls = client_of(hosts=("geco.example",))
@@ -81,10 +103,15 @@ def test_a_preflight_is_answered_for_allowed_sites_only() -> None:
     assert refused.status_code == 403 and "access-control-allow-origin" not in refused.headers
 
 
-@pytest.mark.parametrize("given", ["", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"])
+@pytest.mark.parametrize(
+    "given", ["", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"]
+)
 def test_without_the_token_the_api_is_closed(given: str) -> None:
     client = client_of(token=TOKEN, origins=("https://site.example",))
-    for answer in (send(client, authorization=given), client.get("/metrics", headers={"Authorization": given})):
+    for answer in (
+        send(client, authorization=given),
+        client.get("/metrics", headers={"Authorization": given}),
+    ):
         assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
         assert answer.json()["error"]["type"] == "Unauthorized" and TOKEN not in answer.text
     readable = send(client, authorization=given, origin="https://site.example")
@@ -116,10 +143,16 @@ CLIENT = client_of(token=TOKEN)
 def test_a_request_id_is_kept_only_where_it_is_short_and_plain(given: str) -> None:
     answer = CLIENT.get("/healthz", headers={"x-request-id": given.encode("latin-1")})
     known = answer.headers["x-request-id"]
-    assert known.replace("-", "").replace("_", "").replace(".", "").isalnum() and known.isascii() and len(known) <= 64
+    assert (
+        known.replace("-", "").replace("_", "").replace(".", "").isalnum()
+        and known.isascii()
+        and len(known) <= 64
+    )
 
 
-@pytest.mark.parametrize("access", [{"token": ""}, {"token": "a\nb"}, {"token": "ключ"}, {"origins": ("*",)}, {"origins": ("x",)}])
+@pytest.mark.parametrize(
+    "access", [{"token": ""}, {"token": "a\nb"}, {"token": "ключ"}, {"origins": ("*",)}, {"origins": ("x",)}]
+)
 def test_access_that_means_nothing_is_refused(access: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Access(**access)
@@ -127,4 +160,6 @@ def test_access_that_means_nothing_is_refused(access: dict[str, Any]) -> None:
 
 def test_public_addresses_are_known_as_such() -> None:
     assert [is_public(host) for host in ("127.0.0.1", "::1", "localhost", "127.0.0.9")] == [False] * 4
-    assert [is_public(host) for host in ("0.0.0.0", "::", "192.168.1.4", "example.org", "fe80::1%eth0")] == [True] * 5
+    assert [is_public(host) for host in ("0.0.0.0", "::", "192.168.1.4", "example.org", "fe80::1%eth0")] == [
+        True
+    ] * 5

@@ -31,7 +31,9 @@ def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         assert "in use" in refused(capsys, "--port", port)
 
 
-@pytest.mark.parametrize("host", ["", "no-such-host.invalid", "300.1.1.1", "a" * 300, "bücher..example", "192.0.2.1", "host\x00x"])
+@pytest.mark.parametrize(
+    "host", ["", "no-such-host.invalid", "300.1.1.1", "a" * 300, "bücher..example", "192.0.2.1", "host\x00x"]
+)
 def test_a_host_that_is_none_of_ours(capsys: pytest.CaptureFixture[str], host: str) -> None:
     refused(capsys, "--host", host, "--port", "0")
 
@@ -60,7 +62,9 @@ def test_options_out_of_range(capsys: pytest.CaptureFixture[str], arguments: lis
     refused(capsys, *arguments)
 
 
-def test_the_token_comes_from_the_option_a_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_comes_from_the_option_a_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def token(*arguments: str) -> str | None:
         return settings_of(parser().parse_args(["serve", *arguments])).access.token
 

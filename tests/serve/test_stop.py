@@ -1,4 +1,6 @@
-"""SIGTERM and SIGINT: who is admitted is answered, a slow upload does not hold the server, nothing is left behind."""
+"""SIGTERM and SIGINT: who is admitted is answered, a slow upload does not hold the server,
+nothing is left behind.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ GRACE = 20.0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "number, code", [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_a_stop_answers_who_is_admitted_and_ends_in_time(picture: bytes, number: int, code: int) -> None:
     live = Live("--grace", str(GRACE), "--upload-time", "60", "--max-waiting", "15")
     try:
@@ -28,7 +32,10 @@ def test_a_stop_answers_who_is_admitted_and_ends_in_time(picture: bytes, number:
         unread = live.connect(form(picture, seed=99, **SMALL))
         answers: dict[int, int] = {}
         threads = [
-            threading.Thread(target=lambda n=n: answers.update({n: live.ask(form(picture, seed=n, **SMALL))[0]})) for n in range(3)
+            threading.Thread(
+                target=lambda n=n: answers.update({n: live.ask(form(picture, seed=n, **SMALL))[0]})
+            )
+            for n in range(3)
         ]
         for thread in threads:
             thread.start()

@@ -1,4 +1,6 @@
-"""The worker's process: what kills it costs its own request, the next one works, and nothing of the inside is told."""
+"""The worker's process: what kills it costs its own request, the next one works, and nothing of
+the inside is told.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,13 @@ SMALL = {"resolution": 24, "texture_size": 64}
     ],
 )
 def test_what_goes_wrong_costs_its_own_request_only(
-    client: TestClient, post: Post, picture: bytes, seed: int, status: int, kind: str, caplog: pytest.LogCaptureFixture
+    client: TestClient,
+    post: Post,
+    picture: bytes,
+    seed: int,
+    status: int,
+    kind: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     before = client.app.state.worker.pid  # type: ignore[attr-defined]
     began = time.monotonic()
@@ -51,7 +59,11 @@ def test_what_goes_wrong_costs_its_own_request_only(
     error = answer.json()["error"]
     assert error["type"] == kind and error["problem"] and error["request_id"] == f"case-{seed}"
     assert answer.headers["x-request-id"] == f"case-{seed}"
-    assert misbehave.SECRET not in answer.text and "Traceback" not in answer.text and "x-evil" not in answer.headers
+    assert (
+        misbehave.SECRET not in answer.text
+        and "Traceback" not in answer.text
+        and "x-evil" not in answer.headers
+    )
     if kind in ("InternalError", "WeightsError"):
         assert misbehave.SECRET in caplog.text, "the log tells what the client is not told"
         assert f"case-{seed}" in caplog.text
@@ -66,7 +78,8 @@ def test_a_worker_that_the_system_ends_between_two_requests_is_started_again(
 ) -> None:
     worker: Worker = client.app.state.worker  # type: ignore[attr-defined]
     assert worker.pid is not None
-    os.kill(worker.pid, signal.SIGTERM)  # as a service manager does to every process: the server alone decides
+    # as a service manager does to every process: the server alone decides
+    os.kill(worker.pid, signal.SIGTERM)
     time.sleep(0.2)
     assert post(picture, seed=1, **SMALL).status_code == 200
     os.kill(worker.pid, getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -1,4 +1,6 @@
-"""The whole pipeline on torch, both families at tiny size with random weights, from folders as users have them."""
+"""The whole pipeline on torch, both families at tiny size with random weights, from folders as
+users have them.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,8 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_full_family(full: Path, tmp_path: Path) -> None:
     pipeline = GecoPipeline.from_pretrained(full, device="cpu")
-    assert pipeline.card.background == pytest.approx(127 / 255)  # Zero123++ without InstantMesh's UNet stands on grey
+    # Zero123++ without InstantMesh's UNet stands on grey
+    assert pipeline.card.background == pytest.approx(127 / 255)
     pipeline.backend.generation = type(pipeline.backend.generation)("euler-ancestral", 2, 4.0)  # type: ignore[attr-defined]
     asset = pipeline(ball_picture(64), seed=1, options=OPTIONS)
     assert asset.views.shape == (6, 32, 32, 3) and asset.views.min() >= 0 and asset.views.max() <= 1
@@ -64,8 +67,11 @@ def small_folder(folder: Path) -> Path:
     import torch
 
     torch.manual_seed(0)
-    network = SmallMultiView(SmallConfig(size=16, patch=2, channels=16, width=24, stages=1, fine_up=1, heads=2, embedding=16))
-    torch.nn.init.normal_(network.head.weight, std=0.1)  # starts at zero, which would make every view the same
+    network = SmallMultiView(
+        SmallConfig(size=16, patch=2, channels=16, width=24, stages=1, fine_up=1, heads=2, embedding=16)
+    )
+    # starts at zero, which would make every view the same
+    torch.nn.init.normal_(network.head.weight, std=0.1)
     config = SmallReconstructorConfig(
         view_size=16,
         widths=(8, 8, 16),
@@ -97,7 +103,9 @@ def test_small_family_and_its_seeds(tmp_path: Path) -> None:
     assert_textured(first)
     assert not np.allclose(first.views, other.views)
     assert np.allclose(other.views, again.views, atol=1e-5)  # a seed does not depend on its neighbours
-    rounded = GecoPipeline.from_pretrained(tmp_path / "model", device="cpu,bf16")(picture, seed=5, options=OPTIONS)
+    rounded = GecoPipeline.from_pretrained(tmp_path / "model", device="cpu,bf16")(
+        picture, seed=5, options=OPTIONS
+    )
     assert 0 < np.abs(rounded.views - again.views).mean() < 0.02
 
 
@@ -105,17 +113,25 @@ def test_broken_folders_are_named(tmp_path: Path, full: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(WeightsError, match=r"config\.json"):
         GecoPipeline.from_pretrained(tmp_path / "empty")
-    (tmp_path / "empty" / "config.json").write_text('{"format": "geco-model-1", "family": "huge", "licence": ""}')
+    (tmp_path / "empty" / "config.json").write_text(
+        '{"format": "geco-model-1", "family": "huge", "licence": ""}'
+    )
     with pytest.raises(WeightsError, match="huge"):
         GecoPipeline.from_pretrained(tmp_path / "empty")
 
 
 def test_convert_names_what_is_missing(tmp_path: Path) -> None:
     result = geco("convert", "--multiview", tmp_path / "nowhere", "-o", tmp_path / "out")
-    assert result.returncode == 2 and "nowhere" in result.stderr and not (tmp_path / "out" / "config.json").exists()
+    assert (
+        result.returncode == 2
+        and "nowhere" in result.stderr
+        and not (tmp_path / "out" / "config.json").exists()
+    )
 
 
-def test_public_weights_that_cannot_be_fetched_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_public_weights_that_cannot_be_fetched_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)

@@ -1,4 +1,6 @@
-"""The smallest real task, a line fitted to points: ``python -m tests.training.line RUN STEPS ACCUMULATE``, also by torchrun."""
+"""The smallest real task, a line fitted to points: ``python -m tests.training.line RUN STEPS
+ACCUMULATE``, also by torchrun.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,21 @@ class Line:
     def parts(self) -> Sequence[Part]:
         return [
             Part(
-                "line", self.network, [torch.optim.SGD(self.network.parameters(), lr=0.1)], self.loss, average=self.average, clip=9
+                "line",
+                self.network,
+                [torch.optim.SGD(self.network.parameters(), lr=0.1)],
+                self.loss,
+                average=self.average,
+                clip=9,
             )
         ]
 
     def loss(self, index: int, generator: torch.Generator) -> Loss:
-        points = torch.randn(self.batch, 3, generator=torch.Generator().manual_seed(index * self.machine.world + self.machine.rank))
+        points = torch.randn(
+            self.batch,
+            3,
+            generator=torch.Generator().manual_seed(index * self.machine.world + self.machine.rank),
+        )
         with self.machine.autocast():
             found = self.network(points)
         wanted = points @ torch.tensor([[1.0], [-2.0], [0.5]]) + 0.3
@@ -48,5 +59,7 @@ class Line:
 
 if __name__ == "__main__":
     place = Machine(device="cpu", threads=1)
-    options = LoopOptions(Path(sys.argv[1]), steps=int(sys.argv[2]), accumulate=int(sys.argv[3]), decay_part=0.0, log_steps=1)
+    options = LoopOptions(
+        Path(sys.argv[1]), steps=int(sys.argv[2]), accumulate=int(sys.argv[3]), decay_part=0.0, log_steps=1
+    )
     train(Line(place), options, place, quiet=True)

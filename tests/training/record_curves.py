@@ -1,6 +1,8 @@
-"""Each stage's losses at tiny size from fixed seeds; ``python -m tests.training.record_curves [STAGE ...]`` stores them anew.
+"""Each stage's losses at tiny size from fixed seeds; ``python -m tests.training.record_curves [STAGE ...]``
+stores them anew.
 
-To be done only after a change that is meant to move the losses; the difference of the file then shows by how much.
+To be done only after a change that is meant to move the losses; the difference of the file then shows by how
+much.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ Curves = dict[str, list[float]]  # "student_loss" -> its value at every step
 class Stages:
     """Every stage of one recipe from fixed weights, float32 on one thread.
 
-    The stages do not follow each other: a rounding in the teacher's training would be a per cent at the chain's end. The
-    distillations start from random weights, Stage II's reconstructor says "a ball".
+    The stages do not follow each other: a rounding in the teacher's training would be a per cent at the
+    chain's end. The distillations start from random weights, Stage II's reconstructor says "a ball".
 
     Args:
         folder: for everything that is made.
@@ -65,14 +67,20 @@ class Stages:
             finish(self.start, None, {})
 
     def teacher(self) -> Task:
-        return small.teacher(self.recipe.multiview, self.recipe.teacher, self.views, None, self.machine, SEED, {})
+        return small.teacher(
+            self.recipe.multiview, self.recipe.teacher, self.views, None, self.machine, SEED, {}
+        )
 
     def reconstructor(self) -> Task:
         r = self.recipe
-        return small.reconstructor(r.reconstructor, r.reconstruction, self.views, None, self.machine, SEED, {})
+        return small.reconstructor(
+            r.reconstructor, r.reconstruction, self.views, None, self.machine, SEED, {}
+        )
 
     def regressor(self) -> Task:
-        return small.reconstructor(self.recipe.regressor, self.recipe.regression, self.views, None, self.machine, SEED, {})
+        return small.reconstructor(
+            self.recipe.regressor, self.recipe.regression, self.views, None, self.machine, SEED, {}
+        )
 
     def autoencoder(self) -> Task:
         r = self.recipe
@@ -83,7 +91,11 @@ class Stages:
 
     def stage2(self) -> Task:
         r, network, model = self.recipe, random_network(self.recipe).eval(), ball()
-        codec, mesh, folder = PixelCodec(network.config.size), small.small_mesh(model, r.resolution), self.folder / "pairs"
+        codec, mesh, folder = (
+            PixelCodec(network.config.size),
+            small.small_mesh(model, r.resolution),
+            self.folder / "pairs",
+        )
 
         def render(views: Tensor, shown: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
             vertices, faces, color = mesh(views, shown)
@@ -94,15 +106,24 @@ class Stages:
             make_pairs(network, codec, random_picture, r.pair_count, render, folder, r.pairs)
         moved = ball(0.5)  # not the truth
         return Stage2Task(
-            network, codec, moved.train(), small.small_mesh(moved, r.resolution), Pairs(folder), perceptual_loss, r.stage2,
-            self.machine, lambda made, trained, run: None,
-        )  # fmt: skip
+            network,
+            codec,
+            moved.train(),
+            small.small_mesh(moved, r.resolution),
+            Pairs(folder),
+            perceptual_loss,
+            r.stage2,
+            self.machine,
+            lambda made, trained, run: None,
+        )
 
     def losses(self, stage: Stage, faster: float = 1.0) -> Curves:
         """Of the first steps, at constant learning rates: the recipe's times ``faster``."""
         task: Task = getattr(self, stage)()
         parts = task.parts()
-        for group in (group for part in parts for optimizer in part.optimizers for group in optimizer.param_groups):
+        for group in (
+            group for part in parts for optimizer in part.optimizers for group in optimizer.param_groups
+        ):
             group["lr"] *= faster
         task.parts = lambda: parts  # type: ignore[method-assign]
         with tempfile.TemporaryDirectory(dir=self.folder) as run:
@@ -128,7 +149,9 @@ def read_losses(log: Path) -> Curves:
     """The first steps of every loss in a run's log."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     steps = [line for line in lines if "report" not in line][:STEPS]
-    return {name: [float(f"{line[name]:.6g}") for line in steps] for name in steps[0] if name.endswith("loss")}
+    return {
+        name: [float(f"{line[name]:.6g}") for line in steps] for name in steps[0] if name.endswith("loss")
+    }
 
 
 def render_boxes(objects: Path, views: Path) -> None:
@@ -139,7 +162,21 @@ def render_boxes(objects: Path, views: Path) -> None:
         vertices, faces = box((1, 1 + index, 2))
         writer.mesh(vertices, faces, colors=np.full((8, 4), 40 * index, np.uint8))
         writer.save(objects / f"{index}.glb")
-    done = geco("data", "render", objects, "-o", views, "--views", SETS, "--size", "16", "--hold-out", "1", "--workers", "1")
+    done = geco(
+        "data",
+        "render",
+        objects,
+        "-o",
+        views,
+        "--views",
+        SETS,
+        "--size",
+        "16",
+        "--hold-out",
+        "1",
+        "--workers",
+        "1",
+    )
     if done.returncode:
         raise RuntimeError(done.stderr)
 

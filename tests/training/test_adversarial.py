@@ -1,4 +1,6 @@
-"""Stage I's adversarial term: off it changes nothing, on it tells samples apart, pulls the generator, and survives a stop."""
+"""Stage I's adversarial term: off it changes nothing, on it tells samples apart, pulls the
+generator, and survives a stop.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ def losses(folder: Path) -> list[tuple[float, float]]:
 def test_without_weight_nothing_changes(tmp_path: Path) -> None:
     options = LoopOptions(tmp_path / "plain", steps=3, log_steps=1)
     train(make_task(), options, quiet=True)
-    train(make_task(replace(ON, adversarial_weight=0.0), pairs=Pairs()), replace(options, folder=tmp_path / "zero"), quiet=True)
+    train(
+        make_task(replace(ON, adversarial_weight=0.0), pairs=Pairs()),
+        replace(options, folder=tmp_path / "zero"),
+        quiet=True,
+    )
     assert losses(tmp_path / "plain") == losses(tmp_path / "zero") and len(losses(tmp_path / "plain")) == 3
     with pytest.raises(ConfigError, match="pairs"):
         make_task(ON)
@@ -68,7 +74,9 @@ def test_its_gradient_reaches_the_generator() -> None:
     for options in (OPTIONS, ON):
         task = make_task(options, pairs=Pairs())
         task.generator_loss(0, torch.Generator().manual_seed(0))[0].backward()
-        gradients.append([parameter.grad for parameter in task.generator.parameters() if parameter.grad is not None])
+        gradients.append(
+            [parameter.grad for parameter in task.generator.parameters() if parameter.grad is not None]
+        )
     assert any(not torch.equal(a, b) for a, b in zip(*gradients))
     assert all(parameter.grad is None for parameter in task.discriminator.parameters())
     task.discriminator.zero_grad()
@@ -81,8 +89,18 @@ def test_its_gradient_reaches_the_generator() -> None:
 def test_stopped_and_resumed_gives_the_same_weights(tmp_path: Path) -> None:
     for folder, pieces in (("whole", (4,)), ("pieces", (2, 4))):
         for steps in pieces:
-            train(make_task(ON, pairs=Pairs()), LoopOptions(tmp_path / folder, steps=steps, decay_part=0.0), quiet=True)
-    first, second = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["parts"] for name in ("whole", "pieces"))
+            train(
+                make_task(ON, pairs=Pairs()),
+                LoopOptions(tmp_path / folder, steps=steps, decay_part=0.0),
+                quiet=True,
+            )
+    first, second = (
+        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["parts"]
+        for name in ("whole", "pieces")
+    )
     assert list(first) == ["student", "discriminator", "generator"]
     for part in first:
-        assert all(torch.equal(value, second[part]["network"][name]) for name, value in first[part]["network"].items()), part
+        assert all(
+            torch.equal(value, second[part]["network"][name])
+            for name, value in first[part]["network"].items()
+        ), part

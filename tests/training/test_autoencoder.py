@@ -1,4 +1,6 @@
-"""The autoencoder's stage at 16 px, and what its features find worse than what; Stage II by them; what the commands say."""
+"""The autoencoder's stage at 16 px, and what its features find worse than what; Stage II by them;
+what the commands say.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,14 @@ from geco.recipes.tiny import tiny
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training import full_stages
 from geco.training import small_stages as small
-from geco.training.autoencoder import AutoencoderOptions, AutoencoderTask, gradient_error, reconstruction_psnr, single_views, worsen
+from geco.training.autoencoder import (
+    AutoencoderOptions,
+    AutoencoderTask,
+    gradient_error,
+    reconstruction_psnr,
+    single_views,
+    worsen,
+)
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.small_folders import finish
@@ -75,7 +84,9 @@ def faults(pictures: Tensor) -> dict[str, list[Tensor]]:
 
 @torch.no_grad()
 def not_growing(distance: Distance, pictures: Tensor) -> list[str]:
-    """Names of the faults of which more does not cost more, in the mean over the pictures; little must cost something."""
+    """Names of the faults of which more does not cost more, in the mean over the pictures; little
+    must cost something.
+    """
     found = []
     for name, worse in faults(pictures).items():
         costs = [0.0] + [float(distance(pictures, picture).mean()) for picture in worse]
@@ -88,14 +99,17 @@ def test_it_learns_to_reconstruct_and_to_repair(stages: Stages, run: Path) -> No
     before = reconstruction_psnr(stages.autoencoder().network, held_out(stages))  # type: ignore[attr-defined]
     after = reconstruction_psnr(load_autoencoder(run / AUTOENCODER), held_out(stages))
     assert after["psnr"] > before["psnr"] + 6
-    assert after["denoised"] > after["worsened"] + 1 > before["denoised"]  # a copy of its input would not get there
+    # a copy of its input would not get there
+    assert after["denoised"] > after["worsened"] + 1 > before["denoised"]
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["report"]["held_out"] == after
     grid = np.asarray(Image.open(run / f"grid_{STEPS:06d}.png"), np.float64) / 255
     assert grid.shape == (4 * 2 * 16, 7 * 16, 3)  # the truth above what comes out
     rows = grid.reshape(4, 2, 16, 7 * 16, 3)
     assert 0.0005 < np.mean((rows[:, 0] - rows[:, 1]) ** 2) < 0.02
-    np.testing.assert_allclose(rows[0, 0, :, :16], single_views(held_out(stages).fixed(1))[0, 0].permute(1, 2, 0), atol=0.01)
+    np.testing.assert_allclose(
+        rows[0, 0, :, :16], single_views(held_out(stages).fixed(1))[0, 0].permute(1, 2, 0), atol=0.01
+    )
 
 
 def test_more_of_a_fault_costs_more(stages: Stages, run: Path) -> None:
@@ -130,7 +144,9 @@ def test_a_blur_is_forgiven_less_than_by_the_squared_error(stages: Stages, run: 
 
 def test_training_sees_worsened_pictures_and_the_truth(stages: Stages) -> None:
     pictures = renders(stages)
-    plain = worsen(pictures, AutoencoderOptions(blur=0.0, noise=0.0, cut=0.0), torch.Generator().manual_seed(0))
+    plain = worsen(
+        pictures, AutoencoderOptions(blur=0.0, noise=0.0, cut=0.0), torch.Generator().manual_seed(0)
+    )
     assert torch.equal(plain, pictures)
     for name in ("blur", "noise", "cut"):
         chances = {"blur": 0.0, "noise": 0.0, "cut": 0.0, name: 1.0}
@@ -138,10 +154,16 @@ def test_training_sees_worsened_pictures_and_the_truth(stages: Stages) -> None:
         changed = (worse != pictures).any(1).float().mean((1, 2))
         assert worse.shape == pictures.shape and float(worse.min()) >= 0 and float(worse.max()) <= 1
         assert (changed > 0).float().mean() > 0.9, name
-        assert torch.equal(worse, worsen(pictures, AutoencoderOptions(**chances), torch.Generator().manual_seed(0)))
+        assert torch.equal(
+            worse, worsen(pictures, AutoencoderOptions(**chances), torch.Generator().manual_seed(0))
+        )
         if name == "cut":
             assert float(changed.max()) < 0.2  # a rectangle of a third by a third at most, of whole pixels
-    part = worsen(pictures.repeat(8, 1, 1, 1), AutoencoderOptions(blur=0.0, noise=0.5, cut=0.0), torch.Generator().manual_seed(0))
+    part = worsen(
+        pictures.repeat(8, 1, 1, 1),
+        AutoencoderOptions(blur=0.0, noise=0.5, cut=0.0),
+        torch.Generator().manual_seed(0),
+    )
     assert 0.3 < float((part != pictures.repeat(8, 1, 1, 1)).flatten(1).any(1).float().mean()) < 0.7
 
 
@@ -149,7 +171,8 @@ def test_the_gradient_term_sees_edges_and_not_a_constant() -> None:
     step = torch.zeros(1, 3, 8, 8)
     step[..., 4:] = 1.0
     assert float(gradient_error(torch.full((1, 3, 8, 8), 0.3))) == 0
-    assert float(gradient_error(step)) == pytest.approx((1 / 7 + 1 / 3 + 1) / 3)  # one column of 7, of 3, of 1
+    # one column of 7, of 3, of 1
+    assert float(gradient_error(step)) == pytest.approx((1 / 7 + 1 / 3 + 1) / 3)
 
 
 def test_a_stopped_run_continues_bit_for_bit(stages: Stages, tmp_path: Path) -> None:
@@ -157,7 +180,10 @@ def test_a_stopped_run_continues_bit_for_bit(stages: Stages, tmp_path: Path) -> 
         for steps in pieces:
             options = LoopOptions(tmp_path / folder, steps=steps, decay_part=0.0, warmup_steps=1)
             train(stages.autoencoder(), options, stages.machine, quiet=True)
-    a, b = ((tmp_path / folder / AUTOENCODER / "network.safetensors").read_bytes() for folder in ("whole", "parts"))
+    a, b = (
+        (tmp_path / folder / AUTOENCODER / "network.safetensors").read_bytes()
+        for folder in ("whole", "parts")
+    )
     assert a == b
 
 
@@ -180,10 +206,16 @@ def test_stage2_compares_by_the_features(stages: Stages, run: Path, tmp_path: Pa
     loss, values = task.parts()[0].loss(0, generator)
     loss.backward()
     gradients = [p.grad for p in task.network.parameters() if p.grad is not None]  # type: ignore[attr-defined]
-    assert gradients and all(g.isfinite().all() for g in gradients) and any(g.abs().max() > 0 for g in gradients)
-    assert loss.item() == pytest.approx(values["mse"] + task.options.perceptual * values["perceptual"] + values["mask"], rel=1e-4)  # type: ignore[attr-defined]
+    assert (
+        gradients and all(g.isfinite().all() for g in gradients) and any(g.abs().max() > 0 for g in gradients)
+    )
+    assert loss.item() == pytest.approx(
+        values["mse"] + task.options.perceptual * values["perceptual"] + values["mask"], rel=1e-4
+    )  # type: ignore[attr-defined]
     task.perceptual = plain  # type: ignore[attr-defined]
-    assert task.parts()[0].loss(0, generator)[1]["perceptual"] != pytest.approx(values["perceptual"], rel=0.05)
+    assert task.parts()[0].loss(0, generator)[1]["perceptual"] != pytest.approx(
+        values["perceptual"], rel=0.05
+    )
     # the run's card says by what
     init = tmp_path / "one"
     save_small(random_network(stages.recipe), init / MULTIVIEW)
@@ -217,7 +249,16 @@ def test_the_commands(stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixt
         assert len(message.strip().splitlines()) == 1
         return message
 
-    base: Sequence[str | Path] = ["train", "autoencoder", "--recipe", "tiny", "-o", tmp_path / "run", "--threads", "1"]
+    base: Sequence[str | Path] = [
+        "train",
+        "autoencoder",
+        "--recipe",
+        "tiny",
+        "-o",
+        tmp_path / "run",
+        "--threads",
+        "1",
+    ]
     assert "geco data render" in refused(*base)
     data = ["--data", stages.views, "--device", "cpu"]
     assert "s a step of 6 samples" in done(*base, *data, "--dry-run") and not (tmp_path / "run").exists()
@@ -226,10 +267,16 @@ def test_the_commands(stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "--resume" in refused(*base, *data, "--steps", "3")
     done(*base, *data, "--steps", "3", "--resume")
     card = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert card["family"] == "autoencoder" and card["facts"]["stage"] == "autoencoder" and card["facts"]["recipe"] == "tiny"
+    assert (
+        card["family"] == "autoencoder"
+        and card["facts"]["stage"] == "autoencoder"
+        and card["facts"]["recipe"] == "tiny"
+    )
     # it is not a model, and whoever takes it for one is told so
     Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
-    assert "no generator" in refused("run", tmp_path / "red.png", "--model", tmp_path / "run", "-o", tmp_path / "red.glb")
+    assert "no generator" in refused(
+        "run", tmp_path / "red.png", "--model", tmp_path / "run", "-o", tmp_path / "red.glb"
+    )
     assert "autoencoder" in refused(
         "distill", "stage1", "--recipe", "tiny", *data, "--init", tmp_path / "run", "-o", tmp_path / "x"
     )
@@ -250,12 +297,21 @@ def test_the_commands(stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixt
         "cpu",
     ]
     message = refused(*two, "-o", tmp_path / "two", "--perceptual", tmp_path / "one")
-    assert "no autoencoder" in message and "geco train autoencoder" in message and not (tmp_path / "two").exists()
+    assert (
+        "no autoencoder" in message
+        and "geco train autoencoder" in message
+        and not (tmp_path / "two").exists()
+    )
     done(*two, "-o", tmp_path / "two", "--perceptual", tmp_path / "run", "--steps", "1", "--threads", "1")
-    assert json.loads((tmp_path / "two" / "config.json").read_text())["facts"]["perceptual"] == "autoencoder features"
+    assert (
+        json.loads((tmp_path / "two" / "config.json").read_text())["facts"]["perceptual"]
+        == "autoencoder features"
+    )
 
 
 def test_without_held_out_shards_there_is_nothing_to_report(stages: Stages, tmp_path: Path) -> None:
     r = stages.recipe
-    task = small.autoencoder(r.autoencoder, r.autoencoding, stages.views / small.HELD_OUT, None, Machine("no", "cpu", 1), 0, {})
+    task = small.autoencoder(
+        r.autoencoder, r.autoencoding, stages.views / small.HELD_OUT, None, Machine("no", "cpu", 1), 0, {}
+    )
     assert task.report() == ({}, None)

@@ -9,19 +9,33 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geco.training.curves import LINE, PANEL, RAW, log_ticks, plot_box, read_curves, smooth, ticks, write_curves
+from geco.training.curves import (
+    LINE,
+    PANEL,
+    RAW,
+    log_ticks,
+    plot_box,
+    read_curves,
+    smooth,
+    ticks,
+    write_curves,
+)
 from geco.training.record import Record
 
 
 def write_log(folder: Path, losses: np.ndarray, name: str = "loss") -> None:
-    lines = [json.dumps({"step": step, "rate": 1.0, name: float(value)}) for step, value in enumerate(losses, 1)]
+    lines = [
+        json.dumps({"step": step, "rate": 1.0, name: float(value)}) for step, value in enumerate(losses, 1)
+    ]
     (folder / "log.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def heights(picture: Path, color: tuple[int, int, int], panel: int = 0) -> dict[int, float]:
     """Column of the plot -> mean row of the pixels of one colour, counted from the plot's top."""
     left, top, right, bottom = plot_box()
-    pixels = np.asarray(Image.open(picture))[:, panel * PANEL[0] : (panel + 1) * PANEL[0]][top : bottom + 1, left : right + 1]
+    pixels = np.asarray(Image.open(picture))[:, panel * PANEL[0] : (panel + 1) * PANEL[0]][
+        top : bottom + 1, left : right + 1
+    ]
     found = (pixels == np.array(color)).all(-1)
     return {int(x): float(np.flatnonzero(found[:, x]).mean()) for x in np.flatnonzero(found.any(0))}
 
@@ -35,7 +49,8 @@ def test_an_exponential_loss_is_a_straight_line(tmp_path: Path) -> None:
     inner = {x: y for x, y in rows.items() if 0.15 * width < x < 0.85 * width}  # smoothing bends the ends
     assert len(inner) > 0.65 * width
     for x, y in inner.items():
-        assert y == pytest.approx(height * (0.05 + x / width) / 1.1, abs=2.5)  # 5 % of the range above and below
+        # 5 % of the range above and below
+        assert y == pytest.approx(height * (0.05 + x / width) / 1.1, abs=2.5)
 
 
 def test_other_values_are_linear_and_raw_values_lie_under_the_smoothed_line(tmp_path: Path) -> None:
@@ -69,7 +84,8 @@ def test_nothing_to_draw_draws_nothing_and_a_report_draws(tmp_path: Path) -> Non
     assert write_curves(tmp_path) is None and not list(tmp_path.iterdir())
     record = Record(tmp_path, quiet=True)
     record.report(10, 1.0, {"psnr": 20.0}, None, {"steps": 10})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "log.jsonl", "training.json"]  # and no temporary file
+    # and no temporary file
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "log.jsonl", "training.json"]
     other = Record(tmp_path / "other", leads=False, quiet=True)
     other.report(10, 1.0, {"psnr": 20.0}, None, {"steps": 10})
     assert not (tmp_path / "other").exists()
@@ -77,7 +93,8 @@ def test_nothing_to_draw_draws_nothing_and_a_report_draws(tmp_path: Path) -> Non
 
 def test_numbers_of_the_axes() -> None:
     assert ticks(0, 10) == [0, 2, 4, 6, 8, 10]
-    assert ticks(-0.13, 0.42) == pytest.approx([0.0, 0.2, 0.4])  # steps of 0.1 would be under a fifth of the range
+    # steps of 0.1 would be under a fifth of the range
+    assert ticks(-0.13, 0.42) == pytest.approx([0.0, 0.2, 0.4])
     assert log_ticks(-2, 0) == pytest.approx([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
     assert log_ticks(-6, 0) == pytest.approx([10.0**p for p in range(-6, 1)])
     assert all(2 <= value <= 3 for value in log_ticks(np.log10(2), np.log10(3)))
@@ -90,7 +107,11 @@ def test_smoothing_keeps_constants_and_means() -> None:
 
 
 def test_numbers_that_cannot_be_drawn_are_left_out(tmp_path: Path) -> None:
-    lines = ['{"step": 1, "loss": 2}', '{"step": 2, "loss": 1' + "0" * 400 + "}", '{"step": 3, "loss": 1e308, "other": 5}']
+    lines = [
+        '{"step": 1, "loss": 2}',
+        '{"step": 2, "loss": 1' + "0" * 400 + "}",
+        '{"step": 3, "loss": 1e308, "other": 5}',
+    ]
     (tmp_path / "log.jsonl").write_text("\n".join(lines))
     assert {name: list(values) for name, (_, values) in read_curves(tmp_path / "log.jsonl").items()} == {
         "loss": [2.0],

@@ -1,4 +1,6 @@
-"""The losses of every stage's first steps are the stored ones: a change of what is computed does not go unseen."""
+"""The losses of every stage's first steps are the stored ones: a change of what is computed does
+not go unseen.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,29 @@ from geco.recipes.recipe import Recipe, Stage
 from geco.recipes.tiny import tiny
 from tests.training.record_curves import STAGES, STORED, Curves, Stages
 
-# Largest relative difference. Measured with torch, oneDNN and MKL held to SSE4 and to AVX2 against AVX-512: 1.1e-3 where Muon
-# trains (its iteration is in bfloat16), 1.5e-3 (SSE4 against AVX2) in the autoencoder, where Adam trains layers that begin at zero,
-# 3e-6 in the others. Every change below moves a loss by four times the tolerance or more.
+# Largest relative difference. Measured with torch, oneDNN and MKL held to SSE4 and to AVX2 against AVX-512:
+# 1.1e-3 where Muon trains (its iteration is in bfloat16), 1.5e-3 (SSE4 against AVX2) in the autoencoder,
+# where Adam trains layers that begin at zero, 3e-6 in the others. Every change below moves a loss by four
+# times the tolerance or more.
 TOLERANCE: dict[Stage, float] = {
-    "teacher": 4e-3, "reconstructor": 4e-3, "regressor": 4e-3, "autoencoder": 5e-3, "stage1": 1e-4, "stage2": 1e-4,
-}  # fmt: skip
+    "teacher": 4e-3,
+    "reconstructor": 4e-3,
+    "regressor": 4e-3,
+    "autoencoder": 5e-3,
+    "stage1": 1e-4,
+    "stage2": 1e-4,
+}
 
 Change = Callable[[Recipe], Recipe]
 CHANGES: dict[str, tuple[Stage, Change]] = {
-    "teacher: opacity_weight": ("teacher", lambda r: replace(r, teacher=replace(r.teacher, opacity_weight=0.25))),
-    "autoencoder: gradient": ("autoencoder", lambda r: replace(r, autoencoding=replace(r.autoencoding, gradient=1.05))),
+    "teacher: opacity_weight": (
+        "teacher",
+        lambda r: replace(r, teacher=replace(r.teacher, opacity_weight=0.25)),
+    ),
+    "autoencoder: gradient": (
+        "autoencoder",
+        lambda r: replace(r, autoencoding=replace(r.autoencoding, gradient=1.05)),
+    ),
     "stage1: weighting": ("stage1", lambda r: replace(r, stage1=replace(r.stage1, weighting="sigma2"))),
     "stage1: guidance": ("stage1", lambda r: replace(r, stage1=replace(r.stage1, guidance_scale=1.51))),
     "stage2: perceptual": ("stage2", lambda r: replace(r, stage2=replace(r.stage2, perceptual=2.01))),
@@ -60,6 +74,8 @@ def test_another_weight_is_seen(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", ["reconstructor", "regressor"])
-def test_another_weight_of_the_inside_is_seen(stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_weight_of_the_inside_is_seen(
+    stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("geco.training.reconstructor.INSIDE_WEIGHT", 2.2)
     assert farthest(stage, Stages(folder).losses(stage)) > 4 * TOLERANCE[stage]

@@ -1,5 +1,6 @@
-"""The paper's chain on a tiny Zero123++ and a tiny InstantMesh with random weights, by the real commands: what each stage
-trains, leaves alone and carries along."""
+"""The paper's chain on a tiny Zero123++ and a tiny InstantMesh with random weights, by the real commands:
+what each stage trains, leaves alone and carries along.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def recipe():
     made = paper()
     length = Length(steps=2, decay_part=0.0, warmup_steps=1)
     return replace(
-        made, precision="bf16", pairs=replace(made.pairs, steps=3, renders=4, chunk=2), pair_count=4, pair_size=32, resolution=12,
+        made, precision="bf16", pairs=replace(made.pairs, steps=3, renders=4, chunk=2),
+        pair_count=4, pair_size=32, resolution=12,
         stage1=replace(made.stage1, rate=1e-4, student_rate=1e-4, average=0.5),
         stage2=replace(made.stage2, batch=2, views=2, rate=1e-4, average=None),
         lengths={"stage1": length, "stage2": length},
@@ -97,18 +99,46 @@ def geco(room: Path, *arguments: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def first(room: Path) -> Path:
-    geco(room, "distill", "stage1", "--data", room / "shards", "--init", room / "init", "-o", room / "one", "--device", "cpu")
+    geco(
+        room,
+        "distill",
+        "stage1",
+        "--data",
+        room / "shards",
+        "--init",
+        room / "init",
+        "-o",
+        room / "one",
+        "--device",
+        "cpu",
+    )
     return room / "one"
 
 
 @pytest.fixture(scope="module")
 def made_pairs(room: Path) -> Path:
-    geco(room, "distill", "pairs", "--data", room / "shards", "--init", room / "init", "-o", room / "pairs", "--device", "cpu")
+    geco(
+        room,
+        "distill",
+        "pairs",
+        "--data",
+        room / "shards",
+        "--init",
+        room / "init",
+        "-o",
+        room / "pairs",
+        "--device",
+        "cpu",
+    )
     return room / "pairs"
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()}
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in folder.rglob("*")
+        if p.is_file()
+    }
 
 
 def generate(folder: Path) -> np.ndarray:
@@ -117,29 +147,50 @@ def generate(folder: Path) -> np.ndarray:
     picture = np.full((512, 512, 3), 1, np.float32)
     picture[128:384, 128:384] = (0.8, 0.3, 0.1)
     views = backend.generate(picture, [0, 1])
-    assert views.shape == (2, 6, 32, 32, 3) and np.isfinite(views).all() and not np.allclose(views[0], views[1])
+    assert (
+        views.shape == (2, 6, 32, 32, 3) and np.isfinite(views).all() and not np.allclose(views[0], views[1])
+    )
     backend.reconstruct(views[0], picture).grid(12)
     return views
 
 
-def test_the_chain_makes_models_and_leaves_the_teacher_alone(room: Path, first: Path, made_pairs: Path) -> None:
+def test_the_chain_makes_models_and_leaves_the_teacher_alone(
+    room: Path, first: Path, made_pairs: Path
+) -> None:
     before = digests(room / "init")
     # Stage I: another UNet, all else as it was.
     old, new = load_zero123plus(room / "init" / MULTIVIEW), load_zero123plus(first / MULTIVIEW)
     assert old.network.noised_reference and not new.network.noised_reference
     assert new.generation.kind == "one-step" and old.generation.kind == "euler-ancestral"
-    change = [not torch.equal(a, b) for a, b in zip(old.network.state_dict().values(), new.network.state_dict().values())]
+    change = [
+        not torch.equal(a, b)
+        for a, b in zip(old.network.state_dict().values(), new.network.state_dict().values())
+    ]
     assert np.mean(change) > 0.95
     for name, value in old.codec.state_dict().items():
         assert torch.equal(value, new.codec.state_dict()[name]), name
-    assert (first / RECONSTRUCTOR / "model.safetensors").samefile(room / "init" / RECONSTRUCTOR / "model.safetensors")
+    assert (first / RECONSTRUCTOR / "model.safetensors").samefile(
+        room / "init" / RECONSTRUCTOR / "model.safetensors"
+    )
     card = json.loads((first / "config.json").read_text())
     assert card["family"] == "full" and card["licence"] == "test"
     assert card["facts"]["distilled"] is True and card["facts"]["generation"]["kind"] == "one-step"
     generate(first)
     assert list(first.glob("grid_*.png"))
     # Stage II: another reconstructor, the generator as it was.
-    geco(room, "distill", "stage2", "--pairs", made_pairs, "--init", first, "-o", room / "two", "--device", "cpu")
+    geco(
+        room,
+        "distill",
+        "stage2",
+        "--pairs",
+        made_pairs,
+        "--init",
+        first,
+        "-o",
+        room / "two",
+        "--device",
+        "cpu",
+    )
     assert digests(room / "two" / MULTIVIEW) == digests(first / MULTIVIEW)
     frozen, trained = (instantmesh.load(folder / RECONSTRUCTOR) for folder in (first, room / "two"))
     for (name, a), b in zip(frozen.named_parameters(), trained.parameters()):
@@ -161,13 +212,16 @@ def test_pairs_are_the_teachers_ddim_from_their_noise(room: Path, made_pairs: Pa
         model.network, condition, SeededNoise([1]), steps=3, sampler=Sampler("ddim"),
         unconditional=model.codec.unconditional(condition), guidance_scale=4.0,
     )  # fmt: skip
-    np.testing.assert_allclose(item["x0"].astype(np.float32), x0[0].numpy(), atol=5e-3)  # float16, and batches of another size
+    # float16, and batches of another size
+    np.testing.assert_allclose(item["x0"].astype(np.float32), x0[0].numpy(), atol=5e-3)
 
 
 def test_condition_pictures_are_framed_as_the_pipeline_frames_them(room: Path) -> None:
     source = full_stages.FullConditions(room / "shards", 0.85, 127 / 255)
     picture = source.conditions(3, 2, torch.Generator())[1]
-    assert picture.shape == (3, 512, 512) and float((picture * 255 - (picture * 255).round()).abs().max()) < 1e-4
+    assert (
+        picture.shape == (3, 512, 512) and float((picture * 255 - (picture * 255).round()).abs().max()) < 1e-4
+    )
     assert torch.allclose(picture[:, 0, 0], torch.tensor(127 / 255))
     there = ((picture - 127 / 255).abs() > 0.02).any(0)
     rows, columns = torch.nonzero(there.any(1)), torch.nonzero(there.any(0))
@@ -176,7 +230,9 @@ def test_condition_pictures_are_framed_as_the_pipeline_frames_them(room: Path) -
 
 
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
-def test_a_resumed_run_ends_at_the_same_weights(room: Path, first: Path, made_pairs: Path, tmp_path: Path, stage: str) -> None:
+def test_a_resumed_run_ends_at_the_same_weights(
+    room: Path, first: Path, made_pairs: Path, tmp_path: Path, stage: str
+) -> None:
     recipe = find_recipe(str(room / "recipe.py"))
 
     def run(folder: Path, steps: int) -> None:
@@ -191,17 +247,25 @@ def test_a_resumed_run_ends_at_the_same_weights(room: Path, first: Path, made_pa
     run(tmp_path / "whole", 2)
     run(tmp_path / "again", 1)
     run(tmp_path / "again", 2)
-    part = Path(MULTIVIEW) / "unet.safetensors" if stage == "stage1" else Path(RECONSTRUCTOR) / "model.safetensors"
+    part = (
+        Path(MULTIVIEW) / "unet.safetensors"
+        if stage == "stage1"
+        else Path(RECONSTRUCTOR) / "model.safetensors"
+    )
     assert (tmp_path / "whole" / part).read_bytes() == (tmp_path / "again" / part).read_bytes()
 
 
 def test_checkpointing_changes_no_gradient_and_is_refused_with_adapters(room: Path) -> None:
     options = find_recipe(str(room / "recipe.py")).stage1
     with pytest.raises(ConfigError, match="checkpointing"):
-        full_stages.stage1(replace(options, rank=2), True, room / "shards", room / "init", Machine("no", "cpu", 1), 0, {})
+        full_stages.stage1(
+            replace(options, rank=2), True, room / "shards", room / "init", Machine("no", "cpu", 1), 0, {}
+        )
     found = []
     for checkpointing in (False, True):
-        task = full_stages.stage1(options, checkpointing, room / "shards", room / "init", Machine("no", "cpu", 1), 0, {})
+        task = full_stages.stage1(
+            options, checkpointing, room / "shards", room / "init", Machine("no", "cpu", 1), 0, {}
+        )
         student, generator = task.parts()
         assert task.generator.unet.is_gradient_checkpointing == checkpointing  # type: ignore[attr-defined]
         for part in (student, generator):
@@ -222,7 +286,9 @@ def test_adapters_alone_are_trained_and_merged_into_a_model(room: Path, tmp_path
     task = full_stages.stage1(options, False, room / "shards", room / "init", machine, 0, {})
     train(task, LoopOptions(tmp_path, steps=2, decay_part=0.0, warmup_steps=1), machine, quiet=True)
     old, new = load_zero123plus(room / "init" / MULTIVIEW), load_zero123plus(tmp_path / MULTIVIEW)
-    changed = {n for n, v in old.network.state_dict().items() if not torch.equal(v, new.network.state_dict()[n])}
+    changed = {
+        n for n, v in old.network.state_dict().items() if not torch.equal(v, new.network.state_dict()[n])
+    }
     assert changed and all(name.endswith("weight") and "norm" not in name for name in changed)
     generate(tmp_path)
 
@@ -235,7 +301,9 @@ def test_gradients_of_a_render_reach_decoders_transformer_and_encoder(room: Path
     poses = torch.from_numpy(np.stack(full_stages.rig("zero123plus-v1.2").poses()[:2])).float()
     drawn = full_stages.render_mesh(vertices, faces, poses, 30.0, 32, color)
     (drawn.rgb.square().mean() + drawn.mask.mean()).backward()
-    without = [name for name, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+    without = [
+        name for name, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()
+    ]
     assert not without
     for part in (
         "encoder.model",
@@ -246,7 +314,10 @@ def test_gradients_of_a_render_reach_decoders_transformer_and_encoder(room: Path
         "net_deformation",
         "net_weight",
     ):
-        assert any(part in name and p.grad is not None and p.grad.abs().sum() > 0 for name, p in model.named_parameters()), part
+        assert any(
+            part in name and p.grad is not None and p.grad.abs().sum() > 0
+            for name, p in model.named_parameters()
+        ), part
     assert views.grad is not None and views.grad.abs().sum() > 0
     with torch.no_grad():
         synthesizer = model.synthesizer
@@ -256,7 +327,9 @@ def test_gradients_of_a_render_reach_decoders_transformer_and_encoder(room: Path
             mesh(views, views[0])
 
 
-def test_stage2s_gradient_is_the_slope_of_its_loss_and_lowers_it(room: Path, first: Path, made_pairs: Path) -> None:
+def test_stage2s_gradient_is_the_slope_of_its_loss_and_lowers_it(
+    room: Path, first: Path, made_pairs: Path
+) -> None:
     recipe = find_recipe(str(room / "recipe.py"))
     task = full_stages.stage2(recipe.stage2, 12, made_pairs, first, Machine("no", "cpu", 1), {})
     parameters = list(task.network.parameters())
@@ -268,7 +341,8 @@ def test_stage2s_gradient_is_the_slope_of_its_loss_and_lowers_it(room: Path, fir
     before = loss()
     gradient = torch.autograd.grad(before, parameters)
     length = torch.stack([part.square().sum() for part in gradient]).sum().sqrt()
-    # The surface of random weights moves far for little, and pixels change hands on the way: a line through many points.
+    # The surface of random weights moves far for little, and pixels change hands on the way: a line through
+    # many points.
     places = np.linspace(-2e-5, 2e-5, 21)
     values, stood = [], 0.0
     for place in [*places, 0.0]:
@@ -286,25 +360,58 @@ def test_stage2s_gradient_is_the_slope_of_its_loss_and_lowers_it(room: Path, fir
     assert float(loss().detach()) < 0.7 * float(before.detach())
 
 
-def test_what_does_not_fit_is_refused(room: Path, first: Path, made_pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_does_not_fit_is_refused(
+    room: Path, first: Path, made_pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def refused(*arguments: str | Path) -> str:
         assert main([str(value) for value in arguments]) == 2
         return capsys.readouterr().err
 
     where = ["--data", room / "shards", "-o", room / "never"]
-    assert "paper" in refused("distill", "stage1", *where, "--init", room / "init", "--device", "cpu")  # recipe small: pixels
+    # recipe small: pixels
+    assert "paper" in refused("distill", "stage1", *where, "--init", room / "init", "--device", "cpu")
     assert "paper" in refused("distill", "pairs", *where, "--init", room / "init", "--device", "cpu")
-    assert "not a teacher" in refused("distill", "pairs", *where, "--init", first, "--recipe", "paper", "--device", "cpu")
-    two = ["distill", "stage2", "--pairs", made_pairs, "-o", room / "never", "--recipe", room / "recipe.py", "--device", "cpu"]
+    assert "not a teacher" in refused(
+        "distill", "pairs", *where, "--init", first, "--recipe", "paper", "--device", "cpu"
+    )
+    two = [
+        "distill",
+        "stage2",
+        "--pairs",
+        made_pairs,
+        "-o",
+        room / "never",
+        "--recipe",
+        room / "recipe.py",
+        "--device",
+        "cpu",
+    ]
     assert "not a one-step generator" in refused(*two, "--init", room / "init")
     assert not (room / "never").exists()
 
 
 def test_stage1_learns_from_pairs_of_the_full_family(room: Path, made_pairs: Path, tmp_path: Path) -> None:
     more = ["--set", "regression_steps=2", "--set", "adversarial_weight=0.5", "--pairs", made_pairs]
-    geco(room, "distill", "stage1", "--data", room / "shards", "--init", room / "init", "-o", tmp_path, "--device", "cpu", *more)
+    geco(
+        room,
+        "distill",
+        "stage1",
+        "--data",
+        room / "shards",
+        "--init",
+        room / "init",
+        "-o",
+        tmp_path,
+        "--device",
+        "cpu",
+        *more,
+    )
     first = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])
-    assert first["generator_regression"] > 0 and first["generator_adversarial"] > 0 and "discriminator_loss" in first
+    assert (
+        first["generator_regression"] > 0
+        and first["generator_adversarial"] > 0
+        and "discriminator_loss" in first
+    )
     facts = json.loads((tmp_path / "config.json").read_text())["facts"]
     assert facts["pairs"]["count"] == 4 and facts["overrides"]["stage1"]["regression_steps"] == 2
     generate(tmp_path)

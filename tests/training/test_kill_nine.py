@@ -1,6 +1,8 @@
-"""kill -9 in the middle of every stage: the resumed run ends at the weights (pairs: the files) of one that was never stopped.
+"""kill -9 in the middle of every stage: the resumed run ends at the weights (pairs: the files) of one that
+was never stopped.
 
-The killed and the resumed run are the real command, each in a process of its own; bit for bit, on one thread of the CPU.
+The killed and the resumed run are the real command, each in a process of its own; bit for bit, on one thread
+of the CPU.
 """
 
 from __future__ import annotations
@@ -37,10 +39,15 @@ QUICK_ONES = [pytest.param(name, marks=pytest.mark.slow) if name == "regressor" 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Stages:
-    """Shards, a teacher with a reconstructor in ``start``, the same called a generator in ``one``, its pairs in ``truth``."""
+    """Shards, a teacher with a reconstructor in ``start``, the same called a generator in
+    ``one``, its pairs in ``truth``.
+    """
     stages = Stages(tmp_path_factory.mktemp("killed"))
     torch.manual_seed(SEED)
-    for folder, facts in ((stages.start, {}), (stages.folder / "one", {"distilled": True, "generation": {"kind": "one-step"}})):
+    for folder, facts in (
+        (stages.start, {}),
+        (stages.folder / "one", {"distilled": True, "generation": {"kind": "one-step"}}),
+    ):
         save_small(random_network(stages.recipe), folder / MULTIVIEW)
         SmallReconstructor(stages.recipe.reconstructor).save(folder / RECONSTRUCTOR)
         write_card(folder, "small", "test", facts)
@@ -57,7 +64,8 @@ def command(room: Stages, stage: str, output: Path, *more: str) -> list[str]:
         "reconstructor": ["train", "reconstructor", *init, *often],
         "regressor": ["train", "regressor", *often],
         "autoencoder": ["train", "autoencoder", *often],
-        # all that Stage I can keep a state of: the discriminator, the fading regression, several updates of the student
+        # all that Stage I can keep a state of: the discriminator, the fading regression, several updates of
+        # the student
         "stage1": [
             *("distill", "stage1", *init, *pairs, *often, "--set", "student_repeats=2"),
             *("--set", "regression_steps=8", "--set", "adversarial_weight=0.5"),
@@ -65,14 +73,27 @@ def command(room: Stages, stage: str, output: Path, *more: str) -> list[str]:
         "pairs": ["distill", "pairs", *init, "--count", PAIRS, "--set", "chunk=1"],
         "stage2": ["distill", "stage2", "--init", room.folder / "one", *pairs, *often],
     }
-    given = [*options[stage], "--recipe", "tiny", "--data", room.views, "-o", output, "--device", "cpu", *more]
+    given = [
+        *options[stage],
+        "--recipe",
+        "tiny",
+        "--data",
+        room.views,
+        "-o",
+        output,
+        "--device",
+        "cpu",
+        *more,
+    ]
     return [str(value) for value in given]
 
 
 def started(arguments: list[str]) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONWARNINGS": "ignore"}
     program = [sys.executable, "-m", "geco.cli.main", *arguments]
-    return subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def killed_in_the_middle(arguments: list[str], far_enough: Callable[[], bool]) -> None:
@@ -87,7 +108,9 @@ def killed_in_the_middle(arguments: list[str], far_enough: Callable[[], bool]) -
 
 
 def written(path: Path, times: int) -> Callable[[], bool]:
-    """Whether a file has been seen in so many versions; only looks at its time, as a fast stage is over in half a second."""
+    """Whether a file has been seen in so many versions; only looks at its time, as a fast stage
+    is over in half a second.
+    """
     seen: set[int] = set()
 
     def far_enough() -> bool:
@@ -104,7 +127,9 @@ def steps_kept(run: Path) -> int:
 
 
 def made(folder: Path) -> dict[str, bytes]:
-    """Type, shape and bytes of every array: of all weights below a run folder, or of all chunks of a folder of pairs."""
+    """Type, shape and bytes of every array: of all weights below a run folder, or of all chunks
+    of a folder of pairs.
+    """
     found: dict[str, np.ndarray] = {}
     for path in sorted(folder.rglob("*.safetensors")):
         with safe_open(path, "numpy") as file:
@@ -138,7 +163,9 @@ def test_a_killed_run_ends_where_an_undisturbed_one_does(room: Stages, tmp_path:
         lines = [json.loads(line) for line in (again / "log.jsonl").read_text().splitlines()]
         assert [line["step"] for line in lines] == [1, STEPS]  # nothing twice; the last is the report
         totals = [json.loads((folder / "training.json").read_text()) for folder in (whole, again)]
-        assert totals[0]["steps"] == totals[1]["steps"] == STEPS and totals[0]["samples"] == totals[1]["samples"]
+        assert (
+            totals[0]["steps"] == totals[1]["steps"] == STEPS and totals[0]["samples"] == totals[1]["samples"]
+        )
 
 
 @pytest.mark.slow

@@ -21,7 +21,12 @@ ROOT = Path(__file__).parents[2]
 
 def run(folder: Path, steps: int = 20, **options: object) -> dict[str, torch.Tensor]:
     machine = Machine(device="cpu")
-    train(Line(machine), LoopOptions(folder, steps=steps, decay_part=0.0, log_steps=1, **options), machine, quiet=True)  # type: ignore[arg-type]
+    train(
+        Line(machine),
+        LoopOptions(folder, steps=steps, decay_part=0.0, log_steps=1, **options),
+        machine,
+        quiet=True,
+    )  # type: ignore[arg-type]
     return torch.load(folder / "checkpoint.pt", weights_only=True)["parts"]["line"]["network"]
 
 
@@ -35,15 +40,36 @@ def test_a_line_is_found_and_the_log_tells(tmp_path: Path) -> None:
 
 
 def test_processes_average_their_gradients(tmp_path: Path) -> None:
-    """Two processes of torchrun, and one with two micro-batches, see the same points and end at the same weights."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", "-m", "tests.training.line"]
-    environment = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
-    subprocess.run([*command, str(tmp_path / "two"), "6", "1"], check=True, env=environment, cwd=ROOT, timeout=120)
+    """Two processes of torchrun, and one with two micro-batches, see the same points and end at
+    the same weights.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node=2",
+        "--standalone",
+        "-m",
+        "tests.training.line",
+    ]
+    environment = {
+        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+        "PATH": "/usr/bin:/bin",
+        "OMP_NUM_THREADS": "1",
+        "HOME": str(tmp_path),
+    }
+    subprocess.run(
+        [*command, str(tmp_path / "two"), "6", "1"], check=True, env=environment, cwd=ROOT, timeout=120
+    )
     two = torch.load(tmp_path / "two" / "checkpoint.pt", weights_only=True)["parts"]["line"]["network"]
     one = run(tmp_path / "one", 6, accumulate=2)
-    assert torch.allclose(two["weight"], one["weight"], atol=1e-6) and torch.allclose(two["bias"], one["bias"], atol=1e-6)
+    assert torch.allclose(two["weight"], one["weight"], atol=1e-6) and torch.allclose(
+        two["bias"], one["bias"], atol=1e-6
+    )
     samples = [
-        json.loads(line)["samples"] for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines() if "samples_s" in line
+        json.loads(line)["samples"]
+        for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()
+        if "samples_s" in line
     ]
     assert samples == [8 * step for step in range(1, 7)]
 

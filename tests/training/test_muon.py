@@ -17,7 +17,12 @@ def test_singular_values_are_near_one(shape: tuple[int, int], scale: float) -> N
     assert values.min() > 0.4 and values.max() < 1.3
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     # the same directions: close to the polar factor
-    assert torch.nn.functional.cosine_similarity(orthogonalize(matrix).float().flatten(), (u @ v).flatten(), dim=0) > 0.97
+    assert (
+        torch.nn.functional.cosine_similarity(
+            orthogonalize(matrix).float().flatten(), (u @ v).flatten(), dim=0
+        )
+        > 0.97
+    )
 
 
 def test_step_length_does_not_depend_on_the_gradient() -> None:

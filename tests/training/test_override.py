@@ -1,4 +1,6 @@
-"""--set: a field's annotation types its value; what is unknown, of another type or out of range is refused by name."""
+"""--set: a field's annotation types its value; what is unknown, of another type or out of range
+is refused by name.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,31 @@ from geco.recipes.tiny import tiny
 
 
 def test_numbers_of_the_stage_and_of_its_length_are_replaced_and_told() -> None:
-    given = ["student_repeats=5", "timestep=600", "guidance_scale=2", "rate=5e-5", "weighting=sigma2", "betas=0.5, 0.9"]
+    given = [
+        "student_repeats=5",
+        "timestep=600",
+        "guidance_scale=2",
+        "rate=5e-5",
+        "weighting=sigma2",
+        "betas=0.5, 0.9",
+    ]
     made, told = override(small(), "stage1", [*given, "decay_part=0", "student_limit=None"])
     o, before = made.stage1, small()
-    assert (o.student_repeats, o.timestep, o.guidance_scale, o.rate, o.weighting) == (5, 600, 2.0, 5e-5, "sigma2")
+    assert (o.student_repeats, o.timestep, o.guidance_scale, o.rate, o.weighting) == (
+        5,
+        600,
+        2.0,
+        5e-5,
+        "sigma2",
+    )
     assert o.betas == (0.5, 0.9) and o.student_limit is None and isinstance(o.guidance_scale, float)
     assert made.length("stage1").decay_part == 0.0 and made.length("stage1").warmup_steps == 20
     assert told["betas"] == [0.5, 0.9] and told["student_limit"] is None and len(told) == 8
-    assert o.batch == before.stage1.batch and made.stage2 == before.stage2 and made.length("stage2") == before.length("stage2")
+    assert (
+        o.batch == before.stage1.batch
+        and made.stage2 == before.stage2
+        and made.length("stage2") == before.length("stage2")
+    )
     assert override(small(), "stage1", []) == (before, {})
     assert override(tiny(), "stage1", ["batch=3", "batch=4"])[0].stage1.batch == 4
 
@@ -78,7 +97,9 @@ def test_the_seed_of_pairs_has_an_option_of_its_own() -> None:
 
 
 def test_words_and_truths() -> None:
-    assert parse("TRUE", bool) is True and parse("false", bool) is False and parse("a", Literal["a", "b"]) == "a"
+    assert (
+        parse("TRUE", bool) is True and parse("false", bool) is False and parse("a", Literal["a", "b"]) == "a"
+    )
     for text, kind in (("yes", bool), ("c", Literal["a", "b"]), ("", int)):
         with pytest.raises(ValueError):
             parse(text, kind)

@@ -39,7 +39,9 @@ def test_it_is_the_same_model_in_half_the_bytes(tmp_path: Path) -> None:
     publish(tmp_path / "run", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "multiview"]
     assert read_card(tmp_path / "out")["facts"] == {"stage": "teacher"}
-    before, after = ((tmp_path / name / "multiview" / "network.safetensors").stat().st_size for name in ("run", "out"))
+    before, after = (
+        (tmp_path / name / "multiview" / "network.safetensors").stat().st_size for name in ("run", "out")
+    )
     assert after < 0.6 * before
     state = network.encode_condition(Condition(torch.rand(1, 3, 16, 16)))
     x, t = torch.randn(1, 6, 3, 16, 16), torch.tensor([500])
@@ -66,7 +68,10 @@ def test_it_refuses_what_is_no_run_and_what_is_not_empty(tmp_path: Path) -> None
 @torch.no_grad()
 def test_the_repositorys_geco_is_the_embedded_model() -> None:
     generator = torch.Generator().manual_seed(0)
-    picture, views = torch.rand(1, 3, 96, 96, generator=generator), torch.rand(1, 6, 3, 96, 96, generator=generator)
+    picture, views = (
+        torch.rand(1, 3, 96, 96, generator=generator),
+        torch.rand(1, 6, 3, 96, 96, generator=generator),
+    )
     z, t = torch.randn(1, 6, 3, 96, 96, generator=generator), torch.tensor([999])
     network = load_small(GECO / MULTIVIEW)
     mine = network.predict(z, t, network.encode_condition(Condition(picture * 2 - 1)), "x0").numpy()
@@ -76,7 +81,9 @@ def test_the_repositorys_geco_is_the_embedded_model() -> None:
     assert np.abs(mine - x0).max() < 2e-2 and np.abs(x0).max() > 0.5
     encoded = ReconstructPass(SmallReconstructor.load(GECO / RECONSTRUCTOR))
     table, volume, _ = encoded(views[0].permute(0, 2, 3, 1), picture[0].permute(1, 2, 0))
-    seen = graph("reconstruct", views=views[0].permute(0, 2, 3, 1).numpy(), picture=picture[0].permute(1, 2, 0).numpy())
+    seen = graph(
+        "reconstruct", views=views[0].permute(0, 2, 3, 1).numpy(), picture=picture[0].permute(1, 2, 0).numpy()
+    )
     for tensor, name in ((table, "table"), (volume, "volume")):
         assert np.abs(tensor.numpy() - seen[name]).max() < 1e-2 * np.abs(seen[name]).max()
     assert read_card(GECO)["facts"]["distilled"] and not read_card(TEACHER)["facts"].get("distilled")

@@ -25,7 +25,19 @@ def test_objects_to_model_to_table(tmp_path: Path, capsys: pytest.CaptureFixture
         writer.mesh(vertices, faces, colors=np.full((8, 4), 40 * index, np.uint8))
         writer.save(objects / f"{index}.glb")
     sets = "grid-targets,grid-extra,grid-inputs"
-    render = ["data", "render", str(objects), "-o", str(run / "views"), "--views", sets, "--size", "16", "--hold-out", "1"]
+    render = [
+        "data",
+        "render",
+        str(objects),
+        "-o",
+        str(run / "views"),
+        "--views",
+        sets,
+        "--size",
+        "16",
+        "--hold-out",
+        "1",
+    ]
     assert main([*render, "--workers", "1"]) == 0
     options = f"train teacher --recipe tiny --data {run}/views -o {run} --device cpu --threads 1".split()
     assert main([*options, "--steps", "1"]) == 0
@@ -34,9 +46,17 @@ def test_objects_to_model_to_table(tmp_path: Path, capsys: pytest.CaptureFixture
     assert steps[0] == 1 and steps[-1] == 3
     assert load_small(run / "multiview").config.size == 16
     capsys.readouterr()
-    sampling_table.main(f"{run}/multiview {run}/views/held_out --steps 1 2 --truncation 1 0 --count 1".split())
+    sampling_table.main(
+        f"{run}/multiview {run}/views/held_out --steps 1 2 --truncation 1 0 --count 1".split()
+    )
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 2 + 1 + 6 + 6 + 1  # head, copy, one step x 3 guidances x 2 truncations, two steps x 3 x 2, JSON
-    varied = {tuple(line.split(" | ")[i] for i in (0, 3)): float(line.split("|")[-2]) for line in printed[3:-1]}
+    # head, copy, one step x 3 guidances x 2 truncations, two steps x 3 x 2, JSON
+    assert len(printed) == 2 + 1 + 6 + 6 + 1
+    varied = {
+        tuple(line.split(" | ")[i] for i in (0, 3)): float(line.split("|")[-2]) for line in printed[3:-1]
+    }
     assert varied["| 1", "0.0"] == 0 < varied["| 1", "1.0"]  # without noise seeds do not differ
-    assert json.loads(printed[-1])["best_iou"] is None or json.loads(printed[-1])["best_iou"]["steps"] in (1, 2)
+    assert json.loads(printed[-1])["best_iou"] is None or json.loads(printed[-1])["best_iou"]["steps"] in (
+        1,
+        2,
+    )

@@ -1,4 +1,6 @@
-"""A run's folder: one writer, nobody else's work, and the settings that it was begun with; the next command works."""
+"""A run's folder: one writer, nobody else's work, and the settings that it was begun with; the
+next command works.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from tests.data.glb import GlbWriter, box
 
 TOY = BUGS / "run" / "toy.png"
 NAMES = ("seed", "batch", "rate", "data", *FREE)
-VALUES = st.one_of(st.none(), st.integers(0, 3), st.floats(0, 1), st.sampled_from(["a", "b"]), st.tuples(st.integers(0, 2)))
+VALUES = st.one_of(
+    st.none(), st.integers(0, 3), st.floats(0, 1), st.sampled_from(["a", "b"]), st.tuples(st.integers(0, 2))
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,20 +41,43 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vertices, faces = box((1, 1 + index, 2))
         writer.mesh(vertices, faces, colors=np.full((8, 4), 40 * index, np.uint8))
         writer.save(folder / "objects" / f"{index}.glb")
-    render = ["data", "render", folder / "objects", "-o", folder / "views", "--views", "grid-targets,grid-extra,grid-inputs"]
+    render = [
+        "data",
+        "render",
+        folder / "objects",
+        "-o",
+        folder / "views",
+        "--views",
+        "grid-targets,grid-extra,grid-inputs",
+    ]
     assert main([str(each) for each in [*render, "--size", "16", "--workers", "1"]]) == 0
     assert main(train(folder, "teacher", folder / "teacher")) == 0
     return folder
 
 
 def train(room: Path, stage: str, output: Path, *more: object) -> list[str]:
-    command = ["train", stage, "--recipe", "tiny", "--data", room / "views", "-o", output, "--steps", "1", "--device", "cpu"]
+    command = [
+        "train",
+        stage,
+        "--recipe",
+        "tiny",
+        "--data",
+        room / "views",
+        "-o",
+        output,
+        "--steps",
+        "1",
+        "--device",
+        "cpu",
+    ]
     return [str(each) for each in [*command, *more]]
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES), st.dictionaries(st.sampled_from(NAMES), VALUES))
 @settings(max_examples=60, deadline=None)
-def test_what_decides_the_weights_stays_and_the_rest_is_said(before: dict[str, object], now: dict[str, object]) -> None:
+def test_what_decides_the_weights_stays_and_the_rest_is_said(
+    before: dict[str, object], now: dict[str, object]
+) -> None:
     def stored(value: object) -> object:
         return json.loads(json.dumps(value))
 
@@ -79,7 +106,10 @@ def test_free_settings_are_said_with_both_values(tmp_path: Path, capsys: pytest.
 @pytest.mark.parametrize("name", ["config.json", "multiview", "log.jsonl", "reconstructor", "autoencoder"])
 def test_what_is_no_run_is_not_written_over(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("a user's")
-    with pytest.raises(OutputError, match=f"holds {name} but no checkpoint"), claimed(tmp_path, {}, resume=True):
+    with (
+        pytest.raises(OutputError, match=f"holds {name} but no checkpoint"),
+        claimed(tmp_path, {}, resume=True),
+    ):
         pass
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -102,7 +132,9 @@ def test_an_output_that_cannot_be_made_fails_before_the_data_is_looked_at(
     assert f"cannot write {tmp_path / 'f' / 't'}" in capsys.readouterr().err
 
 
-def test_two_trainings_do_not_share_a_folder(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_trainings_do_not_share_a_folder(
+    room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with locked(tmp_path / "run", LOCK):
         assert main(train(room, "teacher", tmp_path / "run")) == 2
         pairs = [
@@ -121,7 +153,9 @@ def test_two_trainings_do_not_share_a_folder(room: Path, tmp_path: Path, capsys:
     assert capsys.readouterr().err.count("another run is writing") == 2
 
 
-def test_the_settings_stand_in_the_run_and_another_value_is_refused(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_settings_stand_in_the_run_and_another_value_is_refused(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = room / "teacher"
     known = read_settings(run)
     assert known["seed"] == 0 and known["recipe"] == "tiny" and known["batch"] == 4 and "data" in known
@@ -153,10 +187,15 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def follow(said: str, tmp_path: Path, run: bool) -> list[str]:
-    """The one command that was named: it parses, its paths are there; filled in and run where that is asked for."""
+    """The one command that was named: it parses, its paths are there; filled in and run where
+    that is asked for.
+    """
     (command,) = commands(said)
     filled = [
-        {"PICTURE": str(TOY), "RUN_DIR": str(tmp_path / "next"), "TEACHER_RUN": str(tmp_path / "other")}.get(w, w) for w in command
+        {"PICTURE": str(TOY), "RUN_DIR": str(tmp_path / "next"), "TEACHER_RUN": str(tmp_path / "other")}.get(
+            w, w
+        )
+        for w in command
     ]
     options = vars(parser().parse_args(filled))
     for name in ("data", "init", "pairs", "perceptual", "model"):
@@ -164,23 +203,49 @@ def follow(said: str, tmp_path: Path, run: bool) -> list[str]:
         if given is not None and str(given) not in ("PAIRS", "STAGE1_RUN", "small"):
             assert Path(given).exists(), command
     if run:
-        more = {"run": ["-o", str(tmp_path / "o.glb"), "-q", "--resolution", "16", "--texture-size", "64", "--device", "cpu"]}
+        more = {
+            "run": [
+                "-o",
+                str(tmp_path / "o.glb"),
+                "-q",
+                "--resolution",
+                "16",
+                "--texture-size",
+                "64",
+                "--device",
+                "cpu",
+            ]
+        }
         assert main([*filled, *more.get(filled[0], ["--steps", "1", "--device", "cpu"])]) == 0, filled
     return filled
 
 
-def test_every_stage_names_a_next_command_that_works(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_stage_names_a_next_command_that_works(
+    room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     views = ["--recipe", "tiny", "--data", str(room / "views"), "--device", "cpu"]
     assert main(train(room, "teacher", tmp_path / "teacher")) == 0
     follow(capsys.readouterr().out, tmp_path, run=True)  # trains the reconstructor, into "next"
     follow(capsys.readouterr().out, tmp_path, run=True)  # a mesh
     both = tmp_path / "next"
-    assert main(["distill", "stage1", *views, "--init", str(both), "-o", str(tmp_path / "one"), "--steps", "1"]) == 0
+    assert (
+        main(["distill", "stage1", *views, "--init", str(both), "-o", str(tmp_path / "one"), "--steps", "1"])
+        == 0
+    )
     follow(capsys.readouterr().out, tmp_path, run=False)
     pairs = ["distill", "pairs", *views, "--init", str(both), "-o", str(tmp_path / "pairs"), "--count", "2"]
     assert main(pairs) == 0
     capsys.readouterr()
-    second = ["--recipe", "tiny", "--pairs", tmp_path / "pairs", "--init", tmp_path / "one", "-o", tmp_path / "two"]
+    second = [
+        "--recipe",
+        "tiny",
+        "--pairs",
+        tmp_path / "pairs",
+        "--init",
+        tmp_path / "one",
+        "-o",
+        tmp_path / "two",
+    ]
     assert main([str(w) for w in ["distill", "stage2", *second, "--steps", 1, "--device", "cpu"]]) == 0
     assert follow(capsys.readouterr().out, tmp_path, run=False)[0] == "run"
     for stage, next_one in (

@@ -48,7 +48,9 @@ def test_passes() -> None:
 def test_a_blur_loses_sharpness_and_equal_seeds_do_not_vary() -> None:
     targets = squares()[:1]
     truth = composite(targets)
-    soft = torch.nn.functional.avg_pool2d(truth.flatten(0, 1), 3, 1, 1, count_include_pad=False).reshape(truth.shape)
+    soft = torch.nn.functional.avg_pool2d(truth.flatten(0, 1), 3, 1, 1, count_include_pad=False).reshape(
+        truth.shape
+    )
     assert scores(truth, targets)["sharpness"] == pytest.approx(1)
     # a step of 1 becomes three steps of 1/3: a third of the energy, a little less at the corners
     assert 0.2 < scores(soft, targets)["sharpness"] < 1 / 3 + 1e-6

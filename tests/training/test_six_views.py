@@ -31,7 +31,9 @@ def test_samples_are_the_same(folder: Path) -> None:
         for mine, theirs in zip(batch_tensors(read, 4, step, 7), batch_tensors(resident, 4, step, 7)):
             torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
     for data in (read, resident):
-        torch.testing.assert_close(batch_conditions(data, 4, 1, 7), batch_tensors(read, 4, 1, 7)[0], rtol=0, atol=0)
+        torch.testing.assert_close(
+            batch_conditions(data, 4, 1, 7), batch_tensors(read, 4, 1, 7)[0], rtol=0, atol=0
+        )
     first, second = batch_tensors(resident, 4, 0, 4, 0, 2), batch_tensors(resident, 4, 0, 4, 1, 2)
     whole = batch_tensors(read, 4, 0, 4)
     torch.testing.assert_close(torch.cat([first[1], second[1]]), whole[1], rtol=0, atol=0)
@@ -61,11 +63,17 @@ def test_packed_pictures_read_as_shards_do(folder: Path) -> None:
     shards = Shards(folder)
     packed = PackedPictures(shards)
     key = shards.objects[2]
-    np.testing.assert_array_equal(packed.get(key, TARGETS, [5, 0]), shards.pictures(key, TARGETS, indices=[5, 0]))
-    np.testing.assert_array_equal(packed.get(key, TARGETS, [1], "depth"), shards.pictures(key, TARGETS, "depth", [1]))
+    np.testing.assert_array_equal(
+        packed.get(key, TARGETS, [5, 0]), shards.pictures(key, TARGETS, indices=[5, 0])
+    )
+    np.testing.assert_array_equal(
+        packed.get(key, TARGETS, [1], "depth"), shards.pictures(key, TARGETS, "depth", [1])
+    )
 
 
-def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shards = Shards(write_dots(tmp_path / "dots", GRID_SETS, objects=2, size=16))
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000))
     with pytest.raises(OutputError, match="no room"):

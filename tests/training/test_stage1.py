@@ -1,4 +1,6 @@
-"""Stage I on the small network at 16 pixels: what moves, what stays, what it costs, and that a stop changes nothing."""
+"""Stage I on the small network at 16 pixels: what moves, what stays, what it costs, and that a
+stop changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from geco.training.stage1 import Stage1Task
 from geco.training.stage1_options import Stage1Options
 
 TINY = SmallConfig(size=16, channels=16, width=24, stages=1, heads=3, embedding=32)
-OPTIONS = Stage1Options(batch=2, rate=1e-3, student_rate=1e-3, guidance_scale=2.0, weighting="dmd", student_limit=5.0, average=0.9)
+OPTIONS = Stage1Options(
+    batch=2, rate=1e-3, student_rate=1e-3, guidance_scale=2.0, weighting="dmd", student_limit=5.0, average=0.9
+)
 
 
 class Pictures:
@@ -49,7 +53,9 @@ def tiny_teacher() -> SmallMultiView:
 def make_task(options: Stage1Options = OPTIONS, **more: object) -> Stage1Task:
     checks = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(9))
     machine = Machine(device="cpu", threads=1)
-    return Stage1Task(tiny_teacher(), PixelCodec(16), Pictures(), options, machine, save_small, checks=checks, **more)  # type: ignore[arg-type]
+    return Stage1Task(
+        tiny_teacher(), PixelCodec(16), Pictures(), options, machine, save_small, checks=checks, **more
+    )  # type: ignore[arg-type]
 
 
 def weights(network: SmallMultiView) -> dict[str, Tensor]:
@@ -99,12 +105,22 @@ def test_stopped_and_resumed_gives_the_same_weights(tmp_path: Path, accumulate: 
     train(make_task(), whole, quiet=True)
     pieces = LoopOptions(tmp_path / "pieces", steps=2, accumulate=accumulate, decay_part=0.0)
     train(make_task(), pieces, quiet=True)
-    train(make_task(), LoopOptions(tmp_path / "pieces", steps=4, accumulate=accumulate, decay_part=0.0), quiet=True)
-    first, second = (torch.load(folder / "checkpoint.pt", weights_only=True)["parts"] for folder in (whole.folder, pieces.folder))
+    train(
+        make_task(),
+        LoopOptions(tmp_path / "pieces", steps=4, accumulate=accumulate, decay_part=0.0),
+        quiet=True,
+    )
+    first, second = (
+        torch.load(folder / "checkpoint.pt", weights_only=True)["parts"]
+        for folder in (whole.folder, pieces.folder)
+    )
     for part in ("generator", "student"):
         for name, value in first[part]["network"].items():
             assert torch.equal(value, second[part]["network"][name]), name
-    assert all(torch.equal(v, load_small(pieces.folder).state_dict()[k]) for k, v in load_small(whole.folder).state_dict().items())
+    assert all(
+        torch.equal(v, load_small(pieces.folder).state_dict()[k])
+        for k, v in load_small(whole.folder).state_dict().items()
+    )
 
 
 def test_adapters_share_one_frozen_backbone(tmp_path: Path) -> None:
@@ -122,13 +138,19 @@ def test_adapters_share_one_frozen_backbone(tmp_path: Path) -> None:
     train(task, LoopOptions(tmp_path, steps=3, warmup_steps=1, decay_part=0.0), quiet=True)
     assert torch.equal(predict(task.teacher), predict(plain))
     made, fake = predict(task.generator), predict(task.student)
-    assert not torch.equal(made, predict(plain)) and not torch.equal(fake, predict(plain)) and not torch.equal(made, fake)
+    assert (
+        not torch.equal(made, predict(plain))
+        and not torch.equal(fake, predict(plain))
+        and not torch.equal(made, fake)
+    )
     merged = task.backbone.merged("generator").eval()
     assert merged.state_dict().keys() == plain.state_dict().keys()
     assert torch.allclose(predict(merged), made, atol=1e-5)
     assert load_small(tmp_path).config == TINY
     first = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["parts"]["generator"]["network"]
-    assert sum(value.numel() for value in first.values()) < 0.5 * sum(value.numel() for value in plain.state_dict().values())
+    assert sum(value.numel() for value in first.values()) < 0.5 * sum(
+        value.numel() for value in plain.state_dict().values()
+    )
 
 
 def test_a_run_folder_of_another_stage_is_refused(tmp_path: Path) -> None:

@@ -31,9 +31,17 @@ from geco.training.teacher_pairs import TeacherPairs
 from tests.training.test_stage1 import tiny_teacher
 
 CONFIG = SmallReconstructorConfig(
-    view_size=16, widths=(8, 8, 8), lift_channels=4, map_channels=5, volume_size=8, volume_widths=(8, 8, 8), volume_channels=4,
-    view_hidden=4, point_hidden=8, color_hidden=8,
-)  # fmt: skip
+    view_size=16,
+    widths=(8, 8, 8),
+    lift_channels=4,
+    map_channels=5,
+    volume_size=8,
+    volume_widths=(8, 8, 8),
+    volume_channels=4,
+    view_hidden=4,
+    point_hidden=8,
+    color_hidden=8,
+)
 PAIRS = PairOptions(steps=3, guidance_scale=2.0, clip=1.0, renders=5, chunk=2)
 CODEC = PixelCodec(16)
 
@@ -66,7 +74,9 @@ def pictures(number: int) -> tuple[str, Tensor]:
     return f"object-{number % 3}", torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(number % 3))
 
 
-def write(folder: Path, count: int = 4, options: PairOptions = PAIRS, generator: OneStepGenerator | None = None) -> dict[str, int]:
+def write(
+    folder: Path, count: int = 4, options: PairOptions = PAIRS, generator: OneStepGenerator | None = None
+) -> dict[str, int]:
     model = ball()
     mesh = mesh_of(model)
 
@@ -98,9 +108,15 @@ def test_pairs_are_restartable_and_belong_to_their_noise(tmp_path: Path) -> None
     teacher, condition = tiny_teacher().eval(), CODEC.condition(pictures(2)[1][None])
     with torch.no_grad():
         x0 = sample(
-            teacher, condition, SeededNoise([2]), steps=3, sampler=Sampler("ddim"), unconditional=CODEC.unconditional(condition),
-            guidance_scale=2.0, clip=1.0,
-        )  # fmt: skip
+            teacher,
+            condition,
+            SeededNoise([2]),
+            steps=3,
+            sampler=Sampler("ddim"),
+            unconditional=CODEC.unconditional(condition),
+            guidance_scale=2.0,
+            clip=1.0,
+        )
     assert np.abs(pairs[2]["x0"].astype(np.float32) - x0[0].numpy()).max() < 2e-3  # float16
     assert torch.equal(pairs.noise(2, teacher.sample_shape), SeededNoise([2])((1, *teacher.sample_shape)))
     picture, z, x0 = pairs.pairs(0, 3, teacher.sample_shape)
@@ -124,7 +140,12 @@ def test_pairs_of_the_generators_own_samples(tmp_path: Path) -> None:
     assert np.abs(pairs[1]["x0"].astype(np.float32) - x[0].numpy()).max() < 2e-3
     assert pairs.facts == {"count": 2, "truth": "the generator's samples, refined"}
     with pytest.raises(ConfigError, match="none of 2 steps"):  # 999 and 499: nothing would be refined
-        write(tmp_path / "few", 2, PairOptions(steps=2, clip=1.0, renders=5, chunk=2, refine_from=450), generator)
+        write(
+            tmp_path / "few",
+            2,
+            PairOptions(steps=2, clip=1.0, renders=5, chunk=2, refine_from=450),
+            generator,
+        )
     with pytest.raises(ConfigError, match="refined"):
         TeacherPairs(tmp_path, teacher.sample_shape)
     with pytest.raises(ConfigError, match="other settings"):  # the teacher's own samples do not mix with them
@@ -135,7 +156,8 @@ def sample_step(teacher: SmallMultiView, condition: Condition, x: Tensor, step: 
     """One guided DDIM step, written out."""
     t = torch.tensor([step.t])
     told, untold = (
-        teacher.predict(x, t, teacher.encode_condition(each), "x0") for each in (condition, CODEC.unconditional(condition))
+        teacher.predict(x, t, teacher.encode_condition(each), "x0")
+        for each in (condition, CODEC.unconditional(condition))
     )
     x0 = (untold + 2.0 * (told - untold)).clamp(-1, 1)
     return step.move(x0, teacher.schedule.convert(x0, x, t, "x0", "eps"), None)
@@ -164,9 +186,17 @@ def test_stage2_lowers_its_loss_and_moves_what_it_should(tmp_path: Path, joint: 
         return (a - b).abs().flatten(1).mean(1)
 
     task = Stage2Task(
-        generator, CODEC, model, mesh_of(model), Pairs(tmp_path / "pairs"), distance, options,  # type: ignore[arg-type]
-        Machine(device="cpu", threads=1), save, check=[3],
-    )  # fmt: skip
+        generator,
+        CODEC,
+        model,
+        mesh_of(model),
+        Pairs(tmp_path / "pairs"),
+        distance,
+        options,  # type: ignore[arg-type]
+        Machine(device="cpu", threads=1),
+        save,
+        check=[3],
+    )
     first = task.report()[0]
     train(task, LoopOptions(tmp_path / "run", steps=25, warmup_steps=1, decay_part=0.5), quiet=True)
     last, picture = task.report()

@@ -88,7 +88,9 @@ def test_a_stopped_run_continues_bit_for_bit(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / "parts" / "checkpoint.pt", {"multiview"})["step"] == 5
     torch.manual_seed(77)  # whatever the new process starts from
     train(make_task(), parts)
-    whole, resumed = (load_checkpoint(tmp_path / name / "checkpoint.pt", {"multiview"}) for name in ("whole", "parts"))
+    whole, resumed = (
+        load_checkpoint(tmp_path / name / "checkpoint.pt", {"multiview"}) for name in ("whole", "parts")
+    )
     _assert_equal(whole["parts"], resumed["parts"], "parts")
 
 
@@ -120,7 +122,9 @@ def test_weights_of_the_loss_are_those_of_the_v_loss() -> None:
     task = make_task()
     schedule = task.network.schedule
     t = torch.tensor([500, 999])
-    x0, guess, eps = (torch.randn(2, 6, 3, 16, 16, generator=torch.Generator().manual_seed(i)) for i in range(3))
+    x0, guess, eps = (
+        torch.randn(2, 6, 3, 16, 16, generator=torch.Generator().manual_seed(i)) for i in range(3)
+    )
     x_t = schedule.add_noise(x0, eps, t)
     signal, level = schedule.levels(t, x0)
     v_error = (schedule.convert(guess, x_t, t, "x0", "v") - schedule.velocity(x0, eps, t)) ** 2

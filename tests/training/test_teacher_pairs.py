@@ -1,4 +1,6 @@
-"""``geco distill stage1 --pairs --set``, the real command: what reads the pairs, what is refused, what the card remembers."""
+"""``geco distill stage1 --pairs --set``, the real command: what reads the pairs, what is refused,
+what the card remembers.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +36,39 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Stages:
 
 def distill(room: Stages, run: str, *more: str | Path) -> Path:
     where = ["--recipe", "tiny", "--data", room.views, "--init", room.start, "-o", room.folder / run]
-    assert main([str(v) for v in ("distill", "stage1", *where, "--steps", "3", "--threads", "1", "--device", "cpu", *more)]) == 0
+    assert (
+        main(
+            [
+                str(v)
+                for v in (
+                    "distill",
+                    "stage1",
+                    *where,
+                    "--steps",
+                    "3",
+                    "--threads",
+                    "1",
+                    "--device",
+                    "cpu",
+                    *more,
+                )
+            ]
+        )
+        == 0
+    )
     return room.folder / run
 
 
-def test_regression_and_discriminator_learn_from_the_pairs(room: Stages, capsys: pytest.CaptureFixture[str]) -> None:
+def test_regression_and_discriminator_learn_from_the_pairs(
+    room: Stages, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = distill(room, "both", "--pairs", room.folder / "pairs", *BOTH)
     first = json.loads((run / "log.jsonl").read_text().splitlines()[0])
-    assert first["generator_regression"] > 0 and first["generator_adversarial"] > 0 and "discriminator_loss" in first
+    assert (
+        first["generator_regression"] > 0
+        and first["generator_adversarial"] > 0
+        and "discriminator_loss" in first
+    )
     facts = json.loads((run / "config.json").read_text())["facts"]
     assert facts["pairs"] == {"count": 4, "steps": 3, "guidance_scale": 1.5, "seed": 0}
     assert facts["overrides"] == {"stage1": {"regression_steps": 2, "adversarial_weight": 0.5}}
@@ -51,7 +78,18 @@ def test_regression_and_discriminator_learn_from_the_pairs(room: Stages, capsys:
 
 
 def test_pairs_are_asked_for_and_not_taken_in_vain(room: Stages, capsys: pytest.CaptureFixture[str]) -> None:
-    where = ["--recipe", "tiny", "--data", room.views, "--init", room.start, "-o", room.folder / "never", "--device", "cpu"]
+    where = [
+        "--recipe",
+        "tiny",
+        "--data",
+        room.views,
+        "--init",
+        room.start,
+        "-o",
+        room.folder / "never",
+        "--device",
+        "cpu",
+    ]
 
     def refused(*more: str | Path) -> str:
         assert main([str(v) for v in ("distill", "stage1", *where, *more)]) == 2
@@ -74,17 +112,30 @@ def test_what_stage1_gets_is_what_was_made(room: Stages, tmp_path: Path) -> None
     write(tmp_path, 4)
     whole, source = Pairs(tmp_path), TeacherPairs(tmp_path, SHAPE)
     picture, z, x0 = source.pairs(5, 6)
-    assert picture.shape == (6, 3, 16, 16) and z.shape == x0.shape == (6, *SHAPE) and x0.dtype == torch.float32
+    assert (
+        picture.shape == (6, 3, 16, 16) and z.shape == x0.shape == (6, *SHAPE) and x0.dtype == torch.float32
+    )
     for row in range(6):  # each sample belongs to its noise and its picture
         (found,) = [n for n in range(4) if torch.equal(whole.noise(n, SHAPE)[0], z[row])]
         assert torch.equal(x0[row], torch.from_numpy(whole[found]["x0"]).float())
         assert torch.equal(picture[row], torch.from_numpy(whole[found]["picture"]).float() / 255)
     again = TeacherPairs(tmp_path, SHAPE).pairs(5, 6)
-    assert all(torch.equal(a, b) for a, b in zip((picture, z, x0), again)) and not torch.equal(source.pairs(6, 6)[1], z)
+    assert all(torch.equal(a, b) for a, b in zip((picture, z, x0), again)) and not torch.equal(
+        source.pairs(6, 6)[1], z
+    )
 
 
 def test_a_generator_is_used_as_it_was_trained(room: Stages) -> None:
-    run = distill(room, "early", "--set", "timestep=600", "--set", "generator_guidance=1.25", "--set", "student_repeats=2")
+    run = distill(
+        room,
+        "early",
+        "--set",
+        "timestep=600",
+        "--set",
+        "generator_guidance=1.25",
+        "--set",
+        "student_repeats=2",
+    )
     facts = json.loads((run / "config.json").read_text())["facts"]
     settings = GenerationSettings(**facts["generation"])
     assert (settings.kind, settings.timestep, settings.guidance_scale) == ("one-step", 600, 1.25)
@@ -93,7 +144,10 @@ def test_a_generator_is_used_as_it_was_trained(room: Stages) -> None:
     # Stage II draws the views that the model folder draws.
     task = room.stage2()
     assert isinstance(task, Stage2Task)
-    picture, z = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(1)), SeededNoise([4])((1, *SHAPE))
+    picture, z = (
+        torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(1)),
+        SeededNoise([4])((1, *SHAPE)),
+    )
     wanted = generate_views(task.generator, task.codec, picture, [4], settings)
     task.generation = settings
     with torch.no_grad():
@@ -101,4 +155,6 @@ def test_a_generator_is_used_as_it_was_trained(room: Stages) -> None:
     assert torch.equal(found[0], wanted[0])
     task.generation = GenerationSettings()
     with torch.no_grad():
-        assert not torch.equal(task.codec.decode(task._one_step(z, task.codec.condition(picture[None])))[0], wanted[0])
+        assert not torch.equal(
+            task.codec.decode(task._one_step(z, task.codec.condition(picture[None])))[0], wanted[0]
+        )

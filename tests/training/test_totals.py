@@ -28,7 +28,12 @@ class Slow(Line):
 
 def run(folder: Path, steps: int, quiet: bool = True, **options: Any) -> dict[str, Any]:
     machine = Machine(device="cpu", threads=1)
-    train(Slow(machine), LoopOptions(folder, steps=steps, decay_part=0.0, log_steps=1, **options), machine, quiet=quiet)
+    train(
+        Slow(machine),
+        LoopOptions(folder, steps=steps, decay_part=0.0, log_steps=1, **options),
+        machine,
+        quiet=quiet,
+    )
     found: dict[str, Any] = json.loads((folder / "training.json").read_text())
     return found
 
@@ -39,7 +44,9 @@ def test_a_run_says_what_it_cost(tmp_path: Path, capsys: pytest.CaptureFixture[s
     wall = time.monotonic() - began
     assert found["steps"] == 6 and found["samples"] == 6 * 2 * Line.batch
     assert 2 * PAUSE <= found["seconds_a_step"] <= wall / 6
-    assert 6 * found["seconds_a_step"] <= 60 * found["minutes"] + 0.01 and 60 * found["minutes"] <= wall + 0.01
+    assert (
+        6 * found["seconds_a_step"] <= 60 * found["minutes"] + 0.01 and 60 * found["minutes"] <= wall + 0.01
+    )
     assert 50 < found["peak_memory_mib"] < 100_000
     assert found["machine"].endswith(", 1 thread")
     assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["training"] == found
@@ -56,7 +63,9 @@ def test_totals_go_on_over_a_resume(tmp_path: Path) -> None:
     assert second["machine"] == first["machine"]  # once
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["training"]["steps"] for line in lines if "training" in line] == [4, 10]
-    assert [line["samples"] for line in lines if "samples" in line] == [Line.batch * step for step in range(1, 11)]
+    assert [line["samples"] for line in lines if "samples" in line] == [
+        Line.batch * step for step in range(1, 11)
+    ]
 
 
 def test_samples_are_those_of_all_pieces(tmp_path: Path) -> None:
@@ -83,6 +92,14 @@ def test_sums_of_two_machines() -> None:
     again = Totals.from_state(totals.state_dict(), 0, 0.0, 0)
     assert again == totals
     assert again.facts(90.0) == {
-        "steps": 3, "samples": 24, "seconds_a_step": 0.5, "minutes": 1.5, "peak_memory_mib": 3.0, "machine": "A; then B",
-    }  # fmt: skip
-    assert describe(again.facts(90.0)) == "3 steps, 24 samples, 0.5 s a step, 1.5 minutes, peak memory 3 MiB, on A; then B"
+        "steps": 3,
+        "samples": 24,
+        "seconds_a_step": 0.5,
+        "minutes": 1.5,
+        "peak_memory_mib": 3.0,
+        "machine": "A; then B",
+    }
+    assert (
+        describe(again.facts(90.0))
+        == "3 steps, 24 samples, 0.5 s a step, 1.5 minutes, peak memory 3 MiB, on A; then B"
+    )

@@ -32,11 +32,26 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Stages:
 
 
 def command(room: Stages, output: Path, *more: str) -> list[str]:
-    plain = ["distill", "pairs", "--recipe", "tiny", "--data", room.views, "--init", room.start, "--device", "cpu", "--count", "3"]
+    plain = [
+        "distill",
+        "pairs",
+        "--recipe",
+        "tiny",
+        "--data",
+        room.views,
+        "--init",
+        room.start,
+        "--device",
+        "cpu",
+        "--count",
+        "3",
+    ]
     return [str(word) for word in (*plain, "-o", output, *more)]
 
 
-def test_they_are_the_views_of_the_pictures_object(room: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_are_the_views_of_the_pictures_object(
+    room: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(small_stages, "recolor", lambda condition, targets, generator: (condition, targets))
     assert main(command(room, tmp_path / "teacher")) == 0
     assert main(command(room, tmp_path / "true", "--true-views")) == 0
@@ -49,7 +64,9 @@ def test_they_are_the_views_of_the_pictures_object(room: Stages, tmp_path: Path,
         assert np.abs(true[row]["views"] / 255 - wanted).max() < 0.51 / 255
         same = list(theirs.numbers).index(number)  # other truth, same picture and z
         np.testing.assert_array_equal(true[row]["picture"], theirs[same]["picture"])
-        assert true.keys[row] == theirs.keys[same] and torch.equal(true.noise(row, (2,)), theirs.noise(same, (2,)))
+        assert true.keys[row] == theirs.keys[same] and torch.equal(
+            true.noise(row, (2,)), theirs.noise(same, (2,))
+        )
 
 
 def test_they_mix_with_no_others(room: Stages, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,4 +97,5 @@ def test_true_views_have_the_colours_of_their_picture(monkeypatch: pytest.Monkey
         torch.cat([make(0, 2, torch.Generator().manual_seed(seed)) for seed in range(8)])
         for make in (source.conditions, source.views)
     )
-    assert torch.equal(shown, views[:, 3]) and len(torch.unique(shown[:, :, 0, 0], dim=0)) > 4  # recoloured, in the same way
+    # recoloured, in the same way
+    assert torch.equal(shown, views[:, 3]) and len(torch.unique(shown[:, :, 0, 0], dim=0)) > 4

@@ -1,4 +1,6 @@
-"""The VSD gradient against closed forms: Gaussians, a two-dimensional mixture, and a student that learns a score."""
+"""The VSD gradient against closed forms: Gaussians, a two-dimensional mixture, and a student that
+learns a score.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def gaussian_x0(x_t: Tensor, t: Tensor, mean: Tensor | float, deviation: Tensor 
 
 
 def mixture_x0(x_t: Tensor, t: Tensor, means: Tensor, deviation: float) -> Tensor:
-    """E[x0 | x_t] for an even mixture of N(means[k], deviation^2) in two dimensions; x_t (B, 2), means (K, 2)."""
+    """E[x0 | x_t] for an even mixture of N(means[k], deviation^2) in two dimensions; x_t (B, 2),
+    means (K, 2).
+    """
     signal, level = SCHEDULE.levels(t, x_t)
     variance = signal**2 * deviation**2 + level**2
     distance = (x_t[:, None] - signal[:, None] * means).square().sum(-1)
@@ -33,7 +37,9 @@ def mixture_x0(x_t: Tensor, t: Tensor, means: Tensor, deviation: float) -> Tenso
 
 @pytest.mark.parametrize("weighting", ["sigma2", "constant"])
 @pytest.mark.parametrize(("mean", "deviation"), [(0.7, 0.5), (-0.4, 1.3), (0.0, 0.2)])
-def test_gradient_of_gaussians_is_the_closed_form(weighting: Weighting, mean: float, deviation: float) -> None:
+def test_gradient_of_gaussians_is_the_closed_form(
+    weighting: Weighting, mean: float, deviation: float
+) -> None:
     """d KL(q_t || p_t) / d(mean, deviation of G), times w(t) noise_level / signal, at one t."""
     generator = torch.Generator().manual_seed(0)
     target_mean, target_deviation = 0.1, 0.8
@@ -62,7 +68,9 @@ def test_gradient_of_gaussians_is_the_closed_form(weighting: Weighting, mean: fl
 @pytest.mark.parametrize("weighting", ["sigma2", "constant", "dmd"])
 @pytest.mark.parametrize("start", [0.2, 2.5])
 def test_a_generator_of_two_modes_finds_the_mixture(weighting: Weighting, start: float) -> None:
-    """G draws one of two points with a spread; from modes too close and from modes too far it goes to the target's."""
+    """G draws one of two points with a spread; from modes too close and from modes too far it
+    goes to the target's.
+    """
     generator = torch.Generator().manual_seed(1)
     target = torch.tensor([[1.0, 0.5], [-1.0, -0.5]])
     means = nn.Parameter(torch.tensor([[start, -0.3], [-start, 0.3]]))
@@ -82,7 +90,8 @@ def test_a_generator_of_two_modes_finds_the_mixture(weighting: Weighting, start:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    found = means.detach()[means.detach()[:, 0].argsort(descending=True)]  # which half goes to which mode is free
+    # which half goes to which mode is free
+    found = means.detach()[means.detach()[:, 0].argsort(descending=True)]
     assert (found - target).abs().max() < 0.01
     assert float(log_spread.detach().exp()) == pytest.approx(0.25, abs=0.01)
 

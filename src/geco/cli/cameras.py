@@ -10,9 +10,13 @@ from typing import Any
 def add(commands: Any) -> None:
     """Add the command's arguments."""
     command: argparse.ArgumentParser = commands.add_parser("cameras", help="print the cameras of a view rig")
-    command.add_argument("--rig", default="zero123plus-v1.2", help="rig name (default: zero123plus-v1.2; see --list)")
+    command.add_argument(
+        "--rig", default="zero123plus-v1.2", help="rig name (default: zero123plus-v1.2; see --list)"
+    )
     command.add_argument("--list", action="store_true", help="list the known rigs")
-    command.add_argument("--json", action="store_true", help="one JSON object with c2w matrices, intrinsics and conventions")
+    command.add_argument(
+        "--json", action="store_true", help="one JSON object with c2w matrices, intrinsics and conventions"
+    )
     command.set_defaults(function=show)
 
 
@@ -28,7 +32,10 @@ def show(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(describe(rig)))
         return 0
-    print(f"{rig.name}: FOV {rig.fov:g} degrees, distance {rig.radius:g}, world z up, the input camera at azimuth 0 on +x")
+    print(
+        f"{rig.name}: FOV {rig.fov:g} degrees, distance {rig.radius:g}, world z up, the input camera at "
+        f"azimuth 0 on +x"
+    )
     print("view  azimuth  elevation        x        y        z")
     for index, (azimuth, elevation, pose) in enumerate(zip(rig.azimuths, rig.elevations, rig.poses())):
         x, y, z = pose[:3, 3]
@@ -48,5 +55,6 @@ def describe(rig: Any) -> dict[str, Any]:
         "elevation_degrees": list(rig.elevations),
         "c2w": rig.poses().tolist(),
         "intrinsics_normalised": cameras.intrinsics(rig.fov).tolist(),
-        "conventions": "world z up; camera x right, y up, looks along -z; azimuth 0 on +x, 90 on +y, relative to the input",
+        "conventions": "world z up; camera x right, y up, looks along -z; azimuth 0 on +x, 90 on +y, "
+        "relative to the input",
     }

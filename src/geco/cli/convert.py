@@ -17,8 +17,10 @@ def add(commands: Any) -> None:
     command: argparse.ArgumentParser = commands.add_parser(
         "convert",
         help="public Zero123++ and InstantMesh weights to one model folder",
-        description="Read public weights strictly, fetch what is not here (its licence is printed), write one safetensors folder.",
-        epilog="Example: geco convert --unet TencentARC/InstantMesh --reconstructor instant-mesh-large -o models/full",
+        description="Read public weights strictly, fetch what is not here (its licence is printed), write "
+        "one safetensors folder.",
+        epilog="Example: geco convert --unet TencentARC/InstantMesh --reconstructor instant-mesh-large -o "
+        "models/full",
     )
     command.add_argument(
         "--multiview",
@@ -38,9 +40,13 @@ def add(commands: Any) -> None:
         help="instant-{nerf,mesh}-{base,large} or a .ckpt file (default: instant-mesh-large)",
     )
     command.add_argument(
-        "--revision", metavar="COMMIT", help="of the hub id in --multiview (default: the commit this version was made with)"
+        "--revision",
+        metavar="COMMIT",
+        help="of the hub id in --multiview (default: the commit this version was made with)",
     )
-    command.add_argument("--rig", help="camera rig of the views (default: read off the source, else zero123plus-v1.2)")
+    command.add_argument(
+        "--rig", help="camera rig of the views (default: read off the source, else zero123plus-v1.2)"
+    )
     command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write")
     command.set_defaults(function=convert)
 
@@ -59,7 +65,12 @@ def convert(options: argparse.Namespace) -> int:
     try:
         with locked(folder, LOCK):  # made and held before gigabytes are fetched
             card = convert_public(
-                options.multiview, options.reconstructor, options.output, options.unet, options.rig, options.revision
+                options.multiview,
+                options.reconstructor,
+                options.output,
+                options.unet,
+                options.rig,
+                options.revision,
             )
     except BaseException:
         if new:

@@ -23,7 +23,9 @@ SIZE = 128
 
 def add(commands: Any) -> None:
     """Add ``geco data`` and its own commands."""
-    command: argparse.ArgumentParser = commands.add_parser("data", help="render folders of objects into training views")
+    command: argparse.ArgumentParser = commands.add_parser(
+        "data", help="render folders of objects into training views"
+    )
     inner = command.add_subparsers(dest="data_command", metavar="COMMAND", required=True)
     _add_render(inner)
     data_info.add(inner)
@@ -36,39 +38,94 @@ def _add_render(commands: Any) -> None:
     command: argparse.ArgumentParser = commands.add_parser(
         "render",
         help="render every object of the folders into shards",
-        description="Render objects (.glb .gltf .obj .ply .stl .zip) into WebDataset shards with an index. A stopped run "
-        "continues at the object where it stopped when the same command is given again; the result is the same bytes. "
+        description="Render objects (.glb .gltf .obj .ply .stl .zip) into WebDataset shards with an index. "
+        "A stopped run "
+        "continues at the object where it stopped when the same command is given again; the result is the "
+        "same bytes. "
         "Objects that cannot be used are listed with their reasons in SHARDS/report.json.",
     )
     add_argument = command.add_argument
-    add_argument("folders", nargs="+", type=Path, metavar="OBJECTS_DIR", help="folders of objects, searched with their subfolders")
+    add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="OBJECTS_DIR",
+        help="folders of objects, searched with their subfolders",
+    )
     add_argument("-o", "--output", type=Path, required=True, metavar="SHARDS", help="the folder of shards")
-    add_argument("--views", default=VIEWS, help=f"names of view sets, see docs/data-shards.md (default: {VIEWS})")
+    add_argument(
+        "--views", default=VIEWS, help=f"names of view sets, see docs/data-shards.md (default: {VIEWS})"
+    )
     add_argument("--size", type=int, default=SIZE, help=f"pixels of a side (default: {SIZE})")
-    add_argument("--channels", default="rgba,depth", help="of rgba, depth, normal, position (default: rgba,depth)")
-    add_argument("--seed", type=int, default=0, help="of random cameras and lights and of the order (default: 0)")
-    add_argument("--hold-out", type=int, default=0, metavar="N", help=f"N objects of the first folder go to SHARDS/{HELD_OUT}")
+    add_argument(
+        "--channels", default="rgba,depth", help="of rgba, depth, normal, position (default: rgba,depth)"
+    )
+    add_argument(
+        "--seed", type=int, default=0, help="of random cameras and lights and of the order (default: 0)"
+    )
+    add_argument(
+        "--hold-out",
+        type=int,
+        default=0,
+        metavar="N",
+        help=f"N objects of the first folder go to SHARDS/{HELD_OUT}",
+    )
     add_argument("--limit", type=int, metavar="N", help="N objects only, a sample that depends on the seed")
-    add_argument("--allow-untextured", action="store_true", help="draw objects without colours in grey, not skip them")
     add_argument(
-        "--renderer", choices=("own", "blender", "studio"), default="own",
-        help="own (default); blender: the same light by Cycles; studio: photo-like light by Cycles (extra blender)",
-    )  # fmt: skip
-    add_argument("--occlusion", type=float, default=0.0, metavar="S", help="ambient occlusion of our own renderer, 0 to 1")
+        "--allow-untextured", action="store_true", help="draw objects without colours in grey, not skip them"
+    )
+    add_argument(
+        "--renderer",
+        choices=("own", "blender", "studio"),
+        default="own",
+        help="own (default); blender: the same light by Cycles; studio: photo-like light by Cycles (extra "
+        "blender)",
+    )
+    add_argument(
+        "--occlusion",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="ambient occlusion of our own renderer, 0 to 1",
+    )
     add_argument("--shard-objects", type=int, default=256, metavar="N", help="objects a shard (default: 256)")
-    add_argument("--workers", type=int, help="processes (default: one a core; with --ray: one a CPU of the cluster)")
-    add_argument("--ray", metavar="ADDRESS", help="a Ray cluster (HOST:PORT, auto), or local to start one here")
-    add_argument("--resume", action="store_true", help="say that SHARDS may hold an unfinished run (that is the default too)")
-    add_argument("--time-limit", type=float, default=300.0, metavar="S", help="seconds an object may take (default: 300)")
     add_argument(
-        "--read-limit", type=float, default=5.0, metavar="S",
-        help="seconds of processor time that reading an object may take, and one more a MiB of its files (default: 5)",
-    )  # fmt: skip
+        "--workers", type=int, help="processes (default: one a core; with --ray: one a CPU of the cluster)"
+    )
+    add_argument(
+        "--ray", metavar="ADDRESS", help="a Ray cluster (HOST:PORT, auto), or local to start one here"
+    )
+    add_argument(
+        "--resume",
+        action="store_true",
+        help="say that SHARDS may hold an unfinished run (that is the default too)",
+    )
+    add_argument(
+        "--time-limit",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="seconds an object may take (default: 300)",
+    )
+    add_argument(
+        "--read-limit",
+        type=float,
+        default=5.0,
+        metavar="S",
+        help="seconds of processor time that reading an object may take, and one more a MiB of its files "
+        "(default: 5)",
+    )
     add_argument(
         "--allow-links-to", action="append", type=Path, default=[], metavar="DIR",
         help="links in OBJECTS_DIR may lead into this folder too, a download cache for example (repeatable)",
     )  # fmt: skip
-    add_argument("--memory", type=float, default=4.0, metavar="GIB", help="data a worker may hold, 0 = any (default: 4)")
+    add_argument(
+        "--memory",
+        type=float,
+        default=4.0,
+        metavar="GIB",
+        help="data a worker may hold, 0 = any (default: 4)",
+    )
     command.set_defaults(function=render)
 
 
@@ -96,21 +153,33 @@ def render(options: argparse.Namespace) -> int:
     by_folder = _find(options.folders, options.allow_links_to)
     apart = hold_out(by_folder[0], options.hold_out)
     aside = {source.key for source in apart}
-    rest = in_order((source for sources in by_folder for source in sources if source.key not in aside), settings.seed)
+    rest = in_order(
+        (source for sources in by_folder for source in sources if source.key not in aside), settings.seed
+    )
     more = {"hold_out": options.hold_out}
     # Both folders are claimed before any work, so that a wrong option fails in a second.
     rest = rest[: options.limit]
     parts = []
     if rest:
-        parts = [(open_shards(options.output, rest, settings, {**more, "part": "rest"}, options.shard_objects), rest)]
+        parts = [
+            (
+                open_shards(options.output, rest, settings, {**more, "part": "rest"}, options.shard_objects),
+                rest,
+            )
+        ]
     if apart:
         apart = in_order(apart, settings.seed)
-        writer = open_shards(options.output / HELD_OUT, apart, settings, {**more, "part": HELD_OUT}, options.shard_objects)
+        writer = open_shards(
+            options.output / HELD_OUT, apart, settings, {**more, "part": HELD_OUT}, options.shard_objects
+        )
         parts.insert(0, (writer, apart))
     todo = sum(len(writer.pending) for writer, _ in parts)
     if todo and (problem := cache_problem()):
         print(f"geco: {problem}", file=sys.stderr)
-    with _Bar(sum(len(writer.keys) for writer, _ in parts), todo) as bar, _pool(options, bounds, todo) as pool:
+    with (
+        _Bar(sum(len(writer.keys) for writer, _ in parts), todo) as bar,
+        _pool(options, bounds, todo) as pool,
+    ):
         indices = _run(parts, settings, pool, bar)
     for index, (writer, _) in zip(indices, parts):
         _report(writer.folder, index)
@@ -132,7 +201,9 @@ def _find(folders: list[Path], links: list[Path]) -> list[list[ObjectSource]]:
             raise ConfigError(f"{folder} is not a folder", "Give folders that hold objects.")
     found = find_in_folders(folders, links)
     if not any(found):
-        raise ConfigError(f"no objects in {', '.join(map(str, folders))}", "Known files: .glb .gltf .obj .ply .stl .zip.")
+        raise ConfigError(
+            f"no objects in {', '.join(map(str, folders))}", "Known files: .glb .gltf .obj .ply .stl .zip."
+        )
     return found
 
 
@@ -156,7 +227,11 @@ class _Bar:
 
         terminal = sys.stderr.isatty()
         self.bar = tqdm(
-            total=total, initial=total - todo, unit="object", mininterval=0.2 if terminal else 10.0, dynamic_ncols=terminal
+            total=total,
+            initial=total - todo,
+            unit="object",
+            mininterval=0.2 if terminal else 10.0,
+            dynamic_ncols=terminal,
         )
         self.skipped = 0
 
@@ -181,7 +256,8 @@ def _report(folder: Path, index: dict[str, Any]) -> None:
     skipped = ", ".join(f"{reason} {count}" for reason, count in facts["skipped"].items())
     megabytes = facts["bytes"] / 1e6
     print(
-        f"{folder}: {facts['objects']} objects, {facts['pictures']} pictures, {len(index['shards'])} shards, {megabytes:.1f} MB; "
+        f"{folder}: {facts['objects']} objects, {facts['pictures']} pictures, {len(index['shards'])} "
+        f"shards, {megabytes:.1f} MB; "
         f"skipped {sum(facts['skipped'].values())}" + (f" ({skipped})" if skipped else "")
     )
     if noted:

@@ -22,8 +22,12 @@ def add(commands: Any) -> None:
     command.add_argument("shards", type=Path, metavar="SHARDS", help="a folder made by geco data render")
     command.add_argument("--json", action="store_true", help="one JSON object")
     command.add_argument("--check", action="store_true", help="verify every hash and decode every picture")
-    command.add_argument("--sheet", type=Path, metavar="FILE.png", help="write a contact sheet of a few objects")
-    command.add_argument("--overwrite", action="store_true", help="replace a file that is no earlier sheet of these shards")
+    command.add_argument(
+        "--sheet", type=Path, metavar="FILE.png", help="write a contact sheet of a few objects"
+    )
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace a file that is no earlier sheet of these shards"
+    )
     command.set_defaults(function=show)
 
 
@@ -50,7 +54,10 @@ def _refuse(folder: Path, damage: list[str], as_json: bool) -> None:
         print(json.dumps({"folder": str(folder), "damage": damage}))
     else:
         print("\n".join([str(folder), *(f"  {fault}" for fault in damage)]))
-    raise ConfigError(f"{folder} is damaged: {damage[0]} ({len(damage)} faults in all)", "Delete the folder and render it again.")
+    raise ConfigError(
+        f"{folder} is damaged: {damage[0]} ({len(damage)} faults in all)",
+        "Delete the folder and render it again.",
+    )
 
 
 def collect(folder: Path) -> dict[str, Any]:
@@ -87,7 +94,9 @@ def check(folder: Path) -> list[str]:
 
 
 def check_sheet(folder: Path, path: Path, overwrite: bool) -> None:
-    """Refuse a sheet that is no picture's file or would be written over anything but an earlier sheet of these shards."""
+    """Refuse a sheet that is no picture's file or would be written over anything but an earlier
+    sheet of these shards.
+    """
     if path.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise OutputError(f"{path}: not a picture format", "Use .png, .jpg or .webp.")
     check_file(path, makes_way=lambda _, mark: mark.names(_source(folder)), overwrite=overwrite)
@@ -106,11 +115,16 @@ def draw_sheet(folder: Path, path: Path) -> None:
     from geco.images import save_picture
 
     shards = Shards(folder)
-    chosen = [shards.objects[at] for at in np.linspace(0, len(shards) - 1, min(SHEET_OBJECTS, len(shards))).astype(int)]
+    chosen = [
+        shards.objects[at]
+        for at in np.linspace(0, len(shards) - 1, min(SHEET_OBJECTS, len(shards))).astype(int)
+    ]
     each = {name: min(count, max(SHEET_VIEWS // len(shards.sets), 1)) for name, count in shards.sets.items()}
     rows = []
     for key in chosen:
-        rgba = np.concatenate([shards.pictures(key, name, "rgba", range(count)) for name, count in each.items()])
+        rgba = np.concatenate(
+            [shards.pictures(key, name, "rgba", range(count)) for name, count in each.items()]
+        )
         alpha = rgba[..., 3:].astype(np.float32) / 255
         rows.append(np.concatenate(list(rgba[..., :3] * alpha + 255 * (1 - alpha)), axis=1))
     picture = Image.fromarray(np.concatenate(rows).round().astype(np.uint8))
@@ -123,11 +137,14 @@ def _print(facts: dict[str, Any]) -> None:
         "objects": f"{facts['objects']:,}",
         "skipped": ", ".join(f"{reason} {count}" for reason, count in facts["skipped"].items()) or "none",
         "views": f"{', '.join(f'{name} {count}' for name, count in facts['sets'].items())} an object",
-        "pictures": f"{facts['pictures']:,} of {facts['size']} x {facts['size']}: {', '.join(facts['channels'])}",
+        "pictures": f"{facts['pictures']:,} of {facts['size']} x {facts['size']}: "
+        f"{', '.join(facts['channels'])}",
         "bytes": f"{facts['bytes']:,} in {facts['shards']} shards",
         "faces": f"{facts['faces']:,}",
         "licences": ", ".join(f"{licence} {count}" for licence, count in facts["licences"].items()),
-        "held out": f"{facts['held_out']:,} objects in {facts['folder']}/{HELD_OUT}" if facts["held_out"] else "none",
+        "held out": f"{facts['held_out']:,} objects in {facts['folder']}/{HELD_OUT}"
+        if facts["held_out"]
+        else "none",
         "seed": facts["settings"].get("seed"),
     }
     if "damage" in facts:

@@ -1,4 +1,6 @@
-"""How a command ends: whatever stops it, one line says so, and the exit code is the one that scripts expect."""
+"""How a command ends: whatever stops it, one line says so, and the exit code is the one that
+scripts expect.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from geco.cli import streams
 from geco.errors import GecoError, OutputError
 
 FAILED = 2
-STOPPED = 128  # plus the number of the signal: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP, 141 the reader of our output has gone
+# plus the number of the signal: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP, 141 the reader of our output has gone
+STOPPED = 128
 PIPE = 13  # SIGPIPE, which Windows has no name for
 # What takes the memory, by command: what the line names to lower.
 LOWER = {
@@ -38,7 +41,9 @@ class Stopped(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise :class:`Stopped` in the main thread, where nobody else handles or ignores them (nohup)."""
+    """SIGTERM and SIGHUP raise :class:`Stopped` in the main thread, where nobody else handles or
+    ignores them (nohup).
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -54,7 +59,9 @@ def signals() -> Iterator[None]:
 
 
 def guarded(command: Callable[[], int], name: str, debug: bool = False) -> int:
-    """The command's exit code, or that of what stopped it; with ``debug`` errors come through with their traceback."""
+    """The command's exit code, or that of what stopped it; with ``debug`` errors come through
+    with their traceback.
+    """
     try:
         code = command()
         why = streams.failure()
@@ -88,13 +95,18 @@ def _explained(error: Exception, name: str) -> GecoError | None:
     if error.filename is None and not _has_folder():
         return OutputError("the current folder no longer exists", "Change into another one.")
     what = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
-    return GecoError(f"the system refused: {what}{error.strerror or error}", "Check paths, rights and free space.")
+    return GecoError(
+        f"the system refused: {what}{error.strerror or error}", "Check paths, rights and free space."
+    )
 
 
 def _output_failed(why: OSError) -> int:
     if isinstance(why, BrokenPipeError):
         return STOPPED + PIPE  # in silence, as every program that the system ends for it (`geco info | head`)
-    _say(f"cannot write standard output: {why.strerror or why}. Send it elsewhere; files written so far are whole")
+    _say(
+        f"cannot write standard output: {why.strerror or why}. Send it elsewhere; files written so far are "
+        f"whole"
+    )
     return FAILED
 
 

@@ -20,8 +20,12 @@ EXTRAS = {
 
 def add(commands: Any) -> None:
     """Add the command's arguments."""
-    command: argparse.ArgumentParser = commands.add_parser("info", help="show versions, the model, extras and licences")
-    command.add_argument("--model", default="small", help="model to describe (default: small, the embedded one)")
+    command: argparse.ArgumentParser = commands.add_parser(
+        "info", help="show versions, the model, extras and licences"
+    )
+    command.add_argument(
+        "--model", default="small", help="model to describe (default: small, the embedded one)"
+    )
     command.add_argument("--json", action="store_true", help="one JSON object")
     command.set_defaults(function=show)
 
@@ -37,7 +41,10 @@ def show(options: argparse.Namespace) -> int:
         print(f"  {name:12} {version}")
     print("extras")
     for name, missing in found["extras"].items():
-        print(f"  {name:12} {'installed' if not missing else 'not installed (pip install ' + repr(f'geco3d[{name}]') + ')'}")
+        print(
+            f"  {name:12} "
+            f"{'installed' if not missing else 'not installed (pip install ' + repr(f'geco3d[{name}]') + ')'}"
+        )
     print(f"model {found['model']['name']}")
     for name, value in found["model"].items():
         if name not in ("name", "facts"):
@@ -63,13 +70,18 @@ def collect(model: str) -> dict[str, Any]:
     from geco.version import __version__
 
     card = GecoPipeline.from_pretrained(model).card
-    runtime = {name: importlib.metadata.version(name) for name in ("numpy", "onnxruntime", "Pillow", "safetensors")}
+    runtime = {
+        name: importlib.metadata.version(name) for name in ("numpy", "onnxruntime", "Pillow", "safetensors")
+    }
     return {
         "geco": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "runtime": runtime,
-        "extras": {name: [m for m in modules if importlib.util.find_spec(m) is None] for name, modules in EXTRAS.items()},
+        "extras": {
+            name: [m for m in modules if importlib.util.find_spec(m) is None]
+            for name, modules in EXTRAS.items()
+        },
         "model": asdict(card),
         "licences": LICENCES,
     }

@@ -1,4 +1,6 @@
-"""``geco``: parses the arguments, runs one command, and turns what stops it into one line and an exit code."""
+"""``geco``: parses the arguments, runs one command, and turns what stops it into one line and an
+exit code.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from geco.cli import ending, streams
 from geco.version import __version__
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 2 an error that one line explains; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (what is written is whole); "
+    "Exit codes: 0 done; 2 an error that one line explains; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (what is "
+    "written is whole); "
     "141 the reader of the output has gone."
 )
 

@@ -1,4 +1,6 @@
-"""Which pictures a command line means: files, folders of them, ``-`` for standard input; and what was passed over."""
+"""Which pictures a command line means: files, folders of them, ``-`` for standard input; and what
+was passed over.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class Given:
         return str(self.path) if self.data is None else "standard input"
 
     def source(self) -> str | Picture:
-        """What the pipeline takes: the file's path, or what came over standard input, read; raises InputImageError."""
+        """What the pipeline takes: the file's path, or what came over standard input, read;
+        raises InputImageError.
+        """
         if self.data is None:
             return str(self.path)
         from geco.images.load import load_picture
@@ -52,7 +56,8 @@ class Given:
 
 @dataclass
 class Found:
-    """Every picture in the order of the command line, those of a folder by name; and what a folder held beside them.
+    """Every picture in the order of the command line, those of a folder by name; and what a folder held
+    beside them.
 
     Attributes:
         pictures: at least one.
@@ -73,28 +78,35 @@ class Found:
 
 
 def find_pictures(sources: Sequence[str]) -> Found:
-    """What the arguments mean. A file that is named is taken whatever it is; in a folder a picture is known by its first
-    bytes, or by a picture's suffix (then reading it says what is wrong with it). Hidden files are left alone.
+    """What the arguments mean. A file that is named is taken whatever it is; in a folder a picture is known
+    by its first bytes, or by a picture's suffix (then reading it says what is wrong with it). Hidden files
+    are left alone.
 
     Args:
         sources: as they stand on the command line.
 
     Raises:
-        InputImageError: an empty name, an address, a folder without pictures or that cannot be read, standard input that
-            is a terminal or empty or named twice.
+        InputImageError: an empty name, an address, a folder without pictures or that cannot be read, standard
+            input that is a terminal or empty or named twice.
     """
     found = Found()
     for source in sources:
         if source == STANDARD_INPUT:
             if any(given.data is not None for given in found.pictures):
-                raise InputImageError("- (standard input) is named twice", "It holds one picture: name it once.")
+                raise InputImageError(
+                    "- (standard input) is named twice", "It holds one picture: name it once."
+                )
             found.pictures.append(Given(Path("picture"), _standard_input()))
         elif not source.strip():
-            raise InputImageError("a picture's name is empty", "Is a variable of the shell unset? Name a file or a folder.")
+            raise InputImageError(
+                "a picture's name is empty", "Is a variable of the shell unset? Name a file or a folder."
+            )
         elif os.path.isdir(source):
             _look_into(Path(source), found)
         elif is_address(source):
-            raise InputImageError(f"{source} is an address, not a file", "Download the picture first, then name its file.")
+            raise InputImageError(
+                f"{source} is an address, not a file", "Download the picture first, then name its file."
+            )
         else:
             found.pictures.append(Given(Path(source)))
     _pass_over_own_results(found)
@@ -102,13 +114,16 @@ def find_pictures(sources: Sequence[str]) -> Found:
 
 
 def _pass_over_own_results(found: Found) -> None:
-    """``geco run *.png`` a second time names what the first wrote as well: a result whose own picture is there is none.
+    """``geco run *.png`` a second time names what the first wrote as well: a result whose own picture is
+    there is none.
 
     A result that is named without its picture is meant, and stays.
     """
     names = [Source(given.path.name) for given in found.pictures if given.data is None]
     for given in list(found.pictures):
-        mark = read_mark(given.path) if given.named and given.data is None and len(found.pictures) > 1 else None
+        mark = (
+            read_mark(given.path) if given.named and given.data is None and len(found.pictures) > 1 else None
+        )
         if mark is not None and any(mark.names(source) for source in names if source.name != given.path.name):
             found.pictures.remove(given)
             found.skipped.append((given.path, "written by GECO"))
@@ -118,7 +133,9 @@ def _look_into(folder: Path, found: Found) -> None:
     try:
         inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
-        raise InputImageError(f"the folder {folder} cannot be read: {error.strerror}", "Check its rights.") from error
+        raise InputImageError(
+            f"the folder {folder} cannot be read: {error.strerror}", "Check its rights."
+        ) from error
     before = Found()
     for path in inside:
         why = _reason_to_skip(path)
@@ -158,13 +175,19 @@ def _reason_to_skip(path: Path) -> str | None:
 def _standard_input() -> bytes:
     """Raises InputImageError: nobody writes to it, nothing came, or too much."""
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
-        raise InputImageError("- reads a picture from standard input, and nothing writes to it", "Use: geco run - < photo.png")
+        raise InputImageError(
+            "- reads a picture from standard input, and nothing writes to it", "Use: geco run - < photo.png"
+        )
     try:
         data = sys.stdin.buffer.read(MAX_BYTES + 1)
     except OSError as error:
-        raise InputImageError(f"standard input cannot be read: {error.strerror}", "Use: geco run - < photo.png") from error
+        raise InputImageError(
+            f"standard input cannot be read: {error.strerror}", "Use: geco run - < photo.png"
+        ) from error
     if not data:
         raise InputImageError("standard input is empty", "Did the command before the pipe fail?")
     if len(data) > MAX_BYTES:
-        raise InputImageError(f"standard input is too large (the limit is {MAX_BYTES // 2**20} MiB)", "Reduce it first.")
+        raise InputImageError(
+            f"standard input is too large (the limit is {MAX_BYTES // 2**20} MiB)", "Reduce it first."
+        )
     return data

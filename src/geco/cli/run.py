@@ -30,20 +30,33 @@ def add(commands: Any) -> None:
         "run",
         help="turn pictures into textured meshes",
         description="Turn one picture, many, or folders of pictures into UV-textured meshes.",
-        epilog="Exit code 0: every picture done. 2: at least one could not be (named on standard error); the others are written.",
+        epilog="Exit code 0: every picture done. 2: at least one could not be (named on standard error); "
+        "the others are written.",
     )
-    command.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files, folders of them, or -: standard input")
-    command.add_argument("-o", "--output", metavar="FILE|DIR", help="a file for one result, else a folder (default: here)")
-    command.add_argument("--format", choices=FORMATS, help="file format (default: by the output's suffix, else glb)")
+    command.add_argument(
+        "pictures", nargs="+", metavar="PICTURE", help="picture files, folders of them, or -: standard input"
+    )
+    command.add_argument(
+        "-o", "--output", metavar="FILE|DIR", help="a file for one result, else a folder (default: here)"
+    )
+    command.add_argument(
+        "--format", choices=FORMATS, help="file format (default: by the output's suffix, else glb)"
+    )
     command.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace files that are no earlier results of the same picture; pictures that are read are never written over",
+        help="replace files that are no earlier results of the same picture; pictures that are read are "
+        "never written over",
     )
     command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default 0)")
-    command.add_argument("--samples", type=int, default=1, metavar="K", help="K meshes a picture, with seeds N … N+K-1")
     command.add_argument(
-        "--truncation", type=float, metavar="T", help="0 to 1: how far seeds may differ, 1 the most (default: the model's)"
+        "--samples", type=int, default=1, metavar="K", help="K meshes a picture, with seeds N … N+K-1"
+    )
+    command.add_argument(
+        "--truncation",
+        type=float,
+        metavar="T",
+        help="0 to 1: how far seeds may differ, 1 the most (default: the model's)",
     )
 
     mesh = command.add_argument_group("mesh")
@@ -51,40 +64,76 @@ def add(commands: Any) -> None:
         "--size",
         type=float,
         metavar="METRES",
-        help="longest side of the mesh in metres (default: about 2; stl and 3mf, in millimetres, for printing: 100 mm)",
+        help="longest side of the mesh in metres (default: about 2; stl and 3mf, in millimetres, for "
+        "printing: 100 mm)",
     )
-    mesh.add_argument("--faces", type=int, metavar="N", help="at most N faces (default: what the surface gives)")
-    mesh.add_argument("--texture-size", type=int, metavar="N", help="side of the texture in texels (default: the model's)")
-    mesh.add_argument("--texture-format", choices=("jpeg", "png", "webp"), default="jpeg", help="of the texture (default jpeg)")
-    mesh.add_argument("--resolution", type=int, metavar="N", help="cubes a side of the surface grid (default: the model's)")
+    mesh.add_argument(
+        "--faces", type=int, metavar="N", help="at most N faces (default: what the surface gives)"
+    )
+    mesh.add_argument(
+        "--texture-size", type=int, metavar="N", help="side of the texture in texels (default: the model's)"
+    )
+    mesh.add_argument(
+        "--texture-format",
+        choices=("jpeg", "png", "webp"),
+        default="jpeg",
+        help="of the texture (default jpeg)",
+    )
+    mesh.add_argument(
+        "--resolution", type=int, metavar="N", help="cubes a side of the surface grid (default: the model's)"
+    )
     mesh.add_argument("--watertight", action="store_true", help="guarantee a closed manifold, for printing")
-    mesh.add_argument("--no-outline", action="store_true", help="do not make the surface keep to the input picture's outline")
-    mesh.add_argument("--no-projection", action="store_true", help="do not lay the input picture onto the visible side")
-    mesh.add_argument("--uv", choices=("charts", "xatlas"), default="charts", help="unwrapping method (default charts, ours)")
+    mesh.add_argument(
+        "--no-outline",
+        action="store_true",
+        help="do not make the surface keep to the input picture's outline",
+    )
+    mesh.add_argument(
+        "--no-projection", action="store_true", help="do not lay the input picture onto the visible side"
+    )
+    mesh.add_argument(
+        "--uv",
+        choices=("charts", "xatlas"),
+        default="charts",
+        help="unwrapping method (default charts, ours)",
+    )
 
     model = command.add_argument_group("model")
-    model.add_argument("--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id")
     model.add_argument(
-        "--device", help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: cpu,bf16"
+        "--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id"
+    )
+    model.add_argument(
+        "--device",
+        help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: "
+        "cpu,bf16",
     )
     model.add_argument(
         "--cutout",
         choices=("auto", "alpha", "plain", "builtin", "grabcut", "rembg", "none"),
         default="auto",
-        help="how the background is removed (default auto: alpha, plain background, rembg if installed, built-in)",
+        help="how the background is removed (default auto: alpha, plain background, rembg if installed, "
+        "built-in)",
     )
 
     extra = command.add_argument_group("more output")
     extra.add_argument("--views", action="store_true", help="write the six generated views beside each mesh")
-    extra.add_argument("--turntable", metavar="FILE", help="render the mesh turning: .mp4 (extra video), .gif, or .png (a sheet)")
-    extra.add_argument("--save-steps", metavar="DIR", help="write what the model saw: cut-out, condition, views")
+    extra.add_argument(
+        "--turntable",
+        metavar="FILE",
+        help="render the mesh turning: .mp4 (extra video), .gif, or .png (a sheet)",
+    )
+    extra.add_argument(
+        "--save-steps", metavar="DIR", help="write what the model saw: cut-out, condition, views"
+    )
     extra.add_argument("--json", action="store_true", help="one JSON line a result on standard output")
     extra.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary")
     command.set_defaults(function=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plan every output first (so that a bad path costs no work), load the model, then do picture by picture."""
+    """Plan every output first (so that a bad path costs no work), load the model, then do picture
+    by picture.
+    """
     from geco.cli.pictures import find_pictures
     from geco.cli.plan import plan
     from geco.pipeline import MOST_SAMPLES, GecoPipeline, check_seeds
@@ -131,20 +180,26 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _ours(error: Exception) -> GecoError | None:
-    """The error of one picture that the others need not suffer from: one of ours, or too little memory for this one."""
+    """The error of one picture that the others need not suffer from: one of ours, or too little
+    memory for this one.
+    """
     if isinstance(error, GecoError):
         return error
     return shortage(error, LOWER["run"]) if is_shortage(error) else None
 
 
-def _one(pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse.Namespace, files: list[Path]) -> None:
+def _one(
+    pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse.Namespace, files: list[Path]
+) -> None:
     """All samples of one picture, each saved before it is reported; ``files`` collects what was written."""
     seeds = [output.seed for output in job.outputs]
     picture = job.picture.source()
     source = None if job.picture.data is None else job.origin.source
     job.check(job.step_files)
     steps = None if job.steps is None else str(job.steps)
-    assets = pipeline.samples(picture, seeds, asset_options, options.cutout, steps, options.truncation, source=source)
+    assets = pipeline.samples(
+        picture, seeds, asset_options, options.cutout, steps, options.truncation, source=source
+    )
     for number, (output, asset) in enumerate(zip(job.outputs, assets)):
         if number == 0:
             _warn(job, asset)
@@ -161,11 +216,16 @@ def _warn(job: Job, asset: Asset) -> None:
     doubt = asset.facts.get("cutout_doubt")
     if doubt:
         remedy = "look at it with --save-steps DIR, or give a picture with a transparent background"
-        print(f"geco: {one_line(job.picture.label)}: the cut-out is doubtful ({doubt}); {remedy}", file=sys.stderr)
+        print(
+            f"geco: {one_line(job.picture.label)}: the cut-out is doubtful ({doubt}); {remedy}",
+            file=sys.stderr,
+        )
 
 
 def _save(asset: Asset, output: Output, job: Job, options: argparse.Namespace) -> Iterator[Path]:
-    """Write the files of one sample, each after a last look at what is there; yields them as they are done."""
+    """Write the files of one sample, each after a last look at what is there; yields them as they
+    are done.
+    """
     start = time.perf_counter()
     job.check([output.mesh])
     yield from asset.save(output.mesh, options.texture_format, options.size)
@@ -198,7 +258,9 @@ def _report(job: Job, output: Output, asset: Asset, files: list[Path], options: 
         }
         print(json.dumps(line), flush=True)
     elif not options.quiet:
-        stages = " · ".join(f"{name} {seconds:.2f}" for name, seconds in asset.timings.items() if name != "total")
+        stages = " · ".join(
+            f"{name} {seconds:.2f}" for name, seconds in asset.timings.items() if name != "total"
+        )
         facts = f"{asset.facts['faces']:,} faces  seed {asset.seed}  {asset.timings['total']:.2f} s"
         print(f"{one_line(str(output.mesh))}  {facts} ({stages})", flush=True)
 

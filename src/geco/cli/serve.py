@@ -27,12 +27,18 @@ def add(commands: Any) -> None:
     command: argparse.ArgumentParser = commands.add_parser(
         "serve",
         help="a REST API and a web page (extra: web)",
-        description="Serve a model: a REST API (described in /openapi.json) and a page to try it. See docs/serving.md.",
-        epilog="Exit code 143 after SIGTERM, 130 after Ctrl-C (both answer first what is admitted), 2 where it cannot start.",
+        description="Serve a model: a REST API (described in /openapi.json) and a page to try it. See "
+        "docs/serving.md.",
+        epilog="Exit code 143 after SIGTERM, 130 after Ctrl-C (both answer first what is admitted), 2 "
+        "where it cannot start.",
     )
-    command.add_argument("--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id")
+    command.add_argument(
+        "--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id"
+    )
     command.add_argument("--device", help="cpu, cuda, mps, for models that run on torch")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    command.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+    )
     command.add_argument("--port", type=int, default=8000, help="default 8000; 0: any that is free")
     command.add_argument("-q", "--quiet", action="store_true", help="no line for each request")
 
@@ -42,24 +48,50 @@ def add(commands: Any) -> None:
     _number(cost, "--max-texture", "N", limits.texture, "side of the texture")
     _number(cost, "--max-faces", "N", limits.faces, "faces that may be asked for")
     _number(cost, "--max-resolution", "N", limits.resolution, "cubes a side that may be asked for")
-    _number(cost, "--time-limit", "SECONDS", limits.seconds, "of work; then the request fails, not the server", float)
-    _number(cost, "--memory", "GIB", limits.memory_gb, "beyond the loaded model, on Linux; 0: no limit", float)
+    _number(
+        cost,
+        "--time-limit",
+        "SECONDS",
+        limits.seconds,
+        "of work; then the request fails, not the server",
+        float,
+    )
+    _number(
+        cost, "--memory", "GIB", limits.memory_gb, "beyond the loaded model, on Linux; 0: no limit", float
+    )
 
     many = command.add_argument_group("how many clients, and how long")
     _number(many, "--max-waiting", "N", traffic.waiting, "requests that may wait for their turn")
     _number(many, "--max-connections", "N", traffic.connections, "open at once")
     _number(many, "--per-address", "N", traffic.per_address, "of them from one address")
-    _number(many, "--upload-time", "SECONDS", traffic.upload_seconds, "until a picture must have arrived", float)
-    _number(many, "--head-time", "SECONDS", traffic.head_seconds, "until a request's head must have arrived", float)
+    _number(
+        many, "--upload-time", "SECONDS", traffic.upload_seconds, "until a picture must have arrived", float
+    )
+    _number(
+        many,
+        "--head-time",
+        "SECONDS",
+        traffic.head_seconds,
+        "until a request's head must have arrived",
+        float,
+    )
     _number(many, "--grace", "SECONDS", traffic.grace, "from SIGTERM to the end, for what is admitted", float)
 
     who = command.add_argument_group("who may ask")
     who.add_argument(
-        "--token", metavar="TOKEN|@FILE", help=f"wanted as 'Authorization: Bearer TOKEN' by the API (or ${TOKEN_VARIABLE})"
+        "--token",
+        metavar="TOKEN|@FILE",
+        help=f"wanted as 'Authorization: Bearer TOKEN' by the API (or ${TOKEN_VARIABLE})",
     )
-    who.add_argument("--cors", action="append", default=[], metavar="ORIGIN", help="a site whose pages may use the API")
-    who.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="a name of this server; * is any")
-    who.add_argument("--proxy", action="append", default=[], metavar="ADDRESS", help="whose X-Forwarded-For is believed")
+    who.add_argument(
+        "--cors", action="append", default=[], metavar="ORIGIN", help="a site whose pages may use the API"
+    )
+    who.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a name of this server; * is any"
+    )
+    who.add_argument(
+        "--proxy", action="append", default=[], metavar="ADDRESS", help="whose X-Forwarded-For is believed"
+    )
     command.set_defaults(function=run)
 
 
@@ -71,7 +103,8 @@ def run(options: argparse.Namespace) -> int:
     _log_to_stderr(quiet=options.quiet)
     ended_by = serve(options.model, options.host, options.port, options.device, settings)
     print("geco: stopped", file=sys.stderr)
-    return 0 if ended_by is None else ending.STOPPED + ended_by  # as every command: 143 after SIGTERM, 130 after Ctrl-C
+    # as every command: 143 after SIGTERM, 130 after Ctrl-C
+    return 0 if ended_by is None else ending.STOPPED + ended_by
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -98,7 +131,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
         per_address=options.per_address,
         grace=options.grace,
     )
-    access = Access(_token(options.token), tuple(options.cors), tuple(options.allow_host), tuple(options.proxy))
+    access = Access(
+        _token(options.token), tuple(options.cors), tuple(options.allow_host), tuple(options.proxy)
+    )
     return Settings(limits, traffic, access)
 
 

@@ -1,4 +1,6 @@
-"""What ``geco train`` and ``geco distill`` ask for, built: a stage's task or pairs from the command's options and a recipe."""
+"""What ``geco train`` and ``geco distill`` ask for, built: a stage's task or pairs from the
+command's options and a recipe.
+"""
 
 from __future__ import annotations
 
@@ -29,17 +31,33 @@ def build(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task
     facts = about | {"generation": dict(recipe.generation)}
     match stage:
         case "teacher":
-            return small.teacher(recipe.multiview, recipe.teacher, _data(options), options.init, machine, options.seed, facts)
+            return small.teacher(
+                recipe.multiview, recipe.teacher, _data(options), options.init, machine, options.seed, facts
+            )
         case "reconstructor":
             return small.reconstructor(
-                recipe.reconstructor, recipe.reconstruction, _data(options), options.init, machine, options.seed, about,
+                recipe.reconstructor,
+                recipe.reconstruction,
+                _data(options),
+                options.init,
+                machine,
+                options.seed,
+                about,
                 options.generated,
-            )  # fmt: skip
+            )
         case "regressor":
-            return small.reconstructor(recipe.regressor, recipe.regression, _data(options), None, machine, options.seed, about)
+            return small.reconstructor(
+                recipe.regressor, recipe.regression, _data(options), None, machine, options.seed, about
+            )
         case "autoencoder":
             return small.autoencoder(
-                recipe.autoencoder, recipe.autoencoding, _data(options), options.init, machine, options.seed, about
+                recipe.autoencoder,
+                recipe.autoencoding,
+                _data(options),
+                options.init,
+                machine,
+                options.seed,
+                about,
             )
         case "stage1" | "stage2":
             return distillation(options, recipe, machine)
@@ -54,52 +72,107 @@ def distillation(options: argparse.Namespace, recipe: Recipe, machine: Machine) 
 
         if first:
             return full.stage1(
-                recipe.stage1, recipe.unet_checkpointing, _data(options), init, machine, options.seed, about, options.pairs
+                recipe.stage1,
+                recipe.unet_checkpointing,
+                _data(options),
+                init,
+                machine,
+                options.seed,
+                about,
+                options.pairs,
             )
-        return full.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed, options.perceptual)
+        return full.stage2(
+            recipe.stage2,
+            recipe.resolution,
+            options.pairs,
+            init,
+            machine,
+            about,
+            options.seed,
+            options.perceptual,
+        )
     from geco.training import small_stages as small
 
     if first:
         return small.stage1(recipe.stage1, _data(options), init, machine, options.seed, about, options.pairs)
-    return small.stage2(recipe.stage2, recipe.resolution, options.pairs, init, machine, about, options.seed, options.perceptual)
+    return small.stage2(
+        recipe.stage2,
+        recipe.resolution,
+        options.pairs,
+        init,
+        machine,
+        about,
+        options.seed,
+        options.perceptual,
+    )
 
 
 def pairs_recipe(options: argparse.Namespace) -> Recipe:
     """The recipe with what the command says of pairs."""
-    recipe, _ = override(find_recipe(options.recipe), options.stage, options.set)  # pairs.json holds every setting
+    # pairs.json holds every setting
+    recipe, _ = override(find_recipe(options.recipe), options.stage, options.set)
     settings = replace(recipe.pairs, seed=options.seed, steps=options.steps or recipe.pairs.steps)
     return replace(recipe, pairs=settings, pair_count=options.count or recipe.pair_count)
 
 
 def check(options: argparse.Namespace) -> None:
-    """Raise for what a stage needs and was not given, and for outputs that are its inputs, before any work."""
+    """Raise for what a stage needs and was not given, and for outputs that are its inputs, before
+    any work.
+    """
     stage = options.stage
     if stage != "stage2":
         _data(options)
     if stage in ("stage1", "stage2", "pairs"):
-        what = {"stage1": "the teacher", "stage2": "Stage I's run"}.get(stage, "the teacher and its reconstructor")
+        what = {"stage1": "the teacher", "stage2": "Stage I's run"}.get(
+            stage, "the teacher and its reconstructor"
+        )
         _, family = _init(options, what)
-        if stage == "pairs" and options.true_views and (family == "full" or options.generator or options.steps):
-            raise ConfigError("--true-views is for the small family, without --generator and --steps", "Leave one of them out.")
+        if (
+            stage == "pairs"
+            and options.true_views
+            and (family == "full" or options.generator or options.steps)
+        ):
+            raise ConfigError(
+                "--true-views is for the small family, without --generator and --steps",
+                "Leave one of them out.",
+            )
     for name in ("data", "init", "pairs", "generated", "perceptual", "generator"):
         given = getattr(options, name, None)
-        if given is not None and given.exists() and options.output.exists() and given.samefile(options.output):
-            raise ConfigError(f"--{name} and -o are the same folder {given}", "Choose another folder with -o.")
+        if (
+            given is not None
+            and given.exists()
+            and options.output.exists()
+            and given.samefile(options.output)
+        ):
+            raise ConfigError(
+                f"--{name} and -o are the same folder {given}", "Choose another folder with -o."
+            )
 
 
 def make_pairs(options: argparse.Namespace, recipe: Recipe) -> dict[str, int]:
-    """The pairs of either family, by a recipe of :func:`pairs_recipe`; how many there are, and how many were left out."""
+    """The pairs of either family, by a recipe of :func:`pairs_recipe`; how many there are, and
+    how many were left out.
+    """
     settings, count = recipe.pairs, recipe.pair_count
     init, family = _init(options, "the teacher and its reconstructor")
     sizes = (count, recipe.pair_size, recipe.resolution)
     if family == "full":
         from geco.training import full_stages
 
-        return full_stages.pairs(settings, *sizes, _data(options), init, options.output, options.device, options.generator)
+        return full_stages.pairs(
+            settings, *sizes, _data(options), init, options.output, options.device, options.generator
+        )
     from geco.training import small_stages
 
     return small_stages.pairs(
-        settings, *sizes, _data(options), init, options.output, options.device, options.generator, options.true_views
+        settings,
+        *sizes,
+        _data(options),
+        init,
+        options.output,
+        options.device,
+        options.generator,
+        options.true_views,
     )
 
 
@@ -112,7 +185,9 @@ def _about(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
 
 def _data(options: argparse.Namespace) -> Path:
     if options.data is None:
-        raise ConfigError(f"{options.stage} needs --data SHARDS", "Make some with: geco data render OBJECTS -o SHARDS.")
+        raise ConfigError(
+            f"{options.stage} needs --data SHARDS", "Make some with: geco data render OBJECTS -o SHARDS."
+        )
     return Path(options.data)
 
 
@@ -122,5 +197,7 @@ def _init(options: argparse.Namespace, what: str) -> tuple[Path, str]:
         raise WeightsError(f"{options.stage} starts from trained weights", f"Give {what} as --init DIR.")
     family = read_card(options.init)["family"]
     if family not in FAMILIES:
-        raise ConfigError(f"{options.init} is a model of the family {family!r}", f"Known are {' and '.join(FAMILIES)}.")
+        raise ConfigError(
+            f"{options.init} is a model of the family {family!r}", f"Known are {' and '.join(FAMILIES)}."
+        )
     return Path(options.init), family

@@ -1,4 +1,6 @@
-"""Standard streams as the machine has them: closed ones, terminals that cannot show every character, full disks."""
+"""Standard streams as the machine has them: closed ones, terminals that cannot show every
+character, full disks.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ UNSHOWN = "backslashreplace"  # what an encoding lacks is written as \xe9, as Py
 
 
 class _Output(io.FileIO):
-    """An output that remembers why it could not write. Where it is ``patient``, what nobody takes is dropped."""
+    """An output that remembers why it could not write. Where it is ``patient``, what nobody takes
+    is dropped.
+    """
 
     def __init__(self, number: int, patient: bool) -> None:
         super().__init__(number, "w", closefd=False)
@@ -33,9 +37,11 @@ class _Output(io.FileIO):
 
 
 def prepare() -> None:
-    """Make the three streams usable: closed ones lead nowhere, and no character or full disk ends in a traceback.
+    """Make the three streams usable: closed ones lead nowhere, and no character or full disk ends in a
+    traceback.
 
-    File names that are no UTF-8 come to Python as lone surrogates, which no encoding has; reports contain ``·``.
+    File names that are no UTF-8 come to Python as lone surrogates, which no encoding has; reports contain
+    ``·``.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
@@ -84,7 +90,9 @@ def _raw_of(stream: Any) -> Any:
 
 
 def _watched(stream: Any, number: int) -> TextIO:
-    """The same stream over an :class:`_Output`; messages are dropped rather than end the work that they tell of."""
+    """The same stream over an :class:`_Output`; messages are dropped rather than end the work
+    that they tell of.
+    """
     stream.flush()
     raw: Any = _Output(stream.fileno(), patient=number == 2)
     unbuffered = isinstance(stream.buffer, io.FileIO)
@@ -99,7 +107,9 @@ def _watched(stream: Any, number: int) -> TextIO:
 
 
 def _nowhere(number: int) -> TextIO:
-    """A stream on the null device, at the closed number itself: the next file opened must not become standard output."""
+    """A stream on the null device, at the closed number itself: the next file opened must not
+    become standard output.
+    """
     null = os.open(os.devnull, os.O_RDWR)
     if null != number:
         with contextlib.suppress(OSError):

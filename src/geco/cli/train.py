@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 TRAIN = {
     "teacher": "the multi-view diffusion model, from condition pictures and their six views",
-    "reconstructor": "six views to a surface, from views and labelled points; --init carries the teacher along",
+    "reconstructor": "six views to a surface, from views and labelled points; --init carries the teacher "
+    "along",
     "regressor": "one picture to a surface, deterministic: the baseline (LRM, TripoSR kind)",
-    "autoencoder": "the features of a perceptual distance for stage2, where LPIPS' weights cannot be had; no generator",
+    "autoencoder": "the features of a perceptual distance for stage2, where LPIPS' weights cannot be had; "
+    "no generator",
 }
 DISTILL = {
-    "stage1": "the teacher in --init to a one-step generator (VSD), from condition pictures; --pairs if the recipe asks for them",
+    "stage1": "the teacher in --init to a one-step generator (VSD), from condition pictures; --pairs if "
+    "the recipe asks for them",
     "pairs": "the teacher's pseudo ground truth for Stage II: views, reconstruction, renders",
     "stage2": "the reconstructor in --init fine-tuned on its generator's views and the teacher's --pairs",
 }
@@ -30,7 +33,10 @@ DRY_STEPS = 2
 
 def add(commands: Any) -> None:
     """Add ``geco train`` and ``geco distill`` with a command a stage."""
-    for name, stages, text in (("train", TRAIN, "train a stage from data"), ("distill", DISTILL, "distill a teacher")):
+    for name, stages, text in (
+        ("train", TRAIN, "train a stage from data"),
+        ("distill", DISTILL, "distill a teacher"),
+    ):
         command: argparse.ArgumentParser = commands.add_parser(name, help=text)
         inner = command.add_subparsers(dest="stage", metavar="STAGE", required=True)
         for stage, about in stages.items():
@@ -40,36 +46,72 @@ def add(commands: Any) -> None:
 def _add_stage(commands: Any, stage: str, about: str) -> None:
     command: argparse.ArgumentParser = commands.add_parser(stage, help=about, description=about)
     add_argument = command.add_argument
-    add_argument("--recipe", default="small", help="small, small-gpu, tiny, paper, or a .py file with recipe() (default: small)")
+    add_argument(
+        "--recipe",
+        default="small",
+        help="small, small-gpu, tiny, paper, or a .py file with recipe() (default: small)",
+    )
     add_argument("--data", type=Path, metavar="SHARDS", help="made by geco data render")
-    add_argument("-o", "--output", type=Path, required=True, metavar="RUN_DIR", help=OUTPUTS.get(stage, "becomes a model folder"))
-    add_argument("--init", type=Path, metavar="DIR|ID", help="model folder to start from, or a hub id of Zero123++")
+    add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="RUN_DIR",
+        help=OUTPUTS.get(stage, "becomes a model folder"),
+    )
+    add_argument(
+        "--init", type=Path, metavar="DIR|ID", help="model folder to start from, or a hub id of Zero123++"
+    )
     add_argument("--seed", type=int, default=0)
     another = "a number of the stage other than the recipe's, e.g. batch=4; repeatable"
     add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=another)
     if stage == "pairs":
         add_argument("--count", type=int, help="pairs (default: the recipe's)")
         add_argument("--steps", type=int, help="of the teacher (default: the recipe's)")
-        own = "Stage I's run: pairs of its own samples, which the teacher refines, instead of the teacher's samples"
+        own = (
+            "Stage I's run: pairs of its own samples, which the teacher refines, instead of the "
+            "teacher's samples"
+        )
         add_argument("--generator", type=Path, metavar="DIR", help=own)
-        add_argument("--true-views", action="store_true", help="reconstruct the data's own six views instead (small family)")
+        add_argument(
+            "--true-views",
+            action="store_true",
+            help="reconstruct the data's own six views instead (small family)",
+        )
         add_argument("--device", help="cpu, or left out for what is there")
         command.set_defaults(function=make)
         return
     if stage in ("stage1", "stage2"):
         what = "" if stage == "stage2" else ", for regression_steps and adversarial_weight"
-        add_argument("--pairs", type=Path, required=not what, metavar="DIR", help=f"made by geco distill pairs{what}")
+        add_argument(
+            "--pairs", type=Path, required=not what, metavar="DIR", help=f"made by geco distill pairs{what}"
+        )
     if stage == "stage2":
         add_argument(
-            "--perceptual", type=Path, metavar="DIR", help="run of geco train autoencoder: compare by its features (default: small "
+            "--perceptual",
+            type=Path,
+            metavar="DIR",
+            help="run of geco train autoencoder: compare by its features (default: small "
             "models the pyramid distance, full ones LPIPS where its weights are)",
-        )  # fmt: skip
+        )
     if stage == "reconstructor":
-        add_argument("--generated", type=Path, metavar="DIR", help="views that a generator made (geco.training.generated_views)")
+        add_argument(
+            "--generated",
+            type=Path,
+            metavar="DIR",
+            help="views that a generator made (geco.training.generated_views)",
+        )
     add_argument("--resume", action="store_true", help="continue the run in RUN_DIR from its checkpoint")
-    add_argument("--budget-minutes", type=float, metavar="N", help="wall-clock minutes, resumed pieces together")
+    add_argument(
+        "--budget-minutes", type=float, metavar="N", help="wall-clock minutes, resumed pieces together"
+    )
     add_argument("--steps", type=int, metavar="N", help="steps instead of minutes")
-    add_argument("--dry-run", action="store_true", help=f"{DRY_STEPS} steps, then memory and time estimate; nothing is kept")
+    add_argument(
+        "--dry-run",
+        action="store_true",
+        help=f"{DRY_STEPS} steps, then memory and time estimate; nothing is kept",
+    )
     add_argument("--device", help="cpu, or left out for what is there")
     add_argument("--threads", type=int, help="of the CPU")
     add_argument("--tensorboard", action="store_true", help="write TensorBoard's files too (extra train)")
@@ -101,10 +143,17 @@ def run(options: argparse.Namespace) -> int:
     with claimed(options.output, everything, options.resume) if keeps else contextlib.nullcontext():
         task = build(options, recipe, machine)
         loop = LoopOptions(
-            options.output, minutes, steps, seed=options.seed, accumulate=length.accumulate, decay_part=length.decay_part,
-            warmup_steps=length.warmup_steps, checkpoint_minutes=length.checkpoint_minutes, tensorboard=options.tensorboard,
+            options.output,
+            minutes,
+            steps,
+            seed=options.seed,
+            accumulate=length.accumulate,
+            decay_part=length.decay_part,
+            warmup_steps=length.warmup_steps,
+            checkpoint_minutes=length.checkpoint_minutes,
+            tensorboard=options.tensorboard,
             settings=settings,
-        )  # fmt: skip
+        )
         if options.dry_run:
             print(rehearse(task, loop, machine))
             return 0
@@ -124,7 +173,10 @@ def make(options: argparse.Namespace) -> int:
 
     recipe = pairs_recipe(options)
     check(options)
-    settings = settings_of(options, recipe) | {"true_views": options.true_views, "pair_size": recipe.pair_size}
+    settings = settings_of(options, recipe) | {
+        "true_views": options.true_views,
+        "pair_size": recipe.pair_size,
+    }
     with claimed(options.output, settings, resume=True, begun_with="pairs.json", written=()):
         made = make_pairs(options, recipe)
     print(f"{options.output}: {made['pairs']} pairs, {made['empty']} without a surface")
@@ -138,7 +190,9 @@ def rehearse(task: Task, loop: Any, machine: Machine) -> str:
     from geco.training.loop import train
 
     with tempfile.TemporaryDirectory() as folder:
-        short = replace(loop, folder=Path(folder), budget_minutes=None, steps=DRY_STEPS, warmup_steps=1, tensorboard=False)
+        short = replace(
+            loop, folder=Path(folder), budget_minutes=None, steps=DRY_STEPS, warmup_steps=1, tensorboard=False
+        )
         began = time.monotonic()
         train(task, short, machine, resume=False, quiet=True)
         seconds = (time.monotonic() - began) / DRY_STEPS
@@ -148,7 +202,9 @@ def rehearse(task: Task, loop: Any, machine: Machine) -> str:
     if loop.steps is not None:
         lines.append(f"{loop.steps} steps would take about {loop.steps * seconds / 60:.0f} minutes")
     if loop.budget_minutes is not None:
-        lines.append(f"{loop.budget_minutes:g} minutes would be about {loop.budget_minutes * 60 / seconds:.0f} steps")
+        lines.append(
+            f"{loop.budget_minutes:g} minutes would be about {loop.budget_minutes * 60 / seconds:.0f} steps"
+        )
     return "\n".join(lines)
 
 

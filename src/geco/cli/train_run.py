@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from geco.recipes.recipe import Recipe
     from geco.training.machine import Machine
 
-NETWORKS = {"teacher": "multiview", "reconstructor": "reconstructor", "regressor": "regressor", "autoencoder": "autoencoder"}
-FOLDERS = ("init", "pairs", "generated", "perceptual", "generator")  # options that name what a run starts from
+NETWORKS = {
+    "teacher": "multiview",
+    "reconstructor": "reconstructor",
+    "regressor": "regressor",
+    "autoencoder": "autoencoder",
+}
+# options that name what a run starts from
+FOLDERS = ("init", "pairs", "generated", "perceptual", "generator")
 HELD_OUT = "held_out"  # beside the training shards
 
 
@@ -44,7 +50,9 @@ def settings_of(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
 
 
 def length_of(recipe: Recipe, stage: Any) -> dict[str, Any]:
-    """How the rates of a stage run, and how often it is saved; its budget apart, which the command line may overrule."""
+    """How the rates of a stage run, and how often it is saved; its budget apart, which the
+    command line may overrule.
+    """
     found = asdict(recipe.length(stage))
     return {name: value for name, value in found.items() if name not in ("budget_minutes", "steps")}
 
@@ -54,11 +62,19 @@ def free_settings(minutes: float | None, steps: int | None, machine: Machine) ->
     import torch
 
     where = {"device": str(machine.device), "threads": torch.get_num_threads(), "processes": machine.world}
-    return {"budget_minutes": minutes, "budget_steps": steps, **where, "geco": __version__, "torch": torch.__version__}
+    return {
+        "budget_minutes": minutes,
+        "budget_steps": steps,
+        **where,
+        "geco": __version__,
+        "torch": torch.__version__,
+    }
 
 
 def next_step(options: argparse.Namespace) -> str:
-    """What the finished run is, and a command that goes on from there; words in capitals are to be filled in."""
+    """What the finished run is, and a command that goes on from there; words in capitals are to
+    be filled in.
+    """
     folder, stage = Path(options.output), options.stage
     here = shlex.quote(str(folder))
     recipe = f"--recipe {shlex.quote(options.recipe)}"

@@ -1,4 +1,6 @@
-"""One file over HTTP: tried again with growing pauses, checked for its length, hashed, limited in size, whole or not at all."""
+"""One file over HTTP: tried again with growing pauses, checked for its length, hashed, limited in
+size, whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ class OfflineError(FetchError):
 
 
 class RefusedError(FetchError):
-    """The server answered that there is no such file, or what it sends is not to be kept: trying again changes nothing.
+    """The server answered that there is no such file, or what it sends is not to be kept: trying again
+    changes nothing.
 
     Attributes:
         reason: "missing", "forbidden", "too-large", "broken" (not what was to come) or "occupied".
@@ -41,7 +44,9 @@ class RefusedError(FetchError):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to try: ``attempts`` in all, with pauses of ``wait`` seconds that double, up to ``longest``."""
+    """How long to try: ``attempts`` in all, with pauses of ``wait`` seconds that double, up to
+    ``longest``.
+    """
 
     attempts: int = 5
     wait: float = 1.0
@@ -83,7 +88,9 @@ def fetch(
         except urllib.error.HTTPError as error:
             if error.code not in _AGAIN:
                 reason = "missing" if error.code in (404, 410) else "forbidden"
-                raise RefusedError(reason, f"{url}: the server answered {error.code} {error.reason}") from error
+                raise RefusedError(
+                    reason, f"{url}: the server answered {error.code} {error.reason}"
+                ) from error
             last, asked = f"{error.code} {error.reason}", _seconds(error.headers.get("Retry-After"))
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             last = str(getattr(error, "reason", error)) or type(error).__name__
@@ -100,7 +107,9 @@ def _once(url: str, path: Path, timeout: float, limit: int | None, accept: Calla
     with urllib.request.urlopen(request, timeout=timeout) as answer:
         announced = _length(answer.headers.get("Content-Length"))
         if limit is not None and announced is not None and announced > limit:
-            raise RefusedError("too-large", f"{url}: {announced} bytes, more than {limit}", "Raise the limit.")
+            raise RefusedError(
+                "too-large", f"{url}: {announced} bytes, more than {limit}", "Raise the limit."
+            )
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             digest, size = hashlib.sha256(), 0
             while block := _read(answer):
@@ -118,7 +127,9 @@ def _once(url: str, path: Path, timeout: float, limit: int | None, accept: Calla
 
 
 def _read(answer: http.client.HTTPResponse) -> bytes:
-    """The next block. A broken connection is an OSError, and would look like a full disk to the writer of the file."""
+    """The next block. A broken connection is an OSError, and would look like a full disk to the
+    writer of the file.
+    """
     try:
         return answer.read(_BLOCK)
     except OSError as error:

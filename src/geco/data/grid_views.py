@@ -1,6 +1,8 @@
-"""The small recipe's cameras: inputs on a grid of 30 degrees, so that 24 targets serve the six views of every input.
+"""The small recipe's cameras: inputs on a grid of 30 degrees, so that 24 targets serve the six views of every
+input.
 
-12 x 2 targets (elevations 20 and -10), 12 further views from where the targets never look, and two input pictures an azimuth.
+12 x 2 targets (elevations 20 and -10), 12 further views from where the targets never look, and two input
+pictures an azimuth.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ from geco.data.objects import TexturedObject
 from geco.data.render import Light, frame_to_fill, lens
 
 Floats = NDArray[np.float32]
-Angles = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]  # azimuths, elevations, distances
+# azimuths, elevations, distances
+Angles = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 Made = tuple[Angles, Floats, Floats, list[Light]]  # angles, c2w, lenses, lights
 
 AZIMUTHS = 12  # every 30 degrees
 TARGET_ELEVATIONS = (20.0, -10.0)  # rig zero123plus-v1.2
-# (elevation, azimuth) in degrees: where the twelve rings of targets never look; supervision of the reconstructor
+# (elevation, azimuth) in degrees: where the twelve rings of targets never look; supervision of the
+# reconstructor
 EXTRA_CAMERAS = (
     *((60.0, azimuth) for azimuth in (0.0, 90.0, 180.0, 270.0)),
     *((-50.0, azimuth) for azimuth in (45.0, 135.0, 225.0, 315.0)),
@@ -33,7 +37,8 @@ EXTRA_CAMERAS = (
 INPUT_ELEVATIONS = (-10.0, 30.0)
 INPUT_DISTANCES = (2.5, 6.0)  # perspective of real photos varies; framing does not, see FOREGROUND_RATIO
 INPUTS_PER_AZIMUTH = 2
-FOREGROUND_RATIO = 0.85  # longer side of the object's box in the condition picture; pictures must be prepared with the same
+# longer side of the object's box in the condition picture; pictures must be prepared with the same
+FOREGROUND_RATIO = 0.85
 
 
 @dataclass(frozen=True)
@@ -63,20 +68,29 @@ def input_cameras(obj: TexturedObject, rng: np.random.Generator) -> Made:
     Order of the draws: all elevations, all distances, then light by light.
     """
     azimuths = np.repeat(_azimuths(), INPUTS_PER_AZIMUTH)
-    elevations, distances = (rng.uniform(*bounds, len(azimuths)) for bounds in (INPUT_ELEVATIONS, INPUT_DISTANCES))
+    elevations, distances = (
+        rng.uniform(*bounds, len(azimuths)) for bounds in (INPUT_ELEVATIONS, INPUT_DISTANCES)
+    )
     lights = [random_light(rng) for _ in azimuths]
     poses = orbit_poses(azimuths, elevations, distances)
     return (azimuths, elevations, distances), poses, frame_to_fill(obj, poses, FOREGROUND_RATIO), lights
 
 
 def random_light(rng: np.random.Generator) -> Light:
-    """Ambient plus one lamp from the upper hemisphere; total strength around 1, so that pictures neither drown nor burn."""
+    """Ambient plus one lamp from the upper hemisphere; total strength around 1, so that pictures
+    neither drown nor burn.
+    """
     direction = rng.normal(size=3)
     direction[2] = abs(direction[2]) + 0.2
     direction /= np.linalg.norm(direction)
     diffuse = rng.uniform(0.0, 0.6)
     ambient = rng.uniform(0.85, 1.05) - 0.55 * diffuse
-    return Light(ambient, rng.uniform(0.0, 0.2), diffuse, (float(direction[0]), float(direction[1]), float(direction[2])))
+    return Light(
+        ambient,
+        rng.uniform(0.0, 0.2),
+        diffuse,
+        (float(direction[0]), float(direction[1]), float(direction[2])),
+    )
 
 
 def _azimuths() -> NDArray[np.float64]:

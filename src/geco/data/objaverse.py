@@ -1,10 +1,14 @@
-"""Objaverse 1.0 (Deitke et al. 2022): its LVIS subset or any uids, downloaded, hashed, and filtered by licence and size.
+"""Objaverse 1.0 (Deitke et al. 2022): its LVIS subset or any uids, downloaded, hashed, and filtered by
+licence and size.
 
-Lists and annotations lie in the cache of the ``objaverse`` package (``~/.objaverse/hf-objaverse-v1``). They get there, and the
-objects into a folder of ours, by :mod:`geco.data.fetch`: the package (0.1.7) has a fixed address, tries once, and leaves half a
-list behind when the connection breaks. Layout of the public repository (the package's ``load_*`` functions):
+Lists and annotations lie in the cache of the ``objaverse`` package (``~/.objaverse/hf-objaverse-v1``). They
+get there, and the
+objects into a folder of ours, by :mod:`geco.data.fetch`: the package (0.1.7) has a fixed address, tries once,
+and leaves half a list behind when the connection breaks. Layout of the public repository (the package's
+``load_*`` functions):
 ``lvis-annotations.json.gz`` {category: [uid]}, ``object-paths.json.gz`` {uid: "glbs/000-023/UID.glb"},
-``metadata/000-023.json.gz`` {uid: annotation}. Nothing in these lists is trusted: a path that is not of that form is no path.
+``metadata/000-023.json.gz`` {uid: annotation}. Nothing in these lists is trusted: a path that is not of that
+form is no path.
 """
 
 from __future__ import annotations
@@ -69,9 +73,13 @@ class Selection:
     def __post_init__(self) -> None:
         unknown = sorted(set(self.licences) - set(LICENCES))
         if unknown or not self.licences:
-            raise ConfigError(f"unknown licences: {', '.join(unknown) or 'none given'}", f"Known: {', '.join(LICENCES)}.")
+            raise ConfigError(
+                f"unknown licences: {', '.join(unknown) or 'none given'}", f"Known: {', '.join(LICENCES)}."
+            )
         if (self.limit is not None and self.limit < 1) or self.max_bytes < 1:
-            raise ConfigError(f"limit {self.limit}, largest file {self.max_bytes} bytes", "Both are at least 1.")
+            raise ConfigError(
+                f"limit {self.limit}, largest file {self.max_bytes} bytes", "Both are at least 1."
+            )
 
 
 @dataclass
@@ -93,7 +101,9 @@ class _Manifest:
             skipped = content.fields("skipped")
             return cls(path, objects, {uid: skipped.text(uid) for uid in skipped})
         except ConfigError as error:
-            raise ConfigError(f"{path} is not a manifest of Objaverse objects ({error.problem})", remedy) from error
+            raise ConfigError(
+                f"{path} is not a manifest of Objaverse objects ({error.problem})", remedy
+            ) from error
 
     def write(self) -> None:
         content = {
@@ -126,14 +136,15 @@ def download(
 ) -> Path:
     """Download objects to ``folder/000-023/UID.glb`` and list them in ``folder/manifest.json``.
 
-    Objects that are there with the size that the manifest gives are kept; the manifest is written every 50 objects
-    and at the end, also after an error, so the same call goes on where it stopped. Objects left out are listed there
-    with the reason: unknown-uid, unsafe-path (the list names another place than such an object's), no-annotation,
-    licence-CODE, too-large, missing, forbidden, broken, occupied (by a file that is none of ours, and stays).
+    Objects that are there with the size that the manifest gives are kept; the manifest is written every 50
+    objects and at the end, also after an error, so the same call goes on where it stopped. Objects left out
+    are listed there with the reason: unknown-uid, unsafe-path (the list names another place than such an
+    object's), no-annotation, licence-CODE, too-large, missing, forbidden, broken, occupied (by a file that is
+    none of ours, and stays).
 
     Returns:
-        The manifest's path. An entry has ``file``, ``uid``, ``name``, ``author``, ``licence`` (SPDX), ``source`` (its page),
-        ``category`` (LVIS), ``bytes`` and ``sha256``.
+        The manifest's path. An entry has ``file``, ``uid``, ``name``, ``author``, ``licence`` (SPDX),
+        ``source`` (its page), ``category`` (LVIS), ``bytes`` and ``sha256``.
 
     Raises:
         MissingExtraError: the ``objaverse`` package is not installed.
@@ -150,7 +161,9 @@ def download(
 
 
 class _Lists:
-    """Uids, categories, paths and annotations, from the package's cache; what is missing there is fetched before it is read."""
+    """Uids, categories, paths and annotations, from the package's cache; what is missing there is
+    fetched before it is read.
+    """
 
     def __init__(self, base_url: str, patience: Patience) -> None:
         try:
@@ -168,7 +181,9 @@ class _Lists:
         self._shard, self._annotations = "", {}  # type: tuple[str, dict[str, Any]]
 
     def annotation(self, uid: str) -> Fields | None:
-        """One object's annotation. They come 5,000 a file; the newest file is kept, so ask in the order of the paths."""
+        """One object's annotation. They come 5,000 a file; the newest file is kept, so ask in the
+        order of the paths.
+        """
         shard = self.paths[uid].split("/")[1]
         if shard != self._shard:
             self._annotations = self._read(f"metadata/{shard}.json.gz")
@@ -185,15 +200,21 @@ class _Lists:
         try:
             return self._parsed(name)
         except (OSError, EOFError, zlib.error) as error:
-            raise ConfigError(f"Objaverse's list {self.cache / name} cannot be read: {error}", "Delete it.") from error
+            raise ConfigError(
+                f"Objaverse's list {self.cache / name} cannot be read: {error}", "Delete it."
+            ) from error
 
     def _parsed(self, name: str) -> dict[str, Any]:
         with gzip.open(self.cache / name) as stream:
             text = stream.read(_UNPACKED_BYTES + 1)
         where = f"Objaverse's list {self.cache / name}"
         if len(text) > _UNPACKED_BYTES:
-            raise ConfigError(f"{where} unpacks to more than {_UNPACKED_BYTES >> 20} MiB", "Is it the right mirror?")
-        return Fields(parse_list(text, where, ConfigError, "Delete it."), where, ConfigError, "Delete it.").values
+            raise ConfigError(
+                f"{where} unpacks to more than {_UNPACKED_BYTES >> 20} MiB", "Is it the right mirror?"
+            )
+        return Fields(
+            parse_list(text, where, ConfigError, "Delete it."), where, ConfigError, "Delete it."
+        ).values
 
     def _need(self, name: str) -> None:
         if not (self.cache / name).exists():
@@ -205,7 +226,8 @@ class _Lists:
         except FetchError as error:
             raise OfflineError(
                 f"Objaverse's list {name} is not here, and {error.problem}",
-                f"Connect to the network, or copy {self.cache} from a machine that has it; to train without any download make "
+                f"Connect to the network, or copy {self.cache} from a machine that has it; to train "
+                f"without any download make "
                 "objects with: geco data procedural -o DIR --count N",
             ) from error
 
@@ -216,16 +238,26 @@ def _is_place(uid: str, place: Any) -> bool:
     return found is not None and found[2] == uid
 
 
-def _collect(target: Path, selection: Selection, lists: _Lists, manifest: _Manifest, workers: int, progress: bool) -> None:
+def _collect(
+    target: Path, selection: Selection, lists: _Lists, manifest: _Manifest, workers: int, progress: bool
+) -> None:
     wanted = _wanted(selection, lists, manifest)
     total = selection.limit or len(selection.uids if selection.uids is not None else lists.categories)
     pending: dict[Future[str], dict[str, Any]] = {}
     done, exhausted = 0, False
-    with tqdm(total=total, unit="object", disable=not progress) as bar, ThreadPoolExecutor(max(workers, 1)) as pool:
+    with (
+        tqdm(total=total, unit="object", disable=not progress) as bar,
+        ThreadPoolExecutor(max(workers, 1)) as pool,
+    ):
         try:
             while True:
-                # With a limit never more are under way than are still wanted, so exactly the first good ones are taken.
-                room = max(workers, 1) if selection.limit is None else min(max(workers, 1), selection.limit - done)
+                # With a limit never more are under way than are still wanted, so exactly the first good ones
+                # are taken.
+                room = (
+                    max(workers, 1)
+                    if selection.limit is None
+                    else min(max(workers, 1), selection.limit - done)
+                )
                 while not exhausted and len(pending) < room:
                     entry = next(wanted, None)
                     if entry is None:
@@ -242,7 +274,11 @@ def _collect(target: Path, selection: Selection, lists: _Lists, manifest: _Manif
                     except RefusedError as error:
                         manifest.skipped[uid] = error.reason
                         continue
-                    manifest.objects[uid] = {**entry, "bytes": (target / entry["file"]).stat().st_size, "sha256": digest}
+                    manifest.objects[uid] = {
+                        **entry,
+                        "bytes": (target / entry["file"]).stat().st_size,
+                        "sha256": digest,
+                    }
                     manifest.skipped.pop(uid, None)
                     done += 1
                     bar.update()
@@ -291,20 +327,26 @@ def _inside(fields: Fields, name: str) -> Fields:
 
 
 def _text(fields: Fields, name: str) -> str:
-    """A text in an annotation, cut to a length; "" where there is none: names and authors are not worth an error."""
+    """A text in an annotation, cut to a length; "" where there is none: names and authors are not
+    worth an error.
+    """
     value = fields.values.get(name)
     # Half of a surrogate pair, which JSON may hold, can be written nowhere.
     return value[:1000].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _one(target: Path, entry: dict[str, Any], manifest: _Manifest, lists: _Lists, limit: int) -> str:
-    """The sha256 of one object, downloaded unless it is here; what comes and is no whole GLB is asked for once more."""
+    """The sha256 of one object, downloaded unless it is here; what comes and is no whole GLB is
+    asked for once more.
+    """
     path = target / entry["file"]
     known = manifest.objects.get(entry["uid"])
     if path.exists() or path.is_symlink():
         if is_regular(path) and _is_whole(path):
             # Files appear whole, so one without an entry was finished just before the run was stopped.
-            return str(known["sha256"]) if known and known["bytes"] == path.stat().st_size else sha256_of(path)
+            return (
+                str(known["sha256"]) if known and known["bytes"] == path.stat().st_size else sha256_of(path)
+            )
         if known is None:
             raise RefusedError("occupied", f"{path} is there and is no object", "Move it away.")
     address = f"{lists.base_url}/{lists.paths[entry['uid']]}"

@@ -1,10 +1,13 @@
-"""Folders of objects made small enough to travel: quantised geometry, reduced WebP textures, archives of a bounded size.
+"""Folders of objects made small enough to travel: quantised geometry, reduced WebP textures, archives of a
+bounded size.
 
-A machine with a graphics card often stands behind a slow line. What travels is not pictures, which take a hundred times
-as much, but the objects they are rendered from: positions in 16 bits, textures as small as the views that show them.
+A machine with a graphics card often stands behind a slow line. What travels is not pictures, which take a
+hundred times
+as much, but the objects they are rendered from: positions in 16 bits, textures as small as the views that
+show them.
 
-    PACK/objects-00.tar.xz    objects-00/KEY.glb ... and objects-00/manifest.json (licence and author of every object)
-    PACK/pack.json            the archives, their bytes and SHA-256; written last
+    PACK/objects-00.tar.xz    objects-00/KEY.glb ... and objects-00/manifest.json (licence and author of every
+    object) PACK/pack.json            the archives, their bytes and SHA-256; written last
 
 Unpacked (``tar xf``), each folder is one that ``geco data render`` takes.
 """
@@ -27,7 +30,8 @@ from geco.foreign import Fields, read_fields
 from geco.processes import Bounds, Workers
 
 INDEX, FORMAT = "pack.json", "geco-pack-1"
-HELD = 2**17  # bytes that the compressor may still hold back: an LZMA2 chunk is at most 64 kB, and the manifest
+# bytes that the compressor may still hold back: an LZMA2 chunk is at most 64 kB, and the manifest
+HELD = 2**17
 PART_MIB = 40.0  # of an archive: what a slow line or a mailbox takes at once
 
 
@@ -82,7 +86,12 @@ def pack_objects(
         ConfigError: a number out of its range, or no object could be packed.
         OutputError: a place that cannot be written.
     """
-    if not 1 <= part_mib <= 1 << 20 or not 8 <= texture_side <= 8192 or not 1 <= quality <= 100 or workers < 1:
+    if (
+        not 1 <= part_mib <= 1 << 20
+        or not 8 <= texture_side <= 8192
+        or not 1 <= quality <= 100
+        or workers < 1
+    ):
         raise ConfigError(
             f"parts of {part_mib:g} MiB, textures of {texture_side} px, quality {quality}, {workers} workers",
             "Parts have 1 MiB or more, textures 8 to 8192 px, quality is 1 to 100, workers 1 or more.",
@@ -100,7 +109,9 @@ def pack_objects(
     for stale in earlier - set(paths):
         stale.unlink(missing_ok=True)  # of an earlier, larger pack: unpacked together they would mix
     about = [{"file": p.name, "bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in paths]
-    atomic_write(target / INDEX, (json.dumps({"format": FORMAT, "archives": about}, indent=1) + "\n").encode())
+    atomic_write(
+        target / INDEX, (json.dumps({"format": FORMAT, "archives": about}, indent=1) + "\n").encode()
+    )
     return paths
 
 
@@ -118,14 +129,18 @@ def _earlier(folder: Path) -> set[Path]:
     return named
 
 
-def _in_order(pool: Workers, sources: Sequence[ObjectSource], done: Callable[[Packed], None]) -> Iterator[Packed]:
+def _in_order(
+    pool: Workers, sources: Sequence[ObjectSource], done: Callable[[Packed], None]
+) -> Iterator[Packed]:
     """Packed objects in the order of the sources, whichever process is first."""
     ready: dict[str, Packed] = {}
     outcomes = pool.run((source.key, source) for source in sources)
     for source in sources:
         while source.key not in ready:
             outcome = next(outcomes)
-            ready[outcome.key] = outcome.value or Packed(outcome.key, reason=f"{outcome.reason}: {outcome.message}")
+            ready[outcome.key] = outcome.value or Packed(
+                outcome.key, reason=f"{outcome.reason}: {outcome.message}"
+            )
         packed = ready.pop(source.key)
         done(packed)
         if packed.entry is not None:
@@ -133,7 +148,9 @@ def _in_order(pool: Workers, sources: Sequence[ObjectSource], done: Callable[[Pa
 
 
 class _Archives:
-    """``objects-NN.tar.xz``, one after the other: the next one begins before an object would make this one too large."""
+    """``objects-NN.tar.xz``, one after the other: the next one begins before an object would make
+    this one too large.
+    """
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder, self.limit = folder, limit

@@ -1,4 +1,6 @@
-"""A normalised object as a small GLB: 16-bit coordinates (KHR_mesh_quantization), textures as WebP (EXT_texture_webp)."""
+"""A normalised object as a small GLB: 16-bit coordinates (KHR_mesh_quantization), textures as
+WebP (EXT_texture_webp).
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,11 @@ QUALITY = 85  # of WebP, where differences to the original are hard to see
 STEPS = 32767  # of a normalised 16-bit coordinate in [0, 1]: 0.00003 of the object's radius
 
 
-def encode_packed(thing: TexturedObject, name: str, side: int = TEXTURE_SIDE, quality: int = QUALITY) -> bytes:
-    """A normalised object as a GLB of KHR_mesh_quantization: int16 positions, uint16 coordinates and colours, WebP.
+def encode_packed(
+    thing: TexturedObject, name: str, side: int = TEXTURE_SIDE, quality: int = QUALITY
+) -> bytes:
+    """A normalised object as a GLB of KHR_mesh_quantization: int16 positions, uint16 coordinates and colours,
+    WebP.
 
     Args:
         thing: as :func:`geco.data.objects.load_object` gives it; it comes back the same but for the rounding.
@@ -42,7 +47,10 @@ def encode_packed(thing: TexturedObject, name: str, side: int = TEXTURE_SIDE, qu
         material: dict[str, Any] = {"pbrMetallicRoughness": {"metallicFactor": 0.0}}
         colors = np.rint(srgb_to_linear(thing.colors[used].clip(0, 1)) * 0xFFFF).astype(np.uint16)
         if (colors == colors[0]).all():
-            material["pbrMetallicRoughness"]["baseColorFactor"] = [*(colors[0] / 0xFFFF).round(5).tolist(), 1.0]
+            material["pbrMetallicRoughness"]["baseColorFactor"] = [
+                *(colors[0] / 0xFFFF).round(5).tolist(),
+                1.0,
+            ]
         else:
             attributes["COLOR_0"] = binary.accessor(colors, ARRAY_BUFFER, normalized=True)
         if thing.cutoffs[slot] > 0:
@@ -51,7 +59,9 @@ def encode_packed(thing: TexturedObject, name: str, side: int = TEXTURE_SIDE, qu
             number = pictures.get(id(texture))
             if number is None:
                 number = pictures[id(texture)] = len(images)
-                images.append({"bufferView": binary.view(_webp(texture, side, quality)), "mimeType": "image/webp"})
+                images.append(
+                    {"bufferView": binary.view(_webp(texture, side, quality)), "mimeType": "image/webp"}
+                )
             accessor, placement = _coordinates(binary, thing.uvs[used])
             attributes["TEXCOORD_0"] = accessor
             extensions = {"extensions": {"KHR_texture_transform": placement}} if placement else {}
@@ -76,16 +86,22 @@ def encode_packed(thing: TexturedObject, name: str, side: int = TEXTURE_SIDE, qu
     }
     if images:
         document["images"] = images
-        document["textures"] = [{"extensions": {"EXT_texture_webp": {"source": n}}} for n in range(len(images))]
+        document["textures"] = [
+            {"extensions": {"EXT_texture_webp": {"source": n}}} for n in range(len(images))
+        ]
     return container(to_json(document).encode(), binary.chunks)
 
 
 def _positions(binary: Binary, positions: NDArray[np.float32]) -> int:
-    return binary.accessor(np.rint(positions * STEPS).astype(np.int16), ARRAY_BUFFER, bounds=True, normalized=True)
+    return binary.accessor(
+        np.rint(positions * STEPS).astype(np.int16), ARRAY_BUFFER, bounds=True, normalized=True
+    )
 
 
 def _coordinates(binary: Binary, uvs: NDArray[np.float32]) -> tuple[int, dict[str, Any]]:
-    """Texture coordinates in 16 bits of their own range, and the transform that gives the range back, if any."""
+    """Texture coordinates in 16 bits of their own range, and the transform that gives the range
+    back, if any.
+    """
     low, high = uvs.min(axis=0).astype(np.float64), uvs.max(axis=0).astype(np.float64)
     inside = bool((low >= 0).all() and (high <= 1).all())
     start, span = (np.zeros(2), np.ones(2)) if inside else (low, np.maximum(high - low, 1e-9))
@@ -102,7 +118,9 @@ def _webp(texture: NDArray[np.uint8], side: int, quality: int) -> bytes:
     colors = image.convert("RGB").getcolors(256)
     if max(image.size) > side:
         scale = side / max(image.size)
-        image = image.resize((max(round(image.width * scale), 1), max(round(image.height * scale), 1)), reducing_gap=3)
+        image = image.resize(
+            (max(round(image.width * scale), 1), max(round(image.height * scale), 1)), reducing_gap=3
+        )
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=quality, lossless=colors is not None, method=6)
     return buffer.getvalue()

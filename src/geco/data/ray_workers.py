@@ -28,7 +28,11 @@ class RayWorkers:
     """
 
     def __init__(
-        self, function: Callable[[Any], Any], address: str, count: int | None = None, bounds: Bounds | None = None
+        self,
+        function: Callable[[Any], Any],
+        address: str,
+        count: int | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
         self.function, self.bounds = function, bounds or Bounds()
         self._ray = _connect(address, count)
@@ -75,7 +79,9 @@ class RayWorkers:
                 if attempts + 1 < ATTEMPTS:
                     again.append((key, argument, attempts + 1))
                     continue
-                outcome = Outcome(key, reason="crashed", message=f"its machine was lost ({type(error).__name__})")
+                outcome = Outcome(
+                    key, reason="crashed", message=f"its machine was lost ({type(error).__name__})"
+                )
             else:
                 self._idle.append(actor)
             if isinstance(outcome, GecoError):

@@ -1,4 +1,6 @@
-"""What rendering one object is, and rendering many into a folder of shards: here, or on a Ray cluster, to the same bytes."""
+"""What rendering one object is, and rendering many into a folder of shards: here, or on a Ray
+cluster, to the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ from geco.files import sha256_of
 from geco.processes import Outcome
 
 Renderer = Literal["own", "blender", "studio"]
-CONVENTIONS = "world z up, front on +x; camera x right, y up, looks along -z; lens: focal, cx, cy divided by the image size"
+CONVENTIONS = (
+    "world z up, front on +x; camera x right, y up, looks along -z; lens: focal, cx, cy divided "
+    "by the image size"
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ class RenderSettings:
         seed: of the random cameras and lights, and of the order of the objects.
         allow_untextured: draw objects without any colour in grey rather than skip them.
         read_seconds: of processor time for reading an object, and one more for each MiB; it decides no bytes.
-        renderer: "own"; "blender" for the same light by Cycles; "studio" for Cycles with photo-like light and materials.
+        renderer: "own"; "blender" for the same light by Cycles; "studio" for Cycles with photo-like light and
+            materials.
         occlusion: strength of our own renderer's ambient occlusion, 0 to 1.
     """
 
@@ -55,12 +61,15 @@ class RenderSettings:
         for name in set(self.channels) - set(CHANNELS):
             raise ConfigError(f"unknown channel {name!r}", f"Known: {', '.join(CHANNELS)}.")
         if "rgba" not in self.channels:
-            raise ConfigError("pictures without the channel rgba", f"Add it: --channels rgba,{','.join(self.channels)}.")
+            raise ConfigError(
+                "pictures without the channel rgba", f"Add it: --channels rgba,{','.join(self.channels)}."
+            )
         if not 8 <= self.size <= 4096:
             raise ConfigError(f"pictures of {self.size} pixels", "A size between 8 and 4096 makes sense.")
         if self.occlusion and (self.renderer != "own" or not 0 <= self.occlusion <= 1):
             raise ConfigError(
-                f"occlusion {self.occlusion} with the renderer {self.renderer!r}", "It is our own renderer's, 0 to 1."
+                f"occlusion {self.occlusion} with the renderer {self.renderer!r}",
+                "It is our own renderer's, 0 to 1.",
             )
         if not self.read_seconds > 0:
             raise ConfigError(f"{self.read_seconds} seconds for reading an object", "Give more than 0.")
@@ -71,12 +80,19 @@ class RenderSettings:
 
     def described(self) -> dict[str, Any]:
         """For ``index.json``."""
-        sets = [{"name": name, "count": view_set(name).count, "fixed": view_set(name).fixed} for name in self.sets]
-        more = {name: getattr(self, name) for name in ("size", "seed", "allow_untextured", "renderer", "occlusion")}
+        sets = [
+            {"name": name, "count": view_set(name).count, "fixed": view_set(name).fixed} for name in self.sets
+        ]
+        more = {
+            name: getattr(self, name)
+            for name in ("size", "seed", "allow_untextured", "renderer", "occlusion")
+        }
         return {"sets": sets, "channels": list(self.channels), **more}
 
     def fixed_cameras(self) -> dict[str, Any]:
-        """``cameras.json``: the cameras of every set; null where they differ from object to object (``KEY.json`` has those)."""
+        """``cameras.json``: the cameras of every set; null where they differ from object to
+        object (``KEY.json`` has those).
+        """
         sets: dict[str, Any] = {}
         for name in self.sets:
             views = view_set(name)
@@ -84,7 +100,9 @@ class RenderSettings:
             if views.fixed:
                 cameras = views.cameras(cast(Any, None), cast(Any, None))
                 columns = zip(plain(cameras.c2w), plain(cameras.lenses), cameras.facts)
-                sets[name]["cameras"] = [{"c2w": c2w, "lens": lens, "facts": facts} for c2w, lens, facts in columns]
+                sets[name]["cameras"] = [
+                    {"c2w": c2w, "lens": lens, "facts": facts} for c2w, lens, facts in columns
+                ]
         return {"conventions": CONVENTIONS, "sets": sets}
 
 
@@ -101,7 +119,9 @@ def render_piece(source: ObjectSource, settings: RenderSettings) -> bytes:
         views = draw(obj, cameras, settings)
         channels = {channel: getattr(views, channel) for channel in settings.channels}
         sets[name] = PictureSet(cameras.c2w, cameras.lenses, channels, cameras.facts)
-    described = {name: getattr(source, name) for name in ("licence", "author", "category") if getattr(source, name)}
+    described = {
+        name: getattr(source, name) for name in ("licence", "author", "category") if getattr(source, name)
+    }
     info = {
         **described,
         "file": source.name,
@@ -155,9 +175,15 @@ def open_shards(
 ) -> ShardWriter:
     """The writer for these objects; raises as :class:`ShardWriter` does, before any work."""
     sizes = "\n".join(f"{source.key} {_size(source.path)}" for source in sources)
-    described = {**settings.described(), "sources_sha256": hashlib.sha256(sizes.encode()).hexdigest(), **(more or {})}
+    described = {
+        **settings.described(),
+        "sources_sha256": hashlib.sha256(sizes.encode()).hexdigest(),
+        **(more or {}),
+    }
     keys = [source.key for source in sources]
-    return ShardWriter(folder, described, keys, objects_a_shard, extra={"cameras.json": settings.fixed_cameras()})
+    return ShardWriter(
+        folder, described, keys, objects_a_shard, extra={"cameras.json": settings.fixed_cameras()}
+    )
 
 
 def render_shards(
@@ -189,8 +215,13 @@ def in_order(sources: Iterable[ObjectSource], seed: int) -> list[ObjectSource]:
 
 
 def hold_out(sources: Sequence[ObjectSource], count: int) -> list[ObjectSource]:
-    """The ``count`` objects with the smallest hash of their place: the same choice whatever else the folder holds."""
-    hashed = {source.key: hashlib.sha256(source.identity.encode("utf-8", "surrogatepass")).hexdigest() for source in sources}
+    """The ``count`` objects with the smallest hash of their place: the same choice whatever else
+    the folder holds.
+    """
+    hashed = {
+        source.key: hashlib.sha256(source.identity.encode("utf-8", "surrogatepass")).hexdigest()
+        for source in sources
+    }
     return sorted(sources, key=lambda source: hashed[source.key])[:count]
 
 

@@ -3,16 +3,17 @@
 | name | views | cameras |
 |---|---|---|
 | ``condition[-N]`` | N (1) | GECO's Stage I: any viewpoint, FOV 49.1, 1.5 longest sides of the object away |
-| ``condition-instantmesh[-N]`` | N (1) | InstantMesh's fine-tune of Zero123++: elevation -20 to 45, distance 2.5 to 5.0 |
-| ``zero123plus-v1.2``, ``-v1.1`` | 6 | the targets of an input at azimuth 0 (geco.cameras) |
-| ``pairs-N``, ``pairs-instantmesh-N`` | 7 N | N condition views, each followed by its own six v1.2 targets |
-| ``random-N`` | N | uniform over the sphere, distance 4.0, FOV 30 |
-| ``orbit-N`` | N | elevation 0, even azimuths from 0, distance 4.0, FOV 30; ``orbit-15`` is evaluation set B |
-| ``grid-targets``, ``grid-extra``, ``grid-inputs`` | 24, 12, 24 | the small recipe's (geco.data.grid_views) |
+| ``condition-instantmesh[-N]`` | N (1) | InstantMesh's fine-tune of Zero123++: elevation -20 to 45, distance
+2.5 to 5.0 | | ``zero123plus-v1.2``, ``-v1.1`` | 6 | the targets of an input at azimuth 0 (geco.cameras) | |
+``pairs-N``, ``pairs-instantmesh-N`` | 7 N | N condition views, each followed by its own six v1.2 targets | |
+``random-N`` | N | uniform over the sphere, distance 4.0, FOV 30 | | ``orbit-N`` | N | elevation 0, even
+azimuths from 0, distance 4.0, FOV 30; ``orbit-15`` is evaluation set B | | ``grid-targets``, ``grid-extra``,
+``grid-inputs`` | 24, 12, 24 | the small recipe's (geco.data.grid_views) |
 
-Objects lie within a sphere of radius 0.95 about the origin, and no set lets the frame cut anything off: a rig at distance 4.0
-with FOV 30 sees a sphere of 1.035, FOV 50 at 2.5 one of 1.057. Only ``condition`` can be too close (a cube's corners at 1.5 sides
-need 70.5 degrees): that camera steps back along its axis just until every vertex is in the frame; the facts hold both distances.
+Objects lie within a sphere of radius 0.95 about the origin, and no set lets the frame cut anything off: a rig
+at distance 4.0 with FOV 30 sees a sphere of 1.035, FOV 50 at 2.5 one of 1.057. Only ``condition`` can be too
+close (a cube's corners at 1.5 sides need 70.5 degrees): that camera steps back along its axis just until
+every vertex is in the frame; the facts hold both distances.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ Floats = NDArray[np.float32]
 
 CONDITION_FOV = 49.1  # GECO, Stage I data
 CONDITION_SIDES = 1.5  # GECO: radius in units of an object of longest side 1
-INSTANTMESH_ELEVATIONS = (-20.0, 45.0)  # InstantMesh's authors, github.com/TencentARC/InstantMesh issue 114; azimuth 0 to 360
+# InstantMesh's authors, github.com/TencentARC/InstantMesh issue 114; azimuth 0 to 360
+INSTANTMESH_ELEVATIONS = (-20.0, 45.0)
 INSTANTMESH_DISTANCES = (2.5, 5.0)  # the same place
-INSTANTMESH_FOV = 50.0  # not stated there; their own renders of objects within [-1, 1] (issue 13). FOV 30 would cut objects at 2.5
+# not stated there; their own renders of objects within [-1, 1] (issue 13). FOV 30 would cut objects at 2.5
+INSTANTMESH_FOV = 50.0
 FRAME_MARGIN = 0.98  # part of the half frame that a camera which steps back may fill
 MOST_VIEWS = 1000
 
@@ -51,7 +54,8 @@ class Cameras:
         c2w: (N, 4, 4) camera-to-world.
         lenses: (N, 3) focal length, cx, cy, normalised by the image size.
         lights: N.
-        facts: N plain dicts: azimuth, elevation, fov (degrees), distance (world units), light; a few sets add more.
+        facts: N plain dicts: azimuth, elevation, fov (degrees), distance (world units), light; a few sets add
+            more.
     """
 
     c2w: Floats
@@ -76,7 +80,9 @@ class ViewSet:
     _make: Callable[[TexturedObject, np.random.Generator], Cameras]
 
     def cameras(self, obj: TexturedObject, rng: np.random.Generator) -> Cameras:
-        """The cameras of ``obj``; random sets draw from ``rng`` (see :func:`view_rng`) always in the same order."""
+        """The cameras of ``obj``; random sets draw from ``rng`` (see :func:`view_rng`) always in
+        the same order.
+        """
         return self._make(obj, rng)
 
     def __reduce__(self) -> tuple[Callable[[str], ViewSet], tuple[str]]:
@@ -86,7 +92,9 @@ class ViewSet:
 
 def view_set(name: str) -> ViewSet:
     """The set of that name; raises :class:`ConfigError` naming the known ones."""
-    found = re.fullmatch(r"(condition|condition-instantmesh|random|orbit|pairs|pairs-instantmesh)(?:-(\d{1,4}))?", name)
+    found = re.fullmatch(
+        r"(condition|condition-instantmesh|random|orbit|pairs|pairs-instantmesh)(?:-(\d{1,4}))?", name
+    )
     if found:
         kind, number = found[1], found[2]
         count = int(number or 1)
@@ -94,13 +102,19 @@ def view_set(name: str) -> ViewSet:
             return _counted(name, kind, count)
     elif name in RIGS:
         rig = RIGS[name]
-        return ViewSet(name, len(rig.azimuths), True, lambda obj, rng: _around(rig.azimuths, rig.elevations, rig.radius, rig.fov))
+        return ViewSet(
+            name,
+            len(rig.azimuths),
+            True,
+            lambda obj, rng: _around(rig.azimuths, rig.elevations, rig.radius, rig.fov),
+        )
     elif name in grid_views.SETS:
         grid = grid_views.SETS[name]
         return ViewSet(name, grid.count, grid.fixed, lambda obj, rng: _from_grid(*grid.make(obj, rng)))
     raise ConfigError(
         f"no view set is called {name!r}",
-        "Known sets: condition[-N], condition-instantmesh[-N], pairs-N, pairs-instantmesh-N, random-N, orbit-N "
+        "Known sets: condition[-N], condition-instantmesh[-N], pairs-N, pairs-instantmesh-N, random-N, "
+        "orbit-N "
         f"(N up to {MOST_VIEWS}), {', '.join([*RIGS, *grid_views.SETS])}.",
     )
 
@@ -109,9 +123,10 @@ def view_rng(seed: int, name: str, set_name: str) -> np.random.Generator:
     """Random numbers of one set of one object, independent of other sets and objects.
 
     Args:
-        name: the object's identity (:class:`geco.data.objects.ObjectSource`): its path below the folder that was given,
-            ending included. In a flat folder that is the file's name, which the first training data of the small recipe
-            were seeded by, ``grid-inputs`` by (seed, name) alone; so those pictures can be made again.
+        name: the object's identity (:class:`geco.data.objects.ObjectSource`): its path below the folder that
+            was given, ending included. In a flat folder that is the file's name, which the first training
+            data of the small recipe were seeded by, ``grid-inputs`` by (seed, name) alone; so those pictures
+            can be made again.
     """
     words = [seed, _hash(name)]
     return np.random.default_rng(words if set_name in grid_views.SETS else [*words, _hash(set_name)])
@@ -126,11 +141,15 @@ def _counted(name: str, kind: str, count: int) -> ViewSet:
         azimuths = np.arange(count) * (360.0 / count)
         return ViewSet(name, count, True, lambda obj, rng: _around(azimuths, 0.0, INPUT_RADIUS, INPUT_FOV))
     if kind == "random":
-        return ViewSet(name, count, False, lambda obj, rng: _around(*_on_sphere(rng, count), INPUT_RADIUS, INPUT_FOV))
+        return ViewSet(
+            name, count, False, lambda obj, rng: _around(*_on_sphere(rng, count), INPUT_RADIUS, INPUT_FOV)
+        )
     condition = _instantmesh_condition if kind.endswith("instantmesh") else _geco_condition
     if kind.startswith("pairs"):
         targets = len(ZERO123PLUS_V12.azimuths)
-        return ViewSet(name, count * (1 + targets), False, lambda obj, rng: _pairs(condition(obj, rng, count)))
+        return ViewSet(
+            name, count * (1 + targets), False, lambda obj, rng: _pairs(condition(obj, rng, count))
+        )
     return ViewSet(name, count, False, lambda obj, rng: condition(obj, rng, count))
 
 
@@ -148,16 +167,26 @@ def _geco_condition(obj: TexturedObject, rng: np.random.Generator, count: int) -
 
 def _instantmesh_condition(obj: TexturedObject, rng: np.random.Generator, count: int) -> Cameras:
     azimuths = rng.uniform(0.0, 360.0, count)
-    elevations, distances = rng.uniform(*INSTANTMESH_ELEVATIONS, count), rng.uniform(*INSTANTMESH_DISTANCES, count)
+    elevations, distances = (
+        rng.uniform(*INSTANTMESH_ELEVATIONS, count),
+        rng.uniform(*INSTANTMESH_DISTANCES, count),
+    )
     lights = [grid_views.random_light(rng) for _ in range(count)]
     return _around(azimuths, elevations, distances, INSTANTMESH_FOV, lights)
 
 
 def _pairs(condition: Cameras) -> Cameras:
-    """Condition views, each followed by its six targets: relative azimuths, absolute elevations, the plain light."""
-    rig, merged = ZERO123PLUS_V12, Cameras(np.zeros((0, 4, 4), np.float32), np.zeros((0, 3), np.float32), [], [])
+    """Condition views, each followed by its six targets: relative azimuths, absolute elevations,
+    the plain light.
+    """
+    rig, merged = (
+        ZERO123PLUS_V12,
+        Cameras(np.zeros((0, 4, 4), np.float32), np.zeros((0, 3), np.float32), [], []),
+    )
     for index, fact in enumerate(condition.facts):
-        targets = _around((np.array(rig.azimuths) + fact["azimuth"]) % 360, rig.elevations, rig.radius, rig.fov)
+        targets = _around(
+            (np.array(rig.azimuths) + fact["azimuth"]) % 360, rig.elevations, rig.radius, rig.fov
+        )
         merged = Cameras(
             np.concatenate([merged.c2w, condition.c2w[index : index + 1], targets.c2w]),
             np.concatenate([merged.lenses, condition.lenses[index : index + 1], targets.lenses]),
@@ -172,7 +201,9 @@ def _pairs(condition: Cameras) -> Cameras:
 
 
 def clear_distances(points: Floats, c2w: Floats, fov: float) -> NDArray[np.float64]:
-    """How far from the origin each camera must stand, keeping its orientation, for every point (V, 3) to be in the frame; (N,)."""
+    """How far from the origin each camera must stand, keeping its orientation, for every point
+    (V, 3) to be in the frame; (N,).
+    """
     local = points.astype(np.float64) @ c2w[:, :3, :3]  # (N, V, 3): right, up, toward the camera
     half = FRAME_MARGIN * np.tan(np.radians(fov) / 2)
     distances: NDArray[np.float64] = (np.abs(local[..., :2]).max(axis=-1) / half + local[..., 2]).max(axis=1)
@@ -185,10 +216,16 @@ def _on_sphere(rng: np.random.Generator, count: int) -> tuple[NDArray[np.float64
 
 
 def _around(
-    azimuths: ArrayLike, elevations: ArrayLike, distances: ArrayLike, fov: float, lights: list[Light] | None = None
+    azimuths: ArrayLike,
+    elevations: ArrayLike,
+    distances: ArrayLike,
+    fov: float,
+    lights: list[Light] | None = None,
 ) -> Cameras:
     """Cameras that look at the origin through a centred lens; the plain light unless others are given."""
-    columns = np.broadcast_arrays(*(np.asarray(values, np.float64) for values in (azimuths, elevations, distances)))
+    columns = np.broadcast_arrays(
+        *(np.asarray(values, np.float64) for values in (azimuths, elevations, distances))
+    )
     poses = orbit_poses(*columns)
     lights = lights or [Light()] * len(poses)
     facts = [_fact(angles, fov, light) for angles, light in zip(zip(*columns), lights)]

@@ -13,7 +13,8 @@ from geco.metrics.diversity import diversity
 
 
 def views_diversity(report: Path, rows: list[Row]) -> dict[str, list[float]]:
-    """Metric of :func:`geco.metrics.diversity.diversity` -> one value an object that has views of at least two seeds.
+    """Metric of :func:`geco.metrics.diversity.diversity` -> one value an object that has views of at least
+    two seeds.
 
     Measured at the strips' size: the views' own, at most 128 px. Empty where no object has two seeds.
     """

@@ -25,8 +25,8 @@ LIGHTS = {"bare": Light(ambient=1.0, hemisphere=0.0), "target": Light()}
 LIKENESS_SIZE = INPUT_SIZE // 4  # pixels that poses are compared at
 ReadMesh = Callable[[Path, Path], TexturedObject]  # of a file and a folder above it
 POSES = 8  # different poses that are compared by their pictures
-# Poses whose surface lies this near to the best one's may be told apart by colour only (a can, a box): residual below
-# 1.5 best + 0.005 longest sides. Own choice.
+# Poses whose surface lies this near to the best one's may be told apart by colour only (a can, a box):
+# residual below 1.5 best + 0.005 longest sides. Own choice.
 CLOSE = (1.5, 0.005)
 
 
@@ -46,13 +46,16 @@ class Foreign:
 def find_mesh(folder: Path, names: Sequence[str]) -> Path | None:
     """The file that belongs to an object, by the object's names, the most telling one first.
 
-    A file is called by its path below ``folder`` without its ending, by its stem, or by its folder where that holds one
-    mesh (``KEY/mesh.obj``); case and punctuation do not matter. Of one mesh in two formats the first is taken.
+    A file is called by its path below ``folder`` without its ending, by its stem, or by its folder where that
+    holds one mesh (``KEY/mesh.obj``); case and punctuation do not matter. Of one mesh in two formats the
+    first is taken.
 
     Raises:
         MeshError: a name that several files in different folders have.
     """
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and is_regular(path)]
+    files = [
+        path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and is_regular(path)
+    ]
     called: list[dict[str, list[Path]]] = [{}, {}, {}]
     for path in files:
         for level, name in zip(called, (path.relative_to(folder).with_suffix("").as_posix(), path.stem)):
@@ -66,7 +69,9 @@ def find_mesh(folder: Path, names: Sequence[str]) -> Path | None:
                 continue
             if len({path.with_suffix("") for path in found}) > 1:
                 shown = ", ".join(path.relative_to(folder).as_posix() for path in found[:3])
-                raise MeshError(f"{folder.name} has several meshes called {name} ({shown})", "Name them as the objects.")
+                raise MeshError(
+                    f"{folder.name} has several meshes called {name} ({shown})", "Name them as the objects."
+                )
             if found:
                 return found[0]
     return None
@@ -77,11 +82,14 @@ def read_mesh(path: Path, root: Path) -> TexturedObject:
     return load_object(path, Limits(allow_untextured=True), root=root)
 
 
-def align_mesh(path: Path, truth: Truth, light: str, root: Path | None = None, read: ReadMesh = read_mesh) -> Foreign:
+def align_mesh(
+    path: Path, truth: Truth, light: str, root: Path | None = None, read: ReadMesh = read_mesh
+) -> Foreign:
     """Read a mesh of any scale, axes and origin, and lay it onto the truth.
 
-    The poses come from the two surfaces (:func:`geco.metrics.align.candidates`); among those that fit about equally well the
-    one is taken whose picture from the INPUT camera is most like the input picture. No evaluated view is looked at.
+    The poses come from the two surfaces (:func:`geco.metrics.align.candidates`); among those that fit about
+    equally well the one is taken whose picture from the INPUT camera is most like the input picture. No
+    evaluated view is looked at.
 
     Args:
         root: files that the mesh names may lie below it; by default in its own folder.
@@ -90,17 +98,23 @@ def align_mesh(path: Path, truth: Truth, light: str, root: Path | None = None, r
     Raises:
         ObjectError: the file cannot be used. MeshError: a surface without area.
     """
-    # Only the numbers of the file matter here, whatever axis its format means by them: the search finds the rotation.
+    # Only the numbers of the file matter here, whatever axis its format means by them: the search finds the
+    # rotation.
     loaded = read(path, root or path.parent)
-    found, record = search_pose((loaded.vertices, loaded.faces), truth, lambda pose: _drawn(_placed(loaded, pose), light))
+    found, record = search_pose(
+        (loaded.vertices, loaded.faces), truth, lambda pose: _drawn(_placed(loaded, pose), light)
+    )
     matrix = found.matrix @ loaded.transform  # the file's own coordinates -> the truth's
     scale = float(np.cbrt(np.linalg.det(matrix[:3, :3])))
     record |= {"matrix": matrix.tolist(), "scale": scale, "file": path.name}
     return Foreign(_placed(loaded, found), record)
 
 
-def search_pose(mesh: MeshArrays, truth: Truth, draw: Callable[[Alignment], Floats]) -> tuple[Alignment, dict[str, Any]]:
-    """The pose by surfaces, and by the input picture where several fit about equally well; and its record for the row.
+def search_pose(
+    mesh: MeshArrays, truth: Truth, draw: Callable[[Alignment], Floats]
+) -> tuple[Alignment, dict[str, Any]]:
+    """The pose by surfaces, and by the input picture where several fit about equally well; and its record for
+    the row.
 
     Args:
         mesh: (vertices (V, 3), faces (F, 3)).
@@ -124,4 +138,6 @@ def _placed(loaded: TexturedObject, pose: Alignment) -> TexturedObject:
 
 def _drawn(placed: TexturedObject, light: str) -> Floats:
     camera = camera_sets()["input"]
-    return on_white(render_views(placed, camera.poses, lens(INPUT_FOV, 1), LIKENESS_SIZE, LIGHTS[light]).rgba[0])[0]
+    return on_white(
+        render_views(placed, camera.poses, lens(INPUT_FOV, 1), LIKENESS_SIZE, LIGHTS[light]).rgba[0]
+    )[0]

@@ -26,8 +26,8 @@ class Method:
 
     Attributes:
         name: as it stands in the tables.
-        kind: "model" runs a model; "copy-input" repeats the input picture; "ground-truth-views" reconstructs from rendered
-            views with the model's reconstructor; "meshes" reads what another program made.
+        kind: "model" runs a model; "copy-input" repeats the input picture; "ground-truth-views" reconstructs
+            from rendered views with the model's reconstructor; "meshes" reads what another program made.
         source: the model ("small", a folder, a hub id), or the folder of meshes; "" where there is none.
         steps: of deterministic DDIM with the model's guidance; None takes the model's own sampler.
         teacher: the model must be one of noise levels, not a distilled generator.
@@ -44,7 +44,9 @@ class Method:
     truncation: float | None = None
 
     def columns(self, variants: Sequence[str]) -> dict[str, str]:
-        """Column of the tables -> variant of the mesh. The bare networks' mesh carries the method's name alone."""
+        """Column of the tables -> variant of the mesh. The bare networks' mesh carries the
+        method's name alone.
+        """
         if self.kind in ("copy-input", "meshes"):
             return {self.name: "bare"}
         return {self.name if variant == "bare" else f"{self.name}+{variant}": variant for variant in variants}
@@ -60,23 +62,29 @@ def parse_methods(names: Sequence[str], meshes: Sequence[str] = (), model: str =
 
     Args:
         names: each one of :data:`PLAIN_NAMES`, a model folder, or ``NAME=FOLDER``; ``teacher-N=FOLDER``,
-            ``undistilled=FOLDER`` and the other plain names take that folder instead of ``model``. ``@T`` behind a name, as in
-            ``geco@1`` or ``stage1@0.5=FOLDER``, truncates the noise of a one-step generator to T instead of its own.
+            ``undistilled=FOLDER`` and the other plain names take that folder instead of ``model``. ``@T``
+            behind a name, as in ``geco@1`` or ``stage1@0.5=FOLDER``, truncates the noise of a one-step
+            generator to T instead of its own.
         meshes: each ``NAME=FOLDER``.
-        model: what the plain names run. A folder may hold the folders ``teacher``, ``stage1`` and ``regressor`` for those roles.
+        model: what the plain names run. A folder may hold the folders ``teacher``, ``stage1`` and
+            ``regressor`` for those roles.
 
     Raises:
-        ConfigError: an unknown or repeated name, or nothing to do. WeightsError: a role that the model does not have.
+        ConfigError: an unknown or repeated name, or nothing to do. WeightsError: a role that the model does
+            not have.
     """
     found = [_parse(name, model) for name in names] + [_meshes(entry) for entry in meshes]
     if not found:
         raise ConfigError(
-            "no method was given", f"Give --methods NAME[,NAME...] of {', '.join(PLAIN_NAMES)}, or --meshes NAME=DIR."
+            "no method was given",
+            f"Give --methods NAME[,NAME...] of {', '.join(PLAIN_NAMES)}, or --meshes NAME=DIR.",
         )
     taken: set[str] = set()
     for method in found:
         if method.name.lower() in taken:
-            raise ConfigError(f"two methods are called {method.name!r}", "Give one of them another name: NAME=FOLDER.")
+            raise ConfigError(
+                f"two methods are called {method.name!r}", "Give one of them another name: NAME=FOLDER."
+            )
         taken.add(method.name.lower())
     return found
 
@@ -94,7 +102,8 @@ def _parse(entry: str, model: str) -> Method:
         truncation = -1.0
     if not 0 <= truncation <= 1 or method.kind != "model" or method.teacher or method.deterministic:
         raise ConfigError(
-            f"{name}: what stands behind @ is the truncation of a one-step generator's noise, 0 to 1", "Write geco@1, for example."
+            f"{name}: what stands behind @ is the truncation of a one-step generator's noise, 0 to 1",
+            "Write geco@1, for example.",
         )
     return replace(method, name=name, truncation=truncation)
 
@@ -132,7 +141,8 @@ def _plain(name: str, source: str, own_folder: bool) -> Method | None:
         if folder is None:
             raise WeightsError(
                 f"the model {source!r} has no {name}",
-                f"Train one, then give its folder: --methods {name}=FOLDER, or --model RUN where RUN/{name} is that folder.",
+                f"Train one, then give its folder: --methods {name}=FOLDER, or --model RUN where "
+                f"RUN/{name} is that folder.",
             )
         return Method(name, "model", folder, deterministic=name == "regressor")
     steps = 1 if name == "undistilled" else int(match[1]) if (match := _TEACHER.fullmatch(name)) else None
@@ -140,7 +150,9 @@ def _plain(name: str, source: str, own_folder: bool) -> Method | None:
         return None
     if steps > 1000:
         raise ConfigError(f"{name}: there are 1000 noise levels", "Ask for at most teacher-1000.")
-    return Method(name, "model", (not own_folder and _role_folder(source, "teacher")) or source, steps, teacher=True)
+    return Method(
+        name, "model", (not own_folder and _role_folder(source, "teacher")) or source, steps, teacher=True
+    )
 
 
 def _role_folder(model: str, role: str) -> str | None:
@@ -151,7 +163,10 @@ def _role_folder(model: str, role: str) -> str | None:
 def _model_folder(folder: str) -> str:
     if folder == "small" or (Path(folder) / CARD).is_file() or is_hub_id(folder):
         return folder
-    raise WeightsError(f"{folder!r} is no folder of a model: it has no {CARD}", "Give a folder written by training, or small.")
+    raise WeightsError(
+        f"{folder!r} is no folder of a model: it has no {CARD}",
+        "Give a folder written by training, or small.",
+    )
 
 
 def _meshes(entry: str) -> Method:
@@ -160,12 +175,19 @@ def _meshes(entry: str) -> Method:
         raise ConfigError(f"--meshes {entry!r} names no column", "Write --meshes NAME=DIR.")
     _check_name(name)
     if name in PLAIN_NAMES or _TEACHER.fullmatch(name):
-        raise ConfigError(f"a folder of meshes cannot be called {name!r}", "That is the name of a method; choose another.")
+        raise ConfigError(
+            f"a folder of meshes cannot be called {name!r}", "That is the name of a method; choose another."
+        )
     if not Path(folder).is_dir():
-        raise ConfigError(f"--meshes {name}: the folder {folder} does not exist", "Give a folder with one mesh an object.")
+        raise ConfigError(
+            f"--meshes {name}: the folder {folder} does not exist", "Give a folder with one mesh an object."
+        )
     return Method(name, "meshes", folder, deterministic=True)
 
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} cannot be the name of a column", "Use 1 to 64 letters, digits, dots, dashes and underscores.")
+        raise ConfigError(
+            f"{name!r} cannot be the name of a column",
+            "Use 1 to 64 letters, digits, dots, dashes and underscores.",
+        )

@@ -1,4 +1,6 @@
-"""Objects and foreign meshes read in a process of their own, so that no file can end or stop an evaluation."""
+"""Objects and foreign meshes read in a process of their own, so that no file can end or stop an
+evaluation.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ class Reader:
 
     def mesh(self, path: Path, root: Path) -> TexturedObject:
         """As :func:`geco.evaluate.foreign.read_mesh`, with the same further reasons."""
-        found: TexturedObject = self._run(_Mesh(path, root, self.reading.links, self.reading.seconds), path.name)
+        found: TexturedObject = self._run(
+            _Mesh(path, root, self.reading.links, self.reading.seconds), path.name
+        )
         return found
 
 

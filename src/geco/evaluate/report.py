@@ -34,7 +34,9 @@ def write_report(folder: Path, rows: Rows, objects: Mapping[str, ObjectSource]) 
             **summarise(folder, rows, settings, groups_of(objects)),
             "versions": common["versions"],
             "settings": {
-                **{name: common[name] for name in ("protocol", "size", "variants", "mesh_light", "alignment")},
+                **{
+                    name: common[name] for name in ("protocol", "size", "variants", "mesh_light", "alignment")
+                },
                 "seeds": settings["seeds"],
             },
             "unavailable": settings.get("unavailable", {}),
@@ -49,8 +51,9 @@ def write_report(folder: Path, rows: Rows, objects: Mapping[str, ObjectSource]) 
 
 
 def groups_of(objects: Mapping[str, ObjectSource]) -> dict[str, str]:
-    """Object -> what its scores are also summed up by: the collection where files are named COLLECTION__NAME and there are
-    several, else the manifest's category; "" where there are more than :data:`MOST_GROUPS` or fewer than two.
+    """Object -> what its scores are also summed up by: the collection where files are named COLLECTION__NAME
+    and there are several, else the manifest's category; "" where there are more than :data:`MOST_GROUPS` or
+    fewer than two.
     """
     collections = {key: key.partition("__")[0] if "__" in key else "" for key in objects}
     for named in (collections, {key: source.category for key, source in objects.items()}):

@@ -69,7 +69,9 @@ class Rows:
 
 
 def parse_row(line: bytes, where: str) -> Row:
-    """One line, every field of it that a report reads being what it takes it for; raises :class:`ConfigError`."""
+    """One line, every field of it that a report reads being what it takes it for; raises
+    :class:`ConfigError`.
+    """
     remedy = "Delete that line (its row is measured again), or the folder."
     where = f"{where} is damaged: it"
     row = Fields(parse_json(line, where, ConfigError, remedy), where, ConfigError, remedy)

@@ -50,11 +50,16 @@ class Plan:
 
     def units(self, method: Method) -> list[tuple[str, int]]:
         """(object, seed) of a method."""
-        return [(key, seed) for key in self.objects for seed in range(1 if method.deterministic else self.settings.seeds)]
+        return [
+            (key, seed)
+            for key in self.objects
+            for seed in range(1 if method.deterministic else self.settings.seeds)
+        ]
 
 
 def choose_objects(folder: str, limit: int | None, links: Sequence[Path] = ()) -> dict[str, ObjectSource]:
-    """The folder's objects by key, sorted; the first ``limit``. Raises ObjectError, InputImageError for an empty folder.
+    """The folder's objects by key, sorted; the first ``limit``. Raises ObjectError, InputImageError for an
+    empty folder.
 
     Args:
         links: further folders that links may lead into.
@@ -63,7 +68,9 @@ def choose_objects(folder: str, limit: int | None, links: Sequence[Path] = ()) -
         raise ConfigError(f"--limit {limit} leaves no object", "Ask for 1 or more.")
     found = find_objects(folder, links)[:limit]
     if not found:
-        raise InputImageError(f"the folder {folder} holds no object", "Give a folder of .glb, .gltf, .obj, .ply, .stl or .zip.")
+        raise InputImageError(
+            f"the folder {folder} holds no object", "Give a folder of .glb, .gltf, .obj, .ply, .stl or .zip."
+        )
     return {source.key: source for source in found}
 
 
@@ -141,7 +148,9 @@ def _measure(
 def _truths(
     plan: Plan, units: list[tuple[str, int]], rows: Rows, progress: _Progress, reader: Reader
 ) -> Iterator[tuple[Truth, list[int]]]:
-    """Each object that can be used, rendered once for all of its seeds; the others get a row that says why."""
+    """Each object that can be used, rendered once for all of its seeds; the others get a row that
+    says why.
+    """
     by_key: dict[str, list[int]] = {}
     for key, seed in units:
         by_key.setdefault(key, []).append(seed)
@@ -158,7 +167,18 @@ def _truths(
                 raise InputImageError(f"{key}: the input camera sees nothing of it")
         except (ObjectError, InputImageError) as error:
             reason = str(getattr(error, "reason", "unseen"))
-            rows.add([{"method": SKIPPED, "object": key, "seed": 0, "status": "skipped", "reason": reason, "error": str(error)}])
+            rows.add(
+                [
+                    {
+                        "method": SKIPPED,
+                        "object": key,
+                        "seed": 0,
+                        "status": "skipped",
+                        "reason": reason,
+                        "error": str(error),
+                    }
+                ]
+            )
             progress.step(f"{key} skipped: {reason}", len(seeds))
             continue
         save_truth(plan.report, truth)
@@ -175,7 +195,8 @@ def save_truth(report: Path, truth: Truth) -> None:
 
 
 class _Model:
-    """A method's process, started at the first question, again after it died, and not at all where nothing runs.
+    """A method's process, started at the first question, again after it died, and not at all where nothing
+    runs.
 
     Attributes:
         facts: what loading the model told, and the seconds of the first, unmeasured run.
@@ -190,9 +211,12 @@ class _Model:
     def __enter__(self) -> _Model:
         if self._method.has_process:
             try:
-                self._start()  # at once: a model that cannot be loaded is an error of the call, not of every row
+                # at once: a model that cannot be loaded is an error of the call, not of every row
+                self._start()
             except WorkerDied as error:
-                raise WeightsError(f"{self._method.name}: {error} while it loaded", "Is there enough memory?") from error
+                raise WeightsError(
+                    f"{self._method.name}: {error} while it loaded", "Is there enough memory?"
+                ) from error
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,7 +9,15 @@ import numpy as np
 
 from geco.cameras import rig
 from geco.errors import GecoError, MissingExtraError, OutputError
-from geco.evaluate.foreign import LIKENESS_SIZE, Foreign, ReadMesh, align_mesh, find_mesh, read_mesh, search_pose
+from geco.evaluate.foreign import (
+    LIKENESS_SIZE,
+    Foreign,
+    ReadMesh,
+    align_mesh,
+    find_mesh,
+    read_mesh,
+    search_pose,
+)
 from geco.evaluate.methods import Method
 from geco.evaluate.pictures import TILE, resized, save_strip, strip_path
 from geco.evaluate.rows import Row
@@ -41,14 +49,28 @@ class Scorer:
         read: ReadMesh = read_mesh,
     ) -> None:
         self.read = read
-        self.report, self.settings, self.method, self.measures, self.keep = report, settings, method, measures, keep_meshes
+        self.report, self.settings, self.method, self.measures, self.keep = (
+            report,
+            settings,
+            method,
+            measures,
+            keep_meshes,
+        )
         self.cameras = camera_sets()
 
-    def rows(self, truth: Truth, seed: int, outcome: Outcome, error: str | None, facts: dict[str, Any]) -> list[Row]:
+    def rows(
+        self, truth: Truth, seed: int, outcome: Outcome, error: str | None, facts: dict[str, Any]
+    ) -> list[Row]:
         """One row a column. ``error``: why there is no outcome; ``facts``: of the loaded model."""
         made = []
         for number, (column, variant) in enumerate(self.method.columns(self.settings.variants).items()):
-            row: Row = {"method": column, "base": self.method.name, "variant": variant, "object": truth.key, "seed": seed}
+            row: Row = {
+                "method": column,
+                "base": self.method.name,
+                "variant": variant,
+                "object": truth.key,
+                "seed": seed,
+            }
             try:
                 if error is not None:
                     raise GecoError(error)
@@ -79,10 +101,24 @@ class Scorer:
         row["views"] = score_pictures(large, silhouette(large), truth.views["A"], truth.input, self.measures)
         if native < self.settings.size:
             small = truth.rig_views(rig("zero123plus-v1.2"), native)
-            row["views_native"] = {**score_pictures(views, silhouette(views), small, truth.input, self.measures), "size": native}
-        save_strip(strip_path(self.report, truth.key, column, seed, "views"), resized(views, min(native, TILE)))
+            row["views_native"] = {
+                **score_pictures(views, silhouette(views), small, truth.input, self.measures),
+                "size": native,
+            }
+        save_strip(
+            strip_path(self.report, truth.key, column, seed, "views"), resized(views, min(native, TILE))
+        )
 
-    def _own(self, row: Row, truth: Truth, column: str, seed: int, outcome: Outcome, variant: str, facts: dict[str, Any]) -> None:
+    def _own(
+        self,
+        row: Row,
+        truth: Truth,
+        column: str,
+        seed: int,
+        outcome: Outcome,
+        variant: str,
+        facts: dict[str, Any],
+    ) -> None:
         row["stages"] = dict(outcome.stages.get(variant, {}))
         row["seconds"] = row["stages"].get("total")
         row["memory"] = {"peak_mb": outcome.peak_mb, "gpu_mb": outcome.gpu_mb}
@@ -96,7 +132,9 @@ class Scorer:
 
             save(mesh, self.report / MESHES / truth.key / f"{column}-seed{seed}.glb")
         if self.settings.alignment == "search":
-            found, row["alignment"] = search_pose((mesh.vertices, mesh.faces), truth, lambda pose: self._from_input(mesh, pose))
+            found, row["alignment"] = search_pose(
+                (mesh.vertices, mesh.faces), truth, lambda pose: self._from_input(mesh, pose)
+            )
         else:
             found = align((mesh.vertices, mesh.faces), truth.mesh, "box")
             row["alignment"] = found.record()
@@ -144,10 +182,14 @@ class Scorer:
         from geco.render.shade_numpy import render_mesh
 
         camera = self.cameras["input"]
-        return on_white(render_mesh(_moved(mesh, pose), camera.poses[0], camera.fov, LIKENESS_SIZE, engine="numba"))[0]
+        return on_white(
+            render_mesh(_moved(mesh, pose), camera.poses[0], camera.fov, LIKENESS_SIZE, engine="numba")
+        )[0]
 
     def _consistency(self, mesh: Mesh, views: Floats, facts: dict[str, Any]) -> dict[str, float]:
-        """How well the views that the mesh was made from agree with each other on it, in the model's own frame."""
+        """How well the views that the mesh was made from agree with each other on it, in the
+        model's own frame.
+        """
         from geco.metrics.consistency import consistency
 
         cameras = rig(facts["rig"])

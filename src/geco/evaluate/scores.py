@@ -15,17 +15,21 @@ from geco.metrics.surface import POINTS, THRESHOLDS, Distances
 from geco.metrics.volume import compare_volumes
 
 Scores = dict[str, float | None]
-# pictures (N, H, W, 3) of the prediction and of the truth, the input picture (S, S, 3), all in [0, 1] on white -> (N,)
+# pictures (N, H, W, 3) of the prediction and of the truth, the input picture (S, S, 3), all in [0, 1] on
+# white -> (N,)
 Distance = Callable[[Floats, Floats, Floats], NDArray[np.float64]]
 MeshArrays = tuple[NDArray[np.floating], NDArray[np.integer]]
 
 NONE = "none"  # as a folder of weights: leave that metric out
-WHITE = 0.04  # generated views have no alpha: a pixel whose darkest channel is this far below white belongs to the object
+# generated views have no alpha: a pixel whose darkest channel is this far below white belongs to the object
+WHITE = 0.04
 
 
 @dataclass(frozen=True)
 class Column:
-    """A metric as it is shown. ``better``: 1 where more is better, -1 where less is. ``digits`` after the point."""
+    """A metric as it is shown. ``better``: 1 where more is better, -1 where less is. ``digits``
+    after the point.
+    """
 
     key: str
     label: str
@@ -69,7 +73,9 @@ class Measures:
 
 
 def load_measures(lpips_weights: str | None, clip_weights: str | None) -> Measures:
-    """LPIPS and CLIP where their weights are; without them the column says so and nothing stands in for it."""
+    """LPIPS and CLIP where their weights are; without them the column says so and nothing stands
+    in for it.
+    """
     loaders: dict[str, Callable[[], Distance]] = {
         "lpips_vgg": lambda: _lpips("vgg", lpips_weights),
         "lpips_alex": lambda: _lpips("alex", lpips_weights),
@@ -107,12 +113,17 @@ def score_pictures(rgb: Floats, alpha: Floats, truth: Bytes, shot: Bytes, measur
 
 
 def silhouette(rgb: Floats) -> Floats:
-    """(..., H, W) 1 where a picture on white shows something; for views, which have no alpha. White parts are lost."""
+    """(..., H, W) 1 where a picture on white shows something; for views, which have no alpha.
+    White parts are lost.
+    """
     return (rgb.min(axis=-1) < 1 - WHITE).astype(np.float32)
 
 
-def score_mesh(predicted: MeshArrays, truth: MeshArrays, side: float) -> tuple[Scores, dict[str, float | str]]:
-    """Chamfer distance, F-scores and volume IoU of meshes in the truth's coordinates, in units of its longest box side.
+def score_mesh(
+    predicted: MeshArrays, truth: MeshArrays, side: float
+) -> tuple[Scores, dict[str, float | str]]:
+    """Chamfer distance, F-scores and volume IoU of meshes in the truth's coordinates, in units of its longest
+    box side.
 
     Returns:
         The scores, and how well-defined the insides are.

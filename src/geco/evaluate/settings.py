@@ -38,7 +38,8 @@ class Settings:
         seeds: 0 … seeds - 1 for every method that is not deterministic.
         size: pixels of the compared pictures.
         variants: of our meshes; see :data:`geco.evaluate.methods.VARIANTS`.
-        mesh_light: of foreign meshes: "bare" draws their own colours, "target" the light of the ground truth on them.
+        mesh_light: of foreign meshes: "bare" draws their own colours, "target" the light of the ground truth
+            on them.
         alignment: of our meshes: "box" as the paper, or "search" as foreign ones.
         lpips_weights, clip_weights: folders; None takes caches and network, "none" leaves the metric out.
     """
@@ -102,7 +103,9 @@ def versions() -> dict[str, str]:
 
 
 def seeds_of(folder: Path) -> int:
-    """The most seeds a report has been asked for so far; 1 where there is none (or none that :func:`settle` would take)."""
+    """The most seeds a report has been asked for so far; 1 where there is none (or none that
+    :func:`settle` would take).
+    """
     try:
         return int(read_fields(folder / FILE, ConfigError).integer("seeds", 1, MOST_SEEDS))
     except ConfigError:
@@ -110,7 +113,9 @@ def seeds_of(folder: Path) -> int:
 
 
 def settle(folder: Path, described: dict[str, Any]) -> dict[str, Any]:
-    """Join ``described`` with what the folder was begun with, write it, and return it; errors as :func:`agreed`."""
+    """Join ``described`` with what the folder was begun with, write it, and return it; errors as
+    :func:`agreed`.
+    """
     joined, known = agreed(folder, described)
     if not known:
         _write(folder / FILE, joined)
@@ -118,7 +123,8 @@ def settle(folder: Path, described: dict[str, Any]) -> dict[str, Any]:
 
 
 def agreed(folder: Path, described: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """``described`` joined with what the folder was begun with, and whether that stands there already; writes nothing.
+    """``described`` joined with what the folder was begun with, and whether that stands there already; writes
+    nothing.
 
     Methods and seeds may be added to a report; anything else must be as before.
 
@@ -127,20 +133,25 @@ def agreed(folder: Path, described: dict[str, Any]) -> tuple[dict[str, Any], boo
     """
     path = folder / FILE
     if not path.exists():
-        if folder.is_dir() and any(each.name != LOCK and not is_leftover(each.name) for each in folder.iterdir()):
+        if folder.is_dir() and any(
+            each.name != LOCK and not is_leftover(each.name) for each in folder.iterdir()
+        ):
             raise ConfigError(f"{folder} holds files but no report", "Give an empty or a new folder with -o.")
         return described, False
     before = read_settings(path).values
     old, new = before["common"], described["common"]
     differing = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
-    changed = [n for n, m in described["methods"].items() if n in before["methods"] and before["methods"][n] != m]
+    changed = [
+        n for n, m in described["methods"].items() if n in before["methods"] and before["methods"][n] != m
+    ]
     seeds = int(before["seeds"])
     if differing or changed:
         said = [_difference(name, old.get(name), new.get(name)) for name in differing]
         said += [f"method {name} (another model, or other files)" for name in changed]
         raise ConfigError(
             f"{folder} holds a report made with other settings: {'; '.join(said)}",
-            "Give another folder with -o, or the settings that it was begun with. Methods and seeds may be added.",
+            "Give another folder with -o, or the settings that it was begun with. Methods and seeds may be "
+            "added.",
         )
     joined = {
         **before,
@@ -161,7 +172,8 @@ def agree_on_measures(folder: Path, missing: dict[str, str]) -> None:
     elif before.keys() != missing.keys():
         names = ", ".join(sorted(before.keys() ^ missing.keys()))
         raise ConfigError(
-            f"{folder} was begun {'without' if before.keys() - missing.keys() else 'with'} the weights of {names}",
+            f"{folder} was begun {'without' if before.keys() - missing.keys() else 'with'} the weights of "
+            f"{names}",
             "Give the same weights as then, or another folder with -o.",
         )
 
@@ -190,7 +202,9 @@ def _write(path: Path, described: dict[str, Any]) -> None:
 def _difference(name: str, before: Any, now: Any) -> str:
     if isinstance(before, dict) and isinstance(now, dict):
         keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-        shown = ", ".join(f"{k} {before.get(k)} was, {now.get(k)} is" if name == "versions" else k for k in keys[:3])
+        shown = ", ".join(
+            f"{k} {before.get(k)} was, {now.get(k)} is" if name == "versions" else k for k in keys[:3]
+        )
         return f"{name} ({shown}{f' and {len(keys) - 3} more' if len(keys) > 3 else ''})"
     return f"{name} was {before}, is {now}"
 

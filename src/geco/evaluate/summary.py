@@ -14,14 +14,20 @@ from geco.evaluate.rows import PARTS, SKIPPED, Row
 NO_NUMBER = ("size",)  # entries of a part that are no metric
 
 
-def summarise(report: Path, rows: Iterable[Row], settings: Mapping[str, Any], categories: Mapping[str, str]) -> dict[str, Any]:
+def summarise(
+    report: Path, rows: Iterable[Row], settings: Mapping[str, Any], categories: Mapping[str, str]
+) -> dict[str, Any]:
     """The content of results.json but for versions: see docs/evaluation.md.
 
     Args:
         settings: settings.json. categories: object -> group, "" where there is none.
     """
     ordered = sorted(rows, key=lambda row: (row["method"], row["object"], row["seed"]))
-    skipped = {row["object"]: {"reason": row["reason"], "error": row["error"]} for row in ordered if row["method"] == SKIPPED}
+    skipped = {
+        row["object"]: {"reason": row["reason"], "error": row["error"]}
+        for row in ordered
+        if row["method"] == SKIPPED
+    }
     found = [row for row in ordered if row["method"] != SKIPPED]
     names = list(settings["methods"])
     columns = sorted({row["method"] for row in found}, key=lambda name: _place(name, found, names))
@@ -40,8 +46,9 @@ def summarise(report: Path, rows: Iterable[Row], settings: Mapping[str, Any], ca
 
 
 def spread(values: Sequence[float | None], seeds: Sequence[int] | None = None) -> dict[str, Any]:
-    """Mean, sample standard deviation over all values, and count; with ``seeds`` (one a value, more than one different) also
-    ``seed_std``: the standard deviation of the seeds' means. Nulls are left out; nothing at all gives mean null, n 0.
+    """Mean, sample standard deviation over all values, and count; with ``seeds`` (one a value, more than one
+    different) also ``seed_std``: the standard deviation of the seeds' means. Nulls are left out; nothing at
+    all gives mean null, n 0.
     """
     known = [(value, seeds[index] if seeds else 0) for index, value in enumerate(values) if value is not None]
     if not known:
@@ -65,15 +72,22 @@ def _column(rows: list[Row], kind: str | None) -> dict[str, Any]:
     stages = list(dict.fromkeys(name for row in rows for name in row.get("stages") or {}))
     sampling = next((row["sampling"] for row in rows if row.get("sampling")), None)
     memory = {
-        name: max((row["memory"][name] for row in rows if (row.get("memory") or {}).get(name) is not None), default=None)
+        name: max(
+            (row["memory"][name] for row in rows if (row.get("memory") or {}).get(name) is not None),
+            default=None,
+        )
         for name in ("peak_mb", "gpu_mb")
     }
     return {
         **_parts(rows),
         "seconds": spread([row.get("seconds") for row in rows], seeds),
         "stages": {name: spread([(row.get("stages") or {}).get(name) for row in rows]) for name in stages},
-        "load_seconds": spread(sorted({row["load_seconds"] for row in rows if row.get("load_seconds") is not None})),
-        "warmup_seconds": spread(sorted({row["warmup_seconds"] for row in rows if row.get("warmup_seconds") is not None})),
+        "load_seconds": spread(
+            sorted({row["load_seconds"] for row in rows if row.get("load_seconds") is not None})
+        ),
+        "warmup_seconds": spread(
+            sorted({row["warmup_seconds"] for row in rows if row.get("warmup_seconds") is not None})
+        ),
         "memory": memory,
         "kind": kind,
         "base": rows[0]["base"],

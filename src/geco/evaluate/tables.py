@@ -43,7 +43,9 @@ def cell(entry: Mapping[str, Any] | None, digits: int) -> str:
 def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """A table; the first column is left-aligned."""
     rows = [header, ["---", *["---:"] * (len(header) - 1)], *lines]
-    return "\n".join("| " + " | ".join(str(value).replace("|", "\\|") for value in row) + " |" for row in rows)
+    return "\n".join(
+        "| " + " | ".join(str(value).replace("|", "\\|") for value in row) + " |" for row in rows
+    )
 
 
 def _head(results: Results) -> str:
@@ -51,10 +53,13 @@ def _head(results: Results) -> str:
     lines = [
         "# Evaluation",
         "",
-        f"{len(results['objects'])} objects, {settings['seeds']} seed(s), pictures of {settings['size']} px, protocol "
+        f"{len(results['objects'])} objects, {settings['seeds']} seed(s), pictures of {settings['size']} "
+        f"px, protocol "
         f"{settings['protocol']}; geco {versions['geco']}. Machine: {results['machine']}.",
-        "Means over all rows; with several seeds ± is the standard deviation of the seeds' means. `NAME` is what the networks "
-        "alone give; `NAME+finish` as `geco run` delivers it: the surface made to keep to the input picture's outline, the "
+        "Means over all rows; with several seeds ± is the standard deviation of the seeds' means. `NAME` "
+        "is what the networks "
+        "alone give; `NAME+finish` as `geco run` delivers it: the surface made to keep to the input "
+        "picture's outline, the "
         "picture laid onto it.",
     ]
     for name, reason in results["unavailable"].items():
@@ -63,7 +68,9 @@ def _head(results: Results) -> str:
         if method["sampling"] and method["variant"] == "bare":
             s = method["sampling"]
             less = f", truncation {s['truncation']:g}" if s.get("truncation", 1) != 1 else ""
-            lines.append(f"- {name}: {s['steps']} step(s), guidance {s['guidance_scale']:g}, eta {s['eta']:g}{less}")
+            lines.append(
+                f"- {name}: {s['steps']} step(s), guidance {s['guidance_scale']:g}, eta {s['eta']:g}{less}"
+            )
     return "\n".join(lines)
 
 
@@ -77,7 +84,9 @@ def _pictures(results: Results, part: str, title: str, with_mesh: bool = False) 
     header = ["Method", "n", *(_label(c) for c in (*shown, *surface))]
     lines = []
     for name, method in having.items():
-        values = [_cell(results, method[part], c) for c in shown] + [_cell(results, method.get("mesh", {}), c) for c in surface]
+        values = [_cell(results, method[part], c) for c in shown] + [
+            _cell(results, method.get("mesh", {}), c) for c in surface
+        ]
         lines.append([name, _count(method, part), *values])
     return f"## {title}\n\n{markdown(header, lines)}"
 
@@ -87,7 +96,9 @@ def _part(results: Results, part: str, title: str, columns: Sequence[Column]) ->
     shown = [c for c in columns if any(c.key in method[part] for method in having.values())]
     if not having:
         return ""
-    lines = [[name, _count(m, part), *(_cell(results, m[part], c) for c in shown)] for name, m in having.items()]
+    lines = [
+        [name, _count(m, part), *(_cell(results, m[part], c) for c in shown)] for name, m in having.items()
+    ]
     return f"## {title}\n\n{markdown(['Method', 'n', *(_label(c) for c in shown)], lines)}"
 
 
@@ -101,12 +112,24 @@ def _runtime(results: Results) -> str:
     for name, m in having.items():
         times = [cell(m["stages"].get(stage), 3) for stage in stages]
         total = f"{m['seconds']['mean']:.3f} ± {m['seconds']['std']:.3f}"
-        memory = [f"{m['memory'][key]:.0f}" if m["memory"][key] is not None else "–" for key in ("peak_mb", "gpu_mb")]
+        memory = [
+            f"{m['memory'][key]:.0f}" if m["memory"][key] is not None else "–"
+            for key in ("peak_mb", "gpu_mb")
+        ]
         lines.append(
-            [name, str(m["seconds"]["n"]), *times, total, cell(m["load_seconds"], 2), cell(m["warmup_seconds"], 2), *memory]
+            [
+                name,
+                str(m["seconds"]["n"]),
+                *times,
+                total,
+                cell(m["load_seconds"], 2),
+                cell(m["warmup_seconds"], 2),
+                *memory,
+            ]
         )
     note = (
-        "Seconds a picture after an unmeasured first run, from the picture in memory to the finished mesh; ± over rows. Peak "
+        "Seconds a picture after an unmeasured first run, from the picture in memory to the finished mesh; "
+        "± over rows. Peak "
         "memory is the method's own process, all of its variants together."
     )
     return f"## Time and memory\n\n{note}\n\n{markdown(header, lines)}"
@@ -133,7 +156,9 @@ def _groups(results: Results) -> str:
         for name, m in having.items():
             values = [m["groups"].get(group, {}).get(where, {}).get(key) for group in groups]
             if any(values):
-                lines.append([name, *(f"{cell(v, COLUMNS[key].digits)} ({v['n']})" if v else "–" for v in values)])
+                lines.append(
+                    [name, *(f"{cell(v, COLUMNS[key].digits)} ({v['n']})" if v else "–" for v in values)]
+                )
         if lines:
             set_name = f", set {where}" if where != "mesh" else ""
             pieces.append(f"### {_label(COLUMNS[key])}{set_name}\n\n{markdown(['Method', *groups], lines)}")
@@ -141,17 +166,23 @@ def _groups(results: Results) -> str:
 
 
 def _left_out(results: Results) -> str:
-    lines = [f"- object {key}: skipped, {facts['reason']}: {facts['error']}" for key, facts in results["skipped"].items()]
+    lines = [
+        f"- object {key}: skipped, {facts['reason']}: {facts['error']}"
+        for key, facts in results["skipped"].items()
+    ]
     for name, m in results["methods"].items():
         if m["failed"]:
             lines.append(f"- {name}: {m['failed']} of {m['rows']} runs gave no mesh (rows.jsonl says why)")
         if m["missing"]:
-            lines.append(f"- {name}: {m['missing']} of {m['rows']} meshes are missing (rows.jsonl says which)")
+            lines.append(
+                f"- {name}: {m['missing']} of {m['rows']} meshes are missing (rows.jsonl says which)"
+            )
         aligned = m["alignment"]
         if aligned and aligned["method"] not in ("box", "none"):
             scale, turned = aligned["scale"], aligned["turned_degrees"]
             lines.append(
-                f"- {name}: laid onto the truth by `{aligned['method']}`, scaled by {scale['min']:.3g} to {scale['max']:.3g}, "
+                f"- {name}: laid onto the truth by `{aligned['method']}`, scaled by {scale['min']:.3g} to "
+                f"{scale['max']:.3g}, "
                 f"turned by {turned['median']:.1f}° (median; most {turned['max']:.1f}°)"
             )
     return "## Left out, and aligned\n\n" + "\n".join(lines) if lines else ""

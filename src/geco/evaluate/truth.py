@@ -27,7 +27,9 @@ class Cameras:
 
 
 def camera_sets() -> dict[str, Cameras]:
-    """``input``: the input's own camera; ``A``: the six poses of Zero123++ v1.2; ``B``: 15 even azimuths at elevation 0."""
+    """``input``: the input's own camera; ``A``: the six poses of Zero123++ v1.2; ``B``: 15 even
+    azimuths at elevation 0.
+    """
     return {
         "input": Cameras(orbit_poses([0.0], 0.0, INPUT_RADIUS), INPUT_FOV),
         "A": Cameras(ZERO123PLUS_V12.poses(), ZERO123PLUS_V12.fov),
@@ -80,11 +82,15 @@ def make_truth(source: ObjectSource, size: int, sets: tuple[str, ...], limits: L
     lenses = np.concatenate([lens(cameras[name].fov, len(cameras[name].poses)) for name in sets])
     drawn = render_views(obj, poses, lenses, size).rgba
     ends = np.cumsum([len(cameras[name].poses) for name in sets])
-    return Truth(source.key, source.names or (source.key,), obj, shot, dict(zip(sets, np.split(drawn, ends[:-1]))))
+    return Truth(
+        source.key, source.names or (source.key,), obj, shot, dict(zip(sets, np.split(drawn, ends[:-1])))
+    )
 
 
 def on_white(rgba: Bytes | Floats) -> tuple[Floats, Floats]:
-    """Straight RGBA (..., H, W, 4) -> colours over white (..., H, W, 3) and coverage (..., H, W), float32 in [0, 1]."""
+    """Straight RGBA (..., H, W, 4) -> colours over white (..., H, W, 3) and coverage (..., H, W),
+    float32 in [0, 1].
+    """
     values: Floats = rgba.astype(np.float32)
     if rgba.dtype == np.uint8:
         values /= np.float32(255)

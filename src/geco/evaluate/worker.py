@@ -1,4 +1,6 @@
-"""A method's model in a process of its own, so that its time and its peak memory are its own and a crash is only its own."""
+"""A method's model in a process of its own, so that its time and its peak memory are its own and
+a crash is only its own.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Job:
-    """One question: input picture (S, S, 4) uint8, seed, and views (6, V, V, 3) in [0, 1] to take instead of generated ones."""
+    """One question: input picture (S, S, 4) uint8, seed, and views (6, V, V, 3) in [0, 1] to take
+    instead of generated ones.
+    """
 
     picture: NDArray[np.uint8]
     seed: int
@@ -40,7 +44,8 @@ class Outcome:
     Attributes:
         views: (6, V, V, 3) in [0, 1], or None.
         meshes: by variant; the reason as text where no mesh came out.
-        stages: seconds by variant and stage, "total" the sum: what ``geco run`` prints without loading and saving.
+        stages: seconds by variant and stage, "total" the sum: what ``geco run`` prints without loading and
+            saving.
         facts: what else was found out, by variant.
         peak_mb: resident memory of the process at its highest so far; gpu_mb: CUDA's, None without.
     """
@@ -70,7 +75,9 @@ class Worker:
     def __init__(self, method: Method, variants: Sequence[str], device: str | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, method, tuple(variants), device), daemon=True)
+        self._process = context.Process(
+            target=serve, args=(theirs, method, tuple(variants), device), daemon=True
+        )
         with sheltered():
             self._process.start()
         theirs.close()  # so that the child's death is the end of the pipe
@@ -83,11 +90,15 @@ class Worker:
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def ask(self, job: Job) -> Outcome:
-        """One picture to what the method makes of it. Raises GecoError for a picture that it refuses, WorkerDied."""
+        """One picture to what the method makes of it. Raises GecoError for a picture that it
+        refuses, WorkerDied.
+        """
         try:
             self._connection.send(job)
         except (BrokenPipeError, ConnectionResetError) as error:
@@ -116,7 +127,9 @@ class Worker:
         self._process.join(timeout=5)
         code = self._process.exitcode
         return (
-            f"its process was ended by signal {-code}" if code is not None and code < 0 else f"its process ended with code {code}"
+            f"its process was ended by signal {-code}"
+            if code is not None and code < 0
+            else f"its process ended with code {code}"
         )
 
 
@@ -153,7 +166,8 @@ class _Runner:
         seconds = time.perf_counter() - start
         if method.teacher and self.backend.distilled:
             raise ConfigError(
-                f"{method.source!r} makes views in one pass, so it is not the teacher that {method.name} asks for",
+                f"{method.source!r} makes views in one pass, so it is not the teacher that {method.name} "
+                f"asks for",
                 f"Give the teacher's folder: --methods {method.name}=FOLDER.",
             )
         own, card = self.backend.sampling, self.backend.card
@@ -174,7 +188,9 @@ class _Runner:
         }
 
     def run(self, job: Job) -> Outcome:
-        """As :meth:`geco.pipeline.GecoPipeline.samples`, once for all variants; each variant reconstructs anew, for its time."""
+        """As :meth:`geco.pipeline.GecoPipeline.samples`, once for all variants; each variant
+        reconstructs anew, for its time.
+        """
         from geco.images import cut_out, load_picture, prepare
         from geco.pipeline import PROJECTION_SIZE
         from geco.surface_to_asset import AssetOptions, surface_to_asset
@@ -192,12 +208,16 @@ class _Runner:
                 views = self.backend.generate(condition.rgb, [job.seed], self.sampling)[0]
         outcome = Outcome(views if self.has_views else None)
         for variant in self.variants:
-            options = AssetOptions(project=variant in ("projection", "finish"), fit=variant in ("outline", "finish"))
+            options = AssetOptions(
+                project=variant in ("projection", "finish"), fit=variant in ("outline", "finish")
+            )
             watch = Stopwatch()
             try:
                 with watch.stage("reconstruct"):
                     fields = self.backend.reconstruct(views, condition.rgb)
-                mesh, facts = surface_to_asset(fields, detailed, options, card.resolution, card.texture_size, watch)
+                mesh, facts = surface_to_asset(
+                    fields, detailed, options, card.resolution, card.texture_size, watch
+                )
                 outcome.meshes[variant], outcome.facts[variant] = mesh, facts
             except GecoError as error:
                 outcome.meshes[variant], outcome.facts[variant] = str(error), {}
@@ -207,7 +227,9 @@ class _Runner:
 
 
 def peak_memory() -> tuple[float | None, float | None]:
-    """Highest resident memory of this process and highest CUDA allocation, in MB (10^6 bytes); None where unknown."""
+    """Highest resident memory of this process and highest CUDA allocation, in MB (10^6 bytes);
+    None where unknown.
+    """
     gpu = None
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

@@ -14,8 +14,8 @@ class AutoencoderConfig(Checked):
     Attributes:
         widths: channels at full, half, quarter ... resolution; each level after the first halves the picture.
         blocks: residual blocks a level, in the encoder and again in the decoder.
-        latent: channels of the bottleneck at the lowest resolution. With three halvings 16 are a twelfth of the picture's
-            numbers: few enough that copying does not pay.
+        latent: channels of the bottleneck at the lowest resolution. With three halvings 16 are a twelfth of
+            the picture's numbers: few enough that copying does not pay.
     """
 
     widths: tuple[int, ...] = wholes((16, 32, 64, 80), 1, 2048, 2, 8)

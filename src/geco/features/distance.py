@@ -1,8 +1,10 @@
-"""How different two pictures look to the autoencoder: as LPIPS compares (Zhang et al. 2018, equation 1), by other features.
+"""How different two pictures look to the autoencoder: as LPIPS compares (Zhang et al. 2018, equation 1), by
+other features.
 
-distance(a, b) = sum over the encoder's levels of the spatial mean of |unit(fa) - unit(fb)|^2, where f are the level's
-features and unit scales them to length 1 over the channels at every pixel. Every level and channel counts alike: there are
-no heads fitted to people's judgements, and it is not called LPIPS.
+distance(a, b) = sum over the encoder's levels of the spatial mean of |unit(fa) - unit(fb)|^2, where f are the
+level's features and unit scales them to length 1 over the channels at every pixel. Every level and channel
+counts
+alike: there are no heads fitted to people's judgements, and it is not called LPIPS.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from torch import Tensor, nn
 from geco.features.network import Autoencoder
 
 NAME = "autoencoder features"
-# Under the root; features are about 1. LPIPS' 1e-10 would make a full difference of whatever is left where nothing is seen.
+# Under the root; features are about 1. LPIPS' 1e-10 would make a full difference of whatever is left where
+# nothing is seen.
 TINY = 1e-4
 
 
@@ -33,11 +36,12 @@ class FeatureDistance(nn.Module):
         """Distances of pairs of pictures.
 
         Args:
-            a, b: (N, 3, H, W) in [0, 1] on white, at least ``config.factor`` pixels a side. Computed in the weights' format.
+            a, b: (N, 3, H, W) in [0, 1] on white, at least ``config.factor`` pixels a side. Computed in the
+                weights' format.
 
         Returns:
-            (N,) from 0 (equal pictures) to 4 a level; symmetric. Where the paper adds lambda * LPIPS this is another measure,
-            so lambda is to be chosen anew.
+            (N,) from 0 (equal pictures) to 4 a level; symmetric. Where the paper adds lambda * LPIPS this is
+            another measure, so lambda is to be chosen anew.
         """
         return feature_distance(self.network, a, b)
 

@@ -1,4 +1,6 @@
-"""The autoencoder's folder: config.json and network.safetensors; and the distance out of a run of ``geco train autoencoder``."""
+"""The autoencoder's folder: config.json and network.safetensors; and the distance out of a run of
+``geco train autoencoder``.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +22,24 @@ FORMAT = "geco-autoencoder-1"
 PART = "network"
 
 
-def save_autoencoder(network: Autoencoder, folder: str | os.PathLike[str], licence: str, facts: dict[str, Any]) -> None:
+def save_autoencoder(
+    network: Autoencoder, folder: str | os.PathLike[str], licence: str, facts: dict[str, Any]
+) -> None:
     """Write the folder's two files, float32, the card last; raises OutputError."""
     tensors = {name: value.detach().float() for name, value in network.state_dict().items()}
-    write_folder(folder, {"format": FORMAT, "licence": licence, "config": asdict(network.config), "facts": facts}, {PART: tensors})
+    write_folder(
+        folder,
+        {"format": FORMAT, "licence": licence, "config": asdict(network.config), "facts": facts},
+        {PART: tensors},
+    )
 
 
 def load_autoencoder(folder: str | os.PathLike[str], device: torch.device | str = "cpu") -> Autoencoder:
     """The network in evaluation mode, float32.
 
     Raises:
-        WeightsError: a file is missing, damaged or of another kind, or a tensor is missing, unknown or of a wrong shape.
+        WeightsError: a file is missing, damaged or of another kind, or a tensor is missing, unknown or of a
+            wrong shape.
     """
     card = card_fields(folder, FORMAT)
     config = AutoencoderConfig.from_fields(card.fields("config"))

@@ -14,10 +14,12 @@ STRIP_PIXELS = 1_000_000  # made float at a time
 
 
 def from_array(array: NDArray[np.generic], label: str, max_side: int) -> Floats | Image.Image:
-    """Numbers -> (H, W, 4) float32 in [0, 1]; or, where a side is above ``max_side``, an 8-bit image to be reduced.
+    """Numbers -> (H, W, 4) float32 in [0, 1]; or, where a side is above ``max_side``, an 8-bit image to be
+    reduced.
 
     Args:
-        array: (H, W) or (H, W, C): grey, grey and alpha, RGB or RGBA for C of 1 to 4; uint8, uint16, bool, or float in [0, 1].
+        array: (H, W) or (H, W, C): grey, grey and alpha, RGB or RGBA for C of 1 to 4; uint8, uint16, bool, or
+            float in [0, 1].
 
     Raises:
         InputImageError: another shape or type, numbers outside their range, more than 64 megapixels.
@@ -25,7 +27,9 @@ def from_array(array: NDArray[np.generic], label: str, max_side: int) -> Floats 
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
-        raise InputImageError(f"{label} has shape {array.shape}", "Give (H, W), or (H, W, C) with 1 to 4 channels.")
+        raise InputImageError(
+            f"{label} has shape {array.shape}", "Give (H, W), or (H, W, C) with 1 to 4 channels."
+        )
     check_pixels(array.shape[1], array.shape[0], label)
     if array.size and max(array.shape[:2]) > max_side:
         return Image.fromarray(_bytes(array, label))
@@ -44,7 +48,9 @@ def _unit(array: NDArray[np.generic], label: str) -> Floats:
     if kind == "b":
         return array.astype(np.float32)
     if kind != "f":
-        raise InputImageError(f"{label} has type {array.dtype}", "Give uint8, uint16, bool, or float in [0, 1].")
+        raise InputImageError(
+            f"{label} has type {array.dtype}", "Give uint8, uint16, bool, or float in [0, 1]."
+        )
     values = array.astype(np.float32)
     if not np.isfinite(values).all() or values.min(initial=0) < -0.01 or values.max(initial=0) > 1.01:
         raise InputImageError(f"{label} of floats leaves [0, 1]", "Scale it to [0, 1], or give uint8.")
@@ -52,7 +58,9 @@ def _unit(array: NDArray[np.generic], label: str) -> Floats:
 
 
 def _bytes(array: NDArray[np.generic], label: str) -> NDArray[np.uint8]:
-    """As :func:`_unit`, times 255, a strip at a time: a large array needs a quarter of its floats' memory; (H, W) for grey."""
+    """As :func:`_unit`, times 255, a strip at a time: a large array needs a quarter of its
+    floats' memory; (H, W) for grey.
+    """
     out = np.empty(array.shape, np.uint8)
     rows = max(STRIP_PIXELS // array.shape[1], 1)
     for top in range(0, len(array), rows):

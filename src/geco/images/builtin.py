@@ -1,8 +1,9 @@
-"""Cutting an object out of a real background without any network: two colour mixtures, a centre prior, edge-aware smoothing.
+"""Cutting an object out of a real background without any network: two colour mixtures, a centre prior,
+edge-aware smoothing.
 
-In the spirit of GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) with a guided filter in place of the graph cut. It is right
-when the object is in the middle, does not fill the frame, and has other colours than what surrounds it; install the extra
-``matting`` (rembg) for everything else.
+In the spirit of GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004) with a guided filter in place of the
+graph cut. It is right when the object is in the middle, does not fill the frame, and has other colours than
+what surrounds it; install the extra ``matting`` (rembg) for everything else.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ LEAST_REGION = 0.05  # of the largest region: smaller ones are dropped
 
 
 def cut_by_colors(image: Floats) -> tuple[Mask, float]:
-    """The object in ``image`` (3, H, W) float32 sRGB: (h, w) bool at a working size of 160 pixels, and a confidence 0 … 1."""
+    """The object in ``image`` (3, H, W) float32 sRGB: (h, w) bool at a working size of 160
+    pixels, and a confidence 0 … 1.
+    """
     scale = min(1.0, WORK_SIDE / max(image.shape[1:]))
     height, width = (max(round(side * scale), 8) for side in image.shape[1:])
     small = resize(image, height, width)
@@ -61,16 +64,24 @@ def _logistic(odds: Floats) -> Floats:
 
 
 def _opponent(image: Floats) -> Floats:
-    """Brightness, red-green and yellow-blue, with brightness counted less: shading varies within one thing."""
+    """Brightness, red-green and yellow-blue, with brightness counted less: shading varies within
+    one thing.
+    """
     red, green, blue = image
     return np.stack([(red + green + blue) / 3 * 0.7, red - green, (red + green) / 2 - blue])
 
 
 def _center_prior(height: int, width: int) -> tuple[Floats, Mask]:
     """Log odds of a pixel before any colour: an ellipse in the middle; and the frame, which is background."""
-    y, x = np.meshgrid(np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32), indexing="ij")
+    y, x = np.meshgrid(
+        np.linspace(-1, 1, height, dtype=np.float32),
+        np.linspace(-1, 1, width, dtype=np.float32),
+        indexing="ij",
+    )
     prior = 1.0 - 2.4 * np.sqrt(x * x + y * y) ** 1.5
-    frame = np.maximum(np.abs(x) * width + (min(height, width) - width), np.abs(y) * height + (min(height, width) - height))
+    frame = np.maximum(
+        np.abs(x) * width + (min(height, width) - width), np.abs(y) * height + (min(height, width) - height)
+    )
     return prior.astype(np.float32), frame > (1 - 2 * SURE_FRAME) * min(height, width)
 
 
@@ -98,16 +109,26 @@ class Mixture:
             owner = ((chosen[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
             one_hot = (owner[:, None] == np.arange(COLORS)).astype(np.float32)
             count = one_hot.sum(axis=0)
-            centers = np.where(count[:, None] > 0, one_hot.T @ chosen / np.maximum(count, 1)[:, None], centers)
+            centers = np.where(
+                count[:, None] > 0, one_hot.T @ chosen / np.maximum(count, 1)[:, None], centers
+            )
         rest = chosen - centers[owner]
         products = (rest[:, :, None] * rest[:, None, :]).reshape(-1, 9)
-        covariance = (one_hot.T @ products / np.maximum(count, 1)[:, None]).reshape(COLORS, 3, 3) + 4e-4 * np.eye(3)
+        covariance = (one_hot.T @ products / np.maximum(count, 1)[:, None]).reshape(
+            COLORS, 3, 3
+        ) + 4e-4 * np.eye(3)
         whitening = np.linalg.inv(np.linalg.cholesky(covariance))
-        log_weights = np.log(np.maximum(count, 1e-3) / len(chosen)) + np.log(np.diagonal(whitening, axis1=1, axis2=2)).sum(axis=1)
-        return Mixture(centers.astype(np.float32), whitening.astype(np.float32), log_weights.astype(np.float32))
+        log_weights = np.log(np.maximum(count, 1e-3) / len(chosen)) + np.log(
+            np.diagonal(whitening, axis1=1, axis2=2)
+        ).sum(axis=1)
+        return Mixture(
+            centers.astype(np.float32), whitening.astype(np.float32), log_weights.astype(np.float32)
+        )
 
     def log_density(self, samples: Floats) -> Floats:
-        """(N, 3) -> (N,), up to a constant that is the same for every mixture; the densest Gaussian stands for the sum."""
+        """(N, 3) -> (N,), up to a constant that is the same for every mixture; the densest
+        Gaussian stands for the sum.
+        """
         best = np.full(len(samples), -np.inf, np.float32)
         for mean, whitening, log_weight in zip(self.means, self.whitening, self.log_weights, strict=True):
             white = (samples - mean) @ whitening.T

@@ -1,6 +1,7 @@
 """Pillow modes and colour profiles -> 8-bit sRGB, with alpha where there is one.
 
-Large pictures are reduced first, strip by strip and in their own mode, so that memory follows what is kept, not what came in.
+Large pictures are reduced first, strip by strip and in their own mode, so that memory follows what is kept,
+not what came in.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from PIL import Image, ImageCms
 from geco.errors import InputImageError
 
 STRIP_PIXELS = 1_000_000  # converted at a time: a few megabytes
-# Formats whose fourth byte is often there for alignment only: where it is 0 in every pixel, nobody meant transparency.
+# Formats whose fourth byte is often there for alignment only: where it is 0 in every pixel, nobody meant
+# transparency.
 UNUSED_ALPHA = ("BMP", "TGA")
 
 
 def to_rgba8(image: Image.Image, max_side: int, label: str) -> Image.Image:
-    """Any Pillow mode -> RGB, or RGBA where something is transparent, in sRGB; no side above four times ``max_side``.
+    """Any Pillow mode -> RGB, or RGBA where something is transparent, in sRGB; no side above four times
+    ``max_side``.
 
     Raises:
         InputImageError: not a finite number in it. Whatever Pillow raises on damaged data.
@@ -48,10 +51,11 @@ def is_wide(mode: str) -> bool:
 
 
 def wide_to_8(image: Image.Image, max_side: int, label: str) -> Image.Image:
-    """A 16-bit, 32-bit integer or float picture -> RGB, or RGBA where one of its values stands for transparency.
+    """A 16-bit, 32-bit integer or float picture -> RGB, or RGBA where one of its values stands for
+    transparency.
 
-    Integers beyond 8 bits are 16-bit samples (PNG, TIFF); larger ones, and floats above 1, are scaled by the smallest
-    of 255, 65535 and their own maximum that holds them, because neither mode says its range.
+    Integers beyond 8 bits are 16-bit samples (PNG, TIFF); larger ones, and floats above 1, are scaled by the
+    smallest of 255, 65535 and their own maximum that holds them, because neither mode says its range.
 
     Raises:
         InputImageError: not a finite number in it.
@@ -101,7 +105,9 @@ def _strips(image: Image.Image, factor: int) -> Iterator[Image.Image]:
 
 
 def _block_means(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """(H, W) -> the means of blocks of ``factor``; incomplete ones at the right and the bottom repeat the edge."""
+    """(H, W) -> the means of blocks of ``factor``; incomplete ones at the right and the bottom
+    repeat the edge.
+    """
     height, width = values.shape
     if factor == 1:
         return values
@@ -134,7 +140,9 @@ def _plain_mode(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Colour conversion by the embedded profile, or by Pillow's own formulas without (or with a damaged) one."""
+    """Colour conversion by the embedded profile, or by Pillow's own formulas without (or with a
+    damaged) one.
+    """
     srgb = ImageCms.createProfile("sRGB")
     if image.mode == "LAB":
         # Pillow has no formula for LAB; LittleCMS takes it with a standard D50 profile.

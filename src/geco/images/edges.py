@@ -1,4 +1,6 @@
-"""From a mask at working size to a soft alpha at full size, with the background's colour taken out of the edge."""
+"""From a mask at working size to a soft alpha at full size, with the background's colour taken
+out of the edge.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,18 @@ from geco.images.regions import Mask
 
 Floats = NDArray[np.float32]
 
-SEPARABLE = 0.02  # squared colour distance (sRGB) from which the colours alone decide the alpha of an edge pixel
+# squared colour distance (sRGB) from which the colours alone decide the alpha of an edge pixel
+SEPARABLE = 0.02
 
 
-def soften(rgb: Floats, foreground: Mask, background: Floats | None = None, image: Floats | None = None) -> Floats:
+def soften(
+    rgb: Floats, foreground: Mask, background: Floats | None = None, image: Floats | None = None
+) -> Floats:
     """Straight RGBA of a picture whose object is known to a pixel or two.
 
-    Within the edge, a pixel is I = a F + (1 - a) B with F and B continued smoothly from the sure sides, so a is I's place on
-    the line from B to F, and F replaces I. Where alpha is 0 the colours stay the picture's and mean nothing.
+    Within the edge, a pixel is I = a F + (1 - a) B with F and B continued smoothly from the sure sides, so a
+    is I's place on the line from B to F, and F replaces I. Where alpha is 0 the colours stay the picture's
+    and mean nothing.
 
     Args:
         rgb: (H, W, 3) float32 sRGB in [0, 1].
@@ -34,7 +40,9 @@ def soften(rgb: Floats, foreground: Mask, background: Floats | None = None, imag
     rows, columns = np.nonzero(outer & ~inner)
     pixel = rgb[rows, columns]
     y, x = (rows.astype(np.float32) + 0.5) / height, (columns.astype(np.float32) + 0.5) / width
-    small = resize(np.ascontiguousarray(rgb.transpose(2, 0, 1)), *foreground.shape) if image is None else image
+    small = (
+        resize(np.ascontiguousarray(rgb.transpose(2, 0, 1)), *foreground.shape) if image is None else image
+    )
     core = erode(foreground, 2)
     front = sample(continued(small, core if core.sum() > 0.2 * foreground.sum() else foreground), y, x)
     back = sample(continued(small, ~dilate(foreground, 2)) if background is None else background, y, x)

@@ -20,7 +20,9 @@ GRABCUT_ROUNDS = 4
 
 @lru_cache(maxsize=1)
 def _rembg() -> tuple[Any, Any] | str:
-    """rembg's ``remove`` and a session, or why there is none; asked once, since a failed download takes long."""
+    """rembg's ``remove`` and a session, or why there is none; asked once, since a failed download
+    takes long.
+    """
     from rembg import new_session, remove
 
     try:
@@ -30,7 +32,8 @@ def _rembg() -> tuple[Any, Any] | str:
 
 
 def cut_by_rembg(rgb: Floats) -> Floats:
-    """(H, W, 3) float32 -> (H, W) float32 alpha from rembg's default network; its weights are fetched at first use.
+    """(H, W, 3) float32 -> (H, W) float32 alpha from rembg's default network; its weights are fetched at
+    first use.
 
     Raises:
         MissingExtraError: rembg is not installed.
@@ -49,7 +52,8 @@ def cut_by_rembg(rgb: Floats) -> Floats:
 
 
 def cut_by_grabcut(image8: NDArray[np.uint8]) -> Mask:
-    """(H, W, 3) uint8 -> (h, w) bool at a working size of 192 pixels, by GrabCut from a rectangle inside the frame.
+    """(H, W, 3) uint8 -> (h, w) bool at a working size of 192 pixels, by GrabCut from a rectangle inside the
+    frame.
 
     Raises:
         MissingExtraError: OpenCV is not installed.

@@ -24,7 +24,9 @@ def resize(
     flat = planes.reshape(-1, *planes.shape[-2:])
     out = np.empty((len(flat), height, width), np.float32)
     for source, target in zip(flat, out, strict=True):
-        target[:] = np.asarray(Image.fromarray(np.ascontiguousarray(source, np.float32)).resize((width, height), resample, box))
+        target[:] = np.asarray(
+            Image.fromarray(np.ascontiguousarray(source, np.float32)).resize((width, height), resample, box)
+        )
     return out.reshape(*planes.shape[:-2], height, width)
 
 
@@ -41,7 +43,9 @@ def box_mean(planes: Floats, radius: int) -> Floats:
 
 
 def largest(planes: Floats) -> Floats:
-    """The largest of the three channels, (3, H, W) -> (H, W); faster than a reduction over so short an axis."""
+    """The largest of the three channels, (3, H, W) -> (H, W); faster than a reduction over so
+    short an axis.
+    """
     out = np.maximum(planes[0], planes[1])
     return np.maximum(out, planes[2], out=out)
 
@@ -55,7 +59,9 @@ def dot(a: Floats, b: Floats) -> Floats:
 
 
 def gradient(planes: Floats) -> Floats:
-    """|d/dx| + |d/dy| by central differences, each the largest of the three channels; (3, H, W) -> (H, W), 0 on the frame."""
+    """|d/dx| + |d/dy| by central differences, each the largest of the three channels; (3, H, W)
+    -> (H, W), 0 on the frame.
+    """
     out = np.zeros(planes.shape[-2:], np.float32)
     across = planes[..., 2:] - planes[..., :-2]
     out[:, 1:-1] = largest(np.abs(across, out=across))
@@ -66,7 +72,9 @@ def gradient(planes: Floats) -> Floats:
 
 
 def dilate(mask: Mask, down: int, across: int | None = None) -> Mask:
-    """Grow by a rectangle of (2 down + 1) x (2 across + 1), a square where ``across`` is left out; (H, W) bool."""
+    """Grow by a rectangle of (2 down + 1) x (2 across + 1), a square where ``across`` is left
+    out; (H, W) bool.
+    """
     # A rectangle is separable, and or-ing shifted copies beats Pillow's rank filter.
     grown = mask.copy()
     for step in range(1, down + 1):
@@ -97,9 +105,11 @@ def erode(mask: Mask, down: int, across: int | None = None) -> Mask:
 
 
 def fill_smoothly(planes: Floats, weight: Floats) -> Floats:
-    """Keep the pixels of weight 1 and fill the others from them, ever more smoothly with distance (pull-push).
+    """Keep the pixels of weight 1 and fill the others from them, ever more smoothly with distance
+    (pull-push).
 
-    Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.4. (C, H, W) values and (H, W) weights in [0, 1] -> (C, H, W).
+    Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.4. (C, H, W) values and (H, W) weights in [0, 1]
+    -> (C, H, W).
     """
     height, width = weight.shape
     if height == 1 and width == 1:
@@ -117,7 +127,9 @@ def fill_smoothly(planes: Floats, weight: Floats) -> Floats:
 
 
 def continued(image: Floats, known: Mask) -> Floats:
-    """The colours of the ``known`` pixels (H, W), continued smoothly over the others; (3, H, W) -> half the size."""
+    """The colours of the ``known`` pixels (H, W), continued smoothly over the others; (3, H, W)
+    -> half the size.
+    """
     height, width = known.shape
     weight = np.zeros((height + height % 2, width + width % 2), np.float32)
     weight[:height, :width] = known
@@ -135,7 +147,9 @@ def _quads(planes: Floats) -> Floats:
 
 
 def sample(planes: Floats, rows: Floats, columns: Floats) -> Floats:
-    """Bilinear values of (C, H, W) at places in units of the picture's sides, (N,) in [0, 1] each -> (N, C)."""
+    """Bilinear values of (C, H, W) at places in units of the picture's sides, (N,) in [0, 1] each
+    -> (N, C).
+    """
     height, width = planes.shape[1:]
     y = (rows * height - np.float32(0.5)).clip(0, height - 1)
     x = (columns * width - np.float32(0.5)).clip(0, width - 1)
@@ -152,7 +166,9 @@ def guided_filter(guide: Floats, values: Floats, radius: int, epsilon: float) ->
 
     He, Sun and Tang, "Guided Image Filtering", ECCV 2010, equations 5 to 8.
     """
-    mean_guide, mean_values, corr, square = box_mean(np.stack([guide, values, guide * values, guide * guide]), radius)
+    mean_guide, mean_values, corr, square = box_mean(
+        np.stack([guide, values, guide * values, guide * guide]), radius
+    )
     slope = (corr - mean_guide * mean_values) / (square - mean_guide * mean_guide + np.float32(epsilon))
     mean_slope, mean_offset = box_mean(np.stack([slope, mean_values - slope * mean_guide]), radius)
     return mean_slope * guide + mean_offset

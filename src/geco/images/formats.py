@@ -1,7 +1,8 @@
-"""Which pictures are read, and how they are told by their first bytes: no other decoder of Pillow's is ever started.
+"""Which pictures are read, and how they are told by their first bytes: no other decoder of Pillow's is ever
+started.
 
-Pillow knows forty formats more. Some of them start another program (PostScript), some are read by code that nobody
-looks after, and none is what a camera, a scanner or a drawing program writes for others.
+Pillow knows forty formats more. Some of them start another program (PostScript), some are read by code that
+nobody looks after, and none is what a camera, a scanner or a drawing program writes for others.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 
 SNIFFED = 64  # bytes that tell a format; the longest signature used here is a list of brands of ISO 14496-12
 HEIC_MODULES = ("pillow_heif", "pi_heif")  # the second is the first without its encoders, of the same author
-_HEVC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # ISO 23008-12, annex B
+# ISO 23008-12, annex B
+_HEVC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Format:
 
 
 PNG = Format("PNG", "PNG", (".png", ".apng"))
-JPEG = Format("JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"))  # MPO: a JPEG that holds others as well
+# MPO: a JPEG that holds others as well
+JPEG = Format("JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"))
 WEBP = Format("WebP", "WEBP", (".webp",))
 TIFF = Format("TIFF", "TIFF", (".tif", ".tiff"))
 GIF = Format("GIF", "GIF", (".gif",))
@@ -78,7 +81,8 @@ def sniff(head: bytes) -> Format | None:
         return TIFF
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return GIF
-    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:  # text may begin with BM as well
+    # text may begin with BM as well
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return BMP
     if head[:1] == b"P" and head[1:2] in b"123456f" and head[2:3] in b" \t\r\n#":
         return PPM
@@ -117,7 +121,9 @@ def register_heic() -> bool:
 
 
 def _by_brands(head: bytes) -> Format | None:
-    """AVIF or HEIC by the brands of the first box; both are ISO 14496-12 files, and both may claim ``mif1``."""
+    """AVIF or HEIC by the brands of the first box; both are ISO 14496-12 files, and both may
+    claim ``mif1``.
+    """
     size = int.from_bytes(head[:4], "big")
     brands = {head[at : at + 4] for at in (8, *range(16, min(size, len(head)), 4))}
     if brands & {b"avif", b"avis"}:

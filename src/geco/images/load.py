@@ -17,7 +17,16 @@ from geco.errors import InputImageError
 from geco.images.alpha import cuts_out
 from geco.images.arrays import from_array
 from geco.images.color import to_rgba8
-from geco.images.opened import MAX_BYTES, MAX_PIXELS, Readable, check_pixels, decoding, open_picture, read_bytes, silent
+from geco.images.opened import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    Readable,
+    check_pixels,
+    decoding,
+    open_picture,
+    read_bytes,
+    silent,
+)
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "ORIENTATION_TAG", "Picture", "load_picture"]
 
@@ -25,7 +34,8 @@ Floats = NDArray[np.float32]
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | Image.Image | NDArray[Any]
 
 MIN_SIDE = 16  # pixels; below it there is no shape to see (the networks' own patches are 8 to 16 px)
-MAX_SIDE = 1024  # pixels kept: the largest network input is 512 and the projected texture rarely shows more than 768
+# pixels kept: the largest network input is 512 and the projected texture rarely shows more than 768
+MAX_SIDE = 1024
 LEAST_PART = 192  # pixels: smaller parts are enlarged, because the cut-out methods count in pixels
 
 ORIENTATION_TAG = 0x0112  # EXIF 2.3, table 4: values 1 to 8
@@ -69,7 +79,8 @@ class Picture:
     source: bytes | Image.Image | NDArray[Any] | None = field(default=None, repr=False)
 
     def part(self, left: float, top: float, right: float, bottom: float) -> Picture:
-        """A part of it, by shares of its sides, at its own resolution, its longer side from LEAST_PART to MAX_SIDE.
+        """A part of it, by shares of its sides, at its own resolution, its longer side from LEAST_PART to
+        MAX_SIDE.
 
         A reduced picture's file is decoded once more, whole: memory is bounded as for any picture.
 
@@ -95,9 +106,10 @@ class Picture:
 def load_picture(source: Source, *, name: str | None = None, max_side: int = MAX_SIDE) -> Picture:
     """Read a picture: a path, the bytes of a file, an open file, a Pillow image, or an array.
 
-    Arrays are (H, W), (H, W, 1), (H, W, 2), (H, W, 3) or (H, W, 4): uint8, uint16, bool, or float in [0, 1]. Every Pillow mode is
-    read; orientation is applied, an embedded ICC profile is converted to sRGB, and pictures larger than ``max_side``
-    are reduced while decoding. Of a file of several pictures the first one is read. A Pillow image stays as it was.
+    Arrays are (H, W), (H, W, 1), (H, W, 2), (H, W, 3) or (H, W, 4): uint8, uint16, bool, or float in [0, 1].
+    Every Pillow mode is read; orientation is applied, an embedded ICC profile is converted to sRGB, and
+    pictures larger than ``max_side`` are reduced while decoding. Of a file of several pictures the first one
+    is read. A Pillow image stays as it was.
 
     Raises:
         InputImageError: the picture cannot be read, is too large, too small, or has nothing in it.
@@ -105,7 +117,9 @@ def load_picture(source: Source, *, name: str | None = None, max_side: int = MAX
     label = name or _label(source)
     if not isinstance(source, (np.ndarray, Image.Image)):
         source = read_bytes(source, label)
-    opened = from_array(source, label, max_side) if isinstance(source, np.ndarray) else open_picture(source, label)
+    opened = (
+        from_array(source, label, max_side) if isinstance(source, np.ndarray) else open_picture(source, label)
+    )
     width, height = opened.size if isinstance(opened, Image.Image) else opened.shape[1::-1]
     check_pixels(width, height, label)
     _check_sides(width, height, label, max_side)
@@ -133,12 +147,14 @@ def _decoded(image: Image.Image | Floats, label: str, max_side: int, part: Box |
         return image
     with decoding(label):
         if image.format == "JPEG" and part is None:
-            # The decoder itself skips detail (1/2, 1/4, 1/8); half as much again as wanted leaves room for a good last step.
+            # The decoder itself skips detail (1/2, 1/4, 1/8); half as much again as wanted leaves room for a
+            # good last step.
             scale = 1.5 * max_side / max(image.size)
             image.draft(None, (max(int(image.width * scale), 1), max(int(image.height * scale), 1)))
         with silent() if image.format == "TIFF" else contextlib.nullcontext():
             image.load()
-        # Only now: PNG may say it after the pixels, and Pillow itself turns a TIFF while loading it, then forgets its tag.
+        # Only now: PNG may say it after the pixels, and Pillow itself turns a TIFF while loading it, then
+        # forgets its tag.
         turn = _orientation(image)
         if part is not None:
             image = _cropped(image, part, turn)
@@ -180,7 +196,9 @@ def _check_sides(width: int, height: int, label: str, max_side: int) -> None:
 
 
 def _scaled(image: Image.Image, side: int) -> Image.Image:
-    """The longer side becomes ``side``; Pillow resizes RGBA premultiplied, so colours hidden by alpha do not bleed."""
+    """The longer side becomes ``side``; Pillow resizes RGBA premultiplied, so colours hidden by
+    alpha do not bleed.
+    """
     scale = side / max(image.size)
     size = tuple(max(1, round(side * scale)) for side in image.size)
     return image.resize((size[0], size[1]), Image.Resampling.BICUBIC, reducing_gap=2.0)
@@ -190,7 +208,8 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
     try:
         return _TURNS.get(image.getexif().get(ORIENTATION_TAG, 1))
     except Exception:
-        return None  # damaged metadata, whatever Pillow stumbles over in it, does not make the picture unreadable
+        # damaged metadata, whatever Pillow stumbles over in it, does not make the picture unreadable
+        return None
 
 
 def _check_content(rgba: Floats, label: str) -> None:
@@ -198,4 +217,6 @@ def _check_content(rgba: Floats, label: str) -> None:
     if float(alpha.max()) < 0.1:
         raise InputImageError(f"{label} is fully transparent", "Give a picture with an object in it.")
     if float(alpha.min()) > 0.98 and float(np.ptp(rgba[..., :3], axis=(0, 1)).max()) < 2.5 / 255:
-        raise InputImageError(f"{label} is one single colour, with nothing to see in it", "Give a picture with an object in it.")
+        raise InputImageError(
+            f"{label} is one single colour, with nothing to see in it", "Give a picture with an object in it."
+        )

@@ -1,4 +1,6 @@
-"""From whatever holds a picture to a Pillow image of which only the header was read: the one door to Pillow's decoders."""
+"""From whatever holds a picture to a Pillow image of which only the header was read: the one door
+to Pillow's decoders.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from geco.errors import GecoError, InputImageError
 from geco.images.formats import FORMATS, HEIC, NAMES, SNIFFED, TGA, Format, advice, register_heic, sniff
 
-MAX_PIXELS = 64_000_000  # refused from the header alone, before decoding: 64 MP is any phone's full mode, 0.3 GB decoded
+# refused from the header alone, before decoding: 64 MP is any phone's full mode, 0.3 GB decoded
+MAX_PIXELS = 64_000_000
 MAX_BYTES = 512 * 2**20  # of a file: 64 MP of 16-bit RGBA, uncompressed
 _ONE_AT_A_TIME = threading.Lock()  # two threads that exchange standard error at once would lose it
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|data:")  # two letters at least: C:/ is a drive
@@ -36,15 +39,16 @@ Holder = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | Im
 
 
 def open_picture(source: Holder, label: str) -> Image.Image:
-    """The picture, its header read. The source stays as it was: files are closed, a caller's image is neither loaded nor changed
-    where its file can be read again.
+    """The picture, its header read. The source stays as it was: files are closed, a caller's image is neither
+    loaded nor changed where its file can be read again.
 
     Args:
         source: a path, a file's bytes, an open file (read from where it stands), or a Pillow image.
         label: what messages call it.
 
     Raises:
-        InputImageError: there is no such file, it is too large, or no picture in one of the formats that are read.
+        InputImageError: there is no such file, it is too large, or no picture in one of the formats that are
+            read.
     """
     if isinstance(source, Image.Image):
         return _of_image(source, label)
@@ -53,7 +57,9 @@ def open_picture(source: Holder, label: str) -> Image.Image:
 
 @contextlib.contextmanager
 def decoding(label: str) -> Iterator[None]:
-    """Around everything in which a decoder runs: whatever it raises becomes an InputImageError, what it warns of is dropped."""
+    """Around everything in which a decoder runs: whatever it raises becomes an InputImageError,
+    what it warns of is dropped.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -65,15 +71,20 @@ def decoding(label: str) -> Iterator[None]:
         except MemoryError:
             raise InputImageError(f"{label} needs more memory than there is", "Reduce it first.") from None
         except Exception as error:
-            # Wide on purpose, and only here: on damaged files Pillow's decoders raise what they stumble over: OSError, ValueError,
-            # SyntaxError, struct.error, zlib.error, RuntimeError (AVIF), AssertionError, IndexError, TypeError, OverflowError ...
+            # Wide on purpose, and only here: on damaged files Pillow's decoders raise what they stumble over:
+            # OSError, ValueError, SyntaxError, struct.error, zlib.error, RuntimeError (AVIF), AssertionError,
+            # IndexError, TypeError, OverflowError ...
             why = (str(error).strip() or type(error).__name__)[:200]
-            raise InputImageError(f"{label} is damaged: {why}", "Save or download the picture again.") from error
+            raise InputImageError(
+                f"{label} is damaged: {why}", "Save or download the picture again."
+            ) from error
 
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
-    """While libtiff decodes: on damaged files it writes to standard error itself, where only our own line belongs."""
+    """While libtiff decodes: on damaged files it writes to standard error itself, where only our
+    own line belongs.
+    """
     with _ONE_AT_A_TIME:
         try:
             saved = os.dup(2)
@@ -94,7 +105,8 @@ def silent() -> Iterator[None]:
 def too_large(label: str, what: str) -> InputImageError:
     """The error for a picture of ``what`` (its size in words)."""
     return InputImageError(
-        f"{label} is too large ({what}; the limit is {MAX_PIXELS / 1e6:.0f} megapixels and {MAX_BYTES // 2**20} MiB)",
+        f"{label} is too large ({what}; the limit is {MAX_PIXELS / 1e6:.0f} megapixels and "
+        f"{MAX_BYTES // 2**20} MiB)",
         "Reduce it first.",
     )
 
@@ -110,11 +122,14 @@ def is_address(name: str) -> bool:
     return _ADDRESS.match(name) is not None and not os.path.lexists(name)
 
 
-def read_bytes(source: str | os.PathLike[str] | bytes | bytearray | memoryview | Readable, label: str) -> bytes:
+def read_bytes(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview | Readable, label: str
+) -> bytes:
     """All bytes of a file, at most :data:`MAX_BYTES`.
 
     Raises:
-        InputImageError: not there, not readable, a folder or a device, too large, or of a type that holds no bytes.
+        InputImageError: not there, not readable, a folder or a device, too large, or of a type that holds no
+            bytes.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         if memoryview(source).nbytes > MAX_BYTES:
@@ -130,7 +145,9 @@ def read_bytes(source: str | os.PathLike[str] | bytes | bytearray | memoryview |
     try:
         data = source.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the file is closed, or holds text that is no UTF-8
-        raise InputImageError(f"{label} cannot be read: {error}", "Open it for reading, in binary mode.") from error
+        raise InputImageError(
+            f"{label} cannot be read: {error}", "Open it for reading, in binary mode."
+        ) from error
     if not isinstance(data, (bytes, bytearray)):
         raise InputImageError(f"{label} was opened as text", "Open it in binary mode.")
     if len(data) > MAX_BYTES:
@@ -142,14 +159,18 @@ def _read_path(source: str | os.PathLike[str], label: str) -> bytes:
     if not os.fspath(source):
         raise InputImageError("a picture's name is empty", "Name a file.")
     if isinstance(source, str) and is_address(source):
-        raise InputImageError(f"{label} is an address, not a file", "Download the picture first, then name its file.")
+        raise InputImageError(
+            f"{label} is an address, not a file", "Download the picture first, then name its file."
+        )
     try:
         # A pipe is read as well (/dev/stdin, <(command)), but not waited for while nobody writes to it.
         handle = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(handle, "rb") as file:
             status = os.fstat(handle)
             if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
-                raise InputImageError(f"{label} is no ordinary file", "Name a picture file, not a folder or a device.")
+                raise InputImageError(
+                    f"{label} is no ordinary file", "Name a picture file, not a folder or a device."
+                )
             if stat.S_ISFIFO(status.st_mode) and hasattr(os, "set_blocking"):
                 os.set_blocking(handle, True)  # its writer may take its time
             data = file.read(MAX_BYTES + 1) if status.st_size <= MAX_BYTES else None
@@ -161,7 +182,10 @@ def _read_path(source: str | os.PathLike[str], label: str) -> bytes:
         why = getattr(error, "strerror", None) or error
         raise InputImageError(f"{label} cannot be read: {why}", "Check the path and its rights.") from error
     if data is None or len(data) > MAX_BYTES:
-        raise too_large(label, f"{status.st_size / 2**20:.0f} MiB" if data is None else f"more than {MAX_BYTES // 2**20} MiB")
+        raise too_large(
+            label,
+            f"{status.st_size / 2**20:.0f} MiB" if data is None else f"more than {MAX_BYTES // 2**20} MiB",
+        )
     return data
 
 
@@ -176,11 +200,14 @@ def _of_bytes(data: bytes, label: str) -> Image.Image:
         )
     with decoding(label):
         try:
-            # Nobody but the one decoder that the first bytes ask for is tried; without a signature only TGA is left.
+            # Nobody but the one decoder that the first bytes ask for is tried; without a signature only TGA
+            # is left.
             image = Image.open(io.BytesIO(data), formats=[(kind or TGA).pillow])
         except KeyError:  # AVIF before Pillow 11.3
             problem = f"{label} is {(kind or TGA).name}, which the installed Pillow does not read"
-            raise InputImageError(problem, "Install a newer one (pip install -U Pillow), or convert it to PNG.") from None
+            raise InputImageError(
+                problem, "Install a newer one (pip install -U Pillow), or convert it to PNG."
+            ) from None
         except UnidentifiedImageError:
             if kind is None:
                 problem = f"{label} is not a picture in a format that can be read"
@@ -197,7 +224,8 @@ def _of_image(image: Image.Image, label: str) -> Image.Image:
             return image.copy()
     if _format_of(image) is None:
         raise InputImageError(
-            f"{label} is an undecoded {image.format} image, which is not read", f"Give {NAMES}, or load() it first."
+            f"{label} is an undecoded {image.format} image, which is not read",
+            f"Give {NAMES}, or load() it first.",
         )
     assert isinstance(image, ImageFile.ImageFile) and image.fp is not None
     with decoding(label):
@@ -214,7 +242,12 @@ def _of_image(image: Image.Image, label: str) -> Image.Image:
 
 
 def _is_lazy(image: Image.Image) -> bool:
-    return isinstance(image, ImageFile.ImageFile) and bool(image.tile) and image.fp is not None and not image.fp.closed
+    return (
+        isinstance(image, ImageFile.ImageFile)
+        and bool(image.tile)
+        and image.fp is not None
+        and not image.fp.closed
+    )
 
 
 def _format_of(image: Image.Image) -> Format | None:

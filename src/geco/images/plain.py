@@ -1,9 +1,12 @@
-"""A plain background: recognised from the picture's frame, flooded from there, seen through holes, shadows included.
+"""A plain background: recognised from the picture's frame, flooded from there, seen through holes, shadows
+included.
 
-The background may have any colour, a gradient, a horizon between floor and wall, soft shadows and noise; it has to be smooth
-and to surround most of the object. Steps: a smooth colour model of the frame that ignores what else touches it; the
-whole picture's background predicted from the frame; a flood from the frame over smooth pixels that look like the prediction,
-or like it in shadow; the prediction renewed from what was flooded; holes that show exactly the background.
+The background may have any colour, a gradient, a horizon between floor and wall, soft shadows and noise; it
+has to be smooth
+and to surround most of the object. Steps: a smooth colour model of the frame that ignores what else touches
+it; the whole picture's background predicted from the frame; a flood from the frame over smooth pixels that
+look like the prediction, or like it in shadow; the prediction renewed from what was flooded; holes that show
+exactly the background.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from geco.images.regions import Mask, border_of, regions
 
 Floats = NDArray[np.float32]
 
-WORK_SIDE = 384  # pixels of the longer side that the thresholds are made for; larger pictures are reduced to it first
+# pixels of the longer side that the thresholds are made for; larger pictures are reduced to it first
+WORK_SIDE = 384
 
 # Thresholds in sRGB units, chosen on synthetic composites (tests/images) and fifteen photos at 384 pixels.
 FRAME_TOLERANCE = 0.09  # how far a frame pixel may lie from the smooth model and still be background
@@ -61,7 +65,8 @@ def find_plain_background(image: Floats, outline: bool = True) -> PlainBackgroun
     """The background of a picture that has a plain one.
 
     Args:
-        image: (3, H, W) float32 sRGB in [0, 1], slightly smoothed; made for a longer side of :data:`WORK_SIDE` or less.
+        image: (3, H, W) float32 sRGB in [0, 1], slightly smoothed; made for a longer side of
+            :data:`WORK_SIDE` or less.
         outline: look for objects that hardly differ from it as well (:mod:`geco.images.faint`).
     """
     height, width = image.shape[1:]
@@ -69,23 +74,27 @@ def find_plain_background(image: Floats, outline: bool = True) -> PlainBackgroun
     background = framing
     slope = gradient(image)
     noise = float(np.median(slope[border_of(height, width, 3)]))
-    steps = min(max(WORK_SIDE / max(height, width), 1), 3)  # a small picture has fewer pixels for the same shading
+    # a small picture has fewer pixels for the same shading
+    steps = min(max(WORK_SIDE / max(height, width), 1), 3)
     smooth = slope < SMOOTH * steps + 2.5 * noise
     channel = max(round(CHANNEL / 2 / steps), 1)
     near = NEAR + 2 * noise
     flooded = np.zeros((height, width), bool)
     for _ in range(2):
         distance, shade, tint = _compare(image, background)
-        # A shadow scales all channels alike (a power law, as sRGB nearly is, keeps that), and it never brightens.
+        # A shadow scales all channels alike (a power law, as sRGB nearly is, keeps that), and it never
+        # brightens.
         shadow = (shade > DARKEST_SHADOW) & (shade < 1.05) & (tint < near)
         flooded |= _flood(smooth & ((distance < LOOSE) | shadow) | flooded, distance < near, channel)
         background = _fill(image, flooded)
     distance, shade, tint = _compare(image, background)
     exact = distance < near / 2
-    flooded |= regions(dilate(erode(exact, 2), 2) & exact | flooded).touching(flooded)  # narrow gaps, where nothing is in doubt
+    # narrow gaps, where nothing is in doubt
+    flooded |= regions(dilate(erode(exact, 2), 2) & exact | flooded).touching(flooded)
     uneven = min(float(background[:, flooded].std(axis=1).max()), MOST_UNEVEN) if flooded.any() else 0.0
     if uneven > 0.005:
-        # Where the background varies, the frame's prediction (it knows horizons), corrected nearby, may fit a hole better.
+        # Where the background varies, the frame's prediction (it knows horizons), corrected nearby, may fit a
+        # hole better.
         distance = np.minimum(distance, largest(np.abs(image - framing - _fill(image - framing, flooded))))
     flooded |= _holes(flooded, distance, smooth, 2 * noise + uneven / 2)
     flooded |= _contact_shadow(~flooded, shade, (shade > 0.25) & (shade < 1.05) & (tint < near))
@@ -98,7 +107,9 @@ def find_plain_background(image: Floats, outline: bool = True) -> PlainBackgroun
 
 
 def _compare(image: Floats, background: Floats) -> tuple[Floats, Floats, Floats]:
-    """Largest channel difference; brightness relative to the background; what remains after that brightness is divided out."""
+    """Largest channel difference; brightness relative to the background; what remains after that
+    brightness is divided out.
+    """
     difference: Floats = image - background
     shade: Floats = dot(image, background) / dot(background, background).clip(1e-3, None)
     tint: Floats = image - shade * background
@@ -106,7 +117,8 @@ def _compare(image: Floats, background: Floats) -> tuple[Floats, Floats, Floats]
 
 
 def _flood(passable: Mask, near: Mask, channel: int) -> Mask:
-    """What the frame reaches over passable pixels through channels 2 ``channel`` + 1 pixels wide; then up to the object's edge.
+    """What the frame reaches over passable pixels through channels 2 ``channel`` + 1 pixels wide; then up to
+    the object's edge.
 
     Wide channels only, because the edge of a grey thing before a grey wall has gaps.
     """
@@ -161,14 +173,17 @@ def _holes(flooded: Mask, distance: Floats, smooth: Mask, slack: float) -> Mask:
 
 
 def _contact_shadow(foreground: Mask, shade: Floats, grey: Mask) -> Mask:
-    """Shadow left under the object's feet: from the lowest pixel of a column upwards, shadow-coloured and ever darker."""
+    """Shadow left under the object's feet: from the lowest pixel of a column upwards,
+    shadow-coloured and ever darker.
+    """
     if not foreground.any():
         return foreground
     rows = np.flatnonzero(foreground.any(axis=1))
     tall = rows[-1] - rows[0] + 1
     reach = max(round(CONTACT * tall), 2)
     window = slice(max(rows[-1] - round(BOTTOM * tall) - reach, 0), rows[-1] + 1)
-    inside, shade, grey = foreground[window][::-1], shade[window][::-1], grey[window][::-1]  # row 0 is the lowest
+    # row 0 is the lowest
+    inside, shade, grey = foreground[window][::-1], shade[window][::-1], grey[window][::-1]
     started = np.logical_or.accumulate(inside, axis=0)
     darkest = np.minimum.accumulate(np.where(started, shade, 2), axis=0)
     stopped = np.logical_or.accumulate(started & ~(inside & grey & (shade < darkest + 0.03)), axis=0)
@@ -176,7 +191,8 @@ def _contact_shadow(foreground: Mask, shade: Floats, grey: Mask) -> Mask:
     # A longer run is a grey object, not a shadow's edge.
     run &= run.sum(axis=0) <= reach
     rest = inside & ~run
-    run |= rest & grey & ~dilate(erode(rest, 1, 0), 1, 0)  # what is left of it is a line, two pixels thick at most
+    # what is left of it is a line, two pixels thick at most
+    run |= rest & grey & ~dilate(erode(rest, 1, 0), 1, 0)
     shadow = np.zeros_like(foreground)
     shadow[window] = run[::-1]
     return shadow
@@ -204,7 +220,12 @@ def _predict_from_frame(image: Floats) -> tuple[Floats, float]:
         image[:, :, -thick:].mean(axis=2),
     ]
     x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
-    places = [(x, np.full_like(x, -1)), (x, np.full_like(x, 1)), (np.full_like(y, -1), y), (np.full_like(y, 1), y)]
+    places = [
+        (x, np.full_like(x, -1)),
+        (x, np.full_like(x, 1)),
+        (np.full_like(y, -1), y),
+        (np.full_like(y, 1), y),
+    ]
     color = np.concatenate(sides, axis=1)
     across = np.concatenate([place[0] for place in places])
     down = np.concatenate([place[1] for place in places])
@@ -219,7 +240,9 @@ def _predict_from_frame(image: Floats) -> tuple[Floats, float]:
 
 
 def _robust_surface(color: Floats, x: Floats, y: Floats) -> Floats:
-    """A quadratic colour surface through the largest agreeing part of the samples, evaluated at them; (3, N) -> (3, N)."""
+    """A quadratic colour surface through the largest agreeing part of the samples, evaluated at
+    them; (3, N) -> (3, N).
+    """
     bins = np.minimum((color * 12).astype(np.int64), 11)
     code = bins[0] * 144 + bins[1] * 12 + bins[2]
     counts = np.bincount(code, minlength=1728).reshape(12, 12, 12).astype(np.float32)
@@ -244,7 +267,9 @@ def _robust_surface(color: Floats, x: Floats, y: Floats) -> Floats:
 
 
 def _cleaned(side: Floats, model: Floats, good: Mask) -> Floats:
-    """One side of the frame (3, L) with the object's pixels replaced by the model plus what its good neighbours add to it."""
+    """One side of the frame (3, L) with the object's pixels replaced by the model plus what its
+    good neighbours add to it.
+    """
     if good.all():
         return side
     rest = side - model
@@ -257,12 +282,22 @@ def _cleaned(side: Floats, model: Floats, good: Mask) -> Floats:
 
 
 def _coons(top: Floats, bottom: Floats, left: Floats, right: Floats) -> Floats:
-    """The smooth surface through four sides (Coons 1967, bilinearly blended patch): follows horizons; (3, W|H) -> (3, H, W)."""
+    """The smooth surface through four sides (Coons 1967, bilinearly blended patch): follows
+    horizons; (3, W|H) -> (3, H, W).
+    """
     height, width = left.shape[1], top.shape[1]
     u = np.linspace(0, 1, width, dtype=np.float32)[None, None, :]
     v = np.linspace(0, 1, height, dtype=np.float32)[None, :, None]
-    ruled = (1 - v) * top[:, None, :] + v * bottom[:, None, :] + (1 - u) * left[:, :, None] + u * right[:, :, None]
+    ruled = (
+        (1 - v) * top[:, None, :]
+        + v * bottom[:, None, :]
+        + (1 - u) * left[:, :, None]
+        + u * right[:, :, None]
+    )
     a, b = (top[:, 0] + left[:, 0]) / 2, (top[:, -1] + right[:, 0]) / 2
     c, d = (bottom[:, 0] + left[:, -1]) / 2, (bottom[:, -1] + right[:, -1]) / 2
-    upper, lower = (1 - u) * a[:, None, None] + u * b[:, None, None], (1 - u) * c[:, None, None] + u * d[:, None, None]
+    upper, lower = (
+        (1 - u) * a[:, None, None] + u * b[:, None, None],
+        (1 - u) * c[:, None, None] + u * d[:, None, None],
+    )
     return ruled - ((1 - v) * upper + v * lower)

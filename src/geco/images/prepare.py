@@ -1,4 +1,6 @@
-"""From a cut-out to what the networks were trained to see: cropped to the object, centred, framed, over a plain colour."""
+"""From a cut-out to what the networks were trained to see: cropped to the object, centred,
+framed, over a plain colour.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +20,25 @@ from geco.images.write import save_picture
 
 Floats = NDArray[np.float32]
 
-# Longer side of the object's box in the square. InstantMesh, run.py: resize_foreground(image, 0.85), after TripoSR and rembg.
+# Longer side of the object's box in the square. InstantMesh, run.py: resize_foreground(image, 0.85), after
+# TripoSR and rembg.
 ZERO123PLUS_RATIO = 0.85
-LEAST_RATIO = 0.25  # the square around an object of 1024 pixels then has 4096 a side, 0.3 GB; no model asks for less than 0.6
-VISIBLE = 0.05  # alpha from which a pixel counts for the box; the public code takes any above 0, which one stray pixel decides
-# Longer side, by the box's aspect a (shorter / longer), of objects with a bounding sphere of radius 0.95 seen from 4.0 at FOV 30:
-# least squares c0 + c1 a + c2 a² over 1,600 views (azimuth any, elevation -10 … 30) of 400 open-licence models; spread left 0.09.
+# the square around an object of 1024 pixels then has 4096 a side, 0.3 GB; no model asks for less than 0.6
+LEAST_RATIO = 0.25
+# alpha from which a pixel counts for the box; the public code takes any above 0, which one stray pixel
+# decides
+VISIBLE = 0.05
+# Longer side, by the box's aspect a (shorter / longer), of objects with a bounding sphere of radius 0.95 seen
+# from 4.0 at FOV 30: least squares c0 + c1 a + c2 a² over 1,600 views (azimuth any, elevation -10 … 30) of
+# 400 open-licence models; spread left 0.09.
 SPHERE_FIT = (0.854, -0.045, -0.142)
 
 STEPS = ("cutout.png", "alpha.png", "prepared.png")  # the files of Prepared.save_steps
 
 
 def sphere_ratio(aspect: float) -> float:
-    """How large the longer side of an object's box is expected to be where objects are scaled to the sphere of radius 0.95.
+    """How large the longer side of an object's box is expected to be where objects are scaled to the sphere
+    of radius 0.95.
 
     A long thing fills its sphere and appears large; a cube does not. This is the framing of the small model.
 
@@ -64,9 +72,11 @@ class Prepared:
     background: float
 
     def rgba(self, size: int) -> Floats:
-        """The same square at another size, (size, size, 4) float32, straight alpha: for the projection of the picture.
+        """The same square at another size, (size, size, 4) float32, straight alpha: for the projection of the
+        picture.
 
-        The object's colours reach two pixels beyond its edge, so that interpolation at the edge finds no foreign colour.
+        The object's colours reach two pixels beyond its edge, so that interpolation at the edge finds no
+        foreign colour.
         """
         premultiplied = _sample(self.cutout.rgba, self.left, self.top, self.side, size)
         alpha = premultiplied[..., 3]
@@ -90,7 +100,8 @@ class Prepared:
         return (np.asarray(points) - np.array([self.left, self.top], np.float32)) / self.side
 
     def save_steps(self, folder: str | os.PathLike[str], mark: str = "") -> list[Path]:
-        """Write what the model saw: :data:`STEPS` (the cut-out RGBA, its alpha, the square); returns their paths.
+        """Write what the model saw: :data:`STEPS` (the cut-out RGBA, its alpha, the square); returns their
+        paths.
 
         Args:
             folder: made as needed.
@@ -116,9 +127,10 @@ def prepare(
     Args:
         cutout: from :func:`geco.images.matting.cut_out`, or (H, W, 4) float32 in [0, 1].
         size: pixels of the square's side.
-        foreground_ratio: the longer side of the object's box as a part of the square: :data:`ZERO123PLUS_RATIO` for the public
-            models, :func:`sphere_ratio` for the small one.
-        background: grey level in [0, 1]; every model of ours wants white. (Zero123++'s own UNets were given 0.5.)
+        foreground_ratio: the longer side of the object's box as a part of the square:
+            :data:`ZERO123PLUS_RATIO` for the public models, :func:`sphere_ratio` for the small one.
+        background: grey level in [0, 1]; every model of ours wants white. (Zero123++'s own UNets were given
+            0.5.)
     Raises:
         InputImageError: there is no object.
     """
@@ -132,7 +144,9 @@ def prepare(
     longer = max(width, height)
     ratio = foreground_ratio(min(width, height) / longer) if callable(foreground_ratio) else foreground_ratio
     if not LEAST_RATIO <= ratio <= 1:
-        raise ConfigError(f"foreground ratio {ratio} is out of range", f"Give a number from {LEAST_RATIO} to 1.")
+        raise ConfigError(
+            f"foreground ratio {ratio} is out of range", f"Give a number from {LEAST_RATIO} to 1."
+        )
     side = longer / ratio
     left = (columns[0] + columns[-1] + 1 - side) / 2
     top = (rows[0] + rows[-1] + 1 - side) / 2
@@ -145,10 +159,12 @@ def prepare(
 def _sample(rgba: Floats, left: float, top: float, side: float, size: int) -> Floats:
     """A square of the picture, resampled with premultiplied colours; (size, size, 4), colours at most alpha.
 
-    Pillow's bicubic filter widens with the reduction (an area filter with a little sharpening), and takes fractional boxes.
+    Pillow's bicubic filter widens with the reduction (an area filter with a little sharpening), and takes
+    fractional boxes.
     """
     height, width = rgba.shape[:2]
-    # Two pixels more on each side, so that the filter at the square's edge sees what is there, not the edge repeated.
+    # Two pixels more on each side, so that the filter at the square's edge sees what is there, not the edge
+    # repeated.
     x0, y0 = int(np.floor(left)) - 2, int(np.floor(top)) - 2
     x1, y1 = int(np.ceil(left + side)) + 2, int(np.ceil(top + side)) + 2
     canvas = np.zeros((4, y1 - y0, x1 - x0), np.float32)

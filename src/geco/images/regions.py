@@ -1,4 +1,6 @@
-"""Connected regions of a mask, in plain numpy: by runs (stretches of a row), a few milliseconds for 512 x 512."""
+"""Connected regions of a mask, in plain numpy: by runs (stretches of a row), a few milliseconds
+for 512 x 512.
+"""
 
 from __future__ import annotations
 

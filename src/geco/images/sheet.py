@@ -1,4 +1,6 @@
-"""Six views as one picture of three rows and two columns, as Zero123++ lays them out; and labelled contact sheets."""
+"""Six views as one picture of three rows and two columns, as Zero123++ lays them out; and
+labelled contact sheets.
+"""
 
 from __future__ import annotations
 
@@ -20,27 +22,35 @@ def views_to_sheet(views: NDArray[Any]) -> NDArray[Any]:
         raise ConfigError(f"views of shape {views.shape} are no sheet", "Give (6, H, W, C).")
     _, height, width, channels = views.shape
     grid = views.reshape(ROWS, COLUMNS, height, width, channels)
-    return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(ROWS * height, COLUMNS * width, channels)
+    return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(
+        ROWS * height, COLUMNS * width, channels
+    )
 
 
 def sheet_to_views(sheet: NDArray[Any]) -> NDArray[Any]:
     """(3H, 2W, C) -> (6, H, W, C), any number type."""
     if sheet.ndim != 3 or sheet.shape[0] % ROWS or sheet.shape[1] % COLUMNS:
-        raise ConfigError(f"a sheet of shape {sheet.shape} does not divide into 3 x 2 views", "Give (3H, 2W, C).")
+        raise ConfigError(
+            f"a sheet of shape {sheet.shape} does not divide into 3 x 2 views", "Give (3H, 2W, C)."
+        )
     height, width, channels = sheet.shape[0] // ROWS, sheet.shape[1] // COLUMNS, sheet.shape[2]
     grid = sheet.reshape(ROWS, height, COLUMNS, width, channels)
-    return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(ROWS * COLUMNS, height, width, channels)
+    return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(
+        ROWS * COLUMNS, height, width, channels
+    )
 
 
 Thumb = NDArray[Any] | Image.Image | None
 
 
-def contact_sheet(rows: Sequence[tuple[str, Sequence[Thumb]]], columns: Sequence[str] = (), cell: int = 128) -> Image.Image:
+def contact_sheet(
+    rows: Sequence[tuple[str, Sequence[Thumb]]], columns: Sequence[str] = (), cell: int = 128
+) -> Image.Image:
     """A table of thumbnails: one labelled row a subject, one labelled column a kind.
 
     Args:
-        rows: a label and its pictures: (H, W, 1|3|4) or (H, W), uint8 or float in [0, 1]; alpha is shown over a checkerboard;
-            None leaves the cell empty.
+        rows: a label and its pictures: (H, W, 1|3|4) or (H, W), uint8 or float in [0, 1]; alpha is shown over
+            a checkerboard; None leaves the cell empty.
         columns: labels of the columns.
         cell: pixels of a thumbnail's side.
     """
@@ -49,7 +59,11 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[Thumb]]], columns: Sequence
     across = max((len(pictures) for _, pictures in rows), default=0)
     across = max(across, len(columns), 1)
     head = line if columns else 0
-    sheet = Image.new("RGB", (across * (cell + margin) + margin, head + len(rows) * (cell + line + margin) + margin), "white")
+    sheet = Image.new(
+        "RGB",
+        (across * (cell + margin) + margin, head + len(rows) * (cell + line + margin) + margin),
+        "white",
+    )
     draw = ImageDraw.Draw(sheet)
     for column, label in enumerate(columns):
         draw.text((margin + column * (cell + margin), 1), label, fill="black", font=font)

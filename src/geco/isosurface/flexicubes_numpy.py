@@ -1,7 +1,8 @@
 """FlexiCubes in numpy: the evaluation-mode twin of `flexicubes_torch`, for a surface that needs no gradient.
 
-FlexiCubes (Shen et al. 2023, arXiv 2308.05371) puts one vertex inside a cube for every piece of the surface that
-passes through it and joins the vertices of the four cubes around each crossed grid edge by two triangles.
+FlexiCubes (Shen et al. 2023, arXiv 2308.05371) puts one vertex inside a cube for every piece of the surface
+that passes through it and joins the vertices of the four cubes around each crossed grid edge by two
+triangles.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ def extract(grid: FlexiGrid) -> tuple[Floats, Ints]:
     """The surface of a grid, in the public code's vertex and face order (NVIDIA's copy).
 
     Args:
-        grid: corners (N, 3), sdf (N,) negative inside, cubes (C, 8): any subset that holds every cube with a sign
-            change; edges with fewer than four cubes around them stay open.
+        grid: corners (N, 3), sdf (N,) negative inside, cubes (C, 8): any subset that holds every cube with a
+            sign change; edges with fewer than four cubes around them stay open.
 
     Returns:
         Vertices (V, 3) float32 in the grid's units; faces (F, 3) int32, counter-clockwise seen from outside.
@@ -59,7 +60,9 @@ def extract(grid: FlexiGrid) -> tuple[Floats, Ints]:
         crossings = _cross(grid, start[some_entry], end[some_entry])[shared]
     else:
         alpha = np.tanh(grid.alpha[rows]).ravel() * np.float32(grid.weight_scale) + np.float32(1)
-        crossings = _cross(grid, start, end, alpha[8 * cube + EDGES[edge, 0]], alpha[8 * cube + EDGES[edge, 1]])
+        crossings = _cross(
+            grid, start, end, alpha[8 * cube + EDGES[edge, 0]], alpha[8 * cube + EDGES[edge, 1]]
+        )
     beta = None
     if grid.beta is not None:
         beta = np.tanh(grid.beta[rows].ravel()[flat]) * np.float32(grid.weight_scale) + np.float32(1)
@@ -81,7 +84,8 @@ def extract(grid: FlexiGrid) -> tuple[Floats, Ints]:
 def case_numbers(inside: NDArray[np.bool_], cubes: Ints | Index) -> NDArray[np.uint8]:
     """(C,) bit c is set where corner c of the cube is inside; ``inside`` (N,), ``cubes`` (C, 8)."""
     corners = inside[cubes].view("<u8")[:, 0]
-    # Eight bytes of 0 or 1 to one byte: the product moves byte c to bit 56 + c (packbits is ten times slower on short rows).
+    # Eight bytes of 0 or 1 to one byte: the product moves byte c to bit 56 + c (packbits is ten times slower
+    # on short rows).
     return (corners * np.uint64(0x0102040810204080) >> np.uint64(56)).astype(np.uint8)
 
 
@@ -96,7 +100,9 @@ def _crossing_cubes(grid: FlexiGrid) -> tuple[Ints, Index, Index | slice]:
 
 
 def untangled(case: Index, cubes: Ints) -> Index:
-    """The cases (C,) with both of two problem cases that meet at their ambiguous face inverted (`Tables.problem_face`)."""
+    """The cases (C,) with both of two problem cases that meet at their ambiguous face inverted
+    (`Tables.problem_face`).
+    """
     face_of = tables().problem_face[case]
     problem = np.flatnonzero(face_of >= 0)
     if len(problem) < 2:
@@ -104,7 +110,8 @@ def untangled(case: Index, cubes: Ints) -> Index:
     corners, face = cubes[problem], face_of[problem]
     inverted = np.zeros(len(problem), bool)
     for f, direction in enumerate(FACE_DIRECTION):
-        # The neighbour across a face in direction +axis has as its corner 0 this cube's corner one step along the axis.
+        # The neighbour across a face in direction +axis has as its corner 0 this cube's corner one step along
+        # the axis.
         ask = np.flatnonzero(face == f)
         step = int(np.flatnonzero((np.abs(direction) == CORNERS).all(axis=1))[0])
         mine, theirs = (step, 0) if direction.sum() > 0 else (0, step)
@@ -115,7 +122,9 @@ def untangled(case: Index, cubes: Ints) -> Index:
 
 
 def _number_vertices(dual_count: Index) -> tuple[Index, int]:
-    """The number of every cube's first dual vertex (cubes with one come first, then those with two, …) and the total."""
+    """The number of every cube's first dual vertex (cubes with one come first, then those with
+    two, …) and the total.
+    """
     if (dual_count == 1).all():
         return np.arange(len(dual_count)), len(dual_count)
     order = np.argsort(dual_count.astype(np.uint8), kind="stable")
@@ -125,8 +134,16 @@ def _number_vertices(dual_count: Index) -> tuple[Index, int]:
     return first, int(ends[-1])
 
 
-def _cross(grid: FlexiGrid, start: Index, end: Index, alpha_start: Floats | None = None, alpha_end: Floats | None = None) -> Floats:
-    """(M, 3) zero crossings on edges given by their corner numbers, the field optionally multiplied by alpha > 0."""
+def _cross(
+    grid: FlexiGrid,
+    start: Index,
+    end: Index,
+    alpha_start: Floats | None = None,
+    alpha_end: Floats | None = None,
+) -> Floats:
+    """(M, 3) zero crossings on edges given by their corner numbers, the field optionally
+    multiplied by alpha > 0.
+    """
     a, b = grid.sdf[start], grid.sdf[end]
     if alpha_start is not None and alpha_end is not None:
         a, b = a * alpha_start, b * alpha_end
@@ -158,7 +175,14 @@ def _split(quads: Index, outward: NDArray[np.bool_], gamma: Floats | None) -> In
         columns = (q0, q1, q3, q3, q1, q2)
     else:
         other = gamma[q0] * gamma[q2] > gamma[q1] * gamma[q3]
-        columns = (q0, q1, np.where(other, q2, q3), np.where(other, q0, q3), np.where(other, q2, q1), np.where(other, q3, q2))
+        columns = (
+            q0,
+            q1,
+            np.where(other, q2, q3),
+            np.where(other, q0, q3),
+            np.where(other, q2, q1),
+            np.where(other, q3, q2),
+        )
     for i, column in enumerate(columns):
         faces[:, i] = column
     return faces.reshape(-1, 3)

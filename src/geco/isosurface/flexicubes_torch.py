@@ -1,7 +1,7 @@
 """FlexiCubes in torch: a surface from a signed field, differentiable in the grid, the field and the weights.
 
-Shen et al. 2023, arXiv 2308.05371; vertex and face order and every constant follow NVIDIA's public code. Runs on any
-device. `flexicubes_numpy.extract` is the faster twin where no gradient is needed.
+Shen et al. 2023, arXiv 2308.05371; vertex and face order and every constant follow NVIDIA's public code. Runs
+on any device. `flexicubes_numpy.extract` is the faster twin where no gradient is needed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from torch import Tensor
 from geco.isosurface import tables as cube
 from geco.isosurface.tetrahedra import tetrahedralize
 
-QEF_PULL = 1e-3  # how strongly flat directions of the error are held to the crossings' mean (public code's qef_reg_scale)
+# how strongly flat directions of the error are held to the crossings' mean (public code's qef_reg_scale)
+QEF_PULL = 1e-3
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class FlexiCubes:
     """Extracts triangle or tetrahedron meshes from a voxel grid.
 
     Args:
-        weight_scale: how far the weights may bend the surface, in [0, 1] (paper's code 0.99, InstantMesh 0.5).
+        weight_scale: how far the weights may bend the surface, in [0, 1] (paper's code 0.99, InstantMesh
+            0.5).
     """
 
     def __init__(self, weight_scale: float = 0.99) -> None:
@@ -86,14 +88,17 @@ class FlexiCubes:
             cubes: (C, 8) corner numbers, any subset of a grid's cubes with every crossing one.
             resolution: taken for likeness with the public code; neighbours are found from ``cubes``.
             beta: (C, 12) raw edge weights; alpha: (C, 8) raw corner weights; gamma: (C,) raw split weights.
-            training: split every quad into four triangles about a centre whose place depends smoothly on gamma.
+            training: split every quad into four triangles about a centre whose place depends smoothly on
+                gamma.
             output_tetmesh: fill the inside with tetrahedra.
-            gradient: (P, 3) points -> (P, 3) gradient of the field; vertices then minimise the quadratic error of the
-                tangent planes (sharp edges; beta and alpha are ignored, nothing is differentiable, L_dev is one zero).
+            gradient: (P, 3) points -> (P, 3) gradient of the field; vertices then minimise the quadratic
+                error of the tangent planes (sharp edges; beta and alpha are ignored, nothing is
+                differentiable, L_dev is one zero).
 
         Returns:
-            vertices (V, 3); faces (F, 3) counter-clockwise seen from outside, or tetrahedra (T, 4); L_dev (M,), the
-            deviation of every crossing's distance to its dual vertex from the mean (paper, equation 8).
+            vertices (V, 3); faces (F, 3) counter-clockwise seen from outside, or tetrahedra (T, 4); L_dev
+            (M,), the deviation of every crossing's distance to its dual vertex from the mean (paper, equation
+            8).
         """
         table = self._on(x.device)
         inside = s < 0
@@ -103,7 +108,9 @@ class FlexiCubes:
         if len(rows) == 0:
             width = 4 if output_tetmesh else 3
             return x.new_zeros(0, 3), torch.zeros(0, width, dtype=torch.long, device=x.device), x.new_zeros(0)
-        surface, entry_cube, local_edge = _connect(s, cubes[rows].long(), _untangle(case[rows], cubes[rows].long(), table), table)
+        surface, entry_cube, local_edge = _connect(
+            s, cubes[rows].long(), _untangle(case[rows], cubes[rows].long(), table), table
+        )
         count = int(surface.entry_dual[-1]) + 1
 
         ends = surface.edge_ends[surface.entry_edge]
@@ -122,16 +129,22 @@ class FlexiCubes:
                 weights = torch.tanh(beta[rows][entry_cube, local_edge]) * self.weight_scale + 1
             vertices = _mean(crossings, surface.entry_dual, count, weights)
             distance = torch.linalg.vector_norm(unweighted - vertices[surface.entry_dual], dim=-1)
-            deviation = (distance - _mean(distance[:, None], surface.entry_dual, count)[surface.entry_dual, 0]).abs()
+            deviation = (
+                distance - _mean(distance[:, None], surface.entry_dual, count)[surface.entry_dual, 0]
+            ).abs()
 
-        first, second = self._diagonals(vertices, surface, entry_cube, count, None if gamma is None else gamma[rows], gradient)
+        first, second = self._diagonals(
+            vertices, surface, entry_cube, count, None if gamma is None else gamma[rows], gradient
+        )
         if training:
             vertices, faces = _split_about_centres(vertices, surface.quads, first, second)
         else:
             faces = _split(surface.quads, first > second)
         if not output_tetmesh:
             return vertices, faces, deviation
-        vertices, tetrahedra = tetrahedralize(x, inside, cubes.long(), case, rows, vertices, faces, surface, table.face_dual)
+        vertices, tetrahedra = tetrahedralize(
+            x, inside, cubes.long(), case, rows, vertices, faces, surface, table.face_dual
+        )
         return vertices, tetrahedra, deviation
 
     def _diagonals(
@@ -159,19 +172,30 @@ class FlexiCubes:
     def _on(self, device: torch.device) -> DeviceTables:
         if device not in self._tables:
             t = cube.tables()
-            arrays = (cube.EDGES, cube.EDGE_RANK, cube.EDGE_SLOT, t.dual_count, t.dual_edges, t.problem_face, t.face_dual)
+            arrays = (
+                cube.EDGES,
+                cube.EDGE_RANK,
+                cube.EDGE_SLOT,
+                t.dual_count,
+                t.dual_edges,
+                t.problem_face,
+                t.face_dual,
+            )
             self._tables[device] = DeviceTables(*(torch.from_numpy(a).long().to(device) for a in arrays))
         return self._tables[device]
 
 
 @torch.no_grad()
 def _untangle(case: Tensor, cubes: Tensor, table: DeviceTables) -> Tensor:
-    """Invert both of two problem cases that meet at their ambiguous face (see `tables.Tables.problem_face`)."""
+    """Invert both of two problem cases that meet at their ambiguous face (see
+    `tables.Tables.problem_face`).
+    """
     face_of = table.problem_face[case]
     problem = torch.nonzero(face_of >= 0)[:, 0]
     case = case.clone()
     for face in range(6):
-        # The neighbour towards +axis has as its corner 0 this cube's corner 2^axis, the one step along that axis.
+        # The neighbour towards +axis has as its corner 0 this cube's corner 2^axis, the one step along that
+        # axis.
         asking = problem[face_of[problem] == face]
         step = 1 << face // 2
         mine, theirs = (step, 0) if face % 2 else (0, step)
@@ -184,7 +208,8 @@ def _untangle(case: Tensor, cubes: Tensor, table: DeviceTables) -> Tensor:
 def _connect(s: Tensor, cubes: Tensor, case: Tensor, table: DeviceTables) -> tuple[Surface, Tensor, Tensor]:
     """Number dual vertices and edges; also the cube and the local edge (M,) of every entry."""
     dual_count = table.dual_count[case]
-    order = torch.argsort(dual_count, stable=True)  # cubes with one dual vertex first, then those with two, ...
+    # cubes with one dual vertex first, then those with two, ...
+    order = torch.argsort(dual_count, stable=True)
     ends = torch.cumsum(dual_count[order], dim=0)
     cube_dual = torch.empty_like(case)
     cube_dual[order] = ends - dual_count[order]
@@ -206,7 +231,11 @@ def _connect(s: Tensor, cubes: Tensor, case: Tensor, table: DeviceTables) -> tup
     around = around[quad_edge]
     falling = (s[distinct[quad_edge, 0]] > 0)[:, None]
     quads = torch.where(falling, around[:, [0, 1, 3, 2]], around[:, [2, 3, 1, 0]])
-    return Surface(case, cube_dual, entry_dual, entry_edge, distinct, quads, quad_edge), entry_cube, local_edge
+    return (
+        Surface(case, cube_dual, entry_dual, entry_edge, distinct, quads, quad_edge),
+        entry_cube,
+        local_edge,
+    )
 
 
 def _cross(points: Tensor, field: Tensor) -> Tensor:
@@ -222,7 +251,9 @@ def _mean(values: Tensor, group: Tensor, count: int, weights: Tensor | None = No
     return values.new_zeros(count, values.shape[1]).index_add(0, group, values * each) / total
 
 
-def _least_error(points: Tensor, origin: Tensor, group: Tensor, count: int, gradient: Callable[[Tensor], Tensor]) -> Tensor:
+def _least_error(
+    points: Tensor, origin: Tensor, group: Tensor, count: int, gradient: Callable[[Tensor], Tensor]
+) -> Tensor:
     """(count, 3) points of least squared distance to the tangent planes of their group's crossings (M, 3)."""
     normals = torch.nn.functional.normalize(gradient(points), dim=-1)
     local = points - origin
@@ -241,10 +272,14 @@ def _least_error(points: Tensor, origin: Tensor, group: Tensor, count: int, grad
 
 def _split(quads: Tensor, first_diagonal: Tensor) -> Tensor:
     """(2 Q, 3) triangles along diagonal 0-2 where asked, else 1-3."""
-    return torch.where(first_diagonal[:, None], quads[:, [0, 1, 2, 0, 2, 3]], quads[:, [0, 1, 3, 3, 1, 2]]).reshape(-1, 3)
+    return torch.where(
+        first_diagonal[:, None], quads[:, [0, 1, 2, 0, 2, 3]], quads[:, [0, 1, 3, 3, 1, 2]]
+    ).reshape(-1, 3)
 
 
-def _split_about_centres(vertices: Tensor, quads: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+def _split_about_centres(
+    vertices: Tensor, quads: Tensor, first: Tensor, second: Tensor
+) -> tuple[Tensor, Tensor]:
     """Vertices with a centre a quad appended, between its diagonals by their weights; (4 Q, 3) triangles."""
     corners = vertices[quads]
     on_first = (corners[:, 0] + corners[:, 2]) / 2

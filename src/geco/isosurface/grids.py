@@ -1,7 +1,8 @@
 """Voxel grids for FlexiCubes: the dense one of the public code, and sparse ones refined from coarse to fine.
 
-Vertex (ix, iy, iz) of a grid of R cubes a side has the number (ix (R + 1) + iy) (R + 1) + iz: z fastest; the corners
-of a cube run x fastest (see `tables.CORNERS`). numpy only; `torch.from_numpy` makes tensors of the same arrays.
+Vertex (ix, iy, iz) of a grid of R cubes a side has the number (ix (R + 1) + iy) (R + 1) + iz: z fastest; the
+corners of a cube run x fastest (see `tables.CORNERS`). numpy only; `torch.from_numpy` makes tensors of the
+same arrays.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ Field = Callable[[Floats], Floats]  # (N, 3) world points -> (N,) signed distanc
 def axis_coordinates(resolution: int, rounded: bool = True) -> Floats:
     """(R + 1,) coordinates along one axis of the unit cube about the origin.
 
-    ``rounded`` keeps the public code's rounding to 5 decimals before the shift (off by up to 5e-6 where 1 / R needs
-    more digits), which trained weights have seen.
+    ``rounded`` keeps the public code's rounding to 5 decimals before the shift (off by up to 5e-6 where 1 / R
+    needs more digits), which trained weights have seen.
     """
     steps = np.arange(resolution + 1, dtype=np.float32) / np.float32(resolution)
     if rounded:
@@ -62,7 +63,9 @@ def grid_from_volume(sdf: Floats, half_extent: float) -> FlexiGrid:
     volume = np.ascontiguousarray(sdf, np.float32)
     first = _first_corners(_mixed(np.less(volume, 0)))
     if len(first) == 0:
-        raise MeshError("the field has no surface inside the grid", "Check the picture's cut-out, or try another seed.")
+        raise MeshError(
+            "the field has no surface inside the grid", "Check the picture's cut-out, or try another seed."
+        )
     return _compact(volume, first, half_extent)
 
 
@@ -76,17 +79,20 @@ def sparse_grid(
 ) -> FlexiGrid:
     """The cubes that the surface crosses, found by asking the field only near the surface.
 
-    A coarse grid is evaluated whole, then halved step by step. A cell is refined when its corners differ in sign or
-    the field is small enough somewhere that the surface may pass through: min |sdf| <= band * lipschitz * (half its
-    diagonal). On the finest level, cells are added until no crossing leaves the cells that were asked, so a piece of
-    surface that was met once is followed to its end and the mesh is closed. Only a whole separate piece that lies
-    farther from every sample than the band says can be lost; for a field with that slope bound and band 1, none can.
+    A coarse grid is evaluated whole, then halved step by step. A cell is refined when its corners differ in
+    sign or
+    the field is small enough somewhere that the surface may pass through: min |sdf| <= band * lipschitz *
+    (half its diagonal). On the finest level, cells are added until no crossing leaves the cells that were
+    asked, so a piece of surface that was met once is followed to its end and the mesh is closed. Only a whole
+    separate piece that lies farther from every sample than the band says can be lost; for a field with that
+    slope bound and band 1, none can.
 
     Args:
         sdf: signed field, negative inside; called a few times with many points.
         half_extent: the grid spans [-half_extent, half_extent]^3, world units.
         resolution: cubes a side.
-        coarse: cubes a side of the first grid: resolution / a power of two (default: the first at or under a quarter).
+        coarse: cubes a side of the first grid: resolution / a power of two (default: the first at or under a
+            quarter).
         band: safety factor on the distance test; smaller is faster.
         lipschitz: bound on the field's slope; default: the steepest slope seen on the coarse grid.
 
@@ -106,7 +112,9 @@ def sparse_grid(
         volume = _refine(volume, kept, sdf, half_extent)
     first = _follow(volume, kept, sdf, half_extent)
     if len(first) == 0:
-        raise MeshError("the field has no surface inside the grid", "Check the picture's cut-out, or try another seed.")
+        raise MeshError(
+            "the field has no surface inside the grid", "Check the picture's cut-out, or try another seed."
+        )
     return _compact(volume, first, half_extent)
 
 
@@ -115,7 +123,9 @@ def _first_size(resolution: int, coarse: int | None) -> int:
     while size % 2 == 0 and (size > coarse if coarse is not None else size > max(resolution // 4, 8)):
         size //= 2
     if coarse is not None and size != coarse:
-        raise ConfigError(f"a grid of {coarse} cells cannot be halved into {resolution}", f"Use {size}, or leave it out.")
+        raise ConfigError(
+            f"a grid of {coarse} cells cannot be halved into {resolution}", f"Use {size}, or leave it out."
+        )
     return size
 
 
@@ -127,7 +137,9 @@ def _sample_all(sdf: Field, half_extent: float, size: int) -> Floats:
 
 
 def _refine(coarse: Floats, kept: NDArray[np.bool_], sdf: Field, half_extent: float) -> Floats:
-    """A volume twice as fine: old samples are reused, new ones taken on the kept cells' corners, NaN elsewhere."""
+    """A volume twice as fine: old samples are reused, new ones taken on the kept cells' corners,
+    NaN elsewhere.
+    """
     fine = np.full(np.array(kept.shape) + 1, np.nan, np.float32)
     fine[::2, ::2, ::2] = coarse
     _ask(fine, kept, sdf, half_extent)
@@ -155,7 +167,9 @@ def _follow(volume: Floats, known: NDArray[np.bool_], sdf: Field, half_extent: f
         case = case_numbers(np.asarray(volume < 0).ravel(), first[:, None] + _corner_steps(size))
         added = np.zeros_like(known)
         for face, direction in enumerate(FACE_DIRECTION):
-            leaving = np.stack(np.unravel_index(first[mixed_faces[case, face]], volume.shape), axis=1) + direction
+            leaving = (
+                np.stack(np.unravel_index(first[mixed_faces[case, face]], volume.shape), axis=1) + direction
+            )
             leaving = leaving[((leaving >= 0) & (leaving < size)).all(axis=1)]
             added[tuple(leaving.T)] = True
         added &= ~known
@@ -166,7 +180,9 @@ def _follow(volume: Floats, known: NDArray[np.bool_], sdf: Field, half_extent: f
 
 
 def _compact(volume: Floats, first: NDArray[np.intp], half_extent: float) -> FlexiGrid:
-    """Cells, given by their first corners, as a grid of their own: the dense order, only the vertices that they use."""
+    """Cells, given by their first corners, as a grid of their own: the dense order, only the
+    vertices that they use.
+    """
     size = volume.shape[0] - 1
     dense = first[:, None] + _corner_steps(size)
     used = np.zeros(volume.size, bool)
@@ -195,7 +211,11 @@ def _positions(lattice: NDArray[np.intp], half_extent: float, size: int) -> Floa
     points = np.empty((len(lattice), 3), np.float32)
     rows = lattice // (size + 1)
     planes = rows // (size + 1)
-    points[:, 0], points[:, 1], points[:, 2] = axis[planes], axis[rows - planes * (size + 1)], axis[lattice - rows * (size + 1)]
+    points[:, 0], points[:, 1], points[:, 2] = (
+        axis[planes],
+        axis[rows - planes * (size + 1)],
+        axis[lattice - rows * (size + 1)],
+    )
     return points
 
 
@@ -228,7 +248,11 @@ def _halves(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
 def _slope(volume: Floats, spacing: float) -> float:
     """The steepest gradient among the cells, by differences from their first corner."""
     first = volume[:-1, :-1, :-1]
-    squares = (volume[1:, :-1, :-1] - first) ** 2 + (volume[:-1, 1:, :-1] - first) ** 2 + (volume[:-1, :-1, 1:] - first) ** 2
+    squares = (
+        (volume[1:, :-1, :-1] - first) ** 2
+        + (volume[:-1, 1:, :-1] - first) ** 2
+        + (volume[:-1, :-1, 1:] - first) ** 2
+    )
     return float(np.sqrt(squares.max())) / spacing
 
 

@@ -1,9 +1,10 @@
 """The tables of dual marching cubes, worked out from the cube's topology instead of being copied from a list.
 
-Corner c stands at (c & 1, c >> 1 & 1, c >> 2 & 1): x fastest. A case is the 8-bit number of the corners that are
-inside (sdf < 0). A dual vertex stands for one closed loop of the surface on the cube's faces; a face whose inside
-corners are diagonal is ambiguous, and the loop then cuts every inside corner off by itself (Nielson's dual marching
-cubes). The edge order is that of the FlexiCubes paper's public code, which its weights `beta` depend on.
+Corner c stands at (c & 1, c >> 1 & 1, c >> 2 & 1): x fastest. A case is the 8-bit number of the corners that
+are inside (sdf < 0). A dual vertex stands for one closed loop of the surface on the cube's faces; a face
+whose inside corners are diagonal is ambiguous, and the loop then cuts every inside corner off by itself
+(Nielson's dual marching cubes). The edge order is that of the FlexiCubes paper's public code, which its
+weights `beta` depend on.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 Ints = NDArray[np.intp]
 
 CORNERS: Ints = np.array([[c & 1, c >> 1 & 1, c >> 2 & 1] for c in range(8)], np.intp)
-# (12, 2) corners of every edge in the order of FlexiCubes' beta; edges along y run from the high corner to the low one.
+# (12, 2) corners of every edge in the order of FlexiCubes' beta; edges along y run from the high corner to
+# the low one.
 EDGES: Ints = np.array(
     [[0, 1], [1, 5], [4, 5], [0, 4], [2, 3], [3, 7], [6, 7], [2, 6], [2, 0], [3, 1], [7, 5], [6, 4]],
     np.intp,
@@ -25,11 +27,15 @@ EDGES: Ints = np.array(
 EDGE_AXIS: Ints = np.abs(CORNERS[EDGES[:, 1]] - CORNERS[EDGES[:, 0]]).argmax(axis=1)  # (12,)
 # Faces x-, x+, y-, y+, z-, z+: their corners (any order) and outward directions.
 FACES: Ints = np.array([[c for c in range(8) if CORNERS[c, f // 2] == f % 2] for f in range(6)], np.intp)
-FACE_DIRECTION: Ints = np.array([[(2 * (f % 2) - 1) * (axis == f // 2) for axis in range(3)] for f in range(6)], np.intp)
+FACE_DIRECTION: Ints = np.array(
+    [[(2 * (f % 2) - 1) * (axis == f // 2) for axis in range(3)] for f in range(6)], np.intp
+)
 
 
 def _edge_slots() -> Ints:
-    """(12,) position of a cube among the four around the edge, in the order of cube numbers (x slowest, z fastest)."""
+    """(12,) position of a cube among the four around the edge, in the order of cube numbers (x
+    slowest, z fastest).
+    """
     slots = []
     for (first, _), axis in zip(EDGES, EDGE_AXIS):
         high, low = (CORNERS[first, a] for a in range(3) if a != axis)
@@ -38,7 +44,8 @@ def _edge_slots() -> Ints:
 
 
 EDGE_SLOT = _edge_slots()
-# Rank among the edges that start at one vertex when sorted by the other end: y runs backwards, z is the next vertex, x far on.
+# Rank among the edges that start at one vertex when sorted by the other end: y runs backwards, z is the next
+# vertex, x far on.
 EDGE_RANK: Ints = np.array([2, 0, 1], np.intp)[EDGE_AXIS]
 
 
@@ -51,9 +58,11 @@ class Tables:
         dual_count: (256,) dual vertices of the case, 0 to 4.
         edge_dual: (256, 12) number of the dual vertex that the edge belongs to, -1 where it does not cross.
         dual_edges: (256, 4, 7) edges of every dual vertex in ascending order, padded with -1.
-        problem_face: (256,) the face that makes the surface non-manifold where the neighbour behind it has such a face
-            too (cases C16 and C19 of dual marching cubes), or -1. Both cubes then take the case 255 - case.
-        face_dual: (256, 6) the dual vertex next to a face, for filling the inside with tetrahedra; -1 where none is.
+        problem_face: (256,) the face that makes the surface non-manifold where the neighbour behind it has
+            such a face too (cases C16 and C19 of dual marching cubes), or -1. Both cubes then take the case
+            255 - case.
+        face_dual: (256, 6) the dual vertex next to a face, for filling the inside with tetrahedra; -1 where
+            none is.
     """
 
     crossing: NDArray[np.bool_]
@@ -89,7 +98,10 @@ def tables() -> Tables:
 
 def _face_edges() -> Ints:
     """(6, 4) the edges of every face."""
-    return np.array([[e for e, ends in enumerate(EDGES.tolist()) if set(ends) <= set(face)] for face in FACES.tolist()], np.intp)
+    return np.array(
+        [[e for e, ends in enumerate(EDGES.tolist()) if set(ends) <= set(face)] for face in FACES.tolist()],
+        np.intp,
+    )
 
 
 def _face_links(inside: NDArray[np.bool_], crossing: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -113,8 +125,12 @@ def _closure(links: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return links
 
 
-def _number_loops(inside: NDArray[np.bool_], crossing: NDArray[np.bool_], loops: NDArray[np.bool_]) -> tuple[Ints, Ints]:
-    """Dual vertices in the public code's order: by the lowest inside corner behind them, then the lowest outside one."""
+def _number_loops(
+    inside: NDArray[np.bool_], crossing: NDArray[np.bool_], loops: NDArray[np.bool_]
+) -> tuple[Ints, Ints]:
+    """Dual vertices in the public code's order: by the lowest inside corner behind them, then the
+    lowest outside one.
+    """
     joined = np.zeros((256, 8, 8), bool)
     joined[:, np.arange(8), np.arange(8)] = True
     for a, b in EDGES:

@@ -27,8 +27,8 @@ def tetrahedralize(
     surface: Surface,
     face_dual: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Fill the inside: every surface triangle joins the inside end of its grid edge, and every grid edge that lies
-    inside joins the vertices of consecutive cubes around it.
+    """Fill the inside: every surface triangle joins the inside end of its grid edge, and every grid edge that
+    lies inside joins the vertices of consecutive cubes around it.
 
     Args:
         x: (N, 3) grid vertices; inside: (N,) bool; cubes: (C, 8); case: (C,) before untangling.
@@ -37,8 +37,10 @@ def tetrahedralize(
         surface: the extraction's numbering; face_dual: (256, 6) of `tables.Tables`.
 
     Returns:
-        Vertices (V', 3): the surface's, the inside grid vertices, the centres of wholly inside cubes; tetrahedra (T, 4).
-        Around untangled cubes some tetrahedra are missing, as in the public code: `face_dual` knows none there.
+        Vertices (V', 3): the surface's, the inside grid vertices, the centres of wholly inside cubes;
+        tetrahedra (T, 4).
+        Around untangled cubes some tetrahedra are missing, as in the public code: `face_dual` knows none
+        there.
     """
     full = torch.nonzero(case == 255)[:, 0]
     centres = x[cubes[full]].mean(dim=1)
@@ -87,7 +89,9 @@ def _around_inner_edges(inside: Tensor, cubes: Tensor, beside: Tensor, number: T
 
     pairs = []
     for (here, there), (leaving, entering) in zip(_WALK, _walk_faces(edge_axis)):
-        pairs.append(torch.stack([beside[around[:, here], leaving], beside[around[:, there], entering]], dim=1))
+        pairs.append(
+            torch.stack([beside[around[:, here], leaving], beside[around[:, there], entering]], dim=1)
+        )
     quads = torch.stack(pairs, dim=1)  # (E, 4, 2)
     tetrahedra = torch.cat([quads, edge_ends[:, None, :].expand(-1, 4, -1)], dim=2).reshape(-1, 4)
     return tetrahedra[(tetrahedra >= 0).all(dim=1)]

@@ -33,14 +33,18 @@ def bake(
         raster: of :func:`rasterize_uv` at this size, when there is one already.
 
     Returns:
-        The mesh with a (size, size, 3) uint8 texture, all of it filled: empty texels repeat the nearest covered one.
+        The mesh with a (size, size, 3) uint8 texture, all of it filled: empty texels repeat the nearest
+        covered one.
 
     Raises:
         MeshError: no uvs, or a raster of another size, or a field that gives no finite colours.
     """
     raster = raster if raster is not None else rasterize_uv(mesh, size)
     if raster.size != size:
-        raise MeshError(f"the raster has {raster.size} texels a side, not {size}", "Rasterise again at the texture's size.")
+        raise MeshError(
+            f"the raster has {raster.size} texels a side, not {size}",
+            "Rasterise again at the texture's size.",
+        )
     points = raster.interpolate(mesh, mesh.vertices)
     colors = np.empty((len(points), 3), np.uint8)
     for start in range(0, len(points), chunk):
@@ -59,7 +63,9 @@ def with_texels(mesh: Mesh, raster: UVRaster, colors: NDArray[np.uint8]) -> Mesh
 
 
 def filled(texture: NDArray[np.uint8], raster: UVRaster) -> NDArray[np.uint8]:
-    """(H W, 3) texels, changed in place so that those without a face repeat a covered one near them; as (H, W, 3)."""
+    """(H W, 3) texels, changed in place so that those without a face repeat a covered one near
+    them; as (H, W, 3).
+    """
     empty, sources = raster.filling
     texture[empty] = texture[sources]
     return texture.reshape(raster.size, raster.size, 3)

@@ -1,4 +1,5 @@
-"""Cleaning a surface before it is unwrapped: weld, drop what has no area, drop floaters, close small holes. numpy only.
+"""Cleaning a surface before it is unwrapped: weld, drop what has no area, drop floaters, close small holes.
+numpy only.
 
 Lengths are relative to the diagonal of the bounding box. Vertex attributes follow their vertices.
 """
@@ -27,15 +28,18 @@ from geco.mesh.topology import (
 )
 from geco.mesh.types import Floats, Mesh
 
-# Coordinates lie within [-1, 1], where float32 steps by 6e-8: 1e-6 of the size is the smallest length that still means something.
+# Coordinates lie within [-1, 1], where float32 steps by 6e-8: 1e-6 of the size is the smallest length that
+# still means something.
 SMALLEST = 1e-6
 _FLIP_ROUNDS = 8  # each round flips every flat triangle that does not touch another one being flipped
 
 
 def merge_close(mesh: Mesh, tolerance: float = SMALLEST) -> Mesh:
-    """Weld vertices closer than ``tolerance`` x diagonal (0: only equal ones); the first of them keeps its attributes.
+    """Weld vertices closer than ``tolerance`` x diagonal (0: only equal ones); the first of them keeps its
+    attributes.
 
-    Chains of close vertices become one. Meant for surfaces without UVs: it would join the two sides of a seam.
+    Chains of close vertices become one. Meant for surfaces without UVs: it would join the two sides of a
+    seam.
     """
     group = close_groups(mesh.vertices, tolerance * diagonal(mesh.vertices))
     if np.array_equal(group, np.arange(len(group))):
@@ -44,20 +48,25 @@ def merge_close(mesh: Mesh, tolerance: float = SMALLEST) -> Mesh:
 
 
 def close_groups(vertices: Floats, distance: float) -> Index:
-    """(V,) the smallest index of each group of vertices joined by steps shorter than ``distance``, world units (0: equal ones)."""
+    """(V,) the smallest index of each group of vertices joined by steps shorter than
+    ``distance``, world units (0: equal ones).
+    """
     group = weld_groups(vertices)
     if distance > 0:
         a, b = _close_pairs(vertices, np.unique(group), distance)
         if a.size:
-            return connected_components(len(group), np.concatenate([np.arange(len(group)), a]), np.concatenate([group, b]))
+            return connected_components(
+                len(group), np.concatenate([np.arange(len(group)), a]), np.concatenate([group, b])
+            )
     return group
 
 
 def drop_degenerate(mesh: Mesh, smallest: float = SMALLEST) -> Mesh:
     """Remove what no renderer or unwrapper can use, without opening cracks where that can be helped.
 
-    Gone afterwards: faces with a corner that is not finite or repeats, edges shorter and faces lower than ``smallest`` x
-    diagonal (short edges are collapsed, flat triangles flipped into their neighbour), copies of a face, unused vertices.
+    Gone afterwards: faces with a corner that is not finite or repeats, edges shorter and faces lower than
+    ``smallest`` x diagonal (short edges are collapsed, flat triangles flipped into their neighbour), copies
+    of a face, unused vertices.
     """
     finite = np.asarray(np.isfinite(mesh.vertices).all(axis=1))
     if not finite.all():
@@ -76,8 +85,8 @@ def remove_floaters(mesh: Mesh, min_fraction: float = 0.02, drop_inner: bool = T
     Args:
         mesh: with shared vertices (weld it first): a component is what hangs together by vertices.
         min_fraction: in [0, 1]; 1 keeps the largest alone.
-        drop_inner: also drop closed shells that are turned inside out within the largest component's box: cavities, which no
-            picture shows and which would use up texture.
+        drop_inner: also drop closed shells that are turned inside out within the largest component's box:
+            cavities, which no picture shows and which would use up texture.
     """
     if not len(mesh.faces):
         return mesh
@@ -103,7 +112,8 @@ def remove_floaters(mesh: Mesh, min_fraction: float = 0.02, drop_inner: bool = T
 def fill_holes(mesh: Mesh, max_edges: int = 64) -> Mesh:
     """Close every hole with at most ``max_edges`` edges, facing as its surroundings do.
 
-    Borders that meet in a vertex are taken apart first. A lone triangle is not a hole. Raises MeshError below 3 edges.
+    Borders that meet in a vertex are taken apart first. A lone triangle is not a hole. Raises MeshError below
+    3 edges.
     """
     if max_edges < 3:
         raise MeshError(f"a hole has at least 3 edges, not {max_edges}", "Use max_edges=3 or more.")
@@ -112,12 +122,18 @@ def fill_holes(mesh: Mesh, max_edges: int = 64) -> Mesh:
     twin = pair_half_edges(mesh.faces, mesh.vertices)
     loops = border_loops(mesh.faces, twin, len(mesh.vertices))
     small = [loop for loop in loops if len(loop) <= max_edges]
-    triangles = {tuple(sorted(face)) for face in mesh.faces.tolist()} if any(len(loop) == 3 for loop in small) else set()
+    triangles = (
+        {tuple(sorted(face)) for face in mesh.faces.tolist()}
+        if any(len(loop) == 3 for loop in small)
+        else set()
+    )
     return fill_loops(mesh, [loop for loop in small if len(loop) > 3 or tuple(sorted(loop)) not in triangles])
 
 
 def _without_small(mesh: Mesh, limit: float) -> Mesh:
-    """Edges up to ``limit`` collapsed, faces up to that height flipped away or, where they cannot be, dropped."""
+    """Edges up to ``limit`` collapsed, faces up to that height flipped away or, where they cannot
+    be, dropped.
+    """
     start, end = half_edges(mesh.faces)
     step = mesh.vertices[start].astype(np.float64) - mesh.vertices[end]
     short = np.flatnonzero(np.einsum("ij,ij->i", step, step) <= limit * limit)
@@ -145,7 +161,9 @@ def component_labels(mesh: Mesh) -> Index:
 
 
 def component_volumes(mesh: Mesh, face_label: Index, count: int) -> NDArray[np.float64]:
-    """(count,) signed volume, measured from each component's own middle so that an open one is not at the mercy of the origin."""
+    """(count,) signed volume, measured from each component's own middle so that an open one is
+    not at the mercy of the origin.
+    """
     low, high = component_boxes(mesh, face_label, count)
     middle = ((low + high) / 2).T[:, face_label] if count > 1 else ((low + high) / 2).T
     a, b, c = (corner - middle for corner in corners(mesh.vertices, mesh.faces))
@@ -161,9 +179,11 @@ def component_boxes(mesh: Mesh, face_label: Index, count: int) -> tuple[Floats, 
 
 
 def flip_flat(faces: NDArray[np.int32], vertices: Floats, limit: float) -> NDArray[np.int32]:
-    """Faces lower than ``limit`` joined with the face across their longest edge and cut again along the other diagonal.
+    """Faces lower than ``limit`` joined with the face across their longest edge and cut again along the other
+    diagonal.
 
-    Nothing is opened: the same edges stay closed. A flat face at a border, or one whose flip would double an edge, stays.
+    Nothing is opened: the same edges stay closed. A flat face at a border, or one whose flip would double an
+    edge, stays.
     """
     faces = faces.copy()
     for _ in range(_FLIP_ROUNDS):
@@ -182,7 +202,9 @@ def flip_flat(faces: NDArray[np.int32], vertices: Floats, limit: float) -> NDArr
             if len(partners) != 2:
                 continue
             t = int(partners[0] if partners[1] == h else partners[1])
-            p, q, r, s = (int(v) for v in (start[h], end[h], faces[h // 3, (h + 2) % 3], faces[t // 3, (t + 2) % 3]))
+            p, q, r, s = (
+                int(v) for v in (start[h], end[h], faces[h // 3, (h + 2) % 3], faces[t // 3, (t + 2) % 3])
+            )
             key = min(r, s) * len(vertices) + max(r, s)
             place = int(np.searchsorted(present, key))
             known = key in added or (place < len(present) and present[place] == key)
@@ -197,9 +219,12 @@ def flip_flat(faces: NDArray[np.int32], vertices: Floats, limit: float) -> NDArr
 
 
 def _close_pairs(vertices: Floats, among: Index, distance: float) -> tuple[Index, Index]:
-    """All pairs of the vertices ``among`` (indices) closer than ``distance``: neighbours along a slanted line, then measured."""
+    """All pairs of the vertices ``among`` (indices) closer than ``distance``: neighbours along a
+    slanted line, then measured.
+    """
     points = vertices[among].astype(np.float64)
-    slant = points @ np.array([0.6123724, 0.5303301, 0.5863020])  # no symmetry: points of an aligned grid do not project onto one
+    # no symmetry: points of an aligned grid do not project onto one
+    slant = points @ np.array([0.6123724, 0.5303301, 0.5863020])
     order = np.argsort(slant)
     order = order[np.isfinite(slant[order])]
     ordered, sorted_slant = points[order], slant[order]

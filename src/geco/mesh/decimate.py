@@ -12,17 +12,19 @@ from geco.mesh.clean import diagonal, drop_degenerate
 from geco.mesh.types import Floats, Mesh
 
 FEWEST = 4  # a tetrahedron: no closed surface has fewer faces
-# The library's own default first; 10 is its most aggressive advice, for surfaces on which the default stops early.
+# The library's own default first; 10 is its most aggressive advice, for surfaces on which the default stops
+# early.
 _AGGRESSIVENESS = (7.0, 10.0)
 # The library works on global state, so a server's threads take turns.
 _ONE_AT_A_TIME = threading.Lock()
 
 
 def decimate(mesh: Mesh, faces: int) -> Mesh:
-    """At most about ``faces`` faces (never fewer than 4), without degenerate ones; unchanged if it has no more already.
+    """At most about ``faces`` faces (never fewer than 4), without degenerate ones; unchanged if it has no
+    more already.
 
-    Each new vertex takes the mean colour of the vertices that were collapsed into it. Normals, UVs and texture are dropped:
-    decimate before unwrapping.
+    Each new vertex takes the mean colour of the vertices that were collapsed into it. Normals, UVs and
+    texture are dropped: decimate before unwrapping.
 
     Raises:
         MeshError: ``faces`` below 1, or vertices that are not finite.
@@ -33,7 +35,9 @@ def decimate(mesh: Mesh, faces: int) -> Mesh:
     if len(mesh.faces) <= target:
         return mesh
     if not np.isfinite(mesh.vertices).all():
-        raise MeshError("the mesh has vertices that are not finite", "Clean it first: geco.mesh.clean.drop_degenerate.")
+        raise MeshError(
+            "the mesh has vertices that are not finite", "Clean it first: geco.mesh.clean.drop_degenerate."
+        )
     best: Mesh | None = None
     for aggressiveness in _AGGRESSIVENESS:
         found = _collapse(mesh, target, aggressiveness)
@@ -54,14 +58,22 @@ def _collapse(mesh: Mesh, target: int, aggressiveness: float) -> Mesh:
     wants_colors = mesh.colors is not None
     with _ONE_AT_A_TIME:
         points, faces, *history = fast_simplification.simplify(
-            (mesh.vertices - middle) / size, mesh.faces, target_count=target, agg=aggressiveness, return_collapses=wants_colors
+            (mesh.vertices - middle) / size,
+            mesh.faces,
+            target_count=target,
+            agg=aggressiveness,
+            return_collapses=wants_colors,
         )
     points = np.asarray(points, np.float64) * size + middle
     good = np.isfinite(points).all(axis=1)
     # Nearly flat surroundings have no stable optimum and may throw a vertex far out: none leaves the box.
     points = np.where(good[:, None], np.clip(points, low, high), middle).astype(np.float32)
     faces = np.asarray(faces, np.int32).reshape(-1, 3)
-    colors = _collapsed_colors(mesh, points, np.asarray(history[0]).reshape(-1, 2)) if wants_colors and len(points) else None
+    colors = (
+        _collapsed_colors(mesh, points, np.asarray(history[0]).reshape(-1, 2))
+        if wants_colors and len(points)
+        else None
+    )
     return drop_degenerate(Mesh(points, faces[good[faces].all(axis=1)], colors=colors))
 
 
@@ -75,7 +87,8 @@ def _collapsed_colors(mesh: Mesh, points: Floats, collapses: NDArray[np.integer]
     ends = root[mesh.faces]
     a, b, c = ends.T
     kept = np.unique(ends[(a != b) & (b != c) & (c != a)])
-    if len(kept) != len(points):  # the library also drops folded faces, and with them vertices that the history does not name
+    # the library also drops folded faces, and with them vertices that the history does not name
+    if len(kept) != len(points):
         return mesh.colors[_nearest(mesh.vertices, points)]
     number = np.bincount(root, minlength=len(root))[kept, None]
     total = np.stack([np.bincount(root, mesh.colors[:, axis], len(root))[kept] for axis in range(3)], axis=1)
@@ -85,5 +98,8 @@ def _collapsed_colors(mesh: Mesh, points: Floats, collapses: NDArray[np.integer]
 def _nearest(vertices: Floats, points: Floats) -> NDArray[np.int64]:
     """(N,) index of the nearest vertex of each point, by brute force in blocks."""
     squares = np.einsum("ij,ij->i", vertices, vertices)
-    blocks = [np.argmin(squares - 2 * (points[i : i + 512] @ vertices.T), axis=1) for i in range(0, len(points), 512)]
+    blocks = [
+        np.argmin(squares - 2 * (points[i : i + 512] @ vertices.T), axis=1)
+        for i in range(0, len(points), 512)
+    ]
     return np.concatenate(blocks)

@@ -1,4 +1,6 @@
-"""Fill the empty texels of a texture from the nearest full ones, so that filtering and mip-maps bleed nothing in."""
+"""Fill the empty texels of a texture from the nearest full ones, so that filtering and mip-maps
+bleed nothing in.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,20 @@ def nearest_full(full: Bools) -> Numbers:
     reached[1:-1, 1:-1] = full
     flat = sources.reshape(-1)
     for _ in range(_RINGS):
-        grown = reached[1:-1, 1:-1] | reached[:-2, 1:-1] | reached[2:, 1:-1] | reached[1:-1, :-2] | reached[1:-1, 2:]
+        grown = (
+            reached[1:-1, 1:-1]
+            | reached[:-2, 1:-1]
+            | reached[2:, 1:-1]
+            | reached[1:-1, :-2]
+            | reached[1:-1, 2:]
+        )
         ring = np.flatnonzero(grown & ~reached[1:-1, 1:-1])
         if not len(ring):
             break
         cells = ring + 2 * (ring // width) + wide + 1
         source = flat[cells - 1]
-        for step in (1, -wide, wide):  # a ring texel has a reached neighbour on at least one of its four sides
+        # a ring texel has a reached neighbour on at least one of its four sides
+        for step in (1, -wide, wide):
             source = np.where(source < 0, flat[cells + step], source)
         flat[cells] = source
         reached[1:-1, 1:-1] = grown
@@ -42,7 +51,9 @@ def _from_pyramid(sources: Numbers) -> Numbers:
     height, width = sources.shape
     even = np.full((height + height % 2, width + width % 2), -1, np.int32)
     even[:height, :width] = sources
-    coarse = np.maximum(np.maximum(even[::2, ::2], even[1::2, ::2]), np.maximum(even[::2, 1::2], even[1::2, 1::2]))
+    coarse = np.maximum(
+        np.maximum(even[::2, ::2], even[1::2, ::2]), np.maximum(even[::2, 1::2], even[1::2, 1::2])
+    )
     if coarse.size > 1 and sources.size > 1:
         coarse = _from_pyramid(coarse)
     for row in (0, 1):

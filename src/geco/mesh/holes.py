@@ -1,4 +1,6 @@
-"""Border loops of a surface and their triangulation: a fan where the loop is star-shaped, ears otherwise. numpy only."""
+"""Border loops of a surface and their triangulation: a fan where the loop is star-shaped, ears
+otherwise. numpy only.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ _EARS_AT_MOST = 400  # ear clipping takes quadratic time; a longer loop gets a f
 def border_loops(faces: NDArray[np.integer], twin: Index, vertex_count: int) -> list[list[int]]:
     """The borders as vertex loops, in the direction that the missing faces would have.
 
-    At a vertex where several borders meet, each fan of faces keeps to its own border; a loop that still comes back to one of
+    At a vertex where several borders meet, each fan of faces keeps to its own border; a loop that still comes
+    back to one of
     its vertices is cut there into simple ones. Slits of two edges are left out: they are closed already.
     """
     border = np.flatnonzero(twin < 0)
@@ -23,7 +26,8 @@ def border_loops(faces: NDArray[np.integer], twin: Index, vertex_count: int) -> 
     start, _ = half_edges(faces)
     fan = fan_labels(faces, twin, vertex_count)
     following = border + 1 - 3 * (border % 3 == 2)  # the corner at the end of each border half-edge
-    arriving = {int(f): int(h) for f, h in zip(fan[following], border)}  # an open fan has one border half-edge in, one out
+    # an open fan has one border half-edge in, one out
+    arriving = {int(f): int(h) for f, h in zip(fan[following], border)}
     leaving = {int(h): int(f) for h, f in zip(border, fan[border])}
     loops: list[list[int]] = []
     waiting = dict.fromkeys(leaving)
@@ -39,7 +43,9 @@ def border_loops(faces: NDArray[np.integer], twin: Index, vertex_count: int) -> 
 
 
 def fill_loops(mesh: Mesh, loops: list[list[int]]) -> Mesh:
-    """``mesh`` with these loops closed; the middle of a fan is a new vertex, the mean of its loop in every attribute."""
+    """``mesh`` with these loops closed; the middle of a fan is a new vertex, the mean of its loop
+    in every attribute.
+    """
     if not loops:
         return mesh
     start, end = half_edges(mesh.faces)
@@ -55,7 +61,9 @@ def fill_loops(mesh: Mesh, loops: list[list[int]]) -> Mesh:
         triangles += ears
     if centred:
         groups = np.repeat(np.arange(len(centred)), [len(loop) for loop in centred])
-        mesh = append_vertices(mesh, groups, np.concatenate([np.asarray(loop) for loop in centred]), len(centred))
+        mesh = append_vertices(
+            mesh, groups, np.concatenate([np.asarray(loop) for loop in centred]), len(centred)
+        )
     return mesh.with_(faces=np.concatenate([mesh.faces, np.asarray(triangles, np.int32)]))
 
 
@@ -89,7 +97,8 @@ def _close(mesh: Mesh, loop: list[int], present: Index) -> list[list[int]] | Non
     ears = _ears(flat)
     if ears is None:
         return None
-    # A diagonal may run along an edge that the surface has already, which would give that edge more than two faces.
+    # A diagonal may run along an edge that the surface has already, which would give that edge more than two
+    # faces.
     corners = np.asarray(loop)[ears]
     sides = np.sort(np.concatenate([ears[:, [0, 1]], ears[:, [1, 2]], ears[:, [2, 0]]]), axis=1)
     inner = sides[(sides[:, 1] - sides[:, 0] != 1) & (sides[:, 1] - sides[:, 0] != len(loop) - 1)]
@@ -101,7 +110,9 @@ def _close(mesh: Mesh, loop: list[int], present: Index) -> list[list[int]] | Non
 
 
 def _ears(flat: NDArray[np.float64]) -> NDArray[np.int64] | None:
-    """Ear clipping of a counter-clockwise polygon, roundest ear first; (n - 2, 3), or None where the polygon crosses itself."""
+    """Ear clipping of a counter-clockwise polygon, roundest ear first; (n - 2, 3), or None where
+    the polygon crosses itself.
+    """
     left = list(range(len(flat)))
     ears = []
     while len(left) > 3:
@@ -116,7 +127,9 @@ def _ears(flat: NDArray[np.float64]) -> NDArray[np.int64] | None:
             others = np.delete(ring, [i - 1, i, (i + 1) % len(ring)])
             p = flat[others]
             inside = (
-                (_cross(b[i] - a[i], p - a[i]) >= 0) & (_cross(c[i] - b[i], p - b[i]) >= 0) & (_cross(a[i] - c[i], p - c[i]) >= 0)
+                (_cross(b[i] - a[i], p - a[i]) >= 0)
+                & (_cross(c[i] - b[i], p - b[i]) >= 0)
+                & (_cross(a[i] - c[i], p - c[i]) >= 0)
             )
             if not inside.any():
                 ears.append([left[i - 1], left[i], left[(i + 1) % len(left)]])

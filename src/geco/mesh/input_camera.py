@@ -1,4 +1,6 @@
-"""Find the camera that took the input picture, which the models do not give: a small search on silhouette and colour."""
+"""Find the camera that took the input picture, which the models do not give: a small search on
+silhouette and colour.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,14 @@ from geco.render.rasterize_numpy import Fragments, project_to_pixels, rasterize
 from geco.render.shade_numpy import surface_colors
 
 AGREEING_IOU = (
-    0.82  # own choice: on 15 objects, pictures of other objects reached 0.82 once in 75, own ones from 8 degrees off 0.8 to 1
+    # own choice: on 15 objects, pictures of other objects reached 0.82 once in 75, own ones from 8 degrees
+    # off 0.8 to 1
+    0.82
 )
-AGREEING_COLORS = 0.18  # own choice, same trial: own pictures at most 0.12, the one other object above the IoU had 0.21
-_ELEVATIONS = np.arange(-20.0, 61.0, 10.0)  # InstantMesh is trained on pictures from -20 to 45 degrees; users go higher
+# own choice, same trial: own pictures at most 0.12, the one other object above the IoU had 0.21
+AGREEING_COLORS = 0.18
+# InstantMesh is trained on pictures from -20 to 45 degrees; users go higher
+_ELEVATIONS = np.arange(-20.0, 61.0, 10.0)
 _FINE_STEPS = (5.0, 2.5, 1.0)
 _COLOR_WEIGHT = 1.0  # how much one unit of colour difference counts against one of IoU
 _COARSE, _FINE, _LAST = 64, 96, 256  # pixels of the search's pictures
@@ -26,15 +32,17 @@ _COARSE, _FINE, _LAST = 64, 96, 256  # pixels of the search's pictures
 
 @dataclass(frozen=True)
 class InputCamera:
-    """Where the input picture was taken from, looking at the origin from radius 4, and how well the mesh fits it.
+    """Where the input picture was taken from, looking at the origin from radius 4, and how well the mesh fits
+    it.
 
     Attributes:
         elevation, azimuth: degrees; azimuth 0 is +x.
-        scale, offset: the square picture shows ``0.5 + scale * (p - 0.5) + offset`` where the camera sees p, in parts of
-            its size, (right, down).
+        scale, offset: the square picture shows ``0.5 + scale * (p - 0.5) + offset`` where the camera sees p,
+            in parts of its size, (right, down).
         fov: degrees.
         iou: intersection over union of the silhouettes of picture and mesh.
-        color_error: mean absolute difference of picture and mesh in [0, 1] where both are, after their means are made equal.
+        color_error: mean absolute difference of picture and mesh in [0, 1] where both are, after their means
+            are made equal.
     """
 
     elevation: float
@@ -60,7 +68,9 @@ class InputCamera:
         return rasterize(mesh.vertices, mesh.faces, self.c2w, self.fov, size, self.scale, self.offset)
 
     def to_pixels(self, points: Floats, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(2, N) column and row of world points in a picture of ``size``, whole at pixel centres; (N,) 1 / depth."""
+        """(2, N) column and row of world points in a picture of ``size``, whole at pixel centres;
+        (N,) 1 / depth.
+        """
         return project_to_pixels(points, self.c2w, self.fov, size, self.scale, self.offset)
 
     def summary(self) -> dict[str, Any]:
@@ -80,8 +90,8 @@ class InputCamera:
 def silhouette(alpha: Floats) -> NDArray[np.bool_]:
     """Where the object is: above half of its highest alpha, at most one half.
 
-    What is faint everywhere, or thinner than a pixel, so that every pixel is partly clear, has an outline by that too; the
-    result is empty only where nothing is to be seen at all.
+    What is faint everywhere, or thinner than a pixel, so that every pixel is partly clear, has an outline by
+    that too; the result is empty only where nothing is to be seen at all.
 
     Args:
         alpha: (H, W) in [0, 1].
@@ -94,8 +104,8 @@ def fit_input_camera(
 ) -> InputCamera:
     """The elevation, scale and offset under which the mesh looks most like the picture.
 
-    Elevation is searched from coarse to fine; scale and offset follow from the boxes around the silhouettes, and at the
-    end from their areas and centres.
+    Elevation is searched from coarse to fine; scale and offset follow from the boxes around the silhouettes,
+    and at the end from their areas and centres.
 
     Args:
         mesh: textured, coloured or bare (then the silhouette alone decides).
@@ -108,7 +118,9 @@ def fit_input_camera(
         ConfigError: the picture is not square or has no alpha.
     """
     if rgba.ndim != 3 or rgba.shape[0] != rgba.shape[1] or rgba.shape[2] != 4:
-        raise ConfigError(f"a picture of shape {rgba.shape} cannot be fitted", "Give a square (S, S, 4) cut-out.")
+        raise ConfigError(
+            f"a picture of shape {rgba.shape} cannot be fitted", "Give a square (S, S, 4) cut-out."
+        )
     start = InputCamera(0.0, azimuth % 360.0, fov=fov, iou=0.0, color_error=1.0)
     if not (rgba[..., 3] > 0.5).any() or not len(mesh.faces):
         return start
@@ -120,7 +132,13 @@ def fit_input_camera(
         turns = [(step, 0.0), (-step, 0.0)]
         if azimuth_range:
             turns += [(0.0, step * azimuth_range / 8), (0.0, -step * azimuth_range / 8)]
-        best = max([best, *(search.tried(best, best.elevation + up, best.azimuth + side, _FINE) for up, side in turns)], key=_score)
+        best = max(
+            [
+                best,
+                *(search.tried(best, best.elevation + up, best.azimuth + side, _FINE) for up, side in turns),
+            ],
+            key=_score,
+        )
     return search.settled(best)
 
 
@@ -150,12 +168,15 @@ class _Search:
         size = len(mask)
         self.low = np.array([columns[0], rows[0]]) / size
         self.high = np.array([columns[-1] + 1, rows[-1] + 1]) / size
-        self.weighted = self.rgba * self.rgba[..., 3:]  # colours weighted by alpha; alpha itself is put back next
+        # colours weighted by alpha; alpha itself is put back next
+        self.weighted = self.rgba * self.rgba[..., 3:]
         self.weighted[..., 3] = self.rgba[..., 3]
 
     def tried(self, camera: InputCamera, elevation: float, azimuth: float, size: int) -> InputCamera:
         """The camera turned there, boxes aligned, and measured at a picture size."""
-        return self.measured(self.boxed(replace(camera, elevation=float(elevation), azimuth=float(azimuth % 360.0))), size)
+        return self.measured(
+            self.boxed(replace(camera, elevation=float(elevation), azimuth=float(azimuth % 360.0))), size
+        )
 
     def boxed(self, camera: InputCamera) -> InputCamera:
         """Scale and offset that bring the box around the mesh onto the box around the picture's object."""
@@ -186,7 +207,9 @@ class _Search:
         wanted, seen = silhouette(picture[..., 3]), fragments.mask
         both = np.flatnonzero(wanted & seen)
         iou = len(both) / max(int(np.count_nonzero(wanted | seen)), 1)
-        shown = surface_colors(self.mesh, fragments.face_ids.reshape(-1)[both], fragments.barycentrics.reshape(-1, 3)[both])
+        shown = surface_colors(
+            self.mesh, fragments.face_ids.reshape(-1)[both], fragments.barycentrics.reshape(-1, 3)[both]
+        )
         error = 0.0
         if shown is not None and len(both):
             gap = picture.reshape(-1, 4)[both, :3] - shown
@@ -194,7 +217,9 @@ class _Search:
         return replace(camera, iou=iou, color_error=error), seen
 
     def settled(self, camera: InputCamera) -> InputCamera:
-        """The camera with scale and offset nudged towards equal areas and centres, while that helps; measured finely."""
+        """The camera with scale and offset nudged towards equal areas and centres, while that
+        helps; measured finely.
+        """
         wanted = _moments(silhouette(self.picture(_LAST)[..., 3]))
         best, mask = self.compared(camera, _LAST)
         for _ in range(2):
@@ -202,7 +227,9 @@ class _Search:
             if not seen[2]:
                 break
             ratio = float(np.sqrt(wanted[2] / seen[2]))
-            shift = wanted[:2] - (0.5 + np.array(best.offset) + ratio * (seen[:2] - 0.5 - np.array(best.offset)))
+            shift = wanted[:2] - (
+                0.5 + np.array(best.offset) + ratio * (seen[:2] - 0.5 - np.array(best.offset))
+            )
             offset = (best.offset[0] + float(shift[0]), best.offset[1] + float(shift[1]))
             nudged, mask = self.compared(replace(best, scale=best.scale * ratio, offset=offset), _LAST)
             if nudged.iou <= best.iou:
@@ -218,7 +245,9 @@ def _moments(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     if not count:
         return np.zeros(3)
     at = (np.arange(size) + 0.5) / size
-    return np.array([(mask.sum(axis=0) * at).sum() / count, (mask.sum(axis=1) * at).sum() / count, count / size**2])
+    return np.array(
+        [(mask.sum(axis=0) * at).sum() / count, (mask.sum(axis=1) * at).sum() / count, count / size**2]
+    )
 
 
 def _area_resized(image: Floats, size: int) -> Floats:
@@ -234,4 +263,6 @@ def _area_resized(image: Floats, size: int) -> Floats:
     second = np.minimum(first + 1, length - 1)
     part = (at - first).astype(np.float32)
     image = image[first] * (1 - part)[:, None, None] + image[second] * part[:, None, None]
-    return np.asarray(image[:, first] * (1 - part)[None, :, None] + image[:, second] * part[None, :, None], np.float32)
+    return np.asarray(
+        image[:, first] * (1 - part)[None, :, None] + image[:, second] * part[None, :, None], np.float32
+    )

@@ -1,4 +1,6 @@
-"""Is a mesh watertight, and making it so: each edge between two faces that agree, each vertex with one fan. numpy only."""
+"""Is a mesh watertight, and making it so: each edge between two faces that agree, each vertex
+with one fan. numpy only.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ class ManifoldReport:
     @property
     def watertight(self) -> bool:
         """Every edge lies between exactly two faces that agree about the outside (and there are faces)."""
-        return self.faces > 0 and not (self.boundary_edges or self.nonmanifold_edges or self.inconsistent_edges)
+        return self.faces > 0 and not (
+            self.boundary_edges or self.nonmanifold_edges or self.inconsistent_edges
+        )
 
     @property
     def manifold(self) -> bool:
@@ -111,9 +115,10 @@ def manifold_report(mesh: Mesh, weld: bool = False) -> ManifoldReport:
 def make_watertight(mesh: Mesh) -> Mesh:
     """The border of a solid: welded, taken apart where parts touch, every hole closed, faces outwards.
 
-    The report of the result is manifold: this is checked, not hoped for. Parts that touch along an edge or at a vertex get
-    vertices of their own, moved apart by a hair so that a reader that welds does not join them again. Components without
-    volume are dropped. Colours are kept; normals, UVs and texture are not (unwrap afterwards).
+    The report of the result is manifold: this is checked, not hoped for. Parts that touch along an edge or at
+    a vertex get vertices of their own, moved apart by a hair so that a reader that welds does not join them
+    again. Components without volume are dropped. Colours are kept; normals, UVs and texture are not (unwrap
+    afterwards).
 
     Raises:
         MeshError: nothing with a volume is left.
@@ -128,12 +133,16 @@ def make_watertight(mesh: Mesh) -> Mesh:
     mesh = _outwards(mesh)
     report = manifold_report(mesh)
     if not report.manifold:
-        raise MeshError(f"the mesh cannot be made watertight ({report})", "Export it without the watertight option.")
+        raise MeshError(
+            f"the mesh cannot be made watertight ({report})", "Export it without the watertight option."
+        )
     return mesh
 
 
 def _undirected_fans(start: Index, end: Index, count: int) -> Index:
-    """Fans where only being neighbours counts: for surfaces whose faces disagree, which :func:`fan_labels` would cut there."""
+    """Fans where only being neighbours counts: for surfaces whose faces disagree, which
+    :func:`fan_labels` would cut there.
+    """
     first = first_of_group(edge_keys(start, end, count))
     here = np.arange(len(first))
     after = here + 1 - 3 * (here % 3 == 2)
@@ -155,8 +164,10 @@ def _without_folds(mesh: Mesh) -> Mesh:
 def _agree(mesh: Mesh) -> Mesh:
     """Faces turned so that neighbours agree; of the two ways for a component, the one that turns less area.
 
-    Each face is two nodes, as it is and turned; neighbours that agree join like with like, others crosswise. A component that
-    holds both nodes of a face has one side only (a Moebius band) and is left as it is: it gets cut where faces disagree.
+    Each face is two nodes, as it is and turned; neighbours that agree join like with like, others crosswise.
+    A component that
+    holds both nodes of a face has one side only (a Moebius band) and is left as it is: it gets cut where
+    faces disagree.
     """
     start, end = half_edges(mesh.faces)
     order, firsts, counts = edge_groups(start, end, len(mesh.vertices))
@@ -171,7 +182,8 @@ def _agree(mesh: Mesh) -> Mesh:
     label = connected_components(2 * count, near, far)
     kept, turned = label[:count], label[count:]
     area = areas(mesh.vertices, mesh.faces)
-    # Sheet L of the double cover turns the faces whose second node is in it; its mirror image turns the others.
+    # Sheet L of the double cover turns the faces whose second node is in it; its mirror image turns the
+    # others.
     cost = np.bincount(turned, area, 2 * count)
     flip = (cost[turned] < cost[kept]) | ((cost[turned] == cost[kept]) & (turned < kept))
     flip &= kept != turned
@@ -181,7 +193,9 @@ def _agree(mesh: Mesh) -> Mesh:
 
 
 def _take_apart(mesh: Mesh) -> Mesh:
-    """One vertex a fan, and no two edges between the same two vertices; copies move a hair towards their own faces."""
+    """One vertex a fan, and no two edges between the same two vertices; copies move a hair
+    towards their own faces.
+    """
     twin = pair_half_edges(mesh.faces, mesh.vertices)
     fans = fan_labels(mesh.faces, twin, len(mesh.vertices))
     owners, corner = np.unique(fans, return_inverse=True)
@@ -189,7 +203,8 @@ def _take_apart(mesh: Mesh) -> Mesh:
     moved = np.bincount(original, minlength=len(mesh.vertices))[original] > 1
     mesh = take(mesh, original, corner.reshape(-1, 3))
 
-    # Two fans of the same sheet may still share two vertices, twice: such an edge, but for its first copy, gets a middle vertex.
+    # Two fans of the same sheet may still share two vertices, twice: such an edge, but for its first copy,
+    # gets a middle vertex.
     start, end = half_edges(mesh.faces)
     first = first_of_group(edge_keys(start, end, len(mesh.vertices)))
     extra = np.flatnonzero((first != np.arange(len(first))) & (twin != first))
@@ -203,11 +218,14 @@ def _take_apart(mesh: Mesh) -> Mesh:
 def _halve(mesh: Mesh, twin: Index, half_edge: int) -> tuple[Mesh, Index]:
     """A new vertex in the middle of an edge, and its one or two faces cut in two there."""
     both = [half_edge] + ([int(twin[half_edge])] if twin[half_edge] >= 0 else [])
-    ends = np.array([mesh.faces[half_edge // 3, half_edge % 3], mesh.faces[half_edge // 3, (half_edge + 1) % 3]])
+    ends = np.array(
+        [mesh.faces[half_edge // 3, half_edge % 3], mesh.faces[half_edge // 3, (half_edge + 1) % 3]]
+    )
     middle, count = len(mesh.vertices), len(mesh.faces)
     mesh = append_vertices(mesh, np.zeros(2, np.int64), ends, 1)
     faces = np.concatenate([mesh.faces, mesh.faces[[h // 3 for h in both]]])
-    # The old face keeps its numbers up to the middle, the copy at the end takes the rest: twins of other edges move with it.
+    # The old face keeps its numbers up to the middle, the copy at the end takes the rest: twins of other
+    # edges move with it.
     twin = np.concatenate([twin, np.full(3 * len(both), -1, np.int64)])
     for place, h in enumerate(both):
         old, new = h // 3, count + place
@@ -230,17 +248,21 @@ def _halve(mesh: Mesh, twin: Index, half_edge: int) -> tuple[Mesh, Index]:
 
 
 def _apart(mesh: Mesh, moved: NDArray[np.bool_]) -> Floats:
-    """Positions with the ``moved`` vertices drawn towards the middle of their faces, by 20 times what welding joins.
+    """Positions with the ``moved`` vertices drawn towards the middle of their faces, by 20 times what welding
+    joins.
 
-    At most by a tenth of the way, so that no face turns over; each a little off the straight way, so that two copies with the
-    same middle part as well.
+    At most by a tenth of the way, so that no face turns over; each a little off the straight way, so that two
+    copies with the same middle part as well.
     """
     if not moved.any():
         return mesh.vertices
     corner = mesh.faces.ravel()
     middles = np.repeat(mesh.triangles.mean(axis=1).astype(np.float64), 3, axis=0)
     number = np.maximum(np.bincount(corner, minlength=len(mesh.vertices)), 1)[:, None]
-    target = np.stack([np.bincount(corner, middles[:, axis], len(mesh.vertices)) for axis in range(3)], axis=1) / number
+    target = (
+        np.stack([np.bincount(corner, middles[:, axis], len(mesh.vertices)) for axis in range(3)], axis=1)
+        / number
+    )
     way = target - mesh.vertices
     length = np.linalg.norm(way, axis=1, keepdims=True)
     way += 0.2 * length * np.random.default_rng(0).uniform(-1, 1, way.shape)
@@ -260,7 +282,9 @@ def _without_coincidences(mesh: Mesh) -> Mesh:
 
 
 def _outwards(mesh: Mesh) -> Mesh:
-    """Closed components turned so that they enclose matter; those without volume dropped; cavities within others kept."""
+    """Closed components turned so that they enclose matter; those without volume dropped;
+    cavities within others kept.
+    """
     if not len(mesh.faces):
         raise MeshError("the mesh has no faces left to make watertight", "The surface has no area.")
     label = component_labels(mesh)
@@ -270,7 +294,8 @@ def _outwards(mesh: Mesh) -> Mesh:
     solid = np.abs(volume) > 1e-6 * area * diagonal(mesh.vertices)
     if not solid.any():
         raise MeshError(
-            "nothing in the mesh encloses a volume", "The surface is flat or open: export it without the watertight option."
+            "nothing in the mesh encloses a volume",
+            "The surface is flat or open: export it without the watertight option.",
         )
     if volume[solid].sum() < 0:  # inside out as a whole, cavities included
         mesh, volume = mesh.with_(faces=mesh.faces[:, [0, 2, 1]]), -volume
@@ -282,8 +307,12 @@ def _outwards(mesh: Mesh) -> Mesh:
     return compact(mesh.with_(faces=faces))
 
 
-def _encloses(mesh: Mesh, label: Index, volume: NDArray[np.float64], part: int, solid: NDArray[np.bool_]) -> bool:
-    """Whether a component lies within another one: the solid angle of the others, as seen from it, is not 0."""
+def _encloses(
+    mesh: Mesh, label: Index, volume: NDArray[np.float64], part: int, solid: NDArray[np.bool_]
+) -> bool:
+    """Whether a component lies within another one: the solid angle of the others, as seen from
+    it, is not 0.
+    """
     low, high = component_boxes(mesh, label, len(volume))
     around = solid & (low < low[part]).all(axis=1) & (high > high[part]).all(axis=1)
     if not around.any():

@@ -1,4 +1,6 @@
-"""Vertex normals that do not show seams: weighted by the corner's angle, computed on welded positions. numpy only."""
+"""Vertex normals that do not show seams: weighted by the corner's angle, computed on welded
+positions. numpy only.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ from geco.mesh.types import Floats
 def vertex_normals(vertices: Floats, faces: NDArray[np.integer]) -> Floats:
     """Unit normals, always: a vertex with no usable face around it gets (0, 0, 1).
 
-    Each face weighs in with the angle of its corner (Thurmer and Wuthrich 1998), so the result does not depend on how a flat
-    part is triangulated. Vertices at exactly the same position (the two sides of a UV seam) share one normal.
+    Each face weighs in with the angle of its corner (Thurmer and Wuthrich 1998), so the result does not
+    depend on how a flat part is triangulated. Vertices at exactly the same position (the two sides of a UV
+    seam) share one normal.
 
     Args:
         vertices: (V, 3) world units.
@@ -33,10 +36,14 @@ def vertex_normals(vertices: Floats, faces: NDArray[np.integer]) -> Floats:
     if not usable.all():
         angles[~np.tile(usable, 3)] = 0.0
         normals[:, ~usable] = 0.0
-    flat = group[np.ascontiguousarray(faces.T)].ravel()  # all first corners, then all second, then all third ones
-    total: Columns = np.stack([np.bincount(flat, angles * np.tile(axis, 3), len(vertices)) for axis in normals])
+    # all first corners, then all second, then all third ones
+    flat = group[np.ascontiguousarray(faces.T)].ravel()
+    total: Columns = np.stack(
+        [np.bincount(flat, angles * np.tile(axis, 3), len(vertices)) for axis in normals]
+    )
     length = np.sqrt(dot(total, total))
-    # Opposite faces cancel to rounding noise (a sheet with two sides): one of them, whichever is last, beats noise.
+    # Opposite faces cancel to rounding noise (a sheet with two sides): one of them, whichever is last, beats
+    # noise.
     cancelled = length < 1e-6
     if cancelled.any():
         last = np.zeros_like(total)

@@ -19,7 +19,9 @@ Bools = NDArray[np.bool_]
 
 _ERODE = 0.015  # own choice, of the object's size: the picture's rim holds background and is never used
 _FEATHER = 0.04  # own choice, of the object's size: over this width the picture fades in from its rim
-_BIAS = 0.01  # world units: how far behind the z-buffer a texel may lie, and the same again for each unit of slope a pixel covers
+# world units: how far behind the z-buffer a texel may lie, and the same again for each unit of slope a pixel
+# covers
+_BIAS = 0.01
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Trust:
 
     Attributes:
         steep, frontal: cosines to the viewing ray where the picture starts to count and counts fully.
-        step: world units (the object is 1.9 across); neighbouring pixels further apart in depth are an edge of visibility.
+        step: world units (the object is 1.9 across); neighbouring pixels further apart in depth are an edge
+            of visibility.
     """
 
     steep: float = 0.25
@@ -37,15 +40,18 @@ class Trust:
 
 
 EXACT = Trust()  # a surface whose bumps are real
-ROUGH = Trust(0.05, 0.35, 0.15)  # a bumpy guess made to keep to the outline: its bumps must not show as patches
+# a bumpy guess made to keep to the outline: its bumps must not show as patches
+ROUGH = Trust(0.05, 0.35, 0.15)
 
 
-def project_picture(mesh: Mesh, raster: UVRaster, rgba: Floats, camera: InputCamera, trust: Trust = EXACT) -> Mesh:
+def project_picture(
+    mesh: Mesh, raster: UVRaster, rgba: Floats, camera: InputCamera, trust: Trust = EXACT
+) -> Mesh:
     """A copy of the mesh whose texture shows the picture where the camera sees the surface well.
 
-    A texel takes the picture with a weight that is the product of three smooth ramps: facing (the cosine to the viewing
-    ray), distance inside the common silhouette and from edges of depth, and visibility in the z-buffer. Texels that are
-    turned away, hidden or outside keep their colour exactly.
+    A texel takes the picture with a weight that is the product of three smooth ramps: facing (the cosine to
+    the viewing ray), distance inside the common silhouette and from edges of depth, and visibility in the
+    z-buffer. Texels that are turned away, hidden or outside keep their colour exactly.
 
     Args:
         mesh: with uvs and a texture.
@@ -55,12 +61,15 @@ def project_picture(mesh: Mesh, raster: UVRaster, rgba: Floats, camera: InputCam
         trust: how far the surface is believed.
 
     Raises:
-        MeshError: no texture, or a raster of another size. ConfigError: the picture is not a square with alpha.
+        MeshError: no texture, or a raster of another size. ConfigError: the picture is not a square with
+            alpha.
     """
     if mesh.texture is None or mesh.texture.shape[:2] != (raster.size, raster.size):
         raise MeshError("the mesh has no texture of the raster's size", "Bake it first.")
     if rgba.ndim != 3 or rgba.shape[0] != rgba.shape[1] or rgba.shape[2] != 4:
-        raise ConfigError(f"a picture of shape {rgba.shape} cannot be projected", "Give a square (S, S, 4) cut-out.")
+        raise ConfigError(
+            f"a picture of shape {rgba.shape} cannot be projected", "Give a square (S, S, 4) cut-out."
+        )
     size = len(rgba)
     depth = camera.rasterize(mesh, size).depth
     picture = rgba.copy()
@@ -69,9 +78,12 @@ def project_picture(mesh: Mesh, raster: UVRaster, rgba: Floats, camera: InputCam
     part = raster.part(front)
     away = part.interpolate(mesh, _homogeneous(mesh, camera, size)).T
     column, row = away[0] / away[2], away[1] / away[2]
-    near = np.rint(row.clip(0, size - 1)).astype(np.intp) * size + np.rint(column.clip(0, size - 1)).astype(np.intp)
+    near = np.rint(row.clip(0, size - 1)).astype(np.intp) * size + np.rint(column.clip(0, size - 1)).astype(
+        np.intp
+    )
     slope = np.sqrt(np.maximum(1 / facing**2 - 1, 0))
-    pixel = float(2 * np.tan(np.radians(camera.fov / 2)) / (size * camera.scale)) * away[2]  # world units across a pixel
+    # world units across a pixel
+    pixel = float(2 * np.tan(np.radians(camera.fov / 2)) / (size * camera.scale)) * away[2]
     seen = away[2] - depth.reshape(-1)[near] < _BIAS + 2 * slope * pixel
     seen &= (column >= 0) & (row >= 0) & (column <= size - 1) & (row <= size - 1)
     used = np.flatnonzero(seen & (picture[..., 3].reshape(-1)[near] > 0))
@@ -92,7 +104,8 @@ def _homogeneous(mesh: Mesh, camera: InputCamera, size: int) -> Floats:
 
 
 def trusted(alpha: Floats, depth: Floats, step: float = EXACT.step) -> Floats:
-    """(S, S) weight of each pixel: 0 near the rim of either silhouette and near steps of depth, rising smoothly to 1 inside.
+    """(S, S) weight of each pixel: 0 near the rim of either silhouette and near steps of depth, rising
+    smoothly to 1 inside.
 
     Args:
         alpha: (S, S) of the picture.
@@ -130,8 +143,12 @@ def _eroded(mask: Bools, diagonal: bool) -> Bools:
     return result
 
 
-def _facing(mesh: Mesh, raster: UVRaster, camera: InputCamera, steep: float) -> tuple[NDArray[np.intp], Floats]:
-    """Texels turned towards the camera enough to count: their places in the raster, and their cosines to the viewing ray."""
+def _facing(
+    mesh: Mesh, raster: UVRaster, camera: InputCamera, steep: float
+) -> tuple[NDArray[np.intp], Floats]:
+    """Texels turned towards the camera enough to count: their places in the raster, and their
+    cosines to the viewing ray.
+    """
     rays = camera.c2w[:3, 3] - mesh.vertices
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
     normals = mesh.face_normals()

@@ -1,4 +1,5 @@
-"""What cleaning, checking and normals share: connected components, exact welding, half-edges, compaction. numpy only.
+"""What cleaning, checking and normals share: connected components, exact welding, half-edges, compaction.
+numpy only.
 
 A half-edge is numbered ``3 * face + corner`` and runs from that corner of the face to the next one.
 """
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from geco.mesh.types import Floats, Mesh
 
 Index = NDArray[np.int64]
-Columns = NDArray[np.float64]  # (3, N): x, y and z apart, which numpy computes with several times faster than (N, 3)
+# (3, N): x, y and z apart, which numpy computes with several times faster than (N, 3)
+Columns = NDArray[np.float64]
 
 
 def connected_components(count: int, a: NDArray[np.integer], b: NDArray[np.integer]) -> Index:
@@ -23,7 +25,8 @@ def connected_components(count: int, a: NDArray[np.integer], b: NDArray[np.integ
     label = np.arange(count)
     a, b = np.asarray(a, np.int64), np.asarray(b, np.int64)
     while a.size:
-        # Both ends are roots here (the label array is flat): hang the larger root below the smallest one linked to it,
+        # Both ends are roots here (the label array is flat): hang the larger root below the smallest one
+        # linked to it,
         low, high = np.minimum(a, b), np.maximum(a, b)
         np.minimum.at(label, high, low)
         while True:  # then flatten the chains by pointer doubling,
@@ -38,19 +41,25 @@ def connected_components(count: int, a: NDArray[np.integer], b: NDArray[np.integ
 
 
 def weld_groups(vertices: Floats) -> Index:
-    """(V, 3) positions -> (V,) the smallest index with exactly the same position (-0.0 equals 0.0; NaNs never match)."""
+    """(V, 3) positions -> (V,) the smallest index with exactly the same position (-0.0 equals
+    0.0; NaNs never match).
+    """
     count = len(vertices)
     position = np.ascontiguousarray(vertices, np.float32) + np.float32(0.0)  # -0.0 becomes 0.0
     words = position.view(np.uint32).astype(np.uint64)
-    # Odd 64-bit multipliers of splitmix64 and of xxHash64: a mixing key, so that one sort of integers replaces one of rows.
+    # Odd 64-bit multipliers of splitmix64 and of xxHash64: a mixing key, so that one sort of integers
+    # replaces one of rows.
     key = words[:, 0] * np.uint64(0x9E3779B97F4A7C15)
     key = (key ^ (key >> np.uint64(29))) + words[:, 1] * np.uint64(0xC2B2AE3D27D4EB4F)
-    key = (key ^ (key >> np.uint64(32))) * np.uint64(0x165667B19E3779F9) + words[:, 2] * np.uint64(0xBF58476D1CE4E5B9)
+    key = (key ^ (key >> np.uint64(32))) * np.uint64(0x165667B19E3779F9) + words[:, 2] * np.uint64(
+        0xBF58476D1CE4E5B9
+    )
     representative = first_of_group(key)
     same = np.all(position[representative] == position, axis=1)
     if same.all():
         return representative
-    # NaN rows differ from themselves; anything else here would be a collision of keys, and is kept apart: safe, only unwelded.
+    # NaN rows differ from themselves; anything else here would be a collision of keys, and is kept apart:
+    # safe, only unwelded.
     return np.where(same, representative, np.arange(count))
 
 
@@ -109,13 +118,19 @@ def areas(vertices: Floats, faces: NDArray[np.integer]) -> NDArray[np.float64]:
 
 
 def take(mesh: Mesh, kept: NDArray[np.integer], faces: NDArray[np.integer]) -> Mesh:
-    """``mesh`` with the vertices ``kept`` (indices, in that order; attributes follow them) and these new faces."""
+    """``mesh`` with the vertices ``kept`` (indices, in that order; attributes follow them) and
+    these new faces.
+    """
 
     def pick(values: Floats | None) -> Floats | None:
         return None if values is None else values[kept]
 
     return mesh.with_(
-        vertices=mesh.vertices[kept], faces=faces, normals=pick(mesh.normals), uvs=pick(mesh.uvs), colors=pick(mesh.colors)
+        vertices=mesh.vertices[kept],
+        faces=faces,
+        normals=pick(mesh.normals),
+        uvs=pick(mesh.uvs),
+        colors=pick(mesh.colors),
     )
 
 
@@ -131,14 +146,18 @@ def compact(mesh: Mesh, faces: NDArray[np.integer] | None = None) -> Mesh:
 
 
 def merge(mesh: Mesh, representative: Index) -> Mesh:
-    """Join each vertex into its representative, which keeps its attributes; faces that lose a corner are dropped."""
+    """Join each vertex into its representative, which keeps its attributes; faces that lose a
+    corner are dropped.
+    """
     faces = representative[mesh.faces]
     a, b, c = faces.T
     return compact(mesh, faces[(a != b) & (b != c) & (c != a)])
 
 
 def append_vertices(mesh: Mesh, groups: Index, members: Index, count: int) -> Mesh:
-    """``mesh`` with ``count`` more vertices; number g is the mean of the vertices ``members[groups == g]`` in every attribute."""
+    """``mesh`` with ``count`` more vertices; number g is the mean of the vertices
+    ``members[groups == g]`` in every attribute.
+    """
     weight = 1.0 / np.bincount(groups, minlength=count)[:, None]
 
     def mean(values: Floats) -> Floats:
@@ -152,7 +171,9 @@ def append_vertices(mesh: Mesh, groups: Index, members: Index, count: int) -> Me
     if normals is not None:
         added = mean(normals)
         length = np.linalg.norm(added, axis=1, keepdims=True)
-        normals = np.concatenate([normals, np.where(length > 0, added / np.where(length > 0, length, 1.0), [[0.0, 0.0, 1.0]])])
+        normals = np.concatenate(
+            [normals, np.where(length > 0, added / np.where(length > 0, length, 1.0), [[0.0, 0.0, 1.0]])]
+        )
         normals = normals.astype(np.float32)
     vertices = np.concatenate([mesh.vertices, mean(mesh.vertices)])
     return mesh.with_(vertices=vertices, normals=normals, uvs=extend(mesh.uvs), colors=extend(mesh.colors))
@@ -161,9 +182,9 @@ def append_vertices(mesh: Mesh, groups: Index, members: Index, count: int) -> Me
 def pair_half_edges(faces: NDArray[np.integer], vertices: Floats) -> Index:
     """The opposite half-edge of each half-edge, over which the surface goes on; -1 at a border.
 
-    An edge with two half-edges of opposite direction is simple. Where more meet, the ones next to each other around the edge
-    are paired so that each pair bounds solid matter (two bodies that touch along an edge come apart). Half-edges of the same
-    direction are never paired, so every fan of faces is oriented.
+    An edge with two half-edges of opposite direction is simple. Where more meet, the ones next to each other
+    around the edge are paired so that each pair bounds solid matter (two bodies that touch along an edge come
+    apart). Half-edges of the same direction are never paired, so every fan of faces is oriented.
 
     Args:
         faces: (F, 3) without repeated corners.
@@ -178,14 +199,22 @@ def pair_half_edges(faces: NDArray[np.integer], vertices: Floats) -> Index:
 
 
 def edge_groups(start: Index, end: Index, count: int) -> tuple[Index, Index, Index]:
-    """Half-edges sorted by their undirected edge: the order, and where each edge begins in it and how many it has."""
+    """Half-edges sorted by their undirected edge: the order, and where each edge begins in it and
+    how many it has.
+    """
     keys = edge_keys(start, end, count)
     order = np.argsort(keys)
     return order, *runs(keys[order])
 
 
 def pair_groups(
-    start: Index, end: Index, order: Index, firsts: Index, counts: Index, faces: NDArray[np.integer], vertices: Floats
+    start: Index,
+    end: Index,
+    order: Index,
+    firsts: Index,
+    counts: Index,
+    faces: NDArray[np.integer],
+    vertices: Floats,
 ) -> Index:
     """:func:`pair_half_edges` from the result of :func:`edge_groups`."""
     twin = np.full(len(start), -1, np.int64)
@@ -218,7 +247,9 @@ def fan_labels(faces: NDArray[np.integer], twin: Index, vertex_count: int) -> In
     return np.where(ends[step], step, smallest)
 
 
-def _pair_crowded(members: Index, start: Index, end: Index, faces: NDArray[np.integer], vertices: Floats, twin: Index) -> None:
+def _pair_crowded(
+    members: Index, start: Index, end: Index, faces: NDArray[np.integer], vertices: Floats, twin: Index
+) -> None:
     """Pair the half-edges of one edge with more than two faces by their angle around it."""
     low, high = sorted((start[members[0]], end[members[0]]))
     origin = vertices[low].astype(np.float64)
@@ -227,8 +258,8 @@ def _pair_crowded(members: Index, start: Index, end: Index, faces: NDArray[np.in
     third -= np.outer(third @ axis, axis)
     x = _unit(third[0])
     angle = np.arctan2(third @ np.cross(axis, x), third @ x) % (2 * np.pi)
-    # The normal of a face whose half-edge runs along the axis points to larger angles, of the others to smaller ones: solid
-    # matter lies between a backward half-edge and the forward one that comes next.
+    # The normal of a face whose half-edge runs along the axis points to larger angles, of the others to
+    # smaller ones: solid matter lies between a backward half-edge and the forward one that comes next.
     forward = start[members] == low
     ring = [int(i) for i in np.lexsort((forward, angle))]
     while True:

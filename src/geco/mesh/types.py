@@ -14,14 +14,15 @@ Ints = NDArray[np.int32]
 
 @dataclass
 class Mesh:
-    """A triangle mesh in world space (z up, the input camera on the +x side), counter-clockwise faces seen from outside.
+    """A triangle mesh in world space (z up, the input camera on the +x side), counter-clockwise faces seen
+    from outside.
 
     Attributes:
         vertices: (V, 3) float32, world units (the object lies within [-1, 1]).
         faces: (F, 3) int32 vertex indices.
         normals: (V, 3) float32 unit vectors, or None.
-        uvs: (V, 2) float32 in [0, 1], origin at the top-left of the texture (glTF's), or None. A vertex on a seam
-            appears once a chart.
+        uvs: (V, 2) float32 in [0, 1], origin at the top-left of the texture (glTF's), or None. A vertex on a
+            seam appears once a chart.
         texture: (H, W, 3) uint8 sRGB, or None.
         colors: (V, 3) float32 in [0, 1] sRGB, or None.
     """

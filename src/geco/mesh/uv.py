@@ -1,7 +1,7 @@
 """UV unwrapping: charts by direction and connectivity, projected, packed without overlap. numpy only.
 
-The steps, each in its own file: ``uv_charts`` cuts, ``uv_flatten`` projects and splits what would fold, ``uv_pack``
-packs. ``uv_report`` measures the result.
+The steps, each in its own file: ``uv_charts`` cuts, ``uv_flatten`` projects and splits what would fold,
+``uv_pack`` packs. ``uv_report`` measures the result.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _LONGEST = 0.8  # own choice: charts longer than this share of the side of a wel
 def unwrap(mesh: Mesh, texture_size: int = 1024, padding: int = 2, method: str = "charts") -> Mesh:
     """A copy of the mesh with texture coordinates; vertices on seams appear once a chart.
 
-    Faces keep their order and their corners. No two triangles overlap, no chart is mirrored, texels are near-equal in
-    size all over the surface.
+    Faces keep their order and their corners. No two triangles overlap, no chart is mirrored, texels are
+    near-equal in size all over the surface.
 
     Args:
         mesh: any triangle mesh; welded vertices give fewer seams. A texture it already has is dropped.
@@ -37,7 +37,8 @@ def unwrap(mesh: Mesh, texture_size: int = 1024, padding: int = 2, method: str =
     """
     if texture_size < 1 or padding < 0 or 2 * padding >= texture_size:
         raise ConfigError(
-            f"texture size {texture_size} with padding {padding} leaves no room", "Use 256 or more and a padding of 2."
+            f"texture size {texture_size} with padding {padding} leaves no room",
+            "Use 256 or more and a padding of 2.",
         )
     if not len(mesh.faces):
         raise MeshError("the mesh has no faces to unwrap")
@@ -64,7 +65,8 @@ def _unwrap_charts(mesh: Mesh, texture_size: int, padding: int) -> tuple[Ints, I
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     normals = np.cross(b - a, c - a)
     double = np.sqrt((normals * normals).sum(axis=1))
-    solid = double > 1e-14 * float(np.ptp(vertices, axis=0).max()) ** 2  # thinner faces have only rounding for a normal
+    # thinner faces have only rounding for a normal
+    solid = double > 1e-14 * float(np.ptp(vertices, axis=0).max()) ** 2
     normals = np.where(solid[:, None], normals / np.where(solid, double, 1)[:, None], 0)
     areas = np.where(solid, double / 2, 0)
 
@@ -77,10 +79,14 @@ def _unwrap_charts(mesh: Mesh, texture_size: int, padding: int) -> tuple[Ints, I
         flat = shorter
         points, sizes = upright_boxes(evened(flat, normals, areas), flat)
     starts, ends = flat.borders.T
-    packing = pack(Outlines(points[starts], points[ends], flat.of_point[starts], sizes, area), texture_size, padding)
+    packing = pack(
+        Outlines(points[starts], points[ends], flat.of_point[starts], sizes, area), texture_size, padding
+    )
 
     texels = points * packing.scale
-    texels = np.where(packing.turned[flat.of_point, None], (sizes * packing.scale)[flat.of_point] - texels, texels)
+    texels = np.where(
+        packing.turned[flat.of_point, None], (sizes * packing.scale)[flat.of_point] - texels, texels
+    )
     uvs = (texels + packing.offsets[flat.of_point]) / texture_size
     uvs[:, 1] = 1 - uvs[:, 1]  # texture rows grow downwards
     return flat.sources, flat.corners, uvs

@@ -1,7 +1,8 @@
-"""Place shapes on a coarse grid without overlap, holes included: each lowest first, then leftmost, either way up.
+"""Place shapes on a coarse grid without overlap, holes included: each lowest first, then leftmost, either way
+up.
 
-The occupied cells of the whole square are the bits of one Python integer, row after row, so testing one run of cells
-of a shape against every position at once is one shift and one "or" of a few kilobytes.
+The occupied cells of the whole square are the bits of one Python integer, row after row, so testing one run
+of cells of a shape against every position at once is one shift and one "or" of a few kilobytes.
 """
 
 from __future__ import annotations
@@ -38,11 +39,14 @@ class Blocks:
         return np.cumsum(sizes) - sizes
 
 
-def outline_blocks(starts: Floats, ends: Floats, item: Ints, rows: Ints, columns: Ints, margin: float) -> Blocks:
+def outline_blocks(
+    starts: Floats, ends: Floats, item: Ints, rows: Ints, columns: Ints, margin: float
+) -> Blocks:
     """Every cell that a shape, made wider by ``margin``, may touch.
 
     Args:
-        starts, ends: (B, 2) border edges in cells, the shape on their left, at least ``margin`` from their raster's rim.
+        starts, ends: (B, 2) border edges in cells, the shape on their left, at least ``margin`` from their
+            raster's rim.
         item: (B,) shape of each edge.
         rows, columns: (I,) sizes of the rasters.
         margin: in cells, along both axes.
@@ -51,7 +55,8 @@ def outline_blocks(starts: Floats, ends: Floats, item: Ints, rows: Ints, columns
     winding = np.zeros(len(blocks.cells) + 1, np.int32)
     base = blocks.firsts[item]
     _mark_border(blocks, base, starts, ends, item, margin)
-    # inside a shape the winding number about a cell's centre is 1: count signed border crossings along each row of centres
+    # inside a shape the winding number about a cell's centre is 1: count signed border crossings along each
+    # row of centres
     low, high = np.minimum(starts[:, 1], ends[:, 1]), np.maximum(starts[:, 1], ends[:, 1])
     first = np.ceil(low - 0.5).astype(np.intp)
     owner, place = expand(np.maximum(np.ceil(high - 0.5).astype(np.intp) - first, 0))
@@ -60,7 +65,8 @@ def outline_blocks(starts: Floats, ends: Floats, item: Ints, rows: Ints, columns
     x = starts[owner, 0] + (row + 0.5 - starts[owner, 1]) * ((ends[:, 0] - starts[:, 0])[owner] / rise)
     column = np.ceil(x - 0.5).astype(np.intp).clip(0, columns[item[owner]] - 1)
     np.add.at(winding, base[owner] + row * columns[item[owner]] + column, np.where(rise < 0, 1, -1))
-    blocks.cells |= np.cumsum(winding[:-1]) > 0  # every row's crossings sum to zero, so rows do not leak into one another
+    # every row's crossings sum to zero, so rows do not leak into one another
+    blocks.cells |= np.cumsum(winding[:-1]) > 0
     return blocks
 
 
@@ -78,7 +84,10 @@ def _mark_border(blocks: Blocks, base: Ints, starts: Floats, ends: Floats, item:
     slope = np.where(upright, 0, (ends[:, 1] - starts[:, 1])[owner] / np.where(upright, 1, width))
     at = starts[owner, 1] - slope * starts[owner, 0]
     y = np.stack(
-        [at + slope * np.maximum(left[owner], column - margin), at + slope * np.minimum(right[owner], column + 1 + margin)]
+        [
+            at + slope * np.maximum(left[owner], column - margin),
+            at + slope * np.minimum(right[owner], column + 1 + margin),
+        ]
     )
     bottom = np.where(upright, low[owner], np.clip(y.min(axis=0), low[owner], high[owner]))
     top = np.where(upright, high[owner], np.clip(y.max(axis=0), low[owner], high[owner]))
@@ -88,7 +97,9 @@ def _mark_border(blocks: Blocks, base: Ints, starts: Floats, ends: Floats, item:
     blocks.cells[base[owner[part]] + (first_row[part] + step) * columns[owner[part]] + column[part]] = True
 
 
-def place_blocks(blocks: Blocks, order: Ints, width: int, height: int) -> tuple[Ints, NDArray[np.bool_], float]:
+def place_blocks(
+    blocks: Blocks, order: Ints, width: int, height: int
+) -> tuple[Ints, NDArray[np.bool_], float]:
     """Drop shapes one by one.
 
     Args:
@@ -97,8 +108,10 @@ def place_blocks(blocks: Blocks, order: Ints, width: int, height: int) -> tuple[
         width, height: the grid.
 
     Returns:
-        (I, 2) column and row of each shape's raster, (I,) whether it is turned by 180 degrees, and how much of the height
-        is used: above 1 when not all found room (the places are void then), by the share of cells that found none.
+        (I, 2) column and row of each shape's raster, (I,) whether it is turned by 180 degrees, and how much
+        of the height
+        is used: above 1 when not all found room (the places are void then), by the share of cells that found
+        none.
     """
     runs = _runs(blocks)
     stride = width + 1  # a guard column that is never free keeps shapes from wrapping around

@@ -16,11 +16,13 @@ from geco.mesh.uv_graph import Ints, compact, components
 
 Floats = NDArray[Any]
 
-STEEPEST = 0.3  # own choice: cosine of 72.5 degrees; a face at the limit is stretched 3.3 times along one direction
+# own choice: cosine of 72.5 degrees; a face at the limit is stretched 3.3 times along one direction
+STEEPEST = 0.3
 _BLUR_ROUNDS = 4  # own choice: neighbours averaged before a face takes its axis, so noise does not cut charts
 _MAJORITY_ROUNDS = 4
 _MERGE_ROUNDS = 6
-_SMALL_SHARE = 0.004  # own choice: charts below this share of the surface are merged where a neighbour can take them
+# own choice: charts below this share of the surface are merged where a neighbour can take them
+_SMALL_SHARE = 0.004
 _AXES = np.concatenate([np.eye(3), -np.eye(3)])
 
 
@@ -62,7 +64,9 @@ def _neighbours(count: int, links: Ints) -> Ints:
 
 
 def _axis_labels(normals: Floats, areas: Floats, neighbours: Ints) -> Ints:
-    """The axis nearest to each face's blurred normal, or to its own normal where that axis would be too steep."""
+    """The axis nearest to each face's blurred normal, or to its own normal where that axis would
+    be too steep.
+    """
     blurred = normals * areas[:, None]
     one, two, three = neighbours.T
     for _ in range(_BLUR_ROUNDS):
@@ -121,7 +125,9 @@ def chart_sums(of_face: Ints, values: Floats, count: int) -> Floats:
 
 
 def _merge_small(charts: Charts, normals: Floats, areas: Floats, pairs: Ints) -> Charts:
-    """Small charts join the neighbour that they share most border with, where all of their faces fit its direction."""
+    """Small charts join the neighbour that they share most border with, where all of their faces
+    fit its direction.
+    """
     for _ in range(_MERGE_ROUNDS):
         of_face, count = charts.of_face, len(charts.directions)
         sizes = np.bincount(of_face, areas, count)
@@ -141,7 +147,8 @@ def _merge_small(charts: Charts, normals: Floats, areas: Floats, pairs: Ints) ->
         last = np.flatnonzero(np.append(small[order][1:] != small[order][:-1], True))
         target = np.arange(count)
         target[small[order[last]]] = large[order[last]]
-        target = np.where(target[target] == target, target, np.arange(count))  # who joins one that moves itself waits a round
+        # who joins one that moves itself waits a round
+        target = np.where(target[target] == target, target, np.arange(count))
         of_face, kept = compact(target[of_face], count)
         charts = _aimed(Charts(of_face, charts.directions[kept]), normals, areas)
     return charts

@@ -1,4 +1,6 @@
-"""Project charts along their directions, split those that fold over themselves, and even out their stretch."""
+"""Project charts along their directions, split those that fold over themselves, and even out
+their stretch.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,9 @@ def _split_vertices(faces: Ints, of_face: Ints, vertex_count: int) -> tuple[Ints
 
 
 def plane_axes(directions: Floats) -> tuple[Floats, Floats]:
-    """Right and up so that (right, up, direction) is right-handed: two (C, 3) arrays; up is near world z where it can be."""
+    """Right and up so that (right, up, direction) is right-handed: two (C, 3) arrays; up is near
+    world z where it can be.
+    """
     helper = np.where((np.abs(directions[:, 2]) > 0.9)[:, None], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0])
     right = np.cross(helper, directions)
     right /= np.linalg.norm(right, axis=1, keepdims=True)
@@ -107,7 +111,8 @@ def _folded_pairs(flat: FlatCharts) -> Ints:
     """(P, 2) faces of the same chart that overlap in its plane."""
     starts, ends = flat.points[flat.borders[:, 0]], flat.points[flat.borders[:, 1]]
     suspect = suspect_groups(starts, ends, flat.borders, flat.of_point[flat.borders[:, 0]], flat.count)
-    # where two fans meet in one point, or a fan winds around it more than once, triangles may overlap without a crossing
+    # where two fans meet in one point, or a fan winds around it more than once, triangles may overlap without
+    # a crossing
     suspect[flat.of_point[_angle_sums(flat) > 2 * np.pi + 1e-3]] = True
     pinched = np.bincount(flat.borders[:, 0], minlength=len(flat.points)) > 1
     fans = np.flatnonzero(pinched[flat.corners].any(axis=1) & ~suspect[flat.of_face])
@@ -133,7 +138,9 @@ def _angle_sums(flat: FlatCharts) -> Floats:
 
 
 def _peeled(vertices: Floats, faces: Ints, charts: Charts, links: Ints, overlaps: Ints) -> Charts:
-    """Charts cut into layers: of two overlapping faces, the one further from the viewer goes one layer down."""
+    """Charts cut into layers: of two overlapping faces, the one further from the viewer goes one
+    layer down.
+    """
     centres = vertices[faces].mean(axis=1)
     depth = -(centres * charts.directions[charts.of_face]).sum(axis=1)
     swap = depth[overlaps[:, 0]] > depth[overlaps[:, 1]]
@@ -156,9 +163,16 @@ def _recut(charts: Charts, part: Ints, links: Ints) -> Charts:
 
 
 def cut_long(
-    vertices: Floats, faces: Ints, flat: FlatCharts, links: Ints, points: Floats, sizes: Floats, longest: float
+    vertices: Floats,
+    faces: Ints,
+    flat: FlatCharts,
+    links: Ints,
+    points: Floats,
+    sizes: Floats,
+    longest: float,
 ) -> FlatCharts | None:
-    """Long charts that leave their square mostly empty cut across into equal pieces, so that they do not set the scale of all.
+    """Long charts that leave their square mostly empty cut across into equal pieces, so that they do not set
+    the scale of all.
 
     Args:
         points, sizes: of :func:`upright_boxes`.
@@ -182,22 +196,31 @@ def cut_long(
 
 
 def evened(flat: FlatCharts, normals: Floats, areas: Floats) -> Floats:
-    """Points after one linear map a chart that makes its average metric the identity: even texels, less stretch.
+    """Points after one linear map a chart that makes its average metric the identity: even texels, less
+    stretch.
 
-    A face with normal n, seen along w, is a height field with slope g = -(n . right, n . up) / (n . w); its metric in the
-    plane is I + g g^T. The root of the chart's area-weighted mean metric is the linear map of least Sander L2 stretch.
+    A face with normal n, seen along w, is a height field with slope g = -(n . right, n . up) / (n . w); its
+    metric in the plane is I + g g^T. The root of the chart's area-weighted mean metric is the linear map of
+    least Sander L2 stretch.
     """
     right, up = plane_axes(flat.directions)
     along = (normals * flat.directions[flat.of_face]).sum(axis=1)
     safe = np.where(along > 1e-3, along, np.inf)  # faces without area
     g = (normals * right[flat.of_face]).sum(axis=1) / safe
     h = (normals * up[flat.of_face]).sum(axis=1) / safe
-    sums = chart_sums(flat.of_face, np.stack([areas, areas * g * g, areas * g * h, areas * h * h], axis=1), flat.count)
+    sums = chart_sums(
+        flat.of_face, np.stack([areas, areas * g * g, areas * g * h, areas * h * h], axis=1), flat.count
+    )
     xx, xy, yy = (sums[:, 1:] / np.where(sums[:, :1] > 0, sums[:, :1], 1)).T
     xx, yy = xx + 1, yy + 1
-    root = np.sqrt(xx * yy - xy * xy)  # sqrt of a symmetric 2x2 matrix M: (M + sqrt(det) I) / sqrt(trace + 2 sqrt(det))
+    # sqrt of a symmetric 2x2 matrix M: (M + sqrt(det) I) / sqrt(trace + 2 sqrt(det))
+    root = np.sqrt(xx * yy - xy * xy)
     scale = 1 / np.sqrt(xx + yy + 2 * root)
-    a, b, d = ((xx + root) * scale)[flat.of_point], (xy * scale)[flat.of_point], ((yy + root) * scale)[flat.of_point]
+    a, b, d = (
+        ((xx + root) * scale)[flat.of_point],
+        (xy * scale)[flat.of_point],
+        ((yy + root) * scale)[flat.of_point],
+    )
     x, y = flat.points.T
     return np.stack([a * x + b * y, b * x + d * y], axis=1)
 
@@ -208,7 +231,8 @@ def upright_boxes(points: Floats, flat: FlatCharts) -> tuple[Floats, Floats]:
     Returns:
         (N, 2) points, and the (C, 2) sizes of the boxes (width not below height).
     """
-    _, any_point = np.unique(flat.of_point, return_index=True)  # a chart of faces without area may have no border
+    # a chart of faces without area may have no border
+    _, any_point = np.unique(flat.of_point, return_index=True)
     rim = np.unique(np.concatenate([flat.borders[:, 0], any_point]))
     rim = rim[np.argsort(flat.of_point[rim], kind="stable")]
     _, starts = np.unique(flat.of_point[rim], return_index=True)

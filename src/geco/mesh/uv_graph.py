@@ -13,8 +13,8 @@ Ints = NDArray[np.intp]
 def face_links(faces: NDArray[np.int32], vertex_count: int) -> Ints:
     """Pairs of half-edges that join two faces.
 
-    An edge counts when exactly two faces use it, in opposite directions; edges of one face, of three or more, or
-    of two faces that disagree about their orientation are borders.
+    An edge counts when exactly two faces use it, in opposite directions; edges of one face, of three or more,
+    or of two faces that disagree about their orientation are borders.
 
     Args:
         faces: (F, 3) vertex indices.
@@ -38,7 +38,8 @@ def face_links(faces: NDArray[np.int32], vertex_count: int) -> Ints:
 def sorted_with_order(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], Ints]:
     """Sorted keys and their stable order; keys are not negative.
 
-    The order rides in the low bits where it fits, since one plain sort is several times faster than an argsort.
+    The order rides in the low bits where it fits, since one plain sort is several times faster than an
+    argsort.
     """
     bits = len(keys).bit_length()
     if len(keys) and int(keys.max()) < 1 << (62 - bits):
@@ -73,14 +74,18 @@ def components(count: int, links: NDArray[Any]) -> Ints:
 
 
 def compact(labels: NDArray[Any], bound: int) -> tuple[Ints, Ints]:
-    """Labels below ``bound`` renumbered without gaps: (N,) new labels, and (C,) the old label of each new one."""
+    """Labels below ``bound`` renumbered without gaps: (N,) new labels, and (C,) the old label of
+    each new one.
+    """
     used = np.zeros(bound, bool)
     used[labels] = True
     return (np.cumsum(used) - 1)[labels], np.flatnonzero(used)
 
 
 def expand(counts: NDArray[Any]) -> tuple[Ints, Ints]:
-    """Owner and position of every item when owner i holds ``counts[i]`` items: two arrays of length ``counts.sum()``."""
+    """Owner and position of every item when owner i holds ``counts[i]`` items: two arrays of
+    length ``counts.sum()``.
+    """
     counts = np.asarray(counts, np.intp)
     owners = np.repeat(np.arange(len(counts)), counts)
     firsts = np.cumsum(counts) - counts

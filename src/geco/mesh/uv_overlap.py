@@ -1,8 +1,10 @@
-"""Exact overlap tests in the plane: which triangles of one group lie on one another, and a cheap way to know that none do.
+"""Exact overlap tests in the plane: which triangles of one group lie on one another, and a cheap way to know
+that none do.
 
-A connected patch whose triangles all keep their orientation is one-to-one exactly when its border does not meet
-itself and no corner is wound around more than once (the turning numbers of the border loops sum to the Euler number,
-which leaves one outer loop). So only borders are tested, and triangles only where a border gives cause.
+A connected patch whose triangles all keep their orientation is one-to-one exactly when its border does not
+meet itself and no corner is wound around more than once (the turning numbers of the border loops sum to the
+Euler number, which leaves one outer loop). So only borders are tested, and triangles only where a border
+gives cause.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ def overlapping_triangles(triangles: Floats, groups: Ints, tolerance: float) -> 
 
 
 def _beyond_edge(k: int, x: Floats, y: Floats, reach: Floats, fixed: Ints, other: Ints) -> Bools:
-    """Whether the line of edge k of the counter-clockwise triangle ``fixed`` has all of ``other`` on its outer side; (P,)."""
+    """Whether the line of edge k of the counter-clockwise triangle ``fixed`` has all of ``other``
+    on its outer side; (P,).
+    """
     start_x, start_y = x[k][fixed], y[k][fixed]
     edge_x, edge_y = x[k - 2][fixed] - start_x, y[k - 2][fixed] - start_y
     inside = [edge_x * (y[j][other] - start_y) - edge_y * (x[j][other] - start_x) for j in range(3)]
@@ -64,7 +68,9 @@ def suspect_groups(starts: Floats, ends: Floats, ids: Ints, groups: Ints, group_
     one, two = pairs.T
     apart = (ids[one][:, :, None] != ids[two][:, None, :]).all(axis=(1, 2))
     one, two = one[apart], two[apart]
-    meets = _meets(starts[one], ends[one], starts[two], ends[two]) & _meets(starts[two], ends[two], starts[one], ends[one])
+    meets = _meets(starts[one], ends[one], starts[two], ends[two]) & _meets(
+        starts[two], ends[two], starts[one], ends[one]
+    )
     suspect = np.zeros(group_count, bool)
     suspect[groups[one[meets]]] = True
     return suspect
@@ -73,7 +79,8 @@ def suspect_groups(starts: Floats, ends: Floats, ids: Ints, groups: Ints, group_
 def _meets(start: Floats, end: Floats, a: Floats, b: Floats) -> Bools:
     """Whether a and b lie on both sides of the line start-end, or nearly on it."""
     edge = end - start
-    slack = 1e-9 * (np.abs(edge).sum(axis=1) + np.abs(b - a).sum(axis=1)) ** 2  # float64 cross products are exact to far less
+    # float64 cross products are exact to far less
+    slack = 1e-9 * (np.abs(edge).sum(axis=1) + np.abs(b - a).sum(axis=1)) ** 2
     side_a, side_b = _cross(edge, a - start), _cross(edge, b - start)
     return ~(((side_a > slack) & (side_b > slack)) | ((side_a < -slack) & (side_b < -slack)))
 
@@ -107,16 +114,22 @@ def box_pairs(low: Floats, high: Floats, groups: Ints, tolerance: float) -> Ints
     lengths = np.diff(run_ends, prepend=0)
     partners = np.repeat(run_ends, lengths) - np.arange(len(keys)) - 1
     owners, x, y = owners[order], x[order], y[order]
-    left, right, bottom, top = (np.ascontiguousarray(side) for side in (low[:, 0], high[:, 0], low[:, 1], high[:, 1]))
+    left, right, bottom, top = (
+        np.ascontiguousarray(side) for side in (low[:, 0], high[:, 0], low[:, 1], high[:, 1])
+    )
     found = []
     for part in _chunks(partners):
         counts = partners[part]
         one = np.repeat(np.arange(part.start, part.stop), counts)
         two = one + 1 + np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts, counts)
         i, j = owners[one], owners[two]
-        near = np.flatnonzero(np.minimum(right[i], right[j]) - (low_x := np.maximum(left[i], left[j])) >= tolerance)
+        near = np.flatnonzero(
+            np.minimum(right[i], right[j]) - (low_x := np.maximum(left[i], left[j])) >= tolerance
+        )
         i, j, low_x, entry = i[near], j[near], low_x[near], one[near]
-        near = np.flatnonzero(np.minimum(top[i], top[j]) - (low_y := np.maximum(bottom[i], bottom[j])) >= tolerance)
+        near = np.flatnonzero(
+            np.minimum(top[i], top[j]) - (low_y := np.maximum(bottom[i], bottom[j])) >= tolerance
+        )
         i, j, low_x, low_y, entry = i[near], j[near], low_x[near], low_y[near], entry[near]
         # a pair counts in the one cell that holds the lower corner of what its boxes share
         here = (((low_x - origin[0]) / cell).astype(np.int64) == x[entry]) & (

@@ -1,4 +1,6 @@
-"""Pack charts into a square without overlap at the largest scale: large ones by their outlines, small ones in strips."""
+"""Pack charts into a square without overlap at the largest scale: large ones by their outlines,
+small ones in strips.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ FIRST_FILL = 0.62  # share of the square that a first run hopes for; typical for
 
 @dataclass
 class Outlines:
-    """Charts to pack: border edges in each chart's own frame (its box starts at the origin), charts' boxes and areas.
+    """Charts to pack: border edges in each chart's own frame (its box starts at the origin), charts' boxes
+    and areas.
 
     Attributes:
         starts, ends: (B, 2) border edges, the chart on their left.
@@ -40,7 +43,9 @@ class Outlines:
 
 @dataclass
 class Packing:
-    """Where charts go: ``texels = (points * scale, turned by 180 degrees in its box where turned) + offsets[chart]``."""
+    """Where charts go: ``texels = (points * scale, turned by 180 degrees in its box where turned)
+    + offsets[chart]``.
+    """
 
     offsets: Floats
     scale: float
@@ -48,7 +53,8 @@ class Packing:
 
 
 def pack(outlines: Outlines, size: int, padding: float) -> Packing:
-    """Places for all charts in ``size`` x ``size`` texels at the largest scale found, ``padding`` texels between charts.
+    """Places for all charts in ``size`` x ``size`` texels at the largest scale found, ``padding`` texels
+    between charts.
 
     Where the padding alone leaves no room (many thousand charts in a small texture) it shrinks.
     """
@@ -117,7 +123,9 @@ def _pack_at(outlines: Outlines, size: int, padding: float, scale: float) -> tup
 
 
 def _strips(boxes: Floats, size: int) -> tuple[Ints, Floats, Floats]:
-    """Small boxes of like heights side by side: strip of each box, its x there, and the (S, 2) strips' boxes."""
+    """Small boxes of like heights side by side: strip of each box, its x there, and the (S, 2)
+    strips' boxes.
+    """
     if not len(boxes):
         return np.zeros(0, np.intp), np.zeros(0), np.zeros((0, 2))
     order = np.argsort(-boxes[:, 1], kind="stable")

@@ -1,4 +1,6 @@
-"""Which triangle every texel of a texture belongs to, and where on it: rows of triangles, runs of texels, all at once."""
+"""Which triangle every texel of a texture belongs to, and where on it: rows of triangles, runs of
+texels, all at once.
+"""
 
 from __future__ import annotations
 
@@ -57,13 +59,19 @@ class UVRaster:
 
     @cached_property
     def filling(self) -> tuple[Index, Index]:
-        """Flat numbers of the texels without a face, and of the covered texel near each that lends it its colour."""
+        """Flat numbers of the texels without a face, and of the covered texel near each that
+        lends it its colour.
+        """
         empty = np.flatnonzero(~self.mask)
-        return empty, nearest_full(self.mask).reshape(-1)[empty].astype(np.intp) if len(self.texels) else empty
+        return empty, nearest_full(self.mask).reshape(-1)[empty].astype(np.intp) if len(
+            self.texels
+        ) else empty
 
     def part(self, chosen: Index) -> UVRaster:
         """Some of the covered texels."""
-        return UVRaster(self.size, self.texels[chosen], self.faces[chosen], np.take(self.weights, chosen, axis=1))
+        return UVRaster(
+            self.size, self.texels[chosen], self.faces[chosen], np.take(self.weights, chosen, axis=1)
+        )
 
     def interpolate(self, mesh: Mesh, attribute: NDArray[Any]) -> Floats:
         """A vertex attribute (V, C) at the covered texels: (N, C) float32."""
@@ -80,12 +88,14 @@ class UVRaster:
 def rasterize_uv(mesh: Mesh, size: int) -> UVRaster:
     """The texels whose centres lie in a triangle of the mesh's texture.
 
-    Neighbours cover every centre on their common edge exactly once, since both compute the crossing of an edge with a
-    row from the same end. Where triangles overlap in the texture, the one of highest number has the texel.
+    Neighbours cover every centre on their common edge exactly once, since both compute the crossing of an
+    edge with a row from the same end. Where triangles overlap in the texture, the one of highest number has
+    the texel.
 
     Args:
         mesh: with uvs.
-        size: texels a side; the centre of texel (row, column) is uv ((column + 0.5) / size, (row + 0.5) / size).
+        size: texels a side; the centre of texel (row, column) is uv ((column + 0.5) / size, (row + 0.5) /
+            size).
 
     Raises:
         MeshError: no uvs.
@@ -111,7 +121,9 @@ def _runs(x: Doubles, y: Doubles, faces: Index, face: Index, row: Index, size: i
     top, middle, bottom = np.take_along_axis(faces, order, axis=0)
     upper = row < y[middle][face]
     long = _crossing(x, y, top[face], bottom[face], row)
-    short = _crossing(x, y, np.where(upper, top[face], middle[face]), np.where(upper, middle[face], bottom[face]), row)
+    short = _crossing(
+        x, y, np.where(upper, top[face], middle[face]), np.where(upper, middle[face], bottom[face]), row
+    )
     first = np.clip(np.ceil(np.minimum(long, short)), 0, size).astype(np.intp)
     return first, np.clip(np.ceil(np.maximum(long, short)), 0, size).astype(np.intp) - first
 
@@ -120,11 +132,14 @@ def _crossing(x: Doubles, y: Doubles, top: Index, bottom: Index, row: Index) -> 
     return x[top] + (row - y[top]) * ((x[bottom] - x[top]) / (y[bottom] - y[top]))
 
 
-def _texels(x: Doubles, y: Doubles, faces: Index, face: Index, row: Index, start: Index, length: Index, size: int) -> UVRaster:
+def _texels(
+    x: Doubles, y: Doubles, faces: Index, face: Index, row: Index, start: Index, length: Index, size: int
+) -> UVRaster:
     (ax, bx, cx), (ay, by, cy) = x[faces], y[faces]
     double = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
     inverse = np.divide(1.0, double, out=np.zeros_like(double), where=double != 0)
-    step_b, step_c = (cy - ay) * inverse, (ay - by) * inverse  # change of the weights of b and c by one column
+    # change of the weights of b and c by one column
+    step_b, step_c = (cy - ay) * inverse, (ay - by) * inverse
     dx, dy = start - ax[face], row - ay[face]
     first_b = dx * step_b[face] + dy * ((ax - cx) * inverse)[face]
     first_c = dx * step_c[face] + dy * ((bx - ax) * inverse)[face]
@@ -138,4 +153,6 @@ def _texels(x: Doubles, y: Doubles, faces: Index, face: Index, row: Index, start
     np.subtract(1, weights[1], out=weights[0])
     np.minimum(weights[2], weights[0], out=weights[2])
     weights[0] -= weights[2]
-    return UVRaster(size, np.repeat(row * size + start, length) + along, np.repeat(face.astype(np.int32), length), weights)
+    return UVRaster(
+        size, np.repeat(row * size + start, length) + along, np.repeat(face.astype(np.int32), length), weights
+    )

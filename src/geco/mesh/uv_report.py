@@ -21,9 +21,11 @@ class UVReport:
     Attributes:
         charts: connected pieces of the texture.
         area_used: share of the unit square covered by triangles, 0..1.
-        stretch_l2: Sander et al. 2001, "Texture mapping progressive meshes", section 3: root mean square stretch over the
-            surface, scaled so that 1 is an isometry with equal texels everywhere; never below 1.
-        texel_spread: 95th over 5th percentile of uv length per surface length (root of the area ratio), by area.
+        stretch_l2: Sander et al. 2001, "Texture mapping progressive meshes", section 3: root mean square
+            stretch over the surface, scaled so that 1 is an isometry with equal texels everywhere; never
+            below 1.
+        texel_spread: 95th over 5th percentile of uv length per surface length (root of the area ratio), by
+            area.
         flipped: triangles mirrored against the others, not counting those too thin for float32 coordinates.
     """
 
@@ -35,7 +37,9 @@ class UVReport:
 
 
 def report(mesh: Mesh) -> UVReport:
-    """Measure a mesh's texture coordinates; faces without area on the surface or in the texture do not count for stretch."""
+    """Measure a mesh's texture coordinates; faces without area on the surface or in the texture
+    do not count for stretch.
+    """
     uv = _uv_triangles(mesh)
     solid = mesh.triangles.astype(np.float64)
     p, q = solid[:, 1] - solid[:, 0], solid[:, 2] - solid[:, 0]
@@ -49,9 +53,15 @@ def report(mesh: Mesh) -> UVReport:
     along_v = (q[good] * s[good, :1] - p[good] * t[good, :1]) / det
     mean_square = ((along_u**2).sum(axis=1) + (along_v**2).sum(axis=1)) / 2
     weight, used = area[good], np.abs(area_uv).sum()
-    stretch = np.sqrt((mean_square * weight).sum() / weight.sum()) * np.sqrt(used / weight.sum()) if len(weight) else 1.0
+    stretch = (
+        np.sqrt((mean_square * weight).sum() / weight.sum()) * np.sqrt(used / weight.sum())
+        if len(weight)
+        else 1.0
+    )
     return UVReport(
-        charts=int(components(len(mesh.vertices), _edges(mesh))[mesh.faces].max() + 1) if len(mesh.faces) else 0,
+        charts=int(components(len(mesh.vertices), _edges(mesh))[mesh.faces].max() + 1)
+        if len(mesh.faces)
+        else 0,
         area_used=float(used),
         stretch_l2=float(stretch),
         texel_spread=_spread(np.sqrt(np.abs(area_uv[good]) / weight), weight),
@@ -60,7 +70,8 @@ def report(mesh: Mesh) -> UVReport:
 
 
 def overlaps(mesh: Mesh, tolerance: float = 1e-6) -> Ints:
-    """(P, 2) pairs of faces whose triangles in the texture reach more than ``tolerance`` (of the unit square) into one another.
+    """(P, 2) pairs of faces whose triangles in the texture reach more than ``tolerance`` (of the unit square)
+    into one another.
 
     Exact separating-axis tests on all pairs that come near one another; nothing is sampled.
     """

@@ -3,9 +3,9 @@
     alignment = align(predicted, truth, method="search")     # meshes as (vertices, faces)
     vertices = apply(alignment.matrix, predicted[0])         # now in the truth's coordinates
 
-Only geometry is looked at. A can turned about its axis fits as well as one that is not: where several poses fit equally
-well the one that turns the prediction least is taken, and :func:`candidates` lists the others for a caller who can judge
-them by their pictures. Needs scipy and libigl (extra ``evaluate``).
+Only geometry is looked at. A can turned about its axis fits as well as one that is not: where several poses
+fit equally well the one that turns the prediction least is taken, and :func:`candidates` lists the others for
+a caller who can judge them by their pictures. Needs scipy and libigl (extra ``evaluate``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ Method = Literal["none", "box", "search", "search-any"]
 METHODS: tuple[str, ...] = get_args(Method)
 
 YAW_STEP = 10.0  # degrees between the turns that are tried about the truth's up axis
-COARSE_POINTS, MIDDLE_POINTS, FINE_POINTS = 400, 1000, 2000  # of each surface: for the search, a first and a last fitting
+# of each surface: for the search, a first and a last fitting
+COARSE_POINTS, MIDDLE_POINTS, FINE_POINTS = 400, 1000, 2000
 TRIED, KEPT = 16, 4  # poses of the search that are fitted first, and last
 FIRST_STEPS, NEXT_STEPS, LAST_STEPS = 15, 8, 40
 PROMISING = (2.0, 5e-3)  # poses above 2 best + 5e-3 longest sides after the next steps are left as they are
@@ -42,8 +43,10 @@ class Alignment:
     Attributes:
         method: how it was found.
         matrix: (4, 4) float64, prediction -> truth; one scale for all axes, never a mirror (determinant > 0).
-        residual: Chamfer distance that is left, in longest box sides of the truth, from 2,000 points of each to the other mesh.
-        facts: for the record: how far the prediction was turned (degrees), by what it was scaled, how many poses were tried.
+        residual: Chamfer distance that is left, in longest box sides of the truth, from 2,000 points of each
+            to the other mesh.
+        facts: for the record: how far the prediction was turned (degrees), by what it was scaled, how many
+            poses were tried.
     """
 
     method: str
@@ -53,18 +56,31 @@ class Alignment:
 
     def record(self) -> dict[str, Any]:
         """As plain numbers for a JSON row."""
-        return {"method": self.method, "matrix": self.matrix.tolist(), "residual": self.residual, **self.facts}
+        return {
+            "method": self.method,
+            "matrix": self.matrix.tolist(),
+            "residual": self.residual,
+            **self.facts,
+        }
 
 
-def align(predicted: MeshArrays, truth: MeshArrays, method: Method = "box", seed: int = 0, visible_only: bool = False) -> Alignment:
+def align(
+    predicted: MeshArrays,
+    truth: MeshArrays,
+    method: Method = "box",
+    seed: int = 0,
+    visible_only: bool = False,
+) -> Alignment:
     """The best similarity by a method.
 
     Args:
         predicted, truth: (vertices (V, 3), faces (F, 3)).
-        method: ``none`` trusts the prediction's coordinates. ``box`` brings box centre and longest box side together: the
-            common frame of GECO's evaluation (2405.20327). ``search`` takes any of the six axis directions as up, every
-            10 degrees of turn about it, each with its own scale and centre, then fits by ICP with scale: "brute-force
-            rotation and ICP" of SF3D and SPAR3D. ``search-any`` also takes poses that are tilted.
+        method: ``none`` trusts the prediction's coordinates. ``box`` brings box centre and longest box side
+            together: the common frame of GECO's evaluation (2405.20327). ``search`` takes any of the six axis
+            directions as up, every 10 degrees of turn about it, each with its own scale and centre, then fits
+            by ICP with scale:
+            "brute-force rotation and ICP" of SF3D and SPAR3D. ``search-any`` also takes poses that are
+            tilted.
         seed: of the points drawn from both surfaces; the result is deterministic.
         visible_only: fit what can be seen from outside only (soups with inner layers).
 
@@ -82,7 +98,9 @@ def candidates(
     seed: int = 0,
     visible_only: bool = False,
 ) -> list[Alignment]:
-    """Up to ``k`` different poses, best first; among equally good ones the least turned first. See :func:`align`."""
+    """Up to ``k`` different poses, best first; among equally good ones the least turned first.
+    See :func:`align`.
+    """
     if method not in METHODS:
         raise ConfigError(f"unknown alignment {method!r}", f"Use one of {', '.join(METHODS)}.")
     to_frame, box = common_frame(*truth), common_frame(*predicted)
@@ -93,10 +111,16 @@ def candidates(
     )
     if method in ("none", "box"):
         matrix = np.eye(4) if method == "none" else from_frame @ box
-        return [_alignment(method, matrix, residual(moving, fixed, to_frame @ matrix @ np.linalg.inv(box)), tried=1)]
+        return [
+            _alignment(
+                method, matrix, residual(moving, fixed, to_frame @ matrix @ np.linalg.inv(box)), tried=1
+            )
+        ]
     rotations = convention_rotations(YAW_STEP) if method == "search" else spread_rotations()
     found = _search(moving, fixed, rotations)
-    return [_alignment(method, from_frame @ pose @ box, left, tried=len(rotations)) for pose, left in found[:k]]
+    return [
+        _alignment(method, from_frame @ pose @ box, left, tried=len(rotations)) for pose, left in found[:k]
+    ]
 
 
 def apply(matrix: ArrayLike, vertices: ArrayLike) -> Doubles:
@@ -105,7 +129,8 @@ def apply(matrix: ArrayLike, vertices: ArrayLike) -> Doubles:
 
 
 def common_frame(vertices: ArrayLike, faces: ArrayLike | None = None) -> Doubles:
-    """(4, 4): puts the box centre at the origin and makes the longest box side 1 (GECO 2405.20327, evaluation).
+    """(4, 4): puts the box centre at the origin and makes the longest box side 1 (GECO 2405.20327,
+    evaluation).
 
     Args:
         vertices: (V, 3). faces: (F, 3) leaves out vertices that no face uses.
@@ -114,7 +139,9 @@ def common_frame(vertices: ArrayLike, faces: ArrayLike | None = None) -> Doubles
     if faces is not None:
         used = used[np.unique(np.asarray(faces, np.int64))]
     if len(used) == 0 or not np.isfinite(used).all():
-        raise MeshError("no vertices, or vertices that are not finite", "Check the file that the mesh came from.")
+        raise MeshError(
+            "no vertices, or vertices that are not finite", "Check the file that the mesh came from."
+        )
     low, high = used.min(axis=0), used.max(axis=0)
     side = float((high - low).max())
     if side <= 0:
@@ -129,7 +156,8 @@ def _surface(vertices: Doubles, faces: ArrayLike, seed: int, visible_only: bool)
 def _search(moving: MeshSurface, fixed: MeshSurface, rotations: Doubles) -> list[tuple[Doubles, float]]:
     """Poses of ``moving`` on ``fixed`` (both in their common frames) and their residuals, best first.
 
-    The first rotation, none, is always among those that are fitted: what is symmetric shall not be turned for nothing.
+    The first rotation, none, is always among those that are fitted: what is symmetric shall not be turned for
+    nothing.
     """
     starts = [_boxed(moving.points, rotation) for rotation in rotations]
     coarse = Cloud(moving.points[:COARSE_POINTS]), Cloud(fixed.points[:COARSE_POINTS])
@@ -141,7 +169,9 @@ def _search(moving: MeshSurface, fixed: MeshSurface, rotations: Doubles) -> list
     kept = [first[0], *(fit for fit in _ranked(first)[:KEPT] if fit is not first[0])]
     near = [refine(moving, fixed, pose, NEXT_STEPS) for pose, _ in kept]
     limit = PROMISING[0] * min(left for _, left in near) + PROMISING[1]
-    return _ranked([refine(moving, fixed, pose, LAST_STEPS) if left <= limit else (pose, left) for pose, left in near])
+    return _ranked(
+        [refine(moving, fixed, pose, LAST_STEPS) if left <= limit else (pose, left) for pose, left in near]
+    )
 
 
 def _different(rotations: Doubles, labels: NDArray[np.intp], count: int) -> list[int]:
@@ -171,7 +201,9 @@ def _ranked(fitted: list[tuple[Doubles, float]]) -> list[tuple[Doubles, float]]:
 
 
 def _boxed(points: Doubles, rotation: Doubles) -> Doubles:
-    """The pose that turns the points and brings them into the common frame again (as ZeroShape's brute-force search does)."""
+    """The pose that turns the points and brings them into the common frame again (as ZeroShape's
+    brute-force search does).
+    """
     turned = points @ rotation.T
     low, high = turned.min(axis=0), turned.max(axis=0)
     side = float((high - low).max())

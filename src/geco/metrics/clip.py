@@ -1,9 +1,9 @@
 """CLIP similarity of pictures: the cosine of CLIP's image embeddings (Radford et al. 2021, arXiv 2103.00020).
 
-For an image-to-3D result: the mean over its rendered views of the cosine with the INPUT picture's embedding. Default model
-ViT-L/14 at 224 px, the one of kiui's ``clip_sim`` script, which this field's papers use on rendered meshes; numbers of
-different CLIPs cannot be compared, so a table must name the model. Weights come from the hub or a folder; without them
-there is no number.
+For an image-to-3D result: the mean over its rendered views of the cosine with the INPUT picture's embedding.
+Default model ViT-L/14 at 224 px, the one of kiui's ``clip_sim`` script, which this field's papers use on
+rendered meshes; numbers of different CLIPs cannot be compared, so a table must name the model. Weights come
+from the hub or a folder; without them there is no number.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class ClipImages:
     """CLIP's image tower.
 
     Args:
-        source: a folder in transformers' format (config.json and model.safetensors of a whole CLIP or of its vision
-            part), or a hub id.
+        source: a folder in transformers' format (config.json and model.safetensors of a whole CLIP or of its
+            vision part), or a hub id.
         device: where it runs.
 
     Raises:
@@ -45,7 +45,9 @@ class ClipImages:
         WeightsError: the folder has no such model, or the hub's is neither cached nor reachable.
     """
 
-    def __init__(self, source: str | os.PathLike[str] = CLIP_HUB_ID, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, source: str | os.PathLike[str] = CLIP_HUB_ID, device: torch.device | str = "cpu"
+    ) -> None:
         self.source = str(source)
         self.device = torch.device(device)
         self.model = _load(self.source).to(self.device).eval().requires_grad_(False)
@@ -66,13 +68,16 @@ class ClipImages:
             raise ValueError(f"CLIP takes pictures (..., H, W, 3), not shape {images.shape}")
         flat = images.reshape(-1, *images.shape[-3:])
         pieces = [
-            self.model(preprocess(flat[i : i + batch], self.size).to(self.device)).image_embeds for i in range(0, len(flat), batch)
+            self.model(preprocess(flat[i : i + batch], self.size).to(self.device)).image_embeds
+            for i in range(0, len(flat), batch)
         ]
         vectors = torch.cat(pieces).float()
         return (vectors / vectors.norm(dim=-1, keepdim=True)).cpu().numpy().reshape(*images.shape[:-3], -1)
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-        """Cosine similarity in [-1, 1] of pictures (..., H, W, 3); leading dimensions and sizes broadcast; 1 for equal pictures."""
+        """Cosine similarity in [-1, 1] of pictures (..., H, W, 3); leading dimensions and sizes
+        broadcast; 1 for equal pictures.
+        """
         return np.sum(self.embed(a).astype(np.float64) * self.embed(b), axis=-1)
 
 
@@ -91,8 +96,13 @@ def preprocess(pictures: NDArray[np.float32], size: int) -> Tensor:
     scaled = (max(size, size * width // shorter), max(size, size * height // shorter))
     left, top = (scaled[0] - size) // 2, (scaled[1] - size) // 2
     box = (left, top, left + size, top + size)
-    resized = [np.asarray(Image.fromarray(picture).resize(scaled, Image.Resampling.BICUBIC).crop(box)) for picture in levels]
-    values = (np.stack(resized).astype(np.float32) / 255 - np.array(CLIP_MEAN, np.float32)) / np.array(CLIP_STD, np.float32)
+    resized = [
+        np.asarray(Image.fromarray(picture).resize(scaled, Image.Resampling.BICUBIC).crop(box))
+        for picture in levels
+    ]
+    values = (np.stack(resized).astype(np.float32) / 255 - np.array(CLIP_MEAN, np.float32)) / np.array(
+        CLIP_STD, np.float32
+    )
     return torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))
 
 
@@ -106,7 +116,10 @@ def _load(source: str) -> Any:
     folder = Path(source)
     if is_hub_id(source):
         folder = fetch(source, ["config.json", "model.safetensors"], CLIP_LICENCE).folder
-    remedy = f"Give a folder with its config.json and model.safetensors: hf download {CLIP_HUB_ID} --local-dir DIR."
+    remedy = (
+        f"Give a folder with its config.json and model.safetensors: hf download {CLIP_HUB_ID} "
+        f"--local-dir DIR."
+    )
     for name in ("config.json", "model.safetensors"):
         if not os.path.lexists(folder / name):
             raise WeightsError(f"{source} has no {name}, so it is no CLIP", remedy)

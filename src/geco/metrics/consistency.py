@@ -1,10 +1,12 @@
-"""Do generated views show one object? Colours of the same surface point compared between views, and outlines with the mesh's.
+"""Do generated views show one object? Colours of the same surface point compared between views, and outlines
+with the mesh's.
 
     score = consistency(views, c2w, fov, (vertices, faces))
     score.rmse, score.relative, score.silhouette_iou
 
-The views are joined through a surface, usually the one that was reconstructed from them: a pixel of one view is put on the
-surface and looked up in every other view that sees that point. Only geometry of the mesh is used, none of its colours.
+The views are joined through a surface, usually the one that was reconstructed from them: a pixel of one view
+is put on the surface and looked up in every other view that sees that point. Only geometry of the mesh is
+used, none of its colours.
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ Bools = NDArray[np.bool_]
 # Our choices; the tests show what they are good for.
 FACING = 0.5  # cosine: a point counts in a view only within 60 degrees of head-on
 BORDER = 2  # pixels from an outline or a step in depth that do not count: there a pixel mixes two surfaces
-STEP = 6.0  # pixel footprints of depth between neighbours that make a step; 60 degrees of slant make less than 3
+# pixel footprints of depth between neighbours that make a step; 60 degrees of slant make less than 3
+STEP = 6.0
 DEEP = 4.0  # pixel footprints between a point and what the other view sees there, beyond which it is hidden
-WHITE = 8 / 255  # a pixel that differs less from white in every channel is background, where no masks are given
+# a pixel that differs less from white in every channel is background, where no masks are given
+WHITE = 8 / 255
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,12 @@ class Consistency:
     """Agreement of views through a surface; colours are sRGB in [0, 1].
 
     Attributes:
-        rmse: root of the mean squared difference over pairs and channels; 0 for views of one object without gloss.
+        rmse: root of the mean squared difference over pairs and channels; 0 for views of one object without
+            gloss.
         mean_abs: mean absolute difference.
-        relative: rmse divided by that of the same pixels paired at random: 0 agrees, 1 is no better than chance; nan where all
-            pixels are equal. Flat grey views have a low rmse for the wrong reason; this says so.
+        relative: rmse divided by that of the same pixels paired at random: 0 agrees, 1 is no better than
+            chance; nan where all pixels are equal. Flat grey views have a low rmse for the wrong reason; this
+            says so.
         pairs: compared pairs; each counts once for either direction.
         coverage: share of the surface pixels (away from borders, not grazing) that another view sees too.
         silhouette_iou: mean over views of the IoU of the view's foreground with the mesh's outline.
@@ -60,7 +66,11 @@ class Consistency:
 
 
 def consistency(
-    views: ArrayLike, c2w: ArrayLike, fov: float, mesh: tuple[ArrayLike, ArrayLike], masks: ArrayLike | None = None
+    views: ArrayLike,
+    c2w: ArrayLike,
+    fov: float,
+    mesh: tuple[ArrayLike, ArrayLike],
+    masks: ArrayLike | None = None,
 ) -> Consistency:
     """Compare views through a mesh.
 
@@ -69,18 +79,30 @@ def consistency(
         c2w: (V, 4, 4) camera-to-world of each.
         fov: degrees, of all.
         mesh: (vertices (V, 3), faces (F, 3)) in world space.
-        masks: (V, S, S) in [0, 1], the views' foreground where it is known. Colours are then compared only where both
-            views show the object. Without, every surface pixel is compared, and what is not white is foreground.
+        masks: (V, S, S) in [0, 1], the views' foreground where it is known. Colours are then compared only
+            where both views show the object. Without, every surface pixel is compared, and what is not white
+            is foreground.
 
     Raises:
         ConfigError: not square, fewer than two, or another number of cameras.
     """
     pictures, poses = np.asarray(views, np.float32), np.asarray(c2w, np.float32)
-    if pictures.ndim != 4 or pictures.shape[1] != pictures.shape[2] or pictures.shape[3] != 3 or len(pictures) < 2:
-        raise ConfigError(f"views of shape {pictures.shape}", "Give at least two square RGB views, (V, S, S, 3).")
+    if (
+        pictures.ndim != 4
+        or pictures.shape[1] != pictures.shape[2]
+        or pictures.shape[3] != 3
+        or len(pictures) < 2
+    ):
+        raise ConfigError(
+            f"views of shape {pictures.shape}", "Give at least two square RGB views, (V, S, S, 3)."
+        )
     if poses.shape != (len(pictures), 4, 4):
-        raise ConfigError(f"{len(pictures)} views with cameras of shape {poses.shape}", "Give one (4, 4) pose a view.")
-    foreground: Bools = np.any(pictures < 1 - WHITE, axis=-1) if masks is None else np.asarray(np.asarray(masks) >= 0.5)
+        raise ConfigError(
+            f"{len(pictures)} views with cameras of shape {poses.shape}", "Give one (4, 4) pose a view."
+        )
+    foreground: Bools = (
+        np.any(pictures < 1 - WHITE, axis=-1) if masks is None else np.asarray(np.asarray(masks) >= 0.5)
+    )
     surface = Mesh(np.asarray(mesh[0], np.float32), np.asarray(mesh[1], np.int32))
     seen = [_Seen(surface, pose, fov, pictures.shape[1]) for pose in poses]
     outlines = tuple(_iou(view.mask, shown) for view, shown in zip(seen, foreground))
@@ -92,7 +114,8 @@ def consistency(
     difference = np.abs(here - there).astype(np.float64)
     shuffled = here - there[np.random.default_rng(0).permutation(len(there))]
     rmse, chance = (
-        float(np.sqrt(np.square(d, dtype=np.float64).mean())) if len(d) else float("nan") for d in (difference, shuffled)
+        float(np.sqrt(np.square(d, dtype=np.float64).mean())) if len(d) else float("nan")
+        for d in (difference, shuffled)
     )
     return Consistency(
         rmse=rmse,
@@ -120,7 +143,9 @@ class _Seen:
         self.usable: Bools = buffers.mask & (facing >= FACING) & ~_near_steps(self.depth, self.footprint)
 
     def look_up(self, points: Floats, picture: Floats) -> tuple[Bools, Floats]:
-        """Which world points (N, 3) this camera sees at a usable pixel, and the picture's colours (N, 3) there (bilinear)."""
+        """Which world points (N, 3) this camera sees at a usable pixel, and the picture's colours
+        (N, 3) there (bilinear).
+        """
         uv, depth = project(points, self.pose, self.fov)
         at = uv * self.size - 0.5
         inside = (depth > 0) & (at >= 0).all(axis=1) & (at <= self.size - 1).all(axis=1)
@@ -131,11 +156,15 @@ class _Seen:
         across, down = (at[:, 0] - left)[:, None], (at[:, 1] - top)[:, None]
         upper = picture[top, left] * (1 - across) + picture[top, left + 1] * across
         lower = picture[top + 1, left] * (1 - across) + picture[top + 1, left + 1] * across
-        return inside & self.usable[row, column] & ~hidden, (upper * (1 - down) + lower * down).astype(np.float32)
+        return inside & self.usable[row, column] & ~hidden, (upper * (1 - down) + lower * down).astype(
+            np.float32
+        )
 
 
 def _pairs(pictures: Floats, seen: list[_Seen]) -> tuple[Floats, Floats, int]:
-    """Colours of the same points in two views, (N, 3) each, and how many usable pixels found at least one partner."""
+    """Colours of the same points in two views, (N, 3) each, and how many usable pixels found at
+    least one partner.
+    """
     here: list[Floats] = [np.zeros((0, 3), np.float32)]
     there: list[Floats] = [np.zeros((0, 3), np.float32)]
     partnered = 0
@@ -154,7 +183,9 @@ def _pairs(pictures: Floats, seen: list[_Seen]) -> tuple[Floats, Floats, int]:
 
 
 def _near_steps(depth: Floats, footprint: Floats) -> Bools:
-    """(S, S) pixels within :data:`BORDER` of an outline or of a step in depth; the picture's own edge is one."""
+    """(S, S) pixels within :data:`BORDER` of an outline or of a step in depth; the picture's own
+    edge is one.
+    """
     padded, reach = np.pad(depth, 1), np.pad(footprint, 1)
     step = np.zeros(padded.shape, bool)
     for axis in (0, 1):

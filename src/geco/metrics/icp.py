@@ -1,7 +1,7 @@
 """Fitting one surface to another: iterative closest points with scale, in both directions at once.
 
-Pairs run from the moving surface to the fixed one and back. One-way pairs would let the scale shrink: a small cloud lies
-near something everywhere.
+Pairs run from the moving surface to the fixed one and back. One-way pairs would let the scale shrink: a small
+cloud lies near something everywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ Doubles = NDArray[np.float64]
 
 STILL = 1e-7  # longest sides: a step that moves no point further ends the fitting
 NEIGHBOURS = 12  # points that a cloud's normal is estimated from
-POINT_WEIGHT = 0.02  # of the distances along the surface against those across it: keeps flat and round parts from sliding
+# of the distances along the surface against those across it: keeps flat and round parts from sliding
+POINT_WEIGHT = 0.02
 
 
 class Surface(Protocol):
@@ -32,7 +33,9 @@ class Surface(Protocol):
 
 
 class Cloud:
-    """A surface known by points: nearest among them, normals by their neighbours. Fast, and as coarse as they lie apart."""
+    """A surface known by points: nearest among them, normals by their neighbours. Fast, and as
+    coarse as they lie apart.
+    """
 
     def __init__(self, points: Doubles) -> None:
         try:
@@ -43,7 +46,8 @@ class Cloud:
         self.tree = cKDTree(points)
         near = points[self.tree.query(points, k=min(NEIGHBOURS, len(points)))[1]]
         spread = near - near.mean(axis=1, keepdims=True)
-        self.normals: Doubles = np.linalg.eigh(np.einsum("nki,nkj->nij", spread, spread))[1][:, :, 0]  # least spread
+        # least spread
+        self.normals: Doubles = np.linalg.eigh(np.einsum("nki,nkj->nij", spread, spread))[1][:, :, 0]
 
     def nearest(self, queries: Doubles) -> tuple[Doubles, Doubles, Doubles]:
         distances, index = self.tree.query(queries)
@@ -64,13 +68,16 @@ class MeshSurface:
         a, b, c = self.vertices[corners].transpose(1, 0, 2)
         normals = np.cross(b - a, c - a)
         length = np.linalg.norm(normals, axis=1)
-        self.faces = np.ascontiguousarray(corners[length > 0])  # a triangle without area has no normal, its neighbours do
+        # a triangle without area has no normal, its neighbours do
+        self.faces = np.ascontiguousarray(corners[length > 0])
         self.normals: Doubles = normals[length > 0] / length[length > 0, None]
         self.tree = igl.AABB()
         self.tree.init(self.vertices, self.faces)
 
     def nearest(self, queries: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-        squared, face, where = self.tree.squared_distance(self.vertices, self.faces, np.ascontiguousarray(queries))
+        squared, face, where = self.tree.squared_distance(
+            self.vertices, self.faces, np.ascontiguousarray(queries)
+        )
         return np.sqrt(np.maximum(squared, 0.0)), where, self.normals[face]
 
 
@@ -83,10 +90,12 @@ def residual(moving: Surface, fixed: Surface, pose: Doubles) -> float:
 
 
 def refine(moving: Surface, fixed: Surface, start: Doubles, steps: int) -> tuple[Doubles, float]:
-    """The similarity near ``start`` (4, 4) that fits ``moving`` to ``fixed``, and the Chamfer distance that it leaves.
+    """The similarity near ``start`` (4, 4) that fits ``moving`` to ``fixed``, and the Chamfer distance that
+    it leaves.
 
-    Each step solves the linearised distances across the surface (point to plane, Chen and Medioni 1991) and, lightly,
-    point to point, for turn, scale and shift. The best pose met is returned, so a step that harms does no harm.
+    Each step solves the linearised distances across the surface (point to plane, Chen and Medioni 1991) and,
+    lightly, point to point, for turn, scale and shift. The best pose met is returned, so a step that harms
+    does no harm.
     """
     pose = start
     best, best_score = start, np.inf
@@ -128,15 +137,20 @@ def _solve(points: Doubles, targets: Doubles, normals: Doubles) -> Doubles:
     center = points.mean(axis=0)
     arms, gaps = points - center, targets - points
     # Unknowns: turn (3), shift (3), growth (1). d(point) = turn x arm + shift + growth arm.
-    rows = np.concatenate([np.cross(arms, normals), normals, (arms * normals).sum(axis=1, keepdims=True)], axis=1)
+    rows = np.concatenate(
+        [np.cross(arms, normals), normals, (arms * normals).sum(axis=1, keepdims=True)], axis=1
+    )
     matrix = rows.T @ rows
     right = rows.T @ (gaps * normals).sum(axis=1)
     for axis in np.eye(3):
-        rows = np.concatenate([np.cross(arms, axis), np.broadcast_to(axis, arms.shape), arms @ axis[:, None]], axis=1)
+        rows = np.concatenate(
+            [np.cross(arms, axis), np.broadcast_to(axis, arms.shape), arms @ axis[:, None]], axis=1
+        )
         matrix += POINT_WEIGHT * (rows.T @ rows)
         right += POINT_WEIGHT * (rows.T @ (gaps @ axis))
     found = np.linalg.solve(matrix, right)
-    turn = found[:3] * min(1.0, 0.5 / max(float(np.linalg.norm(found[:3])), 1e-12))  # the linear step holds for small turns
+    # the linear step holds for small turns
+    turn = found[:3] * min(1.0, 0.5 / max(float(np.linalg.norm(found[:3])), 1e-12))
     step = np.eye(4)
     step[:3, :3] = np.exp(np.clip(found[6], -0.2, 0.2)) * exponential(turn)
     step[:3, 3] = center + found[3:6] - step[:3, :3] @ center

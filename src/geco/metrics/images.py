@@ -1,7 +1,8 @@
 """PSNR, foreground PSNR, SSIM and silhouette IoU of pictures, in numpy.
 
-Pictures are (..., H, W, 3) in [0, 1] on white, masks (..., H, W) in [0, 1]; each function returns one float64 a
-picture, shape = the leading dimensions (a 0-d array for a single picture). Everything is computed in float64.
+Pictures are (..., H, W, 3) in [0, 1] on white, masks (..., H, W) in [0, 1]; each function returns one float64
+a picture, shape = the leading dimensions (a 0-d array for a single picture). Everything is computed in
+float64.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-MSE_FLOOR = 1e-10  # equal pictures score 100 dB instead of infinity, so that a mean over pictures and JSON stay finite
+# equal pictures score 100 dB instead of infinity, so that a mean over pictures and JSON stay finite
+MSE_FLOOR = 1e-10
 # SSIM's constants: Wang et al. 2004 (IEEE TIP 13(4)), section III.C and the authors' ssim_index.m.
 SSIM_K1, SSIM_K2 = 0.01, 0.03
 SSIM_SIGMA, SSIM_RADIUS = 1.5, 5  # an 11 x 11 Gaussian window
@@ -37,9 +39,11 @@ def psnr(a: ArrayLike, b: ArrayLike) -> Floats:
 def foreground_psnr(a: ArrayLike, b: ArrayLike, mask: ArrayLike) -> Floats:
     """PSNR over the object's pixels only, the squared errors weighted by ``mask``; (...).
 
-    On white pictures most pixels agree whatever the object looks like, so PSNR over all pixels mostly measures how
-    large the object is drawn. Give the UNION of both silhouettes (:func:`union`): with the target's silhouette alone,
-    matter drawn where there should be none would cost nothing, with the prediction's alone, missing matter.
+    On white pictures most pixels agree whatever the object looks like, so PSNR over all pixels mostly
+    measures how
+    large the object is drawn. Give the UNION of both silhouettes (:func:`union`): with the target's
+    silhouette alone, matter drawn where there should be none would cost nothing, with the prediction's alone,
+    missing matter.
 
     Args:
         a, b: (..., H, W, 3) in [0, 1].
@@ -54,7 +58,9 @@ def foreground_psnr(a: ArrayLike, b: ArrayLike, mask: ArrayLike) -> Floats:
     first, second = _pictures(a, b)
     weights = np.asarray(mask, np.float64)
     if weights.shape != first.shape[:-1]:
-        raise ValueError(f"a mask of shape {weights.shape} does not belong to pictures of shape {first.shape}")
+        raise ValueError(
+            f"a mask of shape {weights.shape} does not belong to pictures of shape {first.shape}"
+        )
     error = np.mean((first - second) ** 2, axis=-1)
     total = weights.sum((-2, -1))
     weighted = (error * weights).sum((-2, -1))
@@ -62,12 +68,15 @@ def foreground_psnr(a: ArrayLike, b: ArrayLike, mask: ArrayLike) -> Floats:
 
 
 def union(mask_a: ArrayLike, mask_b: ArrayLike) -> Floats:
-    """The pixels that either silhouette covers, max(a, b): what :func:`foreground_psnr` is taken over; (..., H, W)."""
+    """The pixels that either silhouette covers, max(a, b): what :func:`foreground_psnr` is taken
+    over; (..., H, W).
+    """
     return np.maximum(np.asarray(mask_a, np.float64), np.asarray(mask_b, np.float64))
 
 
 def silhouette_iou(a: ArrayLike, b: ArrayLike, threshold: float = 0.5) -> Floats:
-    """Intersection over union of two silhouettes, masks cut at ``threshold`` (a pixel at it belongs to the object); (...).
+    """Intersection over union of two silhouettes, masks cut at ``threshold`` (a pixel at it belongs to the
+    object); (...).
 
     Args:
         a, b: (..., H, W) in [0, 1].
@@ -87,11 +96,13 @@ def silhouette_iou(a: ArrayLike, b: ArrayLike, threshold: float = 0.5) -> Floats
 
 
 def ssim(a: ArrayLike, b: ArrayLike) -> Floats:
-    """Mean structural similarity of Wang et al. 2004 for pictures of range 1: each channel alone, then the mean; (...).
+    """Mean structural similarity of Wang et al. 2004 for pictures of range 1: each channel alone, then the
+    mean; (...).
 
-    Window: 11 x 11 Gaussian, sigma 1.5; K1 = 0.01, K2 = 0.03; population covariances; the mean is taken where the window
-    lies inside the picture. The same number as scikit-image's ``structural_similarity(gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, channel_axis=-1, data_range=1)``.
+    Window: 11 x 11 Gaussian, sigma 1.5; K1 = 0.01, K2 = 0.03; population covariances; the mean is taken where
+    the window lies inside the picture. The same number as scikit-image's
+    ``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, channel_axis=-1,
+    data_range=1)``.
 
     Args:
         a, b: (..., H, W, 3) in [0, 1], at least 11 pixels a side.
@@ -105,12 +116,17 @@ def ssim(a: ArrayLike, b: ArrayLike) -> Floats:
     first, second = _shaped(a, b)
     size = 2 * SSIM_RADIUS + 1
     if min(first.shape[-3:-1]) < size:
-        raise ValueError(f"SSIM needs pictures of at least {size} x {size} pixels, these are {first.shape[-3]} x {first.shape[-2]}")
+        raise ValueError(
+            f"SSIM needs pictures of at least {size} x {size} pixels, these are {first.shape[-3]} x "
+            f"{first.shape[-2]}"
+        )
     found = np.empty(first.shape[:-3])
     compare = _SsimOfPlanes(*first.shape[-3:-1])
     for index in np.ndindex(found.shape):
         channels = range(first.shape[-1])
-        found[index] = np.mean([compare(first[index][..., channel], second[index][..., channel]) for channel in channels])
+        found[index] = np.mean(
+            [compare(first[index][..., channel], second[index][..., channel]) for channel in channels]
+        )
     return found
 
 
@@ -121,7 +137,9 @@ def gaussian_taps(sigma: float = SSIM_SIGMA, radius: int = SSIM_RADIUS) -> Float
 
 
 def blur_inside(image: ArrayLike, taps: Floats) -> Floats:
-    """Correlate (..., H, W) with ``taps`` along both axes where the window lies inside: both sides shrink by len(taps) - 1."""
+    """Correlate (..., H, W) with ``taps`` along both axes where the window lies inside: both
+    sides shrink by len(taps) - 1.
+    """
     planes = np.asarray(image, np.float64)
     reach = len(taps) - 1
     for _ in range(2):
@@ -131,7 +149,9 @@ def blur_inside(image: ArrayLike, taps: Floats) -> Floats:
 
 
 class _SsimOfPlanes:
-    """Mean SSIM of two (H, W) planes. Its arrays are made once: fresh ones a picture cost three times the arithmetic."""
+    """Mean SSIM of two (H, W) planes. Its arrays are made once: fresh ones a picture cost three
+    times the arithmetic.
+    """
 
     def __init__(self, height: int, width: int) -> None:
         self.taps = gaussian_taps()
@@ -187,5 +207,8 @@ def _pictures(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
 def _shaped(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     first, second = np.asarray(a), np.asarray(b)
     if first.shape != second.shape or first.ndim < 3:
-        raise ValueError(f"pictures of shapes {first.shape} and {second.shape} cannot be compared: both must be (..., H, W, 3)")
+        raise ValueError(
+            f"pictures of shapes {first.shape} and {second.shape} cannot be compared: both must be (..., "
+            f"H, W, 3)"
+        )
     return first, second

@@ -1,9 +1,12 @@
-"""LPIPS (Zhang et al. 2018, arXiv 1801.03924) with our own VGG16 and AlexNet trunks, so that torchvision is not needed.
+"""LPIPS (Zhang et al. 2018, arXiv 1801.03924) with our own VGG16 and AlexNet trunks, so that torchvision is
+not needed.
 
-distance(a, b) = sum over five layers of the spatial mean of the 1x1 linear head of (fa - fb)^2, where f are the layer's
-features scaled to unit length at every pixel (equation 1 of the paper; version 0.1 of the authors' ``lpips`` package).
-The linear heads are part of this package (assets/lpips, BSD-2-Clause, the authors'); the trunks are torchvision's
-ImageNet weights, which are fetched, or read from a folder. Without them there is no LPIPS: nothing is substituted.
+distance(a, b) = sum over five layers of the spatial mean of the 1x1 linear head of (fa - fb)^2, where f are
+the layer's features scaled to unit length at every pixel (equation 1 of the paper; version 0.1 of the
+authors' ``lpips`` package). The linear heads are part of this package (assets/lpips, BSD-2-Clause, the
+authors'); the trunks are torchvision's ImageNet weights, which are fetched, or read from a folder. Without
+them there is no LPIPS:
+nothing is substituted.
 """
 
 from __future__ import annotations
@@ -25,9 +28,11 @@ from geco.public_weights.ckpt import read_torch_file
 from geco.weights import check_state, read_safetensors
 
 HEADS = Path(__file__).parent.parent / "assets" / "lpips"
-# The authors' scaling layer for inputs in [-1, 1]: about torchvision's ImageNet mean and deviation, 2 mean - 1 and 2 deviation.
+# The authors' scaling layer for inputs in [-1, 1]: about torchvision's ImageNet mean and deviation, 2 mean -
+# 1 and 2 deviation.
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-TINY = 1e-20  # under the root: the authors add 1e-10 to the length instead, which has no gradient where all features are 0
+# under the root: the authors add 1e-10 to the length instead, which has no gradient where all features are 0
+TINY = 1e-20
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,8 @@ class Trunk:
     """A convolutional network up to its fifth stage.
 
     Attributes:
-        layers: torchvision's ``features``: (channels in, out, kernel, stride, padding) of a convolution with ReLU, or
-            (kernel, stride) of a max pool.
+        layers: torchvision's ``features``: (channels in, out, kernel, stride, padding) of a convolution with
+            ReLU, or (kernel, stride) of a max pool.
         taps: index in ``features`` (ReLUs counted) of the five layers that are compared.
         smallest: pixels a side below which the last layer has none left.
         names: beginnings of file names that hold these weights, tried in this order.
@@ -51,8 +56,10 @@ class Trunk:
 
 
 _POOL = (2, 2)
-VGG_HUB_ID = "timm/vgg16.tv_in1k"  # torchvision's VGG16_Weights.IMAGENET1K_V1 as safetensors, same names; BSD-3-Clause
-ALEX_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"  # torchvision's AlexNet_Weights.IMAGENET1K_V1
+# torchvision's VGG16_Weights.IMAGENET1K_V1 as safetensors, same names; BSD-3-Clause
+VGG_HUB_ID = "timm/vgg16.tv_in1k"
+# torchvision's AlexNet_Weights.IMAGENET1K_V1
+ALEX_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
 ALEX_SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
 TRUNKS = {
     # Simonyan and Zisserman 2015, configuration D; compared after relu1_2, 2_2, 3_3, 4_3 and 5_3
@@ -136,19 +143,28 @@ class Lpips(nn.Module):
         first, second = np.asarray(a, np.float32), np.asarray(b, np.float32)
         if first.shape != second.shape or first.ndim < 3:
             raise ValueError(f"pictures of shapes {first.shape} and {second.shape} cannot be compared")
-        pair = [torch.from_numpy(np.ascontiguousarray(p.reshape(-1, *p.shape[-3:]).transpose(0, 3, 1, 2))) for p in (first, second)]
-        pieces = [self(x.to(self.shift.device), y.to(self.shift.device)).cpu() for x, y in zip(*(p.split(batch) for p in pair))]
+        pair = [
+            torch.from_numpy(np.ascontiguousarray(p.reshape(-1, *p.shape[-3:]).transpose(0, 3, 1, 2)))
+            for p in (first, second)
+        ]
+        pieces = [
+            self(x.to(self.shift.device), y.to(self.shift.device)).cpu()
+            for x, y in zip(*(p.split(batch) for p in pair))
+        ]
         return torch.cat(pieces).double().numpy().reshape(first.shape[:-3])
 
 
-def load_lpips(kind: str = "vgg", folder: str | os.PathLike[str] | None = None, device: torch.device | str = "cpu") -> Lpips:
+def load_lpips(
+    kind: str = "vgg", folder: str | os.PathLike[str] | None = None, device: torch.device | str = "cpu"
+) -> Lpips:
     """LPIPS with its weights.
 
     Args:
         kind: "vgg" or "alex".
-        folder: where the trunk's file lies: torchvision's state dictionary as ``vgg16*.safetensors|pth|pt|bin``
-            (``alexnet*``), or the hub's ``model.safetensors``; a path of the file itself will do. None: from the cache,
-            else fetched (VGG16 from the hub's timm/vgg16.tv_in1k, AlexNet from download.pytorch.org).
+        folder: where the trunk's file lies: torchvision's state dictionary as
+            ``vgg16*.safetensors|pth|pt|bin`` (``alexnet*``), or the hub's ``model.safetensors``; a path of
+            the file itself will do. None: from the cache, else fetched (VGG16 from the hub's
+            timm/vgg16.tv_in1k, AlexNet from download.pytorch.org).
 
     Raises:
         ConfigError: no such kind.
@@ -161,7 +177,9 @@ def load_lpips(kind: str = "vgg", folder: str | os.PathLike[str] | None = None, 
     check_state(found, state, path)
     model.features.load_state_dict({key.removeprefix("features."): value for key, value in found.items()})
     heads = read_safetensors(HEADS / f"{kind}.safetensors")
-    wanted = {f"lin{index}.model.1.weight": head[None, :, None, None] for index, head in enumerate(model.heads)}
+    wanted = {
+        f"lin{index}.model.1.weight": head[None, :, None, None] for index, head in enumerate(model.heads)
+    }
     check_state(heads, wanted, HEADS / f"{kind}.safetensors")
     for index, head in enumerate(model.heads):
         head.copy_(heads[f"lin{index}.model.1.weight"].reshape(-1))
@@ -176,7 +194,9 @@ def trunk_of(kind: str) -> Trunk:
 
 
 def find_trunk(kind: str, folder: Path) -> Path:
-    """The file of a trunk's weights in a folder (or the file itself); WeightsError naming what was looked for."""
+    """The file of a trunk's weights in a folder (or the file itself); WeightsError naming what
+    was looked for.
+    """
     trunk = trunk_of(kind)
     if folder.is_file():
         return folder
@@ -184,7 +204,10 @@ def find_trunk(kind: str, folder: Path) -> Path:
         for suffix in ("safetensors", "pth", "pt", "bin"):
             if matches := sorted(folder.glob(f"{name}*.{suffix}")):
                 return matches[0]
-    raise WeightsError(f"no weights of LPIPS's {kind} trunk ({', '.join(trunk.names)}*) in {folder}", f"Get them: {trunk.advice}.")
+    raise WeightsError(
+        f"no weights of LPIPS's {kind} trunk ({', '.join(trunk.names)}*) in {folder}",
+        f"Get them: {trunk.advice}.",
+    )
 
 
 def fetch_trunk(kind: str) -> Path:
@@ -194,15 +217,21 @@ def fetch_trunk(kind: str) -> Path:
         return fetch_file(VGG_HUB_ID, "model.safetensors", "BSD-3-Clause")
     path = Path(torch.hub.get_dir()) / "checkpoints" / ALEX_URL.rsplit("/", 1)[1]
     if not path.is_absolute():  # "~" that nobody could resolve
-        raise WeightsError("there is no home folder to have a cache in", f"Set TORCH_HOME, or get it: {trunk.advice}.")
+        raise WeightsError(
+            "there is no home folder to have a cache in", f"Set TORCH_HOME, or get it: {trunk.advice}."
+        )
     if not path.is_file():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(ALEX_URL, str(path), hash_prefix=ALEX_SHA256, progress=False)
         except (OSError, RuntimeError) as error:  # no network; no home to write; a file with another hash
-            raise WeightsError(f"cannot fetch {ALEX_URL}: {error}", f"Get it elsewhere: {trunk.advice}.") from error
+            raise WeightsError(
+                f"cannot fetch {ALEX_URL}: {error}", f"Get it elsewhere: {trunk.advice}."
+            ) from error
     if sha256_of(path) != ALEX_SHA256:
-        raise WeightsError(f"{path} is damaged or another file: its SHA-256 is not the published one", f"Delete {path}.")
+        raise WeightsError(
+            f"{path} is damaged or another file: its SHA-256 is not the published one", f"Delete {path}."
+        )
     return path
 
 

@@ -1,19 +1,25 @@
 """Pyramid distance: how different two pictures look, without any trained weights. Our own; it is NOT LPIPS.
 
-PSNR and SSIM reward a blur where a detail is not known exactly; a generator must not win that way. The pyramid distance
-compares, at up to five scales of a Gaussian pyramid (Burt and Adelson 1983), three things in small neighbourhoods:
+PSNR and SSIM reward a blur where a detail is not known exactly; a generator must not win that way. The
+pyramid distance compares, at up to five scales of a Gaussian pyramid (Burt and Adelson 1983), three things in
+small neighbourhoods:
 
-- texture, at the three finest scales: the root of the local energy of the luma's gradients, r = sqrt(blur(|grad|^2));
-  |ra - rb| / (ra + rb + c). Detail in another place costs little, no detail costs all: the idea of structural texture
-  similarity (Zujovic, Pappas and Neuhoff 2013) and of DISTS (Ding et al. 2020).
-- structure, at every scale: blur(|grad a - grad b|^2) / (2 (blur(|grad a|^2) + blur(|grad b|^2) + c^2)), so that edges in the
-  wrong place cost. Prewitt filter and constant c^2 = 170 / 255^2 are those of GMSD (Xue et al. 2014).
-- colour, from the third scale on: the squared difference of locally averaged luma and chroma (BT.601), d / (d + 0.1^2).
+- texture, at the three finest scales: the root of the local energy of the luma's gradients, r =
+  sqrt(blur(|grad|^2)); |ra - rb| / (ra + rb + c). Detail in another place costs little, no detail costs all:
+  the idea of structural texture similarity (Zujovic, Pappas and Neuhoff 2013) and of DISTS (Ding et al.
+  2020).
+- structure, at every scale: blur(|grad a - grad b|^2) / (2 (blur(|grad a|^2) + blur(|grad b|^2) + c^2)), so
+  that edges in the wrong place cost. Prewitt filter and constant c^2 = 170 / 255^2 are those of GMSD (Xue et
+  al. 2014).
+- colour, from the third scale on: the squared difference of locally averaged luma and chroma (BT.601), d / (d
+  + 0.1^2).
 
-Each is in [0, 1] and 0 for equal neighbourhoods. Averaged over pixels and scales, texture counts one half, structure and
-colour one quarter each: with these a blur of s pixels costs what a shift by s pixels costs (measured on renders, docs/metrics.md).
-Everything below works on numpy arrays and torch tensors alike: only slices, sums, products and powers. ``geco.losses`` has
-the torch face, which is differentiable.
+Each is in [0, 1] and 0 for equal neighbourhoods. Averaged over pixels and scales, texture counts one half,
+structure and
+colour one quarter each: with these a blur of s pixels costs what a shift by s pixels costs (measured on
+renders, docs/metrics.md).
+Everything below works on numpy arrays and torch tensors alike: only slices, sums, products and powers.
+``geco.losses`` has the torch face, which is differentiable.
 """
 
 from __future__ import annotations
@@ -40,15 +46,18 @@ def pyramid_distance(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
         a, b: (..., H, W, 3) in [0, 1], at least 8 pixels a side.
 
     Returns:
-        (...) in [0, 1]; 0 for equal pictures, symmetric. Compare numbers at one picture size and one framing only: a
-        larger white border lowers every one of them.
+        (...) in [0, 1]; 0 for equal pictures, symmetric. Compare numbers at one picture size and one framing
+        only: a larger white border lowers every one of them.
 
     Raises:
         ValueError: the shapes differ or are too small.
     """
     first, second = np.asarray(a, np.float32), np.asarray(b, np.float32)
     if first.shape != second.shape or first.ndim < 3:
-        raise ValueError(f"pictures of shapes {first.shape} and {second.shape} cannot be compared: both must be (..., H, W, 3)")
+        raise ValueError(
+            f"pictures of shapes {first.shape} and {second.shape} cannot be compared: both must be (..., "
+            f"H, W, 3)"
+        )
     found = np.empty(first.shape[:-3])
     for index in np.ndindex(found.shape):  # one picture at a time: the working arrays stay in the cache
         x, y = (np.ascontiguousarray(np.moveaxis(picture[index], -1, 0)) for picture in (first, second))
@@ -57,9 +66,14 @@ def pyramid_distance(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
 
 
 def pyramid_terms(a: Any, b: Any) -> tuple[Any, Any, Any]:
-    """Texture, structure and colour differences, each (...) in [0, 1], of pictures (..., 3, H, W), numpy or torch."""
+    """Texture, structure and colour differences, each (...) in [0, 1], of pictures (..., 3, H,
+    W), numpy or torch.
+    """
     if min(a.shape[-2:]) < SMALLEST:
-        raise ValueError(f"the pyramid distance needs pictures of at least {SMALLEST} px, these are {a.shape[-2]} x {a.shape[-1]}")
+        raise ValueError(
+            f"the pyramid distance needs pictures of at least {SMALLEST} px, these are {a.shape[-2]} x "
+            f"{a.shape[-1]}"
+        )
     x, y = opponent(a), opponent(b)
     terms = [_terms_of_scale(x, y)]
     while len(terms) < SCALES and min(x.shape[-2:]) >= 2 * SMALLEST:
@@ -81,19 +95,26 @@ def smooth(picture: Any) -> Any:
     for axis in (-2, -1):
         p = _padded(picture, 2, axis)
         n = picture.shape[axis]
-        outer, inner = _part(p, 0, n, axis) + _part(p, 4, n, axis), _part(p, 1, n, axis) + _part(p, 3, n, axis)
+        outer, inner = (
+            _part(p, 0, n, axis) + _part(p, 4, n, axis),
+            _part(p, 1, n, axis) + _part(p, 3, n, axis),
+        )
         picture = (outer + inner * 4.0 + _part(p, 2, n, axis) * 6.0) * 0.0625
     return picture
 
 
 def gradients(luma: Any) -> Any:
-    """Prewitt derivatives as in GMSD: a step of 1 has a gradient of 1. (..., 1, H, W) to (..., 2, H, W), edges repeated."""
+    """Prewitt derivatives as in GMSD: a step of 1 has a gradient of 1. (..., 1, H, W) to (..., 2,
+    H, W), edges repeated.
+    """
     pair = []
     for along, across in ((-1, -2), (-2, -1)):
         n, m = luma.shape[along], luma.shape[across]
         p = _padded(luma, 1, along)
         slope = _padded(_part(p, 2, n, along) - _part(p, 0, n, along), 1, across)
-        pair.append((_part(slope, 0, m, across) + _part(slope, 1, m, across) + _part(slope, 2, m, across)) / 3.0)
+        pair.append(
+            (_part(slope, 0, m, across) + _part(slope, 1, m, across) + _part(slope, 2, m, across)) / 3.0
+        )
     return _join(pair, axis=-3)
 
 
@@ -121,7 +142,9 @@ def _mean(values: Sequence[Any]) -> Any:
 
 def _padded(picture: Any, count: int, axis: int) -> Any:
     last = picture.shape[axis] - 1
-    return _join([*[_part(picture, 0, 1, axis)] * count, picture, *[_part(picture, last, 1, axis)] * count], axis)
+    return _join(
+        [*[_part(picture, 0, 1, axis)] * count, picture, *[_part(picture, last, 1, axis)] * count], axis
+    )
 
 
 def _part(picture: Any, start: int, length: int, axis: int) -> Any:

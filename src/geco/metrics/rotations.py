@@ -38,7 +38,8 @@ def spread_rotations(count: int = SPREAD) -> Doubles:
 
 def angle_between(first: Doubles, second: Doubles) -> float:
     """Degrees of the turn from one rotation (3, 3) to another."""
-    off = np.linalg.norm(first - second) / np.sqrt(8)  # = sin(angle / 2): exact for small turns, unlike the trace
+    # = sin(angle / 2): exact for small turns, unlike the trace
+    off = np.linalg.norm(first - second) / np.sqrt(8)
     return float(np.degrees(2 * np.arcsin(np.clip(off, 0.0, 1.0))))
 
 

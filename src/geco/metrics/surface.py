@@ -25,7 +25,8 @@ from geco.render.rasterize_numpy import rasterize
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-POINTS = 100_000  # drawn from each surface for a table: two draws of one surface of area A then lie 0.5 sqrt(A / count) apart
+# drawn from each surface for a table: two draws of one surface of area A then lie 0.5 sqrt(A / count) apart
+POINTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Threshold:
     source: str
 
 
-# The papers do not print the frame of 0.1 / 0.2 / 0.5. We read them in a box of longest side 2, [-1, 1]; this is a reading,
-# so these columns rank methods measured here and are not to be mixed with the printed ones.
+# The papers do not print the frame of 0.1 / 0.2 / 0.5. We read them in a box of longest side 2, [-1, 1]; this
+# is a reading, so these columns rank methods measured here and are not to be mixed with the printed ones.
 _SF3D = "SF3D (2408.00653) and SPAR3D (2501.04689) tables; their frame is not printed, read as longest side 2"
 _SIDE = "part of the longest side: ours, in the common frame"
 THRESHOLDS: tuple[Threshold, ...] = (
@@ -71,7 +72,9 @@ class Distances:
 
     @classmethod
     def between_points(cls, p: ArrayLike, g: ArrayLike) -> Distances:
-        """Nearest neighbours between two clouds (P, 3) and (G, 3): what papers print. Independent draws never reach 0."""
+        """Nearest neighbours between two clouds (P, 3) and (G, 3): what papers print. Independent
+        draws never reach 0.
+        """
         tree = _tree_type()
         first, second = _points(p), _points(g)
         return cls(tree(second).query(first)[0], tree(first).query(second)[0])
@@ -112,8 +115,12 @@ class Distances:
         return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
     def scores(self, side: float = 1.0, thresholds: Sequence[Threshold] = THRESHOLDS) -> dict[str, float]:
-        """``chamfer`` and every named F-score, for distances in a frame where the truth's longest side is ``side``."""
-        return {"chamfer": self.chamfer / side} | {t.name: self.f_score(t.distance * side) for t in thresholds}
+        """``chamfer`` and every named F-score, for distances in a frame where the truth's longest
+        side is ``side``.
+        """
+        return {"chamfer": self.chamfer / side} | {
+            t.name: self.f_score(t.distance * side) for t in thresholds
+        }
 
 
 def chamfer(p: ArrayLike, g: ArrayLike) -> float:
@@ -126,16 +133,18 @@ def f_score(p: ArrayLike, g: ArrayLike, threshold: float) -> float:
     return Distances.between_points(p, g).f_score(threshold)
 
 
-def sample_surface(vertices: ArrayLike, faces: ArrayLike, count: int, seed: int = 0, visible_only: bool = False) -> Doubles:
+def sample_surface(
+    vertices: ArrayLike, faces: ArrayLike, count: int, seed: int = 0, visible_only: bool = False
+) -> Doubles:
     """Points spread evenly over a mesh's area, in random order.
 
     Args:
         vertices: (V, 3); faces: (F, 3).
         count: points wanted.
         seed: the same seed gives the same points.
-        visible_only: only from what some of 26 cameras around the mesh see: leaves out inner layers of soups, insides of
-            closed hulls, and whatever lies deeper than that in hollows. Layers nearer to each other than 0.4 % of the
-            bounding sphere's diameter count as one.
+        visible_only: only from what some of 26 cameras around the mesh see: leaves out inner layers of soups,
+            insides of closed hulls, and whatever lies deeper than that in hollows. Layers nearer to each
+            other than 0.4 % of the bounding sphere's diameter count as one.
 
     Returns:
         (count, 3) float64.
@@ -157,7 +166,9 @@ def sample_surface(vertices: ArrayLike, faces: ArrayLike, count: int, seed: int 
         found += len(kept[-1])
         if found >= count:
             return np.concatenate(kept)[:count]
-    raise MeshError("less than 1/64 of the mesh's surface can be seen from outside", "Sample the whole surface.")
+    raise MeshError(
+        "less than 1/64 of the mesh's surface can be seen from outside", "Sample the whole surface."
+    )
 
 
 def distance_to_mesh(points: ArrayLike, vertices: ArrayLike, faces: ArrayLike) -> Doubles:
@@ -172,19 +183,24 @@ def distance_to_mesh(points: ArrayLike, vertices: ArrayLike, faces: ArrayLike) -
 
 
 class _Drawer:
-    """Draws points from triangles (F, 3, 3): faces by area, in strata, so that every part gets its share nearly exactly."""
+    """Draws points from triangles (F, 3, 3): faces by area, in strata, so that every part gets
+    its share nearly exactly.
+    """
 
     def __init__(self, triangles: Doubles, rng: np.random.Generator) -> None:
         self.triangles, self.rng = triangles, rng
         edges = triangles[:, 1:] - triangles[:, :1]
         self.areas = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1).cumsum()
         if len(triangles) == 0 or not np.isfinite(self.areas[-1]) or self.areas[-1] <= 0:
-            raise MeshError("a mesh without area, or with vertices that are not finite", "Check the file it came from.")
+            raise MeshError(
+                "a mesh without area, or with vertices that are not finite", "Check the file it came from."
+            )
 
     def __call__(self, count: int) -> Doubles:
         at = (np.arange(count) + self.rng.random(count)) / count * self.areas[-1]
         face = np.minimum(np.searchsorted(self.areas, at, side="right"), len(self.areas) - 1)
-        root, across = np.sqrt(self.rng.random(count)), self.rng.random(count)  # square root: uniform over the triangle
+        # square root: uniform over the triangle
+        root, across = np.sqrt(self.rng.random(count)), self.rng.random(count)
         weights = np.stack([1 - root, root * (1 - across), root * across], axis=1)
         points: Doubles = np.einsum("nk,nkc->nc", weights, self.triangles[face])
         return self.rng.permutation(points, axis=0)
@@ -193,8 +209,10 @@ class _Drawer:
 class _Outside:
     """Says which points of a mesh's surface can be seen from a ring of cameras around it."""
 
-    SIZE, FOV, RADIUS = 512, 30.0, 4.0  # the mesh is brought into the sphere of radius 0.95, as all objects here are
-    TOLERANCE = 1.8 * 2 * 4.0 * np.tan(np.radians(15)) / 512  # pixels: the depth of a slanted surface varies within one
+    # the mesh is brought into the sphere of radius 0.95, as all objects here are
+    SIZE, FOV, RADIUS = 512, 30.0, 4.0
+    # pixels: the depth of a slanted surface varies within one
+    TOLERANCE = 1.8 * 2 * 4.0 * np.tan(np.radians(15)) / 512
 
     def __init__(self, vertices: Doubles, faces: NDArray[np.int64]) -> None:
         used = vertices[np.unique(faces)]
@@ -202,7 +220,9 @@ class _Outside:
         self.scale = 0.95 / np.linalg.norm(used - self.center, axis=1).max()
         self.poses = outside_poses(self.RADIUS)
         local = (vertices - self.center) * self.scale
-        self.depths = [rasterize(local, faces, pose, self.FOV, self.SIZE, engine="numba").depth for pose in self.poses]
+        self.depths = [
+            rasterize(local, faces, pose, self.FOV, self.SIZE, engine="numba").depth for pose in self.poses
+        ]
 
     def __call__(self, points: Doubles) -> NDArray[np.bool_]:
         local = (points - self.center) * self.scale
@@ -217,7 +237,9 @@ class _Outside:
 def outside_poses(radius: float) -> Floats:
     """(26, 4, 4) cameras towards the faces, edges and corners of a cube."""
     elevations = np.repeat([0.0, 45.0, -45.0], 8)
-    return orbit_poses(np.r_[np.tile(np.arange(8) * 45.0, 3), 0.0, 0.0], np.r_[elevations, 90.0, -90.0], radius)
+    return orbit_poses(
+        np.r_[np.tile(np.arange(8) * 45.0, 3), 0.0, 0.0], np.r_[elevations, 90.0, -90.0], radius
+    )
 
 
 def _points(values: ArrayLike) -> Doubles:

@@ -3,7 +3,8 @@
     volume_iou(predicted, truth)                    # meshes as (vertices, faces), in one frame
     compare_volumes(predicted, truth).facts()       # and how well-defined both insides are
 
-The winding number (Jacobson 2013, "Robust inside-outside segmentation using generalized winding numbers") counts how often
+The winding number (Jacobson 2013, "Robust inside-outside segmentation using generalized winding numbers")
+counts how often
 the surface goes round a point: 1 inside a closed mesh, 0 outside, between them near holes. Needs libigl,
 and numba for carving (extra ``evaluate``).
 """
@@ -31,7 +32,8 @@ RESOLUTION = 64  # GECO (2405.20327): volume IoU at 64^3
 MARGIN = 0.02  # of the longest side of both boxes together, left free on every side
 INSIDE = 0.5  # |w| at least this: turned-over meshes count as their right ones, doubled layers (w = 2) too
 UNSURE = (0.25, 0.75)  # |w| between these is neither in nor out
-LONG_EDGE = 0.05  # of the box's longest side: longer triangles are quartered first, far ones are then summed up sooner
+# of the box's longest side: longer triangles are quartered first, far ones are then summed up sooner
+LONG_EDGE = 0.05
 UNSURE_LIMIT = 0.1  # `auto` carves where more than this part of what is inside or unsure is unsure
 
 
@@ -76,7 +78,9 @@ class VolumeScores:
         return asdict(self)
 
 
-def volume_iou(predicted: MeshArrays, truth: MeshArrays, resolution: int = RESOLUTION, method: Method = "winding") -> float:
+def volume_iou(
+    predicted: MeshArrays, truth: MeshArrays, resolution: int = RESOLUTION, method: Method = "winding"
+) -> float:
     """Intersection over union of what two meshes enclose; see :func:`compare_volumes`."""
     return compare_volumes(predicted, truth, resolution, method).iou
 
@@ -103,12 +107,15 @@ def inside(points: ArrayLike, vertices: ArrayLike, faces: ArrayLike, method: Met
     """Which points (N, 3) lie inside a mesh.
 
     Args:
-        method: ``winding``: |winding number| >= 0.5, and within the mesh's box. ``carve``: what no camera around the mesh
-            sees the air of: right for soups whose faces turn anywhere, but fills hollows too narrow to look into.
-            ``auto``: carve where the winding number is unsure (:data:`UNSURE_LIMIT`), or finds nothing at all.
+        method: ``winding``: |winding number| >= 0.5, and within the mesh's box. ``carve``: what no camera
+            around the mesh sees the air of: right for soups whose faces turn anywhere, but fills hollows too
+            narrow to look into. ``auto``: carve where the winding number is unsure (:data:`UNSURE_LIMIT`), or
+            finds nothing at all.
     """
     if method not in METHODS:
-        raise ConfigError(f"unknown way to tell inside from outside {method!r}", f"Use one of {', '.join(METHODS)}.")
+        raise ConfigError(
+            f"unknown way to tell inside from outside {method!r}", f"Use one of {', '.join(METHODS)}."
+        )
     queries, corners = np.asarray(points, np.float64).reshape(-1, 3), _corners(vertices, faces)
     low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
     boxed = ((queries >= low) & (queries <= high)).all(axis=1)
@@ -137,7 +144,8 @@ def winding_numbers(points: ArrayLike, vertices: ArrayLike, faces: ArrayLike) ->
 
 
 def solid_angle_winding(points: ArrayLike, vertices: ArrayLike, faces: ArrayLike) -> Doubles:
-    """(N,) exact winding numbers: the plain sum of solid angles (van Oosterom and Strackee 1983), N x F steps in numpy.
+    """(N,) exact winding numbers: the plain sum of solid angles (van Oosterom and Strackee 1983), N x F steps
+    in numpy.
 
     The slow twin of :func:`winding_numbers`, for tests and small meshes.
     """
@@ -155,11 +163,17 @@ def solid_angle_winding(points: ArrayLike, vertices: ArrayLike, faces: ArrayLike
 
 
 def carve(points: ArrayLike, vertices: ArrayLike, faces: ArrayLike, size: int = 256) -> Bools:
-    """(N,) which points no camera can see: behind the surface from all of 26 directions. Orientation does not matter."""
+    """(N,) which points no camera can see: behind the surface from all of 26 directions.
+    Orientation does not matter.
+    """
     queries, corners = np.asarray(points, np.float64).reshape(-1, 3), _corners(vertices, faces)
     low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
-    center, scale = (low + high) / 2, 0.95 * 2 / float(np.linalg.norm(high - low))  # into the sphere of radius 0.95
-    local, mesh = (queries - center) * scale, (np.asarray(vertices, np.float64).reshape(-1, 3) - center) * scale
+    # into the sphere of radius 0.95
+    center, scale = (low + high) / 2, 0.95 * 2 / float(np.linalg.norm(high - low))
+    local, mesh = (
+        (queries - center) * scale,
+        (np.asarray(vertices, np.float64).reshape(-1, 3) - center) * scale,
+    )
     hidden = np.ones(len(queries), bool)
     for pose in outside_poses(4.0):
         depth = rasterize(mesh, np.asarray(faces).reshape(-1, 3), pose, 30.0, size, engine="numba").depth
@@ -182,14 +196,20 @@ def grid_about(first: MeshArrays, second: MeshArrays, resolution: int = RESOLUTI
 
 def _corners(vertices: ArrayLike, faces: ArrayLike) -> Doubles:
     """(F, 3, 3)."""
-    corners: Doubles = np.asarray(vertices, np.float64).reshape(-1, 3)[np.asarray(faces, np.int64).reshape(-1, 3)]
+    corners: Doubles = np.asarray(vertices, np.float64).reshape(-1, 3)[
+        np.asarray(faces, np.int64).reshape(-1, 3)
+    ]
     if len(corners) == 0 or not np.isfinite(corners).all():
-        raise MeshError("a mesh without faces, or with vertices that are not finite", "Check the file it came from.")
+        raise MeshError(
+            "a mesh without faces, or with vertices that are not finite", "Check the file it came from."
+        )
     return corners
 
 
 def _split_long(corners: Doubles) -> Doubles:
-    """The same surface (F, 3, 3) with every edge at most :data:`LONG_EDGE`; two to three times as fast for planks and panels."""
+    """The same surface (F, 3, 3) with every edge at most :data:`LONG_EDGE`; two to three times as
+    fast for planks and panels.
+    """
     limit = LONG_EDGE * float(np.ptp(corners, axis=(0, 1)).max())
     done = []
     for _ in range(12):
@@ -199,7 +219,11 @@ def _split_long(corners: Doubles) -> Doubles:
         if len(a) == 0:
             break
         ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
-        corners = np.stack([[a, ab, ca], [ab, b, bc], [ca, bc, c], [ab, bc, ca]]).transpose(0, 2, 1, 3).reshape(-1, 3, 3)
+        corners = (
+            np.stack([[a, ab, ca], [ab, b, bc], [ca, bc, c], [ab, bc, ca]])
+            .transpose(0, 2, 1, 3)
+            .reshape(-1, 3, 3)
+        )
     else:
         done.append(corners)
     return np.ascontiguousarray(np.concatenate(done))

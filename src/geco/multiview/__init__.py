@@ -1,1 +1,3 @@
-"""Six views from one picture: networks behind one interface, schedule, sampling, guidance, the one-step generator."""
+"""Six views from one picture: networks behind one interface, schedule, sampling, guidance, the
+one-step generator.
+"""

@@ -26,7 +26,8 @@ class GenerationSettings(Checked):
 
     Attributes:
         kind: "one-step" for a GECO generator, else the sampler of a teacher.
-        steps: of a sampler. GECO's teacher takes 75, Zero123++'s page suggests 28 to 75 and more for fine detail.
+        steps: of a sampler. GECO's teacher takes 75, Zero123++'s page suggests 28 to 75 and more for fine
+            detail.
         guidance_scale: 4 is Zero123++'s; 1 (off) for a generator that has it baked in.
         clip: bound on the predicted |x0| while sampling; None for latents.
         eta: of DDIM; 0 is deterministic.
@@ -66,8 +67,8 @@ def generate_views(
         seeds: what a seed gives depends neither on the others nor on the device (to rounding).
         on_step: called after every sampling step; never for one step.
 
-    The picture's latent is the mean of the VAE's posterior, not a sample as in the public pipeline, so that the write pass
-    of a clean reference is one for all seeds.
+    The picture's latent is the mean of the VAE's posterior, not a sample as in the public pipeline, so that
+    the write pass of a clean reference is one for all seeds.
     """
     condition = codec.condition(picture[None])
     guided = settings.guidance_scale != 1.0
@@ -78,7 +79,15 @@ def generate_views(
         x0 = generator.generate(condition, noise, len(seeds), unconditional)
     else:
         x0 = sample(
-            network, condition, noise, steps=settings.steps, sampler=settings.sampler(), unconditional=unconditional,
-            guidance_scale=settings.guidance_scale, per_picture=len(seeds), clip=settings.clip, on_step=on_step,
-        )  # fmt: skip
+            network,
+            condition,
+            noise,
+            steps=settings.steps,
+            sampler=settings.sampler(),
+            unconditional=unconditional,
+            guidance_scale=settings.guidance_scale,
+            per_picture=len(seeds),
+            clip=settings.clip,
+            on_step=on_step,
+        )
     return codec.decode(x0).float()

@@ -21,7 +21,8 @@ def guided(
 
     Args:
         x_t: (B, *sample_shape). t: (B,).
-        state, unconditional: of batch B; without ``unconditional``, or at scale 1, one plain prediction is made.
+        state, unconditional: of batch B; without ``unconditional``, or at scale 1, one plain prediction is
+            made.
         scale: Zero123++'s default is 4; its rescaling of the result is off (0) and not offered.
 
     Both predictions run as one batch where the two states have the same tensors, else one after the other.
@@ -29,7 +30,9 @@ def guided(
     if unconditional is None or scale == 1.0:
         return network.predict(x_t, t, state, prediction_type)
     if unconditional.joins(state):
-        both = network.predict(torch.cat([x_t, x_t]), torch.cat([t, t]), unconditional.join(state), prediction_type)
+        both = network.predict(
+            torch.cat([x_t, x_t]), torch.cat([t, t]), unconditional.join(state), prediction_type
+        )
         without, with_picture = both.chunk(2)
     else:
         without = network.predict(x_t, t, unconditional, prediction_type)

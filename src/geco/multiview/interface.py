@@ -1,8 +1,9 @@
-"""What a multi-view network is, whatever stands behind it: the full-size Zero123++ UNet or the small pixel network.
+"""What a multi-view network is, whatever stands behind it: the full-size Zero123++ UNet or the small pixel
+network.
 
-One generation is: codec.condition(picture) -> Condition; network.encode_condition -> ConditionState (the WRITE pass, once
-per picture); network.predict (the READ pass) once or once per sampling step; codec.decode -> six views. Timesteps are
-whole numbers 0..999 in a (B,) tensor. x_t is what the family works on:
+One generation is: codec.condition(picture) -> Condition; network.encode_condition -> ConditionState (the
+WRITE pass, once per picture); network.predict (the READ pass) once or once per sampling step; codec.decode ->
+six views. Timesteps are whole numbers 0..999 in a (B,) tensor. x_t is what the family works on:
 
 - full: (B, 4, 3h, 2w) latents of the 3x2 sheet, scaled as Zero123++ does;
 - small: (B, 6, 3, S, S) pixels in [-1, 1].
@@ -20,7 +21,15 @@ from torch import Tensor
 from geco.multiview.noise import NoiseSource
 from geco.multiview.schedule import PredictionType, Schedule
 
-__all__ = ["Condition", "ConditionState", "MultiViewNetwork", "NoiseSource", "PredictionType", "Schedule", "ViewCodec"]
+__all__ = [
+    "Condition",
+    "ConditionState",
+    "MultiViewNetwork",
+    "NoiseSource",
+    "PredictionType",
+    "Schedule",
+    "ViewCodec",
+]
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,8 @@ class Condition:
 
     Attributes:
         picture: (B, C, h, w) the picture as the network reads it: latent (full) or pixels in [-1, 1] (small).
-            None for the full model means that no reference is attended at all (Zero123++'s ``is_cfg_guidance``).
+            None for the full model means that no reference is attended at all (Zero123++'s
+            ``is_cfg_guidance``).
         text: (B, T, E) cross-attention states of the full model; None for the small.
         keep: (B,) bool, False where the small model's condition is dropped; None keeps all.
     """
@@ -40,12 +50,18 @@ class Condition:
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Condition:
         """Moved, and its floating tensors cast."""
-        picture, text = (None if x is None else x.to(device=device, dtype=dtype) for x in (self.picture, self.text))
-        return replace(self, picture=picture, text=text, keep=None if self.keep is None else self.keep.to(device=device))
+        picture, text = (
+            None if x is None else x.to(device=device, dtype=dtype) for x in (self.picture, self.text)
+        )
+        return replace(
+            self, picture=picture, text=text, keep=None if self.keep is None else self.keep.to(device=device)
+        )
 
     def expand(self, count: int) -> Condition:
         """Every item ``count`` times in a row: (B, ...) -> (B * count, ...)."""
-        parts = (None if x is None else x.repeat_interleave(count, 0) for x in (self.picture, self.text, self.keep))
+        parts = (
+            None if x is None else x.repeat_interleave(count, 0) for x in (self.picture, self.text, self.keep)
+        )
         return Condition(*parts)
 
 
@@ -53,7 +69,8 @@ class Condition:
 class ConditionState:
     """The result of a write pass: named tensors whose first dimension is the batch; what ``predict`` reads.
 
-    The full model stores the tokens of every self-attention by its name, and ``text``; the small model what it likes.
+    The full model stores the tokens of every self-attention by its name, and ``text``; the small model what
+    it likes.
     """
 
     tensors: Mapping[str, Tensor]
@@ -67,7 +84,9 @@ class ConditionState:
         return ConditionState({name: function(value) for name, value in self.tensors.items()})
 
     def expand(self, count: int) -> ConditionState:
-        """Every item ``count`` times in a row, (B, ...) -> (B * count, ...): many seeds of one picture as one batch."""
+        """Every item ``count`` times in a row, (B, ...) -> (B * count, ...): many seeds of one
+        picture as one batch.
+        """
         return self if count == 1 else self.map(lambda x: x.repeat_interleave(count, 0))
 
     def detach(self) -> ConditionState:
@@ -80,18 +99,22 @@ class ConditionState:
 
     def join(self, other: ConditionState) -> ConditionState:
         """Both batches in one, self first."""
-        return ConditionState({name: torch.cat([value, other.tensors[name]]) for name, value in self.tensors.items()})
+        return ConditionState(
+            {name: torch.cat([value, other.tensors[name]]) for name, value in self.tensors.items()}
+        )
 
 
 class MultiViewNetwork(Protocol):
-    """Noisy views, timestep, condition, prediction type -> prediction. Implementations are ``torch.nn.Module``s.
+    """Noisy views, timestep, condition, prediction type -> prediction. Implementations are
+    ``torch.nn.Module``s.
 
     Attributes:
         native_prediction: what the network itself was trained to predict.
         schedule: the noise schedule it was trained with.
         sample_shape: shape of one x_t without the batch: (4, 3h, 2w) or (6, 3, S, S).
-        noised_reference: True for a network whose reference is noised to the level of x_t (Zero123++), so that every
-            sampling step needs its own write pass; False where the reference is clean (GECO's generator, the small model).
+        noised_reference: True for a network whose reference is noised to the level of x_t (Zero123++), so
+            that every sampling step needs its own write pass; False where the reference is clean (GECO's
+            generator, the small model).
     """
 
     native_prediction: PredictionType
@@ -99,7 +122,9 @@ class MultiViewNetwork(Protocol):
     sample_shape: tuple[int, ...]
     noised_reference: bool
 
-    def encode_condition(self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None) -> ConditionState:
+    def encode_condition(
+        self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None
+    ) -> ConditionState:
         """The write pass.
 
         Args:
@@ -108,8 +133,11 @@ class MultiViewNetwork(Protocol):
             noise: standard normal, shape of condition.picture; given exactly where ``t`` is.
         """
 
-    def predict(self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType) -> Tensor:
-        """The read pass: prediction of ``prediction_type`` for x_t (B, *sample_shape) at t (B,) given a state of batch B.
+    def predict(
+        self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType
+    ) -> Tensor:
+        """The read pass: prediction of ``prediction_type`` for x_t (B, *sample_shape) at t (B,) given a state
+        of batch B.
 
         The result has x_t's shape; float32 when a conversion was needed.
         """
@@ -119,7 +147,8 @@ class ViewCodec(Protocol):
     """Between pictures and what the network works on.
 
     Attributes:
-        background: grey level in [0, 1] that the model's pictures stand on: 1, or 127 / 255 for the original Zero123++.
+        background: grey level in [0, 1] that the model's pictures stand on: 1, or 127 / 255 for the original
+            Zero123++.
     """
 
     background: float
@@ -127,7 +156,8 @@ class ViewCodec(Protocol):
     def condition(self, picture: Tensor, noise: NoiseSource | None = None) -> Condition:
         """picture (B, 3, H, W) in [0, 1] over ``background`` -> Condition.
 
-        ``noise`` feeds a VAE's posterior sample (public pipelines); None takes its mean, so nothing is random.
+        ``noise`` feeds a VAE's posterior sample (public pipelines); None takes its mean, so nothing is
+        random.
         """
 
     def unconditional(self, condition: Condition, noise: NoiseSource | None = None) -> Condition:

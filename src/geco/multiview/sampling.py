@@ -1,9 +1,10 @@
 """Sampling in many steps, one loop for both families of networks.
 
-The two samplers of the public pipelines, diffusers' EulerAncestralDiscreteScheduler and DDIMScheduler with trailing
-timesteps, are one formula: in the variance preserving form, an Euler ancestral step from sigma to sigma' is exactly a
-DDIM step with eta 1. So x_t is here always what the network sees, and there is nothing to scale between steps. Tests
-compare with diffusers' own schedulers for many step counts.
+The two samplers of the public pipelines, diffusers' EulerAncestralDiscreteScheduler and DDIMScheduler with
+trailing
+timesteps, are one formula: in the variance preserving form, an Euler ancestral step from sigma to sigma' is
+exactly a DDIM step with eta 1. So x_t is here always what the network sees, and there is nothing to scale
+between steps. Tests compare with diffusers' own schedulers for many step counts.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ SamplerName = Literal["euler-ancestral", "ddim"]
 
 @dataclass(frozen=True)
 class Step:
-    """One step: from alpha_bar ``alpha`` at timestep ``t`` to ``alpha_next``, ``eta`` of the removed noise renewed."""
+    """One step: from alpha_bar ``alpha`` at timestep ``t`` to ``alpha_next``, ``eta`` of the
+    removed noise renewed.
+    """
 
     t: int
     alpha: float
@@ -56,9 +59,9 @@ class Sampler:
 
     Attributes:
         name: "euler-ancestral" (Zero123++'s) or "ddim" (deterministic; what Stage II's pairs need).
-        ends_clean: for DDIM, whether the last step goes to alpha_bar 1 (diffusers' ``set_alpha_to_one``) or to that of
-            timestep 0. diffusers steps down by 1000 // steps from each trailing timestep, which for some counts
-            (28, 36) lands on timestep 0 exactly, and then this has no effect; so here.
+        ends_clean: for DDIM, whether the last step goes to alpha_bar 1 (diffusers' ``set_alpha_to_one``) or
+            to that of timestep 0. diffusers steps down by 1000 // steps from each trailing timestep, which
+            for some counts (28, 36) lands on timestep 0 exactly, and then this has no effect; so here.
         eta: for DDIM, how much of the removed noise is renewed; 0 is deterministic, 1 is DDPM's variance.
     """
 
@@ -77,7 +80,10 @@ class Sampler:
         if self.name == "ddim":
             final = 1.0 if self.ends_clean else float(alphas[0])
             nexts = [t - TIMESTEPS // steps for t in timesteps]
-            return [Step(t, float(alphas[t]), float(alphas[n]) if n >= 0 else final, self.eta) for t, n in zip(timesteps, nexts)]
+            return [
+                Step(t, float(alphas[t]), float(alphas[n]) if n >= 0 else final, self.eta)
+                for t, n in zip(timesteps, nexts)
+            ]
         ends = [float(alphas[t]) for t in timesteps[1:]] + [1.0]
         return [Step(t, float(alphas[t]), end, 1.0) for t, end in zip(timesteps, ends)]
 
@@ -85,12 +91,16 @@ class Sampler:
         """The first of the plan's timesteps at or below ``begin``; raises ConfigError where none is."""
         found = [step.t for step in self.plan(schedule, steps) if step.t <= begin]
         if not found:
-            raise ConfigError(f"none of {steps} steps begins at timestep {begin} or below", "Take more steps, or a later timestep.")
+            raise ConfigError(
+                f"none of {steps} steps begins at timestep {begin} or below",
+                "Take more steps, or a later timestep.",
+            )
         return found[0]
 
     def start(self, schedule: Schedule, z: Tensor) -> Tensor:
-        """The first x_t from standard normal z. Euler multiplies z by its largest sigma, which is a shade under unit
-        variance in our form; DDIM takes z as it is."""
+        """The first x_t from standard normal z. Euler multiplies z by its largest sigma, which is a shade
+        under unit variance in our form; DDIM takes z as it is.
+        """
         if self.name == "ddim":
             return z
         return z * math.sqrt(1 - schedule.alphas_cumprod[schedule.last])
@@ -106,7 +116,9 @@ def trailing_timesteps(steps: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Trace:
-    """What one step did, for progress bars, picture grids and parity tests; tensors (B, *sample_shape) float32."""
+    """What one step did, for progress bars, picture grids and parity tests; tensors (B,
+    *sample_shape) float32.
+    """
 
     index: int
     step: Step
@@ -136,17 +148,21 @@ def sample(
 
     Args:
         condition: of B pictures, on the network's device and of its dtype.
-        noise: source of the start, the noised references and the ancestral noise, in this order and step by step.
+        noise: source of the start, the noised references and the ancestral noise, in this order and step by
+            step.
         sampler: deterministic DDIM unless given.
         unconditional: what guidance pushes away from; needed where ``guidance_scale`` is not 1.
         per_picture: samples of each picture, as one batch; a clean reference is encoded once for all of them.
         start: (B * per_picture, *sample_shape) standard normal z to start from, instead of a draw.
-        begin: leave out the steps before this timestep; ``start`` is then the x_t of the first one left (:meth:`Sampler.first`).
+        begin: leave out the steps before this timestep; ``start`` is then the x_t of the first one left
+            (:meth:`Sampler.first`).
         clip: bound on the predicted |x0|; None (as the public models) leaves latents alone, 1 suits pixels.
         on_step: called after every step.
     """
     if guidance_scale != 1.0 and unconditional is None:
-        raise ConfigError(f"guidance {guidance_scale} needs an unconditional condition", "Give one, or guidance 1.")
+        raise ConfigError(
+            f"guidance {guidance_scale} needs an unconditional condition", "Give one, or guidance 1."
+        )
     told = (condition,) if guidance_scale == 1.0 or unconditional is None else (unconditional, condition)
     reference = condition.picture if condition.picture is not None else condition.text
     if reference is None:
@@ -156,14 +172,18 @@ def sample(
 
     z = (noise((batch, *network.sample_shape)) if start is None else start).to(device).float()
     x_t = sampler.start(network.schedule, z)
-    clean = [] if network.noised_reference else [network.encode_condition(c).expand(per_picture) for c in told]
+    clean = (
+        [] if network.noised_reference else [network.encode_condition(c).expand(per_picture) for c in told]
+    )
     repeated = [c.expand(per_picture) for c in told] if network.noised_reference else []
     plan = [step for step in sampler.plan(network.schedule, steps) if begin is None or step.t <= begin]
     for index, step in enumerate(plan):
         t = torch.full((batch,), step.t, device=device, dtype=torch.long)
         *without, state = clean or _noised_states(network, repeated, t, noise)
         native = network.native_prediction
-        prediction = guided(network, x_t, t, state, without[0] if without else None, guidance_scale, native).float()
+        prediction = guided(
+            network, x_t, t, state, without[0] if without else None, guidance_scale, native
+        ).float()
         x0 = network.schedule.convert(prediction, x_t, t, native, "x0")
         if clip is None:
             eps = network.schedule.convert(prediction, x_t, t, native, "eps")
@@ -178,8 +198,12 @@ def sample(
     return x_t
 
 
-def _noised_states(network: MultiViewNetwork, told: list[Condition], t: Tensor, noise: NoiseSource) -> list[ConditionState]:
-    """Write passes of references noised to ``t``; the noise of all conditions is one draw, unconditional first."""
+def _noised_states(
+    network: MultiViewNetwork, told: list[Condition], t: Tensor, noise: NoiseSource
+) -> list[ConditionState]:
+    """Write passes of references noised to ``t``; the noise of all conditions is one draw,
+    unconditional first.
+    """
     pictures = [c.picture for c in told if c.picture is not None]
     draw = noise((sum(len(p) for p in pictures), *pictures[0].shape[1:])) if pictures else torch.zeros(0)
     states, used = [], 0

@@ -1,7 +1,8 @@
 """The noise schedule: how much signal and how much noise x_t holds at each of 1000 timesteps.
 
 Variance preserving everywhere: x_t = signal * x0 + noise_level * eps with signal = sqrt(alpha_bar) and
-noise_level = sqrt(1 - alpha_bar). Timestep 0 is nearly clean, timestep 999 nearly pure noise. Three predictions are
+noise_level = sqrt(1 - alpha_bar). Timestep 0 is nearly clean, timestep 999 nearly pure noise. Three
+predictions are
 interchangeable given x_t: ``x0``, ``eps`` and ``v`` = signal * eps - noise_level * x0.
 """
 
@@ -19,11 +20,13 @@ from geco.foreign import Fields
 from geco.multiview.schedule_settings import TIMESTEPS, check_schedule
 
 PredictionType = Literal["v", "eps", "x0"]
-LOG_SNR_LIMIT = 15.0  # clip of the cosine schedule: alpha_bar stays within 3e-7 of 0 and 1, so every conversion is finite
+# clip of the cosine schedule: alpha_bar stays within 3e-7 of 0 and 1, so every conversion is finite
+LOG_SNR_LIMIT = 15.0
 
 
 class Schedule:
-    """A table of alpha_bar for timesteps 0..999 and everything that follows from it. Tensors are computed in float32.
+    """A table of alpha_bar for timesteps 0..999 and everything that follows from it. Tensors are computed in
+    float32.
 
     Args:
         alphas_cumprod: (1000,) strictly inside (0, 1), not increasing; kept in float64.
@@ -36,26 +39,36 @@ class Schedule:
     def __init__(self, alphas_cumprod: ArrayLike, config: dict[str, Any] | None = None) -> None:
         table = np.asarray(alphas_cumprod, np.float64)
         if table.shape != (TIMESTEPS,) or not ((table > 0) & (table < 1)).all() or (np.diff(table) > 0).any():
-            raise ConfigError(f"a schedule needs {TIMESTEPS} values inside (0, 1) that do not increase", "Check the table.")
+            raise ConfigError(
+                f"a schedule needs {TIMESTEPS} values inside (0, 1) that do not increase", "Check the table."
+            )
         self.alphas_cumprod: NDArray[np.float64] = table
         self.config: dict[str, Any] = config or {"kind": "table", "alphas_cumprod": table.tolist()}
         self._tables: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     @classmethod
     def linear(cls, beta_start: float = 0.00085, beta_end: float = 0.012) -> Schedule:
-        """Betas evenly spaced. The defaults are Zero123++'s (InstantMesh's fine-tuning code builds exactly these)."""
+        """Betas evenly spaced. The defaults are Zero123++'s (InstantMesh's fine-tuning code
+        builds exactly these).
+        """
         betas = np.linspace(beta_start, beta_end, TIMESTEPS, dtype=np.float64)
-        return cls(np.cumprod(1.0 - betas), {"kind": "linear", "beta_start": beta_start, "beta_end": beta_end})
+        return cls(
+            np.cumprod(1.0 - betas), {"kind": "linear", "beta_start": beta_start, "beta_end": beta_end}
+        )
 
     @classmethod
     def cosine(cls, noise_shift: float = 1.0) -> Schedule:
-        """Log-SNR of the cosine schedule lowered by 2 ln(noise_shift): more than 1 means more noise at every timestep.
+        """Log-SNR of the cosine schedule lowered by 2 ln(noise_shift): more than 1 means more noise at every
+        timestep.
 
-        u = (t + 1) / 1000, log-SNR = -2 ln tan(pi u / 2) - 2 ln noise_shift, clipped to +-15 (simple diffusion,
-        arXiv 2301.11093, with noise_shift = image size / reference size). Timestep 999 is thus noise to 5e-4.
+        u = (t + 1) / 1000, log-SNR = -2 ln tan(pi u / 2) - 2 ln noise_shift, clipped to +-15 (simple
+        diffusion, arXiv 2301.11093, with noise_shift = image size / reference size). Timestep 999 is thus
+        noise to 5e-4.
         """
         if not noise_shift > 0:
-            raise ConfigError(f"noise_shift must be positive, not {noise_shift}", "1 is the plain cosine schedule.")
+            raise ConfigError(
+                f"noise_shift must be positive, not {noise_shift}", "1 is the plain cosine schedule."
+            )
         u = (np.arange(TIMESTEPS) + 1) / TIMESTEPS
         log_snr = -2.0 * np.log(np.tan(np.pi / 2 * u)) - 2.0 * np.log(noise_shift)
         table = 1.0 / (1.0 + np.exp(-np.clip(log_snr, -LOG_SNR_LIMIT, LOG_SNR_LIMIT)))
@@ -63,7 +76,9 @@ class Schedule:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Schedule:
-        """The schedule that ``config`` (from a model folder's config.json) describes; ConfigError for none."""
+        """The schedule that ``config`` (from a model folder's config.json) describes; ConfigError
+        for none.
+        """
         check_schedule(Fields(config, "the schedule", ConfigError, "Known: linear, cosine, table."))
         settings = {key: value for key, value in config.items() if key != "kind"}
         match config.get("kind"):
@@ -81,7 +96,9 @@ class Schedule:
 
     @property
     def sigmas(self) -> NDArray[np.float64]:
-        """(1000,) noise level over signal: the sigma of the variance exploding form that k-diffusion samplers use."""
+        """(1000,) noise level over signal: the sigma of the variance exploding form that
+        k-diffusion samplers use.
+        """
         return np.sqrt((1.0 - self.alphas_cumprod) / self.alphas_cumprod)
 
     def levels(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,7 +119,9 @@ class Schedule:
         return signal[index].reshape(shape), noise[index].reshape(shape)
 
     def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """x_t from clean ``x0`` (B, ...), standard normal ``noise`` of its shape and ``t`` () or (B,); x0's dtype."""
+        """x_t from clean ``x0`` (B, ...), standard normal ``noise`` of its shape and ``t`` () or
+        (B,); x0's dtype.
+        """
         signal, level = self.levels(t, x0)
         return (signal * x0.float() + level * noise.float()).to(x0.dtype)
 
@@ -111,7 +130,9 @@ class Schedule:
         signal, level = self.levels(t, x0)
         return (signal * noise.float() - level * x0.float()).to(x0.dtype)
 
-    def convert(self, prediction: Tensor, x_t: Tensor, t: Tensor, source: PredictionType, target: PredictionType) -> Tensor:
+    def convert(
+        self, prediction: Tensor, x_t: Tensor, t: Tensor, source: PredictionType, target: PredictionType
+    ) -> Tensor:
         """Say the same prediction another way; float32 result (untouched where source == target).
 
         Args:
@@ -119,8 +140,8 @@ class Schedule:
             x_t: (B, ...) the noisy input that it was made for.
             t: () or (B,) its timesteps.
 
-        v -> x0 and v -> eps divide by nothing; eps -> x0 divides by the signal (0.04 at the last step of the linear
-        schedule), x0 -> eps by the noise level (0.03 at the first).
+        v -> x0 and v -> eps divide by nothing; eps -> x0 divides by the signal (0.04 at the last step of the
+        linear schedule), x0 -> eps by the noise level (0.03 at the first).
         """
         check_prediction_type(source)
         check_prediction_type(target)
@@ -146,4 +167,6 @@ class Schedule:
 def check_prediction_type(name: str) -> None:
     """Raise ConfigError unless ``name`` is a prediction type."""
     if name not in get_args(PredictionType):
-        raise ConfigError(f"unknown prediction type {name!r}", f"Known: {', '.join(get_args(PredictionType))}.")
+        raise ConfigError(
+            f"unknown prediction type {name!r}", f"Known: {', '.join(get_args(PredictionType))}."
+        )

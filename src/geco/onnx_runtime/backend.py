@@ -31,7 +31,9 @@ class OnnxBackend:
 
     def __init__(self, folder: Path, name: str, device: str | None = None) -> None:
         if device not in (None, "cpu"):
-            raise ConfigError(f"the exported model {name!r} runs on the CPU, not on {device}", "Leave --device out.")
+            raise ConfigError(
+                f"the exported model {name!r} runs on the CPU, not on {device}", "Leave --device out."
+            )
         card = exported_card(folder, name)
         self.card = card.model
         self._generator = SmallGenerator(folder, card)

@@ -1,4 +1,6 @@
-"""The card of an exported model: every number and name in it by type and range, once, before anything is used."""
+"""The card of an exported model: every number and name in it by type and range, once, before
+anything is used.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class ExportedCard:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The exported model's config.json as it stands; WeightsError if it is missing, damaged or something else."""
+    """The exported model's config.json as it stands; WeightsError if it is missing, damaged or
+    something else.
+    """
     return _fields(folder).values
 
 
@@ -98,5 +102,7 @@ def _fields(folder: Path) -> Fields:
         raise WeightsError(f"{path} does not exist", "Give a folder written by the exporter.")
     card = read_fields(path, WeightsError, REMEDY)
     if card.text("format", default="") != FORMAT:
-        raise WeightsError(f"{path} does not describe an exported model", "Give a folder written by the exporter.")
+        raise WeightsError(
+            f"{path} does not describe an exported model", "Give a folder written by the exporter."
+        )
     return card

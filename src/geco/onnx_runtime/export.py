@@ -1,7 +1,9 @@
-"""Export the small model: ``python -m geco.onnx_runtime.export MODEL_DIR -o FOLDER``; the folder then runs without torch.
+"""Export the small model: ``python -m geco.onnx_runtime.export MODEL_DIR -o FOLDER``; the folder then runs
+without torch.
 
-MODEL_DIR holds ``multiview/`` and ``reconstructor/`` as training wrote them. Each graph is run on ONNX Runtime beside the
-torch module it came from, and the export fails if they differ. Weights are stored in float16 and computed in float32.
+MODEL_DIR holds ``multiview/`` and ``reconstructor/`` as training wrote them. Each graph is run on ONNX
+Runtime beside the torch module it came from, and the export fails if they differ. Weights are stored in
+float16 and computed in float32.
 """
 
 from __future__ import annotations
@@ -30,13 +32,20 @@ from geco.multiview.generate import GenerationSettings
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small
 from geco.onnx_runtime.card import CARD, FORMAT
-from geco.onnx_runtime.export_modules import ConditionPass, DenoisePass, PointPass, ReconstructPass, stored_names
+from geco.onnx_runtime.export_modules import (
+    ConditionPass,
+    DenoisePass,
+    PointPass,
+    ReconstructPass,
+    stored_names,
+)
 from geco.outputs import check_folder
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.version import __version__
 
 OPSET = 18
-TOLERANCE = 2e-4  # largest allowed difference between ONNX Runtime and torch, relative to the output's largest value (or 1)
+# largest allowed difference between ONNX Runtime and torch, relative to the output's largest value (or 1)
+TOLERANCE = 2e-4
 DEFAULT_SAMPLER = {"steps": 2, "guidance": 1.5, "eta": 1.0}
 CARRIED = ("stage", "recipe", "distilled")  # facts of the model folder that the exported card repeats
 UNFOLDED = ("depth", "position")  # tables of ReconstructPass
@@ -44,7 +53,9 @@ UNFOLDED = ("depth", "position")  # tables of ReconstructPass
 
 @dataclass
 class Graph:
-    """One graph to export: a module, example inputs by name, names of outputs, and what has a first axis of any length."""
+    """One graph to export: a module, example inputs by name, names of outputs, and what has a
+    first axis of any length.
+    """
 
     module: nn.Module
     inputs: dict[str, Tensor]
@@ -64,7 +75,8 @@ def export_small(
 
     Args:
         model_dir: with ``multiview`` and ``reconstructor`` inside.
-        sampler: steps, guidance and eta of the generator, where they shall differ from what the model's own card says.
+        sampler: steps, guidance and eta of the generator, where they shall differ from what the model's own
+            card says.
         resolution, texture_size: defaults of the pipeline for this model.
         facts: about the training, for ``geco info``.
 
@@ -84,7 +96,10 @@ def export_small(
         atomic_write(target / f"{name}.onnx", data)
         files[f"{name}.onnx"] = {"bytes": len(data), "sha256": sha256(data).hexdigest()}
     config = network.config
-    schedule = {**config.schedule, "alphas_cumprod": [float(f"{a:.9g}") for a in network.schedule.alphas_cumprod]}
+    schedule = {
+        **config.schedule,
+        "alphas_cumprod": [float(f"{a:.9g}") for a in network.schedule.alphas_cumprod],
+    }
     about = read_card(source)["facts"] if (source / MODEL_CARD).exists() else {}
     trained = read_fields(source / "reconstructor" / "config.json", WeightsError).fields("facts", None)
     card = {
@@ -122,7 +137,9 @@ def _is_export(folder: Path) -> bool:
 
 
 def own_sampler(generation: dict[str, Any] | None) -> dict[str, float]:
-    """A model card's ``generation`` as the exported sampler: one step for a distilled generator, from its own timestep."""
+    """A model card's ``generation`` as the exported sampler: one step for a distilled generator,
+    from its own timestep.
+    """
     if not generation:
         return dict(DEFAULT_SAMPLER)
     own = GenerationSettings.from_dict(generation, "the card's generation", WeightsError, "Train it again.")
@@ -144,16 +161,25 @@ def graphs(network: SmallMultiView, model: SmallReconstructor) -> dict[str, Grap
     with torch.no_grad():
         stored = write(picture)
     tokens = stored_names(network)
-    noisy = {"x_t": torch.randn(2, 6, 3, size, size, generator=generator), "t": torch.tensor([999.0, 400.0]), "patches": stored[0]}
+    noisy = {
+        "x_t": torch.randn(2, 6, 3, size, size, generator=generator),
+        "t": torch.tensor([999.0, 400.0]),
+        "patches": stored[0],
+    }
     encode = ReconstructPass(model)
     seen = {"views": rand(6, size, size, 3), "picture": rand(size, size, 3)}
     with torch.no_grad():
         table, volume, _ = encode(**seen)
     asked = {"table": table, "volume": volume, "points": rand(301, 3) * 2 - 1}
     return {
-        "condition": Graph(write, {"picture": picture}, ["patches", *tokens], ["picture", "patches", *tokens]),
+        "condition": Graph(
+            write, {"picture": picture}, ["patches", *tokens], ["picture", "patches", *tokens]
+        ),
         "generate": Graph(
-            DenoisePass(network), {**noisy, **dict(zip(tokens, stored[1:]))}, ["x0"], ["x_t", "t", "patches", *tokens, "x0"]
+            DenoisePass(network),
+            {**noisy, **dict(zip(tokens, stored[1:]))},
+            ["x0"],
+            ["x_t", "t", "patches", *tokens, "x0"],
         ),
         "reconstruct": Graph(encode, seen, ["table", "volume", "coarse"]),
         "shape": Graph(PointPass(model, "shape"), asked, ["sdf"], ["points", "sdf"]),
@@ -166,18 +192,28 @@ def export_graph(graph: Graph, name: str) -> tuple[bytes, float]:
     buffer = io.BytesIO()
     axes = {key: {0: "n"} for key in graph.free}
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # tracing warns of every Python number taken from a shape; the comparison below decides
+        # tracing warns of every Python number taken from a shape; the comparison below decides
+        warnings.simplefilter("ignore")
         torch.onnx.export(
-            graph.module.eval(), tuple(graph.inputs.values()), cast(Any, buffer), opset_version=OPSET, dynamo=False,
-            do_constant_folding=False, input_names=list(graph.inputs), output_names=graph.outputs, dynamic_axes=axes,
-        )  # fmt: skip
+            graph.module.eval(),
+            tuple(graph.inputs.values()),
+            cast(Any, buffer),
+            opset_version=OPSET,
+            dynamo=False,
+            do_constant_folding=False,
+            input_names=list(graph.inputs),
+            output_names=graph.outputs,
+            dynamic_axes=axes,
+        )
         expected = graph.module(*graph.inputs.values())
     data = halve(optimize(buffer.getvalue()))
     return data, compare(data, graph, [expected] if isinstance(expected, Tensor) else list(expected), name)
 
 
 def compare(data: bytes, graph: Graph, expected: list[Tensor], name: str) -> float:
-    """Largest relative difference between ONNX Runtime and torch; WeightsError above the tolerance or where shapes differ."""
+    """Largest relative difference between ONNX Runtime and torch; WeightsError above the
+    tolerance or where shapes differ.
+    """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
@@ -187,7 +223,8 @@ def compare(data: bytes, graph: Graph, expected: list[Tensor], name: str) -> flo
         reference = tensor.numpy()
         if result.shape != reference.shape:
             raise WeightsError(
-                f"{name}.onnx gives {key} of shape {result.shape}, torch {reference.shape}", "This is a bug: report it."
+                f"{name}.onnx gives {key} of shape {result.shape}, torch {reference.shape}",
+                "This is a bug: report it.",
             )
         worst = max(worst, float(np.abs(result - reference).max() / max(np.abs(reference).max(), 1.0)))
     if not worst <= TOLERANCE:
@@ -203,16 +240,21 @@ def store_in_half(module: nn.Module) -> None:
 
 
 def optimize(data: bytes) -> bytes:
-    """ONNX Runtime's portable optimisations (constants folded, shapes simplified) done now instead of at every start.
+    """ONNX Runtime's portable optimisations (constants folded, shapes simplified) done now instead of at
+    every start.
 
-    What the tables UNFOLDED give is not folded: it would be ten times their size, and takes a few milliseconds at loading.
+    What the tables UNFOLDED give is not folded: it would be ten times their size, and takes a few
+    milliseconds at loading.
     """
     import onnxruntime
 
     onnx = _onnx()
     model = onnx.load_model_from_string(data)
     kept = [tensor for tensor in model.graph.initializer if tensor.name in UNFOLDED]
-    given = [onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)) for tensor in kept]
+    given = [
+        onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        for tensor in kept
+    ]
     model.graph.input.extend(given)  # as an input that may be overridden, a constant is not folded
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "optimized.onnx"
@@ -233,14 +275,20 @@ def optimize(data: bytes) -> bytes:
 
 
 def halve(data: bytes) -> bytes:
-    """Large float32 constants that float16 holds exactly, stored so, each followed by a cast that ONNX Runtime folds at loading."""
+    """Large float32 constants that float16 holds exactly, stored so, each followed by a cast that
+    ONNX Runtime folds at loading.
+    """
     onnx = _onnx()
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
     model = onnx.load_model_from_string(data)
     casts = []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size <= HALF_ABOVE or not np.array_equal(values.astype(np.float16), values):
+        if (
+            values.dtype != np.float32
+            or values.size <= HALF_ABOVE
+            or not np.array_equal(values.astype(np.float16), values)
+        ):
             continue
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
@@ -265,7 +313,9 @@ def count(module: nn.Module) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=Path, help="folder with multiview/ and reconstructor/")
     parser.add_argument("-o", "--output", type=Path, required=True)
     for name, kind in (("steps", int), ("guidance", float), ("eta", float)):
@@ -274,10 +324,19 @@ def main() -> None:
     parser.add_argument("--texture-size", type=int, default=512)
     parser.add_argument("--facts", type=Path, help="JSON file of facts about the training")
     args = parser.parse_args()
-    sampler = {name: getattr(args, name) for name in ("steps", "guidance", "eta") if getattr(args, name) is not None}
+    sampler = {
+        name: getattr(args, name) for name in ("steps", "guidance", "eta") if getattr(args, name) is not None
+    }
     facts = read_fields(args.facts, ConfigError).values if args.facts else None
     card = export_small(args.model, args.output, sampler, args.resolution, args.texture_size, facts)
-    print(json.dumps({"files": {name: entry["bytes"] for name, entry in card["files"].items()}, "error": card["export_error"]}))
+    print(
+        json.dumps(
+            {
+                "files": {name: entry["bytes"] for name, entry in card["files"].items()},
+                "error": card["export_error"],
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The networks cut into the pieces that are exported, written so that ONNX Runtime runs them fast.
 
-ONNX Runtime's GridSample is slow on CPUs (28 ms for 16,384 points in six views on two cores; the form below 5 ms), so
-bilinear sampling is written as one gather of rows that already hold a pixel's four corners, and the weighted sum of the
-corners is folded into the matrix product that follows.
+ONNX Runtime's GridSample is slow on CPUs (28 ms for 16,384 points in six views on two cores; the form below 5
+ms), so bilinear sampling is written as one gather of rows that already hold a pixel's four corners, and the
+weighted sum of the corners is folded into the matrix product that follows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from geco.reconstruct.small.volume import lifting_coordinates
 
 
 class ConditionPass(nn.Module):
-    """The write pass: picture (B, 3, S, S) in [-1, 1], zeros for "no picture" -> patches, tokens of each attention, fine map."""
+    """The write pass: picture (B, 3, S, S) in [-1, 1], zeros for "no picture" -> patches, tokens
+    of each attention, fine map.
+    """
 
     def __init__(self, network: SmallMultiView) -> None:
         super().__init__()
@@ -32,7 +34,9 @@ class ConditionPass(nn.Module):
 
 
 class DenoisePass(nn.Module):
-    """One read pass: x_t (B, 6, 3, S, S), t (B,) float32, patches and what is stored, of batch B -> x0 (B, 6, 3, S, S)."""
+    """One read pass: x_t (B, 6, 3, S, S), t (B,) float32, patches and what is stored, of batch B
+    -> x0 (B, 6, 3, S, S).
+    """
 
     def __init__(self, network: SmallMultiView) -> None:
         super().__init__()
@@ -45,14 +49,17 @@ class DenoisePass(nn.Module):
 
 def stored_names(network: SmallMultiView) -> list[str]:
     """What the condition's write pass leaves beside its patches, in the order of the graphs."""
-    return [f"tokens.{index}" for index in range(network.config.stages)] + (["fine"] if network.bridge is not None else [])
+    return [f"tokens.{index}" for index in range(network.config.stages)] + (
+        ["fine"] if network.bridge is not None else []
+    )
 
 
 class ReconstructPass(nn.Module):
     """views (6, S, S, 3) and picture (S, S, 3) in [0, 1] -> tables for points.
 
     Returns:
-        table: (6 S S, 4 M) every pixel's features beside those of its right, lower and lower right neighbours.
+        table: (6 S S, 4 M) every pixel's features beside those of its right, lower and lower right
+            neighbours.
         volume: (R^3, 2 C) every voxel's features beside those of the next in x; order z, y, x.
         coarse: (R, R, R) signed distance at the voxels' centres, world units.
     """
@@ -65,7 +72,8 @@ class ReconstructPass(nn.Module):
         super().__init__()
         self.encoder, self.net = model.encoder, model.volume_net
         size = model.config.view_size
-        where = torch.from_numpy(lifting_coordinates(model.config)[0])  # (7, N, 2), pixel centres of full-size maps
+        # (7, N, 2), pixel centres of full-size maps
+        where = torch.from_numpy(lifting_coordinates(model.config)[0])
         x, y = ((where + 1) * (0.5 * size) - 0.5).round().long().unbind(-1)
         rows = torch.arange(model.config.views + 1)[:, None] * size * size + y * size + x
         self.register_buffer("index", rows.T.reshape(-1).to(torch.int32))  # view fastest
@@ -99,7 +107,9 @@ class ReconstructPass(nn.Module):
 
 
 class PointPass(nn.Module):
-    """One head at points (N, 3), given the tables of :class:`ReconstructPass`: signed distance (N,), or colour (N, 3) in [0, 1]."""
+    """One head at points (N, 3), given the tables of :class:`ReconstructPass`: signed distance
+    (N,), or colour (N, 3) in [0, 1].
+    """
 
     def __init__(self, model: SmallReconstructor, head: str) -> None:
         super().__init__()
@@ -113,7 +123,8 @@ class PointPass(nn.Module):
         index, weight, depth = self.read_places(points)
         channels = config.map_channels
         weighted = table[index] * (weight @ spread(4, channels))  # (6 N, 4 M)
-        kernel = field.view.weight[:, :channels].T.repeat(4, 1)  # sums the corners and applies the layer in one product
+        # sums the corners and applies the layer in one product
+        kernel = field.view.weight[:, :channels].T.repeat(4, 1)
         from_depth = depth[..., None] * field.view.weight[:, channels]
         bias = field.view_bias[:, 0] + field.view.bias
         hidden = (weighted @ kernel).reshape(-1, 6, config.view_hidden)
@@ -124,8 +135,11 @@ class PointPass(nn.Module):
         rgb = (weighted @ gather_sum(4, channels)[:, :3]).reshape(-1, 6, 3)
         # field.tint with the views second, so that nothing is transposed
         own = torch.relu(field.color_in(joint))
-        logits = field.color_weight(torch.relu(field.color_view(views) + field.color_joint(own)[:, None]))  # (N, 6, 1)
-        return ((torch.softmax(logits, dim=1) * rgb).sum(dim=1) + field.own_color * field.color_rest(own)).clamp(0, 1)
+        # (N, 6, 1)
+        logits = field.color_weight(torch.relu(field.color_view(views) + field.color_joint(own)[:, None]))
+        return (
+            (torch.softmax(logits, dim=1) * rgb).sum(dim=1) + field.own_color * field.color_rest(own)
+        ).clamp(0, 1)
 
     def read_volume(self, volume: Tensor, points: Tensor) -> Tensor:
         """Trilinear (N, C)."""
@@ -158,7 +172,9 @@ class PointPass(nn.Module):
 
 
 def corners(maps: Tensor) -> Tensor:
-    """(V, S, S, C) -> (V S S, 4 C): each pixel beside its right, lower and lower right neighbours (edges repeated)."""
+    """(V, S, S, C) -> (V S S, 4 C): each pixel beside its right, lower and lower right neighbours
+    (edges repeated).
+    """
     right = torch.cat([maps[:, :, 1:], maps[:, :, -1:]], dim=2)
     both = torch.cat([maps, right], dim=-1)
     below = torch.cat([both[:, 1:], both[:, -1:]], dim=1)

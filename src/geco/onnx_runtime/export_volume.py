@@ -1,7 +1,8 @@
-"""The reconstructor's 3-D UNet as 2-D convolutions over slices: the same numbers, for which ONNX Runtime has faster code.
+"""The reconstructor's 3-D UNet as 2-D convolutions over slices: the same numbers, for which ONNX Runtime has
+faster code.
 
-A 3x3x3 convolution is a 3x3 one over a slice's channels beside those of the slices before and after it; slices are the
-batch. Measured on two cores, 32 channels at 24^3: 5.3 ms against 7.2 ms for the 3-D operator.
+A 3x3x3 convolution is a 3x3 one over a slice's channels beside those of the slices before and after it;
+slices are the batch. Measured on two cores, 32 channels at 24^3: 5.3 ms against 7.2 ms for the 3-D operator.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def normalize(norm: nn.GroupNorm, x: Tensor) -> Tensor:
     centred = grouped - mean[:, None]
     deviation = ((centred * centred).mean(dim=2).mean(dim=0) + norm.eps).rsqrt()
     scale = norm.weight.reshape(norm.num_groups, -1) * deviation[:, None]  # (groups, channels of one)
-    result: Tensor = centred.reshape(x.shape) * scale.reshape(1, channels, 1, 1) + norm.bias.reshape(1, channels, 1, 1)
+    result: Tensor = centred.reshape(x.shape) * scale.reshape(1, channels, 1, 1) + norm.bias.reshape(
+        1, channels, 1, 1
+    )
     return result
 
 

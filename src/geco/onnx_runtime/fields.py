@@ -1,4 +1,6 @@
-"""The small reconstructor's fields for one object: a grid asked only near the surface, colours asked on a lattice. numpy only."""
+"""The small reconstructor's fields for one object: a grid asked only near the surface, colours
+asked on a lattice. numpy only.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,12 @@ from geco.reconstruct.interface import FlexiGrid
 
 Floats = NDArray[np.float32]
 CHUNK = 1 << 14  # points a call: keeps the samples of six views in the cache
-# The coarse field is corrected by the fine one where it says less than this (world units, a third of a voxel of 24). On the
-# evaluation objects (8 looked at, true and generated views, a 40^3 grid) no point beyond it had another sign in the fine field.
+# The coarse field is corrected by the fine one where it says less than this (world units, a third of a voxel
+# of 24). On the evaluation objects (8 looked at, true and generated views, a 40^3 grid) no point beyond it
+# had another sign in the fine field.
 BAND = 0.03
-LATTICE = 64  # cells a side of the colour lattice: a cell is about a pixel of a 64 px view (2.14 / 64 world units)
+# cells a side of the colour lattice: a cell is about a pixel of a 64 px view (2.14 / 64 world units)
+LATTICE = 64
 DIRECT = 20_000  # so few points are asked themselves
 
 
@@ -30,7 +34,11 @@ class SmallFields:
     """
 
     def __init__(
-        self, coarse: Floats, shape: Callable[[Floats], Floats], color: Callable[[Floats], Floats], half_extent: float
+        self,
+        coarse: Floats,
+        shape: Callable[[Floats], Floats],
+        color: Callable[[Floats], Floats],
+        half_extent: float,
     ) -> None:
         self._coarse, self._shape, self._color = coarse, shape, color
         self._half_extent = half_extent
@@ -40,17 +48,22 @@ class SmallFields:
         return self._half_extent
 
     def grid(self, resolution: int) -> FlexiGrid:
-        """The cubes that the surface crosses: the coarse field everywhere, the fine one in a band about its surface.
+        """The cubes that the surface crosses: the coarse field everywhere, the fine one in a band about its
+        surface.
 
         Raises MeshError when nothing is inside.
         """
         volume = self.dense(resolution)
         if not (volume < 0).any():
-            raise MeshError("the model saw no object in the picture", "Check the picture's cut-out, or try another seed.")
+            raise MeshError(
+                "the model saw no object in the picture", "Check the picture's cut-out, or try another seed."
+            )
         return grid_from_volume(volume, self._half_extent)
 
     def dense(self, resolution: int) -> Floats:
-        """(R + 1, R + 1, R + 1) signed distance on the grid's vertices, indexed [x, y, z]; positive all over the border."""
+        """(R + 1, R + 1, R + 1) signed distance on the grid's vertices, indexed [x, y, z];
+        positive all over the border.
+        """
         weights = upsampling(len(self._coarse), resolution)
         volume = np.tensordot(weights, self._coarse.transpose(2, 1, 0), axes=(1, 0))
         volume = np.matmul(weights, volume)  # along y
@@ -68,7 +81,9 @@ class SmallFields:
         return volume
 
     def color(self, points: Floats) -> Floats:
-        """(N, 3) world points -> (N, 3) sRGB in [0, 1]. Many points are interpolated on a lattice as fine as the views' pixels."""
+        """(N, 3) world points -> (N, 3) sRGB in [0, 1]. Many points are interpolated on a lattice
+        as fine as the views' pixels.
+        """
         if len(points) <= DIRECT:
             return in_chunks(self._color, np.ascontiguousarray(points, np.float32))
         place = (points / self._half_extent + 1).astype(np.float32) * np.float32(0.5 * LATTICE)
@@ -88,7 +103,9 @@ class SmallFields:
         number = np.empty(side**3, np.int32)
         number[lattice] = np.arange(len(lattice), dtype=np.int32)
         where = np.stack(np.unravel_index(lattice, (side,) * 3), axis=1).astype(np.float32)
-        known = in_chunks(self._color, where * np.float32(2 * self._half_extent / LATTICE) - np.float32(self._half_extent))
+        known = in_chunks(
+            self._color, where * np.float32(2 * self._half_extent / LATTICE) - np.float32(self._half_extent)
+        )
         out = np.zeros((len(points), 3), np.float32)
         sides = np.stack([1 - part, part])  # (2, N, 3)
         for index, step in enumerate(steps):
@@ -101,7 +118,10 @@ def crossing_ends(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which grid vertices have a neighbour along an axis on the other side of the surface."""
     ends = np.zeros_like(inside)
     for axis in range(3):
-        lower, upper = (tuple(part if k == axis else slice(None) for k in range(3)) for part in (slice(None, -1), slice(1, None)))
+        lower, upper = (
+            tuple(part if k == axis else slice(None) for k in range(3))
+            for part in (slice(None, -1), slice(1, None))
+        )
         change = inside[lower] != inside[upper]
         ends[lower] |= change
         ends[upper] |= change
@@ -109,7 +129,9 @@ def crossing_ends(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def upsampling(voxels: int, resolution: int) -> Floats:
-    """(resolution + 1, voxels) linear interpolation from voxel centres to grid vertices along one axis, ends repeated."""
+    """(resolution + 1, voxels) linear interpolation from voxel centres to grid vertices along one
+    axis, ends repeated.
+    """
     place = np.clip(np.arange(resolution + 1) * (voxels / resolution) - 0.5, 0, voxels - 1)
     below = np.minimum(place.astype(int), voxels - 2)
     weights = np.zeros((resolution + 1, voxels), np.float32)

@@ -1,7 +1,8 @@
-"""ONNX Runtime's sessions over a fork: threads do not come along, so the child must neither use nor end a parent's session.
+"""ONNX Runtime's sessions over a fork: threads do not come along, so the child must neither use nor end a
+parent's session.
 
-A session's pool of threads is there in the child's memory and nowhere else. Running the session would wait for them for
-ever, and so would its destructor, at the latest when the child ends.
+A session's pool of threads is there in the child's memory and nowhere else. Running the session would wait
+for them for ever, and so would its destructor, at the latest when the child ends.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A look at an ONNX file before ONNX Runtime sees it: nothing in it may lead to another file.
 
-A graph can keep its numbers in files beside it, under names of its own choosing: absolute ones, links, pipes. The
-exporter keeps all numbers inside, so a graph that does not is refused. Only protobuf's wire format is read here; the
-numbers of fields are those of onnx.proto (ONNX IR version 3 and later).
+A graph can keep its numbers in files beside it, under names of its own choosing: absolute ones, links, pipes.
+The exporter keeps all numbers inside, so a graph that does not is refused. Only protobuf's wire format is
+read here; the numbers of fields are those of onnx.proto (ONNX IR version 3 and later).
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _DEPTH = 64
 
 
 def reads_other_files(data: bytes) -> bool:
-    """Whether a tensor of the graph lies in another file. Raises ValueError for bytes that are no protobuf message."""
+    """Whether a tensor of the graph lies in another file. Raises ValueError for bytes that are no
+    protobuf message.
+    """
     return _visit(memoryview(data), "model", _DEPTH)
 
 
@@ -42,7 +44,9 @@ def _visit(message: memoryview, kind: str, depth: int) -> bool:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Field numbers and values: a number of varints, the bytes of what has a length; fixed ones are passed over."""
+    """Field numbers and values: a number of varints, the bytes of what has a length; fixed ones
+    are passed over.
+    """
     place, end = 0, len(message)
     while place < end:
         key, place = _varint(message, place)

@@ -24,16 +24,21 @@ MOST_VOXELS = 256  # a side of the coarse field
 def check_output(network: Network, found: Any, shape: tuple[int, ...]) -> None:
     """Raise WeightsError unless a graph gave finite numbers of this shape."""
     if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != np.float32:
-        raise WeightsError(f"{network.path} gives something of another shape than {shape}", "Export the model again.")
+        raise WeightsError(
+            f"{network.path} gives something of another shape than {shape}", "Export the model again."
+        )
     if not np.isfinite(found).all():
-        raise WeightsError(f"{network.path} gives numbers that are not finite", "Train or export the model again.")
+        raise WeightsError(
+            f"{network.path} gives numbers that are not finite", "Train or export the model again."
+        )
 
 
 class SmallGenerator:
     """Condition picture and seeds to six views a seed.
 
-    The sampler is DDIM on trailing timesteps (the torch runtime's ``multiview.sampling``, of which this is the numpy twin):
-    one step is the one-step generator, x0 from noise at the exported sampler's ``timestep``, without one at the last.
+    The sampler is DDIM on trailing timesteps (the torch runtime's ``multiview.sampling``, of which this is
+    the numpy twin): one step is the one-step generator, x0 from noise at the exported sampler's ``timestep``,
+    without one at the last.
 
     Args:
         folder: of an exported model. card: its own. threads: see :class:`Network`.
@@ -41,8 +46,15 @@ class SmallGenerator:
 
     def __init__(self, folder: Path, card: ExportedCard | None = None, threads: int | None = None) -> None:
         card = card or exported_card(folder)
-        self.size, self.sampling, self.start, self.alphas = card.view_size, card.sampling, card.start, card.alphas
-        self._write = Network(folder / "condition.onnx", card.manifest, threads, once=True).expect(["picture"], None)
+        self.size, self.sampling, self.start, self.alphas = (
+            card.view_size,
+            card.sampling,
+            card.start,
+            card.alphas,
+        )
+        self._write = Network(folder / "condition.onnx", card.manifest, threads, once=True).expect(
+            ["picture"], None
+        )
         self._read = Network(folder / "generate.onnx", card.manifest, threads).expect(["x_t", "t"], 1)
         self._stored = self._read.inputs[2:]
 
@@ -52,14 +64,18 @@ class SmallGenerator:
         return self.sampling.steps
 
     def encode(self, picture: Floats, guided: bool | None = None) -> list[Floats]:
-        """The write pass: picture (S, S, 3) in [0, 1] -> what every step reads, batch 1, or 2 with guidance (untold first)."""
+        """The write pass: picture (S, S, 3) in [0, 1] -> what every step reads, batch 1, or 2
+        with guidance (untold first).
+        """
         guided = self.sampling.guidance_scale != 1 if guided is None else guided
         told = np.moveaxis(picture, -1, 0)[None].astype(np.float32) * 2 - 1
         pictures = np.concatenate([np.zeros_like(told), told]) if guided else told
         return self._write(picture=np.ascontiguousarray(pictures))
 
     def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
-        """Picture (S, S, 3) in [0, 1] on white -> views (len(seeds), 6, S, S, 3) in [0, 1]; all seeds run as one batch."""
+        """Picture (S, S, 3) in [0, 1] on white -> views (len(seeds), 6, S, S, 3) in [0, 1]; all
+        seeds run as one batch.
+        """
         sampling = sampling or self.sampling
         shape = (6, 3, self.size, self.size)
         sources = [np.random.default_rng(seed) for seed in seeds]
@@ -71,7 +87,8 @@ class SmallGenerator:
         return self.sample(self.encode(picture, sampling.guidance_scale != 1), start, sampling, noise)
 
     def sample(self, state: list[Floats], x: Floats, sampling: Sampling | int, noise: Any = None) -> Floats:
-        """From x (K, 6, 3, S, S) at the last timestep to views (K, 6, S, S, 3); ``noise()`` gives fresh normals of x's shape.
+        """From x (K, 6, 3, S, S) at the last timestep to views (K, 6, S, S, 3); ``noise()`` gives fresh
+        normals of x's shape.
 
         ``sampling`` as a number: the exported sampler at so many steps.
         """
@@ -109,7 +126,10 @@ class SmallGenerator:
             return [(self.start, float(self.alphas[self.start]), 1.0)]
         spaced = np.round(np.arange(TIMESTEPS, 0, -TIMESTEPS / steps)).astype(int)[:steps] - 1
         after = [int(t) - TIMESTEPS // steps for t in spaced]
-        return [(int(t), float(self.alphas[t]), float(self.alphas[n]) if n >= 0 else 1.0) for t, n in zip(spaced, after)]
+        return [
+            (int(t), float(self.alphas[t]), float(self.alphas[n]) if n >= 0 else 1.0)
+            for t, n in zip(spaced, after)
+        ]
 
 
 class SmallReconstructor:
@@ -130,7 +150,9 @@ class SmallReconstructor:
 
     def reconstruct(self, views: Floats, picture: Floats) -> SmallFields:
         """views (6, S, S, 3) and picture (S, S, 3), in [0, 1] on white."""
-        table, volume, coarse = self._encode(views=views.astype(np.float32), picture=picture.astype(np.float32))
+        table, volume, coarse = self._encode(
+            views=views.astype(np.float32), picture=picture.astype(np.float32)
+        )
         check_output(self._encode, coarse, (min(max(len(coarse), 2), MOST_VOXELS),) * 3)
 
         def shape(points: Floats) -> Floats:

@@ -17,13 +17,16 @@ from geco.memory import is_shortage
 from geco.onnx_runtime.forked import ForkedSession
 from geco.onnx_runtime.graph import reads_other_files
 
-# How ONNX Runtime cuts a product into parts, and so the last bits of its sums, depends on the number of threads. Up to four
-# the embedded model's numbers are the same to the bit; with five, six, eight or more they are not.
+# How ONNX Runtime cuts a product into parts, and so the last bits of its sums, depends on the number of
+# threads. Up to four the embedded model's numbers are the same to the bit; with five, six, eight or more they
+# are not.
 MOST_THREADS = 4
 
 
 def own_threads() -> int:
-    """Threads of one operator where nobody says: the physical cores, as long as the number of them changes no result."""
+    """Threads of one operator where nobody says: the physical cores, as long as the number of
+    them changes no result.
+    """
     return min(physical_cores(), MOST_THREADS)
 
 
@@ -74,7 +77,9 @@ class Network:
 
         try:
             if reads_other_files(data):
-                raise WeightsError(f"{path} keeps numbers in other files", "Export the model again, into one file each.")
+                raise WeightsError(
+                    f"{path} keeps numbers in other files", "Export the model again, into one file each."
+                )
             self._session = ForkedSession(open_session)
         except WeightsError:
             raise
@@ -83,7 +88,9 @@ class Network:
         self.inputs = [item.name for item in self._session.get().get_inputs()]
 
     def expect(self, inputs: Sequence[str], outputs: int | None) -> Network:
-        """Itself, after making sure that its first inputs have these names and that it has so many outputs."""
+        """Itself, after making sure that its first inputs have these names and that it has so
+        many outputs.
+        """
         made = len(self._session.get().get_outputs())
         if self.inputs[: len(inputs)] != list(inputs) or (outputs is not None and made != outputs):
             told = f"{', '.join(self.inputs)} to {made} outputs"

@@ -1,8 +1,10 @@
-"""Where the input picture was taken from, told from the outline alone, for a surface whose outline is only roughly right.
+"""Where the input picture was taken from, told from the outline alone, for a surface whose outline is only
+roughly right.
 
-:func:`geco.mesh.project.fit_input_camera` trusts the mesh: it lays the boxes of both outlines on each other. A small model
-loses legs and handles, and then the boxes mean nothing; so here scale and place are moved until the outlines overlap most,
-starting from where the model's training puts the object. Solid grid points stand for the mesh, which costs a millisecond a try.
+:func:`geco.mesh.project.fit_input_camera` trusts the mesh: it lays the boxes of both outlines on each other.
+A small model loses legs and handles, and then the boxes mean nothing; so here scale and place are moved until
+the outlines overlap most, starting from where the model's training puts the object. Solid grid points stand
+for the mesh, which costs a millisecond a try.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from geco.mesh.input_camera import InputCamera, silhouette
 Floats = NDArray[np.float32]
 SIZE = 40  # pixels of the compared outlines: a cell of a 64 grid is about one
 ELEVATIONS = (-5.0, 5.0, 15.0, 25.0)  # the small model's training pictures lie between -10 and 30 degrees
-PRIOR_ELEVATION, PRIOR_WEIGHT = 12.0, 0.002  # a degree away must win so much IoU: most elevations fit a rough outline alike
-START_SCALE = 1.2  # median over the training objects of picture size over view size (0.85 of the frame against the ball's 0.95)
+# a degree away must win so much IoU: most elevations fit a rough outline alike
+PRIOR_ELEVATION, PRIOR_WEIGHT = 12.0, 0.002
+# median over the training objects of picture size over view size (0.85 of the frame against the ball's 0.95)
+START_SCALE = 1.2
 STEPS = (0.1, 0.05, 0.02)  # relative for the scale, parts of the picture for the place
 
 
@@ -51,13 +55,19 @@ def find_camera(solid: Floats, alpha: Floats, fov: float = INPUT_FOV) -> InputCa
 
 
 def prior_camera(alpha: Floats, fov: float = INPUT_FOV) -> InputCamera:
-    """Where the model's training puts the object: for a surface so wrong that no camera can be told from it."""
+    """Where the model's training puts the object: for a surface so wrong that no camera can be
+    told from it.
+    """
     right, down = _middle(silhouette(alpha))
-    return InputCamera(PRIOR_ELEVATION, scale=START_SCALE, offset=(float(right), float(down)), fov=fov, iou=0.0)
+    return InputCamera(
+        PRIOR_ELEVATION, scale=START_SCALE, offset=(float(right), float(down)), fov=fov, iou=0.0
+    )
 
 
 def _middle(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(2,) the middle of the box around a mask, right and down of the picture's middle, in parts of it; 0 where it is empty."""
+    """(2,) the middle of the box around a mask, right and down of the picture's middle, in parts
+    of it; 0 where it is empty.
+    """
     rows, columns = np.nonzero(mask)
     if not len(rows):
         return np.zeros(2)
@@ -65,9 +75,12 @@ def _middle(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _settled(centered: Floats, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
-    """(3,) scale and offset climbed to from the prior, and the IoU there. ``centered`` (2, N) is 0 at the picture's middle."""
+    """(3,) scale and offset climbed to from the prior, and the IoU there. ``centered`` (2, N) is
+    0 at the picture's middle.
+    """
     place = np.array([START_SCALE, 0.0, 0.0])
-    # The middle of the solid onto the middle of the picture's object is a better start than the origin onto it.
+    # The middle of the solid onto the middle of the picture's object is a better start than the origin onto
+    # it.
     middle = _middle(wanted)
     place[1:] = middle - START_SCALE * (centered.min(axis=1) + centered.max(axis=1)) / 2
     best = _overlap(centered, place, wanted)

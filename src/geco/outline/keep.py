@@ -1,9 +1,10 @@
 """Make a surface keep to the one silhouette that is certain: that of the input picture.
 
-A small multi-view model gets the outline of the visible side roughly right. Given the camera that fits best, the signed
-distance grid is carved where the picture shows background, and given a rounded sheet of material where the picture shows
-the object and the model left nothing (legs, handles, ears). Far-side geometry that the picture does not contradict stays
-the model's. The picture then agrees with the surface, so it can be laid onto it. numpy only.
+A small multi-view model gets the outline of the visible side roughly right. Given the camera that fits best,
+the signed distance grid is carved where the picture shows background, and given a rounded sheet of material
+where the picture shows the object and the model left nothing (legs, handles, ears). Far-side geometry that
+the picture does not contradict stays the model's. The picture then agrees with the surface, so it can be laid
+onto it. numpy only.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ SIZE = 96  # pixels of the silhouette's distance map: finer than a grid of 64 ce
 CELLS = 48  # pixels of the map of middle depths: about the views' own resolution
 FINE = 4  # maps are enlarged so much, so that the nearest pixel of one is as good as a bilinear sample
 ROUNDNESS = 0.8  # half thickness of added material over its distance to the outline: 1 is as deep as wide
-NARROWEST = 0.75  # cells: half the width that an object has at its thickest, or it is widened: 0.7 is half a cell's diagonal
+# cells: half the width that an object has at its thickest, or it is widened: 0.7 is half a cell's diagonal
+NARROWEST = 0.75
 THINNEST = 0.8  # cells: what is thinner falls through the grid
 MARGIN = 0.25  # cells that the carving leaves around the outline, so that thin parts are not cut twice
 THICKEST = 0.2  # world units (the object is 1.9 across): added material is limbs and rims, not bodies
@@ -36,7 +38,8 @@ class Fitted:
 
     Attributes:
         volume: (R + 1, R + 1, R + 1) negative inside, indexed [x, y, z].
-        color: (N, 3) world points -> (N, 3) in [0, 1]: the model's, but the picture's where material was added.
+        color: (N, 3) world points -> (N, 3) in [0, 1]: the model's, but the picture's where material was
+            added.
         added: part of the picture's silhouette that the model had left empty.
     """
 
@@ -51,7 +54,8 @@ def keep_to_outline(
     """Carve and fill.
 
     Args:
-        volume: (R + 1, R + 1, R + 1) signed distance, negative inside, on [-half_extent, half_extent]^3, indexed [x, y, z].
+        volume: (R + 1, R + 1, R + 1) signed distance, negative inside, on [-half_extent, half_extent]^3,
+            indexed [x, y, z].
         half_extent: world units.
         color: the model's colours.
         rgba: (S, S, 4) in [0, 1], the cut-out picture, straight alpha.
@@ -60,7 +64,8 @@ def keep_to_outline(
     view = _GridView(camera, half_extent, len(volume))
     cell = np.float32(2 * half_extent / (len(volume) - 1))
     picture, mask = _thick_enough(resized(rgba, SIZE), NARROWEST * float(cell / view.pixel_at_middle))
-    width = (view.read(signed_distance(mask)) - view.beyond) * view.pixel + MARGIN * cell  # world units to the outline, inside > 0
+    # world units to the outline, inside > 0
+    width = (view.read(signed_distance(mask)) - view.beyond) * view.pixel + MARGIN * cell
 
     own = volume.reshape(-1)
     middle, seen = view.middle_depth((own < 0) & (width > 0))
@@ -70,7 +75,9 @@ def keep_to_outline(
     if share.any():
         wanted = view.read(share)
         thickness = np.clip(ROUNDNESS * width, THINNEST * cell, THICKEST) * wanted
-        sheet = (np.abs(view.depth - view.read(_enlarged_values(middle))) - thickness) * np.float32(1 / np.hypot(1, ROUNDNESS))
+        sheet = (np.abs(view.depth - view.read(_enlarged_values(middle))) - thickness) * np.float32(
+            1 / np.hypot(1, ROUNDNESS)
+        )
         filled = np.where(wanted > 0.05, np.minimum(own, sheet), own)
     filled = np.maximum(filled, -width).reshape(volume.shape)
 
@@ -91,7 +98,8 @@ def keep_to_outline(
 
 
 class _GridView:
-    """Every vertex of the volume's grid as the camera sees it in the picture; maps are read at the nearest fine pixel.
+    """Every vertex of the volume's grid as the camera sees it in the picture; maps are read at the nearest
+    fine pixel.
 
     Attributes:
         depth, pixel: (P,) distance along the viewing axis and width of a picture's pixel there, world units.
@@ -102,10 +110,14 @@ class _GridView:
     def __init__(self, camera: InputCamera, half_extent: float, count: int) -> None:
         pose = np.asarray(camera.c2w, np.float64)
         axis = np.linspace(-half_extent, half_extent, count)
-        # A rigid motion of a grid is a sum of three axes, so nothing needs to be multiplied a vertex at a time.
-        parts = [(axis[:, None] * pose[k, :3] - pose[k, 3] * pose[k, :3]).astype(np.float32) for k in range(3)]
+        # A rigid motion of a grid is a sum of three axes, so nothing needs to be multiplied a vertex at a
+        # time.
+        parts = [
+            (axis[:, None] * pose[k, :3] - pose[k, 3] * pose[k, :3]).astype(np.float32) for k in range(3)
+        ]
         right, up, back = (
-            (parts[0][:, None, None, k] + parts[1][None, :, None, k] + parts[2][None, None, :, k]).reshape(-1) for k in range(3)
+            (parts[0][:, None, None, k] + parts[1][None, :, None, k] + parts[2][None, None, :, k]).reshape(-1)
+            for k in range(3)
         )
         self.depth = -back
         focal = np.float32(camera.scale * SIZE * 0.5 / np.tan(np.radians(camera.fov / 2)))
@@ -124,20 +136,28 @@ class _GridView:
         return enlarged(image, FINE).reshape(-1)[self._place]
 
     def middle_depth(self, solid: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
-        """(CELLS, CELLS) mean depth of the solid along each ray, spread to where there is none; and where there is some."""
+        """(CELLS, CELLS) mean depth of the solid along each ray, spread to where there is none;
+        and where there is some.
+        """
         part = CELLS / SIZE
-        cell = (self._row[solid] * part).astype(np.intp) * CELLS + (self._column[solid] * part).astype(np.intp)
+        cell = (self._row[solid] * part).astype(np.intp) * CELLS + (self._column[solid] * part).astype(
+            np.intp
+        )
         count = np.bincount(cell, minlength=CELLS * CELLS).astype(np.float32).reshape(CELLS, CELLS)
         total = np.bincount(cell, self.depth[solid], CELLS * CELLS).astype(np.float32).reshape(CELLS, CELLS)
         known = count > 0
-        spread = _spread(np.where(known, total / np.maximum(count, 1), 0).astype(np.float32), known.astype(np.float32))
+        spread = _spread(
+            np.where(known, total / np.maximum(count, 1), 0).astype(np.float32), known.astype(np.float32)
+        )
         return np.where(known, spread, blurred(blurred(spread))), known
 
 
 def _thick_enough(picture: Floats, half_width: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """The picture and the object's mask; both widened where the object is nowhere as thick as the grid can follow.
+    """The picture and the object's mask; both widened where the object is nowhere as thick as the grid can
+    follow.
 
-    A needle, a ring of wire or a line drawing would fall through the grid whole. Thin parts of thicker things are left alone.
+    A needle, a ring of wire or a line drawing would fall through the grid whole. Thin parts of thicker things
+    are left alone.
 
     Args:
         picture: (S, S, 4), colours multiplied by alpha.

@@ -1,4 +1,6 @@
-"""Small maps over the picture: distance to an outline, sampling, blurring. numpy and Pillow only (no scipy in the base install)."""
+"""Small maps over the picture: distance to an outline, sampling, blurring. numpy and Pillow only
+(no scipy in the base install).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ Floats = NDArray[np.float32]
 
 
 def signed_distance(mask: NDArray[np.bool_]) -> Floats:
-    """(N, N) exact Euclidean distance in pixels to the mask's edge, positive inside; all inside or outside gives +-2 N."""
+    """(N, N) exact Euclidean distance in pixels to the mask's edge, positive inside; all inside
+    or outside gives +-2 N.
+    """
     if mask.all() or not mask.any():
         return np.full(mask.shape, 2.0 * len(mask) * (1 if mask.all() else -1), np.float32)
     # Half a pixel: the edge lies between the last pixel inside and the first one outside.
@@ -18,7 +22,9 @@ def signed_distance(mask: NDArray[np.bool_]) -> Floats:
 
 
 def _distance_to(mask: NDArray[np.bool_]) -> Floats:
-    """(N, N) distance of every pixel to the nearest True: along columns by running positions, then the best of each row."""
+    """(N, N) distance of every pixel to the nearest True: along columns by running positions,
+    then the best of each row.
+    """
     size = len(mask)
     at = np.arange(size, dtype=np.float32)[:, None]
     far = np.float32(4 * size)
@@ -33,7 +39,8 @@ def resized(rgba: Floats, size: int) -> Floats:
     """(S, S, 4) -> (size, size, 4) by area, colours multiplied by alpha so that clear pixels lend none."""
     weighted = np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], axis=2)
     channels = [
-        Image.fromarray(np.ascontiguousarray(weighted[..., k])).resize((size, size), Image.Resampling.BOX) for k in range(4)
+        Image.fromarray(np.ascontiguousarray(weighted[..., k])).resize((size, size), Image.Resampling.BOX)
+        for k in range(4)
     ]
     return np.stack([np.asarray(channel, np.float32) for channel in channels], axis=-1)
 

@@ -59,19 +59,29 @@ class Guard:
         # A link is written through (geco.files), so where it leads is claimed with it.
         for place in {self.places.of(path), self.places.of(real_file(path))}:
             if (other := self._claimed.get(place) or self._folders.get(place)) is not None:
-                raise OutputError(f"{path} would be written twice (for {other} too)", "Give the outputs different names.")
+                raise OutputError(
+                    f"{path} would be written twice (for {other} too)", "Give the outputs different names."
+                )
             self._claimed[place] = path
         above = [self.places.of_folder(folder) for folder in path.absolute().parents]
-        if (other := next((self._claimed[folder] for folder in above if folder in self._claimed), None)) is not None:
-            raise OutputError(f"{path} needs a folder where the file {other} will be", "Give the outputs different names.")
+        if (
+            other := next((self._claimed[folder] for folder in above if folder in self._claimed), None)
+        ) is not None:
+            raise OutputError(
+                f"{path} needs a folder where the file {other} will be", "Give the outputs different names."
+            )
         self._folders.update(dict.fromkeys(above, path))
         check_folder_is_writable(path.parent)
         self.check(path, makes_way)
 
     def check(self, path: Path, makes_way: MakesWay | None = None) -> None:
-        """Raise OutputError where a claimed path holds something of others (again just before the writing)."""
+        """Raise OutputError where a claimed path holds something of others (again just before the
+        writing).
+        """
         if long := next((part for part in path.parts if len(os.fsencode(part)) > LONGEST_NAME), None):
-            raise OutputError(f"the name {long[:40]}… is too long for a file", "Choose a shorter one with -o.")
+            raise OutputError(
+                f"the name {long[:40]}… is too long for a file", "Choose a shorter one with -o."
+            )
         if (found := self.input_at(path)) is not None:
             raise _is_input(path, found)
         if not os.path.lexists(path):
@@ -91,12 +101,16 @@ class Guard:
 _REMEDY = "Choose another name with -o, or replace it with --overwrite."
 
 
-def check_file(path: Path, inputs: Sequence[Path] = (), makes_way: MakesWay | None = None, overwrite: bool = False) -> None:
+def check_file(
+    path: Path, inputs: Sequence[Path] = (), makes_way: MakesWay | None = None, overwrite: bool = False
+) -> None:
     """The rules of :class:`Guard` for the one file that a command writes; raises OutputError."""
     Guard(inputs, overwrite).claim(path, makes_way)
 
 
-def check_folder(folder: Path, names: Iterable[str], is_ours: Callable[[Path], bool], overwrite: bool = False) -> None:
+def check_folder(
+    folder: Path, names: Iterable[str], is_ours: Callable[[Path], bool], overwrite: bool = False
+) -> None:
     """Refuse a folder whose files of these names are not ours, before a command writes its own over them.
 
     Args:
@@ -115,7 +129,8 @@ def check_folder(folder: Path, names: Iterable[str], is_ours: Callable[[Path], b
     there = [name for name in names if os.path.lexists(folder / name)]
     if there and not is_ours(folder):
         raise OutputError(
-            f"{folder} holds {', '.join(there[:3])} that this command did not write", "Choose an empty folder with -o."
+            f"{folder} holds {', '.join(there[:3])} that this command did not write",
+            "Choose an empty folder with -o.",
         )
 
 
@@ -125,7 +140,9 @@ def check_folder_is_writable(folder: Path) -> None:
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write into {folder}", "Choose another folder with -o, or change its permissions.")
+        raise OutputError(
+            f"cannot write into {folder}", "Choose another folder with -o, or change its permissions."
+        )
 
 
 def _is_input(path: Path, found: Path) -> OutputError:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from geco.outputs.places import folded
 
-ROOM = 40  # bytes that a name leaves for what is put behind it: "-seed4294967295-views.png", a number, a texture's hash
+# bytes that a name leaves for what is put behind it: "-seed4294967295-views.png", a number, a texture's hash
+ROOM = 40
 LONGEST = 255 - ROOM
 UNNAMED = "picture"  # for pictures whose name is nothing but dots and spaces
 

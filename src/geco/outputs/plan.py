@@ -188,7 +188,11 @@ def _once(pictures: Sequence[P]) -> list[P]:
 
 def _check_named(wanted: Wanted) -> None:
     """Raise OutputError for options that name nothing, or a format that there is not."""
-    for option, value in (("-o", wanted.output), ("--turntable", wanted.turntable), ("--save-steps", wanted.steps)):
+    for option, value in (
+        ("-o", wanted.output),
+        ("--turntable", wanted.turntable),
+        ("--save-steps", wanted.steps),
+    ):
         if value is not None and not value.strip():
             raise OutputError(f"the name behind {option} is empty", "Is a variable of the shell unset?")
     if wanted.turntable is not None:
@@ -213,5 +217,6 @@ def _check_suffix(path: Path, known: Sequence[str], what: str) -> None:
     if path.suffix.lower() not in known:
         folder = f" A folder's name ends with {os.sep}" if what == "mesh" else ""
         raise OutputError(
-            f"{path}: {path.suffix or 'no suffix'} is not a {what} format", f"Use one of {' '.join(sorted(known))}.{folder}"
+            f"{path}: {path.suffix or 'no suffix'} is not a {what} format",
+            f"Use one of {' '.join(sorted(known))}.{folder}",
         )

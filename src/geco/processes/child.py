@@ -1,7 +1,7 @@
 """One process that may die: a job in it that crashes, hangs, eats the memory or raises costs only itself.
 
-The process is spawned, with one thread a library and a pipe of its own, so nothing is shared that a death could leave
-locked. It notices the end of its parent, however that ends, and ends too.
+The process is spawned, with one thread a library and a pipe of its own, so nothing is shared that a death
+could leave locked. It notices the end of its parent, however that ends, and ends too.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ from geco.errors import ConfigError, GecoError, MeshError
 SECONDS = 300.0  # for one job; the slowest object of the measured sets takes 3
 MEMORY_GB = 4.0  # of data a worker; what a 512 MiB file and its textures need, with room
 START_SECONDS = 300.0  # for a worker to import what it needs, on a machine with too much to do
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one job: ``value``, or a ``reason`` (crashed, timeout, memory, error, or an object's own) with a message."""
+    """What became of one job: ``value``, or a ``reason`` (crashed, timeout, memory, error, or an
+    object's own) with a message.
+    """
 
     key: str
     value: Any = None
@@ -45,7 +49,9 @@ class Bounds:
 
     def __post_init__(self) -> None:
         if not self.seconds > 0 or not self.memory_gb >= 0:
-            raise ConfigError(f"bounds of {self.seconds} s and {self.memory_gb} GiB", "Both must be positive.")
+            raise ConfigError(
+                f"bounds of {self.seconds} s and {self.memory_gb} GiB", "Both must be positive."
+            )
 
 
 @dataclass
@@ -61,17 +67,22 @@ class Child:
     """One process and our end of its pipe.
 
     Args:
-        function: picklable, of one argument; what it raises becomes an :class:`Outcome`, see :meth:`poll`. Where it has
-            a method ``prepare``, that is called once before the first job (to load what every job needs); the bound of
-            memory is then counted from what it holds, and what it returns is :attr:`prepared`.
+        function: picklable, of one argument; what it raises becomes an :class:`Outcome`, see :meth:`poll`.
+            Where it has a method ``prepare``, that is called once before the first job (to load what every
+            job needs); the bound of memory is then counted from what it holds, and what it returns is
+            :attr:`prepared`.
         bounds: of each job.
         environment: variables of the process, beside ours; by default one thread a library.
     """
 
-    def __init__(self, function: Callable[[Any], Any], bounds: Bounds, environment: Mapping[str, str] = ONE_THREAD) -> None:
+    def __init__(
+        self, function: Callable[[Any], Any], bounds: Bounds, environment: Mapping[str, str] = ONE_THREAD
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, pickle.dumps(function), bounds), daemon=True)
+        self.process = context.Process(
+            target=_serve, args=(theirs, pickle.dumps(function), bounds), daemon=True
+        )
         with _environment(environment), sheltered():
             self.process.start()
         theirs.close()
@@ -130,7 +141,9 @@ class Child:
         if time.monotonic() >= self.deadline:
             self.kill()
             self._check_started("does not answer")
-            return Outcome(self.job.key, reason="timeout", message=f"not finished after {self.bounds.seconds:g} s")
+            return Outcome(
+                self.job.key, reason="timeout", message=f"not finished after {self.bounds.seconds:g} s"
+            )
         return None
 
     def call(self, argument: Any, key: str = "") -> Outcome:
@@ -151,7 +164,8 @@ class Child:
     def _send(self) -> None:
         assert self.job is not None
         self.deadline = time.monotonic() + self.bounds.seconds
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died meanwhile: poll() will see the end
+        # it died meanwhile: poll() will see the end
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send((self.job.key, self.job.argument))
 
     def _died(self) -> Outcome:
@@ -170,13 +184,17 @@ class Child:
 
     def _check_started(self, what: str) -> None:
         if not self.ready:
-            raise ConfigError(f"a worker process {what} before its first job", "Its own message is above; see --memory too.")
+            raise ConfigError(
+                f"a worker process {what} before its first job", "Its own message is above; see --memory too."
+            )
 
 
 @contextlib.contextmanager
 def sheltered() -> Iterator[None]:
-    """A process that starts in here is born deaf to Ctrl-C, which every process of a terminal hears: half-loaded, it would
-    answer with a traceback of its own. What arrives meanwhile reaches this process afterwards."""
+    """A process that starts in here is born deaf to Ctrl-C, which every process of a terminal hears:
+    half-loaded, it would answer with a traceback of its own. What arrives meanwhile reaches this process
+    afterwards.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -229,8 +247,11 @@ def _attempt(function: Callable[[Any], Any], key: str, argument: Any) -> tuple[s
     except GecoError as error:
         return "raise", _portable(error)
     except MemoryError as error:
-        return "last", Outcome(key, reason="memory", message=f"more memory than the limit ({error or 'MemoryError'})")
-    except Exception as error:  # whatever a reader trips over is that object's fault, and the report says what it was
+        return "last", Outcome(
+            key, reason="memory", message=f"more memory than the limit ({error or 'MemoryError'})"
+        )
+    except Exception as error:
+        # whatever a reader trips over is that object's fault, and the report says what it was
         return "outcome", Outcome(key, reason="error", message=f"{type(error).__name__}: {error}")
 
 

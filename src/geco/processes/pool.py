@@ -18,8 +18,9 @@ class Workers:
     """A pool for one function.
 
     Args:
-        function: picklable, of one argument. A :class:`MeshError` it raises is the job's outcome, with its ``reason``; any
-            other :class:`GecoError` (no space, a missing extra) ends the whole run; every other exception is an outcome too.
+        function: picklable, of one argument. A :class:`MeshError` it raises is the job's outcome, with its
+            ``reason``; any other :class:`GecoError` (no space, a missing extra) ends the whole run; every
+            other exception is an outcome too.
         count: processes.
     """
 

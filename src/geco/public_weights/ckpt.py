@@ -1,4 +1,6 @@
-"""Foreign torch checkpoints, read without running anything in them, and within the memory that the file itself takes."""
+"""Foreign torch checkpoints, read without running anything in them, and within the memory that
+the file itself takes.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +41,21 @@ def read_torch_file(path: str | Path) -> dict[str, object]:
         why = (str(error) or type(error).__name__).splitlines()[0]
         if "Weights only load failed" in str(error) and "Unsupported" in str(error):
             raise _other_objects(source) from error
-        raise WeightsError(f"{source} is not a readable torch checkpoint ({why[:200]})", _DOWNLOAD_AGAIN) from error
+        raise WeightsError(
+            f"{source} is not a readable torch checkpoint ({why[:200]})", _DOWNLOAD_AGAIN
+        ) from error
     if not isinstance(found, dict):
-        raise WeightsError(f"{source} holds a {type(found).__name__}, not a dictionary of weights", "Is it the published file?")
+        raise WeightsError(
+            f"{source} holds a {type(found).__name__}, not a dictionary of weights",
+            "Is it the published file?",
+        )
     return found
 
 
 def _check_archive(source: Path) -> bool:
-    """Whether the file is a zip archive (torch 1.6 and later); WeightsError where it would unfold to more than it is."""
+    """Whether the file is a zip archive (torch 1.6 and later); WeightsError where it would unfold
+    to more than it is.
+    """
     try:
         with source.open("rb") as stream:
             if stream.read(4) != b"PK\x03\x04":
@@ -57,11 +66,15 @@ def _check_archive(source: Path) -> bool:
             with zipfile.ZipFile(stream) as archive:
                 entries = archive.infolist()
                 if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                    raise WeightsError(f"{source} is compressed, which torch writes no checkpoint", _DOWNLOAD_AGAIN)
+                    raise WeightsError(
+                        f"{source} is compressed, which torch writes no checkpoint", _DOWNLOAD_AGAIN
+                    )
                 for entry in entries:
                     if entry.filename.endswith(".pkl"):
                         if entry.file_size > MOST_PICKLE:
-                            raise WeightsError(f"{source} has a table of {entry.file_size} bytes", _DOWNLOAD_AGAIN)
+                            raise WeightsError(
+                                f"{source} has a table of {entry.file_size} bytes", _DOWNLOAD_AGAIN
+                            )
                         with archive.open(entry) as table:
                             _check_pickle(table, source)  # type: ignore[arg-type]
     except WeightsError:
@@ -72,7 +85,9 @@ def _check_archive(source: Path) -> bool:
 
 
 def _check_pickle(stream: BinaryIO, source: Path) -> None:
-    """WeightsError where the pickle at the stream's place names something that would make more than the file holds."""
+    """WeightsError where the pickle at the stream's place names something that would make more
+    than the file holds.
+    """
     for opcode, argument, _ in pickletools.genops(stream):
         named = str(argument).rpartition(" ")[2] if opcode.name in ("GLOBAL", "INST") else ""
         if named in _MAKES_MORE or opcode.name == "STACK_GLOBAL":  # the latter torch's own reader refuses too
@@ -80,4 +95,6 @@ def _check_pickle(stream: BinaryIO, source: Path) -> None:
 
 
 def _other_objects(source: Path) -> WeightsError:
-    return WeightsError(f"{source} holds objects other than weights", "It is not the published checkpoint; not loaded.")
+    return WeightsError(
+        f"{source} holds objects other than weights", "It is not the published checkpoint; not loaded."
+    )

@@ -1,7 +1,8 @@
 """A Zero123++ pipeline folder as diffusers saves it, part by part, strictly.
 
-The folder holds ``model_index.json`` (with the ramping coefficients), ``unet/``, ``vae/``, ``vision_encoder/``,
-``text_encoder/``, ``tokenizer/``, ``scheduler/``, ``feature_extractor_vae/`` and ``feature_extractor_clip/``.
+The folder holds ``model_index.json`` (with the ramping coefficients), ``unet/``, ``vae/``,
+``vision_encoder/``, ``text_encoder/``, ``tokenizer/``, ``scheduler/``, ``feature_extractor_vae/`` and
+``feature_extractor_clip/``.
 """
 
 from __future__ import annotations
@@ -60,10 +61,15 @@ def read_diffusers_folder(folder: Path) -> DiffusersFolder:
     for_vae, for_vision = (Preprocess.from_transformers(_fields(path)) for path in paths)
     text_states = _empty_prompt_states(folder)
     if text_states.shape[1] != len(coefficients):
-        raise WeightsError(f"{folder}: {len(coefficients)} ramping coefficients for {text_states.shape[1]} text tokens", _REMEDY)
+        raise WeightsError(
+            f"{folder}: {len(coefficients)} ramping coefficients for {text_states.shape[1]} text tokens",
+            _REMEDY,
+        )
     unet = _module(folder / "unet", UNet2DConditionModel.from_config)
     vae = _module(folder / "vae", AutoencoderKL.from_config, _modern_vae_key)
-    vision = _module(folder / "vision_encoder", lambda c: CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(c)))
+    vision = _module(
+        folder / "vision_encoder", lambda c: CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(c))
+    )
     ramp = torch.tensor(coefficients, dtype=torch.float32)
     return DiffusersFolder(unet, vae, vision, schedule, text_states, ramp, for_vae, for_vision)
 
@@ -92,11 +98,14 @@ def _empty_prompt_states(folder: Path) -> Tensor:
         if is_shortage(error):
             raise
         why = (str(error) or type(error).__name__).splitlines()[0]
-        raise WeightsError(f"{folder}: its text encoder does not take its tokenizer's tokens ({why})", _REMEDY) from error
+        raise WeightsError(
+            f"{folder}: its text encoder does not take its tokenizer's tokens ({why})", _REMEDY
+        ) from error
 
 
 def empty_prompt_tokens(folder: Path) -> list[int]:
-    """What a CLIP tokenizer makes of "": start, end, padding to the full length. Read off its files; nothing to split.
+    """What a CLIP tokenizer makes of "": start, end, padding to the full length. Read off its files; nothing
+    to split.
 
     Stable Diffusion 2 pads with "!", so the padding token has to be looked up.
     """
@@ -116,7 +125,9 @@ def empty_prompt_tokens(folder: Path) -> list[int]:
     return [token("bos_token"), token("eos_token")] + [token("pad_token")] * (length - 2)
 
 
-def _module(folder: Path, build: Callable[[dict[str, Any]], Model], rename: Callable[[str], str] = str) -> Model:
+def _module(
+    folder: Path, build: Callable[[dict[str, Any]], Model], rename: Callable[[str], str] = str
+) -> Model:
     """A part of a diffusers folder: its config.json built without allocating, its weights loaded strictly."""
     config = _fields(folder / "config.json")
     check_library_config(config)

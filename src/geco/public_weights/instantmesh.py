@@ -1,7 +1,8 @@
-"""The released InstantMesh checkpoints: from the hub or a local .ckpt to our folder (config.json, model.safetensors), and loaded.
+"""The released InstantMesh checkpoints: from the hub or a local .ckpt to our folder (config.json,
+model.safetensors), and loaded.
 
-A checkpoint is a dictionary with ``state_dict``; the reconstructor's keys start with ``lrm_generator.``, others (the
-LPIPS network of its training) are left out. Everything else about it must be exactly as expected.
+A checkpoint is a dictionary with ``state_dict``; the reconstructor's keys start with ``lrm_generator.``,
+others (the LPIPS network of its training) are left out. Everything else about it must be exactly as expected.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ from geco.public_weights.ckpt import read_torch_file
 from geco.public_weights.licences import LICENCES
 from geco.reconstruct.instantmesh.config import RELEASED, InstantMeshConfig
 from geco.reconstruct.instantmesh.model import InstantMesh
-from geco.weights import card_fields, check_part, check_shapes, check_state, read_safetensors, tensor_shapes, write_folder
+from geco.weights import (
+    card_fields,
+    check_part,
+    check_shapes,
+    check_state,
+    read_safetensors,
+    tensor_shapes,
+    write_folder,
+)
 
 HUB_ID = "TencentARC/InstantMesh"
 FILES = {name: f"{name.replace('-', '_')}.ckpt" for name in RELEASED}
@@ -32,7 +41,8 @@ DEFAULT = "instant-mesh-large"  # the one that GECO's paper builds on
 
 
 def find(source: str | Path) -> Path:
-    """The .ckpt that ``source`` means: a path, one of the four names, or the hub id (then :data:`DEFAULT`); fetched if needed.
+    """The .ckpt that ``source`` means: a path, one of the four names, or the hub id (then :data:`DEFAULT`);
+    fetched if needed.
 
     Raises:
         WeightsError: no such file, or the hub cannot be reached.
@@ -42,7 +52,8 @@ def find(source: str | Path) -> Path:
         return fetch_file(HUB_ID, FILES[name], LICENCES[HUB_ID])
     if not os.path.lexists(source):
         raise WeightsError(
-            f"InstantMesh weights {source} do not exist", f"Give the path of a .ckpt, {HUB_ID}, or one of {', '.join(FILES)}."
+            f"InstantMesh weights {source} do not exist",
+            f"Give the path of a .ckpt, {HUB_ID}, or one of {', '.join(FILES)}.",
         )
     weights_size(Path(source))
     return Path(source)
@@ -51,7 +62,11 @@ def find(source: str | Path) -> Path:
 def licence_of(source: str | os.PathLike[str]) -> str:
     """The licence of what ``source`` means for :func:`find`."""
     public = str(source) == HUB_ID or str(source) in FILES
-    return LICENCES[HUB_ID] if public else f"that of the file {Path(source).name} (as released, {LICENCES[HUB_ID]})"
+    return (
+        LICENCES[HUB_ID]
+        if public
+        else f"that of the file {Path(source).name} (as released, {LICENCES[HUB_ID]})"
+    )
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
@@ -63,7 +78,9 @@ def read(path: str | Path) -> dict[str, Tensor]:
     named = {key: value for key, value in state.items() if isinstance(key, str)}
     own = {key.removeprefix(PREFIX): value for key, value in named.items() if key.startswith(PREFIX)}
     if not own:
-        raise WeightsError(f"{path} has no key starting with {PREFIX!r}", "Give a released InstantMesh .ckpt.")
+        raise WeightsError(
+            f"{path} has no key starting with {PREFIX!r}", "Give a released InstantMesh .ckpt."
+        )
     for key, value in own.items():
         if not isinstance(value, Tensor):
             raise WeightsError(f"{path}: {PREFIX + key!r} is no tensor", "Give a released InstantMesh .ckpt.")
@@ -82,12 +99,15 @@ def recognize(state: Mapping[str, Tensor], source: str | Path) -> str:
         if config.kind == kind and config.transformer_layers == len(blocks):
             return name
     raise WeightsError(
-        f"{source} is a {kind} reconstructor of {len(blocks)} transformer blocks, which none of the released ones is",
+        f"{source} is a {kind} reconstructor of {len(blocks)} transformer blocks, which none of the "
+        f"released ones is",
         f"Released are {', '.join(RELEASED)}; for another one give its settings.",
     )
 
 
-def convert(source: str | Path, folder: str | Path, config: InstantMeshConfig | None = None) -> InstantMeshConfig:
+def convert(
+    source: str | Path, folder: str | Path, config: InstantMeshConfig | None = None
+) -> InstantMeshConfig:
     """Write a checkpoint as our folder; nothing is written when anything is wrong with it.
 
     Args:
@@ -110,7 +130,9 @@ def convert(source: str | Path, folder: str | Path, config: InstantMeshConfig | 
     return settings
 
 
-def load(folder: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> InstantMesh:
+def load(
+    folder: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> InstantMesh:
     """A model folder of :func:`convert`, ready for inference.
 
     Raises:

@@ -1,7 +1,7 @@
 """Models that a library (diffusers, transformers) builds: settings bounded first, weights loaded strictly.
 
-What each of them means is the library's to know. That none is so large or so deep that building would take the
-machine's memory or minutes is checked here; the library's own exceptions become our error.
+What each of them means is the library's to know. That none is so large or so deep that building would take
+the machine's memory or minutes is checked here; the library's own exceptions become our error.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def built(build: Callable[[], Model], fields: Fields) -> Model:
 
 
 def part(build: Callable[[], Model], state: Mapping[str, Tensor], weights: Path, config: Fields) -> Model:
-    """A library's model of checked settings, with ``state`` for its weights; nothing larger than that is allocated.
+    """A library's model of checked settings, with ``state`` for its weights; nothing larger than that is
+    allocated.
 
     Raises:
         WeightsError: the library does not take the settings, or the weights are of another shape.
@@ -66,7 +67,9 @@ def on_meta(build: Callable[[], Model]) -> Model:
 
 
 def filled(module: Model, state: Mapping[str, Tensor], source: Path) -> Model:
-    """``module`` with ``state`` for its parameters; keys are first brought to the installed transformers' naming."""
+    """``module`` with ``state`` for its parameters; keys are first brought to the installed
+    transformers' naming.
+    """
     wanted = module.state_dict()
     own = _renamed(wanted, state)
     check_state(own, wanted, source)
@@ -75,7 +78,8 @@ def filled(module: Model, state: Mapping[str, Tensor], source: Path) -> Model:
 
 
 def _renamed(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    # CLIP's position numbers were stored once and are computed now; its text model lost a prefix in transformers 5.
+    # CLIP's position numbers were stored once and are computed now; its text model lost a prefix in
+    # transformers 5.
     own = {key: value for key, value in state.items() if not key.endswith("embeddings.position_ids")}
     prefix = "text_model."
     if all(key.startswith(prefix) for key in own) and not any(key.startswith(prefix) for key in wanted):

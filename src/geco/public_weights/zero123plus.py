@@ -1,7 +1,9 @@
-"""Zero123++ v1.1 / v1.2 from the hub or a diffusers folder, optionally with InstantMesh's white-background UNet.
+"""Zero123++ v1.1 / v1.2 from the hub or a diffusers folder, optionally with InstantMesh's white-background
+UNet.
 
-:func:`convert_zero123plus` writes one folder of ours: UNet, VAE, CLIP vision tower, and the text states of the empty
-prompt, made once with the text encoder, which is not needed afterwards. :func:`load_zero123plus` reads it.
+:func:`convert_zero123plus` writes one folder of ours: UNet, VAE, CLIP vision tower, and the text states of
+the empty prompt, made once with the text encoder, which is not needed afterwards. :func:`load_zero123plus`
+reads it.
 """
 
 from __future__ import annotations
@@ -40,7 +42,16 @@ FOREGROUND_RATIO = 0.85  # of InstantMesh's resize_foreground
 # As InstantMesh runs it: Euler ancestral, 75 steps, guidance 4.
 TEACHER = GenerationSettings("euler-ancestral", 75, 4.0)
 _PATTERNS = ["model_index.json"] + [
-    f"{part}/*" for part in ("unet", "vae", "vision_encoder", "text_encoder", "tokenizer", "scheduler", "feature_extractor_*")
+    f"{part}/*"
+    for part in (
+        "unet",
+        "vae",
+        "vision_encoder",
+        "text_encoder",
+        "tokenizer",
+        "scheduler",
+        "feature_extractor_*",
+    )
 ]
 
 
@@ -66,8 +77,8 @@ def convert_zero123plus(
     Args:
         source: a hub id (``sudo-ai/zero123plus-v1.2``) or a diffusers folder.
         output: the folder to write.
-        unet: another UNet: ``TencentARC/InstantMesh`` (fetched), or its diffusion_pytorch_model.bin, or a .safetensors
-            file; it is taken to paint a white background, as InstantMesh's does.
+        unet: another UNet: ``TencentARC/InstantMesh`` (fetched), or its diffusion_pytorch_model.bin, or a
+            .safetensors file; it is taken to paint a white background, as InstantMesh's does.
         rig: name of the camera rig; None reads v1.1 off the source's name and takes v1.2 otherwise.
         revision: of the hub's repository, where it shall not be the pinned one.
 
@@ -75,7 +86,8 @@ def convert_zero123plus(
         The card.
 
     Raises:
-        WeightsError: a part is missing, damaged or of another model. OutputError: the folder cannot be written.
+        WeightsError: a part is missing, damaged or of another model. OutputError: the folder cannot be
+            written.
     """
     name = str(source)
     licence = LICENCES.get(name, "that of the source folder (as released, Zero123++ is CC-BY-NC-4.0)")
@@ -83,7 +95,8 @@ def convert_zero123plus(
     folder = fetched.folder if fetched else Path(source)
     if not folder.is_dir():
         raise WeightsError(
-            f"{name} is neither a folder nor a hub id", "Give a diffusers folder, or a hub id such as sudo-ai/zero123plus-v1.2."
+            f"{name} is neither a folder nor a hub id",
+            "Give a diffusers folder, or a hub id such as sudo-ai/zero123plus-v1.2.",
         )
     found = read_diffusers_folder(folder)
     background, unet_revision = GREY, ""
@@ -94,9 +107,15 @@ def convert_zero123plus(
     reduction = 2 ** (len(found.vae.config["block_out_channels"]) - 1)
     shape = (found.vae.config["latent_channels"], SHEET[0] // reduction, SHEET[1] // reduction)
     network = Zero123PlusNetwork(found.unet, found.schedule, shape)
-    codec = Zero123PlusCodec(found.vae, found.vision, found.text_states, found.ramp, found.for_vae, found.for_vision, background)
+    codec = Zero123PlusCodec(
+        found.vae, found.vision, found.text_states, found.ramp, found.for_vae, found.for_vision, background
+    )
     rig = rig or ("zero123plus-v1.1" if "v1.1" in name else "zero123plus-v1.2")
-    card = {"source": _origin(source), "unet_source": None if unet is None else _origin(unet), "licence": licence}
+    card = {
+        "source": _origin(source),
+        "unet_source": None if unet is None else _origin(unet),
+        "licence": licence,
+    }
     card |= {"rig": rig, "revision": fetched.revision if fetched else "", "unet_revision": unet_revision}
     return save_zero123plus(output, Zero123Plus(network, codec, TEACHER, card))
 
@@ -104,7 +123,8 @@ def convert_zero123plus(
 def save_zero123plus(output: str | os.PathLike[str], model: Zero123Plus) -> dict[str, Any]:
     """Write a model, public or trained from one, as a model folder; the card as written.
 
-    ``model.card`` gives licence, source, rig and whatever else shall be kept; the settings are taken from the networks.
+    ``model.card`` gives licence, source, rig and whatever else shall be kept; the settings are taken from the
+    networks.
     """
     network, codec = model.network, model.codec
     card = {
@@ -135,7 +155,10 @@ def save_zero123plus(output: str | os.PathLike[str], model: Zero123Plus) -> dict
 
 
 def load_zero123plus(
-    folder: str | os.PathLike[str], device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32, check_hash: bool = True
+    folder: str | os.PathLike[str],
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    check_hash: bool = True,
 ) -> Zero123Plus:
     """A folder of :func:`convert_zero123plus` or :func:`save_zero123plus`, ready for inference.
 
@@ -148,26 +171,33 @@ def load_zero123plus(
 
     def module(stem: str, build: Callable[[dict[str, Any]], Model]) -> Model:
         settings, path = check_library_config(fields.fields(stem)), source / f"{stem}.safetensors"
-        state = {key: value.to(dtype) for key, value in read_part(source, card, stem, device, check_hash).items()}
+        state = {
+            key: value.to(dtype) for key, value in read_part(source, card, stem, device, check_hash).items()
+        }
         return part(lambda: build(dict(settings.values)), state, path, settings).to(device)
 
     try:
         unet = module("unet", UNet2DConditionModel.from_config)
         vae = module("vae", AutoencoderKL.from_config)
-        vision = module("vision", lambda settings: CLIPVisionModelWithProjection(CLIPVisionConfig(**settings)))
+        vision = module(
+            "vision", lambda settings: CLIPVisionModelWithProjection(CLIPVisionConfig(**settings))
+        )
         text = read_part(source, card, "text", device, check_hash)
         check_state(text, _text_like(text, vision, unet), source / "text.safetensors")
         # Attention on Apple's GPU has no fused kernel: 9,600 queries at once would need gigabytes.
         chunk = 1024 if torch.device(device).type == "mps" else None
         schedule, shape = Schedule.from_config(card["schedule"]), tuple(card["sample_shape"])
         network = Zero123PlusNetwork(unet, schedule, shape, card["noised_reference"], chunk)
-        for_vae, for_vision = (Preprocess.from_fields(fields.fields(key)) for key in ("for_vae", "for_vision"))
+        for_vae, for_vision = (
+            Preprocess.from_fields(fields.fields(key)) for key in ("for_vae", "for_vision")
+        )
         states, ramp = (text[key].to(dtype) for key in ("text_states", "ramp"))
         codec = Zero123PlusCodec(vae, vision, states, ramp, for_vae, for_vision, card["background"])
         generation = GenerationSettings.from_fields(fields.fields("generation"))
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, ConfigError) as error:
         raise WeightsError(
-            f"{source / 'config.json'} does not describe a Zero123++ model: {error!r}", "Convert the model again."
+            f"{source / 'config.json'} does not describe a Zero123++ model: {error!r}",
+            "Convert the model again.",
         ) from error
     for module in (network, codec):
         module.eval().requires_grad_(False)
@@ -195,7 +225,9 @@ def _checked(card: Fields) -> dict[str, Any]:
 
 
 def _text_like(text: Mapping[str, torch.Tensor], vision: Any, unet: Any) -> dict[str, torch.Tensor]:
-    """What the file of the empty prompt's states must hold: (1, T, E) and the ramp (T,), E the width of both networks."""
+    """What the file of the empty prompt's states must hold: (1, T, E) and the ramp (T,), E the
+    width of both networks.
+    """
     width = int(unet.config["cross_attention_dim"])
     if vision.config.projection_dim != width:
         raise ValueError(f"the vision tower's width {vision.config.projection_dim} is not the UNet's {width}")
@@ -204,7 +236,9 @@ def _text_like(text: Mapping[str, torch.Tensor], vision: Any, unet: Any) -> dict
 
 
 def _replace_unet(unet: UNet2DConditionModel, source: str | os.PathLike[str]) -> tuple[str, str]:
-    """Load another UNet's weights into ``unet``, strictly; the licence that applies to it, and the hub's commit."""
+    """Load another UNet's weights into ``unet``, strictly; the licence that applies to it, and
+    the hub's commit.
+    """
     name, revision = str(source), ""
     licence = LICENCES.get(name, "that of the file (as released, a derivative of Zero123++, CC-BY-NC-4.0)")
     path = Path(source)
@@ -220,7 +254,9 @@ def _replace_unet(unet: UNet2DConditionModel, source: str | os.PathLike[str]) ->
 
 
 def _origin(source: str | os.PathLike[str]) -> str:
-    """A hub id, or the name of the local folder or file: where that lies is no business of a card that travels."""
+    """A hub id, or the name of the local folder or file: where that lies is no business of a card
+    that travels.
+    """
     return str(source) if is_hub_id(source) else Path(source).name
 
 

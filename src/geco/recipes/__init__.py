@@ -1,1 +1,3 @@
-"""A recipe is a Python function without arguments that returns a whole :class:`geco.recipes.recipe.Recipe`."""
+"""A recipe is a Python function without arguments that returns a whole
+:class:`geco.recipes.recipe.Recipe`.
+"""

@@ -13,7 +13,8 @@ from geco.recipes.tiny import tiny
 
 
 def find_recipe(name: str) -> Recipe:
-    """ "small", "small-gpu", "tiny" or "paper", or a Python file with a function ``recipe()`` that returns a :class:`Recipe`.
+    """ "small", "small-gpu", "tiny" or "paper", or a Python file with a function ``recipe()`` that returns a
+    :class:`Recipe`.
 
     Raises:
         ConfigError: there is none of that name, or the file does not hold one.
@@ -27,5 +28,7 @@ def find_recipe(name: str) -> Recipe:
         made = found() if callable(found) else None
         if isinstance(made, Recipe):
             return made
-        raise ConfigError(f"{path} has no function recipe() that returns a Recipe", "See geco/recipes/small.py for one.")
+        raise ConfigError(
+            f"{path} has no function recipe() that returns a Recipe", "See geco/recipes/small.py for one."
+        )
     raise ConfigError(f"no recipe is called {name!r}", f"Known: {', '.join(known)}, or a file ending in .py.")

@@ -1,4 +1,6 @@
-"""Single numbers of a recipe from the command line: ``--set NAME=VALUE``, typed by the annotation of the field it names."""
+"""Single numbers of a recipe from the command line: ``--set NAME=VALUE``, typed by the annotation
+of the field it names.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Re
 
     Args:
         stage: of :data:`OPTIONS`.
-        assignments: "NAME=VALUE" each; the last one of a name counts. Pairs of numbers are written "0.02,0.98", nothing "none".
+        assignments: "NAME=VALUE" each; the last one of a name counts. Pairs of numbers are written
+            "0.02,0.98", nothing "none".
 
     Returns:
         The recipe, and what was replaced: field -> value, tuples as lists, for the model's card.
@@ -51,13 +54,19 @@ def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Re
         return recipe, {}
     held, length = getattr(recipe, OPTIONS[stage]), recipe.lengths.get(cast(Stage, stage), Length())
     known = {name: kind for name, kind in get_type_hints(type(held)).items() if name not in ELSEWHERE}
-    of_length = {} if stage in WITHOUT_LENGTH else {n: kind for n, kind in get_type_hints(Length).items() if n not in known}
+    of_length = (
+        {}
+        if stage in WITHOUT_LENGTH
+        else {n: kind for n, kind in get_type_hints(Length).items() if n not in known}
+    )
     values: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         kind = (known | of_length).get(name.strip())
         if not equals or kind is None:
-            raise ConfigError(f"--set {assignment}: {stage} has no such number", f"Known: {_listed(known | of_length)}.")
+            raise ConfigError(
+                f"--set {assignment}: {stage} has no such number", f"Known: {_listed(known | of_length)}."
+            )
         values[name.strip()] = _checked(assignment, name.strip(), text.strip(), kind)
     own = {field.name: values[field.name] for field in fields(held) if field.name in values}
     changes: dict[str, Any] = {OPTIONS[stage]: replace(held, **own)}
@@ -71,17 +80,22 @@ def _checked(assignment: str, name: str, text: str, kind: Any) -> Any:
     try:
         value = parse(text, kind)
     except ValueError as error:
-        raise ConfigError(f"--set {assignment}: {text!r} is not {describe(kind)}", "Check the value.") from error
+        raise ConfigError(
+            f"--set {assignment}: {text!r} is not {describe(kind)}", "Check the value."
+        ) from error
     numbers = [n for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, (int, float))]
     low, high = float(name in FROM_ONE), 1.0 if name in SHARES | DECAYS else math.inf
     if not all(low <= number <= high and not (name in DECAYS and number == 1) for number in numbers):
         end = ")" if name in DECAYS else "]"
-        raise ConfigError(f"--set {assignment}: {name} lies in [{low:g}, {high:g}{end}", "Take another value.")
+        raise ConfigError(
+            f"--set {assignment}: {name} lies in [{low:g}, {high:g}{end}", "Take another value."
+        )
     return value
 
 
 def parse(text: str, kind: Any) -> Any:
-    """A value of an annotation's type: int, float, bool, str, Literal, tuples of them, or None where it allows that.
+    """A value of an annotation's type: int, float, bool, str, Literal, tuples of them, or None where it
+    allows that.
 
     Raises:
         ValueError: the text is of none of these.
@@ -108,7 +122,9 @@ def parse(text: str, kind: Any) -> Any:
 
 
 def describe(kind: Any) -> str:
-    """What a value of an annotation looks like: "a whole number", "one of sigma2, dmd", "a number, or none"."""
+    """What a value of an annotation looks like: "a whole number", "one of sigma2, dmd", "a
+    number, or none".
+    """
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return " or ".join("none" if part is type(None) else describe(part) for part in inner)

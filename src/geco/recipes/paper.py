@@ -1,4 +1,6 @@
-"""The paper's recipe (arXiv 2405.20327): the distillation of Zero123++ and InstantMesh. The teacher is fetched, not trained."""
+"""The paper's recipe (arXiv 2405.20327): the distillation of Zero123++ and InstantMesh. The
+teacher is fetched, not trained.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ def paper() -> Recipe:
             weighting="sigma2",  # not stated; threestudio's
             average=0.999,  # not stated
         ),
-        # Not stated. By arithmetic the three UNets take 31 GB (weights, Adam, average, one gradient) before any activation.
+        # Not stated. By arithmetic the three UNets take 31 GB (weights, Adam, average, one gradient) before
+        # any activation.
         unet_checkpointing=True,
         pairs=PairOptions(steps=75, guidance_scale=4.0, renders=50, chunk=1),
         pair_count=46_000,  # one condition picture of each Objaverse-LVIS object

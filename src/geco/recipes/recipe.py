@@ -47,12 +47,15 @@ class Recipe:
     Attributes:
         name: for the log and the model card.
         precision: of matrix products and convolutions.
-        multiview, reconstructor, regressor: sizes of the small networks (a folder given with --init takes precedence).
-        autoencoder: sizes of the network of Stage II's perceptual distance; autoencoding: its training's numbers.
+        multiview, reconstructor, regressor: sizes of the small networks (a folder given with --init takes
+            precedence).
+        autoencoder: sizes of the network of Stage II's perceptual distance; autoencoding: its training's
+            numbers.
         teacher ... stage2: the stages' own numbers; lengths: how long each trains.
-        pairs: of the pseudo ground truth; pair_count: how many; pair_size: pixels of its renders; resolution: cubes a side of the
-            surfaces that are made and trained on.
-        unet_checkpointing: compute the full family's UNet activations again in Stage I's backward pass instead of keeping them.
+        pairs: of the pseudo ground truth; pair_count: how many; pair_size: pixels of its renders; resolution:
+            cubes a side of the surfaces that are made and trained on.
+        unet_checkpointing: compute the full family's UNet activations again in Stage I's backward pass
+            instead of keeping them.
         generation: sampler of the teacher's model folder: steps, guidance_scale, clip, eta.
     """
 
@@ -60,7 +63,9 @@ class Recipe:
     precision: Precision = "bf16"
     multiview: SmallConfig = field(default_factory=SmallConfig)
     reconstructor: SmallReconstructorConfig = field(default_factory=SmallReconstructorConfig)
-    regressor: SmallReconstructorConfig = field(default_factory=lambda: SmallReconstructorConfig(rig="input", own_color=1.0))
+    regressor: SmallReconstructorConfig = field(
+        default_factory=lambda: SmallReconstructorConfig(rig="input", own_color=1.0)
+    )
     teacher: TeacherOptions = field(default_factory=TeacherOptions)
     reconstruction: ReconstructorOptions = field(default_factory=ReconstructorOptions)
     regression: ReconstructorOptions = field(default_factory=lambda: ReconstructorOptions(worsen=0.0))
@@ -79,5 +84,7 @@ class Recipe:
     def length(self, stage: Stage) -> Length:
         """Of a stage; raises ConfigError where the recipe does not train it."""
         if stage not in self.lengths:
-            raise ConfigError(f"the recipe {self.name!r} has no stage {stage!r}", f"It has: {', '.join(self.lengths)}.")
+            raise ConfigError(
+                f"the recipe {self.name!r} has no stage {stage!r}", f"It has: {', '.join(self.lengths)}."
+            )
         return self.lengths[stage]

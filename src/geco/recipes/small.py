@@ -13,13 +13,15 @@ from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
 from geco.training.teacher import TeacherOptions
 
-GUIDANCE = 1.5  # of the small teacher, where the paper has 4: chosen by table and by eye (docs/measurements.md)
+# of the small teacher, where the paper has 4: chosen by table and by eye (docs/measurements.md)
+GUIDANCE = 1.5
 
 
 def small() -> Recipe:
     """Deviations from the paper are named beside each number.
 
-    The volume: x0-PSNR from pure noise on held-out objects is 17.2 dB after 9,300 samples; without it 16.4 after 12,600.
+    The volume: x0-PSNR from pure noise on held-out objects is 17.2 dB after 9,300 samples; without it 16.4
+    after 12,600.
     """
     return Recipe(
         name="small",
@@ -33,7 +35,8 @@ def small() -> Recipe:
             weighting="dmd",  # the paper is silent
             student_limit=5.0,  # as the teacher's loss
             teacher_clip=1.0,  # pixels
-            truncation=0.3,  # paper 1: views of held-out objects gain 0.8 dB, and look better (docs/measurements.md)
+            # paper 1: views of held-out objects gain 0.8 dB, and look better (docs/measurements.md)
+            truncation=0.3,
             average=0.98,
         ),
         pairs=PairOptions(guidance_scale=GUIDANCE, clip=1.0),
@@ -53,8 +56,8 @@ def small() -> Recipe:
 def small_gpu() -> Recipe:
     """The same chain for one GPU: larger views and network, larger batches; rates as on the CPU.
 
-    The network has 10.6 M parameters and takes 21.9 GFLOP a pass, three times the CPU recipe's; after distillation it runs once
-    where the undistilled one ran four times.
+    The network has 10.6 M parameters and takes 21.9 GFLOP a pass, three times the CPU recipe's; after
+    distillation it runs once where the undistilled one ran four times.
     """
     base = small()
     return replace(

@@ -1,4 +1,6 @@
-"""Every stage in seconds on a CPU, at 16 pixels: for tests, and for trying a change end to end. It learns next to nothing."""
+"""Every stage in seconds on a CPU, at 16 pixels: for tests, and for trying a change end to end.
+It learns next to nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,17 @@ from geco.training.teacher import TeacherOptions
 
 SIZE = 16
 _FIELD = {
-    "view_size": SIZE, "widths": (8, 8, 8), "lift_channels": 4, "map_channels": 5, "volume_size": 8, "volume_widths": (8, 8, 8),
-    "volume_channels": 4, "view_hidden": 4, "point_hidden": 8, "color_hidden": 8,
-}  # fmt: skip
+    "view_size": SIZE,
+    "widths": (8, 8, 8),
+    "lift_channels": 4,
+    "map_channels": 5,
+    "volume_size": 8,
+    "volume_widths": (8, 8, 8),
+    "volume_channels": 4,
+    "view_hidden": 4,
+    "point_hidden": 8,
+    "color_hidden": 8,
+}
 
 
 def tiny() -> Recipe:
@@ -25,7 +35,9 @@ def tiny() -> Recipe:
     return Recipe(
         name="tiny",
         precision="no",
-        multiview=SmallConfig(size=SIZE, channels=16, width=24, stages=1, heads=3, embedding=32, volume=8, volume_width=8),
+        multiview=SmallConfig(
+            size=SIZE, channels=16, width=24, stages=1, heads=3, embedding=32, volume=8, volume_width=8
+        ),
         reconstructor=SmallReconstructorConfig(**_FIELD),  # type: ignore[arg-type]
         regressor=SmallReconstructorConfig(**_FIELD, rig="input", own_color=1.0),  # type: ignore[arg-type]
         teacher=TeacherOptions(batch=4, average=0.9),
@@ -33,7 +45,16 @@ def tiny() -> Recipe:
         regression=ReconstructorOptions(batch=2, points=256, surface=64, worsen=0.0, average=0.9),
         autoencoder=AutoencoderConfig(widths=(8, 16, 16), latent=4),
         autoencoding=AutoencoderOptions(objects=2, targets=2, average=0.9),
-        stage1=Stage1Options(2, 1e-4, 1e-4, guidance_scale=1.5, weighting="dmd", student_limit=5.0, teacher_clip=1.0, average=0.9),
+        stage1=Stage1Options(
+            2,
+            1e-4,
+            1e-4,
+            guidance_scale=1.5,
+            weighting="dmd",
+            student_limit=5.0,
+            teacher_clip=1.0,
+            average=0.9,
+        ),
         pairs=PairOptions(steps=3, guidance_scale=1.5, clip=1.0, renders=6, chunk=2),
         pair_count=4,
         pair_size=SIZE,

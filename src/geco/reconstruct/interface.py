@@ -1,4 +1,6 @@
-"""What a reconstructor gives, whatever network or runtime stands behind it. No torch here: both runtimes import this."""
+"""What a reconstructor gives, whatever network or runtime stands behind it. No torch here: both
+runtimes import this.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ class FlexiGrid:
         vertices: (N, 3) float32 grid corners in world units, already deformed.
         sdf: (N,) float32, negative inside.
         cubes: (C, 8) int32 corner indices, x fastest (NV's order); any subset of the grid's cubes.
-        beta, alpha, gamma: (C, 12), (C, 8), (C,) float32 raw weights (before tanh and sigmoid), or None for ones.
+        beta, alpha, gamma: (C, 12), (C, 8), (C,) float32 raw weights (before tanh and sigmoid), or None for
+            ones.
         weight_scale: how far the weights may bend the surface (InstantMesh 0.5, FlexiCubes' default 0.99).
     """
 
@@ -40,7 +43,8 @@ class SurfaceFields(Protocol):
         """The surface lies within [-half_extent, half_extent]^3, world units."""
 
     def grid(self, resolution: int) -> FlexiGrid:
-        """The surface on a grid of ``resolution`` cubes a side (only the cubes near the surface need be there).
+        """The surface on a grid of ``resolution`` cubes a side (only the cubes near the surface need be
+        there).
 
         Raises MeshError when nothing is inside.
         """
@@ -51,7 +55,11 @@ class SurfaceFields(Protocol):
 
 @runtime_checkable
 class DenseFields(SurfaceFields, Protocol):
-    """Fields that are a plain signed distance, without deformation or weights, so that they can be edited on a grid."""
+    """Fields that are a plain signed distance, without deformation or weights, so that they can
+    be edited on a grid.
+    """
 
     def dense(self, resolution: int) -> Floats:
-        """(R + 1, R + 1, R + 1) signed distance on the grid's vertices, indexed [x, y, z], positive all over the border."""
+        """(R + 1, R + 1, R + 1) signed distance on the grid's vertices, indexed [x, y, z],
+        positive all over the border.
+        """

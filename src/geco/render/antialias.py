@@ -1,10 +1,11 @@
 """Anti-aliased silhouettes whose pixels have gradients with respect to the vertices.
 
-A silhouette edge is one whose faces all lie on the same side of it in the picture. Where such an edge passes between
-the centres of two neighbouring pixels, the inner colour reaches into the outer pixel, or the outer one into the inner
-pixel, by how far the edge lies from the border between them. Either kind of pair, one a row or one a column, would
-give the sum of a mask the area of its outline; both are used, weighted by how steep the edge is. Choosing one kind by
-edge instead loses or doubles a pixel wherever a zigzag outline changes kind, which made gradients ten times noisier.
+A silhouette edge is one whose faces all lie on the same side of it in the picture. Where such an edge passes
+between the centres of two neighbouring pixels, the inner colour reaches into the outer pixel, or the outer
+one into the inner pixel, by how far the edge lies from the border between them. Either kind of pair, one a
+row or one a column, would give the sum of a mask the area of its outline; both are used, weighted by how
+steep the edge is. Choosing one kind by edge instead loses or doubles a pixel wherever a zigzag outline
+changes kind, which made gradients ten times noisier.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from geco.cameras import intrinsics
 from geco.render.rasterize import Fragments, project
 from geco.render.rasterize_numpy import NEAREST
 
-# The surface beside an edge may lie behind it by a steep slope over one pixel: so many pixel widths are still the same surface.
+# The surface beside an edge may lie behind it by a steep slope over one pixel: so many pixel widths are still
+# the same surface.
 STEEPEST = 8.0
 
 
@@ -45,7 +47,9 @@ class Crossings:
         return Crossings(*(value[which] for value in vars(self).values()))
 
 
-def antialias(image: Tensor, fragments: Fragments, vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float) -> Tensor:
+def antialias(
+    image: Tensor, fragments: Fragments, vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float
+) -> Tensor:
     """Blend the pixels along silhouettes.
 
     Args:
@@ -73,7 +77,9 @@ def antialias(image: Tensor, fragments: Fragments, vertices: Tensor, faces: Tens
     blended = flat
     for vertical in (True, False):
         weight = steep[:, 1 if vertical else 0]
-        found = _nearest(_cross_lines(start, end, third, inverse, camera, size, vertical), fragments, fov, size)
+        found = _nearest(
+            _cross_lines(start, end, third, inverse, camera, size, vertical), fragments, fov, size
+        )
         amount = (found.reach - 0.5) * weight[found.edge]
         target = torch.where(amount > 0, found.outer, found.inner)
         blended = blended.index_add(0, target, amount[:, None] * (flat[found.inner] - flat[found.outer]))
@@ -82,13 +88,17 @@ def antialias(image: Tensor, fragments: Fragments, vertices: Tensor, faces: Tens
 
 @torch.no_grad()
 def _silhouettes(pixels: Tensor, depth: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-    """Cameras (S,) and, for every silhouette edge, its two vertices and the third of one of its faces (S, 3)."""
+    """Cameras (S,) and, for every silhouette edge, its two vertices and the third of one of its
+    faces (S, 3).
+    """
     halves = torch.cat([faces[:, [0, 1, 2]], faces[:, [1, 2, 0]], faces[:, [2, 0, 1]]])  # (3 F, 3)
     forward = halves[:, 0] < halves[:, 1]
     key = halves[:, :2].amin(dim=1) * pixels.shape[1] + halves[:, :2].amax(dim=1)
     _, edge, count = torch.unique(key, return_inverse=True, return_counts=True)
     a, b, c = (pixels[:, faces[:, i]] for i in range(3))
-    area = (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (c[..., 0] - a[..., 0]) * (b[..., 1] - a[..., 1])
+    area = (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (c[..., 0] - a[..., 0]) * (
+        b[..., 1] - a[..., 1]
+    )
     ahead = (depth[:, faces] > NEAREST).all(dim=2)
     side = torch.where(ahead, area.sign(), 0).repeat(1, 3) * torch.where(forward, 1, -1)
     total = side.new_zeros(len(pixels), len(count)).index_add(1, edge, side)
@@ -101,7 +111,9 @@ def _silhouettes(pixels: Tensor, depth: Tensor, faces: Tensor) -> tuple[Tensor, 
 def _cross_lines(
     start: Tensor, end: Tensor, third: Tensor, inverse: Tensor, camera: Tensor, size: int, vertical: bool
 ) -> Crossings:
-    """Where edges (S, 2) meet the lines through pixel centres: rows, with horizontal pairs of pixels, or columns."""
+    """Where edges (S, 2) meet the lines through pixel centres: rows, with horizontal pairs of
+    pixels, or columns.
+    """
     across, along = (0, 1) if vertical else (1, 0)
     low = torch.minimum(start[:, along], end[:, along]).detach().ceil().clamp(0, size).long()
     past = torch.maximum(start[:, along], end[:, along]).detach().ceil().clamp(0, size).long()
@@ -132,7 +144,11 @@ def _seen(found: Crossings, fragments: Fragments, fov: float, size: int) -> Tens
     depth = fragments.depth.detach().reshape(-1)
     slack = STEEPEST * found.depth / (float(intrinsics(fov)[0, 0]) * size)
     ids = fragments.face_ids.reshape(-1)
-    return (ids[found.inner] != ids[found.outer]) & (depth[found.inner] <= found.depth + slack) & (depth[found.outer] > found.depth)
+    return (
+        (ids[found.inner] != ids[found.outer])
+        & (depth[found.inner] <= found.depth + slack)
+        & (depth[found.outer] > found.depth)
+    )
 
 
 def _nearest(found: Crossings, fragments: Fragments, fov: float, size: int) -> Crossings:

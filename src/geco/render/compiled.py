@@ -1,7 +1,7 @@
 """Loops compiled by numba, kept on disk where this machine lets them be, and compiled anew where it does not.
 
-Compiling takes seconds. numba keeps the result beside the source or in the user's cache; in a container with a read-only
-package and no home there is no such place, and that must cost time only.
+Compiling takes seconds. numba keeps the result beside the source or in the user's cache; in a container with
+a read-only package and no home there is no such place, and that must cost time only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ ADVICE = "set NUMBA_CACHE_DIR to a folder that can be written"
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """``numba.njit`` of a function of a module, cached where that is possible; raises ImportError without numba.
+    """``numba.njit`` of a function of a module, cached where that is possible; raises ImportError without
+    numba.
 
     A cache that is damaged, full or not to be written is as good as none.
     """
@@ -28,7 +29,9 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
 
 
 def cache_problem() -> str | None:
-    """Why compiled code cannot be kept between runs, in a line for the user; None where it can, or without numba."""
+    """Why compiled code cannot be kept between runs, in a line for the user; None where it can,
+    or without numba.
+    """
     try:
         import numba  # noqa: F401
     except ImportError:

@@ -4,8 +4,9 @@
     rgb = interpolate(colors, faces, fragments)                       # (B, H, W, 3)
     rgb = antialias(rgb, fragments, vertices, faces, c2w, fov=30.0)   # silhouettes get gradients too
 
-Visibility comes from the compiled or numpy z-buffer on the CPU, from the same algorithm on tensors elsewhere, or from
-nvdiffrast; barycentrics and depth are then computed here, so their gradients do not depend on the engine.
+Visibility comes from the compiled or numpy z-buffer on the CPU, from the same algorithm on tensors elsewhere,
+or from nvdiffrast; barycentrics and depth are then computed here, so their gradients do not depend on the
+engine.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Fragments:
 
     Attributes:
         face_ids: (..., H, W) int64, -1 where nothing is seen.
-        barycentrics: (..., H, W, 3) perspective-correct, with gradients to the vertices; 0 where nothing is seen.
+        barycentrics: (..., H, W, 3) perspective-correct, with gradients to the vertices; 0 where nothing is
+            seen.
         depth: (..., H, W) along the viewing axis, world units, with gradients; inf where nothing is seen.
     """
 
@@ -45,7 +47,9 @@ class Fragments:
         return self.face_ids >= 0
 
 
-def rasterize(vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, size: int, engine: Engine = "auto") -> Fragments:
+def rasterize(
+    vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, size: int, engine: Engine = "auto"
+) -> Fragments:
     """Draw a mesh into the z-buffers of some cameras.
 
     Args:
@@ -67,17 +71,22 @@ def rasterize(vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, size: in
     camera, row, column = torch.nonzero(face_ids >= 0, as_tuple=True)
     seen = corner[face_ids[camera, row, column]]
     centre = torch.stack([column, row], dim=-1).to(vertices.dtype)
-    weights, at = _perspective_weights(pixels[camera[:, None], seen] - centre[:, None], depth[camera[:, None], seen])
+    weights, at = _perspective_weights(
+        pixels[camera[:, None], seen] - centre[:, None], depth[camera[:, None], seen]
+    )
     barycentrics = vertices.new_zeros(*face_ids.shape, 3).index_put((camera, row, column), weights)
     depths = vertices.new_full(face_ids.shape, float("inf")).index_put((camera, row, column), at)
     lead = c2w.shape[:-2]
     return Fragments(
-        face_ids.reshape(*lead, size, size), barycentrics.reshape(*lead, size, size, 3), depths.reshape(*lead, size, size)
+        face_ids.reshape(*lead, size, size),
+        barycentrics.reshape(*lead, size, size, 3),
+        depths.reshape(*lead, size, size),
     )
 
 
 def project(vertices: Tensor, c2w: Tensor, fov: float, size: int) -> tuple[Tensor, Tensor]:
-    """Pixel positions (B, V, 2) as (column, row), whole numbers at pixel centres, and depths (B, V); differentiable.
+    """Pixel positions (B, V, 2) as (column, row), whole numbers at pixel centres, and depths (B, V);
+    differentiable.
 
     Args:
         vertices: (V, 3); c2w: (B, 4, 4) rigid.
@@ -85,9 +94,12 @@ def project(vertices: Tensor, c2w: Tensor, fov: float, size: int) -> tuple[Tenso
     local = (vertices - c2w[:, None, :3, 3]) @ c2w[:, :3, :3]
     depth = -local[..., 2]
     focal = float(intrinsics(fov)[0, 0]) * size
-    ahead = torch.where(depth > NEAREST, depth, 1)  # what lies behind is never drawn, but its gradient must be finite
+    # what lies behind is never drawn, but its gradient must be finite
+    ahead = torch.where(depth > NEAREST, depth, 1)
     middle = size / 2 - 0.5
-    return torch.stack([focal * local[..., 0] / ahead + middle, middle - focal * local[..., 1] / ahead], dim=-1), depth
+    return torch.stack(
+        [focal * local[..., 0] / ahead + middle, middle - focal * local[..., 1] / ahead], dim=-1
+    ), depth
 
 
 def interpolate(attributes: Tensor, faces: Tensor, fragments: Fragments) -> Tensor:
@@ -101,14 +113,20 @@ def interpolate(attributes: Tensor, faces: Tensor, fragments: Fragments) -> Tens
         (..., H, W, C), 0 where nothing is seen.
     """
     seen = fragments.mask
-    values = (attributes[faces.long()[fragments.face_ids[seen]]] * fragments.barycentrics[seen][..., None]).sum(dim=-2)
+    values = (
+        attributes[faces.long()[fragments.face_ids[seen]]] * fragments.barycentrics[seen][..., None]
+    ).sum(dim=-2)
     return attributes.new_zeros(*seen.shape, attributes.shape[-1]).masked_scatter(seen[..., None], values)
 
 
 def _perspective_weights(corners: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
-    """Barycentrics (N, 3) and depths (N,) at the origin of triangles (N, 3, 2) whose corners have depths (N, 3)."""
+    """Barycentrics (N, 3) and depths (N,) at the origin of triangles (N, 3, 2) whose corners have
+    depths (N, 3).
+    """
     x, y = corners.unbind(dim=-1)
-    opposite = torch.stack([x[:, i] * y[:, j] - x[:, j] * y[:, i] for i, j in ((1, 2), (2, 0), (0, 1))], dim=-1)
+    opposite = torch.stack(
+        [x[:, i] * y[:, j] - x[:, j] * y[:, i] for i, j in ((1, 2), (2, 0), (0, 1))], dim=-1
+    )
     screen = opposite / opposite.sum(dim=-1, keepdim=True)
     inverse = screen / depth
     at = 1 / inverse.sum(dim=-1)
@@ -131,7 +149,10 @@ def _visible(vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, size: int
         from geco.render import rasterize_numpy
 
         points, corners = vertices.cpu().numpy(), faces.cpu().numpy()
-        drawn = [rasterize_numpy.rasterize(points, corners, pose, fov, size, engine=engine) for pose in c2w.cpu().numpy()]
+        drawn = [
+            rasterize_numpy.rasterize(points, corners, pose, fov, size, engine=engine)
+            for pose in c2w.cpu().numpy()
+        ]
         return torch.stack([torch.from_numpy(d.face_ids) for d in drawn]).long().to(vertices.device)
     raise ConfigError(f"unknown rasteriser engine {engine!r}", "Use auto, torch, numpy, numba or nvdiffrast.")
 

@@ -25,7 +25,17 @@ def _plane(xa: float, ya: float, xb: float, yb: float, xc: float, yc: float, k: 
 
 
 @compiled
-def fill(x: Any, y: Any, inverse: Any, faces: Any, cull: bool, nearness: Any, face_ids: Any, barycentrics: Any, depth: Any) -> None:
+def fill(
+    x: Any,
+    y: Any,
+    inverse: Any,
+    faces: Any,
+    cull: bool,
+    nearness: Any,
+    face_ids: Any,
+    barycentrics: Any,
+    depth: Any,
+) -> None:
     size = face_ids.shape[0]
     for f in range(faces.shape[0]):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -70,7 +80,11 @@ def fill(x: Any, y: Any, inverse: Any, faces: Any, cull: bool, nearness: Any, fa
             flat1 = p1[0] + p1[1] * column + p1[2] * row
             flat2 = p2[0] + p2[1] * column + p2[2] * row
             flat0 = (-p1[0] - p2[0] + 1.0) + (-p1[1] - p2[1]) * column + (-p1[2] - p2[2]) * row
-            flat0, flat1, flat2 = (min(max(flat0, 0.0), 1.0), min(max(flat1, 0.0), 1.0), min(max(flat2, 0.0), 1.0))
+            flat0, flat1, flat2 = (
+                min(max(flat0, 0.0), 1.0),
+                min(max(flat1, 0.0), 1.0),
+                min(max(flat2, 0.0), 1.0),
+            )
             w0, w1, w2 = flat0 * inverse[a], flat1 * inverse[b], flat2 * inverse[c]
             total = w0 + w1 + w2
             barycentrics[row, column, 0] = w0 / total

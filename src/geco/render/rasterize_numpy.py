@@ -1,8 +1,9 @@
 """Which triangle every pixel sees: a z-buffer in vectorised numpy, for meshes of many small triangles.
 
-Triangles become rows, rows become runs of pixels, and the runs of all triangles fill the z-buffer at once. The ends
-of a run are computed from the edge alone, in the same way for both triangles that share it, so neighbours cover
-every pixel centre exactly once: no holes, no doubles. Pixel (row, column) has its centre at (column + 0.5, row + 0.5).
+Triangles become rows, rows become runs of pixels, and the runs of all triangles fill the z-buffer at once.
+The ends of a run are computed from the edge alone, in the same way for both triangles that share it, so
+neighbours cover every pixel centre exactly once: no holes, no doubles. Pixel (row, column) has its centre at
+(column + 0.5, row + 0.5).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Ints = NDArray[np.int32]
 Index = NDArray[np.intp]
 Engine = Literal["numpy", "numba", "auto"]
 
-NEAREST = 1e-3  # triangles with a corner nearer to the camera plane than this are left out (nothing is clipped)
+# triangles with a corner nearer to the camera plane than this are left out (nothing is clipped)
+NEAREST = 1e-3
 
 
 @dataclass
@@ -33,7 +35,8 @@ class Fragments:
 
     Attributes:
         face_ids: (H, W) int32, -1 where nothing is seen.
-        barycentrics: (H, W, 3) float32, perspective-correct weights of the face's corners; 0 where nothing is seen.
+        barycentrics: (H, W, 3) float32, perspective-correct weights of the face's corners; 0 where nothing is
+            seen.
         depth: (H, W) float32 along the viewing axis, world units, inf where nothing is seen.
     """
 
@@ -66,9 +69,11 @@ def rasterize(
         c2w: (4, 4) camera-to-world.
         fov: degrees.
         size: pixels a side.
-        scale, offset: the picture is stretched about its centre, then moved by (right, down) in parts of its size.
+        scale, offset: the picture is stretched about its centre, then moved by (right, down) in parts of its
+            size.
         cull: leave out triangles seen from behind (twice as fast for closed meshes, the same picture).
-        engine: "numba" is about five times as fast after a second of import; "auto" takes it where it is loaded already.
+        engine: "numba" is about five times as fast after a second of import; "auto" takes it where it is
+            loaded already.
 
     Where two triangles lie equally deep, the one of lower number wins.
     """
@@ -84,9 +89,16 @@ def rasterize(
 
 
 def project_to_pixels(
-    vertices: ArrayLike, c2w: ArrayLike, fov: float, size: int, scale: float = 1.0, offset: Sequence[float] = (0.0, 0.0)
+    vertices: ArrayLike,
+    c2w: ArrayLike,
+    fov: float,
+    size: int,
+    scale: float = 1.0,
+    offset: Sequence[float] = (0.0, 0.0),
 ) -> tuple[Doubles, Doubles]:
-    """Positions (2, V) as (column, row), whole numbers at pixel centres, and 1 / depth (V,), 0 where not in front."""
+    """Positions (2, V) as (column, row), whole numbers at pixel centres, and 1 / depth (V,), 0
+    where not in front.
+    """
     pose = np.asarray(c2w, np.float64)
     local = (np.asarray(vertices, np.float64) - pose[:3, 3]) @ pose[:3, :3]
     depth = -local[:, 2]
@@ -99,7 +111,9 @@ def project_to_pixels(
     return pixels, inverse
 
 
-def _fill(pixels: Doubles, inverse_depth: Doubles, faces: NDArray[np.integer], size: int, cull: bool) -> Fragments:
+def _fill(
+    pixels: Doubles, inverse_depth: Doubles, faces: NDArray[np.integer], size: int, cull: bool
+) -> Fragments:
     number, rows, columns = _covered(pixels, inverse_depth, faces, size, cull)
     used, local = _compact(number, len(faces))
     corners = faces[used].T.astype(np.intp)  # (3, K) of the faces that cover something
@@ -126,7 +140,9 @@ def _fill(pixels: Doubles, inverse_depth: Doubles, faces: NDArray[np.integer], s
     barycentrics[seen] = (weights / total).T
     depth = np.full(size * size, np.inf, np.float32)
     depth[seen] = np.clip(flat, 0.0, 1.0).sum(axis=0) / total
-    return Fragments(face_ids.reshape(size, size), barycentrics.reshape(size, size, 3), depth.reshape(size, size))
+    return Fragments(
+        face_ids.reshape(size, size), barycentrics.reshape(size, size, 3), depth.reshape(size, size)
+    )
 
 
 def _covered(
@@ -136,9 +152,13 @@ def _covered(
     columns, rows = pixels
     a, b, c = (faces[:, i].astype(np.intp) for i in range(3))
     first_row, past_row = _whole_rows(rows[a], rows[b], rows[c], size)
-    visible = (past_row > first_row) & (inverse_depth[a] > 0) & (inverse_depth[b] > 0) & (inverse_depth[c] > 0)
+    visible = (
+        (past_row > first_row) & (inverse_depth[a] > 0) & (inverse_depth[b] > 0) & (inverse_depth[c] > 0)
+    )
     if cull:
-        visible &= (columns[b] - columns[a]) * (rows[c] - rows[a]) < (columns[c] - columns[a]) * (rows[b] - rows[a])
+        visible &= (columns[b] - columns[a]) * (rows[c] - rows[a]) < (columns[c] - columns[a]) * (
+            rows[b] - rows[a]
+        )
     number = np.flatnonzero(visible)
     a, b, c = (corner[number] for corner in (a, b, c))
     a, b = np.where(rows[b] < rows[a], b, a), np.where(rows[b] < rows[a], a, b)
@@ -148,7 +168,9 @@ def _covered(
     face, row = _expand(first_row[number], past_row[number])
     long = _edge_column(columns, rows, a[face], c[face], row)
     upper = row < rows[b[face]]
-    short = _edge_column(columns, rows, np.where(upper, a[face], b[face]), np.where(upper, b[face], c[face]), row)
+    short = _edge_column(
+        columns, rows, np.where(upper, a[face], b[face]), np.where(upper, b[face], c[face]), row
+    )
     first = np.clip(np.ceil(np.minimum(long, short)), 0, size).astype(np.intp)
     past = np.clip(np.ceil(np.maximum(long, short)), 0, size).astype(np.intp)
     run, column = _expand(first, past)
@@ -163,7 +185,9 @@ def _whole_rows(a: Doubles, b: Doubles, c: Doubles, size: int) -> tuple[Index, I
 
 
 def _edge_column(columns: Doubles, rows: Doubles, top: Index, bottom: Index, row: Index) -> Doubles:
-    """Where edges cross rows; always computed from the upper end, so both faces of an edge get the same bits."""
+    """Where edges cross rows; always computed from the upper end, so both faces of an edge get
+    the same bits.
+    """
     y = rows[top]
     x = columns[top]
     return x + (row - y) * ((columns[bottom] - x) / (rows[bottom] - y))
@@ -184,7 +208,9 @@ def _compact(number: Index, count: int) -> tuple[Index, Index]:
 
 
 def _planes(x: Doubles, y: Doubles) -> Doubles:
-    """(3 corners, 3, K): screen barycentric k = planes[k, 0] + planes[k, 1] column + planes[k, 2] row; (3, K) corners."""
+    """(3 corners, 3, K): screen barycentric k = planes[k, 0] + planes[k, 1] column + planes[k, 2]
+    row; (3, K) corners.
+    """
     area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
     inverse = np.zeros_like(area)
     np.divide(1.0, area, out=inverse, where=area != 0)

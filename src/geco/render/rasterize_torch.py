@@ -1,4 +1,6 @@
-"""The z-buffer of `rasterize_numpy` on tensors: every triangle of every camera at once, on any device, no gradients."""
+"""The z-buffer of `rasterize_numpy` on tensors: every triangle of every camera at once, on any
+device, no gradients.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,15 @@ def visible_faces(pixels: Tensor, inverse_depth: Tensor, faces: Tensor, size: in
     """The nearest face at every pixel centre.
 
     Args:
-        pixels: (B, V, 2) positions as (column, row), whole numbers at pixel centres; double where the device has it.
+        pixels: (B, V, 2) positions as (column, row), whole numbers at pixel centres; double where the device
+            has it.
         inverse_depth: (B, V), 0 for vertices that are not in front of the camera.
         faces: (F, 3) long.
         size: pixels a side.
 
     Returns:
-        (B, size, size) int64 face numbers, -1 where nothing is seen. Of equally near faces the lowest number wins.
+        (B, size, size) int64 face numbers, -1 where nothing is seen. Of equally near faces the lowest number
+        wins.
     """
     cameras, count = len(pixels), len(faces)
     corners = pixels[:, faces].reshape(cameras * count, 3, 2)
@@ -34,9 +38,12 @@ def visible_faces(pixels: Tensor, inverse_depth: Tensor, faces: Tensor, size: in
     face, row = _expand(first_row[drawn].long(), past_row[drawn].long())
     long = _edge_column(top[face], bottom[face], row)
     upper = (row < middle[face, 1])[:, None]
-    short = _edge_column(torch.where(upper, top[face], middle[face]), torch.where(upper, middle[face], bottom[face]), row)
+    short = _edge_column(
+        torch.where(upper, top[face], middle[face]), torch.where(upper, middle[face], bottom[face]), row
+    )
     run, column = _expand(
-        torch.minimum(long, short).ceil().clamp(0, size).long(), torch.maximum(long, short).ceil().clamp(0, size).long()
+        torch.minimum(long, short).ceil().clamp(0, size).long(),
+        torch.maximum(long, short).ceil().clamp(0, size).long(),
     )
     face, row = face[run], row[run]
 
@@ -58,7 +65,9 @@ def _top_to_bottom(corners: Tensor) -> Tensor:
 
 
 def _edge_column(top: Tensor, bottom: Tensor, row: Tensor) -> Tensor:
-    """Where edges (K, 2), (K, 2) cross rows (K,); from the upper end, so that both faces of an edge get the same bits."""
+    """Where edges (K, 2), (K, 2) cross rows (K,); from the upper end, so that both faces of an
+    edge get the same bits.
+    """
     return top[:, 0] + (row - top[:, 1]) * ((bottom[:, 0] - top[:, 0]) / (bottom[:, 1] - top[:, 1]))
 
 

@@ -1,4 +1,6 @@
-"""Pictures of a mesh in numpy: colour with coverage for turntables and contact sheets; mask, depth and normal buffers."""
+"""Pictures of a mesh in numpy: colour with coverage for turntables and contact sheets; mask,
+depth and normal buffers.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +106,9 @@ def render_buffers(mesh: Mesh, c2w: ArrayLike, fov: float, size: int, engine: En
     return Buffers(seen, fragments.depth, normals, positions, fragments)
 
 
-def interpolate(attributes: Floats, faces: NDArray[np.integer], face: NDArray[np.integer], weights: Floats) -> Floats:
+def interpolate(
+    attributes: Floats, faces: NDArray[np.integer], face: NDArray[np.integer], weights: Floats
+) -> Floats:
     """Vertex attributes (V, C) at points given by face (N,) and barycentric weights (N, 3); (N, C)."""
     corners = faces[face]
     result = attributes[corners[:, 0]] * weights[:, :1]
@@ -114,7 +118,9 @@ def interpolate(attributes: Floats, faces: NDArray[np.integer], face: NDArray[np
 
 
 def surface_colors(mesh: Mesh, face: NDArray[np.integer], weights: Floats) -> Floats | None:
-    """(N, 3) sRGB in [0, 1] of points on the mesh, from its texture or its vertex colours; None where it has neither."""
+    """(N, 3) sRGB in [0, 1] of points on the mesh, from its texture or its vertex colours; None
+    where it has neither.
+    """
     if mesh.texture is not None and mesh.uvs is not None:
         return sample_texture(mesh.texture, interpolate(mesh.uvs, mesh.faces, face, weights))
     if mesh.colors is not None:
@@ -145,7 +151,11 @@ def sample_texture(texture: NDArray[np.uint8], uvs: Floats) -> Floats:
 
 def _normals(mesh: Mesh, face: NDArray[np.integer], weights: Floats) -> Floats:
     """(N, 3) unit normals: interpolated where the mesh has vertex normals, else the faces' own."""
-    normals = mesh.face_normals()[face] if mesh.normals is None else interpolate(mesh.normals, mesh.faces, face, weights)
+    normals = (
+        mesh.face_normals()[face]
+        if mesh.normals is None
+        else interpolate(mesh.normals, mesh.faces, face, weights)
+    )
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
 

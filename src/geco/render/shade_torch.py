@@ -59,30 +59,40 @@ def render_mesh(
     seen = fragments.mask
     if callable(color):
         points = interpolate(vertices, faces, fragments)[seen]
-        shaded = vertices.new_zeros(*seen.shape, 3).masked_scatter(seen[..., None], color(points).to(vertices.dtype))
+        shaded = vertices.new_zeros(*seen.shape, 3).masked_scatter(
+            seen[..., None], color(points).to(vertices.dtype)
+        )
     else:
         shaded = interpolate(color, faces, fragments)
     opaque = seen[..., None].to(vertices.dtype)
     layers = torch.cat([shaded + (1 - opaque) * background, opaque], dim=-1)
     layers = antialias(layers, fragments, vertices, faces, c2w, fov)
     depth = torch.where(seen, fragments.depth, 0)
-    return Rendered(layers[..., :3], layers[..., 3], depth, _normals(vertices, faces, fragments, smooth), fragments)
+    return Rendered(
+        layers[..., :3], layers[..., 3], depth, _normals(vertices, faces, fragments, smooth), fragments
+    )
 
 
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """(V, 3) unit normals, the faces' weighted by area; (0, 0, 1) where they have none, as in InstantMesh's renderer."""
+    """(V, 3) unit normals, the faces' weighted by area; (0, 0, 1) where they have none, as in
+    InstantMesh's renderer.
+    """
     a, b, c = (vertices[faces[:, i]] for i in range(3))
     of_faces = torch.linalg.cross(b - a, c - a)
     total = torch.zeros_like(vertices)
     for i in range(3):
         total = total.index_add(0, faces[:, i], of_faces)
-    total = torch.where(total.square().sum(-1, keepdim=True) > 1e-20, total, total.new_tensor([0.0, 0.0, 1.0]))
+    total = torch.where(
+        total.square().sum(-1, keepdim=True) > 1e-20, total, total.new_tensor([0.0, 0.0, 1.0])
+    )
     return torch.nn.functional.normalize(total, dim=-1)
 
 
 def _normals(vertices: Tensor, faces: Tensor, fragments: Fragments, smooth: bool) -> Tensor:
     if smooth:
-        return torch.nn.functional.normalize(interpolate(vertex_normals(vertices, faces.long()), faces, fragments), dim=-1)
+        return torch.nn.functional.normalize(
+            interpolate(vertex_normals(vertices, faces.long()), faces, fragments), dim=-1
+        )
     seen = fragments.mask
     a, b, c = vertices[faces.long()[fragments.face_ids[seen]]].unbind(dim=1)
     flat = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1)

@@ -32,7 +32,9 @@ def turntable_frames(mesh: Mesh, count: int = 48, size: int = 256) -> list[NDArr
     return frames
 
 
-def save_turntable(mesh: Mesh, path: str | os.PathLike[str], size: int = 256, mark: str | None = None) -> None:
+def save_turntable(
+    mesh: Mesh, path: str | os.PathLike[str], size: int = 256, mark: str | None = None
+) -> None:
     """Write ``.mp4`` or ``.gif`` (48 frames) or ``.png`` (a sheet of 2 x 4 frames), whole or not at all.
 
     Args:
@@ -42,7 +44,8 @@ def save_turntable(mesh: Mesh, path: str | os.PathLike[str], size: int = 256, ma
         mark: what the file says about itself; None: that GECO made it.
 
     Raises:
-        OutputError: another suffix, or a place that cannot be written. MissingExtraError: ``.mp4`` without the extra.
+        OutputError: another suffix, or a place that cannot be written. MissingExtraError: ``.mp4`` without
+            the extra.
     """
     suffix = Path(path).suffix.lower()
     mark = mark_text("turntable") if mark is None else mark
@@ -58,7 +61,9 @@ def save_turntable(mesh: Mesh, path: str | os.PathLike[str], size: int = 256, ma
         with atomic_path(path) as temporary:
             _save_mp4(turntable_frames(mesh, size=size), temporary, mark)
     else:
-        raise OutputError(f"{path}: {suffix or 'no suffix'} is not a turntable format", "Use .mp4, .gif or .png.")
+        raise OutputError(
+            f"{path}: {suffix or 'no suffix'} is not a turntable format", "Use .mp4, .gif or .png."
+        )
 
 
 def _save_mp4(frames: list[NDArray[np.uint8]], path: Path, mark: str) -> None:
@@ -67,7 +72,8 @@ def _save_mp4(frames: list[NDArray[np.uint8]], path: Path, mark: str) -> None:
     except ImportError as error:
         raise MissingExtraError("imageio-ffmpeg", "video", "an .mp4 turntable") from error
     height, width = frames[0].shape[:2]
-    # One thread and no version of the encoder: the same frames give the same file. The mark stands at the beginning.
+    # One thread and no version of the encoder: the same frames give the same file. The mark stands at the
+    # beginning.
     exact = ["-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-movflags", "+faststart"]
     writer = imageio_ffmpeg.write_frames(
         str(path), (width, height), fps=FRAMES_A_SECOND, macro_block_size=2,

@@ -25,10 +25,12 @@ def create_app(
 ) -> FastAPI:
     """The web application, for any ASGI server; its start loads the model in a process of its own.
 
-    What concerns connections (their number, the time for a request's head, the grace time) is only kept by :func:`serve`.
+    What concerns connections (their number, the time for a request's head, the grace time) is only kept by
+    :func:`serve`.
 
     Args:
-        model: as for :meth:`geco.pipeline.GecoPipeline.from_pretrained`, or a picklable function that gives a pipeline.
+        model: as for :meth:`geco.pipeline.GecoPipeline.from_pretrained`, or a picklable function that gives a
+            pipeline.
         device: None chooses; for a named model only.
         settings: limits, traffic, access; None takes the defaults.
     Raises:
@@ -74,7 +76,9 @@ def _check_installed(*names: str) -> None:
             raise MissingExtraError(error.name or name, "web", "the web server") from error
 
 
-def _loader(model: str | os.PathLike[str] | Callable[[], GecoPipeline], device: str | None) -> Callable[[], GecoPipeline]:
+def _loader(
+    model: str | os.PathLike[str] | Callable[[], GecoPipeline], device: str | None
+) -> Callable[[], GecoPipeline]:
     if callable(model):
         return model
     from geco.pipeline import GecoPipeline

@@ -15,8 +15,8 @@ from geco.serve.metrics import Metrics
 from geco.serve.settings import Traffic
 
 FIRST_GUESS = 1.0  # seconds of a request, before any was measured: the embedded model on two cores
-# Share of a new measurement in the running mean: it rises fast and falls slowly, so that many quick refusals between two
-# long works do not make the server promise, or admit, too much.
+# Share of a new measurement in the running mean: it rises fast and falls slowly, so that many quick refusals
+# between two long works do not make the server promise, or admit, too much.
 RISING, FALLING = 0.5, 0.05
 # Shares of the grace time: bodies must have arrived, work must be done, connections must be closed.
 UPLOADS_END, WORK_ENDS, CONNECTIONS_END = 0.35, 0.8, 0.9
@@ -112,7 +112,9 @@ class Line:
         finally:
             seconds = time.monotonic() - began
             self.metrics.work.observe(seconds)
-            self.mean_seconds += (RISING if seconds > self.mean_seconds else FALLING) * (seconds - self.mean_seconds)
+            self.mean_seconds += (RISING if seconds > self.mean_seconds else FALLING) * (
+                seconds - self.mean_seconds
+            )
             self.in_line -= 1
             self._turn.release()
 
@@ -159,4 +161,11 @@ class Line:
 
 def stopping() -> Refusal:
     """The server is on its way out."""
-    return Refusal(503, "Stopping", "the server is stopping", "Try again later.", retry_after=10, headers={"Connection": "close"})
+    return Refusal(
+        503,
+        "Stopping",
+        "the server is stopping",
+        "Try again later.",
+        retry_after=10,
+        headers={"Connection": "close"},
+    )

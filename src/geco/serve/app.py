@@ -1,4 +1,6 @@
-"""Routes: a picture in, a mesh out; the page; and what the operator asks. (Why no postponed annotations: see fields.py.)"""
+"""Routes: a picture in, a mesh out; the page; and what the operator asks. (Why no postponed
+annotations: see fields.py.)
+"""
 
 import asyncio
 import json
@@ -32,11 +34,22 @@ if TYPE_CHECKING:
     from geco.pipeline import GecoPipeline
 
 PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self' "
+    "'unsafe-inline'; "
     "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-ROUTES = ("/", "/page.js", "/viewer.js", "/openapi.json", "/healthz", "/readyz", "/metrics", "/api/v1/mesh", "/api/v1/preview")
+ROUTES = (
+    "/",
+    "/page.js",
+    "/viewer.js",
+    "/openapi.json",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/api/v1/mesh",
+    "/api/v1/preview",
+)
 
 
 def build(load: Callable[[], "GecoPipeline"], settings: Settings, worker: Worker | None = None) -> FastAPI:
@@ -59,14 +72,26 @@ def build(load: Callable[[], "GecoPipeline"], settings: Settings, worker: Worker
         await asyncio.to_thread(own.stop)
 
     # The interactive documentation would load its scripts from another host.
-    app = FastAPI(title="GECO", version=__version__, docs_url=None, redoc_url=None, lifespan=life, redirect_slashes=False)
+    app = FastAPI(
+        title="GECO",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=life,
+        redirect_slashes=False,
+    )
     app.router.route_class = FormRoute
     app.state.worker, app.state.line, app.state.metrics = own, line, metrics
     # The last one added is the outermost.
     app.add_middleware(Uploads, settings=settings, line=line)
     app.add_middleware(Guard, access=settings.access)
     app.add_middleware(Frame, metrics=metrics, routes=frozenset(ROUTES))
-    for kind, handler in ((Refusal, _refused), (HTTPException, _http_error), (RequestValidationError, _invalid), (Gone, _gone)):
+    for kind, handler in (
+        (Refusal, _refused),
+        (HTTPException, _http_error),
+        (RequestValidationError, _invalid),
+        (Gone, _gone),
+    ):
         app.add_exception_handler(kind, handler)
     _add_api(app, own, line, settings.limits)
     _add_operation(app, own, line, metrics)
@@ -88,12 +113,16 @@ def _add_api(app: FastAPI, worker: Worker, line: Line, limits: Limits) -> None:
         task: Asked,
         format: FormatField = "glb",
     ) -> Response:
-        """A mesh file. Seed, model, timings and facts are in the headers X-Geco-Seed, -Model, -Timings and -Facts."""
+        """A mesh file. Seed, model, timings and facts are in the headers X-Geco-Seed, -Model,
+        -Timings and -Facts.
+        """
         made = await make(request, _with_format(task, format))
         headers = {
             "X-Geco-Seed": str(made.seed),
             "X-Geco-Model": quote(made.model, safe=""),
-            "X-Geco-Timings": json.dumps({stage: round(seconds, 4) for stage, seconds in made.timings.items()}),
+            "X-Geco-Timings": json.dumps(
+                {stage: round(seconds, 4) for stage, seconds in made.timings.items()}
+            ),
             "X-Geco-Facts": made.facts,
             "Content-Disposition": f'attachment; filename="{made.name}"',
         }
@@ -101,7 +130,9 @@ def _add_api(app: FastAPI, worker: Worker, line: Line, limits: Limits) -> None:
 
     @app.post("/api/v1/preview", response_class=Response)
     async def preview(request: Request, task: Asked) -> Response:
-        """What the page shows, as JSON: the GLB, the cut-out picture and the sheet of six views in base64, and facts."""
+        """What the page shows, as JSON: the GLB, the cut-out picture and the sheet of six views
+        in base64, and facts.
+        """
         made = await make(request, _with_format(task, PREVIEW))
         return Response(made.body, media_type="application/json")
 
@@ -110,7 +141,12 @@ def _add_operation(app: FastAPI, worker: Worker, line: Line, metrics: Metrics) -
     @app.get("/healthz")
     async def health() -> dict[str, Any]:
         """The server is alive; which model it has, and how many requests are inside."""
-        return {"status": "ok", "model": worker.model.get("model"), "version": __version__, "pending": line.pending}
+        return {
+            "status": "ok",
+            "model": worker.model.get("model"),
+            "version": __version__,
+            "pending": line.pending,
+        }
 
     @app.get("/readyz")
     async def ready() -> dict[str, Any]:
@@ -159,7 +195,9 @@ def _http_error(request: Request, error: Exception) -> Response:
         allowed = set(headers["Allow"].split(", "))
         headers["Allow"] = ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
     kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "HTTPError")
-    return error_response(error.status_code, kind, str(error.detail), "See /openapi.json.", request.scope[REQUEST_ID], headers)
+    return error_response(
+        error.status_code, kind, str(error.detail), "See /openapi.json.", request.scope[REQUEST_ID], headers
+    )
 
 
 def _invalid(request: Request, error: Exception) -> Response:

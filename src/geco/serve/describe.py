@@ -45,7 +45,10 @@ POST_ERRORS = {
 }
 GET_ERRORS = {code: POST_ERRORS[code] for code in (400, 421, 500)}
 HEADERS = {
-    "X-Request-Id": {"schema": {"type": "string"}, "description": "given by the client, or made here; in the log too"},
+    "X-Request-Id": {
+        "schema": {"type": "string"},
+        "description": "given by the client, or made here; in the log too",
+    },
 }
 MESH_HEADERS = {
     "X-Geco-Seed": {"schema": {"type": "integer"}},
@@ -59,7 +62,9 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The description as JSON; made once."""
     if app.openapi_schema is not None:
         return app.openapi_schema
-    schema = get_openapi(title=app.title, version=app.version, routes=app.routes, description="One picture to a textured mesh.")
+    schema = get_openapi(
+        title=app.title, version=app.version, routes=app.routes, description="One picture to a textured mesh."
+    )
     schema.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR_SCHEMA
     for unused in ("HTTPValidationError", "ValidationError"):
         schema["components"]["schemas"].pop(unused, None)

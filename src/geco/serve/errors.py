@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-# The first name that an error's class or one of its bases has decides; any other error is the server's own (500).
+# The first name that an error's class or one of its bases has decides; any other error is the server's own
+# (500).
 STATUS = {
     "InputImageError": 422,
     "MeshError": 422,
@@ -48,7 +49,9 @@ class Refusal(HTTPException):
 
     def response(self, request_id: str) -> Response:
         """As an answer of HTTP."""
-        return error_response(self.status_code, self.kind, self.problem, self.remedy, request_id, self.headers)
+        return error_response(
+            self.status_code, self.kind, self.problem, self.remedy, request_id, self.headers
+        )
 
 
 def error_response(

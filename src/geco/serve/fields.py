@@ -1,6 +1,7 @@
 """The form of a request: its fields and their ranges, which the server's limits narrow.
 
-Without postponed annotations: the ranges are values of a function, which FastAPI could not look up by their names.
+Without postponed annotations: the ranges are values of a function, which FastAPI could not look up by their
+names.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,7 +15,8 @@ from geco.serve.settings import Limits
 
 Format = Literal["glb", "obj", "ply", "stl", "usdz", "3mf"]
 FormatField = Annotated[Format, Form(description="of the file; obj is zipped with its material and texture")]
-OPTIONS = {"texture_size": "--max-texture", "faces": "--max-faces", "resolution": "--max-resolution"}  # that set a range
+# that set a range
+OPTIONS = {"texture_size": "--max-texture", "faces": "--max-faces", "resolution": "--max-resolution"}
 
 
 def task_of(limits: Limits) -> Callable[..., Awaitable[Task]]:
@@ -22,8 +24,12 @@ def task_of(limits: Limits) -> Callable[..., Awaitable[Task]]:
     picture_field = File(description="a picture of one object, with or without a background")
     seed_field = Form(ge=0, le=2**32 - 1, description="of the noise")
     faces_field = Form(ge=100, le=limits.faces, description="most faces of the mesh; as it comes if left out")
-    texture_field = Form(ge=64, le=limits.texture, description="side of the texture in texels; the model's own if left out")
-    resolution_field = Form(ge=16, le=limits.resolution, description="cubes a side of the grid; the model's own if left out")
+    texture_field = Form(
+        ge=64, le=limits.texture, description="side of the texture in texels; the model's own if left out"
+    )
+    resolution_field = Form(
+        ge=16, le=limits.resolution, description="cubes a side of the grid; the model's own if left out"
+    )
     about = "how far seeds may differ, 1 the most; the model's own if left out"
     truncation_field = Form(ge=0, le=1, allow_inf_nan=False, description=about)
 

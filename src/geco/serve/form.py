@@ -1,4 +1,6 @@
-"""Forms read in memory, within limits: no temporary file, no list that a client can make as long as it likes."""
+"""Forms read in memory, within limits: no temporary file, no list that a client can make as long
+as it likes.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ class FormRequest(Request):
         """The fields; a file's bytes are in memory.
 
         Raises:
-            Refusal: 415 for another kind of body, 400 for a broken one, 422 for fields that are unknown or given twice.
+            Refusal: 415 for another kind of body, 400 for a broken one, 422 for fields that are unknown or
+                given twice.
         """
         ticket: Ticket = self.scope[TICKET]
         form = await run_in_threadpool(read_form, self.headers.get("content-type", ""), ticket.body)
@@ -44,7 +47,9 @@ class FormRequest(Request):
                 remedy = f"Known ones: {', '.join(sorted(self.known))}."
                 raise Refusal(422, "InvalidRequest", f"no field is called {name[:100]!r}", remedy)
             if names.count(name) > 1:
-                raise Refusal(422, "InvalidRequest", f"the field {name} is given more than once", "Give it once.")
+                raise Refusal(
+                    422, "InvalidRequest", f"the field {name} is given more than once", "Give it once."
+                )
         return form
 
 
@@ -83,7 +88,9 @@ def read_form(content_type: str, body: bytes | bytearray) -> FormData:
         raise Refusal(415, "NoForm", "the body is no multipart/form-data", "Send a form, as `curl -F` does.")
     boundary = options.get(b"boundary", b"")
     if not 1 <= len(boundary) <= 70:  # RFC 2046, 5.1.1
-        raise Refusal(400, "BrokenForm", "the form's boundary is missing or too long", "Use a library for forms.")
+        raise Refusal(
+            400, "BrokenForm", "the form's boundary is missing or too long", "Use a library for forms."
+        )
     reader = _Reader()
     try:
         parser = MultipartParser(boundary, reader.callbacks())  # type: ignore[arg-type]
@@ -113,7 +120,16 @@ class _Reader:
 
     def callbacks(self) -> dict[str, Callable[..., None]]:
         """For the parser."""
-        names = ("part_begin", "header_field", "header_value", "header_end", "headers_finished", "part_data", "part_end", "end")
+        names = (
+            "part_begin",
+            "header_field",
+            "header_value",
+            "header_end",
+            "headers_finished",
+            "part_data",
+            "part_end",
+            "end",
+        )
         return {f"on_{name}": getattr(self, f"_on_{name}") for name in names}
 
     def _on_part_begin(self) -> None:
@@ -132,7 +148,9 @@ class _Reader:
     def _count(self, size: int) -> None:
         self._headers += size
         if self._headers > MOST_HEADERS:
-            raise Refusal(400, "BrokenForm", "a field's headers are too long", "Give the picture a shorter name.")
+            raise Refusal(
+                400, "BrokenForm", "a field's headers are too long", "Give the picture a shorter name."
+            )
 
     def _on_header_end(self) -> None:
         self._count(16)  # a header takes room even where it is empty
@@ -150,7 +168,9 @@ class _Reader:
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._file is None and len(self._data) + end - start > MOST_TEXT:
-            raise Refusal(422, "InvalidRequest", f"the field {self._name} is too long", "Send the picture as a file.")
+            raise Refusal(
+                422, "InvalidRequest", f"the field {self._name} is too long", "Send the picture as a file."
+            )
         self._data += data[start:end]
 
     def _on_part_end(self) -> None:
@@ -158,7 +178,9 @@ class _Reader:
         if self._file is None:
             self.fields.append((self._name, self._data.decode("utf-8", "replace")))
         else:
-            self.fields.append((self._name, UploadFile(io.BytesIO(self._data), size=len(self._data), filename=self._file)))
+            self.fields.append(
+                (self._name, UploadFile(io.BytesIO(self._data), size=len(self._data), filename=self._file))
+            )
         self._data = bytearray()
 
     def _on_end(self) -> None:

@@ -1,4 +1,6 @@
-"""Around every request: its id, one line in the log, its count, and an answer in our form whatever went wrong."""
+"""Around every request: its id, one line in the log, its count, and an answer in our form
+whatever went wrong.
+"""
 
 from __future__ import annotations
 

@@ -71,7 +71,9 @@ class Failed:
 
 
 class Jobs:
-    """Loads the pipeline once, then makes answers of tasks; a picklable function for :class:`geco.processes.Child`."""
+    """Loads the pipeline once, then makes answers of tasks; a picklable function for
+    :class:`geco.processes.Child`.
+    """
 
     def __init__(self, load: Callable[[], GecoPipeline]) -> None:
         self.load = load
@@ -83,10 +85,17 @@ class Jobs:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self.pipeline = self.load()
         card = self.pipeline.card
-        return {"model": card.name, "licence": card.licence, "texture": card.texture_size, "resolution": card.resolution}
+        return {
+            "model": card.name,
+            "licence": card.licence,
+            "texture": card.texture_size,
+            "resolution": card.resolution,
+        }
 
     def __call__(self, task: Task) -> Made | Failed:
-        """One task. Whatever is raised comes back as a value, so that the process stays, except for want of memory."""
+        """One task. Whatever is raised comes back as a value, so that the process stays, except
+        for want of memory.
+        """
         assert self.pipeline is not None
         try:
             return make(self.pipeline, task)
@@ -111,12 +120,18 @@ def make(pipeline: GecoPipeline, task: Task) -> Made:
         raise InputImageError(problem, "Send a smaller one (--max-pixels).")
     options = AssetOptions(faces=task.faces, texture_size=task.texture_size, resolution=task.resolution)
     asset = pipeline(task.picture, task.seed, options, truncation=task.truncation)
-    name, body = ("preview.json", describe(asset, task.size)) if task.format == PREVIEW else encode(asset, task.format, task.size)
+    name, body = (
+        ("preview.json", describe(asset, task.size))
+        if task.format == PREVIEW
+        else encode(asset, task.format, task.size)
+    )
     return Made(body, name, asset.seed, asset.model, dict(asset.timings), to_ascii_json(asset.facts))
 
 
 def encode(asset: Asset, format: str, size: float | None = None) -> tuple[str, bytes]:
-    """A file's name and bytes; formats of several files as a zip archive. The same asset gives the same bytes."""
+    """A file's name and bytes; formats of several files as a zip archive. The same asset gives
+    the same bytes.
+    """
     files = asset.encode(format, size=size)
     if format != "obj":
         (data,) = files.values()
@@ -129,7 +144,9 @@ def encode(asset: Asset, format: str, size: float | None = None) -> tuple[str, b
 
 
 def describe(asset: Asset, size: float | None = None) -> bytes:
-    """What the page shows, as JSON: the GLB, the cut-out picture and the sheet of six views in base64, and the facts."""
+    """What the page shows, as JSON: the GLB, the cut-out picture and the sheet of six views in
+    base64, and the facts.
+    """
     from geco.images import views_to_sheet
     from geco.mesh.export.metadata import plain
 

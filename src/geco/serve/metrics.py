@@ -28,7 +28,12 @@ class Histogram:
         """In the text format."""
         rows = [f"# HELP {name} {about}", f"# TYPE {name} histogram"]
         rows += [f'{name}_bucket{{le="{edge:g}"}} {count}' for edge, count in zip(BUCKETS, self.counts)]
-        return [*rows, f'{name}_bucket{{le="+Inf"}} {self.count}', f"{name}_sum {self.sum:.6f}", f"{name}_count {self.count}"]
+        return [
+            *rows,
+            f'{name}_bucket{{le="+Inf"}} {self.count}',
+            f"{name}_sum {self.sum:.6f}",
+            f"{name}_count {self.count}",
+        ]
 
 
 class Metrics:
@@ -44,15 +49,23 @@ class Metrics:
 
     def text(self) -> str:
         """The page."""
-        lines = ["# HELP geco_requests_total Requests by route and status.", "# TYPE geco_requests_total counter"]
+        lines = [
+            "# HELP geco_requests_total Requests by route and status.",
+            "# TYPE geco_requests_total counter",
+        ]
         for (route, status), count in sorted(self.requests.items()):
             lines.append(f'geco_requests_total{{route="{route}",status="{status}"}} {count}')
         lines += self.work.lines("geco_work_seconds", "Seconds of work of a request.")
         lines += self.wait.lines("geco_wait_seconds", "Seconds that a request waited for its turn.")
         lines += ["# HELP geco_worker_restarts_total Starts of the worker after a failure, by its kind."]
         lines += ["# TYPE geco_worker_restarts_total counter"]
-        lines += [f'geco_worker_restarts_total{{reason="{reason}"}} {n}' for reason, n in sorted(self.restarts.items())]
-        lines += _single("geco_dropped_total", "counter", "Requests whose client left before their turn.", self.dropped)
+        lines += [
+            f'geco_worker_restarts_total{{reason="{reason}"}} {n}'
+            for reason, n in sorted(self.restarts.items())
+        ]
+        lines += _single(
+            "geco_dropped_total", "counter", "Requests whose client left before their turn.", self.dropped
+        )
         about = "Connections refused because too many were open."
         lines += _single("geco_refused_connections_total", "counter", about, self.refused_connections)
         for name, (about, value) in self.gauges.items():

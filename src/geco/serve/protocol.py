@@ -19,7 +19,9 @@ AHEAD = 65_536  # bytes that a client may send beyond its request while it is wo
 
 
 class Protocol(H11Protocol):
-    """uvicorn's HTTP/1.1, which has no time limit for a request's head, nor for a client that does not read its answer."""
+    """uvicorn's HTTP/1.1, which has no time limit for a request's head, nor for a client that
+    does not read its answer.
+    """
 
     traffic: Traffic
     metrics: Metrics
@@ -43,7 +45,8 @@ class Protocol(H11Protocol):
         if len(self.connections) > self.traffic.connections or crowded:
             self._refused = True
             self.metrics.refused_connections += 1
-            transport.abort()  # without a word: whoever holds hundreds of connections reads none, and words cost memory
+            # without a word: whoever holds hundreds of connections reads none, and words cost memory
+            transport.abort()
 
     @property
     def address(self) -> str:
@@ -68,7 +71,9 @@ class Protocol(H11Protocol):
                 self.flow.resume_reading()
 
     def on_response_complete(self) -> None:
-        """The time for the next head starts; and for the rest of a body that was refused, which is thrown away."""
+        """The time for the next head starts; and for the rest of a body that was refused, which
+        is thrown away.
+        """
         self._free_since = self.loop.time()
         super().on_response_complete()
 
@@ -100,6 +105,8 @@ class Protocol(H11Protocol):
 
 def _bad_request(problem: str) -> bytes:
     """A whole answer, where there is no request that a framework could answer."""
-    body = json.dumps({"error": {"type": "BadRequest", "problem": problem, "remedy": "Speak HTTP/1.1.", "request_id": ""}})
+    body = json.dumps(
+        {"error": {"type": "BadRequest", "problem": problem, "remedy": "Speak HTTP/1.1.", "request_id": ""}}
+    )
     head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     return f"{head}Connection: close\r\n\r\n{body}".encode()

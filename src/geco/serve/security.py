@@ -20,7 +20,9 @@ ANY_ADDRESS = "*address"  # in Access.hosts: every IP address; no page of anothe
 PROTECTED = ("/api/", "/metrics")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]\\]+)(?::(\d{0,5}))?")
 _PORTS = {"http": "80", "https": "443"}
-EXPOSED = "X-Request-Id, X-Geco-Seed, X-Geco-Model, X-Geco-Timings, X-Geco-Facts, Content-Disposition, Retry-After"
+EXPOSED = (
+    "X-Request-Id, X-Geco-Seed, X-Geco-Model, X-Geco-Timings, X-Geco-Facts, Content-Disposition, Retry-After"
+)
 
 
 def served_names(host: str) -> tuple[str, ...]:
@@ -40,9 +42,11 @@ def is_public(host: str) -> bool:
 
 
 class Guard:
-    """ASGI middleware: refuses by Host (421), Origin (403) and token (401); answers preflights; adds CORS headers.
+    """ASGI middleware: refuses by Host (421), Origin (403) and token (401); answers preflights; adds CORS
+    headers.
 
-    A page of another site can make a browser POST a form here, and one whose name was bound to this address anew could
+    A page of another site can make a browser POST a form here, and one whose name was bound to this address
+    anew could
     read the answers too: the first comes with its Origin, the second with its name as Host.
     """
 
@@ -66,7 +70,9 @@ class Guard:
         except Refusal as refusal:  # answered here, so that it gets the headers of CORS too
             await refusal.response(scope.get(REQUEST_ID, ""))(scope, receive, send)
 
-    async def _checked(self, scope: Scope, receive: Receive, send: Send, headers: Headers, foreign: bool) -> None:
+    async def _checked(
+        self, scope: Scope, receive: Receive, send: Send, headers: Headers, foreign: bool
+    ) -> None:
         host, origin = headers.get("host"), headers.get("origin")
         self._check_host(host)
         if scope["method"] == "OPTIONS" and origin is not None and "access-control-request-method" in headers:
@@ -88,7 +94,12 @@ class Guard:
         name = found[1].strip("[]").lower().rstrip(".")
         if name in self.hosts or (ANY_ADDRESS in self.hosts and _is_address(name)):
             return
-        raise Refusal(421, "UnknownHost", "this server is not known under that host name", "See geco serve --allow-host.")
+        raise Refusal(
+            421,
+            "UnknownHost",
+            "this server is not known under that host name",
+            "See geco serve --allow-host.",
+        )
 
     def _check_origin(self, foreign: bool, origin: str | None, host: str | None) -> None:
         """Of its own or none; the port counts. The scheme does not: a proxy may have taken TLS off."""
@@ -97,7 +108,9 @@ class Guard:
         asked = _origin(origin)
         if host is not None and asked is not None and asked[1:] == _host_and_port(host, asked[0]):
             return
-        raise Refusal(403, "ForeignOrigin", "pages of other sites may not use this server", "See geco serve --cors.")
+        raise Refusal(
+            403, "ForeignOrigin", "pages of other sites may not use this server", "See geco serve --cors."
+        )
 
     def _check_token(self, authorization: str) -> None:
         assert self.token is not None

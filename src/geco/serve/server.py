@@ -1,4 +1,6 @@
-"""Start and stop: a bound address and a loaded model before anybody is let in; every admitted request answered at the end."""
+"""Start and stop: a bound address and a loaded model before anybody is let in; every admitted
+request answered at the end.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,8 @@ class Config(uvicorn.Config):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server that closes the line before the doors, and ends with an exit code instead of the signal.
+    """uvicorn's server that closes the line before the doors, and ends with an exit code instead of the
+    signal.
 
     Attributes:
         signals: that were caught, in order; a second SIGINT ends at once.
@@ -73,7 +76,9 @@ class Server(uvicorn.Server):
             return
         # SIGBREAK is Windows' own; a SIGHUP that nohup has turned off stays so.
         known = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
-        numbers = [number for number in known if number is not None and signal.getsignal(number) != signal.SIG_IGN]
+        numbers = [
+            number for number in known if number is not None and signal.getsignal(number) != signal.SIG_IGN
+        ]
         before = {number: signal.signal(number, self.handle_exit) for number in numbers}
         try:
             yield
@@ -146,10 +151,13 @@ def listen(host: str, port: int) -> list[socket.socket]:
             if family == socket.AF_INET6:
                 made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             made.bind(address)
-            made.listen(1)  # a port that another process listens on is noticed here, not after the model is loaded
+            # a port that another process listens on is noticed here, not after the model is loaded
+            made.listen(1)
     except OSError as error:
         for each in sockets:
             each.close()
         why = error.strerror or str(error)
-        raise ConfigError(f"cannot listen on {host} port {port}: {why}", "Choose another --port or --host.") from None
+        raise ConfigError(
+            f"cannot listen on {host} port {port}: {why}", "Choose another --port or --host."
+        ) from None
     return sockets

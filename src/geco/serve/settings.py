@@ -15,7 +15,8 @@ class Limits:
     Attributes:
         upload: bytes of a request's body; a 64 megapixel JPEG fits into the default.
         pixels: of the picture, width x height.
-        texture: side of the texture in texels. 4096, the most that the pipeline makes, takes 13 CPU seconds and 1.8 GB.
+        texture: side of the texture in texels. 4096, the most that the pipeline makes, takes 13 CPU seconds
+            and 1.8 GB.
         faces: of the mesh that may be asked for.
         resolution: cubes a side of the surface grid; work and memory grow with its cube.
         seconds: of work; then the request fails and the worker is started again.
@@ -95,12 +96,18 @@ class Access:
     proxies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.token is not None and (not self.token or not self.token.isascii() or not self.token.isprintable()):
-            raise ConfigError("the token is empty or not printable ASCII", "Take letters and digits, 20 or more.")
+        if self.token is not None and (
+            not self.token or not self.token.isascii() or not self.token.isprintable()
+        ):
+            raise ConfigError(
+                "the token is empty or not printable ASCII", "Take letters and digits, 20 or more."
+            )
         for origin in self.origins:
             scheme, colon, host = origin.partition("://")
             if scheme not in ("http", "https") or not colon or not host or "/" in host or not host.isascii():
-                raise ConfigError(f"{origin!r} is no origin", "Give a scheme and a host, as in https://example.org.")
+                raise ConfigError(
+                    f"{origin!r} is no origin", "Give a scheme and a host, as in https://example.org."
+                )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""Bodies: admitted before they are read, bounded in size, time and rate, and read into memory, never into a file."""
+"""Bodies: admitted before they are read, bounded in size, time and rate, and read into memory,
+never into a file.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ class Uploads:
         return int(declared)
 
     def _too_large(self) -> Refusal:
-        problem = f"the request is larger than this server's limit of {self.settings.limits.upload / 2**20:g} MiB"
+        problem = (
+            f"the request is larger than this server's limit of {self.settings.limits.upload / 2**20:g} MiB"
+        )
         return Refusal(413, "TooLarge", problem, "Reduce the picture first.")
 
     async def _read(self, ticket: Ticket, receive: Receive) -> None:
@@ -82,9 +86,16 @@ class Uploads:
         now = time.monotonic()
         seconds = now - began
         if now > self.line.uploads_end():
-            raise Refusal(408, "UploadTime", "the server stops, and the body had not arrived", "Try again later.")
+            raise Refusal(
+                408, "UploadTime", "the server stops, and the body had not arrived", "Try again later."
+            )
         if seconds > traffic.upload_seconds:
-            raise Refusal(408, "UploadTime", f"the body did not arrive within {traffic.upload_seconds:g} s", "Send less.")
+            raise Refusal(
+                408,
+                "UploadTime",
+                f"the body did not arrive within {traffic.upload_seconds:g} s",
+                "Send less.",
+            )
         if seconds > RATE_FROM and len(ticket.body) < (seconds - RATE_FROM) * traffic.upload_rate:
             problem = f"the body arrives slower than {traffic.upload_rate / 1024:g} KiB a second"
             raise Refusal(408, "UploadTime", problem, "Send a smaller picture, or over a better line.")

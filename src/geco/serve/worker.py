@@ -1,4 +1,6 @@
-"""The server's side of the worker: a process that may crash, hang or eat memory, and is then started again."""
+"""The server's side of the worker: a process that may crash, hang or eat memory, and is then
+started again.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ log = logging.getLogger("geco.serve")
 STARTS = 2  # in a row that may fail before requests are refused; it goes on trying
 LONGEST_PAUSE = 30.0  # seconds between two tries
 STUCK = 15.0  # seconds beyond the limit after which a process is ended that does not even take or give bytes
-# Errors whose text is about the client's own request. Others may name files of the server: they go to its log.
+# Errors whose text is about the client's own request. Others may name files of the server: they go to its
+# log.
 TOLD = ("InputImageError", "MeshError", "ConfigError", "MissingExtraError")
 
 
@@ -124,20 +127,29 @@ class Worker:
         log.error("request %s ended its worker: %s (%s)", request_id, outcome.reason, outcome.message)
         if outcome.reason == "timeout":
             problem = f"the request was not done within this server's limit of {self._limits.seconds:g} s"
-            raise Refusal(504, "TimeLimit", problem, "Ask for a smaller texture or resolution, or send another picture.")
+            raise Refusal(
+                504, "TimeLimit", problem, "Ask for a smaller texture or resolution, or send another picture."
+            )
         if outcome.reason == "memory":
-            problem = f"the request needs more memory than this server's limit of {self._limits.memory_gb:g} GiB"
-            raise Refusal(500, "MemoryLimit", problem, "Ask for a smaller texture or resolution, or a smaller picture.")
+            problem = (
+                f"the request needs more memory than this server's limit of {self._limits.memory_gb:g} GiB"
+            )
+            raise Refusal(
+                500, "MemoryLimit", problem, "Ask for a smaller texture or resolution, or a smaller picture."
+            )
         if outcome.reason == "unavailable":
             raise unavailable()
-        raise Refusal(500, "WorkerDied", "the process that worked on this request died", "Send another picture.")
+        raise Refusal(
+            500, "WorkerDied", "the process that worked on this request died", "Send another picture."
+        )
 
     def _live(self) -> None:
         """The thread: task after task."""
         while (item := self._tasks.get()) is not None and not self._stopping.is_set():
             task, settle = item
             assert self._child is not None
-            if not self._child.process.is_alive():  # between two requests: ended by the system, for its memory say
+            # between two requests: ended by the system, for its memory say
+            if not self._child.process.is_alive():
                 self._restart("idle")
             outcome = self._call(task) if self.ready else Outcome("", reason="unavailable")
             settle(outcome)
@@ -159,7 +171,9 @@ class Worker:
             if self._stopping.is_set():
                 raise ConfigError("the server is stopping")
             # All threads of the machine: the default is one a library.
-            self._child = Child(self._jobs, Bounds(self._limits.seconds, self._limits.memory_gb), environment={})
+            self._child = Child(
+                self._jobs, Bounds(self._limits.seconds, self._limits.memory_gb), environment={}
+            )
         self.model = self._child.wait_ready()
         self.ready = True
 
@@ -188,11 +202,17 @@ class Worker:
 
 
 def within(task: Task, model: dict[str, Any], limits: Limits) -> Task:
-    """The task with the model's own sizes lowered to the server's limits, where nothing else was asked for."""
+    """The task with the model's own sizes lowered to the server's limits, where nothing else was
+    asked for.
+    """
     texture = task.texture_size or min(model["texture"], limits.texture)
-    return replace(task, texture_size=texture, resolution=task.resolution or min(model["resolution"], limits.resolution))
+    return replace(
+        task, texture_size=texture, resolution=task.resolution or min(model["resolution"], limits.resolution)
+    )
 
 
 def unavailable() -> Refusal:
     """Nothing can be worked on now."""
-    return Refusal(503, "NoWorker", "the model is not loaded", "Try again later.", retry_after=int(LONGEST_PAUSE))
+    return Refusal(
+        503, "NoWorker", "the model is not loaded", "Try again later.", retry_after=int(LONGEST_PAUSE)
+    )

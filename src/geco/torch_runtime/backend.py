@@ -50,7 +50,9 @@ class TorchBackend:
 
     @property
     def sampling(self) -> Sampling:
-        """The model's own: one pass of a generator, or its sampler (an Euler ancestral step is a DDIM step of eta 1)."""
+        """The model's own: one pass of a generator, or its sampler (an Euler ancestral step is a
+        DDIM step of eta 1).
+        """
         own = self.generation
         if own.kind == "one-step":
             return Sampling(1, own.guidance_scale, 0.0, own.truncation)
@@ -59,18 +61,27 @@ class TorchBackend:
     @property
     def distilled(self) -> bool:
         """A one-step generator is, and a regressor cannot be a teacher either."""
-        return self.network is None or self.generation.kind == "one-step" or bool(self.card.facts.get("distilled", False))
+        return (
+            self.network is None
+            or self.generation.kind == "one-step"
+            or bool(self.card.facts.get("distilled", False))
+        )
 
     @torch.no_grad()
     def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
-        """(S, S, 3) over white -> (len(seeds), 6, H, W, 3), all in [0, 1]; a regressor's one "view" is the picture itself."""
+        """(S, S, 3) over white -> (len(seeds), 6, H, W, 3), all in [0, 1]; a regressor's one
+        "view" is the picture itself.
+        """
         if self.network is None:
             return np.repeat(picture[None, None], len(seeds), axis=0)
         settings = self.generation
         if sampling is not None:
             kind: Kind = "one-step" if settings.kind == "one-step" and sampling.steps == 1 else "ddim"
             if kind == "ddim" and sampling.truncation != 1:
-                raise ConfigError(f"{self.card.name} is no one-step generator: its noise stays whole", "Leave truncation out.")
+                raise ConfigError(
+                    f"{self.card.name} is no one-step generator: its noise stays whole",
+                    "Leave truncation out.",
+                )
             settings = replace(settings, kind=kind, **vars(sampling))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
             views = generate_views(self.network, self.codec, self._tensor(picture), seeds, settings)
@@ -83,7 +94,9 @@ class TorchBackend:
 
     def _tensor(self, pictures: Floats) -> Tensor:
         """(..., H, W, 3) numpy -> (..., 3, H, W) on the device."""
-        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, -1, -3))).to(self._device, torch.float32)
+        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, -1, -3))).to(
+            self._device, torch.float32
+        )
 
 
 def _numpy(pictures: Tensor) -> Floats:

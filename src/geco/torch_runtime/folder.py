@@ -1,6 +1,8 @@
-"""The model folder of the torch runtime: a card, the multi-view half and the reconstructor half, each in its own folder.
+"""The model folder of the torch runtime: a card, the multi-view half and the reconstructor half, each in its
+own folder.
 
-``config.json`` says which family; ``multiview/`` and ``reconstructor/`` are folders of the family's own loaders.
+``config.json`` says which family; ``multiview/`` and ``reconstructor/`` are folders of the family's own
+loaders.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from geco.torch_runtime.backend import TorchBackend
 INSTANTMESH, ZERO123PLUS = "TencentARC/InstantMesh", "sudo-ai/zero123plus-v1.2"
 # The embedded model's sampler, chosen by table and by eye (docs/measurements.md).
 SMALL_GENERATION = {"kind": "ddim", "steps": 2, "guidance_scale": 1.5, "clip": 1.0, "eta": 1.0}
-# Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320 px views can fill.
+# Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320
+# px views can fill.
 FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE, FULL_VIEW_SIZE = 128, 1024, 512, 320
 
 
@@ -65,7 +68,9 @@ def _check_apart(source: str | os.PathLike[str] | None, folder: Path) -> None:
     if source is None or not os.path.exists(source):
         return
     real = Path(os.path.realpath(source))
-    if real == folder.resolve() or any(real.is_relative_to((folder / half).resolve()) for half in (MULTIVIEW, RECONSTRUCTOR)):
+    if real == folder.resolve() or any(
+        real.is_relative_to((folder / half).resolve()) for half in (MULTIVIEW, RECONSTRUCTOR)
+    ):
         raise OutputError(f"{os.fspath(source)} is an input of this run", "Choose another folder with -o.")
 
 
@@ -78,10 +83,11 @@ def _is_model(folder: Path) -> bool:
 
 
 def local_folder(source: str | os.PathLike[str]) -> Path:
-    """The model folder that ``source`` means: a folder as it is; a hub id fetched and converted once, and kept.
+    """The model folder that ``source`` means: a folder as it is; a hub id fetched and converted once, and
+    kept.
 
-    A hub id of Zero123++ is joined with InstantMesh's large reconstructor (and, for v1.2, InstantMesh's white-background
-    UNet, as InstantMesh and GECO use it), in the user's cache folder.
+    A hub id of Zero123++ is joined with InstantMesh's large reconstructor (and, for v1.2, InstantMesh's
+    white-background UNet, as InstantMesh and GECO use it), in the user's cache folder.
 
     Raises:
         WeightsError: the hub cannot be reached, or has no such model.
@@ -105,7 +111,9 @@ def load_backend(source: str, device: str | None = None) -> TorchBackend:
         )
     build = {"full": _full, "small": _small}.get(card["family"])
     if build is None:
-        raise WeightsError(f"{folder / CARD} names the family {card['family']!r}", "Known are full and small.")
+        raise WeightsError(
+            f"{folder / CARD} names the family {card['family']!r}", "Known are full and small."
+        )
     return build(folder, card, placement, source if is_hub_id(source) else shown_name(folder))
 
 
@@ -154,14 +162,23 @@ def _full(folder: Path, card: dict[str, Any], placement: Placement, name: str) -
 
     facts = {"rig": cameras.name, "generation": vars(views.generation), **card["facts"]}
     described = ModelCard(
-        name, FULL_PICTURE_SIZE, views.card["foreground_ratio"], FULL_RESOLUTION, FULL_TEXTURE_SIZE, card["licence"], facts,
-        views.codec.background, FULL_VIEW_SIZE,
-    )  # fmt: skip
+        name,
+        FULL_PICTURE_SIZE,
+        views.card["foreground_ratio"],
+        FULL_RESOLUTION,
+        FULL_TEXTURE_SIZE,
+        card["licence"],
+        facts,
+        views.codec.background,
+        FULL_VIEW_SIZE,
+    )
     return TorchBackend(described, views.network, views.codec, views.generation, reconstruct, device)
 
 
 def _small(folder: Path, card: dict[str, Any], placement: Placement, name: str) -> TorchBackend:
-    """The small family, straight from training: float32 weights, computed in bfloat16 where that is asked for."""
+    """The small family, straight from training: float32 weights, computed in bfloat16 where that
+    is asked for.
+    """
     from geco.multiview.small.codec import PixelCodec
     from geco.multiview.small.config import SmallConfig
     from geco.multiview.small.weights import load_small
@@ -182,11 +199,28 @@ def _small(folder: Path, card: dict[str, Any], placement: Placement, name: str) 
 
     facts = card["facts"]
     generation = GenerationSettings.from_dict(
-        facts.get("generation", SMALL_GENERATION), f"{folder / CARD}: generation", WeightsError, "Train it again."
+        facts.get("generation", SMALL_GENERATION),
+        f"{folder / CARD}: generation",
+        WeightsError,
+        "Train it again.",
     )
     size = model.config.view_size
     ratio = network.config.foreground_ratio if network is not None else SmallConfig.foreground_ratio
-    described = ModelCard(name, size, ratio, facts.get("resolution", size), facts.get("texture_size", 512), card["licence"], facts)
+    described = ModelCard(
+        name,
+        size,
+        ratio,
+        facts.get("resolution", size),
+        facts.get("texture_size", 512),
+        card["licence"],
+        facts,
+    )
     return TorchBackend(
-        described, network, PixelCodec(size), generation, reconstruct, device, mixed=placement.dtype == torch.bfloat16
+        described,
+        network,
+        PixelCodec(size),
+        generation,
+        reconstruct,
+        device,
+        mixed=placement.dtype == torch.bfloat16,
     )

@@ -1,7 +1,8 @@
-"""Three networks on one frozen backbone: adapters off = teacher, one low-rank adapter = student, another = generator.
+"""Three networks on one frozen backbone: adapters off = teacher, one low-rank adapter = student, another =
+generator.
 
-Stage I then needs the memory of one full-size network instead of three, and fits a 24 GB card (our decision; SwiftBrush and
-ProlificDreamer train their students so). The low-rank layers are peft's.
+Stage I then needs the memory of one full-size network instead of three, and fits a 24 GB card (our decision;
+SwiftBrush and ProlificDreamer train their students so). The low-rank layers are peft's.
 """
 
 from __future__ import annotations
@@ -34,17 +35,25 @@ class SharedBackbone:
         MissingExtraError: peft is not installed. ConfigError: nothing in the network can be adapted.
     """
 
-    def __init__(self, network: MultiViewNetwork, names: tuple[str, ...], rank: int = RANK, alpha: float = ALPHA) -> None:
+    def __init__(
+        self, network: MultiViewNetwork, names: tuple[str, ...], rank: int = RANK, alpha: float = ALPHA
+    ) -> None:
         try:
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError as error:
             raise MissingExtraError("peft", "train", "training with low-rank adapters") from error
         self.network: Any = cast(nn.Module, network).requires_grad_(False)
-        targets = [name for name, module in self.network.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
+        targets = [
+            name
+            for name, module in self.network.named_modules()
+            if isinstance(module, (nn.Linear, nn.Conv2d))
+        ]
         if not targets:
             raise ConfigError("the network has no layer that an adapter fits", "Train it in full.")
         for name in names:
-            config = LoraConfig(r=rank, lora_alpha=cast(int, alpha), target_modules=targets, init_lora_weights=True)
+            config = LoraConfig(
+                r=rank, lora_alpha=cast(int, alpha), target_modules=targets, init_lora_weights=True
+            )
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # peft wonders at a second adapter; it is meant
                 inject_adapter_in_model(config, self.network, adapter_name=name)
@@ -60,7 +69,9 @@ class SharedBackbone:
 
     def parameters_of(self, adapter: str) -> nn.ParameterDict:
         """An adapter's own parameters, under names that fit a ParameterDict."""
-        own = {name.replace(".", "/"): p for name, p in self.network.named_parameters() if f".{adapter}." in name}
+        own = {
+            name.replace(".", "/"): p for name, p in self.network.named_parameters() if f".{adapter}." in name
+        }
         return nn.ParameterDict(own)
 
     @contextmanager
@@ -88,7 +99,8 @@ class SharedBackbone:
 class Role:
     """A :class:`geco.multiview.interface.MultiViewNetwork`: the backbone with one adapter, or bare.
 
-    Not to be combined with activation checkpointing, which would run the forward pass again under another role.
+    Not to be combined with activation checkpointing, which would run the forward pass again under another
+    role.
     """
 
     def __init__(self, backbone: SharedBackbone, adapter: str | None) -> None:
@@ -100,12 +112,16 @@ class Role:
         # What the loop trains, averages and stores: the adapter's parameters alone.
         self.module = backbone.parameters_of(adapter) if adapter else nn.ParameterDict()
 
-    def encode_condition(self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None) -> ConditionState:
+    def encode_condition(
+        self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None
+    ) -> ConditionState:
         """The write pass."""
         with self.backbone.active(self.adapter) as network:
             return cast(ConditionState, network.encode_condition(condition, t, noise))
 
-    def predict(self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType) -> Tensor:
+    def predict(
+        self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType
+    ) -> Tensor:
         """The read pass."""
         with self.backbone.active(self.adapter) as network:
             return cast(Tensor, network.predict(x_t, t, state, prediction_type))

@@ -1,7 +1,9 @@
-"""Stage I's optional adversarial term: a discriminator of noised samples, the teacher's against the generator's.
+"""Stage I's optional adversarial term: a discriminator of noised samples, the teacher's against the
+generator's.
 
-After DMD2 (arXiv 2405.14867, section 4.3), where a head on the student's features tells noised pictures apart; a small network of
-its own serves every family. "Real" are the teacher's samples of the pairs: GECO has no ground-truth views.
+After DMD2 (arXiv 2405.14867, section 4.3), where a head on the student's features tells noised pictures
+apart; a small network of its own serves every family. "Real" are the teacher's samples of the pairs: GECO has
+no ground-truth views.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def generator_term(network: Discriminator, x_t: Tensor, level: Tensor) -> Tensor:
-    """The non-saturating loss of noised generated samples; gradients reach x_t only, not the discriminator's weights."""
+    """The non-saturating loss of noised generated samples; gradients reach x_t only, not the
+    discriminator's weights.
+    """
     network.requires_grad_(False)
     try:
         return functional.softplus(-network(x_t, level)).mean()

@@ -1,4 +1,6 @@
-"""Augmentations that keep cameras true: colours of the whole object, and light, framing and sharpness of the condition picture."""
+"""Augmentations that keep cameras true: colours of the whole object, and light, framing and
+sharpness of the condition picture.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ _PERMUTATIONS = torch.tensor(list(itertools.permutations(range(3))))
 
 
 def recolor(condition: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The same change of the object's colours in all its pictures: channels permuted (half of the time), gains and a gamma.
+    """The same change of the object's colours in all its pictures: channels permuted (half of the time),
+    gains and a gamma.
 
     Args:
         condition: (B, 4, S, S) in [0, 1], straight alpha, where ``generator`` is.
@@ -49,7 +52,9 @@ def permute_channels(pictures: Tensor, order: Tensor) -> Tensor:
 
 
 def photograph(condition: Tensor, generator: torch.Generator) -> Tensor:
-    """Condition pictures (B, 4, S, S) as a user might bring them: exposure, contrast, a little zoom, shift and blur."""
+    """Condition pictures (B, 4, S, S) as a user might bring them: exposure, contrast, a little
+    zoom, shift and blur.
+    """
     batch = len(condition)
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
@@ -63,8 +68,11 @@ def photograph(condition: Tensor, generator: torch.Generator) -> Tensor:
     theta = torch.zeros(batch, 2, 3, device=generator.device)
     theta[:, 0, 0] = theta[:, 1, 1] = zoom[:, 0]
     theta[:, :, 2] = shift
-    moved = functional.grid_sample(premultiplied, functional.affine_grid(theta, list(condition.shape), False), align_corners=False)
-    # grid_sample blurs by itself; keep the untouched picture half of the time so that sharp ones are seen as well
+    moved = functional.grid_sample(
+        premultiplied, functional.affine_grid(theta, list(condition.shape), False), align_corners=False
+    )
+    # grid_sample blurs by itself; keep the untouched picture half of the time so that sharp ones are seen as
+    # well
     mixed = torch.where(uniform(0.0, 1.0, 1, 1, 1) < 0.5, moved, premultiplied)
     soft = functional.avg_pool2d(functional.pad(mixed, (1, 1, 1, 1)), 3, 1)
     amount = torch.where(uniform(0.0, 1.0, 1, 1, 1) < 0.25, uniform(0.0, 1.0, 1, 1, 1), 0.0)

@@ -1,8 +1,9 @@
-"""A small autoencoder of single renders, for its features: a perceptual distance where LPIPS' weights cannot be fetched.
+"""A small autoencoder of single renders, for its features: a perceptual distance where LPIPS' weights cannot
+be fetched.
 
-Pictures go in worsened (blurred, noisy, with pieces cut out) and shall come out as they were, through a narrow bottleneck:
-so the features must know what renders look like, and cannot be the pixels themselves. The embedded model works in pixels;
-nothing is generated in this network's latents.
+Pictures go in worsened (blurred, noisy, with pieces cut out) and shall come out as they were, through a
+narrow bottleneck: so the features must know what renders look like, and cannot be the pixels themselves. The
+embedded model works in pixels; nothing is generated in this network's latents.
 """
 
 from __future__ import annotations
@@ -40,8 +41,10 @@ class AutoencoderOptions:
         targets: of each object, beside its condition picture; a step sees objects * (1 + targets) pictures.
         rate: AdamW's.
         gradient: weight of the gradient terms against L1: edges, which L1 alone leaves soft.
-        color: weight of the L1 of what is not grey: renders' colours are weak, and grey is what is learned first.
-        blur, noise, cut: part of the pictures that go in blurred, noisy, with a piece cut out; drawn independently.
+        color: weight of the L1 of what is not grey: renders' colours are weak, and grey is what is learned
+            first.
+        blur, noise, cut: part of the pictures that go in blurred, noisy, with a piece cut out; drawn
+            independently.
         average: decay of the moving average.
     """
 
@@ -87,15 +90,20 @@ class AutoencoderTask:
 
     def parts(self) -> Sequence[Part]:
         o = self.options
-        # not Muon: at 12 pictures of 32 px it took twice the time a step and was no better after 300 (measured)
+        # not Muon: at 12 pictures of 32 px it took twice the time a step and was no better after 300
+        # (measured)
         optimizer = torch.optim.AdamW(self.network.parameters(), lr=o.rate, betas=o.betas, weight_decay=0.0)
         return [Part("autoencoder", self.network, [optimizer], self.loss, average=o.average, clip=o.clip)]
 
     def loss(self, index: int, generator: torch.Generator) -> Loss:
         o, machine = self.options, self.machine
-        pictures = batch_tensors(self.data, self.seed, index, o.objects * machine.world, machine.rank, machine.world)
+        pictures = batch_tensors(
+            self.data, self.seed, index, o.objects * machine.world, machine.rank, machine.world
+        )
         condition, targets = (part.to(generator.device) for part in pictures)
-        chosen = torch.rand(targets.shape[:2], generator=generator, device=generator.device).argsort(1)[:, : o.targets]
+        chosen = torch.rand(targets.shape[:2], generator=generator, device=generator.device).argsort(1)[
+            :, : o.targets
+        ]
         targets = targets[torch.arange(len(targets), device=chosen.device)[:, None], chosen]
         condition, targets = recolor(condition, targets, generator)
         truth = composite(torch.cat([photograph(condition, generator), targets.flatten(0, 1)]))
@@ -104,7 +112,11 @@ class AutoencoderTask:
         with machine.autocast():
             made = self.network(worse)
         error = made.float() - truth
-        l1, edges, color = error.abs().mean(), gradient_error(error), (error - error.mean(1, keepdim=True)).abs().mean()
+        l1, edges, color = (
+            error.abs().mean(),
+            gradient_error(error),
+            (error - error.mean(1, keepdim=True)).abs().mean(),
+        )
         values = {"l1": float(l1.detach()), "edges": float(edges.detach()), "color": float(color.detach())}
         return l1 + o.gradient * edges + o.color * color, values
 
@@ -153,7 +165,9 @@ def worsen(pictures: Tensor, options: AutoencoderOptions, generator: torch.Gener
 
 
 def gradient_error(error: Tensor) -> Tensor:
-    """Mean absolute error of neighbouring pixels' differences, at full, half and quarter resolution, of an error (N, 3, S, S)."""
+    """Mean absolute error of neighbouring pixels' differences, at full, half and quarter
+    resolution, of an error (N, 3, S, S).
+    """
     total = error.new_zeros(())
     for scale in range(GRADIENT_SCALES):
         if scale:
@@ -164,8 +178,9 @@ def gradient_error(error: Tensor) -> Tensor:
 
 @torch.no_grad()
 def reconstruction_psnr(network: Autoencoder, shards: GridViews) -> dict[str, float]:
-    """Mean dB on fixed pictures: ``psnr`` of what comes out; ``denoised`` of what comes out where the picture went in blurred,
-    noisy and with a piece cut out, and ``worsened`` of that picture itself: what the features know of renders is the difference.
+    """Mean dB on fixed pictures: ``psnr`` of what comes out; ``denoised`` of what comes out where the picture
+    went in blurred, noisy and with a piece cut out, and ``worsened`` of that picture itself: what the
+    features know of renders is the difference.
     """
     device = network.stem.weight.device
     truth = single_views(shards.fixed(CHECKED_OBJECTS)).flatten(0, 1)

@@ -35,7 +35,8 @@ Points = tuple[NDArray[np.float64], NDArray[np.float64]]  # steps (N,), values (
 
 
 def write_curves(folder: Path) -> Path | None:
-    """``folder/log.jsonl`` to ``folder/curves.png``, whole or not at all; None where the log holds nothing to draw.
+    """``folder/log.jsonl`` to ``folder/curves.png``, whole or not at all; None where the log holds nothing to
+    draw.
 
     Raises:
         OutputError: the picture cannot be written.
@@ -49,7 +50,9 @@ def write_curves(folder: Path) -> Path | None:
 
 
 def read_curves(log: Path) -> dict[str, Points]:
-    """Every value of a log over the steps, losses first; validation numbers as ``report/NAME``. Torn lines are left out."""
+    """Every value of a log over the steps, losses first; validation numbers as ``report/NAME``.
+    Torn lines are left out.
+    """
     found: dict[str, list[tuple[int, float]]] = {}
     for line in log.read_bytes().splitlines() if log.exists() else ():
         try:
@@ -62,7 +65,10 @@ def read_curves(log: Path) -> dict[str, Points]:
             if name not in SKIPPED and abs(value) < LARGEST:  # NaN is not
                 found.setdefault(name, []).append((step, value))
     order = sorted(found, key=lambda name: (not is_loss(name), name.startswith("report/")))
-    return {name: (np.array([s for s, _ in found[name]], float), np.array([v for _, v in found[name]], float)) for name in order}
+    return {
+        name: (np.array([s for s, _ in found[name]], float), np.array([v for _, v in found[name]], float))
+        for name in order
+    }
 
 
 def is_loss(name: str) -> bool:
@@ -71,7 +77,9 @@ def is_loss(name: str) -> bool:
 
 
 def draw_curves(curves: dict[str, Points]) -> Image.Image:
-    """All panels, :data:`COLUMNS` beside each other; panel i at (i % COLUMNS, i // COLUMNS) times :data:`PANEL`."""
+    """All panels, :data:`COLUMNS` beside each other; panel i at (i % COLUMNS, i // COLUMNS) times
+    :data:`PANEL`.
+    """
     columns = min(COLUMNS, len(curves))
     sheet = Image.new("RGB", (columns * PANEL[0], -(-len(curves) // columns) * PANEL[1]), BACKGROUND)
     for index, (name, (steps, values)) in enumerate(curves.items()):
@@ -111,7 +119,9 @@ def draw_panel(name: str, steps: NDArray[np.float64], values: NDArray[np.float64
 
 
 def smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) by a Gaussian of :data:`SMOOTHING` N, weights of what lies outside left out; few points as they are."""
+    """(N,) by a Gaussian of :data:`SMOOTHING` N, weights of what lies outside left out; few
+    points as they are.
+    """
     if len(values) < SMOOTHED_FROM:
         return values
     width = max(SMOOTHING * len(values), 0.8)
@@ -160,7 +170,9 @@ def ticks(low: float, high: float) -> list[float]:
     rough = (high - low) / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-    return [round(step * i, 12) for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    return [
+        round(step * i, 12) for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    ]
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -173,11 +185,18 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def _line(
-    draw: ImageDraw.ImageDraw, steps: NDArray[np.float64], values: NDArray[np.float64], across: tuple[float, float],
-    up: tuple[float, float], color: tuple[int, int, int], width: int,
-) -> None:  # fmt: skip
+    draw: ImageDraw.ImageDraw,
+    steps: NDArray[np.float64],
+    values: NDArray[np.float64],
+    across: tuple[float, float],
+    up: tuple[float, float],
+    color: tuple[int, int, int],
+    width: int,
+) -> None:
     left, top, right, bottom = plot_box()
-    points = [(to_pixels(s, across, (left, right)), to_pixels(v, up, (bottom, top))) for s, v in zip(steps, values)]
+    points = [
+        (to_pixels(s, across, (left, right)), to_pixels(v, up, (bottom, top))) for s, v in zip(steps, values)
+    ]
     if len(points) > 1:
         draw.line(points, color, width, joint="curve")
     if len(points) < SMOOTHED_FROM:

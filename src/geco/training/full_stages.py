@@ -1,7 +1,8 @@
-"""The distillation of the full family put together: a converted Zero123++ and InstantMesh to the paper's two stages.
+"""The distillation of the full family put together: a converted Zero123++ and InstantMesh to the paper's two
+stages.
 
-The teacher is public and only read. Run folders are model folders of the family "full"; what a stage does not train is
-carried along from ``init``.
+The teacher is public and only read. Run folders are model folders of the family "full"; what a stage does not
+train is carried along from ``init``.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ Perceptual = Callable[[Tensor, Tensor], Tensor]
 
 
 class FullConditions:
-    """Rendered condition pictures as the pipeline prepares a user's photo: a source for Stage I and for pairs.
+    """Rendered condition pictures as the pipeline prepares a user's photo: a source for Stage I and for
+    pairs.
 
     Args:
         data: finished shards with a set ``condition[-N]`` or the like.
@@ -68,7 +70,9 @@ class FullConditions:
         self.data, self.ratio, self.background, self.seed = ConditionPictures(data), ratio, background, seed
 
     def conditions(self, index: int, size: int, generator: torch.Generator) -> Tensor:
-        """(size, 3, 512, 512) in [0, 1] at the 256 levels of a picture file; the pictures are not augmented."""
+        """(size, 3, 512, 512) in [0, 1] at the 256 levels of a picture file; the pictures are not
+        augmented.
+        """
         return torch.stack([picture for _, picture in self._items(index, size)])
 
     def named(self, number: int) -> tuple[str, Tensor]:
@@ -81,14 +85,25 @@ class FullConditions:
         for rgba, number in zip(batch.condition, batch.objects):
             prepared = prepare(rgba.astype(np.float32) / 255, PICTURE_SIZE, self.ratio, self.background)
             levels = np.rint(prepared.rgb * 255).astype(np.float32) / 255
-            items.append((self.data.shards.objects[int(number)], torch.from_numpy(levels).permute(2, 0, 1).contiguous()))
+            items.append(
+                (
+                    self.data.shards.objects[int(number)],
+                    torch.from_numpy(levels).permute(2, 0, 1).contiguous(),
+                )
+            )
         return items
 
 
 def stage1(
-    options: Stage1Options, checkpointing: bool, data: Path, init: Path, machine: Machine, seed: int, facts: dict[str, Any],
+    options: Stage1Options,
+    checkpointing: bool,
+    data: Path,
+    init: Path,
+    machine: Machine,
+    seed: int,
+    facts: dict[str, Any],
     pairs_folder: Path | None = None,
-) -> Stage1Task:  # fmt: skip
+) -> Stage1Task:
     """The public UNet in ``init`` distilled, in float32 weights under the machine's autocast.
 
     Args:
@@ -96,7 +111,8 @@ def stage1(
         pairs_folder: teacher pairs, where the options ask for them.
 
     Raises:
-        ConfigError: settings of pixels, checkpointing together with low-rank adapters, or pairs that do not fit.
+        ConfigError: settings of pixels, checkpointing together with low-rank adapters, or pairs that do not
+            fit.
     """
     if checkpointing and options.rank:
         raise ConfigError(
@@ -104,7 +120,10 @@ def stage1(
             "Set unet_checkpointing to False, or rank to None.",
         )
     if options.teacher_clip is not None or options.drop:
-        raise ConfigError("the recipe bounds |x0| or drops conditions, which suits the small family only", "Take --recipe paper.")
+        raise ConfigError(
+            "the recipe bounds |x0| or drops conditions, which suits the small family only",
+            "Take --recipe paper.",
+        )
     model = load_zero123plus(init / MULTIVIEW, machine.device)
     network, codec = model.network.requires_grad_(True), model.codec
     found = find_pairs(options, pairs_folder, network.sample_shape)
@@ -128,48 +147,76 @@ def stage1(
 
 
 def pairs(
-    options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path, device: str | None = None,
+    options: PairOptions,
+    count: int,
+    size: int,
+    resolution: int,
+    data: Path,
+    init: Path,
+    output: Path,
+    device: str | None = None,
     generator: Path | None = None,
-) -> dict[str, int]:  # fmt: skip
-    """The public teacher's pseudo ground truth with the frozen InstantMesh; a shape without a surface is left out.
+) -> dict[str, int]:
+    """The public teacher's pseudo ground truth with the frozen InstantMesh; a shape without a surface is left
+    out.
 
     ``generator`` is Stage I's run whose own samples are refined instead.
 
     Raises:
-        ConfigError: settings of pixels, or ``init`` is distilled already. Others as :func:`geco.training.pairs.make_pairs`.
+        ConfigError: settings of pixels, or ``init`` is distilled already. Others as
+            :func:`geco.training.pairs.make_pairs`.
     """
     if options.clip is not None:
         raise ConfigError("the recipe bounds |x0|, which suits the small family only", "Take --recipe paper.")
     if read_card(init)["facts"].get("distilled"):
-        raise ConfigError(f"{init} is a one-step generator, not a teacher", "Give the converted public model as --init.")
+        raise ConfigError(
+            f"{init} is a one-step generator, not a teacher", "Give the converted public model as --init."
+        )
     place = choose(device)
     teacher = load_zero123plus(init / MULTIVIEW, place.device, place.dtype)
     model = instantmesh.load(init / RECONSTRUCTOR, place.device)
     mesh = differentiable_mesh(model, teacher.card["rig"], resolution)
-    source = FullConditions(data, teacher.card["foreground_ratio"], teacher.codec.background, options.seed + 1)
+    source = FullConditions(
+        data, teacher.card["foreground_ratio"], teacher.codec.background, options.seed + 1
+    )
 
     def render(views: Tensor, shown: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
         vertices, faces, color = mesh(views, shown)
-        drawn = [render_mesh(vertices, faces, part, INPUT_FOV, size, color) for part in poses.split(CAMERAS_AT_ONCE)]
+        drawn = [
+            render_mesh(vertices, faces, part, INPUT_FOV, size, color)
+            for part in poses.split(CAMERAS_AT_ONCE)
+        ]
         return torch.cat([part.rgb.cpu() for part in drawn]), torch.cat([part.mask.cpu() for part in drawn])
 
     own = None
     if generator is not None:
         own = one_step(load_zero123plus(generator / MULTIVIEW, place.device, place.dtype).network, generator)
     mixed = place.device.type == "cuda"
-    return make_pairs(teacher.network, teacher.codec, source.named, count, render, output, options, own, mixed)
+    return make_pairs(
+        teacher.network, teacher.codec, source.named, count, render, output, options, own, mixed
+    )
 
 
 def stage2(
-    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any], seed: int = 0,
+    options: Stage2Options,
+    resolution: int,
+    pairs_folder: Path,
+    init: Path,
+    machine: Machine,
+    facts: dict[str, Any],
+    seed: int = 0,
     perceptual: Path | None = None,
-) -> Stage2Task:  # fmt: skip
-    """All of InstantMesh trained, as its own mesh training does (model_mesh.py), on ``init``'s generator and ``pairs_folder``.
+) -> Stage2Task:
+    """All of InstantMesh trained, as its own mesh training does (model_mesh.py), on ``init``'s generator and
+    ``pairs_folder``.
 
-    ``perceptual`` is an autoencoder's run, whose features are then compared; else see :func:`perceptual_distance`.
+    ``perceptual`` is an autoencoder's run, whose features are then compared; else see
+    :func:`perceptual_distance`.
     """
     if not read_card(init)["facts"].get("distilled"):
-        raise ConfigError(f"{init} is not a one-step generator", "Stage II follows Stage I: give its run folder as --init.")
+        raise ConfigError(
+            f"{init} is not a one-step generator", "Stage II follows Stage I: give its run folder as --init."
+        )
     views = load_zero123plus(init / MULTIVIEW, machine.device)
     model = instantmesh.load(init / RECONSTRUCTOR, machine.device).requires_grad_(True)
     found = Pairs(pairs_folder)
@@ -191,23 +238,40 @@ def stage2(
 
     mesh = differentiable_mesh(model, views.card["rig"], resolution, machine)
     return Stage2Task(
-        views.network, views.codec, model, mesh, found, distance, options, machine, save, check, views.generation, seed
+        views.network,
+        views.codec,
+        model,
+        mesh,
+        found,
+        distance,
+        options,
+        machine,
+        save,
+        check,
+        views.generation,
+        seed,
     )
 
 
-def differentiable_mesh(model: InstantMesh, rig_name: str, resolution: int, machine: Machine | None = None) -> Mesh:
-    """Views (6, 3, H, W) in [0, 1] to a mesh whose places and colours carry gradients to every weight of ``model``.
+def differentiable_mesh(
+    model: InstantMesh, rig_name: str, resolution: int, machine: Machine | None = None
+) -> Mesh:
+    """Views (6, 3, H, W) in [0, 1] to a mesh whose places and colours carry gradients to every weight of
+    ``model``.
 
-    Where gradients are taken, quads are split as FlexiCubes does in training, and the way to the planes is computed again
-    in the backward pass, as InstantMesh's training does. ``machine`` gives its autocast to encoder and transformer; the
-    fields stay in float32.
+    Where gradients are taken, quads are split as FlexiCubes does in training, and the way to the planes is
+    computed again in the backward pass, as InstantMesh's training does. ``machine`` gives its autocast to
+    encoder and transformer; the fields stay in float32.
 
     Raises:
-        ConfigError: ``model`` is the NeRF variant. MeshError, from what is returned: the shape has no surface.
+        ConfigError: ``model`` is the NeRF variant. MeshError, from what is returned: the shape has no
+            surface.
     """
     synthesizer = model.synthesizer
     if not isinstance(synthesizer, MeshSynthesizer):
-        raise ConfigError("InstantMesh's NeRF variant has no differentiable mesh", "Convert instant-mesh-large or -base.")
+        raise ConfigError(
+            "InstantMesh's NeRF variant has no differentiable mesh", "Convert instant-mesh-large or -base."
+        )
     cameras = rig(rig_name)
     vectors = torch.from_numpy(camera_vectors(cameras.poses(), cameras.fov))[None].to(model.device)
 
@@ -225,7 +289,9 @@ def differentiable_mesh(model: InstantMesh, rig_name: str, resolution: int, mach
             raise MeshError("the reconstruction has no surface", "Another seed or picture may have one.")
 
         def color(points: Tensor) -> Tensor:
-            return torch.cat([synthesizer.color(planes, part[None])[0] for part in points.split(POINTS_AT_ONCE)])
+            return torch.cat(
+                [synthesizer.color(planes, part[None])[0] for part in points.split(POINTS_AT_ONCE)]
+            )
 
         return geometry.vertices[0], geometry.faces[0], color
 
@@ -233,8 +299,9 @@ def differentiable_mesh(model: InstantMesh, rig_name: str, resolution: int, mach
 
 
 def perceptual_distance(device: torch.device, run: Path | None = None) -> tuple[Perceptual, str]:
-    """With its name: the features of an autoencoder's ``run`` where one is given; LPIPS (VGG) where its weights are, as the
-    paper; else the pyramid distance, said on a line."""
+    """With its name: the features of an autoencoder's ``run`` where one is given; LPIPS (VGG) where its
+    weights are, as the paper; else the pyramid distance, said on a line.
+    """
     if run is not None:
         return load_distance(run, device), NAME
     try:
@@ -245,13 +312,17 @@ def perceptual_distance(device: torch.device, run: Path | None = None) -> tuple[
 
 
 def save_instantmesh(model: InstantMesh, folder: Path, origin: Path) -> None:
-    """Write a trained reconstructor in the layout of :func:`geco.public_weights.instantmesh.load`, described as ``origin`` is."""
+    """Write a trained reconstructor in the layout of
+    :func:`geco.public_weights.instantmesh.load`, described as ``origin`` is.
+    """
     card = {key: value for key, value in read_part_card(origin, instantmesh.FORMAT).items() if key != "files"}
     write_folder(folder, card | {"config": model.config.to_dict()}, {instantmesh.PART: model.state_dict()})
 
 
 def finish(folder: Path, carry: Path, facts: dict[str, Any]) -> None:
-    """Make a run folder a model folder: a half that was not trained comes from ``carry``; the card is written last."""
+    """Make a run folder a model folder: a half that was not trained comes from ``carry``; the
+    card is written last.
+    """
     known = read_card(carry)
     for half in (MULTIVIEW, RECONSTRUCTOR):
         if not (folder / half).exists():
@@ -260,7 +331,9 @@ def finish(folder: Path, carry: Path, facts: dict[str, Any]) -> None:
 
 
 def _link(source: str, target: str) -> str:
-    """The same file under another name, or a copy where the file system has no links. Files of ours are replaced, never changed."""
+    """The same file under another name, or a copy where the file system has no links. Files of
+    ours are replaced, never changed.
+    """
     try:
         os.link(source, target)
     except OSError:

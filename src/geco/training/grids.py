@@ -18,8 +18,11 @@ def picture_rows(conditions: Tensor, rows: Sequence[Tensor]) -> Image.Image:
         rows: tensors (N, 6, 3, S, S) in [0, 1].
     """
     size = rows[0].shape[-1]
-    shown = functional.interpolate(conditions.cpu().float(), (size, size), mode="bilinear", antialias=True)[:, None]
-    together = torch.stack([torch.cat([shown, row.cpu().float()], dim=1) for row in rows], dim=1)  # (N, R, 7, 3, S, S)
+    shown = functional.interpolate(conditions.cpu().float(), (size, size), mode="bilinear", antialias=True)[
+        :, None
+    ]
+    # (N, R, 7, 3, S, S)
+    together = torch.stack([torch.cat([shown, row.cpu().float()], dim=1) for row in rows], dim=1)
     return strips(together.flatten(0, 1))
 
 

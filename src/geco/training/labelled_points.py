@@ -1,6 +1,7 @@
-"""Labelled points beside shards: for ``shard-000000.tar`` the files ``shard-000000.points.npy`` (n, P, 4) float16 (x, y, z, signed
-distance, negative inside), ``.surface.npy`` (n, S, 3) float16 and ``.colors.npy`` (n, S, 3) uint8, rows in the order of the shard's
-objects, and, written last, ``.points.json``: which shard they belong to.
+"""Labelled points beside shards: for ``shard-000000.tar`` the files ``shard-000000.points.npy`` (n, P, 4)
+float16 (x, y, z, signed distance, negative inside), ``.surface.npy`` (n, S, 3) float16 and ``.colors.npy``
+(n, S, 3) uint8, rows in the order of the shard's objects, and, written last, ``.points.json``: which shard
+they belong to.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ class Labels:
     colors: NDArray[np.uint8]
 
 
-LAYOUT: dict[str, tuple[int, str]] = {"points": (4, "float16"), "surface": (3, "float16"), "colors": (3, "uint8")}
+LAYOUT: dict[str, tuple[int, str]] = {
+    "points": (4, "float16"),
+    "surface": (3, "float16"),
+    "colors": (3, "uint8"),
+}
 
 
 class LabelledPoints:
@@ -91,7 +96,9 @@ def write_labels(shards: Shards, shard: str, labels: Sequence[Labels], seed: int
     for field in fields(Labels):
         with atomic_path(_path(shards, shard, field.name)) as temporary:
             np.save(temporary, np.stack([getattr(each, field.name) for each in labels]))
-    atomic_write(_marker(shards, shard), json.dumps({"sha256": _digest(shards, shard), "seed": seed}).encode())
+    atomic_write(
+        _marker(shards, shard), json.dumps({"sha256": _digest(shards, shard), "seed": seed}).encode()
+    )
 
 
 def _array(shards: Shards, shard: str, name: str, count: int) -> NDArray[Any]:

@@ -1,7 +1,10 @@
-"""The one training loop: any stage, any machine; budget in minutes or steps, checkpoints, log, pictures, resume.
+"""The one training loop: any stage, any machine; budget in minutes or steps, checkpoints, log, pictures,
+resume.
 
-All that is random follows from (seed, step), so a killed run that is started again repeats exactly what the first would
-have done (bit for bit on the CPU, with a budget in steps: with one in minutes the learning rate follows the clock).
+All that is random follows from (seed, step), so a killed run that is started again repeats exactly what the
+first would
+have done (bit for bit on the CPU, with a budget in steps: with one in minutes the learning rate follows the
+clock).
 """
 
 from __future__ import annotations
@@ -33,16 +36,19 @@ class LoopOptions:
 
     Attributes:
         folder: the run folder: checkpoint.pt, log.jsonl, training.json, grids, and the model folder's files.
-        budget_minutes: wall-clock training time, resumed pieces together; the learning rate reaches 0 at its end.
+        budget_minutes: wall-clock training time, resumed pieces together; the learning rate reaches 0 at its
+            end.
         steps: the same in steps; whichever ends first. One of the two is needed.
         seed: of batches, noise and dropout.
         accumulate: micro-batches a step.
-        decay_part: the last part of the budget over which the rates fall linearly to 0; 0 keeps them constant (paper).
+        decay_part: the last part of the budget over which the rates fall linearly to 0; 0 keeps them constant
+            (paper).
         warmup_steps: linear growth of the rates at the start.
         checkpoint_minutes, report_minutes: how often.
         log_steps: steps a line of the log.
         tensorboard: also write TensorBoard's event files (extra ``train``).
-        settings: flat, what else the run depends on: kept in the checkpoint, and compared when the run goes on.
+        settings: flat, what else the run depends on: kept in the checkpoint, and compared when the run goes
+            on.
     """
 
     folder: Path
@@ -62,14 +68,19 @@ class LoopOptions:
         if self.budget_minutes is None and self.steps is None:
             raise ConfigError("a training needs an end", "Give --budget-minutes or --steps.")
         if self.accumulate < 1 or self.log_steps < 1 or not 0 <= self.decay_part <= 1:
-            raise ConfigError("accumulate and log_steps count from 1, decay_part lies in [0, 1]", "Check the recipe.")
+            raise ConfigError(
+                "accumulate and log_steps count from 1, decay_part lies in [0, 1]", "Check the recipe."
+            )
 
 
-def train(task: Task, options: LoopOptions, machine: Machine | None = None, resume: bool = True, quiet: bool = False) -> None:
+def train(
+    task: Task, options: LoopOptions, machine: Machine | None = None, resume: bool = True, quiet: bool = False
+) -> None:
     """Train until the budget ends; continues from the folder's checkpoint when there is one and ``resume``.
 
     Raises:
-        OutputError: the run folder cannot be written. WeightsError: the checkpoint is broken or of another stage.
+        OutputError: the run folder cannot be written. WeightsError: the checkpoint is broken or of another
+            stage.
         ConfigError: the checkpoint was begun with another seed or other settings.
     """
     _Loop(task, options, machine or Machine(device="cpu"), quiet).run(resume)
@@ -80,8 +91,12 @@ class _Loop:
         self.task, self.options, self.machine, self.quiet = task, options, machine, quiet
         self.parts = list(task.parts())
         self.optimizers = [[machine.wrap(optimizer) for optimizer in part.optimizers] for part in self.parts]
-        self.rates = [[[group["lr"] for group in o.param_groups] for o in optimizers] for optimizers in self.optimizers]
-        self.averages = [MovingAverage(part.network, part.average) if part.average else None for part in self.parts]
+        self.rates = [
+            [[group["lr"] for group in o.param_groups] for o in optimizers] for optimizers in self.optimizers
+        ]
+        self.averages = [
+            MovingAverage(part.network, part.average) if part.average else None for part in self.parts
+        ]
         self.step, self.before = 0, 0.0  # steps done; seconds of earlier pieces
         self.samples = task.batch * options.accumulate * machine.world  # a step
         self.totals = Totals()
@@ -186,7 +201,9 @@ class _Loop:
     def _averaged(self) -> Iterator[None]:
         kept = []
         for part, average in zip(self.parts, self.averages):
-            kept.append({name: p.detach().clone() for name, p in part.network.named_parameters()} if average else {})
+            kept.append(
+                {name: p.detach().clone() for name, p in part.network.named_parameters()} if average else {}
+            )
             part.network.eval()
             if average:
                 average.copy_to(part.network)
@@ -215,7 +232,12 @@ class _Loop:
             for part, optimizers, average in zip(self.parts, self.optimizers, self.averages)
         }
         # The step is also the data position and the state of the random numbers: both follow from it.
-        state = {"step": self.step, "elapsed": self.elapsed, "parts": parts, "totals": self.totals.state_dict()}
+        state = {
+            "step": self.step,
+            "elapsed": self.elapsed,
+            "parts": parts,
+            "totals": self.totals.state_dict(),
+        }
         return state | {"settings": json.dumps(self._settings())}
 
     def _settings(self) -> dict[str, Any]:
@@ -229,7 +251,10 @@ class _Loop:
         except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
             if is_shortage(error):
                 raise
-            problem = f"the checkpoint {self.checkpoint} is damaged, or of another version ({type(error).__name__}: {error})"
+            problem = (
+                f"the checkpoint {self.checkpoint} is damaged, or of another version "
+                f"({type(error).__name__}: {error})"
+            )
             raise WeightsError(problem, "Delete it to start again.") from error
 
     def _restore(self, state: dict[str, Any]) -> None:

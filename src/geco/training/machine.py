@@ -1,7 +1,7 @@
 """Where a training runs: device, number format, and the other processes; accelerate behind a narrow face.
 
-One process by itself, or many started by ``torchrun``. Gradients are averaged over the processes explicitly, after the
-backward pass and once a step, which stays plain when several networks take turns (as in Stage I).
+One process by itself, or many started by ``torchrun``. Gradients are averaged over the processes explicitly,
+after the backward pass and once a step, which stays plain when several networks take turns (as in Stage I).
 """
 
 from __future__ import annotations
@@ -28,16 +28,20 @@ class Machine:
     """One process of a training.
 
     Args:
-        precision: "bf16" or "fp16" compute matrix products and convolutions in that format; weights stay in float32.
-            "fp16" scales the loss and needs CUDA. "bf16" becomes "no" on a device that would only emulate it.
+        precision: "bf16" or "fp16" compute matrix products and convolutions in that format; weights stay in
+            float32. "fp16" scales the loss and needs CUDA. "bf16" becomes "no" on a device that would only
+            emulate it.
         device: "cpu", "cuda" or "mps", or None for what is there; one that is not there raises ConfigError.
         threads: of the CPU; None leaves torch's own choice.
     """
 
-    def __init__(self, precision: Precision = "no", device: str | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self, precision: Precision = "no", device: str | None = None, threads: int | None = None
+    ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        AcceleratorState._reset_state()  # one format a process is accelerate's rule; tests and notebooks make several machines
+        # one format a process is accelerate's rule; tests and notebooks make several machines
+        AcceleratorState._reset_state()
         place = choose(device, purpose="training").device
         self.precision: Precision = "no" if precision == "bf16" and not has_bf16(place) else precision
         if place.type == "cuda":  # shapes stay the same from step to step
@@ -45,7 +49,11 @@ class Machine:
             torch.set_float32_matmul_precision("high")
         self._accelerator = Accelerator(cpu=device == "cpu", mixed_precision=self.precision)
         if self.precision != precision and self.leads:
-            print(f"training in float32: this {place.type} would only emulate bfloat16", file=sys.stderr, flush=True)
+            print(
+                f"training in float32: this {place.type} would only emulate bfloat16",
+                file=sys.stderr,
+                flush=True,
+            )
 
     @property
     def device(self) -> torch.device:
@@ -53,7 +61,9 @@ class Machine:
 
     @property
     def draws(self) -> torch.device:
-        """Where a step's random numbers are drawn: a batch of noise takes a CPU longer than the step takes a CUDA device."""
+        """Where a step's random numbers are drawn: a batch of noise takes a CPU longer than the
+        step takes a CUDA device.
+        """
         return self.device if self.device.type == "cuda" else torch.device("cpu")
 
     @property
@@ -71,7 +81,9 @@ class Machine:
         return self.rank == 0
 
     def autocast(self) -> contextlib.AbstractContextManager[None]:
-        """The context in which networks compute in the chosen format; losses are taken outside of it, in float32."""
+        """The context in which networks compute in the chosen format; losses are taken outside of
+        it, in float32.
+        """
         return cast("contextlib.AbstractContextManager[None]", self._accelerator.autocast())
 
     def wrap(self, optimizer: torch.optim.Optimizer) -> AcceleratedOptimizer:
@@ -82,7 +94,9 @@ class Machine:
         self._accelerator.backward(loss)
 
     def average_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """The mean over all processes, in place; nothing to do for one. Parameters without gradient count as zero."""
+        """The mean over all processes, in place; nothing to do for one. Parameters without
+        gradient count as zero.
+        """
         if self.world == 1:
             return
         for bucket in _buckets(parameters):
@@ -132,7 +146,9 @@ class Machine:
 
 
 def channels_last(network: nn.Module) -> None:
-    """The memory layout in which a CPU's convolutions are fastest, in place; not on a GPU, whose norms want the plain one."""
+    """The memory layout in which a CPU's convolutions are fastest, in place; not on a GPU, whose
+    norms want the plain one.
+    """
     if next(network.parameters()).is_cuda:
         return
     for module in network.modules():

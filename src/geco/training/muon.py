@@ -1,4 +1,6 @@
-"""Muon for the matrices, AdamW for the rest. Jordan et al., "Muon: an optimizer for hidden layers" (2024); our own lines."""
+"""Muon for the matrices, AdamW for the rest. Jordan et al., "Muon: an optimizer for hidden
+layers" (2024); our own lines.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,18 @@ from torch import Tensor, nn
 
 from geco.device import has_bf16
 
-# Coefficients of the quintic Newton-Schulz iteration, from the Muon note: fastest growth of small singular values.
+# Coefficients of the quintic Newton-Schulz iteration, from the Muon note: fastest growth of small singular
+# values.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 MATRIX_RATE, RATE = 0.02, 1e-3  # of Muon and of AdamW, as in the prototype
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest matrix with all singular values about 1 (0.7 to 1.2), (..., m, n), by Newton-Schulz; no decomposition."""
-    # As published: the iteration forgives bfloat16's rounding, which halves its time where the device has that format.
+    """The nearest matrix with all singular values about 1 (0.7 to 1.2), (..., m, n), by
+    Newton-Schulz; no decomposition.
+    """
+    # As published: the iteration forgives bfloat16's rounding, which halves its time where the device has
+    # that format.
     x = (matrix / (matrix.norm(dim=(-2, -1), keepdim=True) + 1e-12)).to(
         torch.bfloat16 if has_bf16(matrix.device) else torch.float32
     )
@@ -44,7 +50,8 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}  # by shape: a GPU takes them all in the time of one
+            # by shape: a GPU takes them all in the time of one
+            alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
             for parameter in group["params"]:
                 gradient = parameter.grad
                 if gradient is None:
@@ -58,11 +65,15 @@ class Muon(torch.optim.Optimizer):
                 scale = max(1.0, high / wide) ** 0.5
                 updates = orthogonalize(torch.stack([update for _, update in found]))
                 for (parameter, _), update in zip(found, updates):
-                    parameter.add_(update.reshape(parameter.shape).to(parameter.dtype), alpha=-group["lr"] * scale)
+                    parameter.add_(
+                        update.reshape(parameter.shape).to(parameter.dtype), alpha=-group["lr"] * scale
+                    )
 
 
 def split_parameters(model: nn.Module, adam_names: tuple[str, ...] = ()) -> tuple[list[Tensor], list[Tensor]]:
-    """(for Muon, for AdamW): matrices and kernels, but for modules whose name starts with one of ``adam_names``, and all else."""
+    """(for Muon, for AdamW): matrices and kernels, but for modules whose name starts with one of
+    ``adam_names``, and all else.
+    """
     matrices: list[Tensor] = []
     rest: list[Tensor] = []
     kernels = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -78,7 +89,9 @@ def split_parameters(model: nn.Module, adam_names: tuple[str, ...] = ()) -> tupl
 def make_optimizers(
     network: nn.Module, adam_names: tuple[str, ...] = (), matrix_rate: float = MATRIX_RATE, rate: float = RATE
 ) -> list[torch.optim.Optimizer]:
-    """Muon for matrices and kernels, AdamW for the rest and for modules whose name starts with one of ``adam_names``."""
+    """Muon for matrices and kernels, AdamW for the rest and for modules whose name starts with
+    one of ``adam_names``.
+    """
     matrices, rest = split_parameters(network, adam_names)
     adam = torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
     return [Muon(matrices, lr=matrix_rate), adam] if matrices else [adam]

@@ -1,7 +1,9 @@
 """A run folder as one to hand on: ``python -m geco.training.publish RUN -o FOLDER``.
 
-The same model folder without checkpoints, logs and pictures, weights in float16 (what the exporter stores too), which every
-command reads as any other. Loss curves (``curves.png``) and ``training.json`` come along: they say where it is from.
+The same model folder without checkpoints, logs and pictures, weights in float16 (what the exporter stores
+too), which every
+command reads as any other. Loss curves (``curves.png``) and ``training.json`` come along: they say where it
+is from.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ def publish(run: Path, folder: Path) -> dict[str, Any]:
         run: a model folder of the small family. folder: new or empty.
 
     Raises:
-        WeightsError: ``run`` is no model folder, or a half of it cannot be read. OutputError: ``folder`` holds something.
+        WeightsError: ``run`` is no model folder, or a half of it cannot be read. OutputError: ``folder``
+            holds something.
     """
     card = read_card(run)
     if folder.exists() and any(folder.iterdir()):
@@ -43,7 +46,9 @@ def publish(run: Path, folder: Path) -> dict[str, Any]:
         settings = {name: value for name, value in about.values.items() if name != FILES}
         for path in sorted((run / half).glob("*.safetensors")):
             tensors = read_safetensors(check_part(run / half, about, path.stem))
-            write_part(folder / half, path.stem, {name: halved(value) for name, value in tensors.items()}, settings)
+            write_part(
+                folder / half, path.stem, {name: halved(value) for name, value in tensors.items()}, settings
+            )
     for name in BESIDE:
         if (run / name).is_file():
             atomic_write(folder / name, (run / name).read_bytes())
@@ -57,7 +62,9 @@ def halved(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path, help="run folder of a stage")
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()

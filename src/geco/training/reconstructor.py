@@ -1,7 +1,9 @@
-"""Training of the small reconstructor on labelled points; part of each batch has views made worse, predicted, or generated.
+"""Training of the small reconstructor on labelled points; part of each batch has views made worse, predicted,
+or generated.
 
-Supervision stays true throughout: the second stage's idea, a reconstructor that has seen what a generator really draws. The shards
-need their labelled points first (geco.training.surface_points). The run folder is a model folder at any time.
+Supervision stays true throughout: the second stage's idea, a reconstructor that has seen what a generator
+really draws. The shards need their labelled points first (geco.training.surface_points). The run folder is a
+model folder at any time.
 """
 
 from __future__ import annotations
@@ -26,14 +28,20 @@ from geco.multiview.small.network import SmallMultiView
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.machine import Machine, channels_last
 from geco.training.muon import MATRIX_RATE, RATE, make_optimizers
-from geco.training.reconstructor_data import LEVELS, ReconstructorBatch, ReconstructorData, predict_noised, worsen
+from geco.training.reconstructor_data import (
+    LEVELS,
+    ReconstructorBatch,
+    ReconstructorData,
+    predict_noised,
+    worsen,
+)
 from geco.training.task import Loss, Part
 
 # The heads' last layers and the point network are thin: Adam's step by element suits them.
 ADAM_NAMES = ("encoder.stem", "encoder.fine", "volume_net.head", "field")
 TRUNCATION = 0.1  # world units; distances beyond it are all the same to the network
-# An inside point taken for outside costs this much more than the reverse: a missing leg is worse than a thick one, and views
-# that disagree leave many points near one half.
+# An inside point taken for outside costs this much more than the reverse: a missing leg is worse than a thick
+# one, and views that disagree leave many points near one half.
 INSIDE_WEIGHT = 2.0
 # Width of the soft occupancy around the surface (world units, two thirds of a pixel at 64 px).
 SOFTNESS = 0.02
@@ -48,10 +56,13 @@ class ReconstructorOptions:
         points: labelled points a sample. surface: coloured surface points a sample.
         worsen: share of samples whose views are made worse (geco.training.reconstructor_data.worsen).
         generated_share: share of samples whose views a generator made.
-        predicted_share: share of samples whose views --init's network predicts from the true ones, noised to a random timestep.
-        predicted_levels: from which timestep to before which; 999,1000 with Stage I's generator makes its own samples.
+        predicted_share: share of samples whose views --init's network predicts from the true ones, noised to
+            a random timestep.
+        predicted_levels: from which timestep to before which; 999,1000 with Stage I's generator makes its own
+            samples.
         rate_scale: of both optimisers' rates (geco.training.muon); 0.2 to go on from trained weights.
-        average: decay of the weights' moving average. clip: largest gradient norm (Muon's matrices do not mind).
+        average: decay of the weights' moving average. clip: largest gradient norm (Muon's matrices do not
+            mind).
     """
 
     batch: int = 4
@@ -66,7 +77,9 @@ class ReconstructorOptions:
     rate_scale: float = 1.0
 
 
-def losses(model: SmallReconstructor, batch: ReconstructorBatch, autocast: AbstractContextManager[Any]) -> Loss:
+def losses(
+    model: SmallReconstructor, batch: ReconstructorBatch, autocast: AbstractContextManager[Any]
+) -> Loss:
     """Weighted sum and its parts: occupancy and distance of the fine and of the coarse field, colour.
 
     ``autocast`` is entered for pictures and volume; the point network stays in float32.
@@ -83,7 +96,8 @@ def losses(model: SmallReconstructor, batch: ReconstructorBatch, autocast: Abstr
     occupancy = F.binary_cross_entropy_with_logits(-fine / SOFTNESS, solid, pos_weight=weight)
     distance = (fine.clamp(-TRUNCATION, TRUNCATION) - target).abs().mean()
     rough = (
-        F.binary_cross_entropy_with_logits(-coarse / (2 * SOFTNESS), solid, pos_weight=weight) + 10 * (coarse - target).abs().mean()
+        F.binary_cross_entropy_with_logits(-coarse / (2 * SOFTNESS), solid, pos_weight=weight)
+        + 10 * (coarse - target).abs().mean()
     )
     color = (model.color(features, batch.surface) - batch.colors).abs().mean()
     total = occupancy + 10 * distance + 0.5 * rough + 3 * color
@@ -128,11 +142,15 @@ class _Batches:
 
     def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> ReconstructorBatch:
         o = self.options
-        return self.data.batch(seed, step * world + rank, size // world, o.points, o.surface, o.generated_share)
+        return self.data.batch(
+            seed, step * world + rank, size // world, o.points, o.surface, o.generated_share
+        )
 
 
 class ReconstructorTask:
-    """A :class:`geco.training.task.Task`; ``threads`` make batches ahead; ``teacher`` is needed for options.predicted_share."""
+    """A :class:`geco.training.task.Task`; ``threads`` make batches ahead; ``teacher`` is needed
+    for options.predicted_share.
+    """
 
     def __init__(
         self,
@@ -156,13 +174,24 @@ class ReconstructorTask:
         self.teacher = teacher.to(machine.device).eval().requires_grad_(False) if teacher else None
         self.predicted = round(options.predicted_share * options.batch) if teacher else 0
         # A GPU would wait for one thread; on the CPU threads would only take the training's cores.
-        self.loader = Loader(_Batches(data, options), self.batch * machine.world, seed, machine.rank, machine.world, threads)
+        self.loader = Loader(
+            _Batches(data, options), self.batch * machine.world, seed, machine.rank, machine.world, threads
+        )
         channels_last(network)
 
     def parts(self) -> list[Part]:
         scale = self.options.rate_scale
         optimizers = make_optimizers(self.network, ADAM_NAMES, MATRIX_RATE * scale, RATE * scale)
-        return [Part("reconstructor", self.network, optimizers, self.loss, average=self.options.average, clip=self.options.clip)]
+        return [
+            Part(
+                "reconstructor",
+                self.network,
+                optimizers,
+                self.loss,
+                average=self.options.average,
+                clip=self.options.clip,
+            )
+        ]
 
     def loss(self, index: int, generator: torch.Generator) -> Loss:
         o, machine = self.options, self.machine
@@ -172,7 +201,9 @@ class ReconstructorTask:
         batch = worsen(self.loader.at(index).to(generator.device), generator, share).to(machine.device)
         if self.teacher is not None and count:
             with machine.autocast():
-                made = predict_noised(self.teacher, batch.picture[:count], batch.views[:count], generator, o.predicted_levels)
+                made = predict_noised(
+                    self.teacher, batch.picture[:count], batch.views[:count], generator, o.predicted_levels
+                )
             batch = replace(batch, views=torch.cat([made.float(), batch.views[count:]]))
         return losses(self.network, batch, machine.autocast())
 
@@ -181,20 +212,37 @@ class ReconstructorTask:
         return self.results, slices(self.network, self.checks["true"]) if "true" in self.checks else None
 
     def save_model(self, folder: Path) -> None:
-        self._save(self.network, folder, {"samples": self.samples, "validation": self.results, **asdict(self.options)})
+        self._save(
+            self.network,
+            folder,
+            {"samples": self.samples, "validation": self.results, **asdict(self.options)},
+        )
 
 
 @torch.no_grad()
-def slices(model: SmallReconstructor, batch: ReconstructorBatch, count: int = 8, size: int = 96) -> Image.Image:
-    """A picture of the first objects, one a row: picture, two views, and the field cut through the middle three ways."""
+def slices(
+    model: SmallReconstructor, batch: ReconstructorBatch, count: int = 8, size: int = 96
+) -> Image.Image:
+    """A picture of the first objects, one a row: picture, two views, and the field cut through
+    the middle three ways.
+    """
     axis = (torch.arange(size, device=batch.views.device) + 0.5) / size * 2 - 1
     high, wide = torch.meshgrid(-axis, axis, indexing="ij")
     zero = torch.zeros_like(high)
-    planes = [torch.stack(plane, dim=-1).reshape(-1, 3) for plane in ((zero, wide, high), (-wide, zero, high), (wide, -high, zero))]
+    planes = [
+        torch.stack(plane, dim=-1).reshape(-1, 3)
+        for plane in ((zero, wide, high), (-wide, zero, high), (wide, -high, zero))
+    ]
     features = model.encode(batch.views[:count], batch.picture[:count])
     points = torch.cat(planes)[None].expand(len(features.volume), -1, -1)
-    inside = torch.sigmoid(-model.sdf(features, points) / SOFTNESS).reshape(-1, 3, 1, size, size).expand(-1, -1, 3, -1, -1)
-    pictures = torch.stack([batch.picture[:count], batch.views[:count, 0], batch.views[:count, 3]], dim=1).flatten(0, 1)
+    inside = (
+        torch.sigmoid(-model.sdf(features, points) / SOFTNESS)
+        .reshape(-1, 3, 1, size, size)
+        .expand(-1, -1, 3, -1, -1)
+    )
+    pictures = torch.stack(
+        [batch.picture[:count], batch.views[:count, 0], batch.views[:count, 3]], dim=1
+    ).flatten(0, 1)
     shown = F.interpolate(pictures, size=(size, size)).unflatten(0, (-1, 3))
     grid = torch.cat([shown, 1 - inside], dim=1)  # (n, 6, 3, size, size)
     sheet = grid.permute(0, 3, 1, 4, 2).reshape(len(grid) * size, 6 * size, 3)
@@ -202,12 +250,16 @@ def slices(model: SmallReconstructor, batch: ReconstructorBatch, count: int = 8,
 
 
 def validation_batches(folder: Path, views: Path | None) -> dict[str, ReconstructorBatch]:
-    """30 fixed samples with true views, with those made worse, and with generated ones where given ((30, 6, S, S, 3) uint8)."""
+    """30 fixed samples with true views, with those made worse, and with generated ones where
+    given ((30, 6, S, S, 3) uint8).
+    """
     true = ReconstructorData(folder).fixed(30, 2048, 1024)
     checks = {"true": true, "worse": worsen(true, torch.Generator().manual_seed(5), share=1.0)}
     if views is not None:
         wanted = (len(true.picture), 6, *true.picture.shape[-2:], 3)
-        stored = open_array(views, wanted, np.uint8, ConfigError, "Make the views again: geco.training.generated_views.")
+        stored = open_array(
+            views, wanted, np.uint8, ConfigError, "Make the views again: geco.training.generated_views."
+        )
         made = torch.from_numpy(np.array(stored)).permute(0, 1, 4, 2, 3).float() / 255
         checks["generated"] = replace(true, views=made)
     return checks

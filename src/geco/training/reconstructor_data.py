@@ -1,4 +1,6 @@
-"""Samples of the reconstructor's training: six views, the clean picture, labelled points; and views made worse."""
+"""Samples of the reconstructor's training: six views, the clean picture, labelled points; and
+views made worse.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ from geco.training.state import standard_normal
 
 Floats = NDArray[np.float32]
 LEVELS = (400, 1000)  # timesteps of predictions from noised true views, the second not included
-OFF_SURFACE = 0.012  # standard deviation of half of the coloured points' distance from the surface, each axis: a third of a pixel
+# standard deviation of half of the coloured points' distance from the surface, each axis: a third of a pixel
+OFF_SURFACE = 0.012
 
 
 @dataclass
@@ -33,7 +36,8 @@ class ReconstructorBatch:
 
     Attributes:
         views: (B, 6, 3, S, S) and picture: (B, 3, S, S), in [0, 1] on white.
-        points: (B, P, 3) world units, the input camera at azimuth 0, and distance: (B, P) signed, negative inside.
+        points: (B, P, 3) world units, the input camera at azimuth 0, and distance: (B, P) signed, negative
+            inside.
         surface: (B, Q, 3) and colors: (B, Q, 3) in [0, 1].
     """
 
@@ -50,10 +54,12 @@ class ReconstructorBatch:
 
 
 class ReconstructorData:
-    """Views with their labelled points (geco.training.surface_points), and optionally views that a generator made.
+    """Views with their labelled points (geco.training.surface_points), and optionally views that a generator
+    made.
 
     Args:
-        views: finished, labelled shards; what lies in a GPU's memory (geco.training.six_views) is made into batches there.
+        views: finished, labelled shards; what lies in a GPU's memory (geco.training.six_views) is made into
+            batches there.
         generated: folder of geco.training.generated_views.
     """
 
@@ -67,15 +73,24 @@ class ReconstructorData:
             keys = np.array(open_array(generated / "keys.npy", (None, 3), np.int32, ConfigError, again))
             side = self.shards.size
             views_shape = (len(keys), 6, side, side, 3)
-            self.generated = keys, open_array(generated / "views.npy", views_shape, np.uint8, ConfigError, again)
+            self.generated = (
+                keys,
+                open_array(generated / "views.npy", views_shape, np.uint8, ConfigError, again),
+            )
             if (keys < 0).any() or (keys >= (len(self.shards), AZIMUTHS, INPUTS_PER_AZIMUTH)).any():
-                raise ConfigError(f"{generated / 'keys.npy'} names objects or views that the shards do not have", again)
+                raise ConfigError(
+                    f"{generated / 'keys.npy'} names objects or views that the shards do not have", again
+                )
 
     def __len__(self) -> int:
         return len(self.shards)
 
-    def label(self, sample: Sample, points: NDArray[np.int64], surface: NDArray[np.int64]) -> tuple[Floats, ...]:
-        """Points (P, 3), their distance (P,), surface points (Q, 3) and their colours (Q, 3) before the sample's camera."""
+    def label(
+        self, sample: Sample, points: NDArray[np.int64], surface: NDArray[np.int64]
+    ) -> tuple[Floats, ...]:
+        """Points (P, 3), their distance (P,), surface points (Q, 3) and their colours (Q, 3)
+        before the sample's camera.
+        """
         index, azimuth, _, mirror = sample
         labels = self.labels[index]
         labelled: Floats = labels.points[points].astype(np.float32)
@@ -83,10 +98,14 @@ class ReconstructorData:
         colors: Floats = labels.colors[surface].astype(np.float32) / np.float32(255)
         flip = np.array([1.0, -1.0 if mirror else 1.0, 1.0], np.float32)
         turn = rotation(-30.0 * azimuth)
-        turned = [np.asarray((positions * flip) @ turn.T, np.float32) for positions in (labelled[:, :3], place)]
+        turned = [
+            np.asarray((positions * flip) @ turn.T, np.float32) for positions in (labelled[:, :3], place)
+        ]
         return turned[0], labelled[:, 3], turned[1], colors
 
-    def batch(self, seed: int, step: int, size: int, points: int, surface: int, generated_share: float = 0.0) -> ReconstructorBatch:
+    def batch(
+        self, seed: int, step: int, size: int, points: int, surface: int, generated_share: float = 0.0
+    ) -> ReconstructorBatch:
         """``size`` random samples that depend on (seed, step) only."""
         rng = np.random.default_rng([seed, step])
         samples: list[Sample] = []
@@ -94,13 +113,23 @@ class ReconstructorData:
         found = []
         for place in range(size):
             mirror = bool(rng.random() < 0.5)
-            key = (int(rng.integers(len(self))), int(rng.integers(AZIMUTHS)), int(rng.integers(INPUTS_PER_AZIMUTH)))
+            key = (
+                int(rng.integers(len(self))),
+                int(rng.integers(AZIMUTHS)),
+                int(rng.integers(INPUTS_PER_AZIMUTH)),
+            )
             if self.generated is not None and rng.random() < generated_share:
                 chosen = int(rng.integers(len(self.generated[0])))
                 key = tuple(int(value) for value in self.generated[0][chosen])  # type: ignore[assignment]
-                mirror, made[place] = False, torch.from_numpy(np.array(self.generated[1][chosen])).permute(0, 3, 1, 2).float() / 255
+                mirror, made[place] = (
+                    False,
+                    torch.from_numpy(np.array(self.generated[1][chosen])).permute(0, 3, 1, 2).float() / 255,
+                )
             labels = self.labels[key[0]]
-            picks = rng.integers(len(labels.points), size=points), rng.integers(len(labels.surface), size=surface)
+            picks = (
+                rng.integers(len(labels.points), size=points),
+                rng.integers(len(labels.surface), size=surface),
+            )
             samples.append((*key, mirror))
             item = self.label(samples[-1], *picks)
             # Colours are asked on surfaces that are not quite right, and on a lattice beside them.
@@ -112,7 +141,9 @@ class ReconstructorData:
         return batch
 
     def fixed(self, count: int, points: int, surface: int, seed: int = 0) -> ReconstructorBatch:
-        """The first ``count`` objects from one fixed azimuth each, points from the uniform half only: for validation."""
+        """The first ``count`` objects from one fixed azimuth each, points from the uniform half
+        only: for validation.
+        """
         rng = np.random.default_rng([seed, 3])
         samples: list[Sample] = []
         found = []
@@ -137,12 +168,16 @@ def rotation(degrees: float) -> Floats:
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]], np.float32)
 
 
-def worsen(batch: ReconstructorBatch, generator: torch.Generator, share: float | Tensor = 0.65) -> ReconstructorBatch:
-    """Views as a generator might draw them: each bent, shifted and scaled a little on its own, blurred, noisy, off in colour.
+def worsen(
+    batch: ReconstructorBatch, generator: torch.Generator, share: float | Tensor = 0.65
+) -> ReconstructorBatch:
+    """Views as a generator might draw them: each bent, shifted and scaled a little on its own, blurred,
+    noisy, off in colour.
 
     Outlines that disagree must not carve the object away. ``share`` of the samples (or each with its own
     probability, (B,)) is changed, by a random amount each.
-    The colour channels are permuted, in everything, for half of the samples. The batch lies where ``generator`` is.
+    The colour channels are permuted, in everything, for half of the samples. The batch lies where
+    ``generator`` is.
     """
     views, picture = batch.views, batch.picture
     count, _, _, size, _ = views.shape
@@ -156,13 +191,17 @@ def worsen(batch: ReconstructorBatch, generator: torch.Generator, share: float |
     chosen = uniform(count) < (share.to(views.device) if isinstance(share, Tensor) else share)
     amount = torch.where(chosen, uniform(count), 0.0)  # (B,)
     per_view = amount.repeat_interleave(6)[:, None, None, None]
-    bend = F.interpolate(normal(count * 6, 2, 5, 5), size=(size, size), mode="bicubic", align_corners=True) * (1.6 / size * 2)
+    bend = F.interpolate(
+        normal(count * 6, 2, 5, 5), size=(size, size), mode="bicubic", align_corners=True
+    ) * (1.6 / size * 2)
     shift = normal(count * 6, 2, 1, 1) * (1.0 / size * 2)
     scale = 1 + normal(count * 6, 1, 1, 1) * 0.03
     axis = (torch.arange(size, device=views.device) + 0.5) / size * 2 - 1
     identity = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[None]  # (1, 2, S, S)
     where = identity + per_view * ((bend + shift) + identity * (scale - 1))
-    flat = F.grid_sample(views.flatten(0, 1), where.permute(0, 2, 3, 1), align_corners=False, padding_mode="border")
+    flat = F.grid_sample(
+        views.flatten(0, 1), where.permute(0, 2, 3, 1), align_corners=False, padding_mode="border"
+    )
     soft = F.avg_pool2d(F.pad(flat, (2, 2, 2, 2), mode="replicate"), 3, stride=1)
     soft = F.avg_pool2d(soft, 3, stride=1)
     blur = (per_view * uniform(count * 6, 1, 1, 1) * 1.5).clamp(max=1)
@@ -180,10 +219,18 @@ def worsen(batch: ReconstructorBatch, generator: torch.Generator, share: float |
 
 @torch.no_grad()
 def predict_noised(
-    network: SmallMultiView, picture: Tensor, views: Tensor, generator: torch.Generator, levels: tuple[int, int] = LEVELS
+    network: SmallMultiView,
+    picture: Tensor,
+    views: Tensor,
+    generator: torch.Generator,
+    levels: tuple[int, int] = LEVELS,
 ) -> Tensor:
-    """x0 in one pass from true views (B, 6, 3, S, S) in [0, 1] noised to a random one of ``levels`` each; in [0, 1]."""
+    """x0 in one pass from true views (B, 6, 3, S, S) in [0, 1] noised to a random one of
+    ``levels`` each; in [0, 1].
+    """
     t = torch.randint(*levels, (len(views),), generator=generator, device=generator.device).to(views.device)
-    x_t = network.schedule.add_noise(views * 2 - 1, standard_normal(views.shape, generator).to(views.device), t)
+    x_t = network.schedule.add_noise(
+        views * 2 - 1, standard_normal(views.shape, generator).to(views.device), t
+    )
     state = network.encode_condition(Condition(picture * 2 - 1))
     return (network.predict(x_t, t, state, "x0").clamp(-1, 1) + 1) / 2

@@ -1,5 +1,6 @@
-"""What a training leaves to look at: log.jsonl and its curves, training.json, picture grids, TensorBoard's files, and the
-progress line."""
+"""What a training leaves to look at: log.jsonl and its curves, training.json, picture grids, TensorBoard's
+files, and the progress line.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +34,13 @@ class Record:
         tensorboard: event files too, under ``folder/tensorboard``.
     """
 
-    def __init__(self, folder: Path, leads: bool = True, quiet: bool = False, tensorboard: bool = False) -> None:
+    def __init__(
+        self, folder: Path, leads: bool = True, quiet: bool = False, tensorboard: bool = False
+    ) -> None:
         self.folder, self.leads = folder, leads
-        self._bar = tqdm(total=100.0, disable=quiet or not leads, bar_format="{percentage:3.0f}%|{bar:20}| {desc}")
+        self._bar = tqdm(
+            total=100.0, disable=quiet or not leads, bar_format="{percentage:3.0f}%|{bar:20}| {desc}"
+        )
         self._events: Any = _event_writer(folder / "tensorboard") if tensorboard and leads else None
 
     def step(self, values: dict[str, Any], progress: float, elapsed: float) -> None:
@@ -44,16 +49,25 @@ class Record:
             return
         self._append(values)
         losses = ", ".join(f"{name} {value:.4g}" for name, value in values.items() if name.endswith("loss"))
-        left = elapsed * (1 - progress) / progress if progress > 1e-3 else float("nan")  # earlier it would be a guess
+        # earlier it would be a guess
+        left = elapsed * (1 - progress) / progress if progress > 1e-3 else float("nan")
         self._bar.n = 100 * min(progress, 1.0)
-        self._bar.set_description_str(f"step {values['step']}, {losses}, {values['samples_s']:g} samples/s, {clock(left)} left")
+        self._bar.set_description_str(
+            f"step {values['step']}, {losses}, {values['samples_s']:g} samples/s, {clock(left)} left"
+        )
         self._write_events(values, int(values["step"]))
 
     def report(
-        self, step: int, elapsed: float, values: dict[str, Any], picture: Image.Image | None, totals: dict[str, Any]
+        self,
+        step: int,
+        elapsed: float,
+        values: dict[str, Any],
+        picture: Image.Image | None,
+        totals: dict[str, Any],
     ) -> None:
-        """Validation numbers and totals as a line of the log, the picture as ``grid_STEP.png``, the log so far as
-        ``curves.png``, the totals alone as ``training.json``."""
+        """Validation numbers and totals as a line of the log, the picture as ``grid_STEP.png``, the log so
+        far as ``curves.png``, the totals alone as ``training.json``.
+        """
         if not self.leads:
             return
         self._append({"step": step, "elapsed": round(elapsed, 1), "report": values, "training": totals})
@@ -67,11 +81,17 @@ class Record:
                     self._events.add_image("grid", np.asarray(picture), step, dataformats="HWC")
 
     def resume(self, step: int) -> None:
-        """Forget lines of steps that a killed run did after its last checkpoint (0: of all), and a torn last line."""
+        """Forget lines of steps that a killed run did after its last checkpoint (0: of all), and
+        a torn last line.
+        """
         path = self.folder / "log.jsonl"
         if not self.leads or not path.exists():
             return
-        kept = [line for line in path.read_bytes().decode("utf-8", "replace").splitlines() if (_step(line) or step + 1) <= step]
+        kept = [
+            line
+            for line in path.read_bytes().decode("utf-8", "replace").splitlines()
+            if (_step(line) or step + 1) <= step
+        ]
         atomic_write(path, "".join(line + "\n" for line in kept).encode())
 
     def close(self) -> None:
@@ -112,7 +132,11 @@ def clock(seconds: float) -> str:
 
 def _step(line: str) -> int | None:
     try:
-        return int(Fields(parse_json(line, "log.jsonl", ConfigError), "log.jsonl", ConfigError).integer("step", 0, 2**53))
+        return int(
+            Fields(parse_json(line, "log.jsonl", ConfigError), "log.jsonl", ConfigError).integer(
+                "step", 0, 2**53
+            )
+        )
     except ConfigError:
         return None
 

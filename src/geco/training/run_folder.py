@@ -1,8 +1,8 @@
 """A run's folder: whose it is, what it was begun with, and what may be different when it goes on.
 
-``run.json`` stands there before the first step, and every checkpoint holds the same. What decides the weights (seed,
-numbers, data, starting weights) is the same for the whole run; what decides when and where it is computed may change,
-and a line says so.
+``run.json`` stands there before the first step, and every checkpoint holds the same. What decides the weights
+(seed, numbers, data, starting weights) is the same for the whole run; what decides when and where it is
+computed may change, and a line says so.
 """
 
 from __future__ import annotations
@@ -26,13 +26,26 @@ FORMAT = "geco-run-1"
 # What a run writes: where one of these is there without a checkpoint, somebody's work would be lost.
 MODEL, BESIDE = (CARD, MULTIVIEW, RECONSTRUCTOR, AUTOENCODER), ("log.jsonl", "training.json", "curves.png")
 # When and where, and the length, which the learning rates follow: these may change.
-FREE = ("budget_minutes", "budget_steps", "checkpoint_minutes", "device", "threads", "processes", "geco", "torch")
+FREE = (
+    "budget_minutes",
+    "budget_steps",
+    "checkpoint_minutes",
+    "device",
+    "threads",
+    "processes",
+    "geco",
+    "torch",
+)
 MOST = 1 << 20  # bytes of run.json; a few kB
 
 
 @contextlib.contextmanager
 def claimed(
-    folder: Path, settings: Mapping[str, Any], resume: bool, begun_with: str = CHECKPOINT, written: Sequence[str] = MODEL
+    folder: Path,
+    settings: Mapping[str, Any],
+    resume: bool,
+    begun_with: str = CHECKPOINT,
+    written: Sequence[str] = MODEL,
 ) -> Iterator[None]:
     """Hold the folder for this run alone, checked before anything is loaded.
 
@@ -42,11 +55,13 @@ def claimed(
         begun_with: the file that makes it a run; written: names that are this kind of run's results.
 
     Raises:
-        OutputError: it cannot be made or written, another run is writing it, or it holds something that is no run.
+        OutputError: it cannot be made or written, another run is writing it, or it holds something that is no
+            run.
         ConfigError: it holds a run, which may not go on, or was begun with other settings.
     """
     new, untold = not folder.exists(), (folder / begun_with).exists() and not (folder / FILE).exists()
-    _check(folder, settings, resume, begun_with, written)  # before there is anything of ours in another's folder
+    # before there is anything of ours in another's folder
+    _check(folder, settings, resume, begun_with, written)
     try:
         with locked(folder, LOCK):
             _check(folder, settings, resume, begun_with, written, say=True)
@@ -62,18 +77,27 @@ def claimed(
 
 
 def _check(
-    folder: Path, settings: Mapping[str, Any], resume: bool, begun_with: str, written: Sequence[str], say: bool = False
+    folder: Path,
+    settings: Mapping[str, Any],
+    resume: bool,
+    begun_with: str,
+    written: Sequence[str],
+    say: bool = False,
 ) -> None:
     begun = (folder / FILE).exists()
     if (folder / begun_with).exists():
         if not resume:
-            raise ConfigError(f"{folder} holds a run already", "Add --resume to continue it, or choose another folder.")
+            raise ConfigError(
+                f"{folder} holds a run already", "Add --resume to continue it, or choose another folder."
+            )
         if begun:
             agree(folder, read_settings(folder), settings, say)
         return
     there = [name for name in (*written, *(() if begun else BESIDE)) if (folder / name).exists()]
     if there:
-        raise OutputError(f"{folder} holds {', '.join(there)} but no {begun_with}", "Choose another folder with -o.")
+        raise OutputError(
+            f"{folder} holds {', '.join(there)} but no {begun_with}", "Choose another folder with -o."
+        )
 
 
 def _forget(folder: Path) -> None:
@@ -87,7 +111,11 @@ def _forget(folder: Path) -> None:
 def read_settings(folder: Path) -> dict[str, Any]:
     """The run's settings; ConfigError where ``run.json`` is not one of ours."""
     found = read_json(folder / FILE, ConfigError, most=MOST)
-    if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("settings"), dict):
+    if (
+        not isinstance(found, dict)
+        or found.get("format") != FORMAT
+        or not isinstance(found.get("settings"), dict)
+    ):
         raise ConfigError(f"{folder / FILE} does not describe a run", "Choose another folder with -o.")
     return dict(found["settings"])
 
@@ -125,7 +153,8 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fingerprint(folder: Path | None) -> str | None:
-    """What a folder holds, in 12 digits: of its small files the content, of large ones the size. None for no folder.
+    """What a folder holds, in 12 digits: of its small files the content, of large ones the size. None for no
+    folder.
 
     Weights are gigabytes; the cards beside them hold their hashes.
     """
@@ -134,7 +163,11 @@ def fingerprint(folder: Path | None) -> str | None:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.name.startswith(".") or not path.is_file() or path.suffix not in (".json", ".safetensors", ".npz", ".npy"):
+        if (
+            path.name.startswith(".")
+            or not path.is_file()
+            or path.suffix not in (".json", ".safetensors", ".npz", ".npy")
+        ):
             continue
         size = path.stat().st_size
         digest.update(f"{name} {size}\n".encode("utf-8", "surrogateescape"))

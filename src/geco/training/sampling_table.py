@@ -1,10 +1,11 @@
 """Which few-step setting suits a small model: ``python -m geco.training.sampling_table MODEL SHARDS``.
 
-One row a setting: PSNR over all pixels, PSNR over the object's pixels, silhouette IoU and area against the true views,
-sharpness (energy of the pixel differences over the truth's) and variation (RMSE between two seeds), means over objects. The first
-row is a copy of the input picture in every view, which any model must beat. A distilled generator: ``--steps 1 --guidance 1
---truncation 1 0.3 0``. Ends with one JSON line. Models of several view sizes are compared on the same shards, of the largest size
-or larger: each reads the pictures at its own size, and its views are enlarged to theirs.
+One row a setting: PSNR over all pixels, PSNR over the object's pixels, silhouette IoU and area against the
+true views, sharpness (energy of the pixel differences over the truth's) and variation (RMSE between two
+seeds), means over objects. The first row is a copy of the input picture in every view, which any model must
+beat. A distilled generator: ``--steps 1 --guidance 1 --truncation 1 0.3 0``. Ends with one JSON line. Models
+of several view sizes are compared on the same shards, of the largest size or larger: each reads the pictures
+at its own size, and its views are enlarged to theirs.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def scores(views: Tensor, targets: Tensor) -> dict[str, float]:
 
     Args:
         views: (B, 6, 3, S, S) in [0, 1].
-        targets: (B, 6, 4, S, S) in [0, 1], straight alpha. The true silhouette is taken from the picture by the same rule
-            as the generated one, so that white parts count for neither.
+        targets: (B, 6, 4, S, S) in [0, 1], straight alpha. The true silhouette is taken from the picture by
+            the same rule as the generated one, so that white parts count for neither.
     """
     truth = composite(targets)
     error = (views - truth).square().mean(dim=2)  # (B, 6, S, S)
@@ -93,13 +94,18 @@ def variation(first: Tensor, second: Tensor) -> float:
 
 
 def table(
-    generate: Callable[[Tensor, Setting, int], Tensor], shards: GridViews, settings: Sequence[Setting], count: int
+    generate: Callable[[Tensor, Setting, int], Tensor],
+    shards: GridViews,
+    settings: Sequence[Setting],
+    count: int,
 ) -> list[tuple[Setting | None, dict[str, float]]]:
     """Scores of every setting on ``count`` fixed samples; the row of None is a copy of the input."""
     condition, targets = to_tensors(shards.fixed(count))
     picture = composite(condition)
     copied = picture[:, None].expand(-1, 6, -1, -1, -1)
-    rows: list[tuple[Setting | None, dict[str, float]]] = [(None, scores(copied, targets) | {"variation": 0.0})]
+    rows: list[tuple[Setting | None, dict[str, float]]] = [
+        (None, scores(copied, targets) | {"variation": 0.0})
+    ]
     for setting in settings:
         views, others = (generate(picture, setting, seed) for seed in (0, 1))
         rows.append((setting, scores(views, targets) | {"variation": variation(views, others)}))
@@ -114,7 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, nargs="*", default=[1, 2, 3, 4, 6, 8])
     parser.add_argument("--guidance", type=float, nargs="*", default=[1.0, 1.5, 2.0])
     parser.add_argument("--eta", type=float, nargs="*", default=[0.0, 1.0])
-    parser.add_argument("--truncation", type=float, nargs="*", default=[1.0], help="of the noise, for one step")
+    parser.add_argument(
+        "--truncation", type=float, nargs="*", default=[1.0], help="of the noise, for one step"
+    )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
@@ -143,7 +151,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return resize(views, picture.shape[-1])
 
     rows = table(generate, GridViews(options.shards), settings, options.count)
-    heads = ("steps", "guidance", "eta", "truncation", "passes", "PSNR", "object PSNR", "IoU", "area", "sharpness", "variation")
+    heads = (
+        "steps",
+        "guidance",
+        "eta",
+        "truncation",
+        "passes",
+        "PSNR",
+        "object PSNR",
+        "IoU",
+        "area",
+        "sharpness",
+        "variation",
+    )
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
     for setting, row in rows:
         name = (
@@ -156,7 +176,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"| {row['sharpness']:.3f} | {row['variation']:.4f} |"
         )
     best = max(rows, key=lambda row: row[1]["iou"])[0]
-    print(json.dumps({"best_iou": None if best is None else vars(best), "seconds": round(time.monotonic() - began, 1)}))
+    print(
+        json.dumps(
+            {"best_iou": None if best is None else vars(best), "seconds": round(time.monotonic() - began, 1)}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -15,28 +15,37 @@ from geco.multiview.generate import GenerationSettings
 from geco.multiview.interface import MultiViewNetwork
 from geco.multiview.one_step import OneStepGenerator
 
-LICENCE = "Apache-2.0"  # of weights trained on objects that allow it; the objects' own licences are in the shards
+# of weights trained on objects that allow it; the objects' own licences are in the shards
+LICENCE = "Apache-2.0"
 
 
 def one_step(network: MultiViewNetwork, folder: Path) -> OneStepGenerator:
-    """Stage I's generator as its card says it is used; raises ConfigError where ``folder`` is not distilled."""
+    """Stage I's generator as its card says it is used; raises ConfigError where ``folder`` is not
+    distilled.
+    """
     facts = read_card(folder)["facts"]
     if not facts.get("distilled"):
         raise ConfigError(f"{folder} is not a one-step generator", "Give the run folder of Stage I.")
-    how = GenerationSettings.from_dict(facts.get("generation", {}), f"{folder / CARD}: generation", WeightsError, "Train it again.")
+    how = GenerationSettings.from_dict(
+        facts.get("generation", {}), f"{folder / CARD}: generation", WeightsError, "Train it again."
+    )
     return OneStepGenerator(network, how.timestep, how.guidance_scale, how.truncation)
 
 
 def check_size(size: int, shards: GridViews, init: Path | None) -> None:
     """Raises ConfigError where the network in ``init`` sees views of another size than the shards hold."""
     if size != shards.size:
-        raise ConfigError(f"{init} sees views of {size} px, the shards hold {shards.size} px", f"Render with --size {size}.")
+        raise ConfigError(
+            f"{init} sees views of {size} px, the shards hold {shards.size} px", f"Render with --size {size}."
+        )
 
 
 def check_teacher(init: Path) -> None:
     """Raises ConfigError where ``init`` is distilled already."""
     if read_card(init)["facts"].get("distilled"):
-        raise ConfigError(f"{init} is a one-step generator, not a teacher", "Give the run of the reconstructor as --init.")
+        raise ConfigError(
+            f"{init} is a one-step generator, not a teacher", "Give the run of the reconstructor as --init."
+        )
 
 
 def carry_along(source: Path, target: Path, copy: Callable[[str, str], str] = shutil.copy2) -> None:
@@ -52,7 +61,9 @@ def carry_along(source: Path, target: Path, copy: Callable[[str, str], str] = sh
 
 
 def finish(folder: Path, carry: Path | None, facts: dict[str, Any]) -> None:
-    """Make a run folder a model folder: the half that was not trained comes from ``carry``; the card is written last."""
+    """Make a run folder a model folder: the half that was not trained comes from ``carry``; the
+    card is written last.
+    """
     known: dict[str, Any] = read_card(carry)["facts"] if carry is not None and (carry / CARD).exists() else {}
     for half in (MULTIVIEW, RECONSTRUCTOR):
         if carry is not None and (carry / half).exists() and not (folder / half).exists():

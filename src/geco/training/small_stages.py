@@ -1,4 +1,6 @@
-"""The stages of the small family put together: data and starting weights to a task, its run folder to a model folder."""
+"""The stages of the small family put together: data and starting weights to a task, its run
+folder to a model folder.
+"""
 
 from __future__ import annotations
 
@@ -63,13 +65,23 @@ class SmallConditions:
         return composite(photograph(condition, generator))
 
     def views(self, index: int, size: int, generator: torch.Generator) -> Tensor:
-        """(size, 6, 3, S, S): the true views of what :meth:`conditions` shows, for a generator of the same seed."""
-        condition, targets = (pictures.to(generator.device) for pictures in batch_tensors(self.data, self.seed, index, size))
+        """(size, 6, 3, S, S): the true views of what :meth:`conditions` shows, for a generator of
+        the same seed.
+        """
+        condition, targets = (
+            pictures.to(generator.device) for pictures in batch_tensors(self.data, self.seed, index, size)
+        )
         return composite(recolor(condition, targets, generator)[1])
 
 
 def teacher(
-    config: SmallConfig, options: TeacherOptions, data: Path, init: Path | None, machine: Machine, seed: int, facts: dict[str, Any]
+    config: SmallConfig,
+    options: TeacherOptions,
+    data: Path,
+    init: Path | None,
+    machine: Machine,
+    seed: int,
+    facts: dict[str, Any],
 ) -> TeacherTask:
     """Stage 0, from scratch or from ``init``'s multi-view half."""
     torch.manual_seed(seed)
@@ -86,10 +98,18 @@ def teacher(
 
 
 def reconstructor(
-    config: SmallReconstructorConfig, options: ReconstructorOptions, data: Path, init: Path | None, machine: Machine, seed: int,
-    facts: dict[str, Any], generated: Path | None = None,
-) -> ReconstructorTask:  # fmt: skip
-    """Six views (or, for a regressor's config, the picture) to a surface; labels the shards first where that is not done."""
+    config: SmallReconstructorConfig,
+    options: ReconstructorOptions,
+    data: Path,
+    init: Path | None,
+    machine: Machine,
+    seed: int,
+    facts: dict[str, Any],
+    generated: Path | None = None,
+) -> ReconstructorTask:
+    """Six views (or, for a regressor's config, the picture) to a surface; labels the shards first
+    where that is not done.
+    """
     torch.manual_seed(seed)
     for folder in (data, data / HELD_OUT):
         if folder.exists():
@@ -105,24 +125,33 @@ def reconstructor(
     def save(trained: SmallReconstructor, folder: Path, about: dict[str, Any]) -> None:
         trained.save(folder / RECONSTRUCTOR, about)
         stage = "regressor" if alone else "reconstructor"
-        finish(folder, None if alone else init, facts | {"stage": stage} | ({"views": False} if alone else {}))
+        finish(
+            folder, None if alone else init, facts | {"stage": stage} | ({"views": False} if alone else {})
+        )
 
     threads = LOADING_THREADS if machine.device.type == "cuda" else 0
     guide = None
     if options.predicted_share:
         if init is None or not (init / MULTIVIEW).exists():
             raise ConfigError(
-                "predicted_share needs a network that predicts views", "Give --init TEACHER, or --set predicted_share=0."
+                "predicted_share needs a network that predicts views",
+                "Give --init TEACHER, or --set predicted_share=0.",
             )
         guide = load_small(init / MULTIVIEW)
     return ReconstructorTask(network.train(), views, options, machine, seed, checks, save, threads, guide)
 
 
 def autoencoder(
-    config: AutoencoderConfig, options: AutoencoderOptions, data: Path, init: Path | None, machine: Machine, seed: int,
+    config: AutoencoderConfig,
+    options: AutoencoderOptions,
+    data: Path,
+    init: Path | None,
+    machine: Machine,
+    seed: int,
     facts: dict[str, Any],
-) -> AutoencoderTask:  # fmt: skip
-    """The features of Stage II's perceptual distance, from scratch or from an earlier run ``init``. The run is no model.
+) -> AutoencoderTask:
+    """The features of Stage II's perceptual distance, from scratch or from an earlier run ``init``. The run
+    is no model.
 
     Raises:
         ConfigError: the views' side is no multiple of the network's factor.
@@ -131,7 +160,9 @@ def autoencoder(
     shards = open_views(data, machine.device)
     network = load_autoencoder(init / AUTOENCODER) if init else Autoencoder(config)
     if shards.size % network.config.factor:
-        raise ConfigError(f"views of {shards.size} px do not halve into {network.config.factor}", "Render another --size.")
+        raise ConfigError(
+            f"views of {shards.size} px do not halve into {network.config.factor}", "Render another --size."
+        )
     checks = {HELD_OUT: GridViews(data / HELD_OUT)} if (data / HELD_OUT).exists() else {}
     about = facts | {"stage": "autoencoder", "view_size": shards.size}
 
@@ -156,7 +187,13 @@ def stage1(
     checks = composite(to_tensors(shown.fixed(min(6, len(shown))))[0])
 
     generation = asdict(
-        GenerationSettings("one-step", 1, options.generator_guidance, timestep=options.timestep, truncation=options.truncation)
+        GenerationSettings(
+            "one-step",
+            1,
+            options.generator_guidance,
+            timestep=options.timestep,
+            truncation=options.truncation,
+        )
     )
 
     def save(made: SmallMultiView, folder: Path) -> None:
@@ -172,15 +209,26 @@ def stage1(
 
 
 def pairs(
-    options: PairOptions, count: int, size: int, resolution: int, data: Path, init: Path, output: Path, device: str | None = None,
-    generator: Path | None = None, true_views: bool = False,
-) -> dict[str, int]:  # fmt: skip
-    """The teacher's pseudo ground truth with ``init``'s two halves; of ``generator``'s own samples (Stage I's run) where given, or
-    the reconstruction of the data's own six views.
+    options: PairOptions,
+    count: int,
+    size: int,
+    resolution: int,
+    data: Path,
+    init: Path,
+    output: Path,
+    device: str | None = None,
+    generator: Path | None = None,
+    true_views: bool = False,
+) -> dict[str, int]:
+    """The teacher's pseudo ground truth with ``init``'s two halves; of ``generator``'s own samples (Stage I's
+    run) where given, or the reconstruction of the data's own six views.
     """
     check_teacher(init)
     place = choose(device).device
-    network, model = load_small(init / MULTIVIEW).to(place), SmallReconstructor.load(init / RECONSTRUCTOR).to(place)
+    network, model = (
+        load_small(init / MULTIVIEW).to(place),
+        SmallReconstructor.load(init / RECONSTRUCTOR).to(place),
+    )
     conditions = SmallConditions(GridViews(data), options.seed + 1)
     mesh = small_mesh(model, resolution)
 
@@ -201,25 +249,37 @@ def pairs(
 
     own = one_step(load_small(generator / MULTIVIEW).to(place), generator) if generator else None
     codec = PixelCodec(network.config.size)
-    return make_pairs(network, codec, picture, count, render, output, options, own, True, truth if true_views else None)
+    return make_pairs(
+        network, codec, picture, count, render, output, options, own, True, truth if true_views else None
+    )
 
 
 def stage2(
-    options: Stage2Options, resolution: int, pairs_folder: Path, init: Path, machine: Machine, facts: dict[str, Any], seed: int = 0,
+    options: Stage2Options,
+    resolution: int,
+    pairs_folder: Path,
+    init: Path,
+    machine: Machine,
+    facts: dict[str, Any],
+    seed: int = 0,
     perceptual: Path | None = None,
-) -> Stage2Task:  # fmt: skip
+) -> Stage2Task:
     """``init``'s generator frozen (or not), its reconstructor fine-tuned on ``pairs_folder``.
 
     ``perceptual`` is an autoencoder's run, whose features then take the pyramid distance's place.
     """
     known = read_card(init)["facts"]
     if not known.get("distilled"):
-        raise ConfigError(f"{init} is not a one-step generator", "Stage II follows Stage I: give its run folder as --init.")
+        raise ConfigError(
+            f"{init} is not a one-step generator", "Stage II follows Stage I: give its run folder as --init."
+        )
     network, model = load_small(init / MULTIVIEW), SmallReconstructor.load(init / RECONSTRUCTOR)
     found = Pairs(pairs_folder)
     check = list(range(len(found)))[-min(CHECKED_PAIRS, len(found) // 4) :] if len(found) >= 4 else []
     generation = GenerationSettings(**known.get("generation", {}))
-    distance, name = (load_distance(perceptual, machine.device), NAME) if perceptual else (perceptual_loss, "pyramid")
+    distance, name = (
+        (load_distance(perceptual, machine.device), NAME) if perceptual else (perceptual_loss, "pyramid")
+    )
     about = facts | {
         "stage": "stage2",
         "distilled": True,
@@ -234,9 +294,19 @@ def stage2(
         finish(folder, init, about)
 
     return Stage2Task(
-        network, PixelCodec(network.config.size), model.train(), small_mesh(model, resolution), found, distance, options,
-        machine, save, check, generation, seed,
-    )  # fmt: skip
+        network,
+        PixelCodec(network.config.size),
+        model.train(),
+        small_mesh(model, resolution),
+        found,
+        distance,
+        options,
+        machine,
+        save,
+        check,
+        generation,
+        seed,
+    )
 
 
 def small_mesh(

@@ -1,6 +1,7 @@
 """Stage I: the multi-view teacher distilled into a one-step generator by variational score distillation.
 
-Three networks from the teacher's weights: generator G, student (the score of G's samples, trained online) and the frozen
+Three networks from the teacher's weights: generator G, student (the score of G's samples, trained online) and
+the frozen
 teacher. Only condition pictures are needed: no views, no 3D.
 """
 
@@ -40,7 +41,9 @@ class PairSource(Protocol):
     """Teacher pairs (condition, z, x0) for the regression warm-up."""
 
     def pairs(self, index: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures (size, 3, H, W) in [0, 1]; noise and the x0 of the teacher's deterministic sampler (size, *sample_shape)."""
+        """Pictures (size, 3, H, W) in [0, 1]; noise and the x0 of the teacher's deterministic
+        sampler (size, *sample_shape).
+        """
 
 
 class Stage1Task:
@@ -57,7 +60,8 @@ class Stage1Task:
         measure: validation of G, called with it in evaluation mode.
 
     Raises:
-        ConfigError: a regression warm-up or an adversarial term without pairs, or a timestep that the schedule does not have.
+        ConfigError: a regression warm-up or an adversarial term without pairs, or a timestep that the
+            schedule does not have.
     """
 
     def __init__(
@@ -73,16 +77,25 @@ class Stage1Task:
         measure: Callable[[Any], dict[str, Any]] | None = None,
     ) -> None:
         if pairs is None and (options.regression_steps or options.adversarial_weight):
-            raise ConfigError("regression_steps and adversarial_weight learn from teacher pairs", "Give pairs, or set both to 0.")
+            raise ConfigError(
+                "regression_steps and adversarial_weight learn from teacher pairs",
+                "Give pairs, or set both to 0.",
+            )
         if options.timestep is not None and not 0 <= options.timestep <= teacher.schedule.last:
-            raise ConfigError(f"timestep {options.timestep} is not of the schedule", f"It ends at {teacher.schedule.last}.")
+            raise ConfigError(
+                f"timestep {options.timestep} is not of the schedule", f"It ends at {teacher.schedule.last}."
+            )
         self.codec, self.data, self.options, self.machine = codec, data, options, machine
         cast(nn.Module, teacher).to(machine.device).eval()
-        self.backbone = SharedBackbone(teacher, ("student", "generator"), options.rank) if options.rank else None
+        self.backbone = (
+            SharedBackbone(teacher, ("student", "generator"), options.rank) if options.rank else None
+        )
         self.generator, self.student, self.teacher = self._roles(teacher)
         self._save, self._pairs, self._checks, self._measure = save, pairs, checks, measure
         self.batch = options.batch
-        self.discriminator = Discriminator(teacher.sample_shape[-3]).to(machine.device) if options.adversarial_weight else None
+        self.discriminator = (
+            Discriminator(teacher.sample_shape[-3]).to(machine.device) if options.adversarial_weight else None
+        )
 
     def parts(self) -> Sequence[Part]:
         o = self.options
@@ -90,14 +103,26 @@ class Stage1Task:
         def adam(network: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
             return [torch.optim.AdamW(network.parameters(), lr=rate, betas=o.betas, weight_decay=0.0)]
 
-        modules = [role.module if isinstance(role, Role) else cast(nn.Module, role) for role in (self.student, self.generator)]
+        modules = [
+            role.module if isinstance(role, Role) else cast(nn.Module, role)
+            for role in (self.student, self.generator)
+        ]
         student, generator = adam(modules[0], o.student_rate), adam(modules[1], o.rate)
         parts = [
             Part("student", modules[0], student, self.student_loss, o.student_repeats, clip=o.clip),
             Part("generator", modules[1], generator, self.generator_loss, 1, o.average, o.clip),
         ]
         if (judge := self.discriminator) is not None:
-            parts.insert(1, Part("discriminator", judge, adam(judge, o.discriminator_rate), self.discriminator_loss, clip=o.clip))
+            parts.insert(
+                1,
+                Part(
+                    "discriminator",
+                    judge,
+                    adam(judge, o.discriminator_rate),
+                    self.discriminator_loss,
+                    clip=o.clip,
+                ),
+            )
         return parts
 
     def generator_loss(self, index: int, generator: torch.Generator) -> Loss:
@@ -151,7 +176,9 @@ class Stage1Task:
             x = self._generate(condition, generator)
         t, x_t = self._noised(x, generator)
         if o.drop:
-            keep = (torch.rand(len(x), generator=generator, device=generator.device) >= o.drop).to(machine.device)
+            keep = (torch.rand(len(x), generator=generator, device=generator.device) >= o.drop).to(
+                machine.device
+            )
             condition = Condition(condition.picture, condition.text, keep)
         with machine.autocast():
             prediction = self.student.predict(x_t, t, self.student.encode_condition(condition), "x0")
@@ -159,7 +186,9 @@ class Stage1Task:
 
     @torch.no_grad()
     def report(self) -> tuple[dict[str, Any], Image.Image | None]:
-        """Measures of G; the grid: condition, then G, the teacher's x0 and the student's x0 of the same noised samples."""
+        """Measures of G; the grid: condition, then G, the teacher's x0 and the student's x0 of
+        the same noised samples.
+        """
         values = self._measure(self.generator) if self._measure else {}
         if self._checks is None:
             return values, None
@@ -171,12 +200,16 @@ class Stage1Task:
             x_t = self.teacher.schedule.add_noise(x, standard_normal(x.shape, generator).to(x), t)
             real = self._predict(self.teacher, x_t, t, condition, self.options.guidance_scale)
             fake = self._predict(self.student, x_t, t, condition, 1.0)
-        return values, picture_rows(self._checks, [self.codec.decode(part.float()) for part in (x, real, fake)])
+        return values, picture_rows(
+            self._checks, [self.codec.decode(part.float()) for part in (x, real, fake)]
+        )
 
     def save_model(self, folder: Path) -> None:
         self._save(self.backbone.merged("generator") if self.backbone else self.generator, folder)
 
-    def _roles(self, teacher: MultiViewNetwork) -> tuple[MultiViewNetwork, MultiViewNetwork, MultiViewNetwork]:
+    def _roles(
+        self, teacher: MultiViewNetwork
+    ) -> tuple[MultiViewNetwork, MultiViewNetwork, MultiViewNetwork]:
         """Generator, student, teacher: three networks, or three faces of one."""
         if self.backbone is not None:
             return self.backbone.role("generator"), self.backbone.role("student"), self.backbone.role(None)
@@ -191,7 +224,9 @@ class Stage1Task:
     def _generate(self, condition: Condition, generator: torch.Generator) -> Tensor:
         """x0 (B, *sample_shape) float32 of fresh noise, by G."""
         assert condition.picture is not None
-        z = standard_normal((len(condition.picture), *self.generator.sample_shape), generator).to(self.machine.device)
+        z = standard_normal((len(condition.picture), *self.generator.sample_shape), generator).to(
+            self.machine.device
+        )
         return self._one_step(z, condition)
 
     def _one_step(self, z: Tensor, condition: Condition) -> Tensor:

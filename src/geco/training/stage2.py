@@ -1,8 +1,9 @@
-"""Stage II: the reconstructor fine-tuned on the one-step generator's views, with the teacher's reconstructions as the truth.
+"""Stage II: the reconstructor fine-tuned on the one-step generator's views, with the teacher's
+reconstructions as the truth.
 
-The generator draws six views from the same picture and z as the teacher did; the reconstructor's mesh of them is rendered
-where the teacher's was, and the pictures shall agree: MSE + lambda * perceptual (GECO, section 3.2). G is frozen unless
-asked otherwise.
+The generator draws six views from the same picture and z as the teacher did; the reconstructor's mesh of them
+is rendered where the teacher's was, and the pictures shall agree: MSE + lambda * perceptual (GECO, section
+3.2). G is frozen unless asked otherwise.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from geco.training.machine import Machine
 from geco.training.pairs import Pairs
 from geco.training.task import Loss, Part
 
-# views (6, 3, H, W) and picture (3, S, S) in [0, 1] -> vertices (V, 3), faces (F, 3), colour of points; may raise MeshError
+# views (6, 3, H, W) and picture (3, S, S) in [0, 1] -> vertices (V, 3), faces (F, 3), colour of points; may
+# raise MeshError
 Mesh = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]]
 
 ONE_STEP = GenerationSettings()
@@ -92,8 +94,16 @@ class Stage2Task:
         seed: int = 0,
     ) -> None:
         if options.views > (renders := int(pairs.settings["renders"])):
-            raise ConfigError(f"{options.views} views a pair and step, but the pairs have {renders} renders", "Lower views.")
-        self.codec, self.network, self.mesh, self.pairs, self.perceptual = codec, network, mesh, pairs, perceptual
+            raise ConfigError(
+                f"{options.views} views a pair and step, but the pairs have {renders} renders", "Lower views."
+            )
+        self.codec, self.network, self.mesh, self.pairs, self.perceptual = (
+            codec,
+            network,
+            mesh,
+            pairs,
+            perceptual,
+        )
         self.options, self.machine, self._save, self.generation = options, machine, save, generation
         self.generator = cast(Any, generator)
         joint = options.generator_rate is not None
@@ -133,7 +143,9 @@ class Stage2Task:
         if kept == 0:  # nothing to learn from: a zero that still has a graph
             total = sum(parameter.sum() for parameter in self.network.parameters()) * 0.0
         assert isinstance(total, Tensor)
-        return total / max(kept, 1), {name: value / max(kept, 1) for name, value in sums.items()} | {"lost": float(lost)}
+        return total / max(kept, 1), {name: value / max(kept, 1) for name, value in sums.items()} | {
+            "lost": float(lost)
+        }
 
     @torch.no_grad()
     def report(self) -> tuple[dict[str, Any], Image.Image | None]:
@@ -151,7 +163,9 @@ class Stage2Task:
             for name, value in terms.items():
                 sums[name].append(float(value))
             strips.append(torch.cat([truth, kept[0].cpu()], dim=1))
-        values = {name: float(np.mean(found)) for name, found in sums.items() if found} | {"surfaces": len(strips)}
+        values = {name: float(np.mean(found)) for name, found in sums.items() if found} | {
+            "surfaces": len(strips)
+        }
         if not strips:
             return values, None
         sheet = torch.cat([torch.cat(list(strip), dim=1) for strip in strips[:8]])
@@ -164,7 +178,10 @@ class Stage2Task:
         item, device = self.pairs[row], self.machine.device
         picture = torch.from_numpy(item["picture"]).to(device).float() / 255
         z = self.pairs.noise(row, self.generator.sample_shape).to(device)
-        with torch.set_grad_enabled(self.options.generator_rate is not None and torch.is_grad_enabled()), self.machine.autocast():
+        with (
+            torch.set_grad_enabled(self.options.generator_rate is not None and torch.is_grad_enabled()),
+            self.machine.autocast(),
+        ):
             views = self.codec.decode(self._one_step(z, self.codec.condition(picture[None])))[0]
         vertices, faces, color = self.mesh(views, picture)
         poses = torch.from_numpy(item["poses"][cameras]).to(device)

@@ -16,7 +16,9 @@ from geco.public_weights.ckpt import read_torch_file
 
 
 class MovingAverage:
-    """Exponential moving average of a network's parameters; the decay grows to ``decay`` so that early averages follow."""
+    """Exponential moving average of a network's parameters; the decay grows to ``decay`` so that
+    early averages follow.
+    """
 
     def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
         self.decay = decay
@@ -28,7 +30,9 @@ class MovingAverage:
         self.updates += 1
         weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
         parameters = dict(network.named_parameters())
-        torch._foreach_lerp_(list(self.values.values()), [parameters[name].detach() for name in self.values], weight)
+        torch._foreach_lerp_(
+            list(self.values.values()), [parameters[name].detach() for name in self.values], weight
+        )
 
     @torch.no_grad()
     def copy_to(self, network: nn.Module) -> None:
@@ -52,22 +56,31 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, parts: set[str]) -> dict[str, Any]:
-    """Read a state of tensors and plain values; raises WeightsError for a broken file, or one whose trained parts are others."""
+    """Read a state of tensors and plain values; raises WeightsError for a broken file, or one
+    whose trained parts are others.
+    """
     try:
         state: dict[str, Any] = read_torch_file(path)
     except WeightsError as error:
-        raise WeightsError(f"cannot read the checkpoint {path}: {error.problem}", "Delete it to start again.") from error
+        raise WeightsError(
+            f"cannot read the checkpoint {path}: {error.problem}", "Delete it to start again."
+        ) from error
     parts_found = state.get("parts")
     found = set(map(str, parts_found)) if isinstance(parts_found, dict) else set()
     if found != parts:
         raise WeightsError(
-            f"{path} holds the parts {sorted(found)}, this stage trains {sorted(parts)}", "Choose another run folder."
+            f"{path} holds the parts {sorted(found)}, this stage trains {sorted(parts)}",
+            "Choose another run folder.",
         )
     return state
 
 
-def step_generator(seed: int, step: int, part: int = 0, rank: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
-    """The random numbers of one step of one part in one process: a resumed run draws what the first would have."""
+def step_generator(
+    seed: int, step: int, part: int = 0, rank: int = 0, device: torch.device | str = "cpu"
+) -> torch.Generator:
+    """The random numbers of one step of one part in one process: a resumed run draws what the
+    first would have.
+    """
     words = np.random.SeedSequence([seed, step, part, rank]).generate_state(2, np.uint32)
     return torch.Generator(device).manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
 

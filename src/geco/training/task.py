@@ -1,4 +1,6 @@
-"""What a stage of training is, seen from the loop: the parts that are trained, how to show them, how to save them."""
+"""What a stage of training is, seen from the loop: the parts that are trained, how to show them,
+how to save them.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ class Part:
         name: for the log and the checkpoint.
         network: its parameters that require gradients are trained.
         optimizers: over those parameters.
-        loss: of micro-batch ``index`` (all that is random follows from the index and the generator, which follows from the
-            index too), and values for the log.
+        loss: of micro-batch ``index`` (all that is random follows from the index and the generator, which
+            follows from the index too), and values for the log.
         repeats: updates of this part a step.
         average: decay of the moving average of its weights; None keeps none.
         clip: largest norm of its gradient.

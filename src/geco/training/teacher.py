@@ -28,7 +28,17 @@ from geco.training.state import standard_normal
 from geco.training.task import Loss, Part
 
 # Thin or first and last layers, which Adam's step by element suits better than Muon's.
-ADAM_NAMES = ("stem", "head", "camera", "position", "time", "clean", "bridge.lift", "bridge.out", "bridge.leave")
+ADAM_NAMES = (
+    "stem",
+    "head",
+    "camera",
+    "position",
+    "time",
+    "clean",
+    "bridge.lift",
+    "bridge.out",
+    "bridge.leave",
+)
 
 
 @dataclass(frozen=True)
@@ -37,15 +47,18 @@ class TeacherOptions:
 
     Attributes:
         batch: samples a step (one sample = one picture and its six views).
-        last_part: part of the samples that train at exactly the last timestep, where generation starts. The prototype had
-            5 %; few-step sampling lives on that first prediction, by far the worst, and it is all that one step has.
+        last_part: part of the samples that train at exactly the last timestep, where generation starts. The
+            prototype had 5 %; few-step sampling lives on that first prediction, by far the worst, and it is
+            all that one step has.
         drop_part: part of the samples without condition, for guidance.
         weight_limit: clip of the loss weight 1 / noise_level^2 of x0 (which makes it the v loss).
-        foreground_weight: pixels of the object count 1 + this much. Off: a weight that depends on x0 moves the prediction
-            away from the mean of x0 given x_t, and silhouettes grow (measured: with 2, samples covered 1.3-1.4 times the
-            true area after 8,000 samples).
-        opacity_weight: of the cross entropy between the shared volume's opacity and the silhouettes, where there is a volume.
-        average: decay of the weights' moving average: 0.998, as runs of a few thousand steps are too short for the usual 0.999.
+        foreground_weight: pixels of the object count 1 + this much. Off: a weight that depends on x0 moves
+            the prediction away from the mean of x0 given x_t, and silhouettes grow (measured: with 2, samples
+            covered 1.3-1.4 times the true area after 8,000 samples).
+        opacity_weight: of the cross entropy between the shared volume's opacity and the silhouettes, where
+            there is a volume.
+        average: decay of the weights' moving average: 0.998, as runs of a few thousand steps are too short
+            for the usual 0.999.
     """
 
     batch: int = 16
@@ -83,7 +96,9 @@ class TeacherTask:
 
     def loss(self, index: int, generator: torch.Generator) -> Loss:
         machine = self.machine
-        pictures = batch_tensors(self.data, self.seed, index, self.batch * machine.world, machine.rank, machine.world)
+        pictures = batch_tensors(
+            self.data, self.seed, index, self.batch * machine.world, machine.rank, machine.world
+        )
         condition, targets = (part.to(generator.device) for part in pictures)
         condition, targets = recolor(condition, targets, generator)
         picture = composite(photograph(condition, generator)) * 2 - 1
@@ -91,10 +106,14 @@ class TeacherTask:
         schedule, options = self.network.schedule, self.options
         at = generator.device
         t = torch.randint(schedule.last + 1, (self.batch,), generator=generator, device=at)
-        t = torch.where(torch.rand(self.batch, generator=generator, device=at) < options.last_part, schedule.last, t)
+        t = torch.where(
+            torch.rand(self.batch, generator=generator, device=at) < options.last_part, schedule.last, t
+        )
         keep = torch.rand(self.batch, generator=generator, device=at) >= options.drop_part
         noise = standard_normal(x0.shape, generator)
-        picture, x0, alpha, t, keep, noise = (part.to(machine.device) for part in (picture, x0, alpha, t, keep, noise))
+        picture, x0, alpha, t, keep, noise = (
+            part.to(machine.device) for part in (picture, x0, alpha, t, keep, noise)
+        )
         x_t = schedule.add_noise(x0, noise, t)
         with machine.autocast():
             state = self.network.encode_condition(Condition(picture, keep=keep))
@@ -122,7 +141,9 @@ class TeacherTask:
 
 
 def opacity_loss(opacity: Tensor, alpha: Tensor) -> Tensor:
-    """Cross entropy of the volume's opacity (B, 6, h, h) with the silhouettes' coverage (B, 6, S, S) of its pixels."""
+    """Cross entropy of the volume's opacity (B, 6, h, h) with the silhouettes' coverage (B, 6, S,
+    S) of its pixels.
+    """
     wanted = functional.avg_pool2d(alpha, alpha.shape[-1] // opacity.shape[-1])
     return functional.binary_cross_entropy(opacity.float().clamp(1e-4, 1 - 1e-4), wanted)
 
@@ -147,7 +168,9 @@ def denoising_psnr(
 
 
 def sample_rows(network: SmallMultiView, shards: GridViews, count: int, steps: Sequence[int] = (1, 2)) -> Any:
-    """Pictures (H, W, 3) uint8: per object, input and true views, then input and generated views for each step count."""
+    """Pictures (H, W, 3) uint8: per object, input and true views, then input and generated views
+    for each step count.
+    """
     device = network.view_angles.device
     condition, targets = (part.to(device) for part in to_tensors(shards.fixed(count)))
     picture = composite(condition)

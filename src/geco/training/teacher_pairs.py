@@ -1,4 +1,6 @@
-"""Teacher pairs as Stage I reads them: for the regression warm-up and as what is real to the adversarial term."""
+"""Teacher pairs as Stage I reads them: for the regression warm-up and as what is real to the
+adversarial term.
+"""
 
 from __future__ import annotations
 
@@ -20,36 +22,46 @@ class TeacherPairs:
         shape: of one sample of the networks that are trained, in the codec's space.
 
     Raises:
-        ConfigError: there are no pairs, or their samples have another shape: views of another size or of another family.
+        ConfigError: there are no pairs, or their samples have another shape: views of another size or of
+            another family.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, ...]) -> None:
         self._pairs, self._shape = Pairs(folder), tuple(shape)
         if not len(self._pairs):
-            raise ConfigError(f"all pairs in {folder} were without a surface and left out", "Make more, of other pictures.")
+            raise ConfigError(
+                f"all pairs in {folder} were without a surface and left out", "Make more, of other pictures."
+            )
         if (truth := self._pairs.settings["truth"]) != TEACHER:
             raise ConfigError(
-                f"the pairs in {folder} hold {truth}, not {TEACHER}", "Make pairs without --generator and --true-views."
+                f"the pairs in {folder} hold {truth}, not {TEACHER}",
+                "Make pairs without --generator and --true-views.",
             )
         found = self._pairs.shape
         if found != self._shape:
             raise ConfigError(
-                f"the pairs in {folder} hold samples of shape {_by(found)}, the model in --init makes {_by(self._shape)}",
+                f"the pairs in {folder} hold samples of shape {_by(found)}, the model in --init makes "
+                f"{_by(self._shape)}",
                 "Make pairs with that model: geco distill pairs --init.",
             )
 
     def pairs(self, index: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Micro-batch ``index``: pictures (size, 3, H, W) in [0, 1], z and the teacher's x0 (size, *shape), float32."""
+        """Micro-batch ``index``: pictures (size, 3, H, W) in [0, 1], z and the teacher's x0
+        (size, *shape), float32.
+        """
         return self._pairs.pairs(index, size, self._shape)
 
     @property
     def facts(self) -> dict[str, Any]:
         """For the model's card: how many pairs, and how the teacher made them."""
-        return {"count": len(self._pairs)} | {name: self._pairs.settings[name] for name in ("steps", "guidance_scale", "seed")}
+        return {"count": len(self._pairs)} | {
+            name: self._pairs.settings[name] for name in ("steps", "guidance_scale", "seed")
+        }
 
 
 def find_pairs(options: Stage1Options, folder: Path | None, shape: tuple[int, ...]) -> TeacherPairs | None:
-    """The pairs that ``options`` ask for; None where they ask for none. Says so where the pairs' guidance is another.
+    """The pairs that ``options`` ask for; None where they ask for none. Says so where the pairs' guidance is
+    another.
 
     Raises:
         ConfigError: pairs are needed and ``folder`` is None, or the reverse; others as :class:`TeacherPairs`.
@@ -64,13 +76,17 @@ def find_pairs(options: Stage1Options, folder: Path | None, shape: tuple[int, ..
         return None
     if not wanted:
         raise ConfigError(
-            f"--pairs {folder} is given, but the recipe's regression_steps and adversarial_weight are 0: nothing would read it",
+            f"--pairs {folder} is given, but the recipe's regression_steps and adversarial_weight are 0: "
+            f"nothing would read it",
             "Leave --pairs out, or add --set regression_steps=N or --set adversarial_weight=W.",
         )
     found = TeacherPairs(folder, shape)
     guidance = found.facts["guidance_scale"]
     if options.generator_guidance == 1.0 and guidance != options.guidance_scale:
-        print(f"the pairs were made with guidance {guidance:g}, the scores take {options.guidance_scale:g}", flush=True)
+        print(
+            f"the pairs were made with guidance {guidance:g}, the scores take {options.guidance_scale:g}",
+            flush=True,
+        )
     return found
 
 

@@ -8,14 +8,15 @@ from typing import Any
 
 @dataclass
 class Totals:
-    """Sums since the run's first step. Steps that a killed run did after its last checkpoint are repeated and not counted.
+    """Sums since the run's first step. Steps that a killed run did after its last checkpoint are repeated and
+    not counted.
 
     Attributes:
         steps: done.
         samples: seen, by all processes together.
         stepping: seconds inside steps, without reports and checkpoints.
-        peak: bytes, the largest of all pieces: of the GPU's tensors where there is one, else of the whole process, what it
-            read and prepared before the first step included; of the first process.
+        peak: bytes, the largest of all pieces: of the GPU's tensors where there is one, else of the whole
+            process, what it read and prepared before the first step included; of the first process.
         machines: what it ran on, in the order of first use; more than one where a run was resumed elsewhere.
     """
 
@@ -43,7 +44,9 @@ class Totals:
 
     @classmethod
     def from_state(cls, state: dict[str, Any], step: int, elapsed: float, samples: int) -> Totals:
-        """From a checkpoint's ``totals``; one of before there were any says ``step``, ``elapsed`` seconds, ``samples`` a step."""
+        """From a checkpoint's ``totals``; one of before there were any says ``step``, ``elapsed``
+        seconds, ``samples`` a step.
+        """
         return cls(**state) if state else cls(step, step * samples, elapsed)
 
     def facts(self, elapsed: float) -> dict[str, Any]:
@@ -66,5 +69,6 @@ def describe(facts: dict[str, Any]) -> str:
     """:meth:`Totals.facts` as the line at the end of a run."""
     return (
         f"{facts['steps']} steps, {facts['samples']} samples, {facts['seconds_a_step']:.3g} s a step, "
-        f"{facts['minutes']:.1f} minutes, peak memory {facts['peak_memory_mib']:.0f} MiB, on {facts['machine']}"
+        f"{facts['minutes']:.1f} minutes, peak memory {facts['peak_memory_mib']:.0f} MiB, on "
+        f"{facts['machine']}"
     )

@@ -1,4 +1,6 @@
-"""From shards to batches: deterministic by (seed, step), shared over processes, resumable. Page: ``docs/data-sets.md``."""
+"""From shards to batches: deterministic by (seed, step), shared over processes, resumable. Page:
+``docs/data-sets.md``.
+"""
 
 from geco.data.dataset.augment import Augmentation, over, over_white
 from geco.data.dataset.batches import ConditionBatch, RandomViewBatch, SixViewBatch

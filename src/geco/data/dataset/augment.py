@@ -1,4 +1,5 @@
-"""Augmentations that keep cameras true, a sample at a time: a crop changes the lens that is handed on with the picture.
+"""Augmentations that keep cameras true, a sample at a time: a crop changes the lens that is handed on with
+the picture.
 
 Colour jitter and blur of whole batches, whose cameras nobody reads, are in :mod:`geco.training.augment`.
 """
@@ -23,7 +24,8 @@ class Augmentation:
     """What is drawn for each sample; the defaults change nothing.
 
     Attributes:
-        crop: range of the condition picture's magnification. The object stays whole in the frame: too large a draw is cut down.
+        crop: range of the condition picture's magnification. The object stays whole in the frame: too large a
+            draw is cut down.
         shift: largest displacement of the condition picture, part of its side; likewise.
         brightness: range of the gain on the condition picture's colours.
         background: part of the samples whose condition gets a background of random colour instead of white.
@@ -39,9 +41,13 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name, (low, high) in (("crop", self.crop), ("brightness", self.brightness)):
             if not 0 < low <= high:
-                raise ConfigError(f"{name} range {low} ... {high} is not a range of positive numbers", "1 changes nothing.")
+                raise ConfigError(
+                    f"{name} range {low} ... {high} is not a range of positive numbers", "1 changes nothing."
+                )
         if not 0 <= self.background <= 1 or not 0 <= self.shift < 1:
-            raise ConfigError(f"background {self.background} or shift {self.shift} is out of range", "Both are parts of 1.")
+            raise ConfigError(
+                f"background {self.background} or shift {self.shift} is out of range", "Both are parts of 1."
+            )
 
     def condition(self, rgba: Bytes, lens: Floats, rng: np.random.Generator) -> tuple[Bytes, Floats, Floats]:
         """Picture (S, S, 4), lens (3,) and background (3,) in [0, 1] of one sample."""
@@ -58,8 +64,11 @@ class Augmentation:
         return background if self.same_background else WHITE
 
 
-def crop(rgba: Bytes, lens: Floats, zoom: float, right: float = 0.0, down: float = 0.0) -> tuple[Bytes, Floats]:
-    """Magnify about the middle, then move; the lens moves along, so a point of the world still falls on its pixel.
+def crop(
+    rgba: Bytes, lens: Floats, zoom: float, right: float = 0.0, down: float = 0.0
+) -> tuple[Bytes, Floats]:
+    """Magnify about the middle, then move; the lens moves along, so a point of the world still falls on its
+    pixel.
 
     Args:
         rgba: (S, S, 4) straight alpha; what comes in from outside the frame is transparent.
@@ -73,9 +82,18 @@ def crop(rgba: Bytes, lens: Floats, zoom: float, right: float = 0.0, down: float
     values = rgba.astype(np.float32)
     values[..., :3] *= values[..., 3:] / 255  # so that nothing's colour does not mix in
     values = np.pad(values, ((margin, margin), (margin, margin), (0, 0)))
-    box = (left * size + margin, top * size + margin, (left + 1 / zoom) * size + margin, (top + 1 / zoom) * size + margin)
-    # Pillow widens the filter when it shrinks. Channels apart, in float: its own RGBA rounds the products to 8 bits.
-    channels = [Image.fromarray(values[..., i]).resize((size, size), Image.Resampling.BILINEAR, box=box) for i in range(4)]
+    box = (
+        left * size + margin,
+        top * size + margin,
+        (left + 1 / zoom) * size + margin,
+        (top + 1 / zoom) * size + margin,
+    )
+    # Pillow widens the filter when it shrinks. Channels apart, in float: its own RGBA rounds the products to
+    # 8 bits.
+    channels = [
+        Image.fromarray(values[..., i]).resize((size, size), Image.Resampling.BILINEAR, box=box)
+        for i in range(4)
+    ]
     resized = np.stack([np.asarray(channel) for channel in channels], axis=-1)
     resized[..., :3] *= 255 / np.maximum(resized[..., 3:], 0.5)
     result = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
@@ -105,7 +123,9 @@ def brighten(rgba: Bytes, gain: float) -> Bytes:
 
 
 def over(rgba: Bytes, background: Floats) -> Floats:
-    """(..., H, W, 4) uint8 straight alpha over colours (..., 3) in [0, 1] -> (..., H, W, 3) float32 in [0, 1]."""
+    """(..., H, W, 4) uint8 straight alpha over colours (..., 3) in [0, 1] -> (..., H, W, 3)
+    float32 in [0, 1].
+    """
     values = rgba.astype(np.float32) / np.float32(255)
     alpha = values[..., 3:]
     return np.asarray(values[..., :3] * alpha + (1 - alpha) * background[..., None, None, :], np.float32)

@@ -64,11 +64,12 @@ class SixViewBatch:
 
 @dataclass
 class RandomViewBatch:
-    """Six input views and views from other places, for a reconstructor and for Stage II; azimuth 0 is the condition camera's.
+    """Six input views and views from other places, for a reconstructor and for Stage II; azimuth 0 is the
+    condition camera's.
 
     Attributes:
-        inputs: (B, 6, S, S, 4) uint8, straight alpha. condition: (B, S, S, 4), or (B, 0, 0, 4) where the shards hold six fixed
-            views instead of pairs.
+        inputs: (B, 6, S, S, 4) uint8, straight alpha. condition: (B, S, S, 4), or (B, 0, 0, 4) where the
+            shards hold six fixed views instead of pairs.
         targets: (B, V, S, S, 4) uint8. depth: (B, V, S, S) float32 along the viewing axis, 0 = nothing.
         background: (B, 2, 3) in [0, 1]: the condition's, and that of inputs and targets.
         c2w: (B, V, 4, 4) and lenses: (B, V, 3) of the targets.

@@ -20,23 +20,35 @@ CONDITION_FAMILIES = ("condition", "condition-instantmesh", *PAIR_FAMILIES)
 
 
 class _Places:
-    """What both datasets share: the shards, their decoded pictures, and one item for every (object, place in a set)."""
+    """What both datasets share: the shards, their decoded pictures, and one item for every
+    (object, place in a set).
+    """
 
     def __init__(
-        self, folder: str | Path, augmentation: Augmentation | None, memory: int, stage: str, families: Sequence[str], wanted: str
+        self,
+        folder: str | Path,
+        augmentation: Augmentation | None,
+        memory: int,
+        stage: str,
+        families: Sequence[str],
+        wanted: str,
     ) -> None:
         self.shards = Shards(folder)
         self.pictures = Pictures(self.shards, memory)
         self.augmentation = augmentation or Augmentation()
         sets = of_family(self.shards, stage, families, wanted)
         steps = {name: PAIR if family(name) in PAIR_FAMILIES else 1 for name in sets}
-        self.places = [(name, index) for name in sets for index in range(0, self.shards.sets[name], steps[name])]
+        self.places = [
+            (name, index) for name in sets for index in range(0, self.shards.sets[name], steps[name])
+        ]
         self.order = Order(len(self))
 
     def __len__(self) -> int:
         return len(self.shards.objects) * len(self.places)
 
-    def _items(self, seed: int, step: int, size: int, rank: int, world: int) -> Iterator[tuple[int, int, np.random.Generator]]:
+    def _items(
+        self, seed: int, step: int, size: int, rank: int, world: int
+    ) -> Iterator[tuple[int, int, np.random.Generator]]:
         """(number of the object, of the place, random numbers) of each sample of this process."""
         first = step * size + share(size, rank, world).start
         for place, item in enumerate(self.order.items(seed, step, size, rank, world), first):
@@ -46,7 +58,8 @@ class _Places:
 class ConditionPictures(_Places):
     """Every condition picture of every object once an epoch.
 
-    Reads all sets ``condition[-N]`` and ``condition-instantmesh[-N]``, and the condition views of ``pairs-N``.
+    Reads all sets ``condition[-N]`` and ``condition-instantmesh[-N]``, and the condition views of
+    ``pairs-N``.
 
     Args:
         folder: finished shards.
@@ -90,5 +103,7 @@ class PairedViews(_Places):
             c2w, lenses = (values[pair].copy() for values in self.pictures.cameras(key, name))
             views = self.pictures.get(key, name, range(index, index + PAIR))
             rgba, lenses[0], behind = self.augmentation.condition(views[0], lenses[0], rng)
-            samples.append((rgba, views[1:], np.stack([behind, self.augmentation.others(behind)]), c2w, lenses, number))
+            samples.append(
+                (rgba, views[1:], np.stack([behind, self.augmentation.others(behind)]), c2w, lenses, number)
+            )
         return stack(SixViewBatch, samples)

@@ -1,4 +1,6 @@
-"""The small recipe's pictures: one input on a grid of 30 degrees and its six of 24 shared targets, or their mirror images."""
+"""The small recipe's pictures: one input on a grid of 30 degrees and its six of 24 shared
+targets, or their mirror images.
+"""
 
 from __future__ import annotations
 
@@ -48,10 +50,15 @@ class GridViews:
         return self.shards.size
 
     def sample(self, index: int, azimuth: int, variant: int, mirror: bool) -> tuple[Bytes, Bytes]:
-        """One input picture (S, S, 4) and its six views (6, S, S, 4), of the object or of its mirror image."""
+        """One input picture (S, S, 4) and its six views (6, S, S, 4), of the object or of its
+        mirror image.
+        """
         key = self.names[index]
         picture, views = places(azimuth, variant, mirror)
-        condition, targets = self.pictures.get(key, INPUTS, [picture])[0], self.pictures.get(key, TARGETS, views)
+        condition, targets = (
+            self.pictures.get(key, INPUTS, [picture])[0],
+            self.pictures.get(key, TARGETS, views),
+        )
         return (condition[:, ::-1], targets[:, :, ::-1]) if mirror else (condition, targets)
 
     def condition(self, index: int, azimuth: int, variant: int, mirror: bool) -> Bytes:
@@ -61,18 +68,26 @@ class GridViews:
         return found[:, ::-1] if mirror else found
 
     def cameras(self, index: int, azimuth: int, variant: int, mirror: bool) -> tuple[Floats, Floats]:
-        """c2w (7, 4, 4) and lenses (7, 3) of :meth:`sample`'s pictures, the input first; of the mirror image in its own world."""
+        """c2w (7, 4, 4) and lenses (7, 3) of :meth:`sample`'s pictures, the input first; of the
+        mirror image in its own world.
+        """
         key = self.names[index]
         picture, views = places(azimuth, variant, mirror)
         inputs, targets = self.pictures.cameras(key, INPUTS), self.pictures.cameras(key, TARGETS)
-        c2w, lenses = (np.concatenate([first[picture][None], others[views]]) for first, others in zip(inputs, targets))
+        c2w, lenses = (
+            np.concatenate([first[picture][None], others[views]]) for first, others in zip(inputs, targets)
+        )
         return mirror_cameras(c2w, lenses) if mirror else (c2w, lenses)
 
     def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> SixViewBatch:
-        """``size`` samples: objects in a fresh permutation each epoch, azimuth, variant and mirror at random."""
+        """``size`` samples: objects in a fresh permutation each epoch, azimuth, variant and
+        mirror at random.
+        """
         return self._stack(self.draw(seed, step, size, rank, world))
 
-    def draw(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> list[tuple[int, int, int, bool]]:
+    def draw(
+        self, seed: int, step: int, size: int, rank: int = 0, world: int = 1
+    ) -> list[tuple[int, int, int, bool]]:
         """Which samples (object, azimuth, variant, mirror) make up :meth:`batch`."""
         rng = np.random.default_rng([seed, 1, step])
         azimuths, variants = rng.integers(AZIMUTHS, size=size), rng.integers(INPUTS_PER_AZIMUTH, size=size)
@@ -84,12 +99,16 @@ class GridViews:
     def fixed(self, count: int, seed: int = 0) -> SixViewBatch:
         """The same ``count`` samples every time, without mirrors: for validation and for picture grids."""
         rng = np.random.default_rng([seed, 2])
-        objects = rng.permutation(len(self))[:count] if count <= len(self) else rng.integers(len(self), size=count)
+        objects = (
+            rng.permutation(len(self))[:count] if count <= len(self) else rng.integers(len(self), size=count)
+        )
         return self._stack([(index, int(rng.integers(AZIMUTHS)), 0, False) for index in objects])
 
     def _stack(self, samples: list[tuple[int, int, int, bool]]) -> SixViewBatch:
         behind = np.stack([WHITE, WHITE])
-        return stack(SixViewBatch, [(*self.sample(*item), behind, *self.cameras(*item), item[0]) for item in samples])
+        return stack(
+            SixViewBatch, [(*self.sample(*item), behind, *self.cameras(*item), item[0]) for item in samples]
+        )
 
 
 def target_indices(azimuth: int) -> NDArray[np.int64]:
@@ -113,7 +132,9 @@ def mirrored_target_indices(azimuth: int) -> NDArray[np.int64]:
 
 
 def mirror_cameras(c2w: Floats, lenses: Floats) -> tuple[Floats, Floats]:
-    """The cameras (N, 4, 4), (N, 3) that see the mirrored object (y -> -y) as the flipped pictures show it."""
+    """The cameras (N, 4, 4), (N, 3) that see the mirrored object (y -> -y) as the flipped
+    pictures show it.
+    """
     flip = np.array([1, -1, 1, 1], np.float32)[:, None] * np.array([-1, 1, 1, 1], np.float32)
     return c2w * flip, lenses * np.array([1, -1, 1], np.float32) + np.array([0, 1, 0], np.float32)
 

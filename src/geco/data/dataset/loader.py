@@ -1,4 +1,6 @@
-"""A run of batches that can be left and taken up again at the exact sample, made ahead by threads where wanted."""
+"""A run of batches that can be left and taken up again at the exact sample, made ahead by threads
+where wanted.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,14 @@ class Loader(Generic[Batch]):
     """
 
     def __init__(
-        self, dataset: Dataset[Batch], batch: int, seed: int = 0, rank: int = 0, world: int = 1, threads: int = 0, ahead: int = 4
+        self,
+        dataset: Dataset[Batch],
+        batch: int,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        threads: int = 0,
+        ahead: int = 4,
     ) -> None:
         share(batch, rank, world)  # uneven batches are refused here, not at the first step
         self.dataset, self.size, self.seed, self.rank, self.world = dataset, batch, seed, rank, world
@@ -52,7 +61,9 @@ class Loader(Generic[Batch]):
         return result
 
     def at(self, step: int) -> Batch:
-        """The batch of any step; the ones after it are then made ahead. Errors of a thread are raised here, at their step."""
+        """The batch of any step; the ones after it are then made ahead. Errors of a thread are
+        raised here, at their step.
+        """
         if self._pool is None:
             return self._make(step)
         wanted = range(step, step + 1 + self.ahead)
@@ -64,7 +75,9 @@ class Loader(Generic[Batch]):
         return self._waiting.pop(step).result()
 
     def state_dict(self) -> dict[str, Any]:
-        """The position: plain integers, for a checkpoint. Batches made ahead but not handed out do not count."""
+        """The position: plain integers, for a checkpoint. Batches made ahead but not handed out
+        do not count.
+        """
         return {"step": self.step, "batch": self.size, "seed": self.seed, "samples": len(self.dataset)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -76,7 +89,8 @@ class Loader(Generic[Batch]):
         for name, mine in self.state_dict().items():
             if name != "step" and state[name] != mine:
                 raise ConfigError(
-                    f"the run to go on with had {name} = {state[name]}, this one has {mine}", "Give the same, or start a new run."
+                    f"the run to go on with had {name} = {state[name]}, this one has {mine}",
+                    "Give the same, or start a new run.",
                 )
         self.step = int(state["step"])
 

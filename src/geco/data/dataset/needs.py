@@ -19,11 +19,15 @@ class MissingViewsError(ConfigError):
         self.missing = tuple(missing)
         there = ", ".join(shards.sets if what == "view set" else shards.channels)
         names = " and ".join(repr(name) for name in missing)
-        super().__init__(f"{shards.folder} lacks the {what} {names} that {stage} needs (it has {there})", remedy)
+        super().__init__(
+            f"{shards.folder} lacks the {what} {names} that {stage} needs (it has {there})", remedy
+        )
 
 
 def require(shards: Shards, stage: str, sets: Sequence[str], channels: Sequence[str] = ("rgba",)) -> None:
-    """Raise :class:`MissingViewsError`, with the command that renders what is missing, unless all sets and channels are there."""
+    """Raise :class:`MissingViewsError`, with the command that renders what is missing, unless all
+    sets and channels are there.
+    """
     missing = [name for name in sets if name not in shards.sets]
     if missing:
         raise MissingViewsError(shards, stage, missing, "view set", _remedy(shards, missing, channels))
@@ -33,7 +37,8 @@ def require(shards: Shards, stage: str, sets: Sequence[str], channels: Sequence[
 
 
 def of_family(shards: Shards, stage: str, families: Sequence[str], example: str) -> list[str]:
-    """The sets of these families, e.g. ``condition`` and ``condition-6`` for "condition"; :class:`MissingViewsError` if none.
+    """The sets of these families, e.g. ``condition`` and ``condition-6`` for "condition";
+    :class:`MissingViewsError` if none.
 
     Args:
         example: the set that the error proposes to render.

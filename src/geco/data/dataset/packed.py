@@ -1,6 +1,8 @@
-"""Pictures of finished shards decoded once into one file beside them: what a GPU trains on, which PNGs cannot feed.
+"""Pictures of finished shards decoded once into one file beside them: what a GPU trains on, which PNGs cannot
+feed.
 
-``packed-SET.npy`` holds (objects, pictures, S, S, 4) uint8; ``packed-SET.json``, written last, says of which shards it is.
+``packed-SET.npy`` holds (objects, pictures, S, S, 4) uint8; ``packed-SET.json``, written last, says of which
+shards it is.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ class PackedPictures(Pictures):
         self._rows = {key: row for row, key in enumerate(shards.objects)}
         self._packed: dict[str, Bytes] = {}
 
-    def get(self, key: str, set_name: str, indices: Sequence[int] | NDArray[np.int64], channel: str = "rgba") -> NDArray[Any]:
+    def get(
+        self, key: str, set_name: str, indices: Sequence[int] | NDArray[np.int64], channel: str = "rgba"
+    ) -> NDArray[Any]:
         """As :meth:`Pictures.get`; channels other than RGBA are read from the shards."""
         if channel != "rgba":
             return super().get(key, set_name, indices, channel)
@@ -51,7 +55,8 @@ class PackedPictures(Pictures):
 
 
 def packed_pictures(shards: Shards, set_name: str, workers: int | None = None) -> Bytes:
-    """One set's pictures of all objects, (N, P, S, S, 4) uint8 straight alpha, memory-mapped; decoded first if need be.
+    """One set's pictures of all objects, (N, P, S, S, 4) uint8 straight alpha, memory-mapped; decoded first
+    if need be.
 
     Args:
         workers: processes that decode; None for one a core.
@@ -66,7 +71,9 @@ def packed_pictures(shards: Shards, set_name: str, workers: int | None = None) -
         _pack(shards, set_name, path, workers or os.cpu_count() or 1)
         atomic_write(about, json.dumps(digests).encode())
     shape = (len(shards.objects), shards.sets[set_name], shards.size, shards.size, 4)
-    return open_array(path, shape, np.uint8, ConfigError, f"Delete {about}: the pictures are then decoded again.")
+    return open_array(
+        path, shape, np.uint8, ConfigError, f"Delete {about}: the pictures are then decoded again."
+    )
 
 
 def _is_of(about: Path, digests: dict[str, str]) -> bool:
@@ -80,7 +87,8 @@ def _is_of(about: Path, digests: dict[str, str]) -> bool:
 def _pack(shards: Shards, set_name: str, path: Path, workers: int) -> None:
     shape = (len(shards.objects), shards.sets[set_name], shards.size, shards.size, 4)
     size = int(np.prod(shape))
-    if size > shutil.disk_usage(shards.folder).free:  # a hole in a memory-mapped file takes no room until it is written
+    # a hole in a memory-mapped file takes no room until it is written
+    if size > shutil.disk_usage(shards.folder).free:
         raise OutputError(f"no room for {path}", f"Free {size / 2**30:.1f} GiB beside the shards.")
     starts = range(0, len(shards.objects), OBJECTS_A_JOB)
     bar = tqdm(total=len(starts), unit="job", desc=f"decoding {set_name}")
@@ -90,7 +98,9 @@ def _pack(shards: Shards, set_name: str, path: Path, workers: int) -> None:
         with Workers(job, min(workers, len(starts)), Bounds(memory_gb=0)) as pool:
             for outcome in pool.run((str(start), start) for start in starts):
                 if outcome.reason:
-                    raise OutputError(f"cannot decode {shards.folder}: {outcome.message}", "Render the shards again.")
+                    raise OutputError(
+                        f"cannot decode {shards.folder}: {outcome.message}", "Render the shards again."
+                    )
                 bar.update()
 
 

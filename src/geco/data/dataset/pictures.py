@@ -18,8 +18,9 @@ Cameras = tuple[Floats, Floats]  # c2w (N, 4, 4), lenses (N, 3): focal, cx, cy n
 class Pictures:
     """A reader that remembers; shared by threads.
 
-    What has been decoded stays until ``limit`` bytes are full, then nothing more is kept: a training visits every object once an
-    epoch, and a memory that forgets the oldest first would always have forgotten just what comes next.
+    What has been decoded stays until ``limit`` bytes are full, then nothing more is kept: a training visits
+    every object once an epoch, and a memory that forgets the oldest first would always have forgotten just
+    what comes next.
 
     Args:
         shards: where the pictures are.
@@ -32,8 +33,12 @@ class Pictures:
         self._cameras: dict[str, dict[str, Cameras]] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: str, set_name: str, indices: Sequence[int] | NDArray[np.int64], channel: str = "rgba") -> NDArray[Any]:
-        """Pictures of one view set, in the order of ``indices``; shapes as :meth:`geco.data.shards.Shards.pictures`."""
+    def get(
+        self, key: str, set_name: str, indices: Sequence[int] | NDArray[np.int64], channel: str = "rgba"
+    ) -> NDArray[Any]:
+        """Pictures of one view set, in the order of ``indices``; shapes as
+        :meth:`geco.data.shards.Shards.pictures`.
+        """
         names = [(key, set_name, channel, int(index)) for index in indices]
         found = {name: self._kept[name] for name in names if name in self._kept}
         missing = [name for name in dict.fromkeys(names) if name not in found]

@@ -1,4 +1,6 @@
-"""Six input views with views from random places, their depth and cameras: a reconstructor's and Stage II's batches."""
+"""Six input views with views from random places, their depth and cameras: a reconstructor's and
+Stage II's batches.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,18 @@ FIXED_INPUTS = "zero123plus-v1.2"
 class RandomViews:
     """Every object once an epoch, with ``views`` different ones of its ``random-N`` pictures.
 
-    The inputs are a pair's six targets where the shards have ``pairs-N`` (then the condition picture comes along, and the world is
-    turned so that the condition camera stands at azimuth 0), else the set ``zero123plus-v1.2``.
+    The inputs are a pair's six targets where the shards have ``pairs-N`` (then the condition picture comes
+    along, and the world is turned so that the condition camera stands at azimuth 0), else the set
+    ``zero123plus-v1.2``.
 
     Raises:
         MissingViewsError: no ``random-N``, neither kind of inputs, or no depth.
         ConfigError: ``views`` is more than there are.
     """
 
-    def __init__(self, folder: str | Path, views: int = 4, augmentation: Augmentation | None = None, memory: int = 0) -> None:
+    def __init__(
+        self, folder: str | Path, views: int = 4, augmentation: Augmentation | None = None, memory: int = 0
+    ) -> None:
         self.shards = Shards(folder)
         self.pictures = Pictures(self.shards, memory)
         self.augmentation = augmentation or Augmentation()
@@ -43,7 +48,8 @@ class RandomViews:
         self.places = [(name, index) for name in pairs for index in range(0, self.shards.sets[name], PAIR)]
         if not 1 <= views <= self.shards.sets[self.random]:
             raise ConfigError(
-                f"{views} views of the {self.shards.sets[self.random]} in {self.random!r}", "Ask for fewer, or render more."
+                f"{views} views of the {self.shards.sets[self.random]} in {self.random!r}",
+                "Ask for fewer, or render more.",
             )
         self.views = views
         self.order = Order(len(self))
@@ -55,7 +61,10 @@ class RandomViews:
         """Process ``rank``'s part of step ``step``'s batch of ``size``; depends on the arguments only."""
         items = self.order.items(seed, step, size, rank, world)
         first = step * size + share(size, rank, world).start
-        return stack(RandomViewBatch, [self._sample(int(item), sample_rng(seed, place)) for place, item in enumerate(items, first)])
+        return stack(
+            RandomViewBatch,
+            [self._sample(int(item), sample_rng(seed, place)) for place, item in enumerate(items, first)],
+        )
 
     def _sample(self, number: int, rng: np.random.Generator) -> tuple[object, ...]:
         key = self.shards.objects[number]
@@ -67,7 +76,9 @@ class RandomViews:
         condition, behind = np.zeros((0, 0, 4), np.uint8), np.ones(3, np.float32)
         if self.places:
             taken = self.pictures.get(key, name, [index])[0]
-            condition, _, behind = self.augmentation.condition(taken, self.pictures.cameras(key, name)[1][index], rng)
+            condition, _, behind = self.augmentation.condition(
+                taken, self.pictures.cameras(key, name)[1][index], rng
+            )
             turn = _turn(-azimuth_of_input(input_c2w))
             input_c2w, c2w = turn @ input_c2w, turn @ c2w
         return (
@@ -85,7 +96,9 @@ class RandomViews:
 
 
 def azimuth_of_input(targets: Floats) -> float:
-    """Degrees; where the input of six targets (6, 4, 4) stands. Read off a target: the input's camera may stand at a pole."""
+    """Degrees; where the input of six targets (6, 4, 4) stands. Read off a target: the input's
+    camera may stand at a pole.
+    """
     x, y = targets[0, :2, 3]
     return float(np.degrees(np.arctan2(y, x)) - ZERO123PLUS_V12.azimuths[0])
 

@@ -1,4 +1,6 @@
-"""Objects from files: found in folders, read from many formats, normalised into one frame, or refused with a reason."""
+"""Objects from files: found in folders, read from many formats, normalised into one frame, or
+refused with a reason.
+"""
 
 from __future__ import annotations
 

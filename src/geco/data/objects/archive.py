@@ -16,7 +16,8 @@ from geco.data.objects.storage import is_hidden
 
 _BLOCK = 1 << 20
 _ENTRY = b"PK\x01\x02"  # begins each entry of a zip's directory
-# What programs that pack models use. The others (bzip2, LZMA) unpack slowly enough to make a small file a long wait.
+# What programs that pack models use. The others (bzip2, LZMA) unpack slowly enough to make a small file a
+# long wait.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -47,7 +48,9 @@ class Archive:
     def open(self, name: str) -> BinaryIO:
         entry = self.files[name]
         if entry.compress_type not in _METHODS:
-            raise ObjectError(Reason.UNSUPPORTED, f"{self.name}: {name[:80]!r} is neither stored nor deflated")
+            raise ObjectError(
+                Reason.UNSUPPORTED, f"{self.name}: {name[:80]!r} is neither stored nor deflated"
+            )
         return cast(BinaryIO, self.archive.open(entry))
 
     def entries(self, folder: str) -> dict[str, bool]:
@@ -59,7 +62,8 @@ def opened(path: Path, suffixes: tuple[str, ...], limits: Limits) -> Iterator[tu
     """Yield the archive and the name of the one object in it.
 
     Raises:
-        ObjectError: unsafe-archive (before anything is read), unsupported (encrypted), empty or several-objects.
+        ObjectError: unsafe-archive (before anything is read), unsupported (encrypted), empty or
+            several-objects.
     """
     name = path.name
     # Counted in the raw bytes, because opening an archive already builds a list of its entries.
@@ -74,16 +78,22 @@ def opened(path: Path, suffixes: tuple[str, ...], limits: Limits) -> Iterator[tu
                     raise ObjectError(Reason.UNSAFE_ARCHIVE, f"{name}: two entries named {place[:80]!r}")
                 entries[place] = entry
         if sum(entry.file_size for entry in entries.values()) > limits.archive_bytes:
-            raise ObjectError(Reason.UNSAFE_ARCHIVE, f"{name}: says to hold more than {limits.archive_bytes >> 20} MiB")
+            raise ObjectError(
+                Reason.UNSAFE_ARCHIVE, f"{name}: says to hold more than {limits.archive_bytes >> 20} MiB"
+            )
         if any(str(parent) in entries for place in entries for parent in PurePosixPath(place).parents):
             raise ObjectError(Reason.BROKEN, f"{name}: an entry that is a file and a folder")
-        entries = {place: entry for place, entry in entries.items() if not any(map(is_hidden, place.split("/")))}
+        entries = {
+            place: entry for place, entry in entries.items() if not any(map(is_hidden, place.split("/")))
+        }
         objects = [place for place in entries if place.lower().endswith(suffixes)]
         if not objects:
             raise ObjectError(Reason.EMPTY, f"{name}: no {', '.join(suffixes)} in it")
         if len(objects) > 1:
             raise ObjectError(
-                Reason.SEVERAL_OBJECTS, f"{name}: {len(objects)} objects in it", "Put one object into an archive, or unpack it."
+                Reason.SEVERAL_OBJECTS,
+                f"{name}: {len(objects)} objects in it",
+                "Put one object into an archive, or unpack it.",
             )
         yield Archive(archive, name, entries), objects[0]
 

@@ -36,7 +36,8 @@ class BoundedReader:
             name: of the object, for messages.
 
         Raises:
-            ObjectError: as the function does; also timeout, memory, crashed, and error for any other exception there.
+            ObjectError: as the function does; also timeout, memory, crashed, and error for any other
+                exception there.
             GecoError: what the function raised that says nothing about the object.
         """
         if self._child is None or not self._child.alive:

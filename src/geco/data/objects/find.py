@@ -1,4 +1,6 @@
-"""Objects of folders: sorted, each with an identity of its own, and what the folder's manifest says about it."""
+"""Objects of folders: sorted, each with an identity of its own, and what the folder's manifest
+says about it.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ class ObjectSource:
     """One object of a folder, not read yet.
 
     Attributes:
-        key: unique among the objects found together, of letters, digits, ``_`` and ``-`` only: safe in file systems and
-            tar archives.
+        key: unique among the objects found together, of letters, digits, ``_`` and ``-`` only: safe in file
+            systems and tar archives.
         path: the file; it may be missing when only the manifest names it.
         root: the folder that was searched.
         licence, author, source, category: of the manifest, "" where it says nothing.
@@ -36,8 +38,8 @@ class ObjectSource:
         up: "y" or "z" where the manifest corrects the format's axis.
         links: further folders that links below ``root`` may lead into.
         problem: why it cannot be loaded, where that is known already.
-        names: what it may be called elsewhere, most telling first: its path, its key, its file, the folders above it; a
-            name that two objects of the folder share is neither's.
+        names: what it may be called elsewhere, most telling first: its path, its key, its file, the folders
+            above it; a name that two objects of the folder share is neither's.
         twin: 0; 1, 2, … where earlier folders that were searched have an object at the same place.
     """
 
@@ -62,7 +64,9 @@ class ObjectSource:
 
     @property
     def identity(self) -> str:
-        """What random numbers and the order of objects are drawn from: the path below the folder, whatever else is there."""
+        """What random numbers and the order of objects are drawn from: the path below the folder,
+        whatever else is there.
+        """
         return f"{self.name}#{self.twin}" if self.twin else self.name
 
     def load(self, limits: Limits | None = None, up: Up | None = None) -> TexturedObject:
@@ -72,39 +76,48 @@ class ObjectSource:
             up: overrides the manifest's axis, which overrides the format's.
 
         Raises:
-            ObjectError: as :func:`load_object`; also unsafe-path, missing, and changed where the sha256 differs.
+            ObjectError: as :func:`load_object`; also unsafe-path, missing, and changed where the sha256
+                differs.
         """
         if self.problem is not None:
             raise self.problem
         limits = limits or Limits()
         inside = PurePosixPath(self.name)
         if inside.is_absolute() or ".." in inside.parts:
-            raise ObjectError(Reason.UNSAFE_PATH, f"{MANIFEST} names {self.name[:80]}, which is outside its folder")
+            raise ObjectError(
+                Reason.UNSAFE_PATH, f"{MANIFEST} names {self.name[:80]}, which is outside its folder"
+            )
         if self.sha256 and is_regular(self.path) and self.path.stat().st_size <= limits.file_bytes:
             try:
                 found = sha256_of(self.path)
             except OSError as error:
-                raise ObjectError(Reason.MISSING, f"{self.path.name}: cannot be read ({error.strerror})") from error
+                raise ObjectError(
+                    Reason.MISSING, f"{self.path.name}: cannot be read ({error.strerror})"
+                ) from error
             if found != self.sha256.lower():
-                raise ObjectError(Reason.CHANGED, f"{self.path.name}: sha256 {found[:12]}…, its manifest says {self.sha256[:12]}…")
+                raise ObjectError(
+                    Reason.CHANGED,
+                    f"{self.path.name}: sha256 {found[:12]}…, its manifest says {self.sha256[:12]}…",
+                )
         return load_object(self.path, limits, up or self.up, root=self.root, links=self.links)
 
 
 def find_objects(folder: str | Path, links: Sequence[str | Path] = ()) -> list[ObjectSource]:
     """All objects in a folder and the folders below, sorted by key; hidden names are passed over.
 
-    A key is the path below the folder without its ending, with anything but letters, digits, ``_`` and ``-`` replaced by
-    ``_``; objects whose paths differ by their endings only keep these, and what is alike still gets a hash behind it. A
-    folder's ``manifest.json`` is ``{"objects": [{"file": ..., "licence": ..., "author": ..., "sha256": ...,
-    "category": ..., "up": ...}]}``; files that it does not list are found all the same, files that it lists and that are
-    not there are refused when they are loaded, and so is an object whose entry is wrong.
+    A key is the path below the folder without its ending, with anything but letters, digits, ``_`` and ``-``
+    replaced by ``_``; objects whose paths differ by their endings only keep these, and what is alike still
+    gets a hash behind it. A folder's ``manifest.json`` is ``{"objects": [{"file": ..., "licence": ...,
+    "author": ..., "sha256": ..., "category": ..., "up": ...}]}``; files that it does not list are found all
+    the same, files that it lists and that are not there are refused when they are loaded, and so is an object
+    whose entry is wrong.
 
     Args:
         links: further folders that links may lead into. Links to other folders are not followed.
 
     Raises:
-        ObjectError: missing (no such folder), or broken (a manifest of the folder itself that cannot be read; one of a
-            folder below costs the objects there).
+        ObjectError: missing (no such folder), or broken (a manifest of the folder itself that cannot be read;
+            one of a folder below costs the objects there).
     """
     root = Path(folder)
     if not root.is_dir():
@@ -113,10 +126,14 @@ def find_objects(folder: str | Path, links: Sequence[str | Path] = ()) -> list[O
     facts: dict[Path, Facts] = {}
 
     def refuse(error: OSError) -> None:
-        problem = ObjectError(Reason.MISSING, f"the folder {error.filename} cannot be read ({error.strerror})")
+        problem = ObjectError(
+            Reason.MISSING, f"the folder {error.filename} cannot be read ({error.strerror})"
+        )
         facts[Path(error.filename)] = Facts(problem=problem)
 
-    for place, files in _walked(root, [path.resolve() for path in (root, *allowed)] if allowed else [], refuse):
+    for place, files in _walked(
+        root, [path.resolve() for path in (root, *allowed)] if allowed else [], refuse
+    ):
         said, problem = {}, None  # type: dict[Path, Facts], ObjectError | None
         if MANIFEST in files:
             try:
@@ -130,15 +147,19 @@ def find_objects(folder: str | Path, links: Sequence[str | Path] = ()) -> list[O
             if not name.startswith(".") and name.lower().endswith(SUFFIXES):
                 said.setdefault(place / name, Facts(problem=problem))
         for path, each in said.items():
-            if path not in facts or (path in listed and each.problem is None):  # the nearest manifest has the say
+            # the nearest manifest has the say
+            if path not in facts or (path in listed and each.problem is None):
                 facts[path] = each
     sources = [_source(key, path, root, facts[path], allowed) for key, path in _keys(sorted(facts), root)]
     return sorted(_named(sources), key=lambda source: source.key)
 
 
-def find_in_folders(folders: Iterable[str | Path], links: Sequence[str | Path] = ()) -> list[list[ObjectSource]]:
-    """The objects of every folder, by absolute paths. A key that two folders share gets a number behind it, and an object
-    at the same place as one of an earlier folder an identity of its own; errors as :func:`find_objects`.
+def find_in_folders(
+    folders: Iterable[str | Path], links: Sequence[str | Path] = ()
+) -> list[list[ObjectSource]]:
+    """The objects of every folder, by absolute paths. A key that two folders share gets a number behind it,
+    and an object at the same place as one of an earlier folder an identity of its own; errors as
+    :func:`find_objects`.
     """
     keys: set[str] = set()
     places: Counter[str] = Counter()
@@ -152,7 +173,9 @@ def find_in_folders(folders: Iterable[str | Path], links: Sequence[str | Path] =
                 key = f"{source.key}-{number}"
             keys.add(key.lower())
             name = source.name
-            own = replace(source, key=key, path=source.path.absolute(), root=source.root.absolute(), twin=places[name])
+            own = replace(
+                source, key=key, path=source.path.absolute(), root=source.root.absolute(), twin=places[name]
+            )
             places[name] += 1
             sources.append(own)
         found.append(sources)
@@ -176,8 +199,12 @@ def _named(sources: list[ObjectSource]) -> list[ObjectSource]:
     return [replace(source, names=own[source.key]) for source in sources]
 
 
-def _walked(root: Path, grounds: list[Path], refuse: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder with the names of its files. A link to a folder is followed into ``grounds`` only, and each place once."""
+def _walked(
+    root: Path, grounds: list[Path], refuse: Callable[[OSError], None]
+) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder with the names of its files. A link to a folder is followed into ``grounds``
+    only, and each place once.
+    """
     visited: set[Path] = set()
     for place, folders, files in os.walk(root, onerror=refuse, followlinks=bool(grounds)):
         here = Path(place)
@@ -189,7 +216,9 @@ def _walked(root: Path, grounds: list[Path], refuse: Callable[[OSError], None]) 
             visited.add(real)
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         if grounds:
-            folders[:] = [name for name in folders if not (here / name).is_symlink() or is_below(here / name, grounds)]
+            folders[:] = [
+                name for name in folders if not (here / name).is_symlink() or is_below(here / name, grounds)
+            ]
         yield here, files
 
 
@@ -197,7 +226,9 @@ def _keys(paths: list[Path], root: Path) -> Iterator[tuple[str, Path]]:
     """A unique key for each path, independent of the order."""
     short = {path: _safe(_below(path.with_suffix(""), root)) for path in paths}
     often = Counter(key.lower() for key in short.values())
-    chosen = {path: key if often[key.lower()] == 1 else _safe(_below(path, root)) for path, key in short.items()}
+    chosen = {
+        path: key if often[key.lower()] == 1 else _safe(_below(path, root)) for path, key in short.items()
+    }
     taken = Counter(key.lower() for key in chosen.values())
     for path, key in chosen.items():
         if taken[key.lower()] > 1 or len(key) > LONGEST_KEY:

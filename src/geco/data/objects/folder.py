@@ -31,7 +31,9 @@ class Folder:
         left: bytes that may still be read.
     """
 
-    def __init__(self, storage: Storage, own: str, name: str, limits: Limits, suffixes: tuple[str, ...]) -> None:
+    def __init__(
+        self, storage: Storage, own: str, name: str, limits: Limits, suffixes: tuple[str, ...]
+    ) -> None:
         self.storage, self.own, self.name, self.limits = storage, own, name, limits
         self.left = limits.file_bytes
         self._seconds = limits.seconds
@@ -42,9 +44,9 @@ class Folder:
     def find(self, uri: str, beside: str, percent: bool = False) -> str:
         """The file that ``uri`` means in a file of folder ``beside``.
 
-        The exact place first, then the same place in other letters' case, then the nearest file of that name on the
-        object's own ground (:mod:`geco.data.objects.search`). Absolute places are of another machine: only their
-        names count.
+        The exact place first, then the same place in other letters' case, then the nearest file of that name
+        on the object's own ground (:mod:`geco.data.objects.search`). Absolute places are of another machine:
+        only their names count.
 
         Args:
             percent: decode %20 and the like (glTF).
@@ -55,7 +57,9 @@ class Folder:
         raw = uri.replace("\\", "/")
         text = unquote(raw) if percent else raw
         if _SCHEME.match(text):
-            raise ObjectError(Reason.UNSUPPORTED, f"{self.name}: names {_short(text)}, only files beside it are read")
+            raise ObjectError(
+                Reason.UNSUPPORTED, f"{self.name}: names {_short(text)}, only files beside it are read"
+            )
         absolute = text.startswith("/") or _DRIVE.match(text) is not None
         if "\0" in text:
             raise ObjectError(Reason.UNSAFE_PATH, f"{self.name}: names {_short(text)}")
@@ -71,7 +75,10 @@ class Folder:
         if (found := self._ground.search(text)) is not None:
             return found
         if absolute:
-            problem = f"{self.name}: names the absolute path {_short(text)}, and no file of that name lies beside it"
+            problem = (
+                f"{self.name}: names the absolute path {_short(text)}, and no file of that name lies "
+                f"beside it"
+            )
             raise ObjectError(Reason.UNSAFE_PATH, problem, "Make it relative.")
         raise ObjectError(Reason.MISSING, f"{self.name}: names {_short(text)}, which is not there")
 
@@ -84,10 +91,15 @@ class Folder:
         return self.storage.size(name)
 
     def read(self, name: str, most: int | None = None) -> bytes:
-        """All bytes of a file; raises :class:`ObjectError` (too-large) beyond ``most``, or what the object may read."""
+        """All bytes of a file; raises :class:`ObjectError` (too-large) beyond ``most``, or what
+        the object may read.
+        """
         size = self.size(name)
         if most is not None and size > most:
-            raise ObjectError(Reason.TOO_LARGE, f"{self.name}: names {_short(name)} of {size >> 20} MiB, more than {most >> 20}")
+            raise ObjectError(
+                Reason.TOO_LARGE,
+                f"{self.name}: names {_short(name)} of {size >> 20} MiB, more than {most >> 20}",
+            )
         self.spend_file(name)
         with self.open(name) as stream:
             return stream.read(size)

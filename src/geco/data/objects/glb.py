@@ -22,7 +22,8 @@ MAGIC = b"glTF"
 def read_gltf(folder: Folder) -> Soup:
     """Read the folder's .glb or .gltf file, told apart by its first bytes.
 
-    The document is read and its counts are checked first; a buffer's bytes are read when something in them is needed.
+    The document is read and its counts are checked first; a buffer's bytes are read when something in them is
+    needed.
     """
     size = folder.size(folder.own)
     folder.spend_file(folder.own)
@@ -85,7 +86,9 @@ def _parse(text: bytes, name: str, limits: Limits) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ObjectError(Reason.BROKEN, f"{name}: the document is not an object")
     if not str(document.get("asset", {}).get("version", "2")).startswith("2"):
-        raise ObjectError(Reason.UNSUPPORTED, f"{name}: glTF version {document['asset']['version']}, only 2 is read")
+        raise ObjectError(
+            Reason.UNSUPPORTED, f"{name}: glTF version {document['asset']['version']}, only 2 is read"
+        )
     return document
 
 

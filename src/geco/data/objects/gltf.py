@@ -1,8 +1,10 @@
 """A glTF 2.0 document to triangles: the scene graph node by node, each primitive with its own base colour.
 
-Read: triangles, strips and fans; quantised and sparse accessors; texture transforms; skins and morph targets in the pose that
-the file stands in. Refused: compressed geometry (Draco, meshopt), Basis textures, GPU instances. Dropped: points, lines,
-cameras, lamps, animations, normals, every map but the base colour, sampler wrapping (always repeat).
+Read: triangles, strips and fans; quantised and sparse accessors; texture transforms; skins and morph targets
+in the pose that
+the file stands in. Refused: compressed geometry (Draco, meshopt), Basis textures, GPU instances. Dropped:
+points, lines, cameras, lamps, animations, normals, every map but the base colour, sampler wrapping (always
+repeat).
 """
 
 from __future__ import annotations
@@ -22,20 +24,34 @@ from geco.data.objects.types import Doubles
 
 TRIANGLES, STRIP, FAN = 4, 5, 6
 _BLOCK = 1 << 16  # vertices that are skinned at a time
-# Extensions that change nothing which is read here, or that are read; all KHR_materials_* only change how light is reflected.
-KNOWN = {"KHR_texture_transform", "KHR_mesh_quantization", "EXT_texture_webp", "KHR_lights_punctual", "KHR_xmp_json_ld"}
+# Extensions that change nothing which is read here, or that are read; all KHR_materials_* only change how
+# light is reflected.
+KNOWN = {
+    "KHR_texture_transform",
+    "KHR_mesh_quantization",
+    "EXT_texture_webp",
+    "KHR_lights_punctual",
+    "KHR_xmp_json_ld",
+}
 
 
 def read_document(document: dict[str, Any], buffers: Buffers) -> Soup:
     """All triangles of the document's scene.
 
     Raises:
-        ObjectError: with the reason; KeyError, IndexError, TypeError, ValueError and the like mean a broken document.
+        ObjectError: with the reason; KeyError, IndexError, TypeError, ValueError and the like mean a broken
+            document.
     """
     name, limits = buffers.name, buffers.limits
-    unknown = {e for e in document.get("extensionsRequired", []) if e not in KNOWN and not e.startswith("KHR_materials_")}
+    unknown = {
+        e
+        for e in document.get("extensionsRequired", [])
+        if e not in KNOWN and not e.startswith("KHR_materials_")
+    }
     if unknown:
-        raise ObjectError(Reason.UNSUPPORTED, f"{name}: needs {', '.join(sorted(unknown))}, which this reader does not know")
+        raise ObjectError(
+            Reason.UNSUPPORTED, f"{name}: needs {', '.join(sorted(unknown))}, which this reader does not know"
+        )
     scene = Scene(document, name, limits)
     faces = sum(_triangle_count(placed.primitive, buffers) for placed in scene.placed)
     if faces > limits.faces:
@@ -125,7 +141,9 @@ def _morphed(local: _Local, placed: Placed, buffers: Buffers) -> Doubles:
     for weight, target in zip(placed.weights, placed.primitive.get("targets", [])):
         buffers.folder.tick()
         if weight and "POSITION" in target:
-            positions = positions + float(weight) * _same(buffers.read(target["POSITION"], local.rows), positions)
+            positions = positions + float(weight) * _same(
+                buffers.read(target["POSITION"], local.rows), positions
+            )
     return positions
 
 
@@ -150,7 +168,9 @@ def _faces(primitive: dict[str, Any], buffers: Buffers, count: int) -> NDArray[A
     return faces
 
 
-def _place(placed: Placed, positions: Doubles, rows: NDArray[Any] | None, scene: Scene, buffers: Buffers) -> tuple[Doubles, bool]:
+def _place(
+    placed: Placed, positions: Doubles, rows: NDArray[Any] | None, scene: Scene, buffers: Buffers
+) -> tuple[Doubles, bool]:
     """Positions in the scene, and whether the placement mirrors."""
     attributes = placed.primitive["attributes"]
     if placed.skin is None or "JOINTS_0" not in attributes:
@@ -181,5 +201,7 @@ def _same(values: NDArray[Any], positions: Doubles) -> NDArray[Any]:
 
 
 def _unit(values: NDArray[Any]) -> NDArray[Any]:
-    """Colours and weights in [0, 1]; integers are fractions of their largest value, flagged as such or not."""
+    """Colours and weights in [0, 1]; integers are fractions of their largest value, flagged as
+    such or not.
+    """
     return values / np.float32(np.iinfo(values.dtype).max) if values.dtype.kind in "iu" else values

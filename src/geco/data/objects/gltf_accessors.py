@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from geco.data.objects.folder import Folder
 from geco.data.objects.refusal import ObjectError, Reason
 
-COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
+COMPONENTS = {
+    5120: np.int8,
+    5121: np.uint8,
+    5122: np.int16,
+    5123: np.uint16,
+    5125: np.uint32,
+    5126: np.float32,
+}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
@@ -49,7 +56,8 @@ class Buffers:
         self.document, self.body, self.read_uri = document, body, read_uri
         self.name, self.limits, self.folder = folder.name, folder.limits, folder
         self.loaded: dict[int, bytes] = {}
-        self._elements_left = 20 * self.limits.faces  # positions, colours, coordinates, joints, weights, indices
+        # positions, colours, coordinates, joints, weights, indices
+        self._elements_left = 20 * self.limits.faces
         self._empty_left = self.limits.empty_elements
 
     def count(self, index: Any) -> int:
@@ -89,7 +97,9 @@ class Buffers:
             values = self._sparse(values.copy(), accessor["sparse"], kind, width)
         values = values.copy() if rows is None else values[rows]
         if accessor.get("normalized") and kind.kind in "iu":
-            return np.maximum(values.astype(np.float32) / float(2 ** (8 * kind.itemsize - (kind.kind == "i")) - 1), -1.0)
+            return np.maximum(
+                values.astype(np.float32) / float(2 ** (8 * kind.itemsize - (kind.kind == "i")) - 1), -1.0
+            )
         return values
 
     def _spend(self, count: int, empty: bool) -> None:
@@ -102,7 +112,9 @@ class Buffers:
             raise ObjectError(Reason.TOO_LARGE, f"{self.name}: its accessors hold too many elements in all")
         if self._empty_left < 0:
             most = self.limits.empty_elements
-            raise ObjectError(Reason.TOO_LARGE, f"{self.name}: more than {most} elements without bytes behind them")
+            raise ObjectError(
+                Reason.TOO_LARGE, f"{self.name}: more than {most} elements without bytes behind them"
+            )
 
     def _buffer(self, index: int) -> bytes:
         if index not in self.loaded:
@@ -115,7 +127,9 @@ class Buffers:
                 raise ObjectError(Reason.BROKEN, f"{self.name}: buffer {index} has no bytes")
         return self.loaded[index]
 
-    def _strided(self, place: dict[str, Any], view: Any, kind: np.dtype[Any], width: int, count: int) -> NDArray[Any]:
+    def _strided(
+        self, place: dict[str, Any], view: Any, kind: np.dtype[Any], width: int, count: int
+    ) -> NDArray[Any]:
         data = self.view(view)[whole(place.get("byteOffset", 0)) :]
         stride = whole(item(self.document, "bufferViews", view).get("byteStride", 0)) or kind.itemsize * width
         if count and (count - 1) * stride + kind.itemsize * width > len(data):
@@ -124,13 +138,19 @@ class Buffers:
             return np.zeros((0, width), kind)
         return np.ndarray((count, width), kind.newbyteorder("<"), data, strides=(stride, kind.itemsize))
 
-    def _sparse(self, values: NDArray[Any], sparse: dict[str, Any], kind: np.dtype[Any], width: int) -> NDArray[Any]:
+    def _sparse(
+        self, values: NDArray[Any], sparse: dict[str, Any], kind: np.dtype[Any], width: int
+    ) -> NDArray[Any]:
         count = whole(sparse["count"])
         if count > len(values):
-            raise ObjectError(Reason.BROKEN, f"{self.name}: a sparse accessor with more changes than elements")
+            raise ObjectError(
+                Reason.BROKEN, f"{self.name}: a sparse accessor with more changes than elements"
+            )
         index_kind = np.dtype(COMPONENTS[sparse["indices"]["componentType"]])
         rows = self._strided(sparse["indices"], sparse["indices"]["bufferView"], index_kind, 1, count)[:, 0]
         if index_kind.kind != "u" or (count and rows.max() >= len(values)):
-            raise ObjectError(Reason.BROKEN, f"{self.name}: a sparse accessor that changes elements beyond its end")
+            raise ObjectError(
+                Reason.BROKEN, f"{self.name}: a sparse accessor that changes elements beyond its end"
+            )
         values[rows] = self._strided(sparse["values"], sparse["values"]["bufferView"], kind, width, count)
         return values

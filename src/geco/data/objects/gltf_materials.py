@@ -46,18 +46,23 @@ class Materials:
     def __getitem__(self, index: Any) -> Material:
         key = None if index is None else whole(index)
         if key not in self.read:
-            self.read[key] = self._material({} if key is None else item(self.buffers.document, "materials", key))
+            self.read[key] = self._material(
+                {} if key is None else item(self.buffers.document, "materials", key)
+            )
         return self.read[key]
 
     def _material(self, material: dict[str, Any]) -> Material:
-        # Sketchfab's older exports colour through this extension and leave metallic-roughness at its defaults.
+        # Sketchfab's older exports colour through this extension and leave metallic-roughness at its
+        # defaults.
         glossy = material.get("extensions", {}).get("KHR_materials_pbrSpecularGlossiness", {})
         pbr = material.get("pbrMetallicRoughness", {})
         texture = pbr.get("baseColorTexture", glossy.get("diffuseTexture"))
         given = pbr.get("baseColorFactor", glossy.get("diffuseFactor"))
         factor = np.array([1.0, 1, 1, 1] if given is None else given, np.float64)
         if factor.shape != (4,) or not np.isfinite(factor).all():
-            raise ObjectError(Reason.NOT_FINITE, f"{self.buffers.name}: a material colour that is not four finite numbers")
+            raise ObjectError(
+                Reason.NOT_FINITE, f"{self.buffers.name}: a material colour that is not four finite numbers"
+            )
         self.soup.colored |= texture is not None or given is not None
         picture = None if texture is None else self._picture(texture["index"])
         cutoff = _cutoff(material, factor[3])
@@ -69,11 +74,18 @@ class Materials:
         extension = {} if texture is None else texture.get("extensions", {}).get("KHR_texture_transform", {})
         texcoord = extension.get("texCoord", texture.get("texCoord", 0) if texture else 0)
         return Material(
-            slot, np.clip(factor[:3], 0, 1), f"TEXCOORD_{whole(texcoord)}", _placement(extension) if extension else None
+            slot,
+            np.clip(factor[:3], 0, 1),
+            f"TEXCOORD_{whole(texcoord)}",
+            _placement(extension) if extension else None,
         )
 
-    def _emission(self, material: dict[str, Any]) -> tuple[NDArray[np.uint8] | None, NDArray[np.float64], Any] | None:
-        """Picture, factor and texture of what shines, or None. Baked models are black and carry their colour there."""
+    def _emission(
+        self, material: dict[str, Any]
+    ) -> tuple[NDArray[np.uint8] | None, NDArray[np.float64], Any] | None:
+        """Picture, factor and texture of what shines, or None. Baked models are black and carry
+        their colour there.
+        """
         factor = np.array(material.get("emissiveFactor", (0, 0, 0)), np.float64)
         if factor.shape != (3,) or not np.isfinite(factor).all() or factor.max() < DARK:
             return None
@@ -87,24 +99,37 @@ class Materials:
 
     def _picture(self, index: Any) -> NDArray[np.uint8]:
         texture = item(self.buffers.document, "textures", index)
-        source = texture.get("extensions", {}).get("EXT_texture_webp", texture).get("source", texture.get("source"))
+        source = (
+            texture.get("extensions", {})
+            .get("EXT_texture_webp", texture)
+            .get("source", texture.get("source"))
+        )
         if source is None:
-            raise ObjectError(Reason.UNSUPPORTED, f"{self.buffers.name}: a texture without a picture that can be read")
+            raise ObjectError(
+                Reason.UNSUPPORTED, f"{self.buffers.name}: a texture without a picture that can be read"
+            )
         source = whole(source)
         if source not in self.decoded:
             image = item(self.buffers.document, "images", source)
-            data = self.buffers.view(image["bufferView"]) if "bufferView" in image else self.buffers.read_uri(image["uri"])
+            data = (
+                self.buffers.view(image["bufferView"])
+                if "bufferView" in image
+                else self.buffers.read_uri(image["uri"])
+            )
             self.decoded[source] = self.pictures.decode(data)
         return self.decoded[source]
 
 
 def to_srgb(linear: NDArray[Any]) -> NDArray[np.float64]:
-    """glTF's factors and vertex colours are linear, our pictures sRGB (IEC 61966-2-1); values are clipped to [0, 1].
+    """glTF's factors and vertex colours are linear, our pictures sRGB (IEC 61966-2-1); values are clipped to
+    [0, 1].
 
     A product in sRGB is exact where the texture is white or absent.
     """
     linear = np.clip(np.asarray(linear, np.float64), 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)
+    return np.where(
+        linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
+    )
 
 
 def _is_dark(factor: NDArray[np.float64], picture: NDArray[np.uint8] | None) -> bool:

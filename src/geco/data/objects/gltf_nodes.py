@@ -52,10 +52,13 @@ class Scene:
         while stack:
             index, parent, depth = stack.pop()
             if index in self.world:
-                raise ObjectError(Reason.BROKEN, f"{name}: node {index} has two parents, or is part of a cycle")
+                raise ObjectError(
+                    Reason.BROKEN, f"{name}: node {index} has two parents, or is part of a cycle"
+                )
             if depth > limits.depth or len(self.world) >= limits.nodes:
                 raise ObjectError(
-                    Reason.TOO_LARGE, f"{name}: a scene graph of more than {limits.depth} levels or {limits.nodes} nodes"
+                    Reason.TOO_LARGE,
+                    f"{name}: a scene graph of more than {limits.depth} levels or {limits.nodes} nodes",
                 )
             node = item(document, "nodes", index)
             if "EXT_mesh_gpu_instancing" in node.get("extensions", {}):
@@ -88,7 +91,10 @@ class Scene:
     def _roots(self) -> list[int]:
         scenes = self.document.get("scenes")
         if scenes:
-            return [whole(index) for index in item(self.document, "scenes", self.document.get("scene", 0)).get("nodes", [])]
+            return [
+                whole(index)
+                for index in item(self.document, "scenes", self.document.get("scene", 0)).get("nodes", [])
+            ]
         nodes = self.document.get("nodes", [])
         children = {child for node in nodes for child in node.get("children", [])}
         return [index for index in range(len(nodes)) if index not in children]

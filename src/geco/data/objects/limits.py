@@ -1,4 +1,6 @@
-"""How much an object may ask for; checked from headers and counts before anything of that size is allocated."""
+"""How much an object may ask for; checked from headers and counts before anything of that size is
+allocated.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on one object. The defaults are ours; docs/data-objects.md says what a refusal was measured to cost.
+    """Bounds on one object. The defaults are ours; docs/data-objects.md says what a refusal was measured to
+    cost.
 
     Attributes:
         file_bytes: of a file, and of it and all files that it names together.
@@ -17,8 +20,8 @@ class Limits:
         materials: of an OBJ file and its libraries.
         library_bytes: of one material library.
         texture_pixels: of one picture.
-        texture_pixels_total: of all pictures of an object (4 bytes each once decoded); beyond half of that they
-            must have a byte for every ``texture_sparseness`` pixels.
+        texture_pixels_total: of all pictures of an object (4 bytes each once decoded); beyond half of that
+            they must have a byte for every ``texture_sparseness`` pixels.
         json_bytes: of a glTF document; data URIs count.
         json_values: commas and brackets of a glTF document; each may cost 200 bytes of memory.
         nodes: of a scene graph, and primitives placed by them.

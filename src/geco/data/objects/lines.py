@@ -15,7 +15,8 @@ _MANY = 4096  # lines between two looks at the clock
 
 
 def count_lines(folder: Folder, word: bytes, enough: int) -> int:
-    """Lines of the object whose first word is ``word``, counted block by block until they are more than ``enough``.
+    """Lines of the object whose first word is ``word``, counted block by block until they are more than
+    ``enough``.
 
     Raises:
         ObjectError: broken, a file that is not text.
@@ -35,7 +36,8 @@ def count_lines(folder: Folder, word: bytes, enough: int) -> int:
 
 
 def read_lines(folder: Folder) -> Iterator[bytes]:
-    """Statements of the object: continued ones (a backslash at the end) joined, lines that begin with ``#`` left out.
+    """Statements of the object: continued ones (a backslash at the end) joined, lines that begin with ``#``
+    left out.
 
     Raises:
         ObjectError: too-large, a line longer than the limits; no more than that is ever held. Or too-slow.

@@ -48,12 +48,15 @@ def load_object(
     root: str | Path | None = None,
     links: Sequence[Path] = (),
 ) -> TexturedObject:
-    """Read and normalise one .glb, .gltf, .obj (with its .mtl), .ply, .stl, or a .zip with exactly one of them.
+    """Read and normalise one .glb, .gltf, .obj (with its .mtl), .ply, .stl, or a .zip with exactly one of
+    them.
 
     Args:
         limits: how much it may ask for.
-        up: the file's upward axis; by default "y" for glTF and OBJ (front on +z), "z" for PLY and STL (front on +x).
-        root: a folder above the file; files that it names are read from there only. By default its own folder.
+        up: the file's upward axis; by default "y" for glTF and OBJ (front on +z), "z" for PLY and STL (front
+            on +x).
+        root: a folder above the file; files that it names are read from there only. By default its own
+            folder.
         links: further folders that links below ``root`` may lead into.
 
     Raises:
@@ -70,7 +73,9 @@ def load_object(
             raise ObjectError(Reason.MISSING, f"{path.name}: no such file")
         size = path.stat().st_size
         if size > limits.file_bytes:
-            raise ObjectError(Reason.TOO_LARGE, f"{path.name}: {size >> 20} MiB, more than {limits.file_bytes >> 20}")
+            raise ObjectError(
+                Reason.TOO_LARGE, f"{path.name}: {size >> 20} MiB, more than {limits.file_bytes >> 20}"
+            )
         if path.suffix.lower() == ".zip":
             with opened(path, MESH_SUFFIXES, limits) as (archive, inner):
                 name = f"{path.name}/{inner.rpartition('/')[2]}"
@@ -103,8 +108,14 @@ def _refusals(name: str) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        raise ObjectError(Reason.TOO_LARGE, f"{name}: does not fit into memory", "Simplify it, or raise --memory.") from error
+        raise ObjectError(
+            Reason.TOO_LARGE, f"{name}: does not fit into memory", "Simplify it, or raise --memory."
+        ) from error
     except _BROKEN as error:
         if isinstance(error, OSError) and error.errno in _OURS:
-            raise OutputError(f"cannot read {name}: {error.strerror}", "Free some space or close some files.") from error
-        raise ObjectError(Reason.BROKEN, f"{name}: broken ({type(error).__name__}: {str(error)[:200]})") from error
+            raise OutputError(
+                f"cannot read {name}: {error.strerror}", "Free some space or close some files."
+            ) from error
+        raise ObjectError(
+            Reason.BROKEN, f"{name}: broken ({type(error).__name__}: {str(error)[:200]})"
+        ) from error

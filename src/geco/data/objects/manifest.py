@@ -1,4 +1,6 @@
-"""``manifest.json`` of a folder of objects: who made them, and under which licence. One bad entry costs one object."""
+"""``manifest.json`` of a folder of objects: who made them, and under which licence. One bad entry
+costs one object.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ _REMEDY = "Repair or remove it."
 
 @dataclass(frozen=True)
 class Facts:
-    """What a manifest says of one object; ``problem``: why its entry cannot be used, which is an object's refusal."""
+    """What a manifest says of one object; ``problem``: why its entry cannot be used, which is an
+    object's refusal.
+    """
 
     licence: str = ""
     author: str = ""
@@ -77,7 +81,9 @@ def _entry(folder: Path, entry: Any, number: int) -> tuple[Path, Facts]:
 
 
 def _place(folder: Path, name: str) -> Path:
-    """The file that an entry names: without the detours of its path, and with Windows' slashes where it needs them."""
+    """The file that an entry names: without the detours of its path, and with Windows' slashes
+    where it needs them.
+    """
     if "\\" in name and not is_regular(folder / name):
         name = name.replace("\\", "/")
     inside = None if name.startswith("/") else joined("", name)

@@ -1,4 +1,6 @@
-"""Materials of OBJ files: the diffuse colour or picture, where that lies on the surface, and what is not there to be seen."""
+"""Materials of OBJ files: the diffuse colour or picture, where that lies on the surface, and what
+is not there to be seen.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,22 @@ from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import ALL_HOLES, FAINTEST
 
 MASK_CUTOFF = 0.5  # as glTF's default
-# Options of a map statement, and how many words follow: one, two, or one to three numbers (Wavefront, Object Files MTL
-# specification, "Options for texture map statements"; -bm and -type occur in the wild before map_Kd too).
-_ONE = ("-blenu", "-blendu", "-blenv", "-blendv", "-bm", "-boost", "-cc", "-clamp", "-imfchan", "-texres", "-type")
+# Options of a map statement, and how many words follow: one, two, or one to three numbers (Wavefront, Object
+# Files MTL specification, "Options for texture map statements"; -bm and -type occur in the wild before map_Kd
+# too).
+_ONE = (
+    "-blenu",
+    "-blendu",
+    "-blenv",
+    "-blendv",
+    "-bm",
+    "-boost",
+    "-cc",
+    "-clamp",
+    "-imfchan",
+    "-texres",
+    "-type",
+)
 _TWO = ("-mm",)
 _NUMBERS = ("-o", "-s", "-t")
 _IGNORED = ("-mm", "-t", "-clamp")  # change the picture, and are not applied: counted in the notes
@@ -82,7 +97,9 @@ class Finish:
 
     @property
     def tint(self) -> tuple[float, ...]:
-        """(3,) what is multiplied with the picture: white where there is one, because exporters leave any Kd beside it."""
+        """(3,) what is multiplied with the picture: white where there is one, because exporters
+        leave any Kd beside it.
+        """
         color = self.glow if self.shines else self.color
         return color if color is not None and self.shown is None else (1.0, 1.0, 1.0)
 
@@ -90,11 +107,17 @@ class Finish:
     def notes(self) -> list[str]:
         """What of it is read otherwise than it says."""
         options = [f"option{option}" for option in self.shown.ignored] if self.shown else []
-        masked = ["mask-ignored"] if self.mask and (self.picture is None or self.mask.name != self.picture.name) else []
+        masked = (
+            ["mask-ignored"]
+            if self.mask and (self.picture is None or self.mask.name != self.picture.name)
+            else []
+        )
         return options + masked + (["emission-as-colour"] if self.shines else [])
 
     def texture(self, folder: Folder, pictures: Pictures) -> tuple[NDArray[np.uint8] | None, float]:
-        """The picture and the alpha below which it has holes; raises ObjectError where it is missing or too large."""
+        """The picture and the alpha below which it has holes; raises ObjectError where it is
+        missing or too large.
+        """
         hidden = ALL_HOLES if self.opacity is not None and self.opacity < FAINTEST else 0.0
         if self.shown is None:
             return None, hidden
@@ -178,7 +201,11 @@ def read_map(text: str) -> Map | None:
         option, text = found[1].lower(), text[found.end() :]
         if option in _NUMBERS:
             values[option] = []
-            while len(values[option]) < 3 and (number := re.match(r"([-+.\deE]+)\s+", text)) and _is_number(number[1]):
+            while (
+                len(values[option]) < 3
+                and (number := re.match(r"([-+.\deE]+)\s+", text))
+                and _is_number(number[1])
+            ):
                 values[option].append(float(number[1]))
                 text = text[number.end() :]
         else:
@@ -194,7 +221,9 @@ def read_map(text: str) -> Map | None:
 
 
 def _settle_opacity(finishes: dict[str, Finish]) -> None:
-    """Tr where there is no d. A library whose every material has Tr 1 means "opaque" by it, as old exporters do."""
+    """Tr where there is no d. A library whose every material has Tr 1 means "opaque" by it, as
+    old exporters do.
+    """
     said = [finish for finish in finishes.values() if finish.clearness is not None]
     if all(finish.clearness == 1 for finish in said):
         return

@@ -9,7 +9,9 @@ from pathlib import PurePosixPath
 
 
 def decode_name(data: bytes) -> str:
-    """A name in a text file: UTF-8 where it is that, else the code page that most exporters of Windows write in."""
+    """A name in a text file: UTF-8 where it is that, else the code page that most exporters of
+    Windows write in.
+    """
     for encoding in ("utf-8", "cp1252", "latin-1"):
         try:
             return data.decode(encoding)
@@ -19,7 +21,9 @@ def decode_name(data: bytes) -> str:
 
 
 def comparable(name: str) -> str:
-    """The same for names that differ by letter case, by composed accents (macOS), or by the encoding of their bytes."""
+    """The same for names that differ by letter case, by composed accents (macOS), or by the
+    encoding of their bytes.
+    """
     with contextlib.suppress(UnicodeEncodeError):  # a name that this system cannot have is compared as it is
         name = decode_name(os.fsencode(name))
     return unicodedata.normalize("NFC", name).casefold()

@@ -1,4 +1,6 @@
-"""From a file's own coordinates into the one frame: z up, front on +x, centred, farthest vertex at ``BOUNDING_RADIUS``."""
+"""From a file's own coordinates into the one frame: z up, front on +x, centred, farthest vertex
+at ``BOUNDING_RADIUS``.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def normalise(
         raise ObjectError(Reason.EMPTY, f"{name}: no triangles")
     if not soup.colored and not limits.allow_untextured:
         raise ObjectError(
-            Reason.UNTEXTURED, f"{name}: neither a texture nor vertex colours nor a material colour", "Limits can allow it."
+            Reason.UNTEXTURED,
+            f"{name}: neither a texture nor vertex colours nor a material colour",
+            "Limits can allow it.",
         )
     parts = _seen(soup, name, tick)
     positions, faces, uvs, colors = _joined(parts)
@@ -52,7 +56,9 @@ def normalise(
         vertices=vertices,
         faces=np.ascontiguousarray(faces, np.int32),
         uvs=np.ascontiguousarray(uvs),
-        colors=np.ascontiguousarray(colors) if soup.colored else np.tile(np.array(CLAY, np.float32), (len(vertices), 1)),
+        colors=np.ascontiguousarray(colors)
+        if soup.colored
+        else np.tile(np.array(CLAY, np.float32), (len(vertices), 1)),
         materials=np.concatenate([np.full(len(part.faces), part.material, np.int32) for part in parts]),
         textures=soup.textures,
         cutoffs=np.array(soup.cutoffs, np.float32),
@@ -79,7 +85,9 @@ def _seen(soup: Soup, name: str, tick: Callable[[], None]) -> list[Part]:
         if len(part.faces):
             parts.append(part)
     if not parts:
-        raise ObjectError(Reason.INVISIBLE, f"{name}: all of its {soup.notes['invisible-faces']} triangles are transparent")
+        raise ObjectError(
+            Reason.INVISIBLE, f"{name}: all of its {soup.notes['invisible-faces']} triangles are transparent"
+        )
     return parts
 
 
@@ -87,7 +95,9 @@ def _joined(parts: list[Part]) -> tuple[Doubles, NDArray[np.int32], NDArray[np.f
     """Positions, faces, texture coordinates and colours of all parts, without vertices that no face uses."""
     offsets = np.cumsum([0] + [len(part.positions) for part in parts])
     positions = np.concatenate([part.positions for part in parts]).astype(np.float64, copy=False)
-    faces = np.concatenate([part.faces.astype(np.int32, copy=False) + np.int32(offset) for part, offset in zip(parts, offsets)])
+    faces = np.concatenate(
+        [part.faces.astype(np.int32, copy=False) + np.int32(offset) for part, offset in zip(parts, offsets)]
+    )
     uvs = np.concatenate([part.uvs for part in parts]).astype(np.float32, copy=False)
     colors = np.concatenate([part.colors for part in parts]).astype(np.float32, copy=False)
     used = np.zeros(len(positions), bool)
@@ -105,7 +115,9 @@ def _centred(world: Doubles, name: str) -> tuple[np.ndarray, Doubles, float]:
     world -= center  # a copy of its own: in place, as it may be the largest array of all
     radius = float(np.sqrt(np.einsum("ij,ij->i", world, world).max()))
     if not np.isfinite(radius):
-        raise ObjectError(Reason.NOT_FINITE, f"{name}: coordinates of up to {np.abs([low, high]).max():.1e} overflow")
+        raise ObjectError(
+            Reason.NOT_FINITE, f"{name}: coordinates of up to {np.abs([low, high]).max():.1e} overflow"
+        )
     if radius < SMALLEST_RADIUS:
         raise ObjectError(Reason.NO_EXTENT, f"{name}: all vertices in one point")
     scale = BOUNDING_RADIUS / radius

@@ -1,7 +1,8 @@
-"""Wavefront OBJ, read line by line: polygons as fans, negative indices, several materials, colours after the positions.
+"""Wavefront OBJ, read line by line: polygons as fans, negative indices, several materials, colours after the
+positions.
 
-A ``#`` opens a comment at the beginning of a line, and behind numbers; names keep theirs (``Material #25``). Dropped:
-normals, points, lines, free-form surfaces, groups.
+A ``#`` opens a comment at the beginning of a line, and behind numbers; names keep theirs (``Material #25``).
+Dropped: normals, points, lines, free-form surfaces, groups.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ class _Text:
             case b"mtllib":
                 self.libraries.setdefault(decode_name(_rest(line)))
         if max(len(self.positions), len(self.uvs)) > 9 * self.limits.faces:
-            raise ObjectError(Reason.TOO_LARGE, f"{self.name}: more vertices than {self.limits.faces} faces have corners")
+            raise ObjectError(
+                Reason.TOO_LARGE, f"{self.name}: more vertices than {self.limits.faces} faces have corners"
+            )
         if len(self.materials) > self.limits.materials or len(self.libraries) > self.limits.materials:
             raise ObjectError(Reason.TOO_LARGE, f"{self.name}: more than {self.limits.materials} materials")
 
@@ -129,13 +132,18 @@ def _soup(text: _Text, folder: Folder) -> Soup:
     if not len(corners):
         return soup
     positions = np.frombuffer(text.positions, np.float64).reshape(-1, 3)
-    uvs = np.concatenate([[[0.0, 1.0]], np.frombuffer(text.uvs, np.float64).reshape(-1, 2)])  # row 0: a corner without one
+    # row 0: a corner without one
+    uvs = np.concatenate([[[0.0, 1.0]], np.frombuffer(text.uvs, np.float64).reshape(-1, 2)])
     if corners[:, 0].max() >= len(positions) or corners[:, 1].max() >= len(uvs):
         raise ObjectError(Reason.BROKEN, f"{folder.name}: face indices beyond the vertices")
     shades = np.frombuffer(text.colors, np.float64).reshape(-1, 3) if len(text.colors) else None
     if shades is not None and shades.max() > 1.5:
         shades = shades / 255  # some scanners write bytes
-    names, finishes, pictures = list(text.materials), _Finishes(text.libraries, folder, soup), Pictures(folder)
+    names, finishes, pictures = (
+        list(text.materials),
+        _Finishes(text.libraries, folder, soup),
+        Pictures(folder),
+    )
     for material, own in _by_material(corners):
         folder.tick()
         finish = finishes[names[material]]
@@ -148,12 +156,16 @@ def _soup(text: _Text, folder: Folder) -> Soup:
         colors = np.clip(tint if shades is None else tint * shades[vertex], 0, 1)
         placed = uvs[uv] if finish.shown is None else uvs[uv] * finish.shown.scale + finish.shown.offset
         placed = (placed * [1, -1] + [0, 1]).astype(np.float32)  # OBJ's origin is at the bottom left
-        soup.parts.append(Part(positions[vertex], faces.reshape(-1, 3), placed, colors.astype(np.float32), slot))
+        soup.parts.append(
+            Part(positions[vertex], faces.reshape(-1, 3), placed, colors.astype(np.float32), slot)
+        )
     return soup
 
 
 def _by_material(corners: NDArray[np.int32]) -> list[tuple[int, NDArray[np.int64]]]:
-    """Each used material with its corners (N, 2): vertex and texture coordinate; sorted once, whatever their number."""
+    """Each used material with its corners (N, 2): vertex and texture coordinate; sorted once,
+    whatever their number.
+    """
     owner = corners[::3, 2]
     order = np.argsort(owner, kind="stable")
     used, starts = np.unique(owner[order], return_index=True)
@@ -162,7 +174,9 @@ def _by_material(corners: NDArray[np.int32]) -> list[tuple[int, NDArray[np.int64
 
 
 class _Finishes:
-    """Materials of all libraries by name; a library that is not there gives none, and the object may then be untextured."""
+    """Materials of all libraries by name; a library that is not there gives none, and the object
+    may then be untextured.
+    """
 
     def __init__(self, libraries: dict[str, None], folder: Folder, soup: Soup) -> None:
         self.soup, self.known = soup, {}  # type: Soup, dict[str, Finish]
@@ -176,14 +190,18 @@ class _Finishes:
             data = folder.read(place, folder.limits.library_bytes)
             self.known |= read_mtl(data, parent(place), folder.name, folder.limits.materials, folder.tick)
             if len(self.known) > folder.limits.materials:
-                raise ObjectError(Reason.TOO_LARGE, f"{folder.name}: more than {folder.limits.materials} materials")
+                raise ObjectError(
+                    Reason.TOO_LARGE, f"{folder.name}: more than {folder.limits.materials} materials"
+                )
         self.soup.notes = +self.soup.notes
         self.alike = {comparable(name): finish for name, finish in reversed(self.known.items())}
 
     def __getitem__(self, name: bytes) -> Finish:
         """The material of a usemtl statement; a white one, with a note, where there is none of that name."""
         wanted = spellings(decode_name(name))
-        for known, each in [(self.known, each) for each in wanted] + [(self.alike, comparable(each)) for each in wanted]:
+        for known, each in [(self.known, each) for each in wanted] + [
+            (self.alike, comparable(each)) for each in wanted
+        ]:
             if each in known:
                 return known[each]
         if name:
@@ -192,7 +210,9 @@ class _Finishes:
 
 
 def _places(library: str, folder: Folder) -> list[str | None]:
-    """The files of an mtllib statement: one whose name holds spaces, or several; None for each that is not there."""
+    """The files of an mtllib statement: one whose name holds spaces, or several; None for each
+    that is not there.
+    """
     beside = parent(folder.own)
     whole = _place(library, beside, folder)
     if whole is not None:
@@ -201,7 +221,11 @@ def _places(library: str, folder: Folder) -> list[str | None]:
     several = [name.strip("\"'") for name in parts if name.strip("\"'")]
     if len(several) < 2:
         several = library.split()
-    return [_place(name, beside, folder) for name in several[: folder.limits.materials]] if len(several) > 1 else [None]
+    return (
+        [_place(name, beside, folder) for name in several[: folder.limits.materials]]
+        if len(several) > 1
+        else [None]
+    )
 
 
 def _place(name: str, beside: str, folder: Folder) -> str | None:

@@ -12,7 +12,8 @@ from PIL import Image, UnidentifiedImageError
 from geco.data.objects.folder import Folder
 from geco.data.objects.refusal import ObjectError, Reason
 
-# What models are textured with; Pillow would also open formats that run other programs (EPS) or hold many pages.
+# What models are textured with; Pillow would also open formats that run other programs (EPS) or hold many
+# pages.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TGA", "TIFF", "GIF")
 _ROWS = 1 << 22  # pixels of wide modes that are reduced at a time
 
@@ -30,7 +31,8 @@ class Pictures:
         """(H, W, 4) uint8 sRGB, straight alpha.
 
         Raises:
-            ObjectError: broken, unsupported or texture-too-large (from the header, before a pixel is decoded).
+            ObjectError: broken, unsupported or texture-too-large (from the header, before a pixel is
+                decoded).
         """
         self.folder.tick()
         try:
@@ -42,7 +44,9 @@ class Pictures:
         except Image.DecompressionBombError as error:
             raise ObjectError(Reason.TEXTURE_TOO_LARGE, f"{self.name}: {error}") from error
         except UnidentifiedImageError as error:
-            raise ObjectError(Reason.UNSUPPORTED, f"{self.name}: a texture that is none of {', '.join(FORMATS)}") from error
+            raise ObjectError(
+                Reason.UNSUPPORTED, f"{self.name}: a texture that is none of {', '.join(FORMATS)}"
+            ) from error
         except Exception as error:  # a foreign decoder on hostile bytes raises anything
             raise ObjectError(Reason.BROKEN, f"{self.name}: a broken texture ({str(error)[:200]})") from error
 
@@ -55,7 +59,9 @@ class Pictures:
     def _admit(self, width: int, height: int, count: int) -> None:
         pixels, limits = width * height, self.limits
         if pixels > limits.texture_pixels:
-            raise ObjectError(Reason.TEXTURE_TOO_LARGE, f"{self.name}: a texture of {width} x {height} pixels")
+            raise ObjectError(
+                Reason.TEXTURE_TOO_LARGE, f"{self.name}: a texture of {width} x {height} pixels"
+            )
         self.left -= pixels
         self.bytes += count
         used = limits.texture_pixels_total - self.left

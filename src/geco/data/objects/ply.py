@@ -17,7 +17,16 @@ from geco.errors import MissingExtraError
 
 _HEADER_BYTES = 64 << 10
 _SIZES = {"char": 1, "uchar": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "float": 4, "double": 8}
-_SIZES |= {"int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4, "float64": 8}
+_SIZES |= {
+    "int8": 1,
+    "uint8": 1,
+    "int16": 2,
+    "uint16": 2,
+    "int32": 4,
+    "uint32": 4,
+    "float32": 4,
+    "float64": 8,
+}
 
 
 def read_ply(folder: Folder) -> Soup:
@@ -29,11 +38,15 @@ def read_ply(folder: Folder) -> Soup:
         raise ObjectError(Reason.BROKEN, f"{folder.name}: no PLY header")
     counts, least = _announced(head.decode("latin-1"))
     if counts.get("face", 0) > limits.faces:
-        raise ObjectError(Reason.TOO_MANY_FACES, f"{folder.name}: {counts['face']} faces, more than {limits.faces}")
+        raise ObjectError(
+            Reason.TOO_MANY_FACES, f"{folder.name}: {counts['face']} faces, more than {limits.faces}"
+        )
     if max(counts.values(), default=0) > 3 * limits.faces:
         raise ObjectError(Reason.TOO_LARGE, f"{folder.name}: {max(counts.values())} elements of a kind")
     if len(head) + least > size:
-        raise ObjectError(Reason.BROKEN, f"{folder.name}: truncated, {size} of at least {len(head) + least} bytes")
+        raise ObjectError(
+            Reason.BROKEN, f"{folder.name}: truncated, {size} of at least {len(head) + least} bytes"
+        )
     return _soup(folder.read(folder.own), folder.name, limits)
 
 
@@ -68,7 +81,9 @@ def _soup(data: bytes, name: str, limits: Limits) -> Soup:
     except Exception as error:  # a foreign parser on hostile bytes raises anything
         if isinstance(error, MemoryError):
             raise
-        raise ObjectError(Reason.BROKEN, f"{name}: broken ({type(error).__name__}: {str(error)[:200]})") from error
+        raise ObjectError(
+            Reason.BROKEN, f"{name}: broken ({type(error).__name__}: {str(error)[:200]})"
+        ) from error
     finally:
         log.setLevel(level)
     soup = Soup(up="z")

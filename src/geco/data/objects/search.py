@@ -1,10 +1,10 @@
 """Finding a file by its name alone, within the ground that belongs to one object.
 
-Textures are often not where they are named: collections are unpacked or packed in pieces (``materials/textures/`` of Google
-Scanned Objects), materials name places of the machine they were made on (``C:\\work\\wood.png``). An object's ground is its
-folder and the folders above it up to, and without, the first that holds another object elsewhere; below its own folder,
-subfolders with objects of their own are theirs. The nearest match is taken; of several, the one whose folders are most
-like those of the name.
+Textures are often not where they are named: collections are unpacked or packed in pieces
+(``materials/textures/`` of Google Scanned Objects), materials name places of the machine they were made on
+(``C:\\work\\wood.png``). An object's ground is its folder and the folders above it up to, and without, the
+first that holds another object elsewhere; below its own folder, subfolders with objects of their own are
+theirs. The nearest match is taken; of several, the one whose folders are most like those of the name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Ground:
         self._coming = self._listed()
 
     def search(self, name: str) -> str | None:
-        """The file that ``name`` (of any folders) most likely means, or None: not there, or not told apart."""
+        """The file that ``name`` (of any folders) most likely means, or None: not there, or not
+        told apart.
+        """
         wanted = [comparable(part) for part in name.split("/") if part not in ("", ".", "..")]
         if not wanted:
             return None

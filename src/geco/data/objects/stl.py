@@ -1,4 +1,6 @@
-"""STL, binary or text: z up, triangles only. It has no colours, so that it is untextured unless the limits allow that."""
+"""STL, binary or text: z up, triangles only. It has no colours, so that it is untextured unless
+the limits allow that.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from geco.data.objects.lines import count_lines, read_lines
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Part, Soup
 
-# After 80 bytes of comment and 4 of count; the two bytes at the end mean different things to different programs.
+# After 80 bytes of comment and 4 of count; the two bytes at the end mean different things to different
+# programs.
 _HEAD = 84
 _RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 

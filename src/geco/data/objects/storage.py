@@ -1,6 +1,7 @@
 """Where an object's files lie: a folder of the disk or a zip archive, asked by names below their root.
 
-Names have forward slashes and no ``.`` or ``..``; the root itself is "". Nothing of an archive is ever unpacked.
+Names have forward slashes and no ``.`` or ``..``; the root itself is "". Nothing of an archive is ever
+unpacked.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ class Disk:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether a regular file is there, links followed; False for pipes, devices, loops, and names that cannot be."""
+    """Whether a regular file is there, links followed; False for pipes, devices, loops, and names
+    that cannot be.
+    """
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):  # too long a name; a NUL character in it

@@ -1,4 +1,6 @@
-"""Which triangles can be seen at all: colliders, helpers and cut-away parts have alpha 0 and must not be framed or drawn."""
+"""Which triangles can be seen at all: colliders, helpers and cut-away parts have alpha 0 and must
+not be framed or drawn.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ class Surface:
     def visible(self, part: Part) -> NDArray[np.bool_] | None:
         """(F,) whether any texel of each triangle may reach the cutoff, or None where all may.
 
-        Texels are taken from the triangle's box in texture coordinates, rounded outward: what is dropped is surely not
-        seen.
+        Texels are taken from the triangle's box in texture coordinates, rounded outward: what is dropped is
+        surely not seen.
         """
         if self.need <= 0:
             return None
@@ -44,7 +46,9 @@ class Surface:
 
 
 def _touches(total: NDArray[np.int64], uvs: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(F,) whether the box of texture coordinates (F, 3, 2), one cell wider on each side, holds an opaque cell."""
+    """(F,) whether the box of texture coordinates (F, 3, 2), one cell wider on each side, holds
+    an opaque cell.
+    """
     size = (np.array(total.shape[::-1]) - 3) // 2
     low, high = uvs.min(axis=1).astype(np.float64), uvs.max(axis=1).astype(np.float64)
     whole = ~np.isfinite(low + high).all(axis=1) | ((high - low) >= 1).any(axis=1)
@@ -58,7 +62,9 @@ def _touches(total: NDArray[np.int64], uvs: NDArray[np.floating]) -> NDArray[np.
 
 
 def _summed(cells: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(2 R + 3, 2 C + 3) how many True cells lie before each: pictures repeat, so two tiles, with a cell's rim."""
+    """(2 R + 3, 2 C + 3) how many True cells lie before each: pictures repeat, so two tiles, with
+    a cell's rim.
+    """
     around = np.pad(np.tile(cells, (2, 2)), 1, mode="wrap")
     total = np.zeros((around.shape[0] + 1, around.shape[1] + 1), np.int64)
     total[1:, 1:] = around.cumsum(axis=0).cumsum(axis=1)

@@ -35,7 +35,9 @@ _BUSY = (
 
 @dataclass
 class Finish:
-    """A pattern and its colours; shapes with the same finish share one tile (painted for the first one's size)."""
+    """A pattern and its colours; shapes with the same finish share one tile (painted for the
+    first one's size).
+    """
 
     pattern: str
     colors: list[Color]
@@ -66,14 +68,20 @@ class Assembly:
         """A finish of these colours (none: the palette's main, second and accent)."""
         chosen = list(colors) or [self.colors.main, self.colors.second, self.colors.accent]
         made = Finish(
-            pattern, chosen if len(chosen) > 1 else [chosen[0], shade(chosen[0], -0.3)], seed=int(self.rng.integers(1 << 31))
+            pattern,
+            chosen if len(chosen) > 1 else [chosen[0], shade(chosen[0], -0.3)],
+            seed=int(self.rng.integers(1 << 31)),
         )
         self.finishes.append(made)
         return made
 
     def plain(self, color: Color) -> Finish:
         """One colour; sometimes a gentle gradient."""
-        return self.finish("plain" if self.rng.random() < 0.75 else "gradient", color, shade(color, self.rng.uniform(-0.25, 0.2)))
+        return self.finish(
+            "plain" if self.rng.random() < 0.75 else "gradient",
+            color,
+            shade(color, self.rng.uniform(-0.25, 0.2)),
+        )
 
     def of(self, name: str) -> Finish:
         """A material of :func:`geco.data.procedural.palette.material` in its usual pattern."""
@@ -83,7 +91,11 @@ class Assembly:
             "stone": ("clouds", "speckles", "plain"),
             "leaf": ("clouds", "gradient", "plain"),
         }
-        return self.finish(str(self.rng.choice(usual.get(name, ("plain",)))), color, shade(color, self.rng.uniform(-0.35, -0.15)))
+        return self.finish(
+            str(self.rng.choice(usual.get(name, ("plain",)))),
+            color,
+            shade(color, self.rng.uniform(-0.35, -0.15)),
+        )
 
     def any(self, busy: float = 0.5) -> Finish:
         """Patterned with probability ``busy``, otherwise plain, in two of the palette's colours."""
@@ -133,7 +145,9 @@ class Assembly:
 
     # ---- the result
     def mesh(self) -> Mesh:
-        """Everything as one mesh, normalised as all objects are: bounding box centred, farthest vertex at ``BOUNDING_RADIUS``."""
+        """Everything as one mesh, normalised as all objects are: bounding box centred, farthest
+        vertex at ``BOUNDING_RADIUS``.
+        """
         used = [f for f in self.finishes if any(f is side or f is end for _, side, end in self.parts)]
         tiles = int(np.ceil(np.sqrt(len(used))))
         pixels = ATLAS // tiles
@@ -141,7 +155,13 @@ class Assembly:
         spots = {}
         for slot, finish in enumerate(used):
             row, column = divmod(slot, tiles)
-            picture = paint(np.random.default_rng(finish.seed), finish.pattern, finish.size or (1, 1), finish.colors, pixels)
+            picture = paint(
+                np.random.default_rng(finish.seed),
+                finish.pattern,
+                finish.size or (1, 1),
+                finish.colors,
+                pixels,
+            )
             texture[row * pixels : (row + 1) * pixels, column * pixels : (column + 1) * pixels] = picture
             spots[id(finish)] = np.array([column, row]) * pixels
         offset, vertices, faces, uvs, normals = 0, [], [], [], []

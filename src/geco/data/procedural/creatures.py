@@ -6,7 +6,18 @@ import numpy as np
 
 from geco.data.procedural.assembly import Assembly, Finish
 from geco.data.procedural.palette import material
-from geco.data.procedural.primitives import ball, box, capsule, cone, cylinder, polygon, prism, rod, tube, upright
+from geco.data.procedural.primitives import (
+    ball,
+    box,
+    capsule,
+    cone,
+    cylinder,
+    polygon,
+    prism,
+    rod,
+    tube,
+    upright,
+)
 
 _WHITE, _BLACK = np.array([0.96, 0.96, 0.94]), np.array([0.07, 0.06, 0.08])
 
@@ -24,19 +35,35 @@ def quadruped(a: Assembly) -> None:
     a.corners(ball(r * 1.15, r, 0.07).at(long * 0.65 + 0.02, wide * 0.6, 0.06), dark)
     x, z = long * 0.8 + 0.5 * neck, spine + 0.3 * thick + neck
     head = rng.uniform(0.2, 0.34)
-    a.add(tube([(long * 0.5, 0, spine + 0.1), (long * 0.8, 0, spine + 0.5 * neck), (x, 0, z)], [0.22, 0.17, 0.15]), fur)
+    a.add(
+        tube(
+            [(long * 0.5, 0, spine + 0.1), (long * 0.8, 0, spine + 0.5 * neck), (x, 0, z)], [0.22, 0.17, 0.15]
+        ),
+        fur,
+    )
     if rng.random() < 0.2:  # a mane
         a.add(ball(0.16, head * 1.5, head * 1.5).at(x - 0.02, 0, z + 0.05), a.of("wood"))
     _head(a, fur, x + 0.1, z + 0.08, head, horns=True)
     tail = -long * 0.95
     if rng.random() < 0.6:
-        a.add(tube([(tail, 0, spine + 0.1), (tail - 0.2, 0, spine), (tail - 0.22, 0, spine - 0.3)], [0.05, 0.04, 0.03]), fur)
+        a.add(
+            tube(
+                [(tail, 0, spine + 0.1), (tail - 0.2, 0, spine), (tail - 0.22, 0, spine - 0.3)],
+                [0.05, 0.04, 0.03],
+            ),
+            fur,
+        )
         a.add(ball(0.06, 0.06, 0.1).at(tail - 0.22, 0, spine - 0.36), dark)
     else:
         lift = rng.uniform(0.1, 0.5)
         a.add(
             tube(
-                [(tail + 0.05, 0, spine), (tail - 0.2, 0, spine + lift), (tail - 0.15, 0, spine + lift + 0.25)], [0.07, 0.08, 0.03]
+                [
+                    (tail + 0.05, 0, spine),
+                    (tail - 0.2, 0, spine + lift),
+                    (tail - 0.15, 0, spine + lift + 0.25),
+                ],
+                [0.07, 0.08, 0.03],
             ),
             fur,
         )
@@ -55,7 +82,10 @@ def biped(a: Assembly) -> None:
     if robot:
         a.add(box(wide * 1.2, wide * 1.8, body, 0.05, taper=rng.uniform(0.9, 1.25)).at(z=legs), clothes)
         panel = a.finish(
-            str(rng.choice(["glyphs", "bulls-eye", "windows", "dial"])), a.colors.light, a.colors.dark, a.colors.accent
+            str(rng.choice(["glyphs", "bulls-eye", "windows", "dial"])),
+            a.colors.light,
+            a.colors.dark,
+            a.colors.accent,
         )
         a.add(upright(box(body * 0.4, wide * 0.9, 0.04, 0.01)).at(wide * 0.58, 0, legs + body * 0.55), panel)
         a.pair(box(2 * limb, 2 * limb, legs + 0.05).at(0, wide * 0.5), trousers)
@@ -74,7 +104,10 @@ def biped(a: Assembly) -> None:
     z = legs + body + head * 0.75
     if robot:
         a.add(box(head * 1.6, head * 2, head * 1.5, 0.06).at(z=z - head * 0.7), skin)
-        a.pair(cylinder(head * 0.28, 0.08).turned("y", 90).at(head * 0.75, head * 0.45, z + 0.05), a.plain(a.colors.accent))
+        a.pair(
+            cylinder(head * 0.28, 0.08).turned("y", 90).at(head * 0.75, head * 0.45, z + 0.05),
+            a.plain(a.colors.accent),
+        )
         a.add(box(0.06, head, 0.05).at(head * 0.8, 0, z - head * 0.45), a.plain(a.colors.dark))
         a.add(rod((0, 0, z + head * 0.7), (0, 0, z + head * 1.4), 0.02), a.plain(a.colors.dark))
         a.add(ball(0.06).at(z=z + head * 1.45), a.plain(a.colors.accent))
@@ -90,21 +123,37 @@ def bird(a: Assembly) -> None:
     upright_body = rng.random() < 0.5
     x, z = (0.34, 0.52) if upright_body else (0.55, 0.34)
     legs = rng.uniform(0.12, 0.4)
-    a.add(ball(x, rng.uniform(0.28, 0.38), z).turned("y", 0 if upright_body else -12).at(z=legs + z * 0.85), coat)
+    a.add(
+        ball(x, rng.uniform(0.28, 0.38), z).turned("y", 0 if upright_body else -12).at(z=legs + z * 0.85),
+        coat,
+    )
     top = (0.08, legs + 1.75 * z) if upright_body else (x * 0.75, legs + 2.1 * z)
     r = rng.uniform(0.18, 0.26)
     a.add(rod((top[0] * 0.6, 0, legs + z), (top[0], 0, top[1]), r * 0.8, r * 0.6), coat)
     a.add(ball(r).at(top[0], 0, top[1]), coat)
-    a.add(cone(0.08, rng.uniform(0.14, 0.3), 12).turned("y", rng.uniform(85, 110)).at(top[0] + r * 0.85, 0, top[1] - 0.02), beak)
+    a.add(
+        cone(0.08, rng.uniform(0.14, 0.3), 12)
+        .turned("y", rng.uniform(85, 110))
+        .at(top[0] + r * 0.85, 0, top[1] - 0.02),
+        beak,
+    )
     _eyes(a, top[0], top[1] + 0.05, r, rng.uniform(0.03, 0.06))
     wing = a.any(0.3)
-    a.pair(ball(x * 0.7, 0.07, z * 0.55).turned("y", 25).turned("x", -12).at(-0.08, 0.31, legs + z * 0.95), wing)
-    a.add(ball(0.28, 0.14, 0.06).turned("y", 30).at(-x * 0.95, 0, legs + z * (0.5 if upright_body else 1.2)), wing)
+    a.pair(
+        ball(x * 0.7, 0.07, z * 0.55).turned("y", 25).turned("x", -12).at(-0.08, 0.31, legs + z * 0.95), wing
+    )
+    a.add(
+        ball(0.28, 0.14, 0.06).turned("y", 30).at(-x * 0.95, 0, legs + z * (0.5 if upright_body else 1.2)),
+        wing,
+    )
     a.pair(rod((0, 0.13, 0.02), (0, 0.13, legs + 0.15), 0.03), beak)
     a.pair(box(0.22, 0.14, 0.04, 0.015).at(0.06, 0.13), beak)
     if rng.random() < 0.4:
         a.add(
-            prism([(0.0, 0.12), (0.16, 0.12), (0.1, 0.04), (0.2, 0.0), (0.1, -0.04), (0.14, -0.12), (0, -0.12)], 0.05)
+            prism(
+                [(0.0, 0.12), (0.16, 0.12), (0.1, 0.04), (0.2, 0.0), (0.1, -0.04), (0.14, -0.12), (0, -0.12)],
+                0.05,
+            )
             .turned("y", -90)
             .turned("z", 90)
             .at(top[0], -0.02, top[1] + r * 0.8),
@@ -122,9 +171,17 @@ def fish(a: Assembly) -> None:
     plate = [(0.0, 0.06), (0.45, 0.35), (0.32, 0.0), (0.45, -0.35), (0.0, -0.06)]
     tail = prism(plate, 0.06, 0.02).at(0, 0, -0.03).turned("z", 180)
     a.add((tail.turned("x", 90) if rng.random() < 0.7 else tail).at(-long * 0.9), fin)
-    a.add(prism([(-0.3, 0), (-0.2, 0.32), (0.0, 0.28), (0.3, 0)], 0.05, 0.015).turned("x", 90).at(-0.05, 0.025, tall * 0.85), fin)
+    a.add(
+        prism([(-0.3, 0), (-0.2, 0.32), (0.0, 0.28), (0.3, 0)], 0.05, 0.015)
+        .turned("x", 90)
+        .at(-0.05, 0.025, tall * 0.85),
+        fin,
+    )
     a.pair(
-        prism([(0.1, 0), (-0.15, 0.35), (-0.3, 0.3), (-0.15, 0)], 0.04, 0.01).turned("x", -30).at(0.2 * long, wide * 0.7, -0.1), fin
+        prism([(0.1, 0), (-0.15, 0.35), (-0.3, 0.3), (-0.15, 0)], 0.04, 0.01)
+        .turned("x", -30)
+        .at(0.2 * long, wide * 0.7, -0.1),
+        fin,
     )
     _eyes(a, long * 0.62, tall * 0.2, wide * 0.75, rng.uniform(0.05, 0.09))
     a.add(ball(0.06, 0.14, 0.05).at(long * 0.97, 0, -0.05), a.plain(a.colors.accent))
@@ -147,14 +204,26 @@ def insect(a: Assembly) -> None:
     back = -(segments - 1) * step
     for x in np.linspace(0.1, back - 0.1, pairs):
         knee = (float(x) * 1.15, r + 0.2, 0.42)
-        a.pair(tube([(float(x), r * 0.6, 0.28), knee, (float(x) * 1.3, r + rng.uniform(0.3, 0.4), 0.02)], 0.035, smooth=2), dark)
+        a.pair(
+            tube(
+                [(float(x), r * 0.6, 0.28), knee, (float(x) * 1.3, r + rng.uniform(0.3, 0.4), 0.02)],
+                0.035,
+                smooth=2,
+            ),
+            dark,
+        )
     head = r * 0.75
     a.add(ball(head).at(r + head * 0.5, 0, 0.36), dark if rng.random() < 0.5 else body)
     _eyes(a, r + head * 0.5, 0.45, head, 0.07)
-    a.pair(tube([(r + head, 0.06, 0.5), (r + head + 0.15, 0.14, 0.75), (r + head + 0.3, 0.2, 0.8)], 0.02), dark)
+    a.pair(
+        tube([(r + head, 0.06, 0.5), (r + head + 0.15, 0.14, 0.75), (r + head + 0.3, 0.2, 0.8)], 0.02), dark
+    )
     if rng.random() < 0.4:
         wing = a.finish(str(rng.choice(["dots", "gradient", "patches", "plain"])))
-        a.pair(ball(0.25, 0.45, 0.03).turned("x", rng.uniform(15, 45)).turned("z", -20).at(-0.1, 0.42, 0.32 + r), wing)
+        a.pair(
+            ball(0.25, 0.45, 0.03).turned("x", rng.uniform(15, 45)).turned("z", -20).at(-0.1, 0.42, 0.32 + r),
+            wing,
+        )
 
 
 def snowman(a: Assembly) -> None:
@@ -168,9 +237,16 @@ def snowman(a: Assembly) -> None:
         a.add(ball(float(r)).at(z=z), body)
         if 0 < k < len(radii) - 1 or (len(radii) == 2 and k == 0):
             button = a.plain(a.colors.dark)
-            a.row(ball(0.04), button, [(float(r * np.cos(t)), 0, z + float(r * np.sin(t))) for t in (-0.3, 0.1, 0.5)])
+            a.row(
+                ball(0.04),
+                button,
+                [(float(r * np.cos(t)), 0, z + float(r * np.sin(t))) for t in (-0.3, 0.1, 0.5)],
+            )
             side = (0, float(r) * 0.8, z + 0.1)
-            a.pair(tube([side, (0, float(r) + 0.3, z + 0.2), (0.05, float(r) + 0.5, z + 0.4)], 0.03), a.of("wood"))
+            a.pair(
+                tube([side, (0, float(r) + 0.3, z + 0.2), (0.05, float(r) + 0.5, z + 0.4)], 0.03),
+                a.of("wood"),
+            )
         z += r * 0.85
     r = float(radii[-1])
     z -= r * 0.85
@@ -181,9 +257,16 @@ def snowman(a: Assembly) -> None:
 
 def _coat(a: Assembly) -> Finish:
     rng = a.rng
-    ground = material(rng, str(rng.choice(["wood", "stone", "skin", "clay"]))) if rng.random() < 0.6 else a.colors.main
+    ground = (
+        material(rng, str(rng.choice(["wood", "stone", "skin", "clay"])))
+        if rng.random() < 0.6
+        else a.colors.main
+    )
     name = str(
-        rng.choice(["plain", "gradient", "patches", "rings", "dots", "clouds", "speckles"], p=[0.3, 0.15, 0.2, 0.1, 0.1, 0.1, 0.05])
+        rng.choice(
+            ["plain", "gradient", "patches", "rings", "dots", "clouds", "speckles"],
+            p=[0.3, 0.15, 0.2, 0.1, 0.1, 0.1, 0.05],
+        )
     )
     return a.finish(name, ground, a.colors.dark if rng.random() < 0.4 else _WHITE)
 
@@ -204,22 +287,36 @@ def _head(a: Assembly, skin: Finish, x: float, z: float, r: float, horns: bool) 
         a.add(ball(0.18 * r).at(x + r, 0, z - 0.05 * r), a.plain(a.colors.accent))
         a.add(
             tube(
-                [(x + 0.86 * r, -0.4 * r, z - 0.35 * r), (x + 0.96 * r, 0, z - 0.5 * r), (x + 0.86 * r, 0.4 * r, z - 0.35 * r)],
+                [
+                    (x + 0.86 * r, -0.4 * r, z - 0.35 * r),
+                    (x + 0.96 * r, 0, z - 0.5 * r),
+                    (x + 0.86 * r, 0.4 * r, z - 0.35 * r),
+                ],
                 0.05 * r,
             ),
             dark,
         )
     elif kind == 2:
-        a.add(cone(0.2 * r, 0.5 * r, 12).turned("y", 95).at(x + 0.9 * r, 0, z - 0.1 * r), a.plain(np.array([0.95, 0.6, 0.15])))
+        a.add(
+            cone(0.2 * r, 0.5 * r, 12).turned("y", 95).at(x + 0.9 * r, 0, z - 0.1 * r),
+            a.plain(np.array([0.95, 0.6, 0.15])),
+        )
     else:
         a.add(
             tube(
-                [(x + 0.8 * r, 0, z), (x + 1.5 * r, 0, z - 0.4 * r), (x + 1.5 * r, 0, z - 1.5 * r), (x + 1.9 * r, 0, z - 1.8 * r)],
+                [
+                    (x + 0.8 * r, 0, z),
+                    (x + 1.5 * r, 0, z - 0.4 * r),
+                    (x + 1.5 * r, 0, z - 1.5 * r),
+                    (x + 1.9 * r, 0, z - 1.8 * r),
+                ],
                 [0.35 * r, 0.28 * r, 0.2 * r, 0.14 * r],
             ),
             skin,
         )
-        a.pair(cone(0.1 * r, 0.7 * r, 10).turned("y", 75).at(x + 0.85 * r, 0.4 * r, z - 0.4 * r), a.plain(_WHITE))
+        a.pair(
+            cone(0.1 * r, 0.7 * r, 10).turned("y", 75).at(x + 0.85 * r, 0.4 * r, z - 0.4 * r), a.plain(_WHITE)
+        )
     ears = rng.integers(5)
     inner = a.any(0.0)
     if ears == 0:
@@ -233,7 +330,8 @@ def _head(a: Assembly, skin: Finish, x: float, z: float, r: float, horns: bool) 
     if horns and rng.random() < 0.3:
         a.pair(
             tube(
-                [(x, 0.35 * r, z + 0.8 * r), (x, 0.7 * r, z + 1.2 * r), (x + 0.1, 0.65 * r, z + 1.7 * r)], [0.14 * r, 0.1 * r, 0.03]
+                [(x, 0.35 * r, z + 0.8 * r), (x, 0.7 * r, z + 1.2 * r), (x + 0.1, 0.65 * r, z + 1.7 * r)],
+                [0.14 * r, 0.1 * r, 0.03],
             ),
             inner,
         )

@@ -10,7 +10,8 @@ from geco.data.procedural import creatures, food, furniture, household, ornament
 from geco.data.procedural.assembly import Assembly
 from geco.mesh.types import Mesh
 
-# How often, relative to the others; abstract shapes (stack, column, knot) are kept, since they show what no real class does.
+# How often, relative to the others; abstract shapes (stack, column, knot) are kept, since they show what no
+# real class does.
 FAMILIES: dict[Callable[[Assembly], None], float] = {
     household.vessel: 7,
     household.teapot: 2,
@@ -56,8 +57,10 @@ def make_object(seed: int) -> Mesh:
         seed: 0 or larger.
 
     Returns:
-        A mesh with normals, UVs and a 512 x 512 texture, in the world (z up, its front on +x), normalised as every object of the
-        data room is: bounding box centred, farthest vertex at ``BOUNDING_RADIUS``. It is a union of closed pieces that overlap.
+        A mesh with normals, UVs and a 512 x 512 texture, in the world (z up, its front on +x), normalised as
+        every object of the
+        data room is: bounding box centred, farthest vertex at ``BOUNDING_RADIUS``. It is a union of closed
+        pieces that overlap.
     """
     assembly = Assembly(np.random.default_rng(seed))
     _choose(assembly.rng)(assembly)

@@ -59,15 +59,26 @@ def _fruit(a: Assembly) -> None:
     squash, waist = rng.uniform(0.8, 1.3), rng.uniform(0.3, 1.0)
     t = np.linspace(0, np.pi, 16)
     radius = 0.6 * np.sin(t) * (1 - 0.25 * (1 - waist) * (1 - np.cos(t)))
-    height = -0.6 * squash * np.cos(t) + 0.22 * np.exp(-(((t) / 0.35) ** 2)) - 0.22 * np.exp(-(((t - np.pi) / 0.4) ** 2))
+    height = (
+        -0.6 * squash * np.cos(t)
+        + 0.22 * np.exp(-(((t) / 0.35) ** 2))
+        - 0.22 * np.exp(-(((t - np.pi) / 0.4) ** 2))
+    )
     finish = a.finish(
-        str(rng.choice(["gradient", "speckles", "clouds", "stripes", "patches"])), color, color * rng.uniform(0.6, 0.95, 3)
+        str(rng.choice(["gradient", "speckles", "clouds", "stripes", "patches"])),
+        color,
+        color * rng.uniform(0.6, 0.95, 3),
     )
     a.add(revolved(np.stack([radius, height], axis=1)), finish)
     z = float(height[-1])
-    a.add(tube([(0, 0, z - 0.05), (0.02, 0, z + 0.15), (0.08, 0, z + 0.3)], [0.03, 0.025, 0.035]), a.of("wood"))
+    a.add(
+        tube([(0, 0, z - 0.05), (0.02, 0, z + 0.15), (0.08, 0, z + 0.3)], [0.03, 0.025, 0.035]), a.of("wood")
+    )
     if rng.random() < 0.7:
-        a.add(ball(0.2, 0.09, 0.02).turned("y", -25).at(0.2, 0, z + 0.18).turned("z", rng.uniform(0, 360)), a.of("leaf"))
+        a.add(
+            ball(0.2, 0.09, 0.02).turned("y", -25).at(0.2, 0, z + 0.18).turned("z", rng.uniform(0, 360)),
+            a.of("leaf"),
+        )
 
 
 def _burger(a: Assembly) -> None:
@@ -77,9 +88,12 @@ def _burger(a: Assembly) -> None:
     z = 0.18
     for _ in range(int(rng.integers(2, 6))):
         h = rng.uniform(0.05, 0.14)
-        layer = [material(rng, "fruit"), material(rng, "leaf"), material(rng, "wood") * 0.6, np.array([0.97, 0.78, 0.25])][
-            rng.integers(4)
-        ]
+        layer = [
+            material(rng, "fruit"),
+            material(rng, "leaf"),
+            material(rng, "wood") * 0.6,
+            np.array([0.97, 0.78, 0.25]),
+        ][rng.integers(4)]
         shape = (
             box(1.05, 1.05, 0.04).turned("z", rng.uniform(0, 90))
             if rng.random() < 0.3
@@ -88,7 +102,10 @@ def _burger(a: Assembly) -> None:
         a.add(shape.at(z=z), a.plain(layer))
         z += 0.04 if shape.size[1] < 0.05 else h * 0.9
     dome = [(0.4, 0.0), (0.62, 0.06), (0.55, 0.25), (0.3, 0.4), (0.02, 0.44)]
-    a.add(revolved(spline(np.array(dome), 4), 32).at(z=z), a.finish("speckles", material(rng, "bread"), a.colors.light))
+    a.add(
+        revolved(spline(np.array(dome), 4), 32).at(z=z),
+        a.finish("speckles", material(rng, "bread"), a.colors.light),
+    )
 
 
 def _ice_cream(a: Assembly) -> None:

@@ -19,7 +19,11 @@ from geco.data.procedural.primitives import (
 def chair(a: Assembly) -> None:
     """Chair, stool, bench or sofa."""
     rng = a.rng
-    depth, width, seat = rng.uniform(0.7, 1.0), rng.choice([0.8, 0.9, 1.7]) * rng.uniform(0.9, 1.1), rng.uniform(0.4, 0.8)
+    depth, width, seat = (
+        rng.uniform(0.7, 1.0),
+        rng.choice([0.8, 0.9, 1.7]) * rng.uniform(0.9, 1.1),
+        rng.uniform(0.4, 0.8),
+    )
     frame = a.of(str(rng.choice(["wood", "wood", "metal"]))) if rng.random() < 0.7 else a.any(0.1)
     cloth = a.any(0.6) if rng.random() < 0.6 else frame
     thick = rng.uniform(0.06, 0.22)
@@ -47,7 +51,9 @@ def chair(a: Assembly) -> None:
         else:
             for t in np.linspace(0.3, 0.95, bars):
                 a.add(
-                    box(0.05, width - 0.12, 0.4 * back / bars, 0.015).at(-x + t * lean, 0, seat + thick * 0.5 + t * back - 0.08),
+                    box(0.05, width - 0.12, 0.4 * back / bars, 0.015).at(
+                        -x + t * lean, 0, seat + thick * 0.5 + t * back - 0.08
+                    ),
                     frame,
                 )
     if kind and rng.random() < 0.4:
@@ -55,14 +61,24 @@ def chair(a: Assembly) -> None:
         a.pair(box(depth, 0.1, 0.07, 0.02).at(0, width / 2 - 0.02, seat + thick + arm), cloth)
         a.pair(box(0.08, 0.08, arm + thick, 0.01).at(x, width / 2 - 0.02, seat), frame)
     if kind and rng.random() < 0.25:
-        a.add(ball(0.1, 0.25, 0.25, 0.6, 0.6).at(-depth / 2 + 0.2, rng.uniform(-0.2, 0.2) * width, seat + thick + 0.2), a.any(0.9))
+        a.add(
+            ball(0.1, 0.25, 0.25, 0.6, 0.6).at(
+                -depth / 2 + 0.2, rng.uniform(-0.2, 0.2) * width, seat + thick + 0.2
+            ),
+            a.any(0.9),
+        )
 
 
 def table(a: Assembly) -> None:
     """Table or desk, with things upon it."""
     rng = a.rng
     round_top = rng.random() < 0.35
-    depth, width, height, thick = rng.uniform(0.8, 1.2), rng.uniform(1.0, 1.9), rng.uniform(0.5, 1.0), rng.uniform(0.04, 0.12)
+    depth, width, height, thick = (
+        rng.uniform(0.8, 1.2),
+        rng.uniform(1.0, 1.9),
+        rng.uniform(0.5, 1.0),
+        rng.uniform(0.04, 0.12),
+    )
     wood = a.of(str(rng.choice(["wood", "wood", "wood", "stone"])))
     legs = wood if rng.random() < 0.6 else a.of("metal")
     if round_top:
@@ -83,7 +99,9 @@ def table(a: Assembly) -> None:
                 legs,
             )
         else:
-            a.around(rod((0.4 * width, 0, 0), (0.2 * width, 0, height), 0.04), legs, int(rng.integers(3, 5)), 45)
+            a.around(
+                rod((0.4 * width, 0, 0), (0.2 * width, 0, height), 0.04), legs, int(rng.integers(3, 5)), 45
+            )
     else:
         a.add(box(depth, width, thick, 0.015).at(z=height), wood)
         x, y = depth / 2 - 0.08, width / 2 - 0.1
@@ -96,9 +114,12 @@ def table(a: Assembly) -> None:
             a.add(ball(0.035).at(0.41 * depth, 0.2 * width, height - 0.1), a.of("metal"))
     for _ in range(int(rng.integers(0, 4))):
         x, y = rng.uniform(-0.28, 0.28) * depth, rng.uniform(-0.35, 0.35) * width
-        item = [cylinder(0.09, 0.2, 0.01), box(0.2, 0.28, 0.07, 0.01), ball(0.12).at(z=0.12), box(0.04, 0.4, 0.3, 0.01)][
-            rng.integers(4)
-        ]
+        item = [
+            cylinder(0.09, 0.2, 0.01),
+            box(0.2, 0.28, 0.07, 0.01),
+            ball(0.12).at(z=0.12),
+            box(0.04, 0.4, 0.3, 0.01),
+        ][rng.integers(4)]
         a.add(item.at(x, y, height + thick), a.any(0.6))
 
 
@@ -114,7 +135,9 @@ def cabinet(a: Assembly) -> None:
         for row in range(rows):
             for column in range(columns):
                 y, z = ((column + 0.5) / columns - 0.5) * width, (row + 0.06) / rows * height
-                a.add(box(0.05, 0.88 * width / columns, 0.88 * height / rows, 0.015).at(depth / 2, y, z), front)
+                a.add(
+                    box(0.05, 0.88 * width / columns, 0.88 * height / rows, 0.015).at(depth / 2, y, z), front
+                )
                 a.add(ball(0.035).at(depth / 2 + 0.06, y, z + 0.44 * height / rows), knob)
     else:
         a.add(box(0.03, width, height).at(-depth / 2), wood)
@@ -139,11 +162,18 @@ def lamp(a: Assembly) -> None:
     a.add(revolved(smooth_profile([(rng.uniform(0.25, 0.4), 0), (0.3, 0.05), (0.08, 0.1)])), metal)
     shade = a.any(0.6)
     if rng.random() < 0.6:
-        stem = [(0.05, 0.05), *((rng.uniform(0.03, 0.2), t * height) for t in (0.3, 0.5, 0.7)), (0.03, height)]
+        stem = [
+            (0.05, 0.05),
+            *((rng.uniform(0.03, 0.2), t * height) for t in (0.3, 0.5, 0.7)),
+            (0.03, height),
+        ]
         a.add(revolved(smooth_profile(stem), 20), metal)
         a.add(cylinder(r, rng.uniform(0.35, 0.6), top=r * rng.uniform(0.4, 1.0)).at(z=height - 0.1), shade)
     else:
         reach = rng.uniform(0.3, 0.7)
-        a.add(tube([(0, 0, 0.05), (-0.3 * reach, 0, 0.5 * height), (0, 0, height), (reach, 0, height)], 0.035), metal)
+        a.add(
+            tube([(0, 0, 0.05), (-0.3 * reach, 0, 0.5 * height), (0, 0, height), (reach, 0, height)], 0.035),
+            metal,
+        )
         a.add(cylinder(r * 0.9, 0.35, top=0.1).toward((-0.5, 0, 1)).at(reach + 0.15, 0, height - 0.22), shade)
         a.add(ball(0.12).at(reach + 0.1, 0, height - 0.14), a.plain(a.colors.light))

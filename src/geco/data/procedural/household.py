@@ -24,7 +24,9 @@ from geco.data.procedural.shape import Floats
 
 
 def vessel(a: Assembly) -> None:
-    """Cup, bowl, vase, jug or pot: an open surface of revolution with an inner wall, perhaps handles and a spout."""
+    """Cup, bowl, vase, jug or pot: an open surface of revolution with an inner wall, perhaps
+    handles and a spout.
+    """
     rng = a.rng
     height, wall = rng.uniform(0.5, 1.7), rng.uniform(0.03, 0.06)
     count = int(rng.integers(3, 6))
@@ -45,8 +47,15 @@ def vessel(a: Assembly) -> None:
     if handles < 2 and rng.random() < 0.25:
         z = rng.uniform(0.3, 0.5) * height
         x = float(np.interp(z, outer[:, 1], outer[:, 0])) * 0.85
-        path = [(x, 0, z), (x + 0.2, 0, z + 0.08), (x + 0.32, 0, z + 0.3 * height), (x + 0.45, 0, z + 0.42 * height)]
-        a.add(tube(path, [0.11, 0.09, 0.06, 0.05], rounded=False).turned("z", 0 if not handles else 90), finish)
+        path = [
+            (x, 0, z),
+            (x + 0.2, 0, z + 0.08),
+            (x + 0.32, 0, z + 0.3 * height),
+            (x + 0.45, 0, z + 0.42 * height),
+        ]
+        a.add(
+            tube(path, [0.11, 0.09, 0.06, 0.05], rounded=False).turned("z", 0 if not handles else 90), finish
+        )
     if rng.random() < 0.25:
         _lid(a, float(outer[-1, 0]), height)
     elif rng.random() < 0.3:
@@ -54,7 +63,10 @@ def vessel(a: Assembly) -> None:
             x, y = rng.uniform(-0.5, 0.5, 2) * inner[0, 0]
             tip = (2.5 * x, 2.5 * y, height + rng.uniform(0.4, 0.9))
             a.add(tube([(x, y, 0.3 * height), (1.4 * x, 1.4 * y, height), tip], 0.025, sides=8), a.of("leaf"))
-            a.add(ball(rng.uniform(0.08, 0.16), upright=rng.uniform(0.6, 1.4)).at(*tip), a.plain(material(rng, "fruit")))
+            a.add(
+                ball(rng.uniform(0.08, 0.16), upright=rng.uniform(0.6, 1.4)).at(*tip),
+                a.plain(material(rng, "fruit")),
+            )
 
 
 def teapot(a: Assembly) -> None:
@@ -64,14 +76,41 @@ def teapot(a: Assembly) -> None:
     body = a.any(0.6)
     a.add(ball(r, r, z, upright=rng.uniform(0.7, 1.1)), body)
     a.add(cylinder(r * 0.6, 0.06, edge=0.02).at(z=-z), body)
-    path = [(r * 0.8, 0, -0.2 * z), (r + 0.18, 0, 0), (r + 0.3, 0, 0.5 * z), (r + rng.uniform(0.35, 0.5), 0, 0.85 * z)]
+    path = [
+        (r * 0.8, 0, -0.2 * z),
+        (r + 0.18, 0, 0),
+        (r + 0.3, 0, 0.5 * z),
+        (r + rng.uniform(0.35, 0.5), 0, 0.85 * z),
+    ]
     a.add(tube(path, [0.15, 0.11, 0.08, 0.06], rounded=False), body)
     trim = a.any(0.1)
     if rng.random() < 0.6:
         w = rng.uniform(0.3, 0.5)
-        a.add(tube([(-r * 0.75, 0, 0.55 * z), (-r - w, 0, 0.6 * z), (-r - w, 0, -0.3 * z), (-r * 0.8, 0, -0.45 * z)], 0.06), trim)
+        a.add(
+            tube(
+                [
+                    (-r * 0.75, 0, 0.55 * z),
+                    (-r - w, 0, 0.6 * z),
+                    (-r - w, 0, -0.3 * z),
+                    (-r * 0.8, 0, -0.45 * z),
+                ],
+                0.06,
+            ),
+            trim,
+        )
     else:
-        a.add(tube([(r * 0.6, 0, 0.7 * z), (0.5 * r, 0, z + 0.5), (-0.5 * r, 0, z + 0.5), (-r * 0.6, 0, 0.7 * z)], 0.05), trim)
+        a.add(
+            tube(
+                [
+                    (r * 0.6, 0, 0.7 * z),
+                    (0.5 * r, 0, z + 0.5),
+                    (-0.5 * r, 0, z + 0.5),
+                    (-r * 0.6, 0, 0.7 * z),
+                ],
+                0.05,
+            ),
+            trim,
+        )
     a.add(ball(r * 0.5, r * 0.5, 0.14).at(z=z * 0.93), trim)
     a.add(ball(0.09).at(z=z + 0.16), trim)
 
@@ -81,7 +120,14 @@ def bottle(a: Assembly) -> None:
     rng = a.rng
     r, h, neck = rng.uniform(0.22, 0.42), rng.uniform(0.7, 1.3), rng.uniform(0.08, 0.2)
     shoulder, top = h * rng.uniform(0.6, 0.85), h + rng.uniform(0.1, 0.4)
-    profile = [(0.8 * r, 0), (r, 0.06), (r, shoulder), (0.8 * r, shoulder + 0.3 * (h - shoulder)), (neck, h), (neck, top)]
+    profile = [
+        (0.8 * r, 0),
+        (r, 0.06),
+        (r, shoulder),
+        (0.8 * r, shoulder + 0.3 * (h - shoulder)),
+        (neck, h),
+        (neck, top),
+    ]
     body = revolved(smooth_profile(profile), 32)
     if rng.random() < 0.4:
         body = body.scaled(rng.uniform(0.45, 0.7), 1, 1)
@@ -102,17 +148,35 @@ def gadget(a: Assembly) -> None:
     front = depth / 2
     kind = rng.integers(4)
     if kind == 0:  # a screen
-        screen = a.finish(str(rng.choice(["glyphs", "clouds", "windows", "plain"])), a.colors.dark, a.colors.light, a.colors.accent)
-        a.add(upright(box(height * 0.7, width * 0.75, 0.05, 0.01)).at(front - 0.02, 0, height * 0.52), screen, screen)
+        screen = a.finish(
+            str(rng.choice(["glyphs", "clouds", "windows", "plain"])),
+            a.colors.dark,
+            a.colors.light,
+            a.colors.accent,
+        )
+        a.add(
+            upright(box(height * 0.7, width * 0.75, 0.05, 0.01)).at(front - 0.02, 0, height * 0.52),
+            screen,
+            screen,
+        )
     elif kind == 1:  # a lens
         r = 0.3 * min(width, height)
         for k, finish in enumerate((dark, trim, dark)):
-            a.add(cylinder(r * (1 - 0.15 * k), 0.12 + 0.12 * k, 0.02).turned("y", 90).at(front - 0.02, 0, height * 0.48), finish)
-        a.add(ball(0.06, r * 0.6, r * 0.6).at(front + 0.32, 0, height * 0.48), a.plain(material(rng, "glass")))
+            a.add(
+                cylinder(r * (1 - 0.15 * k), 0.12 + 0.12 * k, 0.02)
+                .turned("y", 90)
+                .at(front - 0.02, 0, height * 0.48),
+                finish,
+            )
+        a.add(
+            ball(0.06, r * 0.6, r * 0.6).at(front + 0.32, 0, height * 0.48), a.plain(material(rng, "glass"))
+        )
         a.add(box(0.15, 0.25 * width, 0.12, 0.02).at(0, 0, height - 0.02), trim)
     elif kind == 2:  # a clock
         dial = a.finish("dial", a.colors.light, a.colors.dark)
-        a.add(upright(cylinder(0.38 * min(width, height), 0.05)).at(front - 0.02, 0, height * 0.5), dark, dial)
+        a.add(
+            upright(cylinder(0.38 * min(width, height), 0.05)).at(front - 0.02, 0, height * 0.5), dark, dial
+        )
         a.pair(ball(0.16, 0.16, 0.1).at(0, 0.3 * width, height), trim)
     else:  # speakers
         mesh = a.finish("bulls-eye", a.colors.dark, a.colors.light)
@@ -159,11 +223,22 @@ def bag(a: Assembly) -> None:
     if rng.random() < 0.5:
         x = -depth / 2
         a.pair(
-            tube([(x, y, height * 0.9), (x - 0.25, y, height * 0.75), (x - 0.2, y, 0.3 * height), (x, y, 0.12)], 0.05, flat=0.5),
+            tube(
+                [
+                    (x, y, height * 0.9),
+                    (x - 0.25, y, height * 0.75),
+                    (x - 0.2, y, 0.3 * height),
+                    (x, y, 0.12),
+                ],
+                0.05,
+                flat=0.5,
+            ),
             trim,
         )
     elif rng.random() < 0.5:
-        a.corners(upright(cylinder(0.07, 0.08)).turned("z", 90).at(depth * 0.3, width * 0.42, -0.02), a.of("rubber"))
+        a.corners(
+            upright(cylinder(0.07, 0.08)).turned("z", 90).at(depth * 0.3, width * 0.42, -0.02), a.of("rubber")
+        )
 
 
 def tool(a: Assembly) -> None:
@@ -178,16 +253,28 @@ def tool(a: Assembly) -> None:
         a.add(box(0.2, 0.55, 0.2, 0.03).at(z=length - 0.12), metal)
         a.add(cylinder(0.12, 0.16, 0.03).turned("x", 90).at(0, -0.25, length - 0.02), metal)
     elif kind == 1:
-        blade = prism([(0.3, 0.12), (0.38, 0.55), (0.0, 0.45), (-0.38, 0.55), (-0.3, 0.12), (-0.12, 0.0), (0.12, 0.0)], 0.07, 0.02)
+        blade = prism(
+            [(0.3, 0.12), (0.38, 0.55), (0.0, 0.45), (-0.38, 0.55), (-0.3, 0.12), (-0.12, 0.0), (0.12, 0.0)],
+            0.07,
+            0.02,
+        )
         a.add(upright(blade).at(-0.035, 0, length - 0.15), metal)
     elif kind == 2:
         w = rng.uniform(0.07, 0.13)
-        a.add(upright(prism([(1.2, 0), (1.0, w), (0, w), (0, -w), (1.0, -w)], 0.05, 0.015)).at(-0.025, 0, length * 0.55), metal)
+        a.add(
+            upright(prism([(1.2, 0), (1.0, w), (0, w), (0, -w), (1.0, -w)], 0.05, 0.015)).at(
+                -0.025, 0, length * 0.55
+            ),
+            metal,
+        )
         a.add(box(0.1, 0.45, 0.08, 0.02).at(z=length * 0.52), a.of("metal"))
         a.add(ball(0.09).at(z=0.02), a.plain(a.colors.accent))
     elif kind == 3:
         a.add(box(0.18, 0.4, 0.12, 0.02).at(z=length - 0.02), metal)
-        a.add(box(0.14, 0.38, 0.25).tapered(1.1, 1.05).at(z=length + 0.08), a.finish("stripes", a.colors.light, a.colors.main))
+        a.add(
+            box(0.14, 0.38, 0.25).tapered(1.1, 1.05).at(z=length + 0.08),
+            a.finish("stripes", a.colors.light, a.colors.main),
+        )
     else:
         a.add(ball(0.1, 0.26, 0.36).at(-0.02, 0, length + 0.22), metal)
     if rng.random() < 0.4:

@@ -50,7 +50,11 @@ def blocks(a: Assembly) -> None:
         for j, levels in enumerate(row):
             for level in range(int(levels)):
                 at = (0.5 * unit - i * unit, (j + 0.5) * unit, level * unit)
-                shape = box(unit * 0.97, unit * 0.97, unit * 0.97, 0.02) if rng.random() < 0.75 else cylinder(0.47 * unit, unit)
+                shape = (
+                    box(unit * 0.97, unit * 0.97, unit * 0.97, 0.02)
+                    if rng.random() < 0.75
+                    else cylinder(0.47 * unit, unit)
+                )
                 a.pair(shape.at(*at), finishes[rng.integers(4)])
             top = rng.integers(4)
             at = (0.5 * unit - i * unit, (j + 0.5) * unit, levels * unit)
@@ -73,7 +77,9 @@ def column(a: Assembly) -> None:
     levels = np.linspace(0, rng.uniform(1.0, 1.7), 28)
     waist = spline(rng.uniform(0.45, 1.25, (int(rng.integers(2, 5)), 1)), 8)[:, 0]
     radii = np.interp(levels, np.linspace(0, levels[-1], len(waist)), waist)
-    sections = np.stack([np.concatenate([outline * r, np.full((len(outline), 1), z)], axis=1) for r, z in zip(radii, levels)])
+    sections = np.stack(
+        [np.concatenate([outline * r, np.full((len(outline), 1), z)], axis=1) for r, z in zip(radii, levels)]
+    )
     body = (
         loft(sections, smooth=len(outline) > 20)
         .twisted(rng.choice([0, 90, 180, -120]) * rng.uniform(0.5, 1.2))
@@ -127,7 +133,10 @@ def trophy(a: Assembly) -> None:
     a.add(cylinder(0.1, 0.45, top=0.06).at(z=0.12), metal)
     a.add(box(0.5, rng.uniform(0.5, 0.8), 0.15, 0.02), a.of("wood"))
     if rng.random() < 0.5:
-        a.add(upright(box(0.09, 0.35, 0.02)).at(0.245, 0, 0.075), a.finish("glyphs", a.colors.light, a.colors.dark))
+        a.add(
+            upright(box(0.09, 0.35, 0.02)).at(0.245, 0, 0.075),
+            a.finish("glyphs", a.colors.light, a.colors.dark),
+        )
 
 
 def _lump(rng: np.random.Generator) -> Shape:
@@ -135,12 +144,18 @@ def _lump(rng: np.random.Generator) -> Shape:
     kind = rng.integers(8)
     h = rng.uniform(0.15, 0.6)
     if kind == 0:
-        return box(rng.uniform(0.5, 1), rng.uniform(0.5, 1), h, rng.uniform(0, 0.15), taper=rng.uniform(0.6, 1.2))
+        return box(
+            rng.uniform(0.5, 1), rng.uniform(0.5, 1), h, rng.uniform(0, 0.15), taper=rng.uniform(0.6, 1.2)
+        )
     if kind == 1:
         return cylinder(rng.uniform(0.3, 0.5), h, rng.uniform(0, 0.1), top=rng.uniform(0.2, 0.5))
     if kind == 2:
         return ball(
-            rng.uniform(0.3, 0.5), rng.uniform(0.3, 0.5), rng.uniform(0.2, 0.45), rng.uniform(0.2, 1.6), rng.uniform(0.3, 1.5)
+            rng.uniform(0.3, 0.5),
+            rng.uniform(0.3, 0.5),
+            rng.uniform(0.2, 0.45),
+            rng.uniform(0.2, 1.6),
+            rng.uniform(0.3, 1.5),
         )
     if kind == 3:
         return torus(rng.uniform(0.25, 0.4), rng.uniform(0.08, 0.16))

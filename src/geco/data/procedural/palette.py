@@ -1,4 +1,6 @@
-"""Colours that go together: hues chosen by a scheme in OKLCH (Ottosson 2020), and a few materials' own colours."""
+"""Colours that go together: hues chosen by a scheme in OKLCH (Ottosson 2020), and a few
+materials' own colours.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,11 @@ Color = NDArray[np.float64]  # (3,) sRGB in [0, 1]
 
 # Linear sRGB from the cube roots' space and that from OKLab: bottosson.github.io/posts/oklab
 _LMS_FROM_LAB = np.array(
-    [[1.0, 0.3963377774, 0.2158037573], [1.0, -0.1055613458, -0.0638541728], [1.0, -0.0894841775, -1.2914855480]]
+    [
+        [1.0, 0.3963377774, 0.2158037573],
+        [1.0, -0.1055613458, -0.0638541728],
+        [1.0, -0.0894841775, -1.2914855480],
+    ]
 )
 _RGB_FROM_LMS = np.array(
     [
@@ -20,7 +26,8 @@ _RGB_FROM_LMS = np.array(
         [-0.0041960863, -0.7034186147, 1.7076147010],
     ]
 )
-_SCHEMES = ((0, 30, -30), (0, 180, 150), (0, 120, 240), (0, 0, 0), (0, 60, 180), (0, 90, 200))  # hues beside the main one, degrees
+# hues beside the main one, degrees
+_SCHEMES = ((0, 30, -30), (0, 180, 150), (0, 120, 240), (0, 0, 0), (0, 60, 180), (0, 90, 200))
 _MATERIALS = {  # lightness, chroma, hue: from, to
     "wood": ((0.38, 0.05, 50), (0.76, 0.10, 80)),
     "metal": ((0.45, 0.0, 230), (0.88, 0.02, 270)),
@@ -54,8 +61,16 @@ def palette(rng: np.random.Generator) -> Palette:
     level = rng.uniform(0.42, 0.84, 3)
     if abs(level[0] - level[1]) < 0.12:
         level[1] = level[0] + 0.2 if level[0] < 0.62 else level[0] - 0.2
-    main, second, accent = (oklch(level[i], vivid * rng.uniform(0.08, 0.17), hue + turns[i]) for i in range(3))
-    return Palette(main, second, accent, oklch(rng.uniform(0.2, 0.36), 0.03, hue), oklch(rng.uniform(0.9, 0.97), 0.02, hue))
+    main, second, accent = (
+        oklch(level[i], vivid * rng.uniform(0.08, 0.17), hue + turns[i]) for i in range(3)
+    )
+    return Palette(
+        main,
+        second,
+        accent,
+        oklch(rng.uniform(0.2, 0.36), 0.03, hue),
+        oklch(rng.uniform(0.9, 0.97), 0.02, hue),
+    )
 
 
 def material(rng: np.random.Generator, name: str) -> Color:
@@ -65,7 +80,9 @@ def material(rng: np.random.Generator, name: str) -> Color:
 
 
 def oklch(lightness: float, chroma: float, hue: float) -> Color:
-    """OKLCH to sRGB; colours outside of sRGB lose chroma until they fit. ``hue`` in degrees, the others in [0, 1]."""
+    """OKLCH to sRGB; colours outside of sRGB lose chroma until they fit. ``hue`` in degrees, the
+    others in [0, 1].
+    """
     angle = np.radians(hue)
     for factor in np.linspace(1, 0, 21):
         lab = np.array([lightness, factor * chroma * np.cos(angle), factor * chroma * np.sin(angle)])

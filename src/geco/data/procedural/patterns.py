@@ -1,4 +1,6 @@
-"""Procedural pictures for surfaces: every pattern closes around u, and its features are as wide as high on the surface."""
+"""Procedural pictures for surfaces: every pattern closes around u, and its features are as wide
+as high on the surface.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ Floats = NDArray[np.float64]
 Pattern = Callable[[np.random.Generator, Floats, Floats, tuple[float, float], list[Color]], Floats]
 
 
-def paint(rng: np.random.Generator, name: str, size: tuple[float, float], colors: list[Color], pixels: int) -> NDArray[np.uint8]:
+def paint(
+    rng: np.random.Generator, name: str, size: tuple[float, float], colors: list[Color], pixels: int
+) -> NDArray[np.uint8]:
     """One square tile (pixels, pixels, 3) of sRGB.
 
     Args:
@@ -24,7 +28,8 @@ def paint(rng: np.random.Generator, name: str, size: tuple[float, float], colors
     axis = (np.arange(pixels) + 0.5) / pixels
     u, v = np.meshgrid(axis, axis)
     picture = PATTERNS[name](rng, u, v, size, colors)
-    grain = rng.uniform(0.0, 0.03) * (_noise(rng, u, v, 9, 9) - 0.5)[..., None]  # no surface is one colour exactly
+    # no surface is one colour exactly
+    grain = rng.uniform(0.0, 0.03) * (_noise(rng, u, v, 9, 9) - 0.5)[..., None]
     return np.rint(np.clip(picture + grain, 0, 1) * 255).astype(np.uint8)
 
 
@@ -109,7 +114,9 @@ def _bricks(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
     rows, columns = _count(rng, size[1], 0.06, 0.12), _count(rng, size[0], 0.12, 0.24)
     y = v * rows
     x = u * columns + 0.5 * (np.floor(y) % 2)
-    tones = rng.uniform(-0.2, 0.15, (rows, columns))[np.floor(y).astype(int) % rows, np.floor(x).astype(int) % columns]
+    tones = rng.uniform(-0.2, 0.15, (rows, columns))[
+        np.floor(y).astype(int) % rows, np.floor(x).astype(int) % columns
+    ]
     brick = np.clip(colors[0] * (1 + tones)[..., None], 0, 1)
     return _mix(brick, colors[1], (np.abs(x % 1 - 0.5) > 0.46) | (np.abs(y % 1 - 0.5) > 0.42))
 
@@ -235,7 +242,9 @@ def _mix(a: Floats, b: Floats, t: NDArray[np.generic]) -> Floats:
     return mixed
 
 
-def _octaves(rng: np.random.Generator, u: Floats, v: Floats, size: tuple[float, float], cell: float) -> Floats:
+def _octaves(
+    rng: np.random.Generator, u: Floats, v: Floats, size: tuple[float, float], cell: float
+) -> Floats:
     """Three octaves of value noise in [0, 1]."""
     columns, rows = max(round(size[0] / cell), 2), max(round(size[1] / cell), 2)
     total = sum(0.5**k * _noise(rng, u, v, min(columns << k, 96), min(rows << k, 96)) for k in range(3))

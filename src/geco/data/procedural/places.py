@@ -47,7 +47,12 @@ def house(a: Assembly) -> None:
         a.pair(box(0.15, 0.06, 0.19).at(float(x), width / 2, height * 0.45 + 0.025), glass)
     if rng.random() < 0.6:
         chimney = a.finish("bricks", a.colors.accent, a.colors.light)
-        a.add(box(0.18, 0.18, rise + 0.15).at(rng.uniform(-0.3, 0.1) * depth, rng.choice([-1, 1]) * 0.28 * width, height), chimney)
+        a.add(
+            box(0.18, 0.18, rise + 0.15).at(
+                rng.uniform(-0.3, 0.1) * depth, rng.choice([-1, 1]) * 0.28 * width, height
+            ),
+            chimney,
+        )
     if rng.random() < 0.4:
         a.add(box(depth + 0.6, width + 0.6, 0.06, 0.02).at(0.1, 0, -0.06), a.of("leaf"))
         a.pair(ball(0.16).at(depth / 2 + 0.15, width / 2, 0.1), a.of("leaf"))
@@ -58,7 +63,9 @@ def tower(a: Assembly) -> None:
     rng = a.rng
     floors, r, z = int(rng.integers(2, 6)), rng.uniform(0.4, 0.6), 0.0
     sides = int(rng.choice([4, 4, 6, 8, 32]))
-    wall = a.finish(str(rng.choice(["windows", "bricks", "bands", "rings"])), a.colors.main, a.colors.dark, a.colors.light)
+    wall = a.finish(
+        str(rng.choice(["windows", "bricks", "bands", "rings"])), a.colors.main, a.colors.dark, a.colors.light
+    )
     trim = a.any(0.1)
     shrink, pagoda = rng.uniform(0.72, 0.97), rng.random() < 0.35
     for _ in range(floors):
@@ -73,7 +80,9 @@ def tower(a: Assembly) -> None:
         r *= shrink
     top = rng.integers(4)
     if top == 0:
-        a.add(cone(r * 1.25, rng.uniform(0.4, 0.9), max(sides, 4)).turned("z", 180 / sides).at(z=z), a.any(0.3))
+        a.add(
+            cone(r * 1.25, rng.uniform(0.4, 0.9), max(sides, 4)).turned("z", 180 / sides).at(z=z), a.any(0.3)
+        )
     elif top == 1:
         merlons = 8
         a.around(box(0.12, 0.12, 0.16).at(r * 0.98, 0, z), wall, merlons)
@@ -99,13 +108,26 @@ def fence(a: Assembly) -> None:
     ys = (np.arange(count) - (count - 1) / 2) * step
     kind = rng.integers(3)
     if kind == 0:
-        post = prism([(0, 0.4 * step), (height, 0.4 * step), (height + 0.12, 0), (height, -0.4 * step), (0, -0.4 * step)], 0.06)
+        post = prism(
+            [
+                (0, 0.4 * step),
+                (height, 0.4 * step),
+                (height + 0.12, 0),
+                (height, -0.4 * step),
+                (0, -0.4 * step),
+            ],
+            0.06,
+        )
         a.row(upright(post), wood, [(0, float(y), 0) for y in ys])
         for z in (0.25, 0.75):
             a.add(box(0.05, count * step, 0.08).at(-0.03, 0, z * height), wood)
     elif kind == 1:
         a.row(cylinder(0.3 * step, height, top=0.25 * step), wood, [(0, float(y), 0) for y in ys])
-        a.row(box(0.7 * step, 0.7 * step, 0.08), wood, [(0, float(y), z) for y in ys for z in (-0.04, height - 0.04)])
+        a.row(
+            box(0.7 * step, 0.7 * step, 0.08),
+            wood,
+            [(0, float(y), z) for y in ys for z in (-0.04, height - 0.04)],
+        )
         stone = a.of("stone")
         a.add(box(0.4, count * step, 0.14).at(z=height), stone)
         a.add(box(0.5, count * step + 0.1, 0.1).at(z=-0.12), stone)
@@ -114,6 +136,10 @@ def fence(a: Assembly) -> None:
             a.add(upright(gable).at(-0.2, 0, height + 0.14), stone)
     else:
         a.pair(rod((0.25, 0.3, 0), (-0.1, 0.25, count * step), 0.045), wood)
-        a.row(rod((0, -0.27, 0), (0, 0.27, 0), 0.03), wood, [(0.25 - 0.35 * k / count, 0, (k + 0.5) * step) for k in range(count)])
+        a.row(
+            rod((0, -0.27, 0), (0, 0.27, 0), 0.03),
+            wood,
+            [(0.25 - 0.35 * k / count, 0, (k + 0.5) * step) for k in range(count)],
+        )
         if rng.random() < 0.5:
             a.pair(rod((-0.55, 0.3, 0), (-0.1, 0.25, count * step), 0.035), a.of("metal"))

@@ -39,7 +39,11 @@ def _tree(a: Assembly, z: float, tall: float, bark: Finish, leaf: Finish) -> Non
     rng = a.rng
     a.add(
         tube(
-            [(0, 0, z - 0.05), (rng.uniform(-0.1, 0.1), rng.uniform(-0.1, 0.1), z + 0.5 * tall), (0, 0, z + tall)],
+            [
+                (0, 0, z - 0.05),
+                (rng.uniform(-0.1, 0.1), rng.uniform(-0.1, 0.1), z + 0.5 * tall),
+                (0, 0, z + tall),
+            ],
             [0.13, 0.09, 0.07],
         ),
         bark,
@@ -60,7 +64,10 @@ def _fir(a: Assembly, z: float, tall: float, bark: Finish, leaf: Finish) -> None
     for k in range(levels):
         a.add(cone(0.55 * (1 - 0.8 * k / levels), 0.55).at(z=z + 0.25 + 0.28 * k), leaf)
     if rng.random() < 0.4:
-        a.add(upright(prism(star(5, 0.14, 0.06), 0.05)).at(-0.02, 0, z + 0.6 + 0.28 * levels), a.plain(np.array([0.95, 0.8, 0.2])))
+        a.add(
+            upright(prism(star(5, 0.14, 0.06), 0.05)).at(-0.02, 0, z + 0.6 + 0.28 * levels),
+            a.plain(np.array([0.95, 0.8, 0.2])),
+        )
 
 
 def _cactus(a: Assembly, z: float, tall: float, bark: Finish, leaf: Finish) -> None:
@@ -72,7 +79,11 @@ def _cactus(a: Assembly, z: float, tall: float, bark: Finish, leaf: Finish) -> N
         at = z + rng.uniform(0.25, 0.5) * tall
         a.add(
             tube(
-                [(0, side * r * 0.5, at), (0, side * (r + 0.2), at), (0, side * (r + 0.25), at + rng.uniform(0.25, 0.5))],
+                [
+                    (0, side * r * 0.5, at),
+                    (0, side * (r + 0.2), at),
+                    (0, side * (r + 0.25), at + rng.uniform(0.25, 0.5)),
+                ],
                 r * 0.6,
             ),
             body,
@@ -87,7 +98,9 @@ def _flower(a: Assembly, z: float, tall: float, bark: Finish, leaf: Finish) -> N
     petals, long = int(rng.integers(5, 13)), rng.uniform(0.2, 0.35)
     tilt = rng.uniform(-50, 10)
     blossom = a.any(0.1)
-    head = [ball(long, 0.11, 0.03).at(long).turned("y", tilt).turned("z", 360 * k / petals) for k in range(petals)]
+    head = [
+        ball(long, 0.11, 0.03).at(long).turned("y", tilt).turned("z", 360 * k / petals) for k in range(petals)
+    ]
     lean = rng.uniform(0, 80)
     for petal in head:
         a.add(petal.turned("y", lean).at(0, 0, z + tall), blossom)
@@ -101,12 +114,16 @@ def _palm(a: Assembly, z: float, tall: float, bark: Finish, leaf: Finish) -> Non
     rng = a.rng
     lean = rng.uniform(-0.2, 0.2)
     a.add(
-        tube([(0, 0, z - 0.05), (lean, 0, z + 0.5 * tall), (1.5 * lean, 0, z + tall + 0.3)], [0.11, 0.08, 0.07]),
+        tube(
+            [(0, 0, z - 0.05), (lean, 0, z + 0.5 * tall), (1.5 * lean, 0, z + tall + 0.3)], [0.11, 0.08, 0.07]
+        ),
         a.finish("rings", material(rng, "wood"), material(rng, "wood") * 0.7),
     )
     fronds = int(rng.integers(5, 10))
     for k in range(fronds):
-        frond = tube([(0, 0, 0), (0.3, 0, 0.18), (0.65, 0, -0.15)], [0.05, 0.11, 0.02], flat=0.25).turned("z", 360 * k / fronds)
+        frond = tube([(0, 0, 0), (0.3, 0, 0.18), (0.65, 0, -0.15)], [0.05, 0.11, 0.02], flat=0.25).turned(
+            "z", 360 * k / fronds
+        )
         a.add(frond.at(1.5 * lean, 0, z + tall + 0.3), leaf)
     a.around(ball(0.08).at(0.1), bark, 3)
 
@@ -115,7 +132,11 @@ def _mushrooms(a: Assembly, z: float, tall: float, bark: Finish, leaf: Finish) -
     rng = a.rng
     cap = a.finish(str(rng.choice(["dots", "plain", "gradient", "speckles"])), a.colors.main, a.colors.light)
     for k in range(int(rng.integers(1, 4))):
-        s, x, y = (1.0, 0.0, 0.0) if k == 0 else (rng.uniform(0.35, 0.6), rng.uniform(-0.3, 0.4), (-1) ** k * rng.uniform(0.3, 0.5))
+        s, x, y = (
+            (1.0, 0.0, 0.0)
+            if k == 0
+            else (rng.uniform(0.35, 0.6), rng.uniform(-0.3, 0.4), (-1) ** k * rng.uniform(0.3, 0.5))
+        )
         a.add(cylinder(0.16 * s, tall * s, 0.02, top=0.11 * s).at(x, y), a.plain(a.colors.light))
         dome = [
             (0.05 * s, 0),

@@ -1,4 +1,6 @@
-"""The shapes that procedural objects are made of: each a loft through cross-sections, standing on z = 0 or as it says."""
+"""The shapes that procedural objects are made of: each a loft through cross-sections, standing on
+z = 0 or as it says.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,19 @@ def box(x: float, y: float, z: float, edge: float = 0.0, taper: float = 1.0) -> 
         heights = [edge * (1 - np.cos(a)) for a in steps] + [z - edge * (1 - np.cos(a)) for a in steps[::-1]]
         insets = [edge * (1 - np.sin(a)) for a in steps] + [edge * (1 - np.sin(a)) for a in steps[::-1]]
         shape = loft(
-            np.stack([_lift(_rounded_rectangle(x - 2 * i, y - 2 * i, max(edge - i, 1e-4), 4), h) for i, h in zip(insets, heights)])
+            np.stack(
+                [
+                    _lift(_rounded_rectangle(x - 2 * i, y - 2 * i, max(edge - i, 1e-4), 4), h)
+                    for i, h in zip(insets, heights)
+                ]
+            )
         )
     return shape if taper == 1.0 else shape.tapered(taper)
 
 
-def cylinder(radius: float, height: float, edge: float = 0.0, top: float | None = None, sides: int = 28) -> Shape:
+def cylinder(
+    radius: float, height: float, edge: float = 0.0, top: float | None = None, sides: int = 28
+) -> Shape:
     """A cylinder or a cone's frustum (``top``: the radius above), its rims rounded by ``edge``."""
     top = radius if top is None else top
     edge = min(edge, 0.45 * height, 0.9 * min(radius, top)) if top > 0 else 0.0
@@ -48,7 +57,9 @@ def prism(outline: Points, height: float, bevel: float = 0.0) -> Shape:
     """An extruded polygon (N, 2), star-shaped about its mean, with bevelled rims; flat faces."""
     corners = np.asarray(outline, np.float64)
     center = corners.mean(axis=0)
-    inner = center + (corners - center) * (1 - bevel / max(float(np.linalg.norm(corners - center, axis=1).max()), 1e-9))
+    inner = center + (corners - center) * (
+        1 - bevel / max(float(np.linalg.norm(corners - center, axis=1).max()), 1e-9)
+    )
     if bevel <= 1e-6:
         return loft(np.stack([_lift(corners, 0), _lift(corners, height)]), smooth=False)
     levels = [_lift(inner, 0), _lift(corners, bevel), _lift(corners, height - bevel), _lift(inner, height)]
@@ -56,9 +67,16 @@ def prism(outline: Points, height: float, bevel: float = 0.0) -> Shape:
 
 
 def ball(
-    x: float, y: float | None = None, z: float | None = None, across: float = 1.0, upright: float = 1.0, sides: int = 24
+    x: float,
+    y: float | None = None,
+    z: float | None = None,
+    across: float = 1.0,
+    upright: float = 1.0,
+    sides: int = 24,
 ) -> Shape:
-    """A superellipsoid about the origin with half-axes x, y, z; exponents 1 a sphere, towards 0 a box, towards 2 an octahedron."""
+    """A superellipsoid about the origin with half-axes x, y, z; exponents 1 a sphere, towards 0 a
+    box, towards 2 an octahedron.
+    """
     y, z = x if y is None else y, x if z is None else z
     latitude = np.linspace(-np.pi / 2, np.pi / 2, max(sides * 2 // 3, 8) + 1)
     longitude = np.linspace(-np.pi, np.pi, sides, endpoint=False)
@@ -69,7 +87,9 @@ def ball(
 
 
 def revolved(profile: Points, sides: int = 36) -> Shape:
-    """A surface of revolution about z through (radius, height) points; ends off the axis are closed by discs."""
+    """A surface of revolution about z through (radius, height) points; ends off the axis are
+    closed by discs.
+    """
     points = np.asarray(profile, np.float64)
     return loft(_stack(_circle(sides), points[:, 1], points[:, 0]))
 
@@ -83,7 +103,12 @@ def torus(radius: float, tube_radius: float, height: float | None = None, sides:
 
 
 def tube(
-    path: Points, radius: float | Sequence[float], sides: int = 12, rounded: bool = True, flat: float = 1.0, smooth: int = 4
+    path: Points,
+    radius: float | Sequence[float],
+    sides: int = 12,
+    rounded: bool = True,
+    flat: float = 1.0,
+    smooth: int = 4,
 ) -> Shape:
     """A pipe along a smooth curve through the points of ``path`` (N, 3).
 
@@ -94,7 +119,9 @@ def tube(
         smooth: curve points a section of ``path`` (1: straight pieces).
     """
     points = np.asarray(path, np.float64)
-    radii = np.full(len(points), radius) if isinstance(radius, float | int) else np.asarray(radius, np.float64)
+    radii = (
+        np.full(len(points), radius) if isinstance(radius, float | int) else np.asarray(radius, np.float64)
+    )
     line = spline(np.concatenate([points, radii[:, None]], axis=1), smooth)
     curve, radii = line[:, :3], np.maximum(line[:, 3], 1e-3)
     tangent = np.gradient(curve, axis=0)
@@ -109,7 +136,10 @@ def tube(
     if rounded:
         steps = np.radians([0.0, 30, 60])
         head = [(curve[0] - tangent[0] * radii[0] * np.cos(a), radii[0] * np.sin(a), 0) for a in steps]
-        tail = [(curve[-1] + tangent[-1] * radii[-1] * np.cos(a), radii[-1] * np.sin(a), len(curve) - 1) for a in steps[::-1]]
+        tail = [
+            (curve[-1] + tangent[-1] * radii[-1] * np.cos(a), radii[-1] * np.sin(a), len(curve) - 1)
+            for a in steps[::-1]
+        ]
         stations = [*head, *((p, r, i) for i, (p, r) in enumerate(zip(curve, radii))), *tail]
     else:
         stations = [(p, r, i) for i, (p, r) in enumerate(zip(curve, radii))]
@@ -127,7 +157,9 @@ def capsule(radius: float, length: float, sides: int = 16) -> Shape:
     return revolved(profile, sides)
 
 
-def rod(start: Sequence[float], end: Sequence[float], radius: float, top: float | None = None, sides: int = 12) -> Shape:
+def rod(
+    start: Sequence[float], end: Sequence[float], radius: float, top: float | None = None, sides: int = 12
+) -> Shape:
     """A straight cylinder from one point to another; ``top``: the radius at the second."""
     a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
     shape = cylinder(radius, float(np.linalg.norm(b - a)), top=top, sides=sides)
@@ -135,7 +167,9 @@ def rod(start: Sequence[float], end: Sequence[float], radius: float, top: float 
 
 
 def hull(stations: Points, sides: int = 24, square: float = 0.5) -> Shape:
-    """A body along +x through superelliptic sections: rows of (x, half width, bottom z, top z); ``square`` as in :func:`ball`."""
+    """A body along +x through superelliptic sections: rows of (x, half width, bottom z, top z);
+    ``square`` as in :func:`ball`.
+    """
     angle = np.linspace(-np.pi, np.pi, sides, endpoint=False)
     ring = np.stack([_power(np.cos(angle), square), _power(np.sin(angle), square)], axis=1)
     sections = []

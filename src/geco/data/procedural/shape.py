@@ -1,4 +1,5 @@
-"""One closed textured surface: the piece that procedural objects are assembled from, and what can be done to it.
+"""One closed textured surface: the piece that procedural objects are assembled from, and what can be done to
+it.
 
 Axes as everywhere: z up, the object's front on +x, its left on +y. Every shape is closed and faces outwards.
 """
@@ -44,7 +45,9 @@ class Shape:
         factors = np.array([x, x if y is None else y, x if z is None else z])
         width, height = self.size
         return replace(
-            self, vertices=self.vertices * factors, size=(width * float(np.sqrt(factors[0] * factors[1])), height * factors[2])
+            self,
+            vertices=self.vertices * factors,
+            size=(width * float(np.sqrt(factors[0] * factors[1])), height * factors[2]),
         )
 
     def turned(self, axis: str, degrees: float) -> Shape:
@@ -73,25 +76,34 @@ class Shape:
         """Cross-sections turn about z with height, by ``degrees`` at the top."""
         angle = self._height() * np.radians(degrees)
         x, y = self.vertices[:, 0], self.vertices[:, 1]
-        return self._with_xy(np.stack([x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)], axis=1))
+        return self._with_xy(
+            np.stack([x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)], axis=1)
+        )
 
     def sheared(self, x: float, y: float = 0.0) -> Shape:
         """The top moves by (x, y), the bottom stays."""
         return self._with_xy(self.vertices[:, :2] + self._height()[:, None] * np.array([x, y]))
 
     def bent(self, degrees: float) -> Shape:
-        """The axis becomes an arc towards +x that turns by ``degrees`` from bottom to top; the bottom stays."""
+        """The axis becomes an arc towards +x that turns by ``degrees`` from bottom to top; the
+        bottom stays.
+        """
         if abs(degrees) < 1e-3:
             return self
         low, high = self.vertices[:, 2].min(), self.vertices[:, 2].max()
         angle = np.radians(degrees) * self._height()
         radius = (high - low) / np.radians(degrees)
         x = self.vertices[:, 0]
-        bent = np.stack([radius - (radius - x) * np.cos(angle), self.vertices[:, 1], low + (radius - x) * np.sin(angle)], axis=1)
+        bent = np.stack(
+            [radius - (radius - x) * np.cos(angle), self.vertices[:, 1], low + (radius - x) * np.sin(angle)],
+            axis=1,
+        )
         return replace(self, vertices=bent)
 
     def normals(self) -> Floats:
-        """(V, 3) unit normals: shared across seams where the shape is smooth; the ends always have their own."""
+        """(V, 3) unit normals: shared across seams where the shape is smooth; the ends always
+        have their own.
+        """
         a, b, c = (self.vertices[self.faces[:, corner]] for corner in range(3))
         face = np.cross(b - a, c - a)
         keys = np.concatenate([np.rint(self.vertices / 1e-5), self.ends[:, None]], axis=1)
@@ -106,7 +118,14 @@ class Shape:
         """The same surface with a vertex a face corner, so that every face has its own normal."""
         index = self.faces.reshape(-1)
         loose = np.arange(len(index)).reshape(-1, 3)
-        return replace(self, vertices=self.vertices[index], uvs=self.uvs[index], ends=self.ends[index], faces=loose, smooth=False)
+        return replace(
+            self,
+            vertices=self.vertices[index],
+            uvs=self.uvs[index],
+            ends=self.ends[index],
+            faces=loose,
+            smooth=False,
+        )
 
     def volume(self) -> float:
         """Signed volume: positive where the faces look outwards."""
@@ -134,8 +153,9 @@ def loft(sections: Floats, capped: bool = True, ring: bool = False, smooth: bool
     """A closed surface through closed cross-sections.
 
     Args:
-        sections: (S, N, 3) corners of every section, all in the same sense; from the bottom to the top. A section whose
-            corners coincide is a pole. Sections must be star-shaped about their mean where they are capped.
+        sections: (S, N, 3) corners of every section, all in the same sense; from the bottom to the top. A
+            section whose corners coincide is a pole. Sections must be star-shaped about their mean where they
+            are capped.
         capped: close the first and the last section with a fan.
         ring: the last section joins the first (a torus); nothing is capped.
         smooth: see :class:`Shape`.
@@ -151,7 +171,9 @@ def loft(sections: Floats, capped: bool = True, ring: bool = False, smooth: bool
     uvs = np.stack(np.broadcast_arrays(u[None], v[:, None]), axis=2).reshape(-1, 2)
     index = np.arange(rows * columns).reshape(rows, columns)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
-    faces = np.concatenate([np.stack([a, b, c], axis=2).reshape(-1, 3), np.stack([a, c, d], axis=2).reshape(-1, 3)])
+    faces = np.concatenate(
+        [np.stack([a, b, c], axis=2).reshape(-1, 3), np.stack([a, c, d], axis=2).reshape(-1, 3)]
+    )
     vertices = grid.reshape(-1, 3)
     ends = np.zeros(len(vertices), bool)
     if capped and not ring:
@@ -174,7 +196,9 @@ def _cap(corners: Floats, top: bool) -> tuple[Floats, Ints, Floats]:
     center = corners.mean(axis=0)
     rim = np.arange(count)
     following = (rim + 1) % count
-    fan = np.stack([rim, following, np.full(count, count)] if top else [following, rim, np.full(count, count)], axis=1)
+    fan = np.stack(
+        [rim, following, np.full(count, count)] if top else [following, rim, np.full(count, count)], axis=1
+    )
     offsets = corners - center
     spread = np.ptp(offsets, axis=0)
     keep = np.sort(np.argsort(-spread, kind="stable")[:2])
@@ -186,5 +210,9 @@ def _cap(corners: Floats, top: bool) -> tuple[Floats, Ints, Floats]:
 def _without_slivers(vertices: Floats, faces: Ints) -> Ints:
     """Faces with two corners at one position (the quads at a pole) carry no area."""
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))
-    ok = (np.abs(a - b).max(axis=1) > _WELD) & (np.abs(b - c).max(axis=1) > _WELD) & (np.abs(c - a).max(axis=1) > _WELD)
+    ok = (
+        (np.abs(a - b).max(axis=1) > _WELD)
+        & (np.abs(b - c).max(axis=1) > _WELD)
+        & (np.abs(c - a).max(axis=1) > _WELD)
+    )
     return faces[ok]

@@ -47,17 +47,34 @@ def car(a: Assembly) -> None:
     if kind == 1:
         panes = int(rng.integers(2, 6))
         for x in np.linspace(start + 0.28, end - 0.3, panes) * half:
-            a.pair(box(0.6 * size / panes, 0.04, high * 0.4, 0.01).at(float(x), w * 0.83, top + high * 0.45), glass)
+            a.pair(
+                box(0.6 * size / panes, 0.04, high * 0.4, 0.01).at(float(x), w * 0.83, top + high * 0.45),
+                glass,
+            )
     else:
-        a.add(box(size * 0.5, width * 0.78, 0.05, 0.02).at((start + end) / 2 * half - 0.03, 0, top + high - 0.02), paint)
+        a.add(
+            box(size * 0.5, width * 0.78, 0.05, 0.02).at(
+                (start + end) / 2 * half - 0.03, 0, top + high - 0.02
+            ),
+            paint,
+        )
     if kind == 3:
-        a.add(box(length * 0.58, width * 0.95, rng.uniform(0.4, 0.9), 0.02).at(-0.2 * length, 0, top + 0.02), a.any(0.6))
+        a.add(
+            box(length * 0.58, width * 0.95, rng.uniform(0.4, 0.9), 0.02).at(-0.2 * length, 0, top + 0.02),
+            a.any(0.6),
+        )
     elif kind == 2:
         a.pair(box(0.8 * half, 0.05, 0.15).at(-0.55 * half, w * 0.9, top), paint)
         a.add(ball(0.3, 0.28, 0.2).at(-0.55 * half, 0, top + 0.1), a.of("wood"))
     wheels(a, half * 0.62, w, rng.uniform(0.16, 0.26) if ground < 0.25 else 0.27, ground)
-    a.pair(ball(0.05, 0.08, 0.07).at(half - 0.03, w * 0.6, ground + low * 0.5), a.plain(np.array([1.0, 0.95, 0.75])))
-    a.pair(box(0.04, 0.12, 0.07, 0.01).at(-half, w * 0.6, ground + low * 0.5), a.plain(np.array([0.75, 0.1, 0.1])))
+    a.pair(
+        ball(0.05, 0.08, 0.07).at(half - 0.03, w * 0.6, ground + low * 0.5),
+        a.plain(np.array([1.0, 0.95, 0.75])),
+    )
+    a.pair(
+        box(0.04, 0.12, 0.07, 0.01).at(-half, w * 0.6, ground + low * 0.5),
+        a.plain(np.array([0.75, 0.1, 0.1])),
+    )
     a.add(box(0.08, width * 0.9, 0.09, 0.02).at(half - 0.02, 0, ground + 0.01), a.of("rubber"))
     if rng.random() < 0.3:
         a.add(cylinder(0.06, 0.09, 0.02).at(0, 0, top + high), a.plain(a.colors.accent))
@@ -79,13 +96,21 @@ def train(a: Assembly) -> None:
     a.add(box(0.65, 0.75, 0.07, 0.02).at(-0.35, 0, 1.15), trim)
     a.add(cone(0.25, 0.25, 12).turned("y", 110).at(length + 0.12, 0, 0.18), trim)
     for x in np.linspace(-0.42, length * 0.8, int(rng.integers(2, 4))):
-        a.pair(_wheel(0.19, 0.08).at(float(x), 0.3, 0.19), trim, a.finish("bulls-eye", a.colors.dark, a.colors.accent))
+        a.pair(
+            _wheel(0.19, 0.08).at(float(x), 0.3, 0.19),
+            trim,
+            a.finish("bulls-eye", a.colors.dark, a.colors.accent),
+        )
     if rng.random() < 0.5:
         load = a.any(0.5)
         a.add(box(0.8, 0.6, 0.4, 0.02).at(-1.15, 0, 0.25), load)
         a.pair(_wheel(0.15, 0.08).at(-0.95, 0.28, 0.15), dark)
         a.pair(_wheel(0.15, 0.08).at(-1.4, 0.28, 0.15), dark)
-        a.row(ball(0.14), a.of("stone"), [(-1.15 + dx, dy, 0.68) for dx in (-0.22, 0, 0.22) for dy in (-0.15, 0.15)])
+        a.row(
+            ball(0.14),
+            a.of("stone"),
+            [(-1.15 + dx, dy, 0.68) for dx in (-0.22, 0, 0.22) for dy in (-0.15, 0.15)],
+        )
 
 
 def plane(a: Assembly) -> None:
@@ -100,7 +125,10 @@ def plane(a: Assembly) -> None:
         (0, r, -r, r),
         (0.6 * half, 0.95 * r, -r, 0.9 * r),
     ]
-    a.add(hull([*stations, (0.9 * half, 0.6 * r, -0.65 * r, 0.5 * r), (half, 0.1, -0.12, 0.06)], square=1.0), body)
+    a.add(
+        hull([*stations, (0.9 * half, 0.6 * r, -0.65 * r, 0.5 * r), (half, 0.1, -0.12, 0.06)], square=1.0),
+        body,
+    )
     span, chord, sweep = rng.uniform(0.7, 1.1), rng.uniform(0.25, 0.5), rng.uniform(-0.1, 0.5)
     height = rng.choice([-0.5, 0.0, 0.85]) * r
     outline = [(chord / 2, 0), (chord / 2 - sweep, span), (-0.1 * chord - sweep, span), (-chord / 2, 0)]
@@ -108,8 +136,20 @@ def plane(a: Assembly) -> None:
     a.pair(flat, wing)
     if rng.random() < 0.2:
         a.pair(flat.at(0, 0, 0.45), wing)
-        a.pair(rod((0.05 - 0.4 * sweep, 0.5 * span, height), (0.05 - 0.4 * sweep, 0.5 * span, height + 0.48), 0.02), trim)
-    a.pair(prism([(0.15, 0), (-0.05, 0.38), (-0.2, 0.38), (-0.15, 0)], 0.04, 0.01).at(-half + 0.15, 0, up + 0.05), wing)
+        a.pair(
+            rod(
+                (0.05 - 0.4 * sweep, 0.5 * span, height),
+                (0.05 - 0.4 * sweep, 0.5 * span, height + 0.48),
+                0.02,
+            ),
+            trim,
+        )
+    a.pair(
+        prism([(0.15, 0), (-0.05, 0.38), (-0.2, 0.38), (-0.15, 0)], 0.04, 0.01).at(
+            -half + 0.15, 0, up + 0.05
+        ),
+        wing,
+    )
     a.add(_sheet([(0.0, 0.18), (0.4, 0.22), (0.4, 0.06), (0.0, -0.2)]).at(-half + 0.22, 0, up + 0.07), wing)
     a.add(ball(0.22, 0.7 * r, 0.14).at(0.5 * half, 0, 0.85 * r), a.plain(material(rng, "glass")))
     if rng.random() < 0.5:
@@ -129,13 +169,24 @@ def boat(a: Assembly) -> None:
     rng = a.rng
     half, width, depth = rng.uniform(0.8, 1.1), rng.uniform(0.3, 0.45), rng.uniform(0.3, 0.45)
     paint, deck = (
-        a.finish(str(rng.choice(["bands", "plain", "planks", "rings"])), a.colors.main, a.colors.light, a.colors.second),
+        a.finish(
+            str(rng.choice(["bands", "plain", "planks", "rings"])),
+            a.colors.main,
+            a.colors.light,
+            a.colors.second,
+        ),
         a.of("wood"),
     )
-    rows = [(-half, 0.65, 0.15, 1.0), (-0.5 * half, 0.95, 0, 0.97), (0.3 * half, 1.0, 0, 1.0), (0.75 * half, 0.6, 0.08, 1.08)]
+    rows = [
+        (-half, 0.65, 0.15, 1.0),
+        (-0.5 * half, 0.95, 0, 0.97),
+        (0.3 * half, 1.0, 0, 1.0),
+        (0.75 * half, 0.6, 0.08, 1.08),
+    ]
     a.add(
         hull(
-            [(x, width * w, depth * lo, depth * hi) for x, w, lo, hi in rows] + [(half, 0.03, depth * 0.6, depth * 1.2)],
+            [(x, width * w, depth * lo, depth * hi) for x, w, lo, hi in rows]
+            + [(half, 0.03, depth * 0.6, depth * 1.2)],
             square=0.65,
         ),
         paint,
@@ -144,7 +195,9 @@ def boat(a: Assembly) -> None:
     if rng.random() < 0.5:
         tall, mast = rng.uniform(1.0, 1.6), a.of("wood")
         a.add(rod((0.1, 0, depth * 0.8), (0.1, 0, depth + tall), 0.035, 0.02), mast)
-        sail = a.finish(str(rng.choice(["plain", "rings", "stripes", "label"])), a.colors.light, a.colors.accent)
+        sail = a.finish(
+            str(rng.choice(["plain", "rings", "stripes", "label"])), a.colors.light, a.colors.accent
+        )
         a.add(_sheet([(0, 0.1), (tall * 0.92, 0.1), (0, 0.75)]).at(0.05, 0, depth + 0.12), sail)
         a.add(_sheet([(0, -0.1), (tall * 0.75, -0.1), (0, -half * 0.8)]).at(0.15, 0, depth + 0.12), sail)
         a.add(rod((0.1, 0, depth + 0.12), (-0.7, 0, depth + 0.12), 0.025), mast)
@@ -153,7 +206,9 @@ def boat(a: Assembly) -> None:
         size = rng.uniform(0.5, 0.8)
         wall = a.finish(str(rng.choice(["windows", "plain"])), a.colors.light, a.colors.dark, a.colors.accent)
         for level in range(int(rng.integers(1, 4))):
-            a.add(box(size * (1 - 0.22 * level), width * 1.2 * (1 - 0.2 * level), 0.24, 0.02).at(x, 0, z), wall)
+            a.add(
+                box(size * (1 - 0.22 * level), width * 1.2 * (1 - 0.2 * level), 0.24, 0.02).at(x, 0, z), wall
+            )
             z += 0.22
         for k in range(int(rng.integers(1, 3))):
             a.add(
@@ -214,7 +269,15 @@ def bicycle(a: Assembly) -> None:
         a.add(rod(start, end, 0.035), frame)
     a.add(ball(0.18, 0.1, 0.06).at(-0.27, 0, r + 0.62), a.plain(a.colors.dark))
     a.pair(
-        tube([(head[0], 0, head[2] + 0.02), (head[0], 0.12, head[2] + 0.14), (head[0] - 0.12, 0.3, head[2] + 0.16)], 0.028), metal
+        tube(
+            [
+                (head[0], 0, head[2] + 0.02),
+                (head[0], 0.12, head[2] + 0.14),
+                (head[0] - 0.12, 0.3, head[2] + 0.16),
+            ],
+            0.028,
+        ),
+        metal,
     )
     if rng.random() < 0.4:
         a.add(box(0.3, 0.35, 0.25, 0.02, taper=1.2).at(base, 0, r + 0.55), a.of("wood"))

@@ -32,10 +32,14 @@ def object_seed(seed: int, index: int) -> int:
     return int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def write_objects(folder: str | Path, count: int, seed: int = 0, workers: int = 1, progress: bool = False) -> Path:
-    """Write objects 0 ... count - 1 of the set ``seed``: ``procedural-SEED-INDEX.glb`` and, last, ``manifest.json``.
+def write_objects(
+    folder: str | Path, count: int, seed: int = 0, workers: int = 1, progress: bool = False
+) -> Path:
+    """Write objects 0 ... count - 1 of the set ``seed``: ``procedural-SEED-INDEX.glb`` and, last,
+    ``manifest.json``.
 
-    Files that are there already are kept: a run that was stopped goes on, and a larger ``count`` extends a folder.
+    Files that are there already are kept: a run that was stopped goes on, and a larger ``count`` extends a
+    folder.
 
     Args:
         folder: made as needed.
@@ -45,15 +49,18 @@ def write_objects(folder: str | Path, count: int, seed: int = 0, workers: int = 
         progress: show a bar.
 
     Returns:
-        The manifest's path. It lists ``key``, ``file``, ``seed``, ``family``, ``faces``, ``bytes``, ``licence`` of every object.
+        The manifest's path. It lists ``key``, ``file``, ``seed``, ``family``, ``faces``, ``bytes``,
+        ``licence`` of every object.
 
     Raises:
-        ConfigError: a count, seed or number of workers out of range, or a folder written by another version of the generator.
+        ConfigError: a count, seed or number of workers out of range, or a folder written by another version
+            of the generator.
         OutputError: a place that cannot be written, or that holds another program's manifest.json.
     """
     if count < 1 or seed < 0 or workers < 1:
         raise ConfigError(
-            f"count {count}, seed {seed}, workers {workers}", "Count and workers are at least 1, the seed at least 0."
+            f"count {count}, seed {seed}, workers {workers}",
+            "Count and workers are at least 1, the seed at least 0.",
         )
     target = Path(folder)
     check_folder(target, [MANIFEST], _is_ours)
@@ -66,7 +73,13 @@ def write_objects(folder: str | Path, count: int, seed: int = 0, workers: int = 
         for _ in _run(missing, workers):
             bar.update()
     entries = [_entry(target / f"{name}.glb", expected) for (_, name, expected) in jobs]
-    manifest = {"about": "Procedural objects, GLB, +Z front.", "seed": seed, "recipe": RECIPE, "count": count, "objects": entries}
+    manifest = {
+        "about": "Procedural objects, GLB, +Z front.",
+        "seed": seed,
+        "recipe": RECIPE,
+        "count": count,
+        "objects": entries,
+    }
     path = target / MANIFEST
     atomic_write(path, (json.dumps(manifest, indent=1) + "\n").encode())
     return path
@@ -92,20 +105,33 @@ def _run(jobs: list[tuple[Path, str, int]], workers: int) -> Iterator[None]:
 def _write(job: tuple[Path, str, int]) -> None:
     folder, name, seed = job
     mesh = make_object(seed)
-    facts = {"seed": seed, "family": family_of(seed), "faces": len(mesh.faces), "licence": LICENCE, "recipe": RECIPE}
+    facts = {
+        "seed": seed,
+        "family": family_of(seed),
+        "faces": len(mesh.faces),
+        "licence": LICENCE,
+        "recipe": RECIPE,
+    }
     save(mesh, folder / f"{name}.glb", extras=facts, name=name, quality=90)
 
 
 def _entry(path: Path, seed: int) -> dict[str, Any]:
-    """One object's line of the manifest, read from the file's own header (files of an earlier run are not trusted blindly)."""
+    """One object's line of the manifest, read from the file's own header (files of an earlier run
+    are not trusted blindly).
+    """
     try:
         with path.open("rb") as file:
             magic, _, _, size, kind = struct.unpack("<4sIII4s", file.read(20))
-            facts = json.loads(file.read(size))["asset"]["extras"] if (magic, kind) == (b"glTF", b"JSON") else {}
+            facts = (
+                json.loads(file.read(size))["asset"]["extras"] if (magic, kind) == (b"glTF", b"JSON") else {}
+            )
     except (OSError, struct.error, ValueError, KeyError) as error:
         raise OutputError(f"cannot read back {path}: {error}", "Delete the file and run again.") from error
     if facts.get("recipe") != RECIPE or facts.get("seed") != seed:
-        raise ConfigError(f"{path} was not written by this version of the generator", "Delete the folder, or choose another one.")
+        raise ConfigError(
+            f"{path} was not written by this version of the generator",
+            "Delete the folder, or choose another one.",
+        )
     return {
         "key": path.stem,
         "file": path.name,

@@ -1,7 +1,7 @@
 """Views of textured objects: colour, coverage, depth, normals and positions (docs/data-rendering.md).
 
-One call renders every view of one object on one core with a z-buffer compiled by numba (extra ``data``); run several processes
-for more. ``geco.data.render.blender`` renders the same cameras with Cycles.
+One call renders every view of one object on one core with a z-buffer compiled by numba (extra ``data``); run
+several processes for more. ``geco.data.render.blender`` renders the same cameras with Cycles.
 """
 
 from geco.data.render.framing import frame_to_fill, lens

@@ -1,6 +1,8 @@
-"""The same cameras in Blender's Cycles: photo-realistic light, or our own simple light as an independent check.
+"""The same cameras in Blender's Cycles: photo-realistic light, or our own simple light as an independent
+check.
 
-Needs the module ``bpy`` (extra ``blender``) in this very process; Blender keeps one global scene, which every call replaces.
+Needs the module ``bpy`` (extra ``blender``) in this very process; Blender keeps one global scene, which every
+call replaces.
 """
 
 from __future__ import annotations
@@ -33,10 +35,12 @@ def render_views(
     samples: int = 32,
     threads: int = 1,
 ) -> Views:
-    """As :func:`geco.data.render.render_views`, by Cycles on the CPU; the same arguments give the same pictures.
+    """As :func:`geco.data.render.render_views`, by Cycles on the CPU; the same arguments give the same
+    pictures.
 
-    Colour and coverage are averages of ``samples`` random samples a pixel; depth, normal and position are those of the
-    pixel's centre (our own renderer: of the nearest of four samples). Normals are the faces', on the camera's side.
+    Colour and coverage are averages of ``samples`` random samples a pixel; depth, normal and position are
+    those of the pixel's centre (our own renderer: of the nearest of four samples). Normals are the faces', on
+    the camera's side.
 
     Args:
         studio: None draws the bare colours under ``lights``; a studio replaces them.
@@ -87,7 +91,9 @@ def render_views(
 class _Camera:
     """Renders view by view; a call returns (S, S, 4) float32, top row first, colours multiplied by alpha."""
 
-    def __init__(self, bpy: Any, scene: blender_scene.Scene, folder: Path, c2w: Floats, lenses: Floats) -> None:
+    def __init__(
+        self, bpy: Any, scene: blender_scene.Scene, folder: Path, c2w: Floats, lenses: Floats
+    ) -> None:
         self.bpy, self.scene, self.folder, self.c2w, self.lenses = bpy, scene, folder, c2w, lenses
 
     def __call__(self, index: int) -> Floats:
@@ -125,6 +131,8 @@ def _to_bytes(picture: Floats, linear: bool) -> np.ndarray:
     alpha = picture[..., 3:].clip(0, 1)
     color = picture[..., :3] / np.maximum(alpha, 1e-6)
     if linear:
-        color = np.where(color <= 0.0031308, 12.92 * color, 1.055 * np.maximum(color, 0.0031308) ** (1 / 2.4) - 0.055)
+        color = np.where(
+            color <= 0.0031308, 12.92 * color, 1.055 * np.maximum(color, 0.0031308) ** (1 / 2.4) - 0.055
+        )
     both = np.concatenate([np.where(alpha > 0, color, 0).clip(0, 1), alpha], axis=-1)
     return (both * 255 + 0.5).astype(np.uint8)

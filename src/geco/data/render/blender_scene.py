@@ -1,4 +1,6 @@
-"""Blender's side of geco.data.render.blender: mesh, materials, camera and settings of the one global scene."""
+"""Blender's side of geco.data.render.blender: mesh, materials, camera and settings of the one
+global scene.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,9 @@ class Scene:
             geometry = nodes.new("ShaderNodeNewGeometry")
             value = geometry.outputs["Position" if field == "position" else "True Normal"]
             encoded = nodes.vector("MULTIPLY_ADD", value, (ENCODING[0],) * 3, (ENCODING[1],) * 3)
-            alpha = nodes.texture(_picture(self.bpy, texture, "Non-Color"), "Closest")[1] if cutoff > 0 else None
+            alpha = (
+                nodes.texture(_picture(self.bpy, texture, "Non-Color"), "Closest")[1] if cutoff > 0 else None
+            )
             nodes.finish(nodes.emission(encoded), alpha, cutoff)
 
     def studio(self, obj: TexturedObject, studio: Studio) -> None:
@@ -108,7 +112,9 @@ class Scene:
             color, alpha = nodes.texture(_picture(self.bpy, texture, "sRGB"), "Linear")
             surface = nodes.new("ShaderNodeBsdfPrincipled")
             surface.inputs["Roughness"].default_value = studio.roughness
-            nodes.link(nodes.vector("MULTIPLY", color, nodes.attribute("linear tint")), surface.inputs["Base Color"])
+            nodes.link(
+                nodes.vector("MULTIPLY", color, nodes.attribute("linear tint")), surface.inputs["Base Color"]
+            )
             nodes.finish(surface.outputs[0], alpha, cutoff)
         self.scene.cycles.use_denoising = True
         world = self.bpy.data.worlds.new("sky")
@@ -216,7 +222,9 @@ def _mesh(bpy: Any, scene: Any, obj: TexturedObject) -> Any:
     uvs = obj.uvs[faces.ravel()].astype(np.float32)
     uvs[:, 1] = 1 - uvs[:, 1]  # Blender's origin is the bottom left
     mesh.uv_layers.new(name="uv").data.foreach_set("uv", np.ascontiguousarray(uvs).ravel())
-    linear = np.where(obj.colors <= 0.04045, obj.colors / 12.92, ((np.maximum(obj.colors, 0.04045) + 0.055) / 1.055) ** 2.4)
+    linear = np.where(
+        obj.colors <= 0.04045, obj.colors / 12.92, ((np.maximum(obj.colors, 0.04045) + 0.055) / 1.055) ** 2.4
+    )
     for name, values in (("tint", obj.colors), ("linear tint", linear)):
         attribute = mesh.attributes.new(name, "FLOAT_VECTOR", "POINT")
         attribute.data.foreach_set("vector", np.ascontiguousarray(values, np.float32).ravel())

@@ -1,4 +1,6 @@
-"""Lenses: (focal length, cx, cy) normalised by the image size; a crop of a pinhole picture is a pinhole picture."""
+"""Lenses: (focal length, cx, cy) normalised by the image size; a crop of a pinhole picture is a
+pinhole picture.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ def lens(fov: float, count: int) -> Floats:
 
 
 def frame_to_fill(obj: TexturedObject, c2w: Floats, ratio: float) -> Floats:
-    """Lens of each camera that centres the object's picture and lets its longer side fill ``ratio`` of the frame.
+    """Lens of each camera that centres the object's picture and lets its longer side fill ``ratio`` of the
+    frame.
 
     Only focal length and principal point change. Every vertex must lie in front of every camera.
 

@@ -1,4 +1,6 @@
-"""The loops that numba compiles: a z-buffer over triangles, and the averaging of its samples. Compiled code is cached on disk."""
+"""The loops that numba compiles: a z-buffer over triangles, and the averaging of its samples.
+Compiled code is cached on disk.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ def kernel(name: str) -> Callable[..., Any]:
 
 
 def _draw(screen, faces, uvs, colors, materials, cutoffs, shade, texels, table, size, ids):  # type: ignore[no-untyped-def]
-    """Scan-convert every triangle. screen: (V, 3) pixel x, y and 1/distance. -> colour (S, S, 3), 1/distance (S, S; 0 = none).
+    """Scan-convert every triangle. screen: (V, 3) pixel x, y and 1/distance. -> colour (S, S, 3), 1/distance
+    (S, S; 0 = none).
 
     ids: (S, S) receives the face of every sample that is hit; (0, 0) if nobody asks.
     """
@@ -87,7 +90,9 @@ def _draw(screen, faces, uvs, colors, materials, cutoffs, shade, texels, table, 
 
 
 def _resolve(color, nearest, rgba, depth, factor):  # type: ignore[no-untyped-def]
-    """Average blocks of ``factor`` x ``factor`` samples: straight colour, coverage as alpha, nearest depth."""
+    """Average blocks of ``factor`` x ``factor`` samples: straight colour, coverage as alpha,
+    nearest depth.
+    """
     for y in range(rgba.shape[0]):
         for x in range(rgba.shape[1]):
             hits, closest = 0, np.float32(0)
@@ -108,7 +113,8 @@ def _resolve(color, nearest, rgba, depth, factor):  # type: ignore[no-untyped-de
 
 
 def _locate(nearest, ids, facing, pose, lens, normal, position, factor):  # type: ignore[no-untyped-def]
-    """World normal and point of the nearest sample of each block, the one whose distance :func:`_resolve` takes.
+    """World normal and point of the nearest sample of each block, the one whose distance :func:`_resolve`
+    takes.
 
     facing: (F, 3) normals on the camera's side. pose: (3, 4) camera-to-world. lens: focal, cx, cy in samples.
     """
@@ -127,13 +133,16 @@ def _locate(nearest, ids, facing, pose, lens, normal, position, factor):  # type
                 f = ids[row, column]
                 for c in range(3):
                     normal[y, x, c] = facing[f, c]
-                    position[y, x, c] = pose[c, 0] * right + pose[c, 1] * up - pose[c, 2] * distance + pose[c, 3]
+                    position[y, x, c] = (
+                        pose[c, 0] * right + pose[c, 1] * up - pose[c, 2] * distance + pose[c, 3]
+                    )
 
 
 def _occlude(position, normal, directions, axes, maps, scale, bias, visibility):  # type: ignore[no-untyped-def]
     """Cosine-weighted share of the directions from which each point is seen, see geco.data.render.occlusion.
 
-    directions: (K, 3) unit. axes: (K, 2, 3) right and down of each map. maps: (K, R, R) nearness. scale: pixels a unit.
+    directions: (K, 3) unit. axes: (K, 2, 3) right and down of each map. maps: (K, R, R) nearness. scale:
+        pixels a unit.
     """
     half = maps.shape[1] / 2
     for y in range(position.shape[0]):
@@ -141,7 +150,11 @@ def _occlude(position, normal, directions, axes, maps, scale, bias, visibility):
             n0, n1, n2 = normal[y, x, 0], normal[y, x, 1], normal[y, x, 2]
             if n0 == 0 and n1 == 0 and n2 == 0:
                 continue
-            p0, p1, p2 = position[y, x, 0] + bias * n0, position[y, x, 1] + bias * n1, position[y, x, 2] + bias * n2
+            p0, p1, p2 = (
+                position[y, x, 0] + bias * n0,
+                position[y, x, 1] + bias * n1,
+                position[y, x, 2] + bias * n2,
+            )
             total, seen = np.float32(0), np.float32(0)
             for k in range(directions.shape[0]):
                 cosine = n0 * directions[k, 0] + n1 * directions[k, 1] + n2 * directions[k, 2]

@@ -1,4 +1,6 @@
-"""Triangles cut at the near plane, so that a camera close to or inside an object sees what is in front of it and no garbage."""
+"""Triangles cut at the near plane, so that a camera close to or inside an object sees what is in
+front of it and no garbage.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ def cut(obj: TexturedObject, local: Floats, near: float) -> Soup:
         return Soup(local, obj.faces, obj.uvs, obj.colors)
     inside = front[obj.faces]
     count = inside.sum(axis=1)
-    values = np.concatenate([local, obj.uvs, obj.colors], axis=1).astype(np.float64)  # (V, 8), all linear along an edge
+    # (V, 8), all linear along an edge
+    values = np.concatenate([local, obj.uvs, obj.colors], axis=1).astype(np.float64)
     one, two = np.flatnonzero(count == 1), np.flatnonzero(count == 2)
     tip = _rotated(obj.faces[one], inside[one].argmax(axis=1))
     base = _rotated(obj.faces[two], inside[two].argmin(axis=1))
@@ -59,9 +62,12 @@ def cut(obj: TexturedObject, local: Floats, near: float) -> Soup:
             np.stack([ids[2], base[:, 2], ids[3]], axis=1),
         ]
     )
-    values[~front, :3] = (0.0, 0.0, -near)  # no face keeps these, but the projection divides by their distance
+    # no face keeps these, but the projection divides by their distance
+    values[~front, :3] = (0.0, 0.0, -near)
     merged = np.concatenate([values, *added]).astype(np.float32)
-    local, uvs, colors = (np.ascontiguousarray(merged[:, part]) for part in (slice(3), slice(3, 5), slice(5, 8)))
+    local, uvs, colors = (
+        np.ascontiguousarray(merged[:, part]) for part in (slice(3), slice(3, 5), slice(5, 8))
+    )
     source = np.concatenate([whole, one, two, two]).astype(np.int32)
     return Soup(local, np.ascontiguousarray(faces, np.int32), uvs, colors, source)
 

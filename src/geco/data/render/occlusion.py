@@ -1,9 +1,10 @@
 """Ambient occlusion from depth maps: how much of the sky each visible point sees.
 
-From K directions, spread evenly over the sphere (Fibonacci), the object is drawn once into a parallel depth map. A visible
-point is open to a direction when nothing in that map stands before it; its visibility is the cosine-weighted share of
-open directions above its surface, ``sum V_k max(0, n . d_k) / sum max(0, n . d_k)`` (Zhukov et al. 1998 with the radius
-of the whole object). No random numbers: the same object gives the same values.
+From K directions, spread evenly over the sphere (Fibonacci), the object is drawn once into a parallel depth
+map. A visible point is open to a direction when nothing in that map stands before it; its visibility is the
+cosine-weighted share of open directions above its surface, ``sum V_k max(0, n . d_k) / sum max(0, n . d_k)``
+(Zhukov et al. 1998 with the radius of the whole object). No random numbers: the same object gives the same
+values.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class AmbientOcclusion:
 
     def __post_init__(self) -> None:
         if not (0 <= self.strength <= 1 and self.directions >= 4 and self.resolution >= 8):
-            raise ConfigError(f"ambient occlusion of {self}", "Choose strength 0 to 1, directions >= 4, resolution >= 8.")
+            raise ConfigError(
+                f"ambient occlusion of {self}", "Choose strength 0 to 1, directions >= 4, resolution >= 8."
+            )
 
 
 class OcclusionMaps:
@@ -57,19 +60,29 @@ class OcclusionMaps:
     def visibility(self, position: Floats, normal: Floats) -> Floats:
         """position, normal: (S, S, 3) world -> (S, S) in [0, 1]; 1 where the normal is 0 (background)."""
         seen = np.ones(position.shape[:2], np.float32)
-        kernel("occlude")(position, normal, self.directions, self.axes, self.maps, self.scale, self.bias, seen)
+        kernel("occlude")(
+            position, normal, self.directions, self.axes, self.maps, self.scale, self.bias, seen
+        )
         return seen
 
     def _map(self, obj: TexturedObject, k: int, reach: float) -> Floats:
-        """(R, R) largest coordinate along direction k of the surface over each pixel; ``EMPTY`` where there is none."""
+        """(R, R) largest coordinate along direction k of the surface over each pixel; ``EMPTY``
+        where there is none.
+        """
         half = self.settings.resolution / 2
         plane = obj.vertices @ self.axes[k].T * self.scale + half
         nearness = obj.vertices @ self.directions[k] + 2 * reach  # positive, and linear on the map
         screen = np.concatenate([plane, nearness[:, None]], axis=1).astype(np.float32)
         bare = (np.full((1, 4), 255, np.uint8), np.array([[[0, 1, 1]]], np.int64))
-        flat = (np.zeros(len(obj.faces), np.int32), np.zeros(1, np.float32), np.ones(len(obj.faces), np.float32))
+        flat = (
+            np.zeros(len(obj.faces), np.int32),
+            np.zeros(1, np.float32),
+            np.ones(len(obj.faces), np.float32),
+        )
         unused = np.empty((0, 0), np.int32)
-        _, found = kernel("draw")(screen, obj.faces, obj.uvs, obj.colors, *flat, *bare, self.settings.resolution, unused)
+        _, found = kernel("draw")(
+            screen, obj.faces, obj.uvs, obj.colors, *flat, *bare, self.settings.resolution, unused
+        )
         depth: Floats = np.where(found > 0, found - np.float32(2 * reach), EMPTY).astype(np.float32)
         return depth
 

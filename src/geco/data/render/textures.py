@@ -9,7 +9,9 @@ MOST_LEVELS = 10
 
 
 def mipmaps(textures: list[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All textures and their halvings in one flat array (T, 4), and a table (M, L, 3) of offset, width, height."""
+    """All textures and their halvings in one flat array (T, 4), and a table (M, L, 3) of offset,
+    width, height.
+    """
     pictures = {id(texture): texture for texture in textures}  # materials may share a texture: stored once
     chains = {key: _halvings(texture) for key, texture in pictures.items()}
     most = max(len(chain) for chain in chains.values())
@@ -17,7 +19,8 @@ def mipmaps(textures: list[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], NDArr
     for key, chain in chains.items():
         rows[key] = np.zeros((most, 3), np.int64)
         for level, picture in enumerate(chain):
-            rows[key][level:] = offset, picture.shape[1], picture.shape[0]  # a short chain repeats its last level
+            # a short chain repeats its last level
+            rows[key][level:] = offset, picture.shape[1], picture.shape[0]
             flat.append(picture.reshape(-1, 4))
             offset += picture.shape[0] * picture.shape[1]
     return np.concatenate(flat), np.stack([rows[id(texture)] for texture in textures])

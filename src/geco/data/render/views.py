@@ -36,7 +36,8 @@ def render_views(
         size: pixels of a side.
         lights: one for all views, or one a view.
         channels: which of ``CHANNELS``; rgba and depth are always made, the others are None unless named.
-        occlusion: darken crevices (see :class:`AmbientOcclusion`); None, the default, leaves the colours alone.
+        occlusion: darken crevices (see :class:`AmbientOcclusion`); None, the default, leaves the colours
+            alone.
 
     Raises:
         ConfigError: arguments of the wrong number or kind.
@@ -44,7 +45,9 @@ def render_views(
     """
     c2w, lenses, each = checked(c2w, lenses, size, lights, channels)
     if not np.isfinite(obj.vertices).all():
-        raise MeshError("an object with vertices that are not finite", "Load it with geco.data.objects.load_object.")
+        raise MeshError(
+            "an object with vertices that are not finite", "Load it with geco.data.objects.load_object."
+        )
     count, fine = len(c2w), size * SUPERSAMPLE
     surface = "normal" in channels or "position" in channels or occlusion is not None
     maps = OcclusionMaps(obj, occlusion) if occlusion else None
@@ -64,7 +67,12 @@ def render_views(
         focal, cx, cy = lenses[index] * fine
         distance = -soup.local[:, 2]
         screen = np.stack(
-            [soup.local[:, 0] / distance * focal + cx, cy - soup.local[:, 1] / distance * focal, 1 / distance], axis=1
+            [
+                soup.local[:, 0] / distance * focal + cx,
+                cy - soup.local[:, 1] / distance * focal,
+                1 / distance,
+            ],
+            axis=1,
         )
         corners = (screen.astype(np.float32), soup.faces, soup.uvs, soup.colors)
         color, nearest = kernel("draw")(*corners, materials, obj.cutoffs, shade, texels, table, fine, ids)
@@ -72,9 +80,15 @@ def render_views(
         if views.normal is not None and views.position is not None:
             lens = np.array([focal, cx, cy], np.float32)
             pose = np.ascontiguousarray(c2w[index, :3])
-            kernel("locate")(nearest, ids, facing, pose, lens, views.normal[index], views.position[index], SUPERSAMPLE)
+            kernel("locate")(
+                nearest, ids, facing, pose, lens, views.normal[index], views.position[index], SUPERSAMPLE
+            )
             if maps:
-                darken(views.rgba[index], maps.visibility(views.position[index], views.normal[index]), maps.settings.strength)
+                darken(
+                    views.rgba[index],
+                    maps.visibility(views.position[index], views.normal[index]),
+                    maps.settings.strength,
+                )
     if "normal" not in channels:
         views.normal = None
     if "position" not in channels:
@@ -97,7 +111,9 @@ def _toward_camera(obj: TexturedObject, normals: Floats, c2w: Floats) -> Floats:
 
 def _shade(light: Light, facing: Floats) -> Floats:
     direction = np.asarray(light.direction, np.float32)
-    shade = light.ambient + light.hemisphere * facing[:, 2] + light.diffuse * np.maximum(facing @ direction, 0)
+    shade = (
+        light.ambient + light.hemisphere * facing[:, 2] + light.diffuse * np.maximum(facing @ direction, 0)
+    )
     return shade.astype(np.float32)
 
 
@@ -107,13 +123,19 @@ def checked(
     """Poses, lenses and one light a camera, or a :class:`ConfigError` that says which argument is wrong."""
     c2w, lenses = np.asarray(c2w, np.float32), np.asarray(lenses, np.float32)
     if c2w.ndim != 3 or c2w.shape[1:] != (4, 4) or lenses.shape != (len(c2w), 3):
-        raise ConfigError(f"cameras of shapes {c2w.shape} and {lenses.shape}", "Give poses (N, 4, 4) and lenses (N, 3).")
+        raise ConfigError(
+            f"cameras of shapes {c2w.shape} and {lenses.shape}", "Give poses (N, 4, 4) and lenses (N, 3)."
+        )
     if not (np.isfinite(c2w).all() and np.isfinite(lenses).all() and (lenses[:, 0] > 0).all()):
-        raise ConfigError("cameras that are not finite, or a focal length of 0", "Make them with geco.cameras and lens().")
+        raise ConfigError(
+            "cameras that are not finite, or a focal length of 0", "Make them with geco.cameras and lens()."
+        )
     if size < 1:
         raise ConfigError(f"pictures of {size} pixels", "Choose a size of at least 1.")
     if unknown := sorted(set(channels) - set(CHANNELS)):
-        raise ConfigError(f"no channel is called {', '.join(unknown)}", f"Known channels: {', '.join(CHANNELS)}.")
+        raise ConfigError(
+            f"no channel is called {', '.join(unknown)}", f"Known channels: {', '.join(CHANNELS)}."
+        )
     each = lights if isinstance(lights, list) else [lights or Light()] * len(c2w)
     if len(each) != len(c2w):
         raise ConfigError(f"{len(each)} lights for {len(c2w)} cameras", "Give one light, or one a camera.")

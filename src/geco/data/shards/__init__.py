@@ -1,4 +1,6 @@
-"""Shards of rendered views ("geco-shards-1"): WebDataset tar files with an index, readable in order or at random."""
+"""Shards of rendered views ("geco-shards-1"): WebDataset tar files with an index, readable in
+order or at random.
+"""
 
 from geco.data.shards.format import CHANNELS, FORMAT
 from geco.data.shards.objects import PictureSet, encode_object

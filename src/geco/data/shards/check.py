@@ -1,4 +1,6 @@
-"""Whether a folder of shards is whole: every hash, every member's place, every picture. Each fault is a line."""
+"""Whether a folder of shards is whole: every hash, every member's place, every picture. Each
+fault is a line.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def _places(path: Path) -> dict[str, tuple[int, int]]:
 
 
 def _members(shards: Shards, name: str, places: dict[str, tuple[int, int]]) -> Iterator[str]:
-    """Members that the sidecar does not know, or knows at another place. What it knows beyond is a fault of the object."""
+    """Members that the sidecar does not know, or knows at another place. What it knows beyond is
+    a fault of the object.
+    """
     left = dict(places)
     for key in (entry["key"] for entry in shards.index["objects"] if entry["shard"] == name):
         try:

@@ -1,4 +1,6 @@
-"""What the JSON files of shards may say, checked where they are read: index, sidecars, an object's facts, the report."""
+"""What the JSON files of shards may say, checked where they are read: index, sidecars, an
+object's facts, the report.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def read_index(folder: Path) -> dict[str, Any]:
     index = read_fields(path, DamagedShards, REMEDY, MOST_JSON)
     if index.values.get("format") != FORMAT:
         found = str(index.values.get("format"))[:60]
-        raise ConfigError(f"{folder} has the format {found!r}, not {FORMAT!r}", "Render it again with this version.")
+        raise ConfigError(
+            f"{folder} has the format {found!r}, not {FORMAT!r}", "Render it again with this version."
+        )
     _check_settings(index.fields("settings"))
     shards = [_shard(each) for each in _objects(index, "shards")]
     if len(set(shards)) != len(shards):
@@ -72,7 +76,10 @@ def read_sidecar(path: Path) -> dict[str, Spans]:
         if not isinstance(members, dict) or not members:
             raise read.wrong(f"lists no members of {key[:60]!r}")
         rows = shared.setdefault(tuple(members), {name: row for row, name in enumerate(members)})
-        found[key] = rows, _spans(members, end, read.wrong(f"has places of {key[:60]!r} that are not in the shard"))
+        found[key] = (
+            rows,
+            _spans(members, end, read.wrong(f"has places of {key[:60]!r} that are not in the shard")),
+        )
     return found
 
 
@@ -85,8 +92,12 @@ def parse_info(data: bytes, key: str, where: str) -> dict[str, Any]:
     return fields.values
 
 
-def cameras_of(info: dict[str, Any], set_name: str, count: int, where: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """c2w (N, 4, 4) and lenses (N, 3) of one view set in an object's facts; DamagedShards unless there are ``count``."""
+def cameras_of(
+    info: dict[str, Any], set_name: str, count: int, where: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """c2w (N, 4, 4) and lenses (N, 3) of one view set in an object's facts; DamagedShards unless
+    there are ``count``.
+    """
     entries = entries_of(info, set_name, count, where)
     try:
         c2w = np.array([entry["c2w"] for entry in entries], np.float32)
@@ -102,7 +113,11 @@ def cameras_of(info: dict[str, Any], set_name: str, count: int, where: str) -> t
 def entries_of(info: dict[str, Any], set_name: str, count: int, where: str) -> list[dict[str, Any]]:
     """The ``count`` cameras of one view set as they stand in an object's facts; DamagedShards for others."""
     entries = info["sets"].get(set_name)
-    if not isinstance(entries, list) or len(entries) != count or not all(isinstance(each, dict) for each in entries):
+    if (
+        not isinstance(entries, list)
+        or len(entries) != count
+        or not all(isinstance(each, dict) for each in entries)
+    ):
         raise damaged(f"{where}: {set_name!r} has not {count} cameras")
     return entries
 
@@ -157,7 +172,10 @@ def _object(entry: Fields, shards: set[str]) -> str:
 
 def _objects(fields: Fields, name: str) -> list[Fields]:
     items = fields.items(name, 100_000_000)
-    return [Fields(item, f"{fields.where}: {name}[{at}]", fields.error, fields.remedy) for at, item in enumerate(items)]
+    return [
+        Fields(item, f"{fields.where}: {name}[{at}]", fields.error, fields.remedy)
+        for at, item in enumerate(items)
+    ]
 
 
 def _spans(members: dict[str, Any], end: int, wrong: Exception) -> NDArray[np.int64]:

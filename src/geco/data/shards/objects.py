@@ -33,7 +33,8 @@ def encode_object(key: str, info: Mapping[str, Any], sets: Mapping[str, PictureS
     """The tar records of one object: ``KEY.json`` first, then every picture.
 
     Args:
-        info: JSON values of the object (source, licence, transform, faces …); the cameras are added under ``sets``.
+        info: JSON values of the object (source, licence, transform, faces …); the cameras are added under
+            ``sets``.
     """
     described: dict[str, list[dict[str, Any]]] = {}
     pictures: list[tuple[str, bytes]] = []

@@ -1,4 +1,6 @@
-"""Random access to finished shards; safe to share between threads and to carry into forked or spawned processes."""
+"""Random access to finished shards; safe to share between threads and to carry into forked or
+spawned processes.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,8 @@ class Shards:
         index: the whole of ``index.json``.
 
     Raises:
-        ConfigError: the folder holds no finished shards, or shards of another format. DamagedShards (a ConfigError),
-            here and from every method: a file says or holds what it cannot.
+        ConfigError: the folder holds no finished shards, or shards of another format. DamagedShards (a
+            ConfigError), here and from every method: a file says or holds what it cannot.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -58,7 +60,9 @@ class Shards:
         return len(self.objects)
 
     def info(self, key: str) -> dict[str, Any]:
-        """``KEY.json``: source, sha256, licence, transform, faces, and per set the cameras {c2w, lens, facts}. Do not change it."""
+        """``KEY.json``: source, sha256, licence, transform, faces, and per set the cameras {c2w,
+        lens, facts}. Do not change it.
+        """
         found = self._infos.get(key)
         if found is None:
             if len(self._infos) >= KEPT_INFOS:
@@ -66,15 +70,18 @@ class Shards:
             found = self._infos[key] = parse_info(self.member(key, "json"), key, self._where(key))
         return found
 
-    def pictures(self, key: str, set_name: str, channel: str = "rgba", indices: Sequence[int] | None = None) -> NDArray[Any]:
+    def pictures(
+        self, key: str, set_name: str, channel: str = "rgba", indices: Sequence[int] | None = None
+    ) -> NDArray[Any]:
         """Pictures of one view set.
 
         Args:
             indices: which of the set's pictures, in this order; all by default.
 
         Returns:
-            (N, S, S, 4) uint8 straight alpha for ``rgba``; (N, S, S, 1) float32 for ``depth`` (world units along the viewing
-            axis); (N, S, S, 3) float32 for ``normal`` (world, unit) and ``position`` (world). 0 = background.
+            (N, S, S, 4) uint8 straight alpha for ``rgba``; (N, S, S, 1) float32 for ``depth`` (world units
+            along the viewing axis); (N, S, S, 3) float32 for ``normal`` (world, unit) and ``position``
+            (world). 0 = background.
         """
         if set_name not in self.sets or channel not in self.channels:
             raise ConfigError(
@@ -89,7 +96,8 @@ class Shards:
         scales = self._scales(key, set_name) if channel == "depth" else None
         shape = (len(named), self.size, self.size, CHANNELS[channel])
         found = np.zeros(shape, np.uint8 if channel == "rgba" else np.float32)
-        with self.path(key).open("rb", buffering=0) as stream:  # of this call alone: nothing to share between threads
+        # of this call alone: nothing to share between threads
+        with self.path(key).open("rb", buffering=0) as stream:
             for row, (name, index) in enumerate(zip(named, chosen)):
                 offset, size = spans[rows[name]]
                 stream.seek(int(offset))
@@ -99,7 +107,9 @@ class Shards:
                     decoded = decode_picture(channel, data, scales[index] if scales else 1.0)
                     found[row] = decoded.reshape(found.shape[1:])
                 except Exception as error:  # Pillow raises half a dozen kinds for a broken PNG
-                    raise damaged(f"{self._where(key)}: {name} is damaged ({error or type(error).__name__})") from error
+                    raise damaged(
+                        f"{self._where(key)}: {name} is damaged ({error or type(error).__name__})"
+                    ) from error
         return found
 
     def cameras(self, key: str, set_name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

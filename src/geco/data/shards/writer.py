@@ -1,7 +1,9 @@
 """Writing shards so that a kill at any moment costs one object at most, and a restart gives the same bytes.
 
-Every object becomes a piece (its tar records) in ``.render/``, renamed into place when whole; when the objects of a shard are
-all there or skipped, the pieces are joined and deleted. ``index.json`` comes last: a folder with it is complete.
+Every object becomes a piece (its tar records) in ``.render/``, renamed into place when whole; when the
+objects of a shard are
+all there or skipped, the pieces are joined and deleted. ``index.json`` comes last: a folder with it is
+complete.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class ShardWriter:
         extra: further files at the end, name -> JSON value (``cameras.json``).
 
     Raises:
-        ConfigError: the folder is of other settings (the message names the difference), or holds something else.
+        ConfigError: the folder is of other settings (the message names the difference), or holds something
+            else.
         OutputError: it cannot be written, or another run is writing it.
     """
 
@@ -54,8 +57,15 @@ class ShardWriter:
         self.folder, self.work = Path(folder), Path(folder) / WORK
         self.keys, self.extra = list(keys), dict(extra or {})
         digest = hashlib.sha256("\n".join(self.keys).encode()).hexdigest()
-        self.settings = {**settings, "objects_a_shard": objects_a_shard, "objects": len(self.keys), "objects_sha256": digest}
-        self._shards = [self.keys[at : at + objects_a_shard] for at in range(0, len(self.keys), objects_a_shard)]
+        self.settings = {
+            **settings,
+            "objects_a_shard": objects_a_shard,
+            "objects": len(self.keys),
+            "objects_sha256": digest,
+        }
+        self._shards = [
+            self.keys[at : at + objects_a_shard] for at in range(0, len(self.keys), objects_a_shard)
+        ]
         self._number = {key: number for number, keys in enumerate(self._shards) for key in keys}
         self._open: list[set[str]] = [set() for _ in self._shards]
         views = [(each["name"], index) for each in settings["sets"] for index in range(each["count"])]
@@ -96,22 +106,31 @@ class ShardWriter:
             return read_index(self.folder)
         markers = [self.work / f"{_name(number)}.joined.json" for number in range(len(self._shards))]
         joined = [
-            read_fields(path, OutputError, "Give the command again: what is damaged is rendered anew.").values for path in markers
+            read_fields(path, OutputError, "Give the command again: what is damaged is rendered anew.").values
+            for path in markers
         ]
         objects = [{"shard": f"{entry['name']}.tar", **each} for entry in joined for each in entry["objects"]]
         skipped = {key: why for entry in joined for key, why in entry["skipped"].items()}
         noted = {each["key"]: each["notes"] for each in objects if "notes" in each}
         report = {"objects": len(self.keys), "written": len(objects), "skipped": skipped, "noted": noted}
-        atomic_write(self.folder / "report.json", json.dumps(report, indent=1, sort_keys=True).encode() + b"\n")
+        atomic_write(
+            self.folder / "report.json", json.dumps(report, indent=1, sort_keys=True).encode() + b"\n"
+        )
         if not objects:
             # Nothing to keep: another try, with other limits, may start at once.
             for path in [*self.folder.glob("shard-*.tar"), *self.folder.glob("shard-*.json")]:
                 path.unlink()
             shutil.rmtree(self.work, ignore_errors=True)
-            raise ConfigError(f"none of the {len(self.keys)} objects could be used", f"Reasons: {self.folder / 'report.json'}")
+            raise ConfigError(
+                f"none of the {len(self.keys)} objects could be used",
+                f"Reasons: {self.folder / 'report.json'}",
+            )
         for name, value in self.extra.items():
             atomic_write(self.folder / name, encode_json(value))
-        shards = [{"name": f"{entry['name']}.tar", "bytes": entry["bytes"], "sha256": entry["sha256"]} for entry in joined]
+        shards = [
+            {"name": f"{entry['name']}.tar", "bytes": entry["bytes"], "sha256": entry["sha256"]}
+            for entry in joined
+        ]
         index = {"format": FORMAT, "settings": self.settings, "shards": shards, "objects": objects}
         atomic_write(self.folder / "index.json", encode_json(index))
         shutil.rmtree(self.work, ignore_errors=True)
@@ -123,13 +142,22 @@ class ShardWriter:
         for path in (self.folder / "index.json", self.work / "settings.json"):
             if path.is_file():
                 whole = read_index(self.folder) if path.name == "index.json" else None
-                found = read_fields(path, ConfigError, "Choose another folder with -o, or delete this one.").values
+                found = read_fields(
+                    path, ConfigError, "Choose another folder with -o, or delete this one."
+                ).values
                 _compare(self.folder, whole["settings"] if whole else found, self.settings)
                 if path.name == "index.json":
                     shutil.rmtree(self.work, ignore_errors=True)
                     return True
-        if not self.work.is_dir() and self.folder.is_dir() and {path.name for path in self.folder.iterdir()} - {"report.json"}:
-            raise ConfigError(f"{self.folder} is not empty and holds no shards", "Choose another folder with -o, or empty it.")
+        if (
+            not self.work.is_dir()
+            and self.folder.is_dir()
+            and {path.name for path in self.folder.iterdir()} - {"report.json"}
+        ):
+            raise ConfigError(
+                f"{self.folder} is not empty and holds no shards",
+                "Choose another folder with -o, or empty it.",
+            )
         self._lock = lock_folder(self.work, what=self.folder)
         if (self.folder / "index.json").is_file():  # another run has just finished it
             self._lock.close()
@@ -164,7 +192,8 @@ class ShardWriter:
             members = tar_members(piece)
             start, size = members[f"{key}.json"]
             parse_info(piece[start : start + size], key, key)
-            return {f"{key}.{name}" for name in self._names} < members.keys()  # cut between members it is a tar still
+            # cut between members it is a tar still
+            return {f"{key}.{name}" for name in self._names} < members.keys()
         except Exception:  # whatever a damaged piece raises: it is rendered again
             return False
 
@@ -182,15 +211,31 @@ class ShardWriter:
                 members = tar_members(piece)
                 start, size = members[f"{key}.json"]
                 facts = json.loads(piece[start : start + size])
-                objects.append({"key": key, "bytes": len(piece), "licence": facts.get("licence"), "faces": facts.get("faces")})
+                objects.append(
+                    {
+                        "key": key,
+                        "bytes": len(piece),
+                        "licence": facts.get("licence"),
+                        "faces": facts.get("faces"),
+                    }
+                )
                 objects[-1] |= {"notes": facts["notes"]} if facts.get("notes") else {}
-                sidecar[key] = {member[len(key) + 1 :]: (at + offset, length) for member, (offset, length) in members.items()}
+                sidecar[key] = {
+                    member[len(key) + 1 :]: (at + offset, length)
+                    for member, (offset, length) in members.items()
+                }
                 at += stream.write(piece)
                 digest.update(piece)
             at += stream.write(TAR_END)
             digest.update(TAR_END)
         atomic_write(self.folder / f"{name}.json", encode_json(sidecar))
-        marker = {"name": name, "bytes": at, "sha256": digest.hexdigest(), "objects": objects, "skipped": skipped}
+        marker = {
+            "name": name,
+            "bytes": at,
+            "sha256": digest.hexdigest(),
+            "objects": objects,
+            "skipped": skipped,
+        }
         atomic_write(self.work / f"{name}.joined.json", encode_json(marker))
         self._clear(number)
 
@@ -201,7 +246,9 @@ class ShardWriter:
 
 
 def write_piece(folder: str | os.PathLike[str], key: str, piece: bytes) -> None:
-    """Put one object's records where :meth:`ShardWriter.done` finds them; may run in another process or on another machine."""
+    """Put one object's records where :meth:`ShardWriter.done` finds them; may run in another
+    process or on another machine.
+    """
     atomic_write(Path(folder) / WORK / f"{key}.tar", piece)
 
 

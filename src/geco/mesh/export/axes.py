@@ -1,4 +1,6 @@
-"""World axes to the axes of each file format; the only place where they are converted (docs/conventions.md)."""
+"""World axes to the axes of each file format; the only place where they are converted
+(docs/conventions.md).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from geco.mesh.types import Floats
 def y_up(vectors: Floats) -> Floats:
     """World (z up, input camera on +x) to y up with the input side facing +z: (x, y, z) -> (y, z, x).
 
-    The glTF 2.0 specification, 3.4: +y up, the front of an asset faces +z. A rotation, so faces keep their winding.
+    The glTF 2.0 specification, 3.4: +y up, the front of an asset faces +z. A rotation, so faces keep their
+    winding.
 
     Args:
         vectors: (N, 3) positions or normals.
@@ -19,7 +22,9 @@ def y_up(vectors: Floats) -> Floats:
 
 
 def flip_v(uvs: Floats) -> Floats:
-    """(N, 2) texture coordinates with the origin at the top left (ours, glTF's) to the bottom left (OBJ, USD), and back."""
+    """(N, 2) texture coordinates with the origin at the top left (ours, glTF's) to the bottom
+    left (OBJ, USD), and back.
+    """
     return np.stack([uvs[:, 0], np.float32(1.0) - uvs[:, 1]], axis=1).astype(np.float32)
 
 

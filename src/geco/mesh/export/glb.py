@@ -1,4 +1,6 @@
-"""Binary glTF 2.0 (Khronos specification, sections in the comments): one mesh, one primitive, one texture, y up, metres."""
+"""Binary glTF 2.0 (Khronos specification, sections in the comments): one mesh, one primitive, one
+texture, y up, metres.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +43,20 @@ def encode_glb(mesh: Mesh, about: About, kind: TextureFormat, quality: int | Non
         "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": _ROUGHNESS},
     }
     document: dict[str, Any] = {
-        "asset": {"version": "2.0", "generator": GENERATOR, "extras": {"mark": about.mark(), **plain(about.extras)}},
+        "asset": {
+            "version": "2.0",
+            "generator": GENERATOR,
+            "extras": {"mark": about.mark(), **plain(about.extras)},
+        },
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": name}],
-        "meshes": [{"name": name, "primitives": [{"attributes": attributes, "indices": indices, "material": 0, "mode": 4}]}],
+        "meshes": [
+            {
+                "name": name,
+                "primitives": [{"attributes": attributes, "indices": indices, "material": 0, "mode": 4}],
+            }
+        ],
         "materials": [material],
         "accessors": binary.accessors,
         "bufferViews": binary.views,
@@ -54,7 +65,9 @@ def encode_glb(mesh: Mesh, about: About, kind: TextureFormat, quality: int | Non
         view = binary.view(encode_texture(mesh.texture, kind, quality))
         material["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
         document["images"] = [{"bufferView": view, "mimeType": kind.media_type, "name": name}]
-        document["samplers"] = [{"magFilter": _LINEAR, "minFilter": _LINEAR_MIPMAP_LINEAR, "wrapS": _CLAMP, "wrapT": _CLAMP}]
+        document["samplers"] = [
+            {"magFilter": _LINEAR, "minFilter": _LINEAR_MIPMAP_LINEAR, "wrapS": _CLAMP, "wrapT": _CLAMP}
+        ]
         document["textures"] = [{"name": name, **_texture(document, kind)}]
     document["buffers"] = [{"byteLength": binary.size}]
     return container(to_json(document).encode(), binary.chunks)
@@ -69,7 +82,9 @@ def _texture(document: dict[str, Any], kind: TextureFormat) -> dict[str, Any]:
 
 
 def _linear_rgba(colors: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """3.7.2.1: COLOR_0 is linear. 16 bits keep dark tones, and four of them keep the element a multiple of 4 bytes."""
+    """3.7.2.1: COLOR_0 is linear. 16 bits keep dark tones, and four of them keep the element a
+    multiple of 4 bytes.
+    """
     rgba = np.full((len(colors), 4), 0xFFFF, np.uint16)
     rgba[:, :3] = np.rint(srgb_to_linear(np.clip(colors, 0.0, 1.0)) * 0xFFFF)
     return rgba

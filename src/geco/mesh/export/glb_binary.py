@@ -1,4 +1,6 @@
-"""The binary container of glTF 2.0 (sections of the Khronos specification in the comments): accessors, views, chunks."""
+"""The binary container of glTF 2.0 (sections of the Khronos specification in the comments):
+accessors, views, chunks.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,12 @@ from numpy.typing import NDArray
 _MAGIC, _VERSION, _JSON_CHUNK, _BIN_CHUNK = 0x46546C67, 2, 0x4E4F534A, 0x004E4942  # 4.4.1, 4.4.3
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963  # 5.11.5 buffer view targets
 # 3.6.2.2 component types
-_COMPONENT = {np.dtype(np.int16): 5122, np.dtype(np.uint16): 5123, np.dtype(np.uint32): 5125, np.dtype(np.float32): 5126}
+_COMPONENT = {
+    np.dtype(np.int16): 5122,
+    np.dtype(np.uint16): 5123,
+    np.dtype(np.uint32): 5125,
+    np.dtype(np.float32): 5126,
+}
 _SHAPE = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 
 
@@ -37,8 +44,12 @@ class Binary:
         self.size += len(data) + padding
         return len(self.views) - 1
 
-    def accessor(self, values: NDArray[Any], target: int, bounds: bool = False, normalized: bool = False) -> int:
-        """Append an (N, K) array; returns the number of its accessor. Elements of attributes start at multiples of 4 bytes."""
+    def accessor(
+        self, values: NDArray[Any], target: int, bounds: bool = False, normalized: bool = False
+    ) -> int:
+        """Append an (N, K) array; returns the number of its accessor. Elements of attributes
+        start at multiples of 4 bytes.
+        """
         count, width = values.shape
         unit = values.dtype.itemsize
         spare = -width * unit % 4 // unit if target == ARRAY_BUFFER else 0  # 3.6.2.4
@@ -49,7 +60,8 @@ class Binary:
             "count": count,
             "type": _SHAPE[width],
         }
-        if bounds:  # float32 values, whose decimal form reads back to the same float32: required for POSITION (3.6.2.5)
+        # float32 values, whose decimal form reads back to the same float32: required for POSITION (3.6.2.5)
+        if bounds:
             accessor["min"], accessor["max"] = values.min(axis=0).tolist(), values.max(axis=0).tolist()
         if normalized:
             accessor["normalized"] = True

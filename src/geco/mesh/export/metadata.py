@@ -42,7 +42,9 @@ class About:
 
 
 def plain(value: Any) -> Any:
-    """JSON-ready copy: numpy becomes numbers and lists, NaN and infinities null, unknown objects their text."""
+    """JSON-ready copy: numpy becomes numbers and lists, NaN and infinities null, unknown objects
+    their text.
+    """
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):
@@ -50,14 +52,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((plain(item) for item in value), key=repr)  # the order of a set differs from process to process
+        # the order of a set differs from process to process
+        return sorted((plain(item) for item in value), key=repr)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, PathLike):
         value = fspath(value)
-    return str(value).encode("utf-8", "backslashreplace").decode()  # a lone surrogate of a file's name is no UTF-8
+    # a lone surrogate of a file's name is no UTF-8
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def to_json(value: Any) -> str:

@@ -6,7 +6,8 @@ import hashlib
 import unicodedata
 
 UNNAMED = "object"
-LONGEST = 64  # characters of a name inside a file: whole in every viewer's list, and no file's name becomes too long
+# characters of a name inside a file: whole in every viewer's list, and no file's name becomes too long
+LONGEST = 64
 
 
 def object_name(stem: str) -> str:
@@ -20,7 +21,8 @@ def ascii_name(name: str) -> str:
     """The same in ASCII, for names that are looked up: OBJ readers disagree about encodings and spaces."""
     text = unicodedata.normalize("NFKD", name)  # é becomes e and an accent, which is left out
     kept = "".join(
-        letter if letter.isascii() and _is_plain(letter) else "" if unicodedata.combining(letter) else " " for letter in text
+        letter if letter.isascii() and _is_plain(letter) else "" if unicodedata.combining(letter) else " "
+        for letter in text
     )
     return "_".join(kept.split())[:LONGEST].strip("_.-") or UNNAMED
 

@@ -13,7 +13,9 @@ from geco.mesh.topology import weld_groups
 from geco.mesh.types import Mesh
 
 
-def encode_obj(mesh: Mesh, about: About, kind: TextureFormat, quality: int | None, digits: int = 8) -> dict[str, bytes]:
+def encode_obj(
+    mesh: Mesh, about: About, kind: TextureFormat, quality: int | None, digits: int = 8
+) -> dict[str, bytes]:
     """The bytes of the OBJ and, where there is a texture, of its MTL and picture, by file name; the OBJ
     first.
 

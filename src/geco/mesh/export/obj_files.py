@@ -13,12 +13,29 @@ from geco.errors import OutputError
 from geco.files import ABANDONED, atomic_write
 from geco.marks import WINDOW, read_mark
 
-DIGITS = (8, 16, 64)  # of the content's hash in a name: more where a file of another content has that name already
+# of the content's hash in a name: more where a file of another content has that name already
+DIGITS = (8, 16, 64)
 PATIENCE = 10.0  # seconds that a writer waits for another one of the same folder; each needs milliseconds
 _OURS = re.compile(r"(?P<stem>.+)-[0-9a-f]{8,64}\.(mtl|jpg|png|webp)", re.DOTALL)
 # Files that may name a material or a picture: where one of them names ours, ours stays.
-_NAMING = {".obj", ".mtl", ".gltf", ".dae", ".x3d", ".wrl", ".usda", ".fbx", ".blend", ".tscn", ".json", ".html", ".md", ".txt"}
-_LONGEST = 1 << 20  # bytes of such a file that are read; of an OBJ the first WINDOW, where its libraries stand
+_NAMING = {
+    ".obj",
+    ".mtl",
+    ".gltf",
+    ".dae",
+    ".x3d",
+    ".wrl",
+    ".usda",
+    ".fbx",
+    ".blend",
+    ".tscn",
+    ".json",
+    ".html",
+    ".md",
+    ".txt",
+}
+# bytes of such a file that are read; of an OBJ the first WINDOW, where its libraries stand
+_LONGEST = 1 << 20
 
 
 def write_set(target: Path, encode: Callable[[int], dict[str, bytes]]) -> list[Path]:
@@ -42,7 +59,9 @@ def write_set(target: Path, encode: Callable[[int], dict[str, bytes]]) -> list[P
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}", "Choose another output path.") from error
+        raise OutputError(
+            f"cannot write {target}: {error.strerror or error}", "Choose another output path."
+        ) from error
     with _alone(folder) as alone:
         geometry, beside = _named_freely(folder, encode)
         before = _names_in(target, folder)
@@ -60,7 +79,9 @@ def write_set(target: Path, encode: Callable[[int], dict[str, bytes]]) -> list[P
                 path.unlink(missing_ok=True)
             if isinstance(error, OutputError):
                 raise
-            raise OutputError(f"cannot write {target}: {error.strerror or error}", "Choose another folder.") from error
+            raise OutputError(
+                f"cannot write {target}: {error.strerror or error}", "Choose another folder."
+            ) from error
         stems = {found["stem"] for path in beside if (found := _OURS.fullmatch(path.name))}
         _drop_unnamed(folder, before, stems, {path.name for path in beside}, 0.0 if alone else ABANDONED)
     return [target, *beside]
@@ -73,12 +94,18 @@ def _named_freely(folder: Path, encode: Callable[[int], dict[str, bytes]]) -> tu
         beside = {folder / name: data for name, data in others}
         if all(_is_free(path, data) for path, data in beside.items()):
             return geometry, beside
-    raise OutputError(f"{folder} holds other files under the names {', '.join(p.name for p in beside)}", "Move them.")
+    raise OutputError(
+        f"{folder} holds other files under the names {', '.join(p.name for p in beside)}", "Move them."
+    )
 
 
 def _is_free(path: Path, data: bytes) -> bool:
     try:
-        return path.read_bytes() == data if path.is_file() and not path.is_symlink() else not os.path.lexists(path)
+        return (
+            path.read_bytes() == data
+            if path.is_file() and not path.is_symlink()
+            else not os.path.lexists(path)
+        )
     except OSError:
         return False
 
@@ -104,15 +131,23 @@ def _drop_unnamed(folder: Path, before: bytes, stems: set[str], new: set[str], a
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             ours = _OURS.fullmatch(entry.name)
-            meant = ours and entry.name not in new and (ours["stem"] in stems or os.fsencode(entry.name) in before)
+            meant = (
+                ours
+                and entry.name not in new
+                and (ours["stem"] in stems or os.fsencode(entry.name) in before)
+            )
             if meant and _is_ours(entry) and now - entry.stat().st_mtime >= age:
                 found[entry.name] = entry
             elif os.path.splitext(entry.name)[1].lower() in _NAMING:
                 others.append(entry)
     if not found:
         return
-    texts = [_head(Path(entry.path), WINDOW if entry.name.lower().endswith(".obj") else _LONGEST) for entry in others]
-    for name in sorted(found, key=lambda name: not name.endswith(".mtl")):  # a material that stays names its picture
+    texts = [
+        _head(Path(entry.path), WINDOW if entry.name.lower().endswith(".obj") else _LONGEST)
+        for entry in others
+    ]
+    # a material that stays names its picture
+    for name in sorted(found, key=lambda name: not name.endswith(".mtl")):
         if any(os.fsencode(name) in text for text in texts):
             texts.append(_head(Path(found[name].path), _LONGEST))
         else:

@@ -111,7 +111,9 @@ def save(
     target = Path(path)
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
-        raise OutputError(f"no mesh format has the suffix {suffix!r} ({target})", f"Use one of {' '.join(FORMATS)}.")
+        raise OutputError(
+            f"no mesh format has the suffix {suffix!r} ({target})", f"Use one of {' '.join(FORMATS)}."
+        )
     sweep(target.parent)
     order: dict[str, Any] = {
         "extras": extras,
@@ -131,7 +133,8 @@ def save(
 def _check(mesh: Mesh) -> None:
     if not len(mesh.faces):
         raise MeshError(
-            "the mesh has no faces, nothing to write", "The reconstruction found no surface: try another seed or picture."
+            "the mesh has no faces, nothing to write",
+            "The reconstruction found no surface: try another seed or picture.",
         )
     if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
         raise MeshError("the mesh has faces that name vertices which do not exist")
@@ -144,11 +147,22 @@ def _check(mesh: Mesh) -> None:
         if values is None:
             continue
         if values.shape != (len(mesh.vertices), width):
-            raise MeshError(f"the mesh's {label} have the shape {values.shape}, not {(len(mesh.vertices), width)}")
+            raise MeshError(
+                f"the mesh's {label} have the shape {values.shape}, not {(len(mesh.vertices), width)}"
+            )
         if not np.isfinite(values).all():
-            raise MeshError(f"the mesh's {label} are not all finite", "Clean it first: geco.mesh.clean.drop_degenerate.")
+            raise MeshError(
+                f"the mesh's {label} are not all finite", "Clean it first: geco.mesh.clean.drop_degenerate."
+            )
     if mesh.texture is not None:
         if mesh.uvs is None:
             raise MeshError("the mesh has a texture but no UVs", "Unwrap it first: geco.mesh.uv.unwrap.")
-        if mesh.texture.dtype != np.uint8 or mesh.texture.ndim != 3 or mesh.texture.shape[2] != 3 or 0 in mesh.texture.shape:
-            raise MeshError(f"the mesh's texture is {mesh.texture.dtype} {mesh.texture.shape}, not uint8 (H, W, 3)")
+        if (
+            mesh.texture.dtype != np.uint8
+            or mesh.texture.ndim != 3
+            or mesh.texture.shape[2] != 3
+            or 0 in mesh.texture.shape
+        ):
+            raise MeshError(
+                f"the mesh's texture is {mesh.texture.dtype} {mesh.texture.shape}, not uint8 (H, W, 3)"
+            )

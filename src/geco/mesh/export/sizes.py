@@ -19,7 +19,10 @@ SMALLEST, LARGEST = 1e-4, 1e4  # metres: a tenth of a millimetre to ten kilometr
 def check_size(size: float | None) -> None:
     """Raise ConfigError for a longest side (metres) out of range; None asks for no size."""
     if size is not None and not (math.isfinite(size) and SMALLEST <= size <= LARGEST):
-        raise ConfigError(f"size {size} is out of range", f"The longest side is in metres: choose {SMALLEST:g} to {LARGEST:g}.")
+        raise ConfigError(
+            f"size {size} is out of range",
+            f"The longest side is in metres: choose {SMALLEST:g} to {LARGEST:g}.",
+        )
 
 
 def to_size(mesh: Mesh, suffix: str, size: float | None) -> tuple[Mesh, dict[str, float | str]]:

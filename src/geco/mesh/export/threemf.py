@@ -69,14 +69,19 @@ def _model(mesh: Mesh, about: About, kind: TextureFormat, picture: str | None) -
         )
     elif mesh.colors is not None:
         bytes_ = np.rint(np.clip(mesh.colors, 0, 1) * 255).astype(np.int64)
-        resources = '<m:colorgroup id="2">\n' + lines_of('<m:color color="#%02X%02X%02X"/>', bytes_) + "</m:colorgroup>\n"
+        resources = (
+            '<m:colorgroup id="2">\n'
+            + lines_of('<m:color color="#%02X%02X%02X"/>', bytes_)
+            + "</m:colorgroup>\n"
+        )
     if resources:
         property_ = ' pid="2" pindex="0"'
         form = '<triangle v1="%d" v2="%d" v3="%d" pid="2" p1="%d" p2="%d" p3="%d"/>'
         triangles = lines_of(form, np.concatenate([corners, colors], axis=1))
     else:
         triangles = lines_of('<triangle v1="%d" v2="%d" v3="%d"/>', corners)
-    title = "".join(letter for letter in plain(about.name) if letter.isprintable())  # XML takes no control characters
+    # XML takes no control characters
+    title = "".join(letter for letter in plain(about.name) if letter.isprintable())
     # The item stands on the bed's corner: the specification wants it where all coordinates are positive.
     low = mesh.vertices.min(axis=0)
     place = " ".join(f"{value:.7g}" for value in (1, 0, 0, 0, 1, 0, 0, 0, 1, *(-low).tolist()))
@@ -86,8 +91,10 @@ def _model(mesh: Mesh, about: About, kind: TextureFormat, picture: str | None) -
             f'<model unit="millimeter" xml:lang="en-US" xmlns="{_CORE}" xmlns:m="{_MATERIALS}">\n',
             f'<metadata name="Title">{escape(title)}</metadata>\n',
             f'<metadata name="Application">{GENERATOR}</metadata>\n',
-            f'<metadata name="Description">{escape(about.mark())} {escape(to_ascii_json(about.extras))}</metadata>\n',
-            f'<resources>\n{resources}<object id="3" name={quoteattr(title)} type="model"{property_}>\n<mesh>\n<vertices>\n',
+            f'<metadata name="Description">{escape(about.mark())} '
+            f"{escape(to_ascii_json(about.extras))}</metadata>\n",
+            f'<resources>\n{resources}<object id="3" name={quoteattr(title)} '
+            f'type="model"{property_}>\n<mesh>\n<vertices>\n',
             lines_of('<vertex x="%.7g" y="%.7g" z="%.7g"/>', mesh.vertices[kept]),
             f"</vertices>\n<triangles>\n{triangles}</triangles>\n</mesh>\n</object>\n</resources>\n",
             f'<build>\n<item objectid="3" transform="{place}"/>\n</build>\n</model>\n',
@@ -101,7 +108,9 @@ def _content_types(kind: TextureFormat) -> str:
         "model": "application/vnd.ms-package.3dmanufacturing-3dmodel+xml",
         kind.suffix[1:]: kind.media_type,
     }
-    lines = "".join(f'<Default Extension="{suffix}" ContentType="{media}"/>\n' for suffix, media in types.items())
+    lines = "".join(
+        f'<Default Extension="{suffix}" ContentType="{media}"/>\n' for suffix, media in types.items()
+    )
     return f'{_HEAD}<Types xmlns="{_TYPES}">\n{lines}</Types>\n'
 
 

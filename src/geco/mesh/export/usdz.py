@@ -1,4 +1,6 @@
-"""USDZ (Pixar's specification: an uncompressed, aligned zip; the layer first) through usd-core, for AR viewers: y up, metres."""
+"""USDZ (Pixar's specification: an uncompressed, aligned zip; the layer first) through usd-core,
+for AR viewers: y up, metres.
+"""
 
 from __future__ import annotations
 
@@ -61,17 +63,20 @@ def _no_room(why: str) -> OutputError:
 
 
 def _package(files: Mapping[str, bytes], mark: str) -> bytes:
-    """An uncompressed zip in which the bytes of each file start at a multiple of 64 (the USDZ specification, "Layout").
+    """An uncompressed zip in which the bytes of each file start at a multiple of 64 (the USDZ specification,
+    "Layout").
 
-    Our own because USD's writer says nothing when the disk is full. The mark is a comment of every entry in the
-    zip's directory: the layer itself is compressed.
+    Our own because USD's writer says nothing when the disk is full. The mark is a comment of every entry in
+    the zip's directory: the layer itself is compressed.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as package:
         for name, data in files.items():
             entry = zipfile.ZipInfo(name)
-            header = buffer.tell() + 30 + len(name.encode()) + 4  # local header, name, and the head of the padding field
-            entry.extra = struct.pack("<HH", 0x1986, -header % 64) + bytes(-header % 64)  # 0x1986: USD's own padding field
+            # local header, name, and the head of the padding field
+            header = buffer.tell() + 30 + len(name.encode()) + 4
+            # 0x1986: USD's own padding field
+            entry.extra = struct.pack("<HH", 0x1986, -header % 64) + bytes(-header % 64)
             entry.comment = mark.encode("ascii")
             package.writestr(entry, data)
     return buffer.getvalue()
@@ -84,7 +89,9 @@ def _whole_layer(data: bytes) -> bytes:
     """
     if len(data) >= 24 and data[:8] == b"PXR-USDC":
         place = struct.unpack_from("<q", data, 16)[0]
-        if 24 <= place <= len(data) - 8 and place + 8 + 32 * struct.unpack_from("<Q", data, place)[0] <= len(data):
+        if 24 <= place <= len(data) - 8 and place + 8 + 32 * struct.unpack_from("<Q", data, place)[0] <= len(
+            data
+        ):
             return data
     raise _no_room("it is full")
 
@@ -95,7 +102,11 @@ def _write_layer(mesh: Mesh, layer: Path, picture: str | None, about: About, nam
     stage = Usd.Stage.CreateNew(str(layer))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-    stage.GetRootLayer().customLayerData = {"generator": GENERATOR, "mark": about.mark(), **_facts(about.extras)}
+    stage.GetRootLayer().customLayerData = {
+        "generator": GENERATOR,
+        "mark": about.mark(),
+        **_facts(about.extras),
+    }
     root = UsdGeom.Xform.Define(stage, f"/{name}")
     Usd.ModelAPI(root.GetPrim()).SetKind(Kind.Tokens.component)
     stage.SetDefaultPrim(root.GetPrim())
@@ -114,7 +125,8 @@ def _write_layer(mesh: Mesh, layer: Path, picture: str | None, about: About, nam
     if mesh.uvs is not None:
         st = primvars.CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex)
         st.Set(Vt.Vec2fArray.FromNumpy(flip_v(mesh.uvs)))
-    if mesh.texture is None and mesh.colors is not None:  # displayColor is linear, as every colour without a tag in USD
+    # displayColor is linear, as every colour without a tag in USD
+    if mesh.texture is None and mesh.colors is not None:
         color = primvars.CreatePrimvar("displayColor", Sdf.ValueTypeNames.Color3fArray, UsdGeom.Tokens.vertex)
         color.Set(Vt.Vec3fArray.FromNumpy(srgb_to_linear(np.clip(mesh.colors, 0.0, 1.0))))
 
@@ -136,7 +148,9 @@ def _write_layer(mesh: Mesh, layer: Path, picture: str | None, about: About, nam
         for axis in ("wrapS", "wrapT"):
             texture.CreateInput(axis, Sdf.ValueTypeNames.Token).Set("clamp")
         texture.CreateInput("fallback", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(1, 1, 1, 1))
-        texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(reader.ConnectableAPI(), "result")
+        texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(
+            reader.ConnectableAPI(), "result"
+        )
         diffuse.ConnectToSource(texture.ConnectableAPI(), "rgb")
     else:
         reader.CreateIdAttr("UsdPrimvarReader_float3")
@@ -148,9 +162,13 @@ def _write_layer(mesh: Mesh, layer: Path, picture: str | None, about: About, nam
 
 
 def _facts(extras: Mapping[str, Any]) -> dict[str, Any]:
-    """USD dictionaries hold no lists, no nulls and no numbers beyond 64 bits: those are kept as their JSON text."""
+    """USD dictionaries hold no lists, no nulls and no numbers beyond 64 bits: those are kept as
+    their JSON text.
+    """
     facts = plain(extras)
     return {
-        key: value if isinstance(value, bool | float | str) or (isinstance(value, int) and abs(value) < 2**63) else to_json(value)
+        key: value
+        if isinstance(value, bool | float | str) or (isinstance(value, int) and abs(value) < 2**63)
+        else to_json(value)
         for key, value in facts.items()
     }

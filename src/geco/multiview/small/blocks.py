@@ -8,7 +8,9 @@ from torch.nn import functional
 
 
 def normalize(norm: nn.GroupNorm | nn.LayerNorm, x: Tensor) -> Tensor:
-    """``norm(x)``; on a GPU bfloat16 stays so, where autocast would write float32 (statistics are float32 either way)."""
+    """``norm(x)``; on a GPU bfloat16 stays so, where autocast would write float32 (statistics are
+    float32 either way).
+    """
     if not (x.is_cuda and x.dtype == torch.bfloat16):
         return norm(x)  # type: ignore[no-any-return]
     weight, bias = norm.weight.to(x.dtype), norm.bias.to(x.dtype)
@@ -19,7 +21,9 @@ def normalize(norm: nn.GroupNorm | nn.LayerNorm, x: Tensor) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions; the embedding scales and shifts between them (FiLM). The second starts at zero."""
+    """Two 3x3 convolutions; the embedding scales and shifts between them (FiLM). The second
+    starts at zero.
+    """
 
     def __init__(self, channels_in: int, channels: int, embedding: int) -> None:
         super().__init__()
@@ -42,7 +46,9 @@ class ResidualBlock(nn.Module):
 
 
 class ViewAttention(nn.Module):
-    """Self-attention over the tokens of all views of a sample plus stored tokens of the clean condition, then an MLP."""
+    """Self-attention over the tokens of all views of a sample plus stored tokens of the clean
+    condition, then an MLP.
+    """
 
     def __init__(self, width: int, heads: int, mlp_ratio: int) -> None:
         super().__init__()
@@ -70,7 +76,9 @@ class ViewAttention(nn.Module):
         count, width, high, wide = x.shape
         samples = count // views
         tokens = x.flatten(2).transpose(1, 2).reshape(samples, views * high * wide, width)
-        qkv = self.qkv(normalize(self.norm, tokens)).reshape(samples, views * high * wide, 3, self.heads, width // self.heads)
+        qkv = self.qkv(normalize(self.norm, tokens)).reshape(
+            samples, views * high * wide, 3, self.heads, width // self.heads
+        )
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         own = torch.stack([key, value], dim=1)
         if stored is not None:
@@ -78,16 +86,21 @@ class ViewAttention(nn.Module):
             value = torch.cat([value, stored[:, 1].to(value.dtype)], dim=2)
         if query.is_cuda or query.dtype == torch.bfloat16:
             mixed = functional.scaled_dot_product_attention(query, key, value)
-        else:  # written out: faster on a CPU with AVX2 than the fused kernel, and it exports to plain operators
+        else:
+            # written out: faster on a CPU with AVX2 than the fused kernel, and it exports to plain operators
             scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))
             mixed = torch.matmul(scores.softmax(dim=-1), value)
         tokens = tokens + self.out(mixed.transpose(1, 2).reshape(samples, views * high * wide, width))
         tokens = tokens + self.mlp(normalize(self.mlp_norm, tokens))
-        return tokens.reshape(count, high * wide, width).transpose(1, 2).reshape(count, width, high, wide), own
+        return tokens.reshape(count, high * wide, width).transpose(1, 2).reshape(
+            count, width, high, wide
+        ), own
 
 
 def wave_features(values: Tensor, count: int, period: float) -> Tensor:
-    """(N,) -> (N, 2 count) sines and cosines of wavelengths from 2 pi to 2 pi ``period`` (the transformer's embedding)."""
+    """(N,) -> (N, 2 count) sines and cosines of wavelengths from 2 pi to 2 pi ``period`` (the
+    transformer's embedding).
+    """
     rates = torch.exp(torch.arange(count, device=values.device) * (-torch.log(torch.tensor(period)) / count))
     angles = values.float()[:, None] * rates
     return torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)

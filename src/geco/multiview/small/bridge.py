@@ -1,7 +1,9 @@
-"""Through three dimensions and back: the views' features lifted into a volume, mixed there, and drawn into every view.
+"""Through three dimensions and back: the views' features lifted into a volume, mixed there, and drawn into
+every view.
 
-Cameras are fixed, so lifting and drawing are plain gathers. SyncDreamer (arXiv 2309.03453) shares a volume among its views in the
-same way; here it is small, and drawn front to back by its own density, so that views agree by construction.
+Cameras are fixed, so lifting and drawing are plain gathers. SyncDreamer (arXiv 2309.03453) shares a volume
+among its views in the same way; here it is small, and drawn front to back by its own density, so that views
+agree by construction.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from geco.multiview.small.blocks import normalize
 
 HALF_EXTENT = 1.0  # of the volume, world units: objects lie within radius 0.95
 LIFTED = 16  # channels of a map that is lifted
-PICTURE_ELEVATION = 10.0  # degrees: the condition's true elevation is unknown; the middle of the training range
+# degrees: the condition's true elevation is unknown; the middle of the training range
+PICTURE_ELEVATION = 10.0
 
 
 class VolumeBlock(nn.Module):
@@ -62,8 +65,10 @@ class VolumeBridge(nn.Module):
         super().__init__()
         self.cells, self.size, self.width, self.depths = cells, size, width, size
         lift, draw = constant_gathers(rig, cells, size)
-        self.register_buffer("lift_index", torch.from_numpy(lift), persistent=False)  # (7 N,) rows of all maps' pixels
-        self.register_buffer("draw_index", torch.from_numpy(draw), persistent=False)  # (6 cells^2 D,) rows of voxels
+        # (7 N,) rows of all maps' pixels
+        self.register_buffer("lift_index", torch.from_numpy(lift), persistent=False)
+        # (6 cells^2 D,) rows of voxels
+        self.register_buffer("draw_index", torch.from_numpy(draw), persistent=False)
         centres = torch.from_numpy(voxel_centres(size)).float()
         waves = [centres, *(wave(centres * f) for f in (np.pi, 2 * np.pi) for wave in (torch.sin, torch.cos))]
         self.register_buffer("position", torch.cat(waves, dim=1), persistent=False)  # (N, 15)
@@ -86,19 +91,26 @@ class VolumeBridge(nn.Module):
         """Mix.
 
         Args:
-            views: (B, 6, C, h, h) maps. picture: (B, C, h, h) the condition's. embedding: (B, E) of the timestep.
+            views: (B, 6, C, h, h) maps. picture: (B, C, h, h) the condition's. embedding: (B, E) of the
+                timestep.
 
         Returns:
-            What every view gets, (B, 6, C, h, h), and the volume's opacity in each of its pixels, (B, 6, h, h) in [0, 1].
+            What every view gets, (B, 6, C, h, h), and the volume's opacity in each of its pixels, (B, 6, h,
+            h) in [0, 1].
         """
         batch = views.shape[0]
         # Sizes of the batch are always left to be inferred, so that an exported graph takes any.
         seen = self.lift_view(views.flatten(0, 1)).reshape(-1, 6, LIFTED, self.cells, self.cells)
         maps = torch.cat([seen, self.lift_picture(picture)[:, None]], dim=1)
         rows = maps.permute(1, 3, 4, 0, 2).reshape(7 * self.cells**2, -1)  # (7 h h, B L)
-        lifted = rows[self.lift_index].reshape(7, self.size**3, -1, LIFTED).permute(2, 1, 0, 3).flatten(2)  # (B, N, 7 L)
+        # (B, N, 7 L)
+        lifted = rows[self.lift_index].reshape(7, self.size**3, -1, LIFTED).permute(2, 1, 0, 3).flatten(2)
         voxels = torch.cat([lifted, self.position.to(lifted.dtype).expand(batch, -1, -1)], dim=2)
-        x = self.enter(functional.silu(self.mix(voxels))).transpose(1, 2).reshape(-1, self.width, *(self.size,) * 3)
+        x = (
+            self.enter(functional.silu(self.mix(voxels)))
+            .transpose(1, 2)
+            .reshape(-1, self.width, *(self.size,) * 3)
+        )
         return self._draw(self._look_around(x, embedding))
 
     def _look_around(self, x: Tensor, embedding: Tensor) -> Tensor:
@@ -109,7 +121,9 @@ class VolumeBridge(nn.Module):
         return self.leave(functional.silu(x0 + self.up1(x1)))
 
     def _draw(self, volume: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, width + 1, R, R, R), the last channel a raw density -> maps (B, 6, C, h, h) and opacity (B, 6, h, h)."""
+        """(B, width + 1, R, R, R), the last channel a raw density -> maps (B, 6, C, h, h) and
+        opacity (B, 6, h, h).
+        """
         channels = self.width + 1
         rows = volume.flatten(2).permute(2, 0, 1).reshape(self.size**3, -1)  # (N, B (w + 1))
         seen = rows[self.draw_index].reshape(6 * self.cells**2, self.depths, -1, channels)
@@ -120,7 +134,9 @@ class VolumeBridge(nn.Module):
         opacity = weight.sum(dim=1)
         steps = torch.linspace(-1, 1, self.depths, device=volume.device)[:, None]
         depth = (weight * steps).sum(dim=1)
-        joint = torch.cat([features, opacity[..., None].to(seen.dtype), depth[..., None].to(seen.dtype)], dim=2)
+        joint = torch.cat(
+            [features, opacity[..., None].to(seen.dtype), depth[..., None].to(seen.dtype)], dim=2
+        )
         shape = (6, self.cells, self.cells, -1)
         maps = joint.reshape(*shape, self.width + 2).permute(3, 0, 4, 1, 2).flatten(0, 1)
         drawn = self.out(maps)
@@ -135,9 +151,11 @@ def voxel_centres(size: int) -> NDArray[np.float64]:
 
 
 def constant_gathers(rig: Rig, cells: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Nearest pixels of voxels in the seven maps, (7 N,), and nearest voxels of samples on the views' rays, (6 cells^2 size,).
+    """Nearest pixels of voxels in the seven maps, (7 N,), and nearest voxels of samples on the views' rays,
+    (6 cells^2 size,).
 
-    Rays are sampled at ``size`` depths across the volume, near to far; a sample outside takes the voxel on the border.
+    Rays are sampled at ``size`` depths across the volume, near to far; a sample outside takes the voxel on
+    the border.
     """
     poses = np.concatenate([rig.poses(), orbit_poses(0.0, PICTURE_ELEVATION, rig.radius)[None]])
     where, _ = project(voxel_centres(size), poses, rig.fov)

@@ -24,7 +24,9 @@ class PixelCodec:
         self.size = size
 
     def condition(self, picture: Tensor, noise: NoiseSource | None = None) -> Condition:
-        """picture (B, 3, H, W) in [0, 1] over white, framed as the network's foreground_ratio says; resized if need be."""
+        """picture (B, 3, H, W) in [0, 1] over white, framed as the network's foreground_ratio
+        says; resized if need be.
+        """
         if picture.shape[-2:] != (self.size, self.size):
             picture = functional.interpolate(picture, (self.size, self.size), mode="bilinear", antialias=True)
         return Condition(picture * 2 - 1)

@@ -32,8 +32,10 @@ class SmallConfig(Checked):
         volume: voxels a side of the volume that the views share (geco.multiview.small.bridge); 0 = none.
         volume_width: its channels.
         rig: the six cameras.
-        foreground_ratio: how the condition picture must be framed: longer side of the object's box over the frame.
-        schedule: of the noise; twice the cosine schedule's noise, because neighbouring pixels tell the same (arXiv 2301.11093).
+        foreground_ratio: how the condition picture must be framed: longer side of the object's box over the
+            frame.
+        schedule: of the noise; twice the cosine schedule's noise, because neighbouring pixels tell the same
+            (arXiv 2301.11093).
     """
 
     size: int = whole(64, 8, 1024)
@@ -60,7 +62,9 @@ class SmallConfig(Checked):
                 "The defaults are 64, 4, 64, 192, 3.",
             )
         if self.size // self.patch > 128 or self.volume % 4 or self.volume_width % 8:
-            raise ConfigError("patches are too small for the size, or volume is no multiple of 4 or its width of 8")
+            raise ConfigError(
+                "patches are too small for the size, or volume is no multiple of 4 or its width of 8"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """For config.json."""
@@ -68,7 +72,9 @@ class SmallConfig(Checked):
 
     @classmethod
     def from_fields(cls, fields: Fields) -> SmallConfig:
-        """From config.json; unknown keys, values out of range or another family raise the fields' own error."""
+        """From config.json; unknown keys, values out of range or another family raise the fields'
+        own error.
+        """
         fields.choice("family", (FAMILY,), FAMILY)
         own = {name: value for name, value in fields.values.items() if name != "family"}
         return super().from_fields(Fields(own, fields.where, fields.error, fields.remedy))

@@ -1,4 +1,6 @@
-"""Six views from a batch of pictures with the small network, by the shared sampler: for training, pairs and evaluation."""
+"""Six views from a batch of pictures with the small network, by the shared sampler: for training,
+pairs and evaluation.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,9 @@ from geco.multiview.sampling import Sampler, sample
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
 
-# Chosen for the first embedded weights on 30 unseen objects (geco.training.sampling_table), at most five passes: one step
-# scores best (IoU 0.62) but is a blur, from four steps on views disagree (0.60); this is 0.61, with edges and full colours.
+# Chosen for the first embedded weights on 30 unseen objects (geco.training.sampling_table), at most five
+# passes: one step scores best (IoU 0.62) but is a blur, from four steps on views disagree (0.60); this is
+# 0.61, with edges and full colours.
 DEFAULT_STEPS = 2
 DEFAULT_GUIDANCE = 1.5
 DEFAULT_ETA = 1.0

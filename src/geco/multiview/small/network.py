@@ -1,8 +1,10 @@
 """A UNet over each of the six views that attends across all of them and over the clean condition picture.
 
-Pixels (B, 6, 3, S, S) in [-1, 1] are cut into patches of 4; convolutions work at S/4 and S/8, attention at S/8. The
-condition reaches the network twice: as extra channels of every view, and as keys and values that a write pass of the same
-trunk over the clean picture left at every attention. It predicts x0 (measured to learn much faster than v at this size).
+Pixels (B, 6, 3, S, S) in [-1, 1] are cut into patches of 4; convolutions work at S/4 and S/8, attention at
+S/8. The
+condition reaches the network twice: as extra channels of every view, and as keys and values that a write pass
+of the same trunk over the clean picture left at every attention. It predicts x0 (measured to learn much
+faster than v at this size).
 """
 
 from __future__ import annotations
@@ -45,23 +47,37 @@ class SmallMultiView(nn.Module):
         self.down_blocks = nn.ModuleList([ResidualBlock(c, c, e) for _ in range(config.fine_down)])
         self.down = nn.Conv2d(c, d, 3, stride=2, padding=1)
         fine = config.size // config.patch
-        self.bridge = VolumeBridge(rig(config.rig), fine, c, config.volume, config.volume_width, e) if config.volume else None
+        self.bridge = (
+            VolumeBridge(rig(config.rig), fine, c, config.volume, config.volume_width, e)
+            if config.volume
+            else None
+        )
         cells = fine // 2
         self.position = nn.Parameter(torch.randn(1, d, cells, cells) * 0.02)
         self.blocks = nn.ModuleList([ResidualBlock(d, d, e) for _ in range(config.stages)])
-        self.attentions = nn.ModuleList([ViewAttention(d, config.heads, config.mlp_ratio) for _ in range(config.stages)])
+        self.attentions = nn.ModuleList(
+            [ViewAttention(d, config.heads, config.mlp_ratio) for _ in range(config.stages)]
+        )
         self.up = nn.Conv2d(d, c, 1)
-        self.up_blocks = nn.ModuleList([ResidualBlock(2 * c if i == 0 else c, c, e) for i in range(config.fine_up)])
+        self.up_blocks = nn.ModuleList(
+            [ResidualBlock(2 * c if i == 0 else c, c, e) for i in range(config.fine_up)]
+        )
         self.head_norm = nn.GroupNorm(8, c)
         self.head = nn.Conv2d(c, patch_channels, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         if self.head.bias is not None:
             nn.init.constant_(self.head.bias, 0.8)  # most pixels are white
 
-    def encode_condition(self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None) -> ConditionState:
-        """The write pass; condition.picture (B, 3, S, S) in [-1, 1] over white. The reference is always clean: t must be None."""
+    def encode_condition(
+        self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None
+    ) -> ConditionState:
+        """The write pass; condition.picture (B, 3, S, S) in [-1, 1] over white. The reference is
+        always clean: t must be None.
+        """
         if condition.picture is None or t is not None or noise is not None:
-            raise ValueError("the small network reads a clean picture: give condition.picture, and neither t nor noise")
+            raise ValueError(
+                "the small network reads a clean picture: give condition.picture, and neither t nor noise"
+            )
         picture = condition.picture
         if condition.keep is not None:
             picture = picture * condition.keep.to(picture.dtype)[:, None, None, None]
@@ -72,13 +88,17 @@ class SmallMultiView(nn.Module):
         state = {"patches": patches} | {f"tokens.{index}": tokens for index, tokens in enumerate(stored)}
         return ConditionState(state | ({"fine": fine} if self.bridge else {}))
 
-    def predict(self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType) -> Tensor:
+    def predict(
+        self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType
+    ) -> Tensor:
         """The read pass: x_t (B, 6, 3, S, S), t (B,) -> prediction of that type, same shape."""
         x0, _ = self.predict_opacity(x_t, t, state)
         return self.schedule.convert(x0, x_t, t, self.native_prediction, prediction_type)
 
     def predict_opacity(self, x_t: Tensor, t: Tensor, state: ConditionState) -> tuple[Tensor, Tensor | None]:
-        """x0, and the opacity of the shared volume in every view, (B, 6, S / p, S / p), or None where there is no volume."""
+        """x0, and the opacity of the shared volume in every view, (B, 6, S / p, S / p), or None
+        where there is no volume.
+        """
         stored = [state.tensors[f"tokens.{i}"] for i in range(self.config.stages)]
         return self.denoise(x_t, t, state.tensors["patches"], stored, state.tensors.get("fine"))
 
@@ -103,16 +123,26 @@ class SmallMultiView(nn.Module):
         time = self.time(wave_features(t, 64, 1000.0).to(self.clean.dtype))
         embedding = functional.silu(time[:, None] + self.camera(self.view_angles)).flatten(0, 1)
         opacity: list[Tensor] = []
-        through = (lambda x: self._through_volume(x, fine, time, opacity)) if self.bridge is not None else None
-        x = self._trunk(torch.cat([noisy, condition.to(noisy.dtype)], dim=1), embedding, VIEWS, stored, False, through)
+        through = (
+            (lambda x: self._through_volume(x, fine, time, opacity)) if self.bridge is not None else None
+        )
+        x = self._trunk(
+            torch.cat([noisy, condition.to(noisy.dtype)], dim=1), embedding, VIEWS, stored, False, through
+        )
         x = self.head(functional.silu(normalize(self.head_norm, x)))
         x0 = functional.pixel_shuffle(x.float(), self.config.patch).reshape(batch, *self.sample_shape)
         return x0, opacity[0] if opacity else None
 
-    def _through_volume(self, x: Tensor, picture: Tensor | None, time: Tensor, opacity: list[Tensor]) -> Tensor:
-        """(B * 6, C, h, h) -> the same, with what the shared volume says added; its opacity is appended to the list."""
+    def _through_volume(
+        self, x: Tensor, picture: Tensor | None, time: Tensor, opacity: list[Tensor]
+    ) -> Tensor:
+        """(B * 6, C, h, h) -> the same, with what the shared volume says added; its opacity is
+        appended to the list.
+        """
         assert self.bridge is not None and picture is not None
-        drawn, covered = self.bridge(x.reshape(-1, VIEWS, *x.shape[1:]), picture.to(x.dtype), functional.silu(time))
+        drawn, covered = self.bridge(
+            x.reshape(-1, VIEWS, *x.shape[1:]), picture.to(x.dtype), functional.silu(time)
+        )
         opacity.append(covered)
         return x + drawn.flatten(0, 1)
 
@@ -125,7 +155,9 @@ class SmallMultiView(nn.Module):
         write: bool,
         through: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """(B * views, 2 * 3 p^2, h, w) -> (B * views, C, h, w). Writing fills ``stored``, stops there, gives the fine features."""
+        """(B * views, 2 * 3 p^2, h, w) -> (B * views, C, h, w). Writing fills ``stored``, stops
+        there, gives the fine features.
+        """
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         for block in self.down_blocks:
             x = block(x, embedding)
@@ -147,7 +179,9 @@ class SmallMultiView(nn.Module):
 
 
 def _view_angles(name: str) -> Tensor:
-    """(6, 6) features of the rig's cameras: sines and cosines of azimuth and twice the azimuth, sine of elevation, one."""
+    """(6, 6) features of the rig's cameras: sines and cosines of azimuth and twice the azimuth,
+    sine of elevation, one.
+    """
     views = rig(name)
     azimuth, elevation = torch.deg2rad(torch.tensor([views.azimuths, views.elevations]))
     features = [

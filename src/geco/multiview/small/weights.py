@@ -29,8 +29,8 @@ def load_small(folder: str | Path, device: torch.device | str = "cpu") -> SmallM
     """The network in evaluation mode, float32.
 
     Raises:
-        WeightsError: a file is missing, changed or broken, a setting is wrong, or a tensor is missing, unknown or of a
-            wrong shape; it names which.
+        WeightsError: a file is missing, changed or broken, a setting is wrong, or a tensor is missing,
+            unknown or of a wrong shape; it names which.
     """
     card = read_fields(Path(folder) / CONFIG_FILE, WeightsError, _REMEDY)
     settings = {name: value for name, value in card.values.items() if name != FILES}

@@ -1,8 +1,8 @@
 """Reference attention: self-attention that also looks at the tokens of a reference picture.
 
-The UNet runs twice with the same weights. In the WRITE pass, on the reference, every self-attention (``attn1``) hands
-over its input tokens. In the READ pass every self-attention takes keys and values from its own tokens followed by the
-stored ones. Cross-attention (``attn2``) does what it always does.
+The UNet runs twice with the same weights. In the WRITE pass, on the reference, every self-attention
+(``attn1``) hands over its input tokens. In the READ pass every self-attention takes keys and values from its
+own tokens followed by the stored ones. Cross-attention (``attn2``) does what it always does.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ class Write:
 
 @dataclass(frozen=True)
 class Read:
-    """Read pass: stored tokens by the name of their attention layer; a layer without any attends to itself only."""
+    """Read pass: stored tokens by the name of their attention layer; a layer without any attends
+    to itself only.
+    """
 
     tokens: Mapping[str, Tensor]
 
 
 class ReferenceAttention:
-    """Attention processor of one layer; diffusers calls it with ``reference`` from ``cross_attention_kwargs``.
+    """Attention processor of one layer; diffusers calls it with ``reference`` from
+    ``cross_attention_kwargs``.
 
     Args:
         name: the layer's module name, such as ``mid_block.attentions.0.transformer_blocks.0.attn1``.
@@ -52,7 +55,9 @@ class ReferenceAttention:
         attention_mask: Tensor | None = None,
         reference: Write | Read | None = None,
     ) -> Tensor:
-        """hidden_states (B, N, C), encoder_hidden_states (B, T, E) or None for self-attention -> (B, N, C)."""
+        """hidden_states (B, N, C), encoder_hidden_states (B, T, E) or None for self-attention ->
+        (B, N, C).
+        """
         if attention_mask is not None:
             raise NotImplementedError("Zero123++ uses no attention masks")
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
@@ -61,8 +66,13 @@ class ReferenceAttention:
             reference.tokens[self.name] = hidden_states
         elif self.is_self_attention and isinstance(reference, Read) and self.name in reference.tokens:
             stored = reference.tokens[self.name]
-            key, value = torch.cat([key, attn.to_k(stored)], dim=1), torch.cat([value, attn.to_v(stored)], dim=1)
-        query, key, value = (x.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (attn.to_q(hidden_states), key, value))
+            key, value = (
+                torch.cat([key, attn.to_k(stored)], dim=1),
+                torch.cat([value, attn.to_v(stored)], dim=1),
+            )
+        query, key, value = (
+            x.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (attn.to_q(hidden_states), key, value)
+        )
         chunks = query.split(self.query_chunk or query.shape[2], dim=2)
         parts = [F.scaled_dot_product_attention(chunk, key, value, scale=attn.scale) for chunk in chunks]
         mixed = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
@@ -71,18 +81,27 @@ class ReferenceAttention:
 
 
 def install_reference_attention(unet: UNet2DConditionModel, query_chunk: int | None = None) -> list[str]:
-    """Give every attention layer of ``unet`` a :class:`ReferenceAttention`; the names of the self-attentions, in order."""
+    """Give every attention layer of ``unet`` a :class:`ReferenceAttention`; the names of the
+    self-attentions, in order.
+    """
     names = [name.removesuffix(".processor") for name in unet.attn_processors]
     for name in names:
         layer: nn.Module = unet.get_submodule(name)
         _check_plain(name, layer)
-    processors: dict[str, Any] = {f"{name}.processor": ReferenceAttention(name, query_chunk) for name in names}
+    processors: dict[str, Any] = {
+        f"{name}.processor": ReferenceAttention(name, query_chunk) for name in names
+    }
     unet.set_attn_processor(processors)
     return [name for name in names if name.endswith("attn1")]
 
 
 def _check_plain(name: str, layer: Any) -> None:
-    # What diffusers' attention may also do and Stable Diffusion's does not; refusing beats being quietly wrong.
-    odd = [key for key in ("group_norm", "spatial_norm", "norm_cross", "norm_q", "norm_k") if getattr(layer, key, None)]
+    # What diffusers' attention may also do and Stable Diffusion's does not; refusing beats being quietly
+    # wrong.
+    odd = [
+        key
+        for key in ("group_norm", "spatial_norm", "norm_cross", "norm_q", "norm_k")
+        if getattr(layer, key, None)
+    ]
     if odd or layer.residual_connection or layer.rescale_output_factor != 1.0:
         raise NotImplementedError(f"{name} is not a Stable Diffusion attention layer: {odd}")

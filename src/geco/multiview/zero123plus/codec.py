@@ -1,8 +1,8 @@
 """Pictures to conditions and latents to views, as the public pipeline does it.
 
-The condition is (a) the VAE latent of the picture, read by reference attention, and (b) text states: those of the empty
-prompt plus ramp x CLIP image embedding. The text encoder is needed once in the life of a model, to make the empty
-prompt's states; they are stored with the weights and the text encoder is never loaded again.
+The condition is (a) the VAE latent of the picture, read by reference attention, and (b) text states: those of
+the empty prompt plus ramp x CLIP image embedding. The text encoder is needed once in the life of a model, to
+make the empty prompt's states; they are stored with the weights and the text encoder is never loaded again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
 from geco.multiview.interface import Condition, NoiseSource
-from geco.multiview.zero123plus.latents import decode_sheet, encode_posterior, encode_sheet, sheet_to_views, views_to_sheet
+from geco.multiview.zero123plus.latents import (
+    decode_sheet,
+    encode_posterior,
+    encode_sheet,
+    sheet_to_views,
+    views_to_sheet,
+)
 from geco.multiview.zero123plus.preprocess import Preprocess
 
 GREY = 127 / 255  # background of the original Zero123++; InstantMesh's fine-tune stands on white
@@ -53,22 +59,30 @@ class Zero123PlusCodec(nn.Module):
         self.register_buffer("ramp", ramp)
 
     def compose(self, rgba: Tensor) -> Tensor:
-        """rgba (B, 4, H, W) in [0, 1] -> (B, 3, H, W) over ``background``, to the nearest of 256 levels as Pillow does."""
+        """rgba (B, 4, H, W) in [0, 1] -> (B, 3, H, W) over ``background``, to the nearest of 256
+        levels as Pillow does.
+        """
         color, alpha = rgba[:, :3], rgba[:, 3:]
         return ((color * alpha + self.background * (1 - alpha)) * 255).round() / 255
 
     def condition(self, picture: Tensor, noise: NoiseSource | None = None) -> Condition:
-        """picture (B, 3, H, W) in [0, 1] over ``background`` -> latent (B, 4, h, w) and text states (B, T, E).
+        """picture (B, 3, H, W) in [0, 1] over ``background`` -> latent (B, 4, h, w) and text states (B, T,
+        E).
 
-        With ``noise`` the latent is a posterior sample, as in the public pipeline; without, the posterior's mean.
+        With ``noise`` the latent is a posterior sample, as in the public pipeline; without, the posterior's
+        mean.
         """
         picture = picture.to(self.vae.device)
         return self.assemble(self.for_vae(picture), self.for_vision(picture), noise)
 
     @torch.no_grad()
-    def assemble(self, vae_input: Tensor, vision_input: Tensor, noise: NoiseSource | None = None) -> Condition:
+    def assemble(
+        self, vae_input: Tensor, vision_input: Tensor, noise: NoiseSource | None = None
+    ) -> Condition:
         """As :meth:`condition`, from inputs that are already preprocessed."""
-        return Condition(encode_posterior(self.vae, vae_input, noise), self.text_with(self.embed(vision_input)))
+        return Condition(
+            encode_posterior(self.vae, vae_input, noise), self.text_with(self.embed(vision_input))
+        )
 
     def embed(self, vision_input: Tensor) -> Tensor:
         """CLIP's projected image embedding (B, E)."""
@@ -80,7 +94,9 @@ class Zero123PlusCodec(nn.Module):
 
     @torch.no_grad()
     def unconditional(self, condition: Condition, noise: NoiseSource | None = None) -> Condition:
-        """The latent of an all-zero (mid grey) picture as large as ``condition``'s, and the empty prompt's states."""
+        """The latent of an all-zero (mid grey) picture as large as ``condition``'s, and the empty
+        prompt's states.
+        """
         if condition.picture is None:
             raise ValueError("the condition holds no picture")
         batch, _, height, width = condition.picture.shape

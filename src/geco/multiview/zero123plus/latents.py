@@ -12,7 +12,8 @@ from geco.multiview.noise import NoiseSource
 
 # Zero123++'s pipeline maps the sheet's latents to roughly zero mean and unit variance ...
 LATENT_MEAN, LATENT_SCALE = 0.22, 0.75
-# ... and shows the VAE a picture with less contrast, [-1, 1] * 0.625, since its own pictures stand on flat backgrounds.
+# ... and shows the VAE a picture with less contrast, [-1, 1] * 0.625, since its own pictures stand on flat
+# backgrounds.
 IMAGE_SCALE = 0.5 / 0.8
 ROWS, COLUMNS = 3, 2  # view = row * 2 + column
 
@@ -51,10 +52,13 @@ def sheet_to_views(sheet: Tensor) -> Tensor:
     batch, channels, height, width = sheet.shape
     if height % ROWS or width % COLUMNS:
         raise ConfigError(
-            f"a sheet of {height} x {width} does not hold 3 x 2 views", "Its height must be a multiple of 3, its width of 2."
+            f"a sheet of {height} x {width} does not hold 3 x 2 views",
+            "Its height must be a multiple of 3, its width of 2.",
         )
     grid = sheet.reshape(batch, channels, ROWS, height // ROWS, COLUMNS, width // COLUMNS)
-    return grid.permute(0, 2, 4, 1, 3, 5).reshape(batch, ROWS * COLUMNS, channels, height // ROWS, width // COLUMNS)
+    return grid.permute(0, 2, 4, 1, 3, 5).reshape(
+        batch, ROWS * COLUMNS, channels, height // ROWS, width // COLUMNS
+    )
 
 
 def encode_posterior(vae: AutoencoderKL, image: Tensor, noise: NoiseSource | None) -> Tensor:

@@ -16,14 +16,21 @@ from geco.multiview.zero123plus.attention import Read, Write, install_reference_
 
 TEXT = "text"  # the name of the cross-attention states among a ConditionState's tensors
 SHEET_LATENT = (4, 120, 80)  # of the released models: a 960 x 640 sheet through a VAE that divides by 8
-CLEAN_TIMESTEP = 0  # a clean reference is written at the cleanest timestep; the paper is silent (our decision)
+# a clean reference is written at the cleanest timestep; the paper is silent (our decision)
+CLEAN_TIMESTEP = 0
 
-# Layout of the released UNet: Stable Diffusion 2's, 865,910,724 parameters. A folder's own config takes precedence.
+# Layout of the released UNet: Stable Diffusion 2's, 865,910,724 parameters. A folder's own config takes
+# precedence.
 ZERO123PLUS_UNET: Mapping[str, Any] = {
     "sample_size": 96,
     "in_channels": 4,
     "out_channels": 4,
-    "down_block_types": ("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+    "down_block_types": (
+        "CrossAttnDownBlock2D",
+        "CrossAttnDownBlock2D",
+        "CrossAttnDownBlock2D",
+        "DownBlock2D",
+    ),
     "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
     "block_out_channels": (320, 640, 1280, 1280),
     "layers_per_block": 2,
@@ -41,7 +48,8 @@ class Zero123PlusNetwork(nn.Module):
         schedule: Zero123++'s linear one unless given.
         sample_shape: (4, 3h, 2w), the latents of a sheet.
         noised_reference: True for the public teacher, False for a GECO generator.
-        query_chunk: see :class:`ReferenceAttention`; worth setting on MPS, whose attention has no fused kernel.
+        query_chunk: see :class:`ReferenceAttention`; worth setting on MPS, whose attention has no fused
+            kernel.
     """
 
     native_prediction: PredictionType = "v"
@@ -62,7 +70,9 @@ class Zero123PlusNetwork(nn.Module):
         self.self_attentions = install_reference_attention(unet, query_chunk)
 
     @classmethod
-    def from_config(cls, unet_config: Mapping[str, Any] = ZERO123PLUS_UNET, **settings: Any) -> Zero123PlusNetwork:
+    def from_config(
+        cls, unet_config: Mapping[str, Any] = ZERO123PLUS_UNET, **settings: Any
+    ) -> Zero123PlusNetwork:
         """A network with untrained weights; inside ``torch.device("meta")`` nothing is allocated."""
         return cls(UNet2DConditionModel(**unet_config), **settings)
 
@@ -71,21 +81,28 @@ class Zero123PlusNetwork(nn.Module):
         """Of the weights; inputs are cast to it."""
         return self.unet.dtype
 
-    def encode_condition(self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None) -> ConditionState:
+    def encode_condition(
+        self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None
+    ) -> ConditionState:
         """The write pass. A noised reference is written at ``t``, a clean one at timestep 0.
 
         Args:
-            condition: picture (B, 4, h, w) VAE latents (no scaling factor, no :func:`scale_latents`) and text (B, T, E);
-                without a picture nothing is written and the read pass attends to its own tokens only.
+            condition: picture (B, 4, h, w) VAE latents (no scaling factor, no :func:`scale_latents`) and text
+                (B, T, E); without a picture nothing is written and the read pass attends to its own tokens
+                only.
             t: (B,) or (), with ``noise`` of the picture's shape.
 
         Raises:
             ConfigError: no text states, or only one of ``t`` and ``noise``.
         """
         if condition.text is None:
-            raise ConfigError("Zero123++ needs text states beside the picture", "Make the condition with Zero123PlusCodec.")
+            raise ConfigError(
+                "Zero123++ needs text states beside the picture", "Make the condition with Zero123PlusCodec."
+            )
         if (t is None) != (noise is None):
-            raise ConfigError("a noised reference needs both a timestep and noise", "Give both, or neither for a clean one.")
+            raise ConfigError(
+                "a noised reference needs both a timestep and noise", "Give both, or neither for a clean one."
+            )
         text = condition.text.to(self.dtype)
         if condition.picture is None:
             return ConditionState({TEXT: text})
@@ -93,13 +110,16 @@ class Zero123PlusNetwork(nn.Module):
         if t is None or noise is None:
             t = torch.full((picture.shape[0],), CLEAN_TIMESTEP, device=picture.device)
         else:
-            # The public code adds noise in its sampler's own form and then scales the model input: the same thing.
+            # The public code adds noise in its sampler's own form and then scales the model input: the same
+            # thing.
             picture = self.schedule.add_noise(picture.float(), noise, t)
         tokens: dict[str, Tensor] = {}
         self._unet(picture, t, text, Write(tokens))
         return ConditionState({TEXT: text, **tokens})
 
-    def predict(self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType) -> Tensor:
+    def predict(
+        self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType
+    ) -> Tensor:
         """The read pass; x_t (B, 4, 3h, 2w), t (B,) or ()."""
         tokens = {name: value for name, value in state.tensors.items() if name != TEXT}
         v = self._unet(x_t, t, state.tensors[TEXT], Read(tokens)).to(x_t.dtype)
@@ -109,5 +129,9 @@ class Zero123PlusNetwork(nn.Module):
 
     def _unet(self, sample: Tensor, t: Tensor, text: Tensor, reference: Write | Read) -> Tensor:
         return self.unet(
-            sample.to(self.dtype), t, encoder_hidden_states=text, cross_attention_kwargs={"reference": reference}, return_dict=False
+            sample.to(self.dtype),
+            t,
+            encoder_hidden_states=text,
+            cross_attention_kwargs={"reference": reference},
+            return_dict=False,
         )[0]

@@ -1,4 +1,6 @@
-"""What a transformers image processor does, read from its ``preprocessor_config.json``, on tensors and without torchvision."""
+"""What a transformers image processor does, read from its ``preprocessor_config.json``, on
+tensors and without torchvision.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,11 @@ class Preprocess(Checked):
     @classmethod
     def from_transformers(cls, values: Fields | Mapping[str, Any]) -> Preprocess:
         """From the fields of a ``preprocessor_config.json`` of CLIP's kind; absent ones take its defaults."""
-        config = values if isinstance(values, Fields) else Fields(dict(values), "preprocessor_config.json", ConfigError)
+        config = (
+            values
+            if isinstance(values, Fields)
+            else Fields(dict(values), "preprocessor_config.json", ConfigError)
+        )
         shortest, exact, crop = None, None, None
         if config.flag("do_resize", True):
             if isinstance(config.values.get("size", {}), dict):
@@ -83,20 +89,29 @@ class Preprocess(Checked):
         elif self.shortest is not None:
             scale = self.shortest / min(height, width)
             # transformers truncates the longer side
-            target = (self.shortest, int(width * scale)) if height <= width else (int(height * scale), self.shortest)
+            target = (
+                (self.shortest, int(width * scale))
+                if height <= width
+                else (int(height * scale), self.shortest)
+            )
             picture = self._resize(picture, target)
         if self.crop is not None:
             picture = _center_crop(picture, self.crop)
-        mean, std = (torch.tensor(x, device=picture.device).reshape(1, -1, 1, 1) for x in (self.mean, self.std))
+        mean, std = (
+            torch.tensor(x, device=picture.device).reshape(1, -1, 1, 1) for x in (self.mean, self.std)
+        )
         return (picture - mean) / std
 
     def _resize(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         if tuple(picture.shape[-2:]) == size:
             return picture
-        # Pillow's own filter on 8-bit pictures, as transformers does it and as the networks saw it in training; torch's
-        # antialiased kernels differ from it by up to a level of 255.
+        # Pillow's own filter on 8-bit pictures, as transformers does it and as the networks saw it in
+        # training; torch's antialiased kernels differ from it by up to a level of 255.
         levels = (picture.clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
-        resized = [np.asarray(Image.fromarray(item).resize(size[::-1], Image.Resampling(self.resample))) for item in levels]
+        resized = [
+            np.asarray(Image.fromarray(item).resize(size[::-1], Image.Resampling(self.resample)))
+            for item in levels
+        ]
         return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(picture) / 255
 
 
@@ -108,7 +123,8 @@ def _center_crop(picture: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = picture.shape[-2:]
     if height < size[0] or width < size[1]:
         raise ConfigError(
-            f"cannot crop {size[0]} x {size[1]} from {height} x {width}", "The model's preprocessing needs a larger picture."
+            f"cannot crop {size[0]} x {size[1]} from {height} x {width}",
+            "The model's preprocessing needs a larger picture.",
         )
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
     return picture[..., top : top + size[0], left : left + size[1]]

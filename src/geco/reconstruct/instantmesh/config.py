@@ -1,4 +1,6 @@
-"""Typed settings of the InstantMesh reconstructors, and those of the four released checkpoints. No torch here."""
+"""Typed settings of the InstantMesh reconstructors, and those of the four released checkpoints.
+No torch here.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ Kind = Literal["nerf", "mesh"]
 
 @dataclass(frozen=True)
 class ViTConfig(Checked):
-    """The image encoder; defaults are facebook/dino-vitb16's (eps, bias and GELU: transformers' ViTConfig defaults)."""
+    """The image encoder; defaults are facebook/dino-vitb16's (eps, bias and GELU: transformers'
+    ViTConfig defaults).
+    """
 
     hidden_size: int = whole(768, 1, 4096)
     num_hidden_layers: int = whole(12, 0, 64)
@@ -28,20 +32,28 @@ class ViTConfig(Checked):
     def check(self) -> None:
         """Sizes that divide each other."""
         if self.hidden_size % self.num_attention_heads:
-            raise ConfigError(f"ViT hidden_size {self.hidden_size} is not a multiple of its {self.num_attention_heads} heads")
+            raise ConfigError(
+                f"ViT hidden_size {self.hidden_size} is not a multiple of its {self.num_attention_heads} "
+                f"heads"
+            )
         if self.image_size % self.patch_size or self.image_size // self.patch_size > 128:
-            raise ConfigError(f"ViT image_size {self.image_size} does not fit its patch_size {self.patch_size}")
+            raise ConfigError(
+                f"ViT image_size {self.image_size} does not fit its patch_size {self.patch_size}"
+            )
 
 
 @dataclass(frozen=True)
 class InstantMeshConfig(Checked):
-    """One reconstructor; the field names are those of InstantMesh's configs/*.yaml, defaults are instant-mesh-large's.
+    """One reconstructor; the field names are those of InstantMesh's configs/*.yaml, defaults are
+    instant-mesh-large's.
 
     Attributes:
-        kind: "nerf" (density and colour, volume rendered) or "mesh" (SDF, deformation, FlexiCubes weights, colour).
+        kind: "nerf" (density and colour, volume rendered) or "mesh" (SDF, deformation, FlexiCubes weights,
+            colour).
         triplane_low_res, triplane_high_res: plane side before and after the upsampler (a factor of 2).
         rendering_samples_per_ray: half of them coarse, half fine (nerf).
-        grid_res, grid_scale: cubes a side, and the grid's side in world units (mesh); yaml 2.1, the class default was 2.0.
+        grid_res, grid_scale: cubes a side, and the grid's side in world units (mesh); yaml 2.1, the class
+            default was 2.0.
         flexicubes_weight_scale: InstantMesh uses 0.5, FlexiCubes' own default is 0.99.
         deformation_multiplier: corners move by at most 1 / (grid_res * multiplier).
         image_mean, image_std: normalisation before the ViT. ImageNet's; unverified against the hub file of
@@ -69,21 +81,34 @@ class InstantMeshConfig(Checked):
         """Sizes that belong together."""
         if self.triplane_high_res != 2 * self.triplane_low_res:
             raise ConfigError(
-                f"triplane_high_res {self.triplane_high_res} is not twice triplane_low_res {self.triplane_low_res}",
+                f"triplane_high_res {self.triplane_high_res} is not twice triplane_low_res "
+                f"{self.triplane_low_res}",
                 "The upsampler is one transposed convolution of stride 2.",
             )
         if self.transformer_dim % self.transformer_heads:
-            raise ConfigError(f"transformer_dim {self.transformer_dim} is not a multiple of its {self.transformer_heads} heads")
+            raise ConfigError(
+                f"transformer_dim {self.transformer_dim} is not a multiple of its {self.transformer_heads} "
+                f"heads"
+            )
 
     @classmethod
     def from_reference(
         cls, kind: Kind, model_params: Mapping[str, Any], vit: Mapping[str, Any] | None = None, **more: Any
     ) -> InstantMeshConfig:
-        """From the ``model_config.params`` of an InstantMesh yaml and a transformers ViT config; other keys are ignored."""
+        """From the ``model_config.params`` of an InstantMesh yaml and a transformers ViT config;
+        other keys are ignored.
+        """
         params = {name: model_params[name] for name in (f.name for f in fields(cls)) if name in model_params}
-        encoder = ViTConfig(**{f.name: vit[f.name] for f in fields(ViTConfig) if f.name in vit}) if vit else ViTConfig()
+        encoder = (
+            ViTConfig(**{f.name: vit[f.name] for f in fields(ViTConfig) if f.name in vit})
+            if vit
+            else ViTConfig()
+        )
         if model_params.get("encoder_feat_dim", encoder.hidden_size) != encoder.hidden_size:
-            raise ConfigError(f"encoder_feat_dim {model_params['encoder_feat_dim']} differs from the ViT's {encoder.hidden_size}")
+            raise ConfigError(
+                f"encoder_feat_dim {model_params['encoder_feat_dim']} differs from the ViT's "
+                f"{encoder.hidden_size}"
+            )
         return cls(**{**params, **more, "kind": kind, "vit": encoder})
 
 

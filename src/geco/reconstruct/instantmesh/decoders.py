@@ -1,4 +1,6 @@
-"""Small MLPs on triplane features: the NeRF's and the mesh's, attribute names of InstantMesh's checkpoints."""
+"""Small MLPs on triplane features: the NeRF's and the mesh's, attribute names of InstantMesh's
+checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def _color(raw: Tensor) -> Tensor:
 
 
 def _run(net: nn.Sequential, features: Tensor) -> Tensor:
-    """Through ``net`` in its own precision, result in the features' (float32 fields whatever the weights are)."""
+    """Through ``net`` in its own precision, result in the features' (float32 fields whatever the
+    weights are).
+    """
     return net(features.to(next(net.parameters()).dtype)).to(features.dtype)
 
 
@@ -73,7 +77,9 @@ class MeshDecoder(nn.Module):
         return _run(self.net_deformation, features)
 
     def weights(self, corners: Tensor) -> Tensor:
-        """Features of the 8 corners of cubes (B, K, 8, 3*C), in cube-corner order -> (B, K, 21) raw beta, alpha, gamma."""
+        """Features of the 8 corners of cubes (B, K, 8, 3*C), in cube-corner order -> (B, K, 21)
+        raw beta, alpha, gamma.
+        """
         return _run(self.net_weight, corners.flatten(2)) * 0.1
 
     def color(self, features: Tensor) -> Tensor:
@@ -85,7 +91,9 @@ class MeshDecoder(nn.Module):
 NERF_LEVEL = 10.0
 
 
-def mesh_state_from_nerf(mesh: MeshDecoder, nerf: Mapping[str, Tensor], level: float = NERF_LEVEL) -> dict[str, Tensor]:
+def mesh_state_from_nerf(
+    mesh: MeshDecoder, nerf: Mapping[str, Tensor], level: float = NERF_LEVEL
+) -> dict[str, Tensor]:
     """State of a mesh decoder that starts as a NeRF: SDF = level - raw density, colours the same.
 
     Args:

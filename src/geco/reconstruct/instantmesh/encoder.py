@@ -19,7 +19,9 @@ class ImageEncoder(nn.Module):
         self.patch_size = config.vit.patch_size
         self.image_mean, self.image_std = config.image_mean, config.image_std
         self.model = CameraViT(config.vit)
-        self.camera_embedder = nn.Sequential(nn.Linear(config.camera_dim, width), nn.SiLU(), nn.Linear(width, width))
+        self.camera_embedder = nn.Sequential(
+            nn.Linear(config.camera_dim, width), nn.SiLU(), nn.Linear(width, width)
+        )
 
     @property
     def dtype(self) -> torch.dtype:
@@ -28,7 +30,8 @@ class ImageEncoder(nn.Module):
     def normalize(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> ViT input; computed in the dtype given, returned in the model's."""
         mean, std = (
-            torch.tensor(x, dtype=images.dtype, device=images.device)[:, None, None] for x in (self.image_mean, self.image_std)
+            torch.tensor(x, dtype=images.dtype, device=images.device)[:, None, None]
+            for x in (self.image_mean, self.image_std)
         )
         return ((images - mean) / std).to(self.dtype)
 
@@ -43,7 +46,8 @@ class ImageEncoder(nn.Module):
         """
         if images.shape[-1] % self.patch_size or images.shape[-2] % self.patch_size:
             raise ConfigError(
-                f"views of {images.shape[-1]}x{images.shape[-2]} px do not divide into {self.patch_size} px patches",
+                f"views of {images.shape[-1]}x{images.shape[-2]} px do not divide into {self.patch_size} "
+                f"px patches",
                 "InstantMesh was trained at 320 px.",
             )
         batch, views = images.shape[:2]

@@ -9,13 +9,15 @@ from geco.errors import ConfigError, InputImageError
 
 
 def resize_foreground(rgba: NDArray[np.uint8], ratio: float) -> NDArray[np.uint8]:
-    """Centre what is not transparent on a transparent square of which it fills ``ratio``; nothing is resampled.
+    """Centre what is not transparent on a transparent square of which it fills ``ratio``; nothing is
+    resampled.
 
     The last row and column of the object are cut off, as the public code does (its slice ends one early).
 
     Args:
         rgba: (H, W, 4) uint8.
-        ratio: share of the square's side that the longer side of the crop fills, (0, 1]; InstantMesh uses 0.85.
+        ratio: share of the square's side that the longer side of the crop fills, (0, 1]; InstantMesh uses
+            0.85.
 
     Returns:
         (S, S, 4) uint8.

@@ -1,4 +1,5 @@
-"""What InstantMesh needs to know of its voxel grid beyond corners and cubes: centre, shell, edges, surface cubes, empty shapes.
+"""What InstantMesh needs to know of its voxel grid beyond corners and cubes: centre, shell, edges, surface
+cubes, empty shapes.
 
 Corners are numbered (ix * (R + 1) + iy) * (R + 1) + iz for R cubes a side.
 """
@@ -13,13 +14,17 @@ from geco.isosurface.grids import voxel_grid
 
 
 def grid_tensors(resolution: int, device: torch.device | str | None = None) -> tuple[Tensor, Tensor]:
-    """Corners (N, 3) of the unit cube about the origin and cubes (R^3, 8) int64, as FlexiCubes numbers them."""
+    """Corners (N, 3) of the unit cube about the origin and cubes (R^3, 8) int64, as FlexiCubes
+    numbers them.
+    """
     corners, cubes = voxel_grid(resolution)
     return torch.from_numpy(corners).to(device), torch.from_numpy(cubes).to(device, torch.int64)
 
 
 def center_index(resolution: int) -> int:
-    """The corner that becomes positive in an empty shape: index R // 2 + 1 on every axis (the reference's, off centre by one)."""
+    """The corner that becomes positive in an empty shape: index R // 2 + 1 on every axis (the
+    reference's, off centre by one).
+    """
     side, middle = resolution + 1, resolution // 2 + 1
     return (middle * side + middle) * side + middle
 
@@ -33,11 +38,16 @@ def shell_mask(resolution: int, layers: int = 2, device: torch.device | str | No
 
 
 def grid_edges(resolution: int, device: torch.device | str | None = None) -> Tensor:
-    """(E, 2) int64 corner pairs of every axis-aligned edge once, lower index first, in lexicographic order."""
+    """(E, 2) int64 corner pairs of every axis-aligned edge once, lower index first, in
+    lexicographic order.
+    """
     side = resolution + 1
     index = torch.arange(side**3, device=device).reshape(side, side, side)
     pairs = [
-        torch.stack([index.narrow(axis, 0, resolution).reshape(-1), index.narrow(axis, 1, resolution).reshape(-1)], dim=1)
+        torch.stack(
+            [index.narrow(axis, 0, resolution).reshape(-1), index.narrow(axis, 1, resolution).reshape(-1)],
+            dim=1,
+        )
         for axis in range(3)
     ]
     edges = torch.cat(pairs)
@@ -56,8 +66,9 @@ def surface_cubes(sdf: Tensor, resolution: int) -> Tensor:
 def fill_empty(sdf: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
     """InstantMesh's rule for shapes without a surface, so that extraction and its gradients never see one.
 
-    Where no sign changes strictly inside the grid, the centre corner becomes 1 - min and the two outermost layers -1 - max
-    (extremes over the batch), which always crosses; such an item passes no gradient through its SDF but a penalty.
+    Where no sign changes strictly inside the grid, the centre corner becomes 1 - min and the two outermost
+    layers -1 - max (extremes over the batch), which always crosses; such an item passes no gradient through
+    its SDF but a penalty.
 
     Args:
         sdf: (B, N, 1).
@@ -79,7 +90,8 @@ def fill_empty(sdf: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
 
 
 def sign_change_penalty(sdf: Tensor, edges: Tensor) -> Tensor:
-    """Binary cross-entropy over edges whose ends differ in sign (FlexiCubes' and get3d's regulariser against floaters); scalar.
+    """Binary cross-entropy over edges whose ends differ in sign (FlexiCubes' and get3d's regulariser against
+    floaters); scalar.
 
     Args:
         sdf: (N,) one item's values.
@@ -90,6 +102,6 @@ def sign_change_penalty(sdf: Tensor, edges: Tensor) -> Tensor:
     if not len(ends):
         return sdf.sum() * 0
     first, second = ends.unbind(1)
-    return F.binary_cross_entropy_with_logits(first, (second > 0).to(sdf.dtype)) + F.binary_cross_entropy_with_logits(
-        second, (first > 0).to(sdf.dtype)
-    )
+    return F.binary_cross_entropy_with_logits(
+        first, (second > 0).to(sdf.dtype)
+    ) + F.binary_cross_entropy_with_logits(second, (first > 0).to(sdf.dtype))

@@ -1,4 +1,6 @@
-"""The mesh variant: SDF, deformation and FlexiCubes weights on a grid, differentiable extraction, colours at points."""
+"""The mesh variant: SDF, deformation and FlexiCubes weights on a grid, differentiable extraction,
+colours at points.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ class GridFields:
     Attributes:
         sdf: (B, N, 1) after the empty-shape rule.
         deformation: (B, N, 3) world units, bounded by 1 / (R * multiplier).
-        cubes: per item (K,) numbers of the cubes whose weights were evaluated, those that the surface crosses among them.
+        cubes: per item (K,) numbers of the cubes whose weights were evaluated, those that the surface crosses
+            among them.
         weights: per item (K, 21) their raw beta, alpha, gamma.
         empty_penalty: (B,) 0 for shapes with a surface.
         weight_penalty: scalar, mean square of the weights evaluated.
@@ -41,7 +44,9 @@ class GridFields:
 
 @dataclass
 class MeshGeometry:
-    """Meshes of a batch: vertices (V, 3) world, faces (F, 3) each; the fields behind; surface_penalty: mean FlexiCubes L_dev."""
+    """Meshes of a batch: vertices (V, 3) world, faces (F, 3) each; the fields behind;
+    surface_penalty: mean FlexiCubes L_dev.
+    """
 
     vertices: list[Tensor]
     faces: list[Tensor]
@@ -51,8 +56,10 @@ class MeshGeometry:
 
 @dataclass
 class MeshImages:
-    """Renders of a batch on white: rgb (B, M, 3, S, S), mask (B, M, 1, S, S) coverage, depth (B, M, 1, S, S) along the viewing
-    axis (0 where nothing is), normal (B, M, 3, S, S) world unit vectors (0 where nothing is)."""
+    """Renders of a batch on white: rgb (B, M, 3, S, S), mask (B, M, 1, S, S) coverage, depth (B, M, 1, S, S)
+    along the viewing axis (0 where nothing is), normal (B, M, 3, S, S) world unit vectors (0 where nothing
+    is).
+    """
 
     rgb: Tensor
     mask: Tensor
@@ -67,7 +74,10 @@ class MeshSynthesizer(nn.Module):
         super().__init__()
         self.decoder = MeshDecoder(config.triplane_dim)
         self.grid_res, self.grid_scale = config.grid_res, config.grid_scale
-        self.weight_scale, self.deformation_multiplier = config.flexicubes_weight_scale, config.deformation_multiplier
+        self.weight_scale, self.deformation_multiplier = (
+            config.flexicubes_weight_scale,
+            config.deformation_multiplier,
+        )
         self._grid: tuple[int, Tensor, Tensor] | None = None
 
     def grid(self, device: torch.device, resolution: int | None = None) -> tuple[Tensor, Tensor]:
@@ -106,9 +116,9 @@ class MeshSynthesizer(nn.Module):
         Args:
             planes: (B, 3, C, H, W).
             resolution: cubes a side; None takes the trained one.
-            everywhere: evaluate deformation and weights at every corner and cube, as the reference does. Else only
-                where the surface passes, which gives the same mesh for a fraction of time and memory; the
-                deformation is 0 elsewhere, and ``weight_penalty`` is over the cubes evaluated.
+            everywhere: evaluate deformation and weights at every corner and cube, as the reference does. Else
+                only where the surface passes, which gives the same mesh for a fraction of time and memory;
+                the deformation is 0 elsewhere, and ``weight_penalty`` is over the cubes evaluated.
         """
         resolution = resolution or self.grid_res
         corners, cubes = self.grid(planes.device, resolution)
@@ -132,7 +142,9 @@ class MeshSynthesizer(nn.Module):
     def geometry(
         self, planes: Tensor, resolution: int | None = None, training: bool = False, everywhere: bool = False
     ) -> MeshGeometry:
-        """Differentiable meshes; ``training`` takes FlexiCubes' finer triangulation. Arguments as :meth:`fields`."""
+        """Differentiable meshes; ``training`` takes FlexiCubes' finer triangulation. Arguments as
+        :meth:`fields`.
+        """
         from geco.isosurface.flexicubes_torch import FlexiCubes
 
         resolution = resolution or self.grid_res
@@ -143,13 +155,17 @@ class MeshSynthesizer(nn.Module):
         for i, weights in enumerate(fields.weights):
             beta, alpha, gamma = weights.split(CUBE_WEIGHTS, dim=-1)
             moved, own = corners + fields.deformation[i], cubes[fields.cubes[i]]
-            found = extractor(moved, fields.sdf[i, :, 0], own, resolution, beta, alpha, gamma[:, 0], training=training)
+            found = extractor(
+                moved, fields.sdf[i, :, 0], own, resolution, beta, alpha, gamma[:, 0], training=training
+            )
             vertices.append(found[0])
             faces.append(found[1])
             deviations.append(found[2])
         return MeshGeometry(vertices, faces, fields, torch.cat([d.reshape(-1) for d in deviations]).mean())
 
-    def render(self, planes: Tensor, geometry: MeshGeometry, c2w: Tensor, fov: float, size: int) -> MeshImages:
+    def render(
+        self, planes: Tensor, geometry: MeshGeometry, c2w: Tensor, fov: float, size: int
+    ) -> MeshImages:
         """Differentiable renders, the colour asked at every surface point that a pixel sees.
 
         Args:
@@ -168,8 +184,12 @@ class MeshSynthesizer(nn.Module):
                 return self.color(item, points[None])[0]
 
             items.append(render_mesh(geometry.vertices[i], geometry.faces[i], c2w[i], fov, size, color))
-        rgb, normal = (torch.stack([getattr(r, name) for r in items]).movedim(-1, 2) for name in ("rgb", "normal"))
-        mask, depth = (torch.stack([getattr(r, name) for r in items])[:, :, None] for name in ("mask", "depth"))
+        rgb, normal = (
+            torch.stack([getattr(r, name) for r in items]).movedim(-1, 2) for name in ("rgb", "normal")
+        )
+        mask, depth = (
+            torch.stack([getattr(r, name) for r in items])[:, :, None] for name in ("mask", "depth")
+        )
         return MeshImages(rgb, mask, depth, normal)
 
 
@@ -178,7 +198,11 @@ def _features(planes: Tensor, points: Tensor) -> Tensor:
 
 
 def _in_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, size: int = POINTS_AT_ONCE) -> Tensor:
-    """``function`` (rows -> (B, rows, K)) over pieces of ``rows``; in training what is inside is computed again backwards."""
+    """``function`` (rows -> (B, rows, K)) over pieces of ``rows``; in training what is inside is
+    computed again backwards.
+    """
     if torch.is_grad_enabled() and len(rows) > size:
-        return torch.cat([checkpoint(function, part, use_reentrant=False) for part in rows.split(size)], dim=1)
+        return torch.cat(
+            [checkpoint(function, part, use_reentrant=False) for part in rows.split(size)], dim=1
+        )
     return torch.cat([function(part) for part in rows.split(size)], dim=1)

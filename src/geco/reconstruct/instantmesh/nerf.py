@@ -15,7 +15,9 @@ from geco.reconstruct.instantmesh.volume import Draws, RayResult, camera_rays, r
 
 @dataclass
 class NerfImages:
-    """rgb (B, M, 3, S, S) on white, depth (B, M, 1, S, S), weight (B, M, 1, S, S) opacity; rays: the sampling behind them."""
+    """rgb (B, M, 3, S, S) on white, depth (B, M, 1, S, S), weight (B, M, 1, S, S) opacity; rays:
+    the sampling behind them.
+    """
 
     rgb: Tensor
     depth: Tensor
@@ -32,7 +34,9 @@ class NerfSynthesizer(nn.Module):
         self.samples_per_ray = config.rendering_samples_per_ray
 
     def raw(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (B, P, 3) -> colours (B, P, 3), raw densities (B, P, 1); points outside the cube read empty planes."""
+        """Points (B, P, 3) -> colours (B, P, 3), raw densities (B, P, 1); points outside the cube
+        read empty planes.
+        """
         return self.decoder(point_features(planes, points))
 
     def points(self, planes: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,13 +45,17 @@ class NerfSynthesizer(nn.Module):
         return colors, activate_density(raw)
 
     def density_grid(self, planes: Tensor, resolution: int, chunk: int = 1 << 16) -> Tensor:
-        """Densities on linspace(-1, 1, resolution)^3, indices [x, y, z]: (B, resolution, resolution, resolution)."""
+        """Densities on linspace(-1, 1, resolution)^3, indices [x, y, z]: (B, resolution,
+        resolution, resolution).
+        """
         axis = torch.linspace(-1, 1, resolution, device=planes.device)
         corners = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).reshape(-1, 3)
         parts = [self.points(planes, part.expand(len(planes), -1, -1))[1] for part in corners.split(chunk)]
         return torch.cat(parts, dim=1).reshape(len(planes), resolution, resolution, resolution)
 
-    def render(self, planes: Tensor, cameras: Tensor, size: int, draws: Draws | None = None, chunk: int = 1 << 17) -> NerfImages:
+    def render(
+        self, planes: Tensor, cameras: Tensor, size: int, draws: Draws | None = None, chunk: int = 1 << 17
+    ) -> NerfImages:
         """Volume rendering.
 
         Args:
@@ -59,12 +67,17 @@ class NerfSynthesizer(nn.Module):
         """
         batch, views = cameras.shape[:2]
         flat = cameras.flatten(0, 1).to(torch.promote_types(planes.dtype, torch.float32))
-        origins, directions = camera_rays(flat[:, :16].reshape(-1, 4, 4), flat[:, 16:].reshape(-1, 3, 3), size)
+        origins, directions = camera_rays(
+            flat[:, :16].reshape(-1, 4, 4), flat[:, 16:].reshape(-1, 3, 3), size
+        )
         if draws is None:
             draws = Draws.middle(origins, *self.split_samples())
         repeated = planes.repeat_interleave(views, dim=0)
         rays = render_rays(lambda points: self.raw(repeated, points), origins, directions, draws, chunk=chunk)
-        rgb, depth, weight = (x.transpose(1, 2).reshape(batch, views, -1, size, size) for x in (rays.rgb, rays.depth, rays.weight))
+        rgb, depth, weight = (
+            x.transpose(1, 2).reshape(batch, views, -1, size, size)
+            for x in (rays.rgb, rays.depth, rays.weight)
+        )
         return NerfImages(rgb, depth, weight, rays)
 
     def split_samples(self) -> tuple[int, int]:

@@ -28,7 +28,9 @@ class MeshSurface:
     @property
     def half_extent(self) -> float:
         """Half the grid's side, plus what deformation may add."""
-        return self.synthesizer.grid_scale / 2 + 1 / (self.synthesizer.grid_res * self.synthesizer.deformation_multiplier)
+        return self.synthesizer.grid_scale / 2 + 1 / (
+            self.synthesizer.grid_res * self.synthesizer.deformation_multiplier
+        )
 
     @torch.no_grad()
     def grid(self, resolution: int) -> FlexiGrid:
@@ -69,7 +71,9 @@ class NerfSurface:
 
     @torch.no_grad()
     def grid(self, resolution: int) -> FlexiGrid:
-        """The cubes that the level set crosses, without weights; raises :class:`MeshError` when there are none."""
+        """The cubes that the level set crosses, without weights; raises :class:`MeshError` when
+        there are none.
+        """
         density = self.synthesizer.density_grid(self.planes, resolution + 1)
         sdf = _closed((self.level - density).reshape(-1), resolution)
         corners, cubes = grid_tensors(resolution, device=sdf.device)
@@ -91,7 +95,8 @@ def _crossed(sdf: Tensor, resolution: int) -> Tensor:
     if not len(crossed):
         state = "nothing is inside" if float(sdf.min()) >= 0 else "everything is inside"
         raise MeshError(
-            f"the reconstruction has no surface: {state}", "Try another seed, or check that the picture shows one object."
+            f"the reconstruction has no surface: {state}",
+            "Try another seed, or check that the picture shows one object.",
         )
     return crossed
 

@@ -1,4 +1,6 @@
-"""Image tokens to three feature planes: learned queries, cross- and self-attention, one transposed convolution."""
+"""Image tokens to three feature planes: learned queries, cross- and self-attention, one
+transposed convolution.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from geco.reconstruct.instantmesh.config import InstantMeshConfig
 class Attention(nn.Module):
     """Multi-head attention without biases, parameters named as in ``torch.nn.MultiheadAttention``.
 
-    With a context as wide as the queries the three projections are one ``in_proj_weight``; else each has its own.
+    With a context as wide as the queries the three projections are one ``in_proj_weight``; else each has its
+    own.
     """
 
     def __init__(self, dim: int, context_dim: int, heads: int) -> None:
@@ -45,7 +48,9 @@ class Attention(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Cross-attention to the views, self-attention, MLP; each pre-norm and residual. The context is not normalised."""
+    """Cross-attention to the views, self-attention, MLP; each pre-norm and residual. The context
+    is not normalised.
+    """
 
     def __init__(self, dim: int, context_dim: int, heads: int) -> None:
         super().__init__()
@@ -66,14 +71,17 @@ class TransformerBlock(nn.Module):
 
 
 class TriplaneTransformer(nn.Module):
-    """(B, M, D) image tokens -> (B, 3, C, H, W) planes xy, xz, zy (order of geco.reconstruct.instantmesh.triplane)."""
+    """(B, M, D) image tokens -> (B, 3, C, H, W) planes xy, xz, zy (order of
+    geco.reconstruct.instantmesh.triplane).
+    """
 
     def __init__(self, config: InstantMeshConfig) -> None:
         super().__init__()
         dim, self.low_res = config.transformer_dim, config.triplane_low_res
         self.pos_embed = nn.Parameter(torch.randn(1, 3 * self.low_res**2, dim) * dim**-0.5)
         self.layers = nn.ModuleList(
-            TransformerBlock(dim, config.vit.hidden_size, config.transformer_heads) for _ in range(config.transformer_layers)
+            TransformerBlock(dim, config.vit.hidden_size, config.transformer_heads)
+            for _ in range(config.transformer_layers)
         )
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self.deconv = nn.ConvTranspose2d(dim, config.triplane_dim, kernel_size=2, stride=2)

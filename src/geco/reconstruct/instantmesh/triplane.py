@@ -11,7 +11,9 @@ PLANE_AXES = ((0, 1), (0, 2), (2, 1))
 
 
 def project_to_planes(points: Tensor) -> Tensor:
-    """(B, P, 3) -> (B, 3, P, 2): the point's (width, height) coordinates on each plane, [-1, 1] from edge to edge."""
+    """(B, P, 3) -> (B, 3, P, 2): the point's (width, height) coordinates on each plane, [-1, 1]
+    from edge to edge.
+    """
     return torch.stack([points[..., list(axes)] for axes in PLANE_AXES], dim=1)
 
 
@@ -28,7 +30,9 @@ def sample_planes(planes: Tensor, points: Tensor) -> Tensor:
     dtype = torch.promote_types(planes.dtype, torch.float32)
     with torch.autocast(planes.device.type, enabled=False):
         grid = project_to_planes(points.to(dtype)).flatten(0, 1)[:, None]
-        features = F.grid_sample(planes.to(dtype).flatten(0, 1), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        features = F.grid_sample(
+            planes.to(dtype).flatten(0, 1), grid, mode="bilinear", padding_mode="zeros", align_corners=False
+        )
     return features[:, :, 0].transpose(1, 2).unflatten(0, (-1, 3))
 
 

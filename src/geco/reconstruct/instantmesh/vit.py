@@ -1,4 +1,5 @@
-"""A ViT whose blocks are modulated by the camera of each view (InstantMesh's DINO wrapper), attribute names of its checkpoints.
+"""A ViT whose blocks are modulated by the camera of each view (InstantMesh's DINO wrapper), attribute names
+of its checkpoints.
 
 Each block takes shift and scale for attention and for the MLP from the camera vector, without gates; the last
 LayerNorm is not modulated and the CLS token is kept.
@@ -23,15 +24,17 @@ def interpolate_positions(positions: Tensor, rows: int, columns: int, square: bo
         square: whether the picture is square; a grid of g*g patches is left alone only then.
 
     Returns:
-        (1, 1 + rows*columns, C). The grid is resized bicubically with the scale (n + 0.1) / g used verbatim for the
-        coordinate mapping (DINO's guard against rounding), so 20 patches from 14 map with 20.1 / 14.
+        (1, 1 + rows*columns, C). The grid is resized bicubically with the scale (n + 0.1) / g used verbatim
+        for the coordinate mapping (DINO's guard against rounding), so 20 patches from 14 map with 20.1 / 14.
     """
     count = positions.shape[1] - 1
     if rows * columns == count and square:
         return positions
     side = round(count**0.5)
     grid = positions[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
-    grid = F.interpolate(grid, scale_factor=((rows + 0.1) / side, (columns + 0.1) / side), mode="bicubic", align_corners=False)
+    grid = F.interpolate(
+        grid, scale_factor=((rows + 0.1) / side, (columns + 0.1) / side), mode="bicubic", align_corners=False
+    )
     if grid.shape[-2:] != (rows, columns):
         raise ConfigError(f"position grid became {tuple(grid.shape[-2:])}, not {(rows, columns)}")
     return torch.cat([positions[:, :1], grid.flatten(2).transpose(1, 2)], dim=1)
@@ -75,7 +78,8 @@ class _QueryKeyValue(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         query, key, value = (
-            layer(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in (self.query, self.key, self.value)
+            layer(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for layer in (self.query, self.key, self.value)
         )
         return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
 

@@ -1,7 +1,8 @@
-"""Volume rendering of a field in the cube [-1, 1]^3: box entry and exit, coarse and fine samples, compositing.
+"""Volume rendering of a field in the cube [-1, 1]^3: box entry and exit, coarse and fine samples,
+compositing.
 
-The quadrature is InstantMesh's (EG3D's): densities and colours of neighbouring samples are averaged, softplus(x - 1) comes
-after the averaging, half of the samples are drawn where the first half found density.
+The quadrature is InstantMesh's (EG3D's): densities and colours of neighbouring samples are averaged,
+softplus(x - 1) comes after the averaging, half of the samples are drawn where the first half found density.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Raw density of samples outside the cube: so low that softplus gives 0, finite so that neighbours can be averaged with it.
+# Raw density of samples outside the cube: so low that softplus gives 0, finite so that neighbours can be
+# averaged with it.
 OUTSIDE_DENSITY = torch.finfo(torch.float32).min / 3
 
 # (N, P, 3) points -> colours (N, P, 3) and raw densities (N, P, 1)
@@ -46,7 +48,9 @@ class Draws:
 
 @dataclass
 class RayResult:
-    """Per ray: rgb (N, R, 3), depth (N, R, 1) along the unit direction, weight (N, R, 1) opacity; and the sampling."""
+    """Per ray: rgb (N, R, 3), depth (N, R, 1) along the unit direction, weight (N, R, 1) opacity;
+    and the sampling.
+    """
 
     rgb: Tensor
     depth: Tensor
@@ -81,24 +85,32 @@ def camera_rays(c2w: Tensor, intrinsics: Tensor, size: int) -> tuple[Tensor, Ten
 
 
 def box_limits(origins: Tensor, directions: Tensor, side: float = 2.0) -> tuple[Tensor, Tensor]:
-    """Entry and exit distances of rays (..., 3) through the cube of that side at the origin, (..., 1); -1 and -2 when missed."""
+    """Entry and exit distances of rays (..., 3) through the cube of that side at the origin,
+    (..., 1); -1 and -2 when missed.
+    """
     inverse = 1.0 / directions
     low, high = (-side / 2 - origins) * inverse, (side / 2 - origins) * inverse
     enter = torch.minimum(low, high).amax(-1, keepdim=True)
     leave = torch.maximum(low, high).amin(-1, keepdim=True)
     hit = enter <= leave
-    return torch.where(hit, enter, -torch.ones_like(enter)), torch.where(hit, leave, torch.full_like(leave, -2.0))
+    return torch.where(hit, enter, -torch.ones_like(enter)), torch.where(
+        hit, leave, torch.full_like(leave, -2.0)
+    )
 
 
 def stratified_depths(start: Tensor, end: Tensor, draws: Tensor) -> Tensor:
-    """(N, R, 1) limits and (N, R, S, 1) draws -> (N, R, S, 1): an inclusive linspace, each sample moved up to a step on."""
+    """(N, R, 1) limits and (N, R, S, 1) draws -> (N, R, S, 1): an inclusive linspace, each sample
+    moved up to a step on.
+    """
     count = draws.shape[-2]
     steps = torch.arange(count, device=start.device, dtype=start.dtype)[:, None] / (count - 1)
     span = (end - start)[..., None, :]
     return start[..., None, :] + steps * span + draws * (span / (count - 1))
 
 
-def composite(colors: Tensor, densities: Tensor, depths: Tensor, white: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+def composite(
+    colors: Tensor, densities: Tensor, depths: Tensor, white: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
     """Quadrature along rays.
 
     Args:
@@ -108,8 +120,8 @@ def composite(colors: Tensor, densities: Tensor, depths: Tensor, white: bool = T
         white: add a white background.
 
     Returns:
-        rgb (N, R, 3); depth (N, R, 1): the sum of weight * middle, neither divided by the total weight nor clamped;
-        weights (N, R, S - 1, 1).
+        rgb (N, R, 3); depth (N, R, 1): the sum of weight * middle, neither divided by the total weight nor
+        clamped; weights (N, R, S - 1, 1).
     """
     colors, densities, middles = ((x[..., :-1, :] + x[..., 1:, :]) / 2 for x in (colors, densities, depths))
     alpha = 1 - torch.exp(-F.softplus(densities - 1) * (depths[..., 1:, :] - depths[..., :-1, :]))
@@ -147,7 +159,9 @@ def sample_pdf(bins: Tensor, weights: Tensor, draws: Tensor, eps: float = 1e-5) 
 
 @torch.no_grad()
 def importance_depths(depths: Tensor, weights: Tensor, draws: Tensor) -> Tensor:
-    """More samples where the coarse ones found something: (N, R, S, 1), (N, R, S - 1, 1), (N, R, K) -> (N, R, K, 1)."""
+    """More samples where the coarse ones found something: (N, R, S, 1), (N, R, S - 1, 1), (N, R,
+    K) -> (N, R, K, 1).
+    """
     rays = depths.shape[:2]
     smooth = weights.reshape(-1, 1, weights.shape[-2]).to(torch.promote_types(weights.dtype, torch.float32))
     smooth = F.avg_pool1d(F.max_pool1d(smooth, 2, 1, padding=1), 2, 1)[:, 0] + 0.01
@@ -160,15 +174,18 @@ def render_rays(
 ) -> RayResult:
     """Render rays (N, R, 3) through ``field``, at most about ``chunk`` points at a time.
 
-    Rays that miss the cube get limits from those that hit it, and depth is clamped to the nearest and farthest sample,
-    both over all the rays given (the reference's rules); how the work is cut into chunks changes nothing.
+    Rays that miss the cube get limits from those that hit it, and depth is clamped to the nearest and
+    farthest sample, both over all the rays given (the reference's rules); how the work is cut into chunks
+    changes nothing.
     """
     start, end = _limits(origins, directions)
     coarse, fine = draws.coarse.shape[-2], draws.fine.shape[-1]
     depths_coarse = stratified_depths(start, end, draws.coarse)
     rays = max(1, chunk // (len(origins) * max(coarse, fine)))
     parts = [
-        _render_chunk(field, origins[:, cut], directions[:, cut], depths_coarse[:, cut], draws.fine[:, cut], white)
+        _render_chunk(
+            field, origins[:, cut], directions[:, cut], depths_coarse[:, cut], draws.fine[:, cut], white
+        )
         for cut in (slice(i, i + rays) for i in range(0, origins.shape[1], rays))
     ]
     rgb, depth, weight, weights_coarse, depths_fine = (torch.cat(x, dim=1) for x in zip(*parts))
@@ -184,7 +201,8 @@ def _limits(origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
     if not hit.any():
         # No ray meets the cube: any finite interval gives the background.
         return torch.zeros_like(start), torch.ones_like(end)
-    # The reference ends missed rays at the largest START of the others; they hold nothing, only depth's clamp sees it.
+    # The reference ends missed rays at the largest START of the others; they hold nothing, only depth's clamp
+    # sees it.
     return torch.where(hit, start, start[hit].min()), torch.where(hit, end, start[hit].max())
 
 
@@ -210,4 +228,6 @@ def _evaluate(field: Field, origins: Tensor, directions: Tensor, depths: Tensor)
     colors, densities = field(points.flatten(1, 2))
     inside = (points.abs() <= 1).all(-1, keepdim=True)
     colors = torch.where(inside, colors.reshape(points.shape), torch.zeros_like(points))
-    return colors, torch.where(inside, densities.reshape(depths.shape), torch.full_like(depths, OUTSIDE_DENSITY))
+    return colors, torch.where(
+        inside, densities.reshape(depths.shape), torch.full_like(depths, OUTSIDE_DENSITY)
+    )

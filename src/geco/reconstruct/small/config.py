@@ -25,11 +25,13 @@ class SmallReconstructorConfig(Checked):
         view_hidden: width of the layer that every view shares.
         point_hidden: width of the point network.
         color_hidden: width of the colour head.
-        rig: the cameras of the views: six, or "input" for a single-view regressor, whose one view is the picture itself.
-        picture_elevation: assumed elevation of the input camera in degrees (middle of the training range; the true one is unknown).
+        rig: the cameras of the views: six, or "input" for a single-view regressor, whose one view is the
+            picture itself.
+        picture_elevation: assumed elevation of the input camera in degrees (middle of the training range; the
+            true one is unknown).
         half_extent: the surface lies within this cube, world units.
-        own_color: size of the colour that does not come from the views: a correction of 0.1 where six views see everything, 1 for
-            a regressor, which must invent the far side.
+        own_color: size of the colour that does not come from the views: a correction of 0.1 where six views
+            see everything, 1 for a regressor, which must invent the far side.
     """
 
     view_size: int = whole(64, 8, 512)
@@ -51,9 +53,13 @@ class SmallReconstructorConfig(Checked):
     def check(self) -> None:
         """Sizes that halve, and widths that fall into groups for normalisation."""
         if self.view_size % 8 or self.volume_size % 4:
-            raise ConfigError("view_size must be a multiple of 8 and volume_size of 4", "The defaults are 64 and 24.")
+            raise ConfigError(
+                "view_size must be a multiple of 8 and volume_size of 4", "The defaults are 64 and 24."
+            )
         if any(width > 8 and width % 8 for width in (*self.widths, *self.volume_widths)):
-            raise ConfigError("widths and volume_widths above 8 must be multiples of 8", "The defaults are 32, 64, 128.")
+            raise ConfigError(
+                "widths and volume_widths above 8 must be multiples of 8", "The defaults are 32, 64, 128."
+            )
 
     @property
     def views(self) -> int:

@@ -12,7 +12,8 @@ from geco.isosurface.flexicubes_torch import FlexiCubes
 from geco.reconstruct.small.model import SceneFeatures, SmallReconstructor
 from geco.reconstruct.small.surface import SmallSurface
 
-BORDER = 1e-3  # smallest distance on the grid's border, where nothing may cross, or the mesh would be open there
+# smallest distance on the grid's border, where nothing may cross, or the mesh would be open there
+BORDER = 1e-3
 
 
 @dataclass
@@ -35,7 +36,8 @@ class SoftMesh:
 def soft_mesh(model: SmallReconstructor, features: SceneFeatures, resolution: int) -> SoftMesh:
     """Extract the surface of one object.
 
-    The cubes that it crosses are found without gradients; the field is then asked again on their corners alone.
+    The cubes that it crosses are found without gradients; the field is then asked again on their corners
+    alone.
 
     Args:
         model: the network. features: of one object (batch 1), with their graph.

@@ -27,7 +27,8 @@ class ResidualBlock(nn.Module):
 class ViewEncoder(nn.Module):
     """A UNet from RGB to two maps: half-size features for the volume, full-size ones (RGB first) for points.
 
-    Every view has a learnt bias at the first level, since its elevation and whether it is the clean picture matter.
+    Every view has a learnt bias at the first level, since its elevation and whether it is the clean picture
+    matter.
     """
 
     def __init__(self, config: SmallReconstructorConfig) -> None:
@@ -51,7 +52,9 @@ class ViewEncoder(nn.Module):
         self.fine = nn.Conv2d(3, learnt, 3, padding=1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """pictures (B, V + 1, 3, S, S) in [0, 1], the clean one last -> lift (B, V + 1, L, S/2, S/2), maps (B, V, M, S, S)."""
+        """pictures (B, V + 1, 3, S, S) in [0, 1], the clean one last -> lift (B, V + 1, L, S/2,
+        S/2), maps (B, V, M, S, S).
+        """
         batch, views = pictures.shape[:2]
         x = pictures.flatten(0, 1)
         h0 = self.stem(x * 2 - 1)

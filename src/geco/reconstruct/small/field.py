@@ -13,8 +13,8 @@ from geco.reconstruct.small.config import SmallReconstructorConfig
 class PointField(nn.Module):
     """Two heads over one view-wise layer.
 
-    The signed distance is the volume's first channel, interpolated, plus a correction; the colour is a softmax blend of
-    the colours that the views show at the point plus a correction.
+    The signed distance is the volume's first channel, interpolated, plus a correction; the colour is a
+    softmax blend of the colours that the views show at the point plus a correction.
     """
 
     rotation: Tensor
@@ -47,7 +47,9 @@ class PointField(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def look(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """points (B, N, 3) -> where they lie in the views (B, V, N, 2) in [-1, 1] and depth - radius (B, V, N)."""
+        """points (B, N, 3) -> where they lie in the views (B, V, N, 2) in [-1, 1] and depth -
+        radius (B, V, N).
+        """
         local = points[:, None] @ self.rotation.transpose(-1, -2) + self.translation[:, None]
         depth = -local[..., 2]
         where = torch.stack([local[..., 0], -local[..., 1]], dim=-1) * (self.focal / depth)[..., None]
@@ -63,10 +65,18 @@ class PointField(nn.Module):
             Volume features (B, N, C), map features (B, V, N, M), depth - radius (B, V, N).
         """
         batch = points.shape[0]
-        inside = F.grid_sample(volume, (points / self.half_extent)[:, :, None, None], align_corners=False, padding_mode="border")
+        inside = F.grid_sample(
+            volume, (points / self.half_extent)[:, :, None, None], align_corners=False, padding_mode="border"
+        )
         where, depth = self.look(points)
-        seen = F.grid_sample(maps.flatten(0, 1), where.flatten(0, 1)[:, :, None], align_corners=False, padding_mode="border")
-        return inside[..., 0, 0].transpose(1, 2), seen[..., 0].unflatten(0, (batch, maps.shape[1])).transpose(2, 3), depth
+        seen = F.grid_sample(
+            maps.flatten(0, 1), where.flatten(0, 1)[:, :, None], align_corners=False, padding_mode="border"
+        )
+        return (
+            inside[..., 0, 0].transpose(1, 2),
+            seen[..., 0].unflatten(0, (batch, maps.shape[1])).transpose(2, 3),
+            depth,
+        )
 
     def mix(self, inside: Tensor, seen: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
         """View features (B, V, N, H) and all of a point's features (B, N, V H + C)."""
@@ -81,7 +91,8 @@ class PointField(nn.Module):
     def tint(self, views: Tensor, joint: Tensor, rgb: Tensor) -> Tensor:
         """views (B, V, N, H), joint (B, N, J), rgb (B, V, N, 3) -> colour (B, N, 3), not clipped."""
         hidden = torch.relu(self.color_in(joint))
-        logits = self.color_weight(torch.relu(self.color_view(views) + self.color_joint(hidden)[:, None]))  # (B, V, N, 1)
+        # (B, V, N, 1)
+        logits = self.color_weight(torch.relu(self.color_view(views) + self.color_joint(hidden)[:, None]))
         return (torch.softmax(logits, dim=1) * rgb).sum(dim=1) + self.own_color * self.color_rest(hidden)
 
     def sdf(self, volume: Tensor, maps: Tensor, points: Tensor) -> Tensor:

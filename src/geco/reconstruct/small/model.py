@@ -35,7 +35,9 @@ class SceneFeatures(NamedTuple):
 
 
 class SmallReconstructor(nn.Module):
-    """V views (six; one for a regressor) and the clean input picture -> :class:`SceneFeatures` -> distance and colour at points."""
+    """V views (six; one for a regressor) and the clean input picture -> :class:`SceneFeatures` ->
+    distance and colour at points.
+    """
 
     def __init__(self, config: SmallReconstructorConfig | None = None) -> None:
         super().__init__()
@@ -45,7 +47,9 @@ class SmallReconstructor(nn.Module):
         self.field = PointField(self.config)
 
     def encode(self, views: Tensor, picture: Tensor) -> SceneFeatures:
-        """views (B, V, 3, S, S) and picture (B, 3, S, S), both in [0, 1] on white. A regressor reads the picture only."""
+        """views (B, V, 3, S, S) and picture (B, 3, S, S), both in [0, 1] on white. A regressor
+        reads the picture only.
+        """
         if self.config.rig == INPUT_ONLY.name:
             views = picture[:, None]
         lift, maps = self.encoder(torch.cat([views, picture[:, None]], dim=1))
@@ -59,11 +63,19 @@ class SmallReconstructor(nn.Module):
         """points (B, N, 3) world units -> sRGB (B, N, 3), about [0, 1], not clipped."""
         return self.field.color(*features, points)
 
-    def forward(self, views: Tensor, picture: Tensor, points: Tensor, surface: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Signed distance at ``points``, the coarse one there, and colour at ``surface``: what training needs."""
+    def forward(
+        self, views: Tensor, picture: Tensor, points: Tensor, surface: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Signed distance at ``points``, the coarse one there, and colour at ``surface``: what
+        training needs.
+        """
         features = self.encode(views, picture)
         inside, seen, depth = self.field.sample(features.volume, features.maps, points)
-        return self.field.shape(self.field.mix(inside, seen, depth)[1], inside), inside[..., 0] * 0.1, self.color(features, surface)
+        return (
+            self.field.shape(self.field.mix(inside, seen, depth)[1], inside),
+            inside[..., 0] * 0.1,
+            self.color(features, surface),
+        )
 
     def save(self, folder: str | os.PathLike[str], facts: dict[str, Any] | None = None) -> None:
         """Write ``config.json`` and the weights (float32), each whole or not at all; raises OutputError."""
@@ -76,7 +88,8 @@ class SmallReconstructor(nn.Module):
         """Read what :meth:`save` wrote, in evaluation mode.
 
         Raises:
-            WeightsError: a file is missing, changed, truncated, has a wrong setting, or does not fit the configuration.
+            WeightsError: a file is missing, changed, truncated, has a wrong setting, or does not fit the
+                configuration.
         """
         card = read_fields(Path(folder) / "config.json", WeightsError, "Train it, or fetch it, again.")
         config = SmallReconstructorConfig.from_fields(card.fields("reconstructor"))

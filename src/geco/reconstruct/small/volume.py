@@ -22,10 +22,11 @@ def voxel_centres(size: int, half_extent: float) -> np.ndarray:
 
 
 def lifting_coordinates(config: SmallReconstructorConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Where every voxel lies in the views and the clean picture: (V + 1, N, 2) in [-1, 1] and depth - radius (V + 1, N).
+    """Where every voxel lies in the views and the clean picture: (V + 1, N, 2) in [-1, 1] and depth - radius
+    (V + 1, N).
 
-    Places are moved to the nearest pixel centre of a map of the full view size (at most half a pixel), so that at
-    inference lifting is one plain gather from the half-size map doubled bilinearly.
+    Places are moved to the nearest pixel centre of a map of the full view size (at most half a pixel), so
+    that at inference lifting is one plain gather from the half-size map doubled bilinearly.
     """
     cameras = rig(config.rig)
     nominal = orbit_poses(0.0, config.picture_elevation, cameras.radius)[None]
@@ -37,7 +38,9 @@ def lifting_coordinates(config: SmallReconstructorConfig) -> tuple[np.ndarray, n
 
 
 class _SparseProduct(torch.autograd.Function):
-    """matrix @ dense for a constant sparse matrix given with its transpose; the gradient of grid_sample is ten times slower."""
+    """matrix @ dense for a constant sparse matrix given with its transpose; the gradient of
+    grid_sample is ten times slower.
+    """
 
     @staticmethod
     def forward(ctx: Any, dense: Tensor, matrix: Tensor, transposed: Tensor) -> Tensor:
@@ -62,7 +65,8 @@ class Lifting:
         columns = (self.index + torch.arange(views)[:, None, None] * size * size).reshape(-1)
         shape = (views * count, views * size * size)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch calls its CSR tensors beta; two products are all that is asked of them
+            # torch calls its CSR tensors beta; two products are all that is asked of them
+            warnings.simplefilter("ignore")
             matrix = torch.sparse_coo_tensor(torch.stack([rows, columns]), self.weight.reshape(-1), shape)
             self.matrix = matrix.coalesce().to_sparse_csr()
             self.transposed = matrix.t().coalesce().to_sparse_csr()
@@ -82,9 +86,11 @@ class Lifting:
 
 
 def bilinear(where: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The four pixels around each place of a size x size map and their weights, edges repeated; (..., 4) each.
+    """The four pixels around each place of a size x size map and their weights, edges repeated; (..., 4)
+    each.
 
-    where: (..., 2) in [-1, 1], (x, y), the map's outer edges at -1 and 1 (grid_sample with align_corners=False).
+    where: (..., 2) in [-1, 1], (x, y), the map's outer edges at -1 and 1 (grid_sample with
+        align_corners=False).
     """
     place = ((where + 1) * (0.5 * size) - 0.5).clamp(0, size - 1)
     corner = place.floor().clamp(max=size - 2)
@@ -108,7 +114,9 @@ class VolumeNet(nn.Module):
         self.lifting = Lifting(where, config.view_size // 2)
         self.register_buffer("depth", torch.from_numpy(depth)[:, None], persistent=False)  # (V + 1, 1, N)
         centres = torch.from_numpy(voxel_centres(self.size, 1.0)).T
-        waves = [torch.cat([centres, torch.sin(centres * f), torch.cos(centres * f)]) for f in (np.pi, 2 * np.pi)]
+        waves = [
+            torch.cat([centres, torch.sin(centres * f), torch.cos(centres * f)]) for f in (np.pi, 2 * np.pi)
+        ]
         self.register_buffer("position", torch.cat(waves), persistent=False)  # (18, N)
         w0, w1, w2 = config.volume_widths
         channels = config.lift_channels
