@@ -3,12 +3,10 @@
 ``python -m benchmarks.render_check OBJECTS_DIR [--engine pyrender|bpy] [--picture sheet.png]``
 
 pyrender (OpenGL; needs EGL) gets the object from trimesh's own reader; bpy (Cycles) gets our reader's
-triangles. The other picture
-is made twice as large, so that its pixels are our samples (2 x 2 a pixel). Silhouette: intersection over
-union of the
-coverages, sum of minima over sum of maxima. Depth: |ours - theirs| / theirs of the nearest sample, over the
-pixels that both see, mean. Both over the six views of zero123plus-v1.2, and the worst of them. One JSON line
-at the end.
+triangles. The other picture is made twice as large, so that its pixels are our samples (2 x 2 a pixel).
+Silhouette: intersection over union of the coverages, sum of minima over sum of maxima. Depth: |ours - theirs|
+/ theirs of the nearest sample, over the pixels that both see, mean. Both over the six views of
+zero123plus-v1.2, and the worst of them. One JSON line at the end.
 """
 
 from __future__ import annotations

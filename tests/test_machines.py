@@ -30,7 +30,8 @@ for name in [name for name in sys.modules if name.split(".")[0] == "geco"]:
     del sys.modules[name]
 MODULES = {"resource", "fcntl", "pwd", "grp", "termios", "tty", "pty", "posix", "syslog", "crypt"}
 OS = ["fork", "forkpty", "register_at_fork", "getuid", "geteuid", "getgid", "getegid", "getgroups",
-      "setsid", "getpgid", "killpg", "uname", "sched_getaffinity", "fchown", "fchmod", "chown", "O_NONBLOCK", "O_CLOEXEC",
+      "setsid", "getpgid", "killpg", "uname", "sched_getaffinity", "fchown", "fchmod", "chown",
+      "O_NONBLOCK", "O_CLOEXEC",
       "O_DIRECTORY", "O_NOFOLLOW", "mkfifo", "WNOHANG", "waitstatus_to_exitcode", "getpriority",
       "setpriority", "nice", "sysconf", "statvfs", "posix_fadvise", "pread", "sendfile"]
 SIGNALS = ["SIGKILL", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGQUIT", "SIGCHLD", "SIGXFSZ",

@@ -109,9 +109,8 @@ def place_blocks(
 
     Returns:
         (I, 2) column and row of each shape's raster, (I,) whether it is turned by 180 degrees, and how much
-        of the height
-        is used: above 1 when not all found room (the places are void then), by the share of cells that found
-        none.
+        of the height is used: above 1 when not all found room (the places are void then), by the share of
+        cells that found none.
     """
     runs = _runs(blocks)
     stride = width + 1  # a guard column that is never free keeps shapes from wrapping around

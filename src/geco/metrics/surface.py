@@ -6,8 +6,8 @@
     distances.chamfer, distances.f_score(0.02)
 
 Lengths are in the unit of the points. Tables give them in the common frame: the truth's longest box side is 1
-(:func:`geco.metrics.align.common_frame`). Needs scipy, libigl for distances
-to meshes, numba for what is visible (extra ``evaluate``).
+(:func:`geco.metrics.align.common_frame`). Needs scipy, libigl for distances to meshes, numba for what is
+visible (extra ``evaluate``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """A run folder as one to hand on: ``python -m geco.training.publish RUN -o FOLDER``.
 
 The same model folder without checkpoints, logs and pictures, weights in float16 (what the exporter stores
-too), which every
-command reads as any other. Loss curves (``curves.png``) and ``training.json`` come along: they say where it
+too), which every command reads as any other. Loss curves (``curves.png``) and ``training.json`` come along: they say where it
 is from.
 """
 

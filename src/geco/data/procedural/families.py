@@ -58,9 +58,8 @@ def make_object(seed: int) -> Mesh:
 
     Returns:
         A mesh with normals, UVs and a 512 x 512 texture, in the world (z up, its front on +x), normalised as
-        every object of the
-        data room is: bounding box centred, farthest vertex at ``BOUNDING_RADIUS``. It is a union of closed
-        pieces that overlap.
+        every object of the data room is: bounding box centred, farthest vertex at ``BOUNDING_RADIUS``. It is
+        a union of closed pieces that overlap.
     """
     assembly = Assembly(np.random.default_rng(seed))
     _choose(assembly.rng)(assembly)

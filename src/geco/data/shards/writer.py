@@ -1,9 +1,8 @@
 """Writing shards so that a kill at any moment costs one object at most, and a restart gives the same bytes.
 
 Every object becomes a piece (its tar records) in ``.render/``, renamed into place when whole; when the
-objects of a shard are
-all there or skipped, the pieces are joined and deleted. ``index.json`` comes last: a folder with it is
-complete.
+objects of a shard are all there or skipped, the pieces are joined and deleted. ``index.json`` comes last: a
+folder with it is complete.
 """
 
 from __future__ import annotations
