@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.flexicubes_torch import FlexiCubes
 from geco.isosurface.grids import grid_from_volume, sparse_grid, voxel_grid
-from geco.reconstruct.interface import FlexiGrid
 
 Floats = NDArray[np.float32]
 

@@ -183,7 +183,7 @@ class Room:
 
     def _weights(self) -> None:
         """A random teacher with a random reconstructor, which is enough to make pairs from."""
-        from geco.model_folder import MULTIVIEW, RECONSTRUCTOR, write_card
+        from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, write_card
         from geco.multiview.small.network import SmallMultiView
         from geco.multiview.small.weights import save_small
         from geco.recipes.tiny import tiny

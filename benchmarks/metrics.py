@@ -23,11 +23,11 @@ import torch
 from numpy.typing import NDArray
 
 from geco.cameras import ZERO123PLUS_V12
-from geco.losses import perceptual_loss
 from geco.metrics.images import blur_inside, foreground_psnr, gaussian_taps, psnr, silhouette_iou, ssim
 from geco.metrics.lpips import HEADS, Lpips
 from geco.metrics.perceptual import pyramid_distance
-from geco.weights import read_safetensors
+from geco.metrics.pyramid import perceptual_loss
+from geco.model_files.folder import read_safetensors
 
 Floats = NDArray[np.float32]
 Row = tuple[str, str, int, float, float]  # metric, reference, comparisons, largest difference, limit

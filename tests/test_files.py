@@ -197,7 +197,7 @@ from geco.errors import OutputError
 from geco.files import atomic_path, atomic_write
 from geco.training.record import Record
 from geco.training.state import save_checkpoint
-from geco.weights import write_folder
+from geco.model_files.folder import write_folder
 folder = Path(sys.argv[1])
 many = torch.randn(100_000)
 record = Record(folder, quiet=True)

@@ -19,8 +19,8 @@ import torch
 
 from geco.checked import RULE, Checked
 from geco.errors import ConfigError, GecoError, WeightsError
-from geco.features.config import AutoencoderConfig
-from geco.model_folder import read_card
+from geco.metrics.features.config import AutoencoderConfig
+from geco.model_files.card import read_card
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.weights import load_small
@@ -155,8 +155,8 @@ def test_the_weights_that_are_there_are_known_at_every_moment_of_a_rewrite(
     shutil.copytree(model / "multiview", tmp_path / "m")
     network = load_small(tmp_path / "m")
     old = (tmp_path / "m" / "network.safetensors").read_bytes()
-    from geco.manifest import entry
-    from geco.weights import save_tensors
+    from geco.model_files.folder import save_tensors
+    from geco.model_files.manifest import entry
 
     changed = {name: value + 1 for name, value in network.state_dict().items()}
     save_tensors(changed, tmp_path / "new")

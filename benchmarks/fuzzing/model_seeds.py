@@ -45,7 +45,7 @@ def _full(folder: Path) -> None:
     from tests.public_weights import test_instantmesh, zero123plus_folder
     from tests.reconstruct import tiny
 
-    from geco.model_folder import MULTIVIEW, RECONSTRUCTOR, write_card
+    from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, write_card
     from geco.public_weights import instantmesh
     from geco.public_weights.zero123plus import convert_zero123plus, load_zero123plus, save_zero123plus
 
@@ -78,10 +78,10 @@ def _old_checkpoint(folder: Path) -> None:
 
 
 def _autoencoder(folder: Path) -> None:
-    from tests.features.test_distance import network
+    from tests.metrics.features.test_distance import network
 
-    from geco.features.weights import save_autoencoder
-    from geco.model_folder import AUTOENCODER
+    from geco.metrics.features.weights import save_autoencoder
+    from geco.model_files.card import AUTOENCODER
 
     save_autoencoder(network(), folder / AUTOENCODER, "CC0-1.0", {"stage": "autoencoder"})
 

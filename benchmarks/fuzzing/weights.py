@@ -78,7 +78,7 @@ def _checkpoint(place: Path) -> None:
 def _autoencoder(place: Path) -> None:
     import torch
 
-    from geco.features.weights import load_distance
+    from geco.metrics.features.weights import load_distance
 
     distance = load_distance(place)
     pictures = torch.rand(2, 3, 16, 16)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import ConfigError
-from geco.reconstruct.interface import SurfaceFields
+from geco.reconstruct.fields import SurfaceFields
 
 Floats = NDArray[np.float32]
 

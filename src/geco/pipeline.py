@@ -14,10 +14,10 @@ import numpy as np
 from geco.asset import Asset
 from geco.backend import Backend, ModelCard
 from geco.errors import ConfigError, WeightsError
-from geco.hub import is_hub_id
 from geco.images import Picture, Prepared, cut_out, load_picture, prepare, save_views
 from geco.marks import Source, digest_of, mark_text
-from geco.model_folder import read_card, shown_name
+from geco.model_files.card import read_card, shown_name
+from geco.model_files.hub import is_hub_id
 from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 

@@ -12,19 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import ConfigError, MeshError
+from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
 from geco.mesh.bake import bake, rasterize_uv
 from geco.mesh.clean import drop_degenerate, fill_holes, remove_floaters
 from geco.mesh.decimate import decimate
-from geco.mesh.input_camera import AGREEING_IOU, InputCamera, fit_input_camera, measure
 from geco.mesh.manifold import make_watertight
 from geco.mesh.normals import vertex_normals
-from geco.mesh.project import EXACT, ROUGH, project_picture
 from geco.mesh.types import Mesh
 from geco.mesh.uv import unwrap
-from geco.outline import find_camera, keep_to_outline, prior_camera
-from geco.reconstruct.interface import DenseFields, FlexiGrid, SurfaceFields
+from geco.photo import find_camera, keep_to_outline, prior_camera
+from geco.photo.input_camera import AGREEING_IOU, InputCamera, fit_input_camera, measure
+from geco.photo.project import EXACT, ROUGH, project_picture
+from geco.reconstruct.fields import DenseFields, SurfaceFields
 from geco.timing import Stopwatch
 
 Floats = NDArray[np.float32]

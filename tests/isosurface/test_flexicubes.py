@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
+from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.flexicubes_torch import FlexiCubes
 from geco.isosurface.grids import voxel_grid
-from geco.reconstruct.interface import FlexiGrid
 from tests.reference import flexicubes as reference
 
 GOLDEN = Path(__file__).parent.parent / "golden"

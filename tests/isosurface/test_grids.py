@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from geco.errors import ConfigError, MeshError
+from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import axis_coordinates, grid_from_volume, sparse_grid, voxel_grid
 from geco.isosurface.tables import CORNERS
-from geco.reconstruct.interface import FlexiGrid
 
 Floats = NDArray[np.float32]
 

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geco.losses import perceptual_loss
 from geco.metrics.images import psnr
 from geco.metrics.perceptual import gradients, opponent, pyramid_distance, pyramid_terms, smooth
+from geco.metrics.pyramid import perceptual_loss
 from tests.pictures import ball_picture
 
 

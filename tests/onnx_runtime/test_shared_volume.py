@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from geco.backend import Sampling
-from geco.model_folder import write_card
+from geco.model_files.card import write_card
 from geco.multiview.interface import Condition
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView

@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 from geco.errors import WeightsError
+from geco.model_files.folder import read_card, write_folder
 from geco.public_weights import instantmesh
 from geco.reconstruct.instantmesh.config import RELEASED
 from geco.reconstruct.instantmesh.model import InstantMesh
-from geco.weights import read_card, write_folder
 from tests.reconstruct import tiny
 
 

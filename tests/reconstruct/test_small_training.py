@@ -14,6 +14,8 @@ from geco.cameras import INPUT_FOV, intrinsics
 from geco.data.dataset import MissingViewsError
 from geco.data.dataset.grid import GRID_SETS, target_indices
 from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
+from geco.data.labels.carve import prepare, sample_object, shard_poses
+from geco.data.labels.files import LabelledPoints
 from geco.data.render import lens
 from geco.data.shards import PictureSet, Shards, ShardWriter, encode_object
 from geco.errors import ConfigError
@@ -22,7 +24,6 @@ from geco.recipes.tiny import tiny
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.augment import composite
 from geco.training.generated_views import choose_keys
-from geco.training.labelled_points import LabelledPoints
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.muon import Muon, orthogonalize, split_parameters
@@ -35,7 +36,6 @@ from geco.training.reconstructor_data import (
     worsen,
 )
 from geco.training.six_views import sample_tensors
-from geco.training.surface_points import prepare, sample_object, shard_poses
 from tests.data.dots import write_dots
 from tests.reconstruct.test_small import CONFIG
 

@@ -24,11 +24,11 @@ import torch
 from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
+from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import case_numbers, extract, untangled
 from geco.isosurface.flexicubes_torch import FlexiCubes
 from geco.isosurface.grids import voxel_grid
 from geco.isosurface.tables import tables
-from geco.reconstruct.interface import FlexiGrid
 from tests.reference.result import Result, largest_error
 
 VERTICES, GRADIENTS, DEVIATION = 1e-5, 1e-4, 1e-5

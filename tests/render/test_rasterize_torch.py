@@ -15,7 +15,7 @@ from geco.cameras import orbit_poses
 from geco.errors import ConfigError
 from geco.render import rasterize_numpy
 from geco.render.antialias import antialias
-from geco.render.rasterize import interpolate, rasterize
+from geco.render.rasterize_torch import interpolate, rasterize
 from geco.render.shade_torch import render_mesh, vertex_normals
 from tests.render.shapes import FOV, FRONT, RADIUS, ball, focal, square
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from geco.cameras import INPUT_FOV
-from geco.losses import perceptual_loss
-from geco.model_folder import MULTIVIEW
+from geco.metrics.pyramid import perceptual_loss
+from geco.model_files.card import MULTIVIEW
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small

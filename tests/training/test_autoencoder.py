@@ -19,9 +19,9 @@ from torch import Tensor
 from geco.cli.main import main
 from geco.data.dataset import GridViews
 from geco.errors import ConfigError
-from geco.features.distance import FeatureDistance
-from geco.features.weights import load_autoencoder, load_distance
-from geco.model_folder import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR
+from geco.metrics.features.distance import FeatureDistance
+from geco.metrics.features.weights import load_autoencoder, load_distance
+from geco.model_files.card import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR
 from geco.multiview.small.weights import save_small
 from geco.recipes.tiny import tiny
 from geco.reconstruct.small.model import SmallReconstructor

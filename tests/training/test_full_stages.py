@@ -15,6 +15,7 @@ import torch
 
 from geco.cli.main import main
 from geco.errors import ConfigError, MeshError
+from geco.model_files.folder import write_folder
 from geco.multiview.noise import SeededNoise
 from geco.multiview.sampling import Sampler, sample
 from geco.public_weights import instantmesh
@@ -27,7 +28,6 @@ from geco.training import full_stages
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.pairs import Pairs
-from geco.weights import write_folder
 from tests.data.dots import write_dots
 from tests.multiview import tiny as tiny_views
 from tests.reconstruct import tiny as tiny_mesh

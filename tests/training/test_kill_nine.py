@@ -23,7 +23,7 @@ import torch
 from safetensors import safe_open
 
 from geco.cli.main import main
-from geco.model_folder import MULTIVIEW, RECONSTRUCTOR, write_card
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, write_card
 from geco.multiview.small.weights import save_small
 from geco.reconstruct.small.model import SmallReconstructor
 from tests.cli_command import SOURCE

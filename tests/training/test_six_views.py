@@ -10,13 +10,13 @@ import torch
 from geco.data.dataset import GridViews
 from geco.data.dataset.grid import GRID_SETS, INPUTS, TARGETS
 from geco.data.dataset.packed import PackedPictures, packed_pictures
+from geco.data.labels.carve import prepare
 from geco.data.shards import Shards
 from geco.data.shards.index import DamagedShards
 from geco.errors import ConfigError, OutputError
 from geco.training.reconstructor_data import ReconstructorData
 from geco.training.six_views import ResidentViews, batch_conditions, batch_tensors, open_views
 from geco.training.small_folders import check_size
-from geco.training.surface_points import prepare
 from tests.data.dots import write_dots
 
 

@@ -13,7 +13,7 @@ import torch
 from geco.cli.main import main
 from geco.data.dataset import GridViews
 from geco.errors import ConfigError
-from geco.model_folder import RECONSTRUCTOR
+from geco.model_files.card import RECONSTRUCTOR
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training import small_stages
 from geco.training.pairs import Pairs

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geco.errors import ConfigError, WeightsError
-from geco.model_folder import CARD, read_card
+from geco.model_files.card import CARD, read_card
 from geco.recipes.find import find_recipe
 from geco.recipes.override import override
 

@@ -210,7 +210,7 @@ def rehearse(task: Task, loop: Any, machine: Machine) -> str:
 
 def _local(init: Path | None) -> Path | None:
     """The folder that --init means: a hub id is fetched and converted once."""
-    from geco.hub import is_hub_id
+    from geco.model_files.hub import is_hub_id
 
     if init is None or not is_hub_id(init):
         return init

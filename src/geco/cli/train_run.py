@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.model_folder import MULTIVIEW, RECONSTRUCTOR
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR
 from geco.version import __version__
 
 if TYPE_CHECKING:

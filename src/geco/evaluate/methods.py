@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from geco.errors import ConfigError, WeightsError
-from geco.hub import is_hub_id
+from geco.model_files.hub import is_hub_id
 
 Kind = Literal["model", "copy-input", "ground-truth-views", "meshes"]
 Variant = Literal["bare", "outline", "projection", "finish"]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.tables import CORNERS, EDGE_RANK, EDGE_SLOT, EDGES, FACE_DIRECTION, tables
-from geco.reconstruct.interface import FlexiGrid
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]

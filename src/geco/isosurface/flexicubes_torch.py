@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from geco.isosurface import tables as cube
+from geco.isosurface.crossings import Surface
 from geco.isosurface.tetrahedra import tetrahedralize
 
 # how strongly flat directions of the error are held to the crossings' mean (public code's qef_reg_scale)
@@ -30,29 +31,6 @@ class DeviceTables:
     dual_edges: Tensor
     problem_face: Tensor
     face_dual: Tensor
-
-
-@dataclass
-class Surface:
-    """What the steps of an extraction hand to each other; one entry is one crossed edge of one cube.
-
-    Attributes:
-        case: (C,) case number of every crossing cube.
-        cube_dual: (C, 4) number of the cube's dual vertices, wrong where the case has fewer.
-        entry_dual: (M,) dual vertex of an entry; entries are sorted by it.
-        entry_edge: (M,) its place among the distinct crossed edges.
-        edge_ends: (E, 2) grid vertices of the distinct edges.
-        quads: (Q, 4) dual vertices around every closed edge, turned outwards.
-        quad_edge: (Q,) the edge of each quad.
-    """
-
-    case: Tensor
-    cube_dual: Tensor
-    entry_dual: Tensor
-    entry_edge: Tensor
-    edge_ends: Tensor
-    quads: Tensor
-    quad_edge: Tensor
 
 
 class FlexiCubes:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import ConfigError, MeshError
+from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import case_numbers
 from geco.isosurface.tables import CORNERS, FACE_DIRECTION, FACES
-from geco.reconstruct.interface import FlexiGrid
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]

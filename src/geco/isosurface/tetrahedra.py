@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from geco.isosurface import tables as cube
-
-if TYPE_CHECKING:
-    from geco.isosurface.flexicubes_torch import Surface
+from geco.isosurface.crossings import Surface
 
 # The four cubes around an edge, by slot, and the walk around it: slots 0 1 3 2.
 _WALK = ((0, 1), (1, 3), (3, 2), (2, 0))

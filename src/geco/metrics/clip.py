@@ -20,8 +20,8 @@ from torch import Tensor
 
 from geco.errors import MissingExtraError, WeightsError
 from geco.foreign import read_fields
-from geco.hub import fetch, is_hub_id
-from geco.weights import read_safetensors
+from geco.model_files.folder import read_safetensors
+from geco.model_files.hub import fetch, is_hub_id
 
 CLIP_HUB_ID = "openai/clip-vit-large-patch14"
 IMAGE_TOWER = ("vision_model.", "visual_projection.")  # keys of its weights in a whole CLIP

@@ -23,9 +23,10 @@ from torch import Tensor, nn
 
 from geco.errors import ConfigError, WeightsError
 from geco.files import sha256_of
-from geco.hub import fetch_file
+from geco.model_files.folder import read_safetensors
+from geco.model_files.hub import fetch_file
+from geco.model_files.state import check_state
 from geco.public_weights.ckpt import read_torch_file
-from geco.weights import check_state, read_safetensors
 
 HEADS = Path(__file__).parent.parent / "assets" / "lpips"
 # The authors' scaling layer for inputs in [-1, 1]: about torchvision's ImageNet mean and deviation, 2 mean -

@@ -19,7 +19,7 @@ structure and
 colour one quarter each: with these a blur of s pixels costs what a shift by s pixels costs (measured on
 renders, docs/metrics.md).
 Everything below works on numpy arrays and torch tensors alike: only slices, sums, products and powers.
-``geco.losses`` has the torch face, which is differentiable.
+``geco.metrics.pyramid`` has the torch face, which is differentiable.
 """
 
 from __future__ import annotations

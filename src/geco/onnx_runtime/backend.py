@@ -12,7 +12,7 @@ from geco.backend import Sampling
 from geco.errors import ConfigError
 from geco.onnx_runtime.card import exported_card
 from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
-from geco.reconstruct.interface import SurfaceFields
+from geco.reconstruct.fields import SurfaceFields
 
 Floats = NDArray[np.float32]
 

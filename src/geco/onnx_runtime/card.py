@@ -16,8 +16,8 @@ from geco.backend import ModelCard, Sampling
 from geco.cameras import RIGS
 from geco.errors import ConfigError, WeightsError
 from geco.foreign import Fields, read_fields
-from geco.manifest import Manifest
-from geco.model_folder import RESOLUTIONS, TEXTURE_SIZES, check_facts
+from geco.model_files.card import RESOLUTIONS, TEXTURE_SIZES, check_facts
+from geco.model_files.manifest import Manifest
 from geco.multiview.schedule_settings import TIMESTEPS, check_alphas
 
 FORMAT = "geco-onnx-1"

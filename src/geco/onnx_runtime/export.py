@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from geco.errors import ConfigError, MissingExtraError, WeightsError
 from geco.files import atomic_write
 from geco.foreign import read_fields
-from geco.model_folder import CARD as MODEL_CARD
-from geco.model_folder import HALF_ABOVE, read_card
+from geco.model_files.card import CARD as MODEL_CARD
+from geco.model_files.card import HALF_ABOVE, read_card
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import MeshError
+from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.grids import grid_from_volume
-from geco.reconstruct.interface import FlexiGrid
 
 Floats = NDArray[np.float32]
 CHUNK = 1 << 14  # points a call: keeps the samples of six views in the cache
@@ -25,7 +25,7 @@ DIRECT = 20_000  # so few points are asked themselves
 
 
 class SmallFields:
-    """A :class:`geco.reconstruct.interface.SurfaceFields`.
+    """A :class:`geco.reconstruct.fields.SurfaceFields`.
 
     Args:
         coarse: (R, R, R) signed distance at voxel centres, axes z, y, x.

@@ -12,8 +12,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from geco.errors import WeightsError
-from geco.manifest import Manifest
 from geco.memory import is_shortage
+from geco.model_files.manifest import Manifest
 from geco.onnx_runtime.forked import ForkedSession
 from geco.onnx_runtime.graph import reads_other_files
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import torch
 
 from geco.errors import WeightsError
-from geco.manifest import weights_size
+from geco.model_files.manifest import weights_size
 
 _DOWNLOAD_AGAIN = "Download it again: the copy is damaged or incomplete."
 MOST_PICKLE = 64 * 2**20  # bytes of a checkpoint's table of contents; the published ones have less than 1 MB

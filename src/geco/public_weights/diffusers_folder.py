@@ -22,11 +22,11 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVi
 from geco.errors import ConfigError, WeightsError
 from geco.foreign import Fields, read_fields
 from geco.memory import is_shortage
+from geco.model_files.folder import read_safetensors
 from geco.multiview.schedule import Schedule
 from geco.multiview.zero123plus.preprocess import Preprocess
 from geco.public_weights.ckpt import read_torch_file
 from geco.public_weights.library_models import Model, check_library_config, part
-from geco.weights import read_safetensors
 
 MOST_TOKENS = 4096  # of a text encoder; CLIP's has 77
 _REMEDY = "Give the folder of a Zero123++ pipeline as diffusers saves it, complete."

@@ -16,21 +16,20 @@ import torch
 from torch import Tensor
 
 from geco.errors import WeightsError
-from geco.hub import fetch_file, revision_of
-from geco.manifest import weights_size
-from geco.public_weights.ckpt import read_torch_file
-from geco.public_weights.licences import LICENCES
-from geco.reconstruct.instantmesh.config import RELEASED, InstantMeshConfig
-from geco.reconstruct.instantmesh.model import InstantMesh
-from geco.weights import (
+from geco.model_files.folder import (
     card_fields,
     check_part,
-    check_shapes,
-    check_state,
     read_safetensors,
     tensor_shapes,
     write_folder,
 )
+from geco.model_files.hub import fetch_file, revision_of
+from geco.model_files.manifest import weights_size
+from geco.model_files.state import check_shapes, check_state
+from geco.public_weights.ckpt import read_torch_file
+from geco.public_weights.licences import LICENCES
+from geco.reconstruct.instantmesh.config import RELEASED, InstantMeshConfig
+from geco.reconstruct.instantmesh.model import InstantMesh
 
 HUB_ID = "TencentARC/InstantMesh"
 FILES = {name: f"{name.replace('-', '_')}.ckpt" for name in RELEASED}

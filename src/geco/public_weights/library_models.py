@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from geco.foreign import Fields
-from geco.weights import check_shapes, check_state
+from geco.model_files.state import check_shapes, check_state
 
 Model = TypeVar("Model", bound=nn.Module)
 

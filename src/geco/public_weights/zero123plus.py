@@ -22,8 +22,10 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from geco.cameras import RIGS
 from geco.errors import ConfigError, WeightsError
 from geco.foreign import Fields
-from geco.hub import fetch, is_hub_id
-from geco.manifest import Manifest
+from geco.model_files.folder import card_fields, read_card, read_part, write_folder
+from geco.model_files.hub import fetch, is_hub_id
+from geco.model_files.manifest import Manifest
+from geco.model_files.state import check_state
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.schedule import Schedule
 from geco.multiview.zero123plus.codec import GREY, WHITE, Zero123PlusCodec
@@ -32,7 +34,6 @@ from geco.multiview.zero123plus.preprocess import Preprocess
 from geco.public_weights.diffusers_folder import read_diffusers_folder, read_state, weights_file
 from geco.public_weights.library_models import Model, check_library_config, part
 from geco.public_weights.licences import LICENCES
-from geco.weights import card_fields, check_state, read_card, read_part, write_folder
 
 FORMAT = "geco-zero123plus-1"
 INSTANTMESH = "TencentARC/InstantMesh"

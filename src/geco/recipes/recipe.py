@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from geco.errors import ConfigError
-from geco.features.config import AutoencoderConfig
+from geco.metrics.features.config import AutoencoderConfig
 from geco.multiview.small.config import SmallConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.training.autoencoder import AutoencoderOptions

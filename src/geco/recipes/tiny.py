@@ -4,7 +4,7 @@ It learns next to nothing.
 
 from __future__ import annotations
 
-from geco.features.config import AutoencoderConfig
+from geco.metrics.features.config import AutoencoderConfig
 from geco.multiview.small.config import SmallConfig
 from geco.recipes.recipe import Length, Recipe
 from geco.reconstruct.small.config import SmallReconstructorConfig

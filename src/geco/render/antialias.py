@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from geco.cameras import intrinsics
-from geco.render.rasterize import Fragments, project
 from geco.render.rasterize_numpy import NEAREST
+from geco.render.rasterize_torch import Fragments, project
 
 # The surface beside an edge may lie behind it by a steep slope over one pixel: so many pixel widths are still
 # the same surface.
@@ -54,7 +54,7 @@ def antialias(
 
     Args:
         image: (..., H, W, C) drawn from ``fragments``, background included.
-        fragments: of :func:`geco.render.rasterize.rasterize` with the same mesh and cameras.
+        fragments: of :func:`geco.render.rasterize_torch.rasterize` with the same mesh and cameras.
         vertices: (V, 3), with or without gradients.
         faces: (F, 3).
         c2w: (..., 4, 4).

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from geco.cameras import intrinsics
 from geco.errors import ConfigError
+from geco.render.fragments import Fragments
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -27,27 +27,6 @@ Engine = Literal["numpy", "numba", "auto"]
 
 # triangles with a corner nearer to the camera plane than this are left out (nothing is clipped)
 NEAREST = 1e-3
-
-
-@dataclass
-class Fragments:
-    """What a z-buffer holds.
-
-    Attributes:
-        face_ids: (H, W) int32, -1 where nothing is seen.
-        barycentrics: (H, W, 3) float32, perspective-correct weights of the face's corners; 0 where nothing is
-            seen.
-        depth: (H, W) float32 along the viewing axis, world units, inf where nothing is seen.
-    """
-
-    face_ids: Ints
-    barycentrics: Floats
-    depth: Floats
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """(H, W) where something is seen."""
-        return np.asarray(self.face_ids >= 0)
 
 
 def rasterize(
@@ -82,7 +61,7 @@ def rasterize(
     pixels, inverse_depth = project_to_pixels(vertices, c2w, fov, size, scale, offset)
     corners = np.ascontiguousarray(faces)
     if engine == "numba" or (engine == "auto" and "numba" in sys.modules):
-        from geco.render.rasterize_numba import fill
+        from geco.render.zbuffer_numba import fill
 
         return fill(pixels, inverse_depth, corners, size, cull)
     return _fill(pixels, inverse_depth, corners, size, cull)

@@ -1,93 +1,174 @@
-"""The z-buffer of `rasterize_numpy` on tensors: every triangle of every camera at once, on any
-device, no gradients.
+"""The differentiable rasteriser: who is seen (no gradient), and where on the face (with gradient).
+
+    fragments = rasterize(vertices, faces, c2w, fov=30.0, size=256)
+    rgb = interpolate(colors, faces, fragments)                       # (B, H, W, 3)
+    rgb = antialias(rgb, fragments, vertices, faces, c2w, fov=30.0)   # silhouettes get gradients too
+
+Visibility comes from the compiled or numpy z-buffer on the CPU, from the same algorithm on tensors elsewhere,
+or from nvdiffrast; barycentrics and depth are then computed here, so their gradients do not depend on the
+engine.
 """
 
 from __future__ import annotations
 
+import importlib.util
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 from torch import Tensor
 
+from geco.cameras import FAR, clip_matrix, intrinsics
+from geco.errors import ConfigError
+from geco.render.rasterize_numpy import NEAREST
+from geco.render.zbuffer_torch import visible_faces
 
-@torch.no_grad()
-def visible_faces(pixels: Tensor, inverse_depth: Tensor, faces: Tensor, size: int) -> Tensor:
-    """The nearest face at every pixel centre.
+Engine = Literal["auto", "torch", "numpy", "numba", "nvdiffrast"]
+
+
+@dataclass
+class Fragments:
+    """What the pixels see; leading dimensions are the cameras'.
+
+    Attributes:
+        face_ids: (..., H, W) int64, -1 where nothing is seen.
+        barycentrics: (..., H, W, 3) perspective-correct, with gradients to the vertices; 0 where nothing is
+            seen.
+        depth: (..., H, W) along the viewing axis, world units, with gradients; inf where nothing is seen.
+    """
+
+    face_ids: Tensor
+    barycentrics: Tensor
+    depth: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """(..., H, W) bool, where something is seen."""
+        return self.face_ids >= 0
+
+
+def rasterize(
+    vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, size: int, engine: Engine = "auto"
+) -> Fragments:
+    """Draw a mesh into the z-buffers of some cameras.
 
     Args:
-        pixels: (B, V, 2) positions as (column, row), whole numbers at pixel centres; double where the device
-            has it.
-        inverse_depth: (B, V), 0 for vertices that are not in front of the camera.
+        vertices: (V, 3) world units.
         faces: (F, 3) long.
-        size: pixels a side.
+        c2w: (..., 4, 4) camera-to-world.
+        fov: degrees.
+        size: pixels a side; centres at (column + 0.5, row + 0.5).
+        engine: "auto" takes numba or numpy on the CPU, "torch" elsewhere. nvdiffrast needs CUDA.
+
+    Raises:
+        ConfigError: the engine asked for is not installed.
+    """
+    cameras = c2w.reshape(-1, 4, 4)
+    corner = faces.long()
+    pixels, depth = project(vertices, cameras, fov, size)
+    with torch.no_grad():
+        face_ids = _visible(vertices.detach(), corner, cameras, fov, size, engine)
+    camera, row, column = torch.nonzero(face_ids >= 0, as_tuple=True)
+    seen = corner[face_ids[camera, row, column]]
+    centre = torch.stack([column, row], dim=-1).to(vertices.dtype)
+    weights, at = _perspective_weights(
+        pixels[camera[:, None], seen] - centre[:, None], depth[camera[:, None], seen]
+    )
+    barycentrics = vertices.new_zeros(*face_ids.shape, 3).index_put((camera, row, column), weights)
+    depths = vertices.new_full(face_ids.shape, float("inf")).index_put((camera, row, column), at)
+    lead = c2w.shape[:-2]
+    return Fragments(
+        face_ids.reshape(*lead, size, size),
+        barycentrics.reshape(*lead, size, size, 3),
+        depths.reshape(*lead, size, size),
+    )
+
+
+def project(vertices: Tensor, c2w: Tensor, fov: float, size: int) -> tuple[Tensor, Tensor]:
+    """Pixel positions (B, V, 2) as (column, row), whole numbers at pixel centres, and depths (B, V);
+    differentiable.
+
+    Args:
+        vertices: (V, 3); c2w: (B, 4, 4) rigid.
+    """
+    local = (vertices - c2w[:, None, :3, 3]) @ c2w[:, :3, :3]
+    depth = -local[..., 2]
+    focal = float(intrinsics(fov)[0, 0]) * size
+    # what lies behind is never drawn, but its gradient must be finite
+    ahead = torch.where(depth > NEAREST, depth, 1)
+    middle = size / 2 - 0.5
+    return torch.stack(
+        [focal * local[..., 0] / ahead + middle, middle - focal * local[..., 1] / ahead], dim=-1
+    ), depth
+
+
+def interpolate(attributes: Tensor, faces: Tensor, fragments: Fragments) -> Tensor:
+    """Vertex attributes at every pixel, differentiable in both.
+
+    Args:
+        attributes: (V, C).
+        faces: (F, 3).
 
     Returns:
-        (B, size, size) int64 face numbers, -1 where nothing is seen. Of equally near faces the lowest number
-        wins.
+        (..., H, W, C), 0 where nothing is seen.
     """
-    cameras, count = len(pixels), len(faces)
-    corners = pixels[:, faces].reshape(cameras * count, 3, 2)
-    inverse = inverse_depth[:, faces].reshape(cameras * count, 3)
-    rows = corners[..., 1]
-    first_row = rows.amin(dim=1).ceil().clamp(0, size)
-    past_row = rows.amax(dim=1).ceil().clamp(0, size)
-    drawn = torch.nonzero((past_row > first_row) & (inverse > 0).all(dim=1))[:, 0]
-    if len(drawn) == 0:
-        return torch.full((cameras, size, size), -1, dtype=torch.long, device=faces.device)
-    corners, inverse = corners[drawn], inverse[drawn]
-    top, middle, bottom = _top_to_bottom(corners).unbind(dim=1)
-
-    face, row = _expand(first_row[drawn].long(), past_row[drawn].long())
-    long = _edge_column(top[face], bottom[face], row)
-    upper = (row < middle[face, 1])[:, None]
-    short = _edge_column(
-        torch.where(upper, top[face], middle[face]), torch.where(upper, middle[face], bottom[face]), row
-    )
-    run, column = _expand(
-        torch.minimum(long, short).ceil().clamp(0, size).long(),
-        torch.maximum(long, short).ceil().clamp(0, size).long(),
-    )
-    face, row = face[run], row[run]
-
-    ramps = _depth_ramps(corners, inverse)
-    nearness = ramps[face, 0] + ramps[face, 1] * column + ramps[face, 2] * row
-    number = drawn[face]
-    target = (number // count * size + row) * size + column
-    nearest = nearness.new_zeros(cameras * size * size).scatter_reduce(0, target, nearness, "amax")
-    won = torch.nonzero(nearness == nearest[target])[:, 0]
-    seen = torch.full((cameras * size * size,), count, dtype=torch.long, device=faces.device)
-    seen = seen.scatter_reduce(0, target[won], number[won] % count, "amin")
-    return torch.where(seen == count, -1, seen).reshape(cameras, size, size)
+    seen = fragments.mask
+    values = (
+        attributes[faces.long()[fragments.face_ids[seen]]] * fragments.barycentrics[seen][..., None]
+    ).sum(dim=-2)
+    return attributes.new_zeros(*seen.shape, attributes.shape[-1]).masked_scatter(seen[..., None], values)
 
 
-def _top_to_bottom(corners: Tensor) -> Tensor:
-    """Corners (K, 3, 2) of each triangle sorted by row."""
-    order = torch.argsort(corners[..., 1], dim=1, stable=True)
-    return torch.gather(corners, 1, order[..., None].expand(-1, -1, 2))
-
-
-def _edge_column(top: Tensor, bottom: Tensor, row: Tensor) -> Tensor:
-    """Where edges (K, 2), (K, 2) cross rows (K,); from the upper end, so that both faces of an
-    edge get the same bits.
+def _perspective_weights(corners: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
+    """Barycentrics (N, 3) and depths (N,) at the origin of triangles (N, 3, 2) whose corners have
+    depths (N, 3).
     """
-    return top[:, 0] + (row - top[:, 1]) * ((bottom[:, 0] - top[:, 0]) / (bottom[:, 1] - top[:, 1]))
-
-
-def _expand(first: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-    """All numbers first[i] <= n < past[i]: which i, and n."""
-    count = (past - first).clamp(min=0)
-    owner = torch.repeat_interleave(torch.arange(len(count), device=count.device), count)
-    begin = torch.cumsum(count, dim=0) - count
-    return owner, torch.arange(len(owner), device=count.device) + (first - begin)[owner]
-
-
-def _depth_ramps(corners: Tensor, inverse: Tensor) -> Tensor:
-    """(K, 3): 1 / depth = r0 + r1 column + r2 row over each triangle."""
     x, y = corners.unbind(dim=-1)
-    area = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
-    scale = torch.where(area != 0, 1 / torch.where(area != 0, area, 1), 0)
-    planes = []
-    for i, j in ((2, 0), (0, 1)):
-        along, down = (y[:, i] - y[:, j]) * scale, (x[:, j] - x[:, i]) * scale
-        planes.append(torch.stack([-(along * x[:, 0] + down * y[:, 0]), along, down], dim=1))
-    first = -planes[0] - planes[1]
-    first[:, 0] += 1
-    return inverse[:, :1] * first + inverse[:, 1:2] * planes[0] + inverse[:, 2:] * planes[1]
+    opposite = torch.stack(
+        [x[:, i] * y[:, j] - x[:, j] * y[:, i] for i, j in ((1, 2), (2, 0), (0, 1))], dim=-1
+    )
+    screen = opposite / opposite.sum(dim=-1, keepdim=True)
+    inverse = screen / depth
+    at = 1 / inverse.sum(dim=-1)
+    return inverse * at[:, None], at
+
+
+def _visible(vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, size: int, engine: Engine) -> Tensor:
+    """(B, H, W) face numbers by the engine."""
+    if engine == "auto":
+        on_cpu = vertices.device.type == "cpu"
+        engine = ("numba" if importlib.util.find_spec("numba") else "numpy") if on_cpu else "torch"
+    if engine == "torch":
+        exact = torch.float32 if vertices.device.type == "mps" else torch.float64
+        pixels, depth = project(vertices.to(exact), c2w.to(exact), fov, size)
+        ahead = depth > NEAREST
+        return visible_faces(pixels, torch.where(ahead, 1 / torch.where(ahead, depth, 1), 0), faces, size)
+    if engine == "nvdiffrast":
+        return _by_nvdiffrast(vertices, faces, c2w, fov, size)
+    if engine in ("numpy", "numba"):
+        from geco.render import rasterize_numpy
+
+        points, corners = vertices.cpu().numpy(), faces.cpu().numpy()
+        drawn = [
+            rasterize_numpy.rasterize(points, corners, pose, fov, size, engine=engine)
+            for pose in c2w.cpu().numpy()
+        ]
+        return torch.stack([torch.from_numpy(d.face_ids) for d in drawn]).long().to(vertices.device)
+    raise ConfigError(f"unknown rasteriser engine {engine!r}", "Use auto, torch, numpy, numba or nvdiffrast.")
+
+
+def _by_nvdiffrast(vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, size: int) -> Tensor:
+    try:
+        import nvdiffrast.torch as dr
+    except ImportError as error:
+        raise ConfigError(
+            "the engine 'nvdiffrast' is not installed",
+            "Install it from NVIDIA's repository (its licence is non-commercial), or use 'auto'.",
+        ) from error
+    to_clip = torch.from_numpy(clip_matrix(fov, near=NEAREST, far=FAR)).to(vertices)
+    to_clip[1] *= -1  # its first row is the bottom one
+    points = torch.cat([vertices, torch.ones_like(vertices[:, :1])], dim=1)
+    clip = points @ (to_clip @ torch.linalg.inv(c2w.to(vertices))).transpose(1, 2)
+    context = dr.RasterizeCudaContext(device=vertices.device)
+    drawn, _ = dr.rasterize(context, clip.contiguous(), faces.int().contiguous(), (size, size), grad_db=False)
+    return drawn[..., 3].long() - 1

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geco.mesh.types import Mesh
-from geco.render.rasterize_numpy import Engine, Fragments, rasterize
+from geco.render.fragments import Fragments
+from geco.render.rasterize_numpy import Engine, rasterize
 
 Floats = NDArray[np.float32]
 

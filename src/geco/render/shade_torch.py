@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from geco.render.antialias import antialias
-from geco.render.rasterize import Engine, Fragments, interpolate, rasterize
+from geco.render.rasterize_torch import Engine, Fragments, interpolate, rasterize
 
 
 @dataclass
@@ -53,7 +53,7 @@ def render_mesh(
         color: (V, 3) vertex colours in [0, 1], or a function of seen surface points (N, 3) -> (N, 3).
         background: grey level behind the mesh.
         smooth: normals interpolated from the vertices' instead of the faces' own.
-        engine: see :func:`geco.render.rasterize.rasterize`.
+        engine: see :func:`geco.render.rasterize_torch.rasterize`.
     """
     fragments = rasterize(vertices, faces, c2w, fov, size, engine)
     seen = fragments.mask

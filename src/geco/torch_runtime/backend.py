@@ -14,7 +14,7 @@ from geco.backend import ModelCard, Sampling
 from geco.errors import ConfigError
 from geco.multiview.generate import GenerationSettings, Kind, generate_views
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
-from geco.reconstruct.interface import SurfaceFields
+from geco.reconstruct.fields import SurfaceFields
 
 Floats = NDArray[np.float32]
 # views (1, 6, 3, H, W) and condition picture (1, 3, S, S), both in [0, 1] -> fields

@@ -18,11 +18,19 @@ from geco.backend import ModelCard
 from geco.cameras import camera_vectors, rig
 from geco.device import Placement, choose
 from geco.errors import OutputError, WeightsError
-from geco.hub import PINNED, is_hub_id
-from geco.model_folder import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR, read_card, shown_name, write_card
+from geco.model_files.card import (
+    AUTOENCODER,
+    CARD,
+    MULTIVIEW,
+    RECONSTRUCTOR,
+    read_card,
+    shown_name,
+    write_card,
+)
+from geco.model_files.hub import PINNED, is_hub_id
 from geco.multiview.generate import GenerationSettings
 from geco.outputs import check_folder
-from geco.reconstruct.interface import SurfaceFields
+from geco.reconstruct.fields import SurfaceFields
 from geco.torch_runtime.backend import TorchBackend
 
 INSTANTMESH, ZERO123PLUS = "TencentARC/InstantMesh", "sudo-ai/zero123plus-v1.2"

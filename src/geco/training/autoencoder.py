@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from geco.data.dataset import GridViews, SixViewBatch
-from geco.features.network import Autoencoder
+from geco.metrics.features.network import Autoencoder
 from geco.training.augment import composite, photograph, recolor
 from geco.training.grids import strips
 from geco.training.machine import Machine, channels_last

@@ -23,12 +23,14 @@ from geco.cameras import INPUT_FOV, camera_vectors, rig
 from geco.data.dataset import ConditionPictures
 from geco.device import choose
 from geco.errors import ConfigError, MeshError, WeightsError
-from geco.features.distance import NAME
-from geco.features.weights import load_distance
 from geco.images.prepare import prepare
-from geco.losses import perceptual_loss
+from geco.metrics.features.distance import NAME
+from geco.metrics.features.weights import load_distance
 from geco.metrics.lpips import load_lpips
-from geco.model_folder import MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.metrics.pyramid import perceptual_loss
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.model_files.folder import read_card as read_part_card
+from geco.model_files.folder import write_folder
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.public_weights import instantmesh
@@ -44,8 +46,6 @@ from geco.training.stage1 import Stage1Task
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options, Stage2Task
 from geco.training.teacher_pairs import find_pairs
-from geco.weights import read_card as read_part_card
-from geco.weights import write_folder
 
 PICTURE_SIZE = 512  # of the condition picture; as the pipeline gives it to the full model
 SHOWN = 2  # pictures of the grid: a sheet of 960 x 640 each, four times over

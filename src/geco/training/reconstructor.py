@@ -2,7 +2,7 @@
 or generated.
 
 Supervision stays true throughout: the second stage's idea, a reconstructor that has seen what a generator
-really draws. The shards need their labelled points first (geco.training.surface_points). The run folder is a
+really draws. The shards need their labelled points first (geco.data.labels.carve). The run folder is a
 model folder at any time.
 """
 

@@ -16,11 +16,11 @@ from torch import Tensor
 from geco.arrays import open_array
 from geco.data.dataset import GridViews
 from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
+from geco.data.labels.files import LabelledPoints
 from geco.errors import ConfigError
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
 from geco.training.augment import composite, permutations, permute_channels
-from geco.training.labelled_points import LabelledPoints
 from geco.training.six_views import Sample, sample_tensors
 from geco.training.state import standard_normal
 
@@ -54,7 +54,7 @@ class ReconstructorBatch:
 
 
 class ReconstructorData:
-    """Views with their labelled points (geco.training.surface_points), and optionally views that a generator
+    """Views with their labelled points (geco.data.labels.carve), and optionally views that a generator
     made.
 
     Args:

@@ -19,7 +19,7 @@ from geco.errors import ConfigError, OutputError
 from geco.files import atomic_write, sweep_below
 from geco.foreign import read_json
 from geco.locks import locked
-from geco.model_folder import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR
+from geco.model_files.card import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR
 
 FILE, CHECKPOINT, LOCK = "run.json", "checkpoint.pt", ".lock"
 FORMAT = "geco-run-1"

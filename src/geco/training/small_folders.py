@@ -10,7 +10,7 @@ from typing import Any
 from geco.data.dataset import GridViews
 from geco.errors import ConfigError, WeightsError
 from geco.files import writing
-from geco.model_folder import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.interface import MultiViewNetwork
 from geco.multiview.one_step import OneStepGenerator

@@ -15,14 +15,15 @@ from torch import Tensor
 
 from geco.cameras import INPUT_FOV
 from geco.data.dataset import GridViews
+from geco.data.labels.carve import prepare
 from geco.device import choose
 from geco.errors import ConfigError
-from geco.features.config import AutoencoderConfig
-from geco.features.distance import NAME
-from geco.features.network import Autoencoder
-from geco.features.weights import load_autoencoder, load_distance, save_autoencoder
-from geco.losses import perceptual_loss
-from geco.model_folder import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.metrics.features.config import AutoencoderConfig
+from geco.metrics.features.distance import NAME
+from geco.metrics.features.network import Autoencoder
+from geco.metrics.features.weights import load_autoencoder, load_distance, save_autoencoder
+from geco.metrics.pyramid import perceptual_loss
+from geco.model_files.card import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.config import SmallConfig
@@ -43,7 +44,6 @@ from geco.training.small_folders import LICENCE, check_size, check_teacher, fini
 from geco.training.stage1 import Stage1Task
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options, Stage2Task
-from geco.training.surface_points import prepare
 from geco.training.teacher import TeacherOptions, TeacherTask, denoising_psnr
 from geco.training.teacher_pairs import find_pairs
 

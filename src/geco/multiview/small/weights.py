@@ -8,10 +8,11 @@ import torch
 
 from geco.errors import WeightsError
 from geco.foreign import Fields, read_fields
-from geco.manifest import FILES
+from geco.model_files.folder import check_part, write_part
+from geco.model_files.manifest import FILES
+from geco.model_files.state import filled
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
-from geco.weights import check_part, filled, write_part
 
 CONFIG_FILE = "config.json"
 PART = "network"

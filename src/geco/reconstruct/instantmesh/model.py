@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from geco.reconstruct.fields import SurfaceFields
 from geco.reconstruct.instantmesh.config import InstantMeshConfig
 from geco.reconstruct.instantmesh.encoder import ImageEncoder
 from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
 from geco.reconstruct.instantmesh.nerf import NerfSynthesizer
 from geco.reconstruct.instantmesh.surface import MeshSurface, NerfSurface
 from geco.reconstruct.instantmesh.transformer import TriplaneTransformer
-from geco.reconstruct.interface import SurfaceFields
 
 
 class InstantMesh(nn.Module):

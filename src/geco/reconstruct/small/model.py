@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from geco.cameras import INPUT_ONLY
 from geco.errors import WeightsError
 from geco.foreign import read_fields
+from geco.model_files.folder import check_part, write_part
+from geco.model_files.state import filled
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.encoder import ViewEncoder
 from geco.reconstruct.small.field import PointField
 from geco.reconstruct.small.volume import VolumeNet
-from geco.weights import check_part, filled, write_part
 
 PART = "model"
 WEIGHTS_FILE = f"{PART}.safetensors"

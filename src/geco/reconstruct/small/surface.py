@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.grids import sparse_grid
-from geco.reconstruct.interface import FlexiGrid
 from geco.reconstruct.small.model import SceneFeatures, SmallReconstructor
 
 Floats = NDArray[np.float32]
@@ -15,7 +15,7 @@ CHUNK = 1 << 16  # points a call: bounds the memory of the per-view samples
 
 
 class SmallSurface:
-    """A :class:`geco.reconstruct.interface.SurfaceFields` on torch.
+    """A :class:`geco.reconstruct.fields.SurfaceFields` on torch.
 
     Args:
         model: in evaluation mode.

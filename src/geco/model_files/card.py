@@ -1,0 +1,81 @@
+"""The folder of a model on torch: a card that says what it is, and its halves, each in its own folder.
+
+    MODEL/config.json        the card: family, licence, facts (stage, sampler, training)
+    MODEL/multiview/         config.json and network.safetensors; absent in a regressor
+    MODEL/reconstructor/     config.json and model.safetensors; absent before it is trained
+    MODEL/autoencoder/       config.json and network.safetensors; alone in a run of ``geco train autoencoder``
+
+``geco convert`` and every stage of training write it; ``geco run --model``, ``geco evaluate`` and the
+exporter read it. Each half's config.json holds the manifest of its weights.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from geco.errors import WeightsError
+from geco.files import atomic_write
+from geco.foreign import Fields, read_fields
+
+FORMAT = "geco-model-1"
+CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
+HALF_ABOVE = 256  # tensors of more values than this are stored in float16 where a model is handed on
+AUTOENCODER = "autoencoder"  # the folder, and the family of a run that holds nothing else
+RESOLUTIONS, TEXTURE_SIZES = (8, 512), (16, 4096)  # what a card may give as a model's own
+
+
+def write_card(
+    folder: Path, family: str, licence: str, facts: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Write the folder's card, after both halves are there."""
+    card = {"format": FORMAT, "family": family, "licence": licence, "facts": facts or {}}
+    atomic_write(folder / CARD, json.dumps(card, indent=1).encode())
+    return card
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The folder's card: format, family, licence and facts; raises :class:`WeightsError` naming
+    what is wrong.
+    """
+    path = folder / CARD
+    if not os.path.lexists(path):
+        raise WeightsError(f"{path} does not exist", "Give a folder written by geco convert or by training.")
+    card = read_fields(path, WeightsError, "Convert or train the model again.")
+    if card.text("format") != FORMAT:
+        raise WeightsError(
+            f"{path} describes {card.text('format')!r}, not {FORMAT!r}", "Give the model's top folder."
+        )
+    facts = card.fields("facts", None)
+    if facts is not None:
+        check_facts(facts)
+    values = {} if facts is None else facts.values
+    return {
+        **card.values,
+        "family": card.text("family"),
+        "licence": card.text("licence", 10_000),
+        "facts": values,
+    }
+
+
+def check_facts(facts: Fields) -> None:
+    """Raise the fields' own error where one of the facts that programs read is not what they take it for."""
+    facts.flag("views", True)
+    facts.flag("distilled", False)
+    facts.integer("resolution", *RESOLUTIONS, None)
+    facts.integer("texture_size", *TEXTURE_SIZES, None)
+    for name in ("stage", "recipe"):
+        facts.text(name, default="")
+    facts.fields("generation", None)
+    overrides = facts.fields("overrides", None)
+    for stage in overrides or ():
+        overrides.fields(stage)
+
+
+def shown_name(folder: Path) -> str:
+    """What a model is called to others: its folder's name, not where that lies on this machine."""
+    name = folder.resolve().name or "model"
+    # a name that is no UTF-8 can stand in no file of ours
+    return os.fsencode(name).decode("utf-8", "replace")

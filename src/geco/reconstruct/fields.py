@@ -1,0 +1,44 @@
+"""What a reconstructor gives, whatever network or runtime stands behind it. No torch here: both
+runtimes import this.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geco.isosurface.flexi_grid import FlexiGrid
+
+Floats = NDArray[np.float32]
+
+
+class SurfaceFields(Protocol):
+    """Answers "what is at this point" in numpy, for one object."""
+
+    @property
+    def half_extent(self) -> float:
+        """The surface lies within [-half_extent, half_extent]^3, world units."""
+
+    def grid(self, resolution: int) -> FlexiGrid:
+        """The surface on a grid of ``resolution`` cubes a side (only the cubes near the surface need be
+        there).
+
+        Raises MeshError when nothing is inside.
+        """
+
+    def color(self, points: Floats) -> Floats:
+        """(N, 3) world points -> (N, 3) sRGB in [0, 1]."""
+
+
+@runtime_checkable
+class DenseFields(SurfaceFields, Protocol):
+    """Fields that are a plain signed distance, without deformation or weights, so that they can
+    be edited on a grid.
+    """
+
+    def dense(self, resolution: int) -> Floats:
+        """(R + 1, R + 1, R + 1) signed distance on the grid's vertices, indexed [x, y, z],
+        positive all over the border.
+        """

@@ -1,0 +1,51 @@
+"""The z-buffer of `rasterize_numpy`, compiled by numba: the same arithmetic triangle by triangle,
+the same picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geco.errors import MissingExtraError
+from geco.render.fragments import Fragments
+
+Doubles = NDArray[np.float64]
+
+
+def fill(
+    pixels: Doubles, inverse_depth: Doubles, faces: NDArray[np.integer], size: int, cull: bool
+) -> Fragments:
+    """As the numpy twin's: pixels (2, V), inverse_depth (V,), faces (F, 3); raises
+    MissingExtraError without numba.
+    """
+    face_ids = np.full((size, size), -1, np.int32)
+    barycentrics = np.zeros((size, size, 3), np.float32)
+    depth = np.full((size, size), np.inf, np.float32)
+    nearness = np.zeros((size, size))
+    _compiled()(
+        pixels[0],
+        pixels[1],
+        inverse_depth,
+        faces.astype(np.int32),
+        cull,
+        nearness,
+        face_ids,
+        barycentrics,
+        depth,
+    )
+    return Fragments(face_ids, barycentrics, depth)
+
+
+@cache
+def _compiled() -> Callable[..., None]:
+    # A module of plain kernels: numba's disk cache does not serve functions that close over others, and
+    # compiling takes seconds.
+    try:
+        from geco.render.zbuffer_kernels import fill as kernel
+    except ImportError as error:
+        raise MissingExtraError("numba", "mesh", "the compiled rasteriser") from error
+    return kernel

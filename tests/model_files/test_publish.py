@@ -1,0 +1,89 @@
+"""A published folder runs as the run it came from, to float16, and nothing else of the run is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from geco.errors import OutputError, WeightsError
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.model_files.publish import publish
+from geco.multiview.interface import Condition
+from geco.multiview.small.network import SmallMultiView
+from geco.multiview.small.weights import load_small, save_small
+from geco.onnx_runtime.export_modules import ReconstructPass
+from geco.pipeline import EMBEDDED
+from geco.recipes.tiny import tiny
+from geco.reconstruct.small.model import SmallReconstructor
+
+GECO, TEACHER = (Path(__file__).parents[2] / "models" / "small" / name for name in ("geco", "teacher"))
+
+
+def graph(name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    session = onnxruntime.InferenceSession(EMBEDDED / f"{name}.onnx", providers=["CPUExecutionProvider"])
+    wanted = {entry.name: inputs[entry.name] for entry in session.get_inputs()}
+    return dict(zip([entry.name for entry in session.get_outputs()], session.run(None, wanted)))
+
+
+def test_it_is_the_same_model_in_half_the_bytes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = SmallMultiView(tiny().multiview).eval()
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    save_small(network, tmp_path / "run" / "multiview")
+    write_card(tmp_path / "run", "small", "Apache-2.0", {"stage": "teacher"})
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"large")
+    publish(tmp_path / "run", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "multiview"]
+    assert read_card(tmp_path / "out")["facts"] == {"stage": "teacher"}
+    before, after = (
+        (tmp_path / name / "multiview" / "network.safetensors").stat().st_size for name in ("run", "out")
+    )
+    assert after < 0.6 * before
+    state = network.encode_condition(Condition(torch.rand(1, 3, 16, 16)))
+    x, t = torch.randn(1, 6, 3, 16, 16), torch.tensor([500])
+    loaded = load_small(tmp_path / "out" / "multiview")
+    with torch.no_grad():
+        one = network.predict(x, t, state, "x0")
+        other = loaded.predict(x, t, loaded.encode_condition(Condition(torch.rand(1, 3, 16, 16) * 0)), "x0")
+        same = loaded.predict(x, t, state, "x0")
+    assert torch.allclose(one, same, atol=5e-3) and not torch.allclose(one, other, atol=5e-3)
+
+
+def test_it_refuses_what_is_no_run_and_what_is_not_empty(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"config\.json"):
+        publish(tmp_path / "nothing", tmp_path / "out")
+    write_card(tmp_path / "bare", "small", "Apache-2.0")
+    with pytest.raises(WeightsError, match="no weights"):
+        publish(tmp_path / "bare", tmp_path / "out")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("keep")
+    with pytest.raises(OutputError, match="not empty"):
+        publish(tmp_path / "bare", tmp_path / "full")
+
+
+@torch.no_grad()
+def test_the_repositorys_geco_is_the_embedded_model() -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture, views = (
+        torch.rand(1, 3, 96, 96, generator=generator),
+        torch.rand(1, 6, 3, 96, 96, generator=generator),
+    )
+    z, t = torch.randn(1, 6, 3, 96, 96, generator=generator), torch.tensor([999])
+    network = load_small(GECO / MULTIVIEW)
+    mine = network.predict(z, t, network.encode_condition(Condition(picture * 2 - 1)), "x0").numpy()
+    state = graph("condition", picture=(picture * 2 - 1).numpy())
+    x0 = graph("generate", x_t=z.numpy(), t=t.float().numpy(), **state)["x0"]
+    # the graph holds some constants in float32 that the folder rounds to float16
+    assert np.abs(mine - x0).max() < 2e-2 and np.abs(x0).max() > 0.5
+    encoded = ReconstructPass(SmallReconstructor.load(GECO / RECONSTRUCTOR))
+    table, volume, _ = encoded(views[0].permute(0, 2, 3, 1), picture[0].permute(1, 2, 0))
+    seen = graph(
+        "reconstruct", views=views[0].permute(0, 2, 3, 1).numpy(), picture=picture[0].permute(1, 2, 0).numpy()
+    )
+    for tensor, name in ((table, "table"), (volume, "volume")):
+        assert np.abs(tensor.numpy() - seen[name]).max() < 1e-2 * np.abs(seen[name]).max()
+    assert read_card(GECO)["facts"]["distilled"] and not read_card(TEACHER)["facts"].get("distilled")
