@@ -16,9 +16,10 @@ SOURCE = Path(__file__).parent.parent / "src" / "geco"
 # above.
 FLOORS: list[set[str]] = [
     {"errors", "version", "timing"},
-    {"arrays", "files", "foreign", "locks", "marks", "memory", "processes"},
+    {"arrays", "files", "foreign", "locks", "marks", "memory", "noise", "processes"},
     {"outputs"},
-    {"checked", "device", "cameras", "model_files"},
+    {"checked", "device", "cameras"},
+    {"sampling", "model_files"},
     {"images"},
     {"isosurface"},
     {"mesh"},

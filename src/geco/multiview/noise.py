@@ -1,7 +1,8 @@
-"""Where random numbers come from: one source for the start, the ancestral steps, noised references and VAE
+"""Random numbers as tensors: one source for the start, the ancestral steps, noised references and VAE
 posteriors.
 
-Drawn on the CPU in float32 and then moved, so that a seed gives the same picture on every device.
+Drawn by numpy (:mod:`geco.noise`) on the CPU in float32 and then moved, so that a seed gives the same picture
+on every device and in every runtime.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from geco.errors import ConfigError
+from geco.noise import Noise, stream
 
 
 class NoiseSource(Protocol):
@@ -22,24 +23,15 @@ class NoiseSource(Protocol):
 
 
 class SeededNoise:
-    """One generator a seed: what a seed gives does not depend on which other seeds share its batch.
+    """:class:`geco.noise.Noise` as tensors: one stream a seed.
 
-    A request for a multiple of ``len(seeds)`` items (guidance asks for two conditions a seed) is laid out
-    block by block, each block holding one item a seed.
+    Args:
+        seeds: at least one, each 0 or more.
+        names: what the numbers are for, and which of many; see :func:`geco.noise.stream`.
     """
 
-    def __init__(self, seeds: Sequence[int]) -> None:
-        if not seeds:
-            raise ConfigError("no seed was given", "Give at least one.")
-        self._generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+    def __init__(self, seeds: Sequence[int], *names: str | int) -> None:
+        self._noise = Noise([stream(int(seed), *(names or ("views",))) for seed in seeds])
 
     def __call__(self, shape: Sequence[int]) -> Tensor:
-        batch, *item = shape
-        blocks, rest = divmod(batch, len(self._generators))
-        if rest or not blocks:
-            raise ConfigError(
-                f"{batch} items cannot be shared out to {len(self._generators)} seeds",
-                "Give one seed an item.",
-            )
-        draws = [torch.randn(blocks, *item, generator=generator) for generator in self._generators]
-        return torch.stack(draws, dim=1).flatten(0, 1)
+        return torch.from_numpy(self._noise(shape))
