@@ -37,5 +37,5 @@ stage distill stage1 "${STAGE1:-.16}" --init "$run/reconstructor"
 geco distill pairs "${recipe[@]}" ${DEVICE:+--device "$DEVICE"} --data "$run/views" --init "$run/reconstructor" "${truth[@]}" \
   -o "$run/pairs" --count "${PAIRS:-480}"
 stage distill stage2 .14 --init "$run/stage1" --pairs "$run/pairs"
-python -m geco.onnx_runtime.export "$run/stage2" -o "$run/exported"
+geco export "$run/stage2" -o "$run/exported"
 geco run "$here/examples/bus.png" --model "$run/exported" -o "$run/bus.glb" --views

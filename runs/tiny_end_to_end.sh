@@ -17,7 +17,7 @@ stage train autoencoder
 stage distill stage1 --init "$run/reconstructor"
 geco distill pairs --recipe tiny --data "$run/views" --init "$run/reconstructor" --generator "$run/stage1" -o "$run/pairs"
 stage distill stage2 --init "$run/stage1" --pairs "$run/pairs" --perceptual "$run/autoencoder"
-python -m geco.onnx_runtime.export "$run/stage2" -o "$run/exported"
+geco export "$run/stage2" -o "$run/exported"
 geco run "$here/examples/bus.png" --model "$run/exported" --no-projection -o "$run/bus.glb"
 geco evaluate --objects "$run/objects" --limit 2 --methods "geco,stage1=$run/stage1,regressor=$run/regressor,teacher-3=$run/reconstructor" \
   --model "$run/stage2" --size 64 --protocol A --lpips-weights none --clip-weights none -o "$run/report"

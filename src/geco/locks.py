@@ -49,9 +49,23 @@ def lock_folder(folder: Path, what: Path | None = None, name: str = FILE) -> IO[
 
 @contextlib.contextmanager
 def locked(folder: Path, name: str = FILE, error: type[GecoError] = OutputError) -> Iterator[None]:
-    """Hold the folder's lock for a while, and leave no file of it; errors as :func:`lock_folder`, of another
-    type where that is wanted.
+    """Hold the folder's lock for a while, and leave no file of it, nor the folder where it was made for this
+    and the work has failed before anything was in it; errors as :func:`lock_folder`, of another type where
+    that is wanted.
     """
+    new = not folder.exists()
+    try:
+        with _held(folder, name, error):
+            yield
+    except BaseException:
+        if new:
+            with contextlib.suppress(OSError):  # not empty: what is there stays
+                folder.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def _held(folder: Path, name: str, error: type[GecoError]) -> Iterator[None]:
     try:
         stream = lock_folder(folder, name=name)
     except OutputError as failure:

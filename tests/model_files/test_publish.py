@@ -9,9 +9,11 @@ import onnxruntime
 import pytest
 import torch
 
+from geco.cli.main import main
 from geco.errors import OutputError, WeightsError
+from geco.locks import locked
 from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_card, write_card
-from geco.model_files.publish import publish
+from geco.model_files.publish import LOCK, publish
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small, save_small
@@ -29,14 +31,15 @@ def graph(name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip([entry.name for entry in session.get_outputs()], session.run(None, wanted)))
 
 
-def test_it_is_the_same_model_in_half_the_bytes(tmp_path: Path) -> None:
+def test_it_is_the_same_model_in_half_the_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
     network = SmallMultiView(tiny().multiview).eval()
     torch.nn.init.normal_(network.head.weight, std=0.1)
     save_small(network, tmp_path / "run" / "multiview")
     write_card(tmp_path / "run", "small", "Apache-2.0", {"stage": "teacher"})
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"large")
-    publish(tmp_path / "run", tmp_path / "out")
+    assert main(["publish", str(tmp_path / "run"), "-o", str(tmp_path / "out")]) == 0
+    assert f"{tmp_path / 'out'}: teacher, " in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "multiview"]
     assert read_card(tmp_path / "out")["facts"] == {"stage": "teacher"}
     before, after = (
@@ -53,16 +56,47 @@ def test_it_is_the_same_model_in_half_the_bytes(tmp_path: Path) -> None:
     assert torch.allclose(one, same, atol=5e-3) and not torch.allclose(one, other, atol=5e-3)
 
 
-def test_it_refuses_what_is_no_run_and_what_is_not_empty(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"config\.json"):
-        publish(tmp_path / "nothing", tmp_path / "out")
-    write_card(tmp_path / "bare", "small", "Apache-2.0")
-    with pytest.raises(WeightsError, match="no weights"):
-        publish(tmp_path / "bare", tmp_path / "out")
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine").write_text("keep")
-    with pytest.raises(OutputError, match="not empty"):
-        publish(tmp_path / "bare", tmp_path / "full")
+def test_it_refuses_what_is_no_run_and_what_is_not_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_card(Path("bare"), "small", "Apache-2.0")
+    for name, family in (("run", "small"), ("large", "full"), ("broken", "small")):
+        (tmp_path / name / "multiview").mkdir(parents=True)
+        write_card(tmp_path / name, family, "Apache-2.0")
+    Path("mine").mkdir()
+    Path("mine/file").write_text("keep")
+    before = sorted(tmp_path.rglob("*"))
+    for run, folder, said in (
+        ("nothing", "out", "config.json"),
+        ("bare", "out", "no weights"),
+        ("large", "out", "family 'full'"),
+        ("broken", "out", "config.json"),
+        ("run", "mine", "mine is not empty"),
+        ("run", "mine/file", "not a folder"),
+    ):
+        assert main(["publish", run, "-o", folder]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("geco: ") and said in error and error.count("\n") == 1, error
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_fails_half_way_leaves_an_empty_folder_empty(tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    out.mkdir()
+    save_small(SmallMultiView(tiny().multiview), run / "multiview")
+    (run / "reconstructor").mkdir()
+    write_card(run, "small", "Apache-2.0")
+    with pytest.raises(WeightsError, match="reconstructor"):
+        publish(run, out)
+    assert not list(out.iterdir())
+
+
+def test_two_do_not_publish_into_one_folder(tmp_path: Path) -> None:
+    save_small(SmallMultiView(tiny().multiview), tmp_path / "run" / "multiview")
+    write_card(tmp_path / "run", "small", "Apache-2.0")
+    with locked(tmp_path / "out", LOCK), pytest.raises(OutputError, match="another run is writing"):
+        publish(tmp_path / "run", tmp_path / "out")
 
 
 @torch.no_grad()

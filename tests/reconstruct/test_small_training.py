@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from geco.cameras import INPUT_FOV, intrinsics
 from geco.data.dataset import MissingViewsError
 from geco.data.dataset.grid import GRID_SETS, target_indices
 from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
-from geco.data.labels.carve import prepare, sample_object, shard_poses
+from geco.data.labels.carve import label_shards, sample_object, shard_poses
 from geco.data.labels.files import LabelledPoints
-from geco.data.render import lens
-from geco.data.shards import PictureSet, Shards, ShardWriter, encode_object
+from geco.data.shards import Shards
 from geco.errors import ConfigError
 from geco.multiview.small.network import SmallMultiView
 from geco.recipes.tiny import tiny
@@ -36,30 +34,9 @@ from geco.training.reconstructor_data import (
     worsen,
 )
 from geco.training.six_views import sample_tensors
+from tests.data.balls import CENTRE, RADIUS, ball_views, write_balls
 from tests.data.dots import write_dots
 from tests.reconstruct.test_small import CONFIG
-
-RADIUS = 0.6
-CENTRE = np.array([0.2, 0.0, 0.1])
-
-
-def ball_views(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """RGBA (36, S, S, 4) and depth (36, S, S) of a ball off the centre, red on its +y half and
-    blue on the other.
-    """
-    poses = shard_poses()
-    axis = ((np.arange(size) + 0.5) / size - 0.5) / intrinsics(INPUT_FOV)[0, 0]
-    local = np.stack(np.broadcast_arrays(axis[None, :], -axis[:, None], -1.0), axis=-1)
-    rays = np.einsum("vij,hwj->vhwi", poses[:, :3, :3], local)
-    start = poses[:, None, None, :3, 3] - CENTRE
-    a, b, c = (rays**2).sum(-1), (rays * start).sum(-1), (start**2).sum(-1) - RADIUS**2
-    under = b**2 - a * c
-    depth = np.where(under > 0, (-b - np.sqrt(np.maximum(under, 0))) / a, 0.0)
-    hit = start + rays * depth[..., None]
-    color = np.where(hit[..., 1:2] > 0, [200, 30, 30], [30, 30, 200])
-    return np.concatenate([color, 255 * (depth[..., None] > 0)], axis=-1).astype(np.uint8), depth.astype(
-        np.float32
-    )
 
 
 def test_labels_of_a_ball() -> None:
@@ -75,47 +52,25 @@ def test_labels_of_a_ball() -> None:
     assert ((colors[:, 0] > colors[:, 2]) == (surface[:, 1] > 0))[sure].all()
 
 
-def write_balls(folder: Path, objects: int = 2) -> Path:
-    """Shards of one ball each at 16 px; the inputs are the first ring of targets."""
-    color, depth = ball_views(16)
-    poses = shard_poses()
-    parts = dict(
-        zip(GRID_SETS, (np.arange(24), np.arange(24, 36), np.repeat(np.arange(12), INPUTS_PER_AZIMUTH)))
-    )
-    sets = {
-        name: PictureSet(poses[part], lens(INPUT_FOV, len(part)), {"rgba": color[part], "depth": depth[part]})
-        for name, part in parts.items()
-    }
-    described = [{"name": name, "count": len(part)} for name, part in parts.items()]
-    keys = [f"ball-{number}" for number in range(objects)]
-    writer = ShardWriter(
-        folder, {"size": 16, "channels": ["rgba", "depth"], "sets": described}, keys, objects_a_shard=1
-    )
-    for key in keys:
-        writer.add(key, encode_object(key, {}, sets))
-    writer.finish()
-    return folder
-
-
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_balls(tmp_path_factory.mktemp("shards") / "balls")
-    assert prepare(folder) == 2
-    assert prepare(folder) == 0
+    assert label_shards(folder) == 2
+    assert label_shards(folder) == 0
     return folder
 
 
 def test_labelling_goes_on_where_it_stopped(shards: Path, tmp_path: Path) -> None:
     folder = write_balls(tmp_path / "balls")
-    with pytest.raises(ConfigError, match=r"no labelled points.*geco\.training\.surface_points --data"):
+    with pytest.raises(ConfigError, match=r"no labelled points.*geco data label "):
         ReconstructorData(folder)
-    prepare(folder)
+    label_shards(folder)
     (folder / "shard-000001.points.json").unlink()  # killed before the last file of the second shard
     (folder / "shard-000001.colors.npy").write_bytes(b"half")
-    assert prepare(folder) == 1
+    assert label_shards(folder) == 1
     for path in shards.glob("*.npy"):
         assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
-    assert prepare(folder, seed=1) == 2  # other points were asked for
+    assert label_shards(folder, seed=1) == 2  # other points were asked for
     first, other = (LabelledPoints(Shards(path))[1] for path in (shards, folder))
     assert not np.array_equal(first.points, other.points)
 
@@ -130,7 +85,7 @@ def test_points_of_other_shards_do_not_count(shards: Path, tmp_path: Path) -> No
 
 def test_labelling_needs_depth(tmp_path: Path) -> None:
     with pytest.raises(MissingViewsError, match="channel 'depth'"):
-        prepare(write_dots(tmp_path / "dots", GRID_SETS, objects=1, size=16, depth=False))
+        label_shards(write_dots(tmp_path / "dots", GRID_SETS, objects=1, size=16, depth=False))
 
 
 @pytest.mark.parametrize("azimuth", [0, 3, 7])

@@ -10,7 +10,7 @@ import torch
 from geco.data.dataset import GridViews
 from geco.data.dataset.grid import GRID_SETS, INPUTS, TARGETS
 from geco.data.dataset.packed import PackedPictures, packed_pictures
-from geco.data.labels.carve import prepare
+from geco.data.labels.carve import label_shards
 from geco.data.shards import Shards
 from geco.data.shards.index import DamagedShards
 from geco.errors import ConfigError, OutputError
@@ -91,7 +91,7 @@ def test_damaged_shards_are_named(tmp_path: Path) -> None:
 
 
 def test_reconstructor_batches_are_the_same(folder: Path) -> None:
-    prepare(folder, workers=2)
+    label_shards(folder, workers=2)
     resident = ResidentViews(folder, torch.device("cpu"))
     read, held = (ReconstructorData(views).batch(0, 1, 4, 32, 16) for views in (folder, resident))
     for mine, theirs in zip(vars(read).values(), vars(held).values()):

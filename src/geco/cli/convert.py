@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -61,22 +60,15 @@ def convert(options: argparse.Namespace) -> int:
     from geco.torch_runtime.folder import convert_public
 
     folder = Path(options.output)
-    new = not folder.exists()
-    try:
-        with locked(folder, LOCK):  # made and held before gigabytes are fetched
-            card = convert_public(
-                options.multiview,
-                options.reconstructor,
-                options.output,
-                options.unet,
-                options.rig,
-                options.revision,
-            )
-    except BaseException:
-        if new:
-            with contextlib.suppress(OSError):  # not empty: what is converted so far stays
-                folder.rmdir()
-        raise
+    with locked(folder, LOCK):  # made and held before gigabytes are fetched
+        card = convert_public(
+            options.multiview,
+            options.reconstructor,
+            options.output,
+            options.unet,
+            options.rig,
+            options.revision,
+        )
     print(f"{options.output}: {card['licence']}")
     print(f"Use it with: geco run PICTURE --model {options.output}")
     return 0

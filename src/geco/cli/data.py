@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.cli import data_info, data_objaverse, data_pack, data_procedural
-from geco.cli.data_info import HELD_OUT
+from geco.cli import data_info, data_label, data_objaverse, data_pack, data_procedural
 from geco.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ def add(commands: Any) -> None:
     data_procedural.add(inner)
     data_objaverse.add(inner)
     data_pack.add(inner)
+    data_label.add(inner)
 
 
 def _add_render(commands: Any) -> None:
@@ -68,7 +68,7 @@ def _add_render(commands: Any) -> None:
         type=int,
         default=0,
         metavar="N",
-        help=f"N objects of the first folder go to SHARDS/{HELD_OUT}",
+        help="N objects of the first folder go to SHARDS/held_out",
     )
     add_argument("--limit", type=int, metavar="N", help="N objects only, a sample that depends on the seed")
     add_argument(
@@ -132,6 +132,7 @@ def _add_render(commands: Any) -> None:
 def render(options: argparse.Namespace) -> int:
     """Render, or continue to."""
     from geco.data.render_job import RenderSettings, hold_out, in_order, open_shards
+    from geco.data.shards import HELD_OUT
     from geco.processes import Bounds
     from geco.render.compiled import cache_problem
 

@@ -12,7 +12,6 @@ from geco.errors import ConfigError, OutputError
 from geco.marks import Source, mark_text
 from geco.outputs import check_file
 
-HELD_OUT = "held_out"  # the folder in a folder of shards
 SHEET_OBJECTS, SHEET_VIEWS = 12, 16
 
 
@@ -62,7 +61,7 @@ def _refuse(folder: Path, damage: list[str], as_json: bool) -> None:
 
 def collect(folder: Path) -> dict[str, Any]:
     """Counts, sizes, reasons and licences as plain data."""
-    from geco.data.shards import Shards
+    from geco.data.shards import HELD_OUT, Shards
     from geco.data.shards.index import read_report
 
     shards = Shards(folder)
@@ -142,7 +141,7 @@ def _print(facts: dict[str, Any]) -> None:
         "bytes": f"{facts['bytes']:,} in {facts['shards']} shards",
         "faces": f"{facts['faces']:,}",
         "licences": ", ".join(f"{licence} {count}" for licence, count in facts["licences"].items()),
-        "held out": f"{facts['held_out']:,} objects in {facts['folder']}/{HELD_OUT}"
+        "held out": f"{facts['held_out']:,} objects in {facts['folder']}/held_out"
         if facts["held_out"]
         else "none",
         "seed": facts["settings"].get("seed"),

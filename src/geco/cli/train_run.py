@@ -24,7 +24,6 @@ NETWORKS = {
 }
 # options that name what a run starts from
 FOLDERS = ("init", "pairs", "generated", "perceptual", "generator")
-HELD_OUT = "held_out"  # beside the training shards
 
 
 def settings_of(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
@@ -93,6 +92,8 @@ def next_step(options: argparse.Namespace) -> str:
 
 def _shards(folder: Path) -> str:
     """By the index, which holds every shard's hash; trainings put files of their own beside the shards."""
+    from geco.data.shards import HELD_OUT
+
     digest = hashlib.sha256()
     for path in (folder / "index.json", folder / HELD_OUT / "index.json"):
         digest.update(path.read_bytes() if path.is_file() else b"-")

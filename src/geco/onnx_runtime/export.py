@@ -1,14 +1,12 @@
-"""Export the small model: ``python -m geco.onnx_runtime.export MODEL_DIR -o FOLDER``; the folder then runs
-without torch.
+"""Export the small model (``geco export``): the folder then runs without torch.
 
-MODEL_DIR holds ``multiview/`` and ``reconstructor/`` as training wrote them. Each graph is run on ONNX
-Runtime beside the torch module it came from, and the export fails if they differ. Weights are stored in
+The model's folder holds ``multiview/`` and ``reconstructor/`` as training wrote them. Each graph is run on
+ONNX Runtime beside the torch module it came from, and the export fails if they differ. Weights are stored in
 float16 and computed in float32.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -23,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geco.errors import ConfigError, MissingExtraError, WeightsError
+from geco.errors import MissingExtraError, WeightsError
 from geco.files import atomic_write
 from geco.foreign import read_fields
 from geco.model_files.card import CARD as MODEL_CARD
@@ -310,34 +308,3 @@ def _onnx() -> Any:
 def count(module: nn.Module) -> int:
     """Parameters of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("model", type=Path, help="folder with multiview/ and reconstructor/")
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    for name, kind in (("steps", int), ("guidance", float), ("eta", float)):
-        parser.add_argument(f"--{name}", type=kind, help="of the sampler (default: the model card's)")
-    parser.add_argument("--resolution", type=int, default=64)
-    parser.add_argument("--texture-size", type=int, default=512)
-    parser.add_argument("--facts", type=Path, help="JSON file of facts about the training")
-    args = parser.parse_args()
-    sampler = {
-        name: getattr(args, name) for name in ("steps", "guidance", "eta") if getattr(args, name) is not None
-    }
-    facts = read_fields(args.facts, ConfigError).values if args.facts else None
-    card = export_small(args.model, args.output, sampler, args.resolution, args.texture_size, facts)
-    print(
-        json.dumps(
-            {
-                "files": {name: entry["bytes"] for name, entry in card["files"].items()},
-                "error": card["export_error"],
-            }
-        )
-    )
-
-
-if __name__ == "__main__":
-    main()

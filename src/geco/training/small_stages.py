@@ -15,7 +15,7 @@ from torch import Tensor
 
 from geco.cameras import INPUT_FOV
 from geco.data.dataset import GridViews
-from geco.data.labels.carve import prepare
+from geco.data.labels.carve import label_shards
 from geco.device import choose
 from geco.errors import ConfigError
 from geco.metrics.features.config import AutoencoderConfig
@@ -113,7 +113,7 @@ def reconstructor(
     torch.manual_seed(seed)
     for folder in (data, data / HELD_OUT):
         if folder.exists():
-            prepare(folder, 0, lambda line: print(line, flush=True), os.cpu_count() or 1)
+            label_shards(folder, 0, lambda line: print(line, flush=True), os.cpu_count() or 1)
     found = init is not None and (init / RECONSTRUCTOR).exists() and config.views > 1
     views = ReconstructorData(open_views(data, machine.device), generated)
     fresh = replace(config, view_size=views.shards.size)

@@ -1,8 +1,8 @@
 """Supervision for a reconstructor without volume rendering: labelled points and coloured surface points of
 each object.
 
-``python -m geco.data.labels.carve --data SHARDS`` reads the depth maps of the sets grid-targets and
-grid-extra and writes the labels beside the shards (:mod:`geco.data.labels.files`). Shards already done
+``geco data label SHARDS`` and the training of a reconstructor read the depth maps of the sets grid-targets
+and grid-extra and write the labels beside the shards (:mod:`geco.data.labels.files`). Shards already done
 are skipped.
 
 A point is outside if any camera sees past it, the idea of space carving; its distance is that to the nearest
@@ -11,7 +11,6 @@ point of the union of all depth maps, the sign that of carving.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from geco.data.labels.files import Labels, is_labelled, keys_of, shard_names, wr
 from geco.data.render import SUPERSAMPLE
 from geco.data.shards import Shards
 from geco.errors import MissingExtraError, OutputError
+from geco.locks import locked
 from geco.processes import Bounds, Workers
 
 Floats = NDArray[np.float32]
@@ -41,6 +41,7 @@ MARGIN = 0.012
 COVERED = 0.25  # coverage under which a camera sees past the outline: the same third of a pixel
 # a step of depth from pixel to pixel above this (80 degrees at 64 px) is an edge, not a slope
 MOST_SLOPE = 0.2
+LOCK = ".labels.lock"
 SHARD_SECONDS = 3600.0  # at most, for one shard
 NEAR_SPREAD = (0.015, 0.06)  # standard deviations of the distance along the ray for points near the surface
 
@@ -193,13 +194,36 @@ def label_object(pictures: Pictures, key: str, seed: int = 0) -> Labels:
     return Labels(points.astype(np.float16), surface.astype(np.float16), colors)
 
 
-def prepare(
-    folder: Path, seed: int = 0, report: Callable[[str], None] = lambda line: None, workers: int = 1
-) -> int:
-    """Label every shard of a folder that is not labelled yet, in so many processes; returns how many were."""
+def unlabelled(folder: Path, seed: int = 0) -> list[str]:
+    """The shards of a folder that have no labels of this seed.
+
+    Raises:
+        ConfigError: the folder holds no finished shards, or shards without the depth maps that this needs.
+    """
     shards = Shards(folder)
     require(shards, "labelling points", (TARGETS, EXTRA), ("rgba", "depth"))
-    pending = [shard for shard in shard_names(shards) if not is_labelled(shards, shard, seed)]
+    return [shard for shard in shard_names(shards) if not is_labelled(shards, shard, seed)]
+
+
+def label_shards(
+    folder: Path, seed: int = 0, report: Callable[[str], None] = lambda line: None, workers: int = 1
+) -> int:
+    """Label every shard of a folder that is not labelled yet, in so many processes; returns how many were.
+
+    Args:
+        report: is given a line for each shard, once it is done.
+
+    Raises:
+        ConfigError: as :func:`unlabelled`.
+        OutputError: the folder cannot be written, or another process is labelling it.
+    """
+    if not unlabelled(folder, seed):
+        return 0
+    with locked(folder, LOCK):
+        return _label(folder, unlabelled(folder, seed), seed, report, workers)
+
+
+def _label(folder: Path, pending: list[str], seed: int, report: Callable[[str], None], workers: int) -> int:
     label = _LabelShard(folder, seed)
     if min(workers, len(pending)) < 2:
         for shard in pending:
@@ -239,20 +263,5 @@ def _nearest_neighbours() -> type:
     try:
         from scipy.spatial import cKDTree
     except ImportError as error:
-        raise MissingExtraError("scipy", "test", "labelling points for the reconstructor") from error
+        raise MissingExtraError("scipy", "data", "labelling points for the reconstructor") from error
     return cKDTree
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of shards")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1, help="processes")
-    options = parser.parse_args()
-    prepare(options.data, options.seed, lambda line: print(line, flush=True), options.workers)
-
-
-if __name__ == "__main__":
-    main()

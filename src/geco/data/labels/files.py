@@ -57,7 +57,7 @@ class LabelledPoints:
             if not is_labelled(shards, shard):
                 raise ConfigError(
                     f"{shards.folder / shard} has no labelled points of its own",
-                    f"Make them with: python -m geco.data.labels.carve --data {shards.folder}",
+                    f"Make them with: geco data label {shards.folder}",
                 )
             count = len(keys_of(shards, shard))
             self._arrays.append([_array(shards, shard, name, count) for name in LAYOUT])
@@ -103,7 +103,7 @@ def write_labels(shards: Shards, shard: str, labels: Sequence[Labels], seed: int
 
 def _array(shards: Shards, shard: str, name: str, count: int) -> NDArray[Any]:
     width, dtype = LAYOUT[name]
-    remedy = f"Make the points again: python -m geco.data.labels.carve --data {shards.folder}"
+    remedy = f"Make the points again: geco data label {shards.folder}"
     return open_array(_path(shards, shard, name), (count, None, width), dtype, ConfigError, remedy)
 
 

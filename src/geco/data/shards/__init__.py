@@ -2,9 +2,18 @@
 order or at random.
 """
 
-from geco.data.shards.format import CHANNELS, FORMAT
+from geco.data.shards.format import CHANNELS, FORMAT, HELD_OUT
 from geco.data.shards.objects import PictureSet, encode_object
 from geco.data.shards.reader import Shards
 from geco.data.shards.writer import ShardWriter, write_piece
 
-__all__ = ["CHANNELS", "FORMAT", "PictureSet", "ShardWriter", "Shards", "encode_object", "write_piece"]
+__all__ = [
+    "CHANNELS",
+    "FORMAT",
+    "HELD_OUT",
+    "PictureSet",
+    "ShardWriter",
+    "Shards",
+    "encode_object",
+    "write_piece",
+]

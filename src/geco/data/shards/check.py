@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from geco.data.shards.format import HELD_OUT
 from geco.data.shards.index import DamagedShards, read_report
 from geco.data.shards.reader import Shards
 from geco.errors import GecoError
@@ -16,7 +17,6 @@ from geco.files import regular_size, sha256_of
 from geco.foreign import read_fields
 
 CAMERAS = "cameras.json"
-HELD_OUT = "held_out"  # a folder of shards in a folder of shards
 
 
 def find_faults(folder: Path) -> Iterator[str]:

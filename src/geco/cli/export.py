@@ -1,0 +1,76 @@
+"""``geco export``: a trained small model as graphs that run without torch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from geco.errors import ConfigError, MissingExtraError
+
+LOCK = ".lock"
+
+
+def add(commands: Any) -> None:
+    """Add the command's arguments."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "export",
+        help="a trained small model for runs without torch",
+        description="Write a model folder of the small family as ONNX graphs. Each graph is run beside the "
+        "torch module that it came from, and nothing is exported that differs.",
+        epilog="Example: geco export runs/stage2 -o exported; geco run PICTURE --model exported",
+    )
+    add_argument = command.add_argument
+    add_argument("model", type=Path, metavar="MODEL", help="folder with multiview/ and reconstructor/")
+    add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the folder to write")
+    add_argument("--steps", type=int, metavar="N", help="of the sampler (default: the model card's)")
+    add_argument("--guidance", type=float, metavar="S", help="guidance scale (default: the model card's)")
+    add_argument("--eta", type=float, metavar="E", help="of the sampler, 0 to 1 (default: the model card's)")
+    add_argument("--resolution", type=int, metavar="N", help="cubes a side of the surface grid (default: 64)")
+    add_argument("--texture-size", type=int, metavar="N", help="side of the texture (default: 512)")
+    add_argument("--facts", type=Path, metavar="FILE", help="JSON object about the training, for geco info")
+    command.set_defaults(function=export)
+
+
+def export(options: argparse.Namespace) -> int:
+    """Check what was asked for, then export."""
+    from geco.foreign import read_fields
+    from geco.locks import locked
+    from geco.model_files.card import RESOLUTIONS, TEXTURE_SIZES
+    from geco.sampling import Sampling
+
+    sampler = {
+        name: value for name in ("steps", "guidance", "eta") if (value := getattr(options, name)) is not None
+    }
+    Sampling(
+        "ddim", **{"guidance_scale" if name == "guidance" else name: value for name, value in sampler.items()}
+    )
+    sizes = {"resolution": RESOLUTIONS, "texture_size": TEXTURE_SIZES}
+    given = {name: value for name in sizes if (value := getattr(options, name)) is not None}
+    for name, value in given.items():
+        low, high = sizes[name]
+        if not low <= value <= high:
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(
+                f"{option} {value} is out of range", f"Choose a whole number from {low} to {high}."
+            )
+    facts = read_fields(options.facts, ConfigError).values if options.facts else None
+    export_small = _exporter()
+    with locked(options.output, LOCK):
+        card = export_small(options.model, options.output, sampler, facts=facts, **given)
+    size = sum(path.stat().st_size for path in options.output.iterdir() if path.is_file()) / 1e6
+    worst = max(card["export_error"].values())
+    print(f"{options.output}: {size:.1f} MB, {worst:.1g} from torch's values at most (relative)")
+    print(f"Use it with: geco run PICTURE --model {options.output}")
+    return 0
+
+
+def _exporter() -> Any:
+    try:
+        import onnx  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(str(error.name), "torch", "geco export") from error
+    from geco.onnx_runtime.export import export_small
+
+    return export_small
