@@ -27,8 +27,8 @@ from geco.images import cut_out, load_picture
 from geco.images import matting as module
 from geco.images.confidence import DOUBTFUL, NAMES, features
 from geco.images.filters import dilate
+from geco.types import Doubles
 
-Floats = NDArray[np.float64]
 RIGHT = 0.9
 BINS = 5
 RIDGE = 2.0  # of the fit, in units of standardised features: nine weights from a few hundred scenes
@@ -167,7 +167,7 @@ def _mean(rows: Sequence[Row], name: str) -> float:
     return float(np.mean([getattr(row, name) for row in rows]))
 
 
-def _auc(confidence: Floats, right: NDArray[np.bool_]) -> float:
+def _auc(confidence: Doubles, right: NDArray[np.bool_]) -> float:
     """The chance that a right cut-out is believed more than a wrong one."""
     if right.all() or not right.any():
         return float("nan")

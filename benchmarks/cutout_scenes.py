@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from geco.cameras import orbit_poses
@@ -20,8 +19,8 @@ from geco.data.grid_views import random_light
 from geco.data.objects import Limits, find_objects
 from geco.data.render import frame_to_fill, render_views
 from geco.errors import GecoError
+from geco.types import Floats
 
-Floats = NDArray[np.float32]
 Random = np.random.Generator
 
 # kind: how often it is drawn, in parts. Photos of objects are mostly plain; the rest is there to fail.

@@ -19,14 +19,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.flexicubes_torch import FlexiCubes
 from geco.isosurface.grids import grid_from_volume, sparse_grid, voxel_grid
-
-Floats = NDArray[np.float32]
+from geco.types import Floats
 
 
 class NoisyBall:

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from geco.cameras import ZERO123PLUS_V12
 from geco.metrics.images import blur_inside, foreground_psnr, gaussian_taps, psnr, silhouette_iou, ssim
@@ -28,8 +27,8 @@ from geco.metrics.lpips import HEADS, Lpips
 from geco.metrics.perceptual import pyramid_distance
 from geco.metrics.pyramid import perceptual_loss
 from geco.model_files.folder import read_safetensors
+from geco.types import Floats
 
-Floats = NDArray[np.float32]
 Row = tuple[str, str, int, float, float]  # metric, reference, comparisons, largest difference, limit
 
 

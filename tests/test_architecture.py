@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "geco"
 # Ground floor first. A room may import from its own floor's room and from the floors below it, never from
 # above.
 FLOORS: list[set[str]] = [
-    {"errors", "version", "timing"},
+    {"errors", "version", "timing", "types"},
     {"arrays", "files", "foreign", "locks", "marks", "memory", "noise", "processes"},
     {"outputs"},
     {"checked", "device", "cameras"},

@@ -5,12 +5,10 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from benchmarks.fuzzing.case import choose
-
-Bytes = NDArray[np.uint8]
+from geco.types import Bytes
 
 SHAPES = {
     "blob": 4, "bars": 2, "ring": 2, "wire": 2, "dots": 1, "several": 2, "text": 1, "pixel": 1, "corner": 1,

@@ -11,12 +11,10 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from benchmarks.fuzzing.case import choose
-
-Bytes = NDArray[np.uint8]
+from geco.types import Bytes
 
 FORMATS = {
     "PNG": 8, "JPEG": 5, "WEBP": 3, "TIFF": 4, "GIF": 3, "BMP": 2, "AVIF": 1, "PPM": 1, "TGA": 1, "HEIF": 1,

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import MissingExtraError
 from geco.marks import Source
 from geco.mesh.export.names import object_name
 from geco.mesh.types import Mesh
+from geco.types import Floats
 
 if TYPE_CHECKING:
     import trimesh
@@ -37,8 +37,8 @@ class Asset:
     """
 
     mesh: Mesh
-    views: NDArray[np.float32]
-    picture: NDArray[np.float32]
+    views: Floats
+    picture: Floats
     timings: dict[str, float]
     seed: int
     model: str

@@ -9,13 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from geco.errors import ConfigError
 from geco.reconstruct.fields import SurfaceFields
-
-Floats = NDArray[np.float32]
+from geco.types import Floats
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from geco.errors import ConfigError
-
-Array = NDArray[np.float32]
+from geco.types import Doubles, Floats
 
 # InstantMesh's reconstructor looks at its six views from this distance with this field of view (its inference
 # code).
@@ -23,7 +22,7 @@ INPUT_FOV = 30.0
 NEAR, FAR = 0.1, 1000.0  # clip planes of InstantMesh's mesh renderer
 
 
-def look_at(position: ArrayLike, target: ArrayLike = (0.0, 0.0, 0.0)) -> Array:
+def look_at(position: ArrayLike, target: ArrayLike = (0.0, 0.0, 0.0)) -> Floats:
     """Camera-to-world matrices that look from ``position`` at ``target`` with world z up.
 
     Args:
@@ -49,7 +48,7 @@ def look_at(position: ArrayLike, target: ArrayLike = (0.0, 0.0, 0.0)) -> Array:
     return c2w.astype(np.float32)
 
 
-def orbit_poses(azimuths: ArrayLike, elevations: ArrayLike, radius: ArrayLike) -> Array:
+def orbit_poses(azimuths: ArrayLike, elevations: ArrayLike, radius: ArrayLike) -> Floats:
     """Camera-to-world matrices on spheres about the origin; arguments broadcast, degrees and
     world units; (..., 4, 4).
     """
@@ -65,7 +64,7 @@ def orbit_poses(azimuths: ArrayLike, elevations: ArrayLike, radius: ArrayLike) -
     return look_at(eye)
 
 
-def circular_poses(count: int, radius: float, elevation: float) -> Array:
+def circular_poses(count: int, radius: float, elevation: float) -> Floats:
     """``count`` poses at azimuths 360 i / count, starting at 0: InstantMesh's turntable; (count, 4, 4)."""
     return orbit_poses(np.arange(count) * (360.0 / count), elevation, radius)
 
@@ -75,14 +74,14 @@ def random_poses(
     rng: np.random.Generator,
     elevation: tuple[float, float] = (-90.0, 90.0),
     radius: tuple[float, float] = (INPUT_RADIUS, INPUT_RADIUS),
-) -> Array:
+) -> Floats:
     """Viewpoints uniform over the band of the sphere between two elevations (degrees); (count, 4, 4)."""
     low, high = np.sin(np.radians(elevation))
     elevations = np.degrees(np.arcsin(rng.uniform(low, high, count)))
     return orbit_poses(rng.uniform(0.0, 360.0, count), elevations, rng.uniform(*radius, count))
 
 
-def intrinsics(fov: float) -> NDArray[np.float64]:
+def intrinsics(fov: float) -> Doubles:
     """3x3 pinhole matrix normalised by the image size, for a square image of ``fov`` degrees,
     centre (0.5, 0.5).
     """
@@ -92,12 +91,12 @@ def intrinsics(fov: float) -> NDArray[np.float64]:
     return np.array([[focal, 0.0, 0.5], [0.0, focal, 0.5], [0.0, 0.0, 1.0]])
 
 
-def invert(c2w: ArrayLike) -> Array:
+def invert(c2w: ArrayLike) -> Floats:
     """World-to-camera matrices of rigid camera-to-world ones; (..., 4, 4)."""
     return np.linalg.inv(np.asarray(c2w, np.float64)).astype(np.float32)
 
 
-def camera_vectors(c2w: ArrayLike, fov: float) -> Array:
+def camera_vectors(c2w: ArrayLike, fov: float) -> Floats:
     """InstantMesh's 16 numbers a camera: 12 row-major entries of c2w, then fx, fy, cx, cy
     (normalised); (..., 16).
     """
@@ -108,7 +107,7 @@ def camera_vectors(c2w: ArrayLike, fov: float) -> Array:
     return np.concatenate([flat, lens], axis=-1)
 
 
-def render_vectors(c2w: ArrayLike, fov: float) -> Array:
+def render_vectors(c2w: ArrayLike, fov: float) -> Floats:
     """InstantMesh's 25 numbers of a NeRF render camera: c2w row-major, then normalised intrinsics
     row-major; (..., 25).
     """
@@ -117,7 +116,7 @@ def render_vectors(c2w: ArrayLike, fov: float) -> Array:
     return np.concatenate([poses.reshape(*poses.shape[:-2], 16), lens], axis=-1)
 
 
-def clip_matrix(fov: float, near: float = NEAR, far: float = FAR) -> Array:
+def clip_matrix(fov: float, near: float = NEAR, far: float = FAR) -> Floats:
     """OpenGL perspective projection (y up in clip space) for a square image; (4, 4)."""
     focal = 1.0 / np.tan(np.radians(fov) / 2)
     return np.array(
@@ -131,7 +130,7 @@ def clip_matrix(fov: float, near: float = NEAR, far: float = FAR) -> Array:
     )
 
 
-def project(points: ArrayLike, c2w: ArrayLike, fov: float) -> tuple[Array, Array]:
+def project(points: ArrayLike, c2w: ArrayLike, fov: float) -> tuple[Floats, Floats]:
     """Pinhole projection of world points.
 
     Args:
@@ -166,11 +165,11 @@ class Rig:
     fov: float
     radius: float = INPUT_RADIUS
 
-    def poses(self, radius: float | None = None) -> Array:
+    def poses(self, radius: float | None = None) -> Floats:
         """(V, 4, 4) camera-to-world."""
         return orbit_poses(self.azimuths, self.elevations, self.radius if radius is None else radius)
 
-    def vectors(self) -> Array:
+    def vectors(self) -> Floats:
         """(V, 16) conditioning cameras of InstantMesh."""
         return camera_vectors(self.poses(), self.fov)
 
@@ -193,5 +192,5 @@ def rig(name: str) -> Rig:
     return RIGS[name]
 
 
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unit(vectors: Doubles) -> Doubles:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)

@@ -13,11 +13,9 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import ConfigError
-
-Floats = NDArray[np.float32]
+from geco.types import Floats
 
 
 def stream(seed: int, *names: str | int) -> np.random.Generator:

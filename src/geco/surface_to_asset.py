@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import ConfigError, MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
@@ -27,8 +26,8 @@ from geco.photo.input_camera import AGREEING_IOU, InputCamera, fit_input_camera,
 from geco.photo.project import EXACT, ROUGH, project_picture
 from geco.reconstruct.fields import DenseFields, SurfaceFields
 from geco.timing import Stopwatch
+from geco.types import Floats
 
-Floats = NDArray[np.float32]
 Color = Callable[[Floats], Floats]
 
 # Own choice: below it the camera that fits best means nothing, and the one of the model's training is taken.

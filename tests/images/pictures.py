@@ -7,10 +7,9 @@ import struct
 import zlib
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-Floats = NDArray[np.float32]
+from geco.types import Floats
 
 
 def scene(width: int = 48, height: int = 32) -> Image.Image:

@@ -6,18 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from geco.errors import InputImageError
 from geco.images import cut_out, load_picture
 from geco.images.alpha import cuts_out, opaque, without_faint
 from geco.images.filters import dilate
+from geco.types import Floats
 from tests.cases import BUGS, HOSTILE
 from tests.images.pictures import bar_stool, disc, iou, over, ring, textured
 from tests.images.pictures import opaque as with_alpha
-
-Floats = NDArray[np.float32]
 
 SIZE = 200
 FEW = settings(max_examples=25, deadline=None, derandomize=True)

@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image
 
 from geco.errors import InputImageError
 from geco.images import cut_out, load_picture
+from geco.types import Floats
 from tests.cases import BUGS
 from tests.images.pictures import backdrop, bar_stool, disc, iou, over, ring, textured
 
-Floats = NDArray[np.float32]
 SIZE = 300
 FEW = settings(max_examples=15, deadline=None, derandomize=True)
 

@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from geco.errors import ConfigError, MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import axis_coordinates, grid_from_volume, sparse_grid, voxel_grid
 from geco.isosurface.tables import CORNERS
-
-Floats = NDArray[np.float32]
+from geco.types import Floats
 
 
 class Spheres:

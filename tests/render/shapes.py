@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.cameras import orbit_poses
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import sparse_grid
+from geco.types import Floats, Ints
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 FOV = 30.0
 RADIUS = 4.0
 FRONT = orbit_poses(0.0, 0.0, RADIUS)  # on +x: image right is +y, image up is +z

@@ -11,15 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
 from geco.data.objects import TexturedObject
 from geco.data.render import Light, frame_to_fill, lens
+from geco.types import Doubles, Floats
 
-Floats = NDArray[np.float32]
 # azimuths, elevations, distances
-Angles = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+Angles = tuple[Doubles, Doubles, Doubles]
 Made = tuple[Angles, Floats, Floats, list[Light]]  # angles, c2w, lenses, lights
 
 AZIMUTHS = 12  # every 30 degrees
@@ -93,11 +92,11 @@ def random_light(rng: np.random.Generator) -> Light:
     )
 
 
-def _azimuths() -> NDArray[np.float64]:
+def _azimuths() -> Doubles:
     return np.arange(AZIMUTHS, dtype=np.float64) * (360.0 / AZIMUTHS)
 
 
-def _plain(azimuths: NDArray[np.float64], elevations: NDArray[np.float64]) -> Made:
+def _plain(azimuths: Doubles, elevations: Doubles) -> Made:
     distances = np.full(len(azimuths), INPUT_RADIUS)
     poses = orbit_poses(azimuths, elevations, distances)
     return (azimuths, elevations, distances), poses, lens(INPUT_FOV, len(poses)), [Light()] * len(poses)

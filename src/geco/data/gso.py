@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import ConfigError
+from geco.types import Doubles
 
 LICENCE = "CC-BY-4.0"  # metadata.pbtxt of every Google Scanned Object
 COLLECTION = (
@@ -99,7 +99,7 @@ def orientation(name: str) -> float:
     return OBJECTS[name].angle
 
 
-def rotation(name: str) -> NDArray[np.float64]:
+def rotation(name: str) -> Doubles:
     """(3, 3): from the scan's own axes (z up, as its OBJ file has them) to our world, where the input camera
     is on +x.
 

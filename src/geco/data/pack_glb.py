@@ -8,13 +8,13 @@ import io
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from geco.data.objects import TexturedObject
 from geco.mesh.export.axes import srgb_to_linear, y_up
 from geco.mesh.export.glb_binary import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, Binary, container
 from geco.mesh.export.metadata import to_json
+from geco.types import Bytes, Floats
 from geco.version import __version__
 
 TEXTURE_SIDE = 256  # pixels: views of 96 and 128 px show no more of one texture
@@ -92,13 +92,13 @@ def encode_packed(
     return container(to_json(document).encode(), binary.chunks)
 
 
-def _positions(binary: Binary, positions: NDArray[np.float32]) -> int:
+def _positions(binary: Binary, positions: Floats) -> int:
     return binary.accessor(
         np.rint(positions * STEPS).astype(np.int16), ARRAY_BUFFER, bounds=True, normalized=True
     )
 
 
-def _coordinates(binary: Binary, uvs: NDArray[np.float32]) -> tuple[int, dict[str, Any]]:
+def _coordinates(binary: Binary, uvs: Floats) -> tuple[int, dict[str, Any]]:
     """Texture coordinates in 16 bits of their own range, and the transform that gives the range
     back, if any.
     """
@@ -110,7 +110,7 @@ def _coordinates(binary: Binary, uvs: NDArray[np.float32]) -> tuple[int, dict[st
     return accessor, {} if inside else {"offset": start.tolist(), "scale": span.tolist()}
 
 
-def _webp(texture: NDArray[np.uint8], side: int, quality: int) -> bytes:
+def _webp(texture: Bytes, side: int, quality: int) -> bytes:
     """A picture of at most ``side`` pixels; without loss where it has few colours, as palettes do."""
     image = Image.fromarray(texture)
     if texture.shape[2] == 4 and (texture[..., 3] == 255).all():

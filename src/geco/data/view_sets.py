@@ -25,15 +25,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, RIGS, ZERO123PLUS_V12, orbit_poses
 from geco.data import grid_views
 from geco.data.objects import TexturedObject
 from geco.data.render import Light, lens
 from geco.errors import ConfigError
-
-Floats = NDArray[np.float32]
+from geco.types import Doubles, Floats
 
 CONDITION_FOV = 49.1  # GECO, Stage I data
 CONDITION_SIDES = 1.5  # GECO: radius in units of an object of longest side 1
@@ -200,17 +199,17 @@ def _pairs(condition: Cameras) -> Cameras:
     return merged
 
 
-def clear_distances(points: Floats, c2w: Floats, fov: float) -> NDArray[np.float64]:
+def clear_distances(points: Floats, c2w: Floats, fov: float) -> Doubles:
     """How far from the origin each camera must stand, keeping its orientation, for every point
     (V, 3) to be in the frame; (N,).
     """
     local = points.astype(np.float64) @ c2w[:, :3, :3]  # (N, V, 3): right, up, toward the camera
     half = FRAME_MARGIN * np.tan(np.radians(fov) / 2)
-    distances: NDArray[np.float64] = (np.abs(local[..., :2]).max(axis=-1) / half + local[..., 2]).max(axis=1)
+    distances: Doubles = (np.abs(local[..., :2]).max(axis=-1) / half + local[..., 2]).max(axis=1)
     return distances
 
 
-def _on_sphere(rng: np.random.Generator, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _on_sphere(rng: np.random.Generator, count: int) -> tuple[Doubles, Doubles]:
     """Azimuths and elevations of viewpoints uniform over the sphere."""
     return rng.uniform(0.0, 360.0, count), np.degrees(np.arcsin(rng.uniform(-1.0, 1.0, count)))
 

@@ -16,9 +16,10 @@ from geco.data.objects.storage import is_regular
 from geco.data.render import Light, lens, render_views
 from geco.errors import MeshError
 from geco.evaluate.scores import MeshArrays
-from geco.evaluate.truth import INPUT_SIZE, Cameras, Floats, Truth, camera_sets, on_white
+from geco.evaluate.truth import INPUT_SIZE, Cameras, Truth, camera_sets, on_white
 from geco.metrics.align import Alignment, apply, candidates
 from geco.metrics.images import psnr
+from geco.types import Floats
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".zip")
 LIGHTS = {"bare": Light(ambient=1.0, hemisphere=0.0), "target": Light()}

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from geco.evaluate.truth import Floats
 from geco.images import save_picture
 from geco.images.filters import resize
 from geco.marks import mark_text
+from geco.types import Bytes, Floats
 
 FOLDER = "pictures"
 TILE = 128  # pixels of a view in a strip
@@ -59,6 +58,6 @@ def resized(views: Floats, size: int) -> Floats:
     return np.ascontiguousarray(np.moveaxis(out, 1, -1))
 
 
-def to_bytes(pictures: Floats) -> NDArray[np.uint8]:
+def to_bytes(pictures: Floats) -> Bytes:
     """[0, 1] -> 0 … 255."""
     return np.round(np.clip(pictures, 0, 1) * 255).astype(np.uint8)

@@ -23,10 +23,11 @@ from geco.evaluate.pictures import TILE, resized, save_strip, strip_path
 from geco.evaluate.rows import Row
 from geco.evaluate.scores import Measures, MeshArrays, score_mesh, score_pictures, silhouette
 from geco.evaluate.settings import Settings
-from geco.evaluate.truth import Cameras, Floats, Truth, camera_sets, on_white
+from geco.evaluate.truth import Cameras, Truth, camera_sets, on_white
 from geco.evaluate.worker import Outcome
 from geco.mesh.types import Mesh
 from geco.metrics.align import Alignment, align, apply, common_frame
+from geco.types import Floats
 
 MESHES = "meshes"
 

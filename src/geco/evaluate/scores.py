@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import ConfigError, GecoError
-from geco.evaluate.truth import Bytes, Floats, on_white
+from geco.evaluate.truth import on_white
 from geco.metrics.images import foreground_psnr, psnr, silhouette_iou, ssim, union
 from geco.metrics.surface import POINTS, THRESHOLDS, Distances
 from geco.metrics.volume import compare_volumes
+from geco.types import Bytes, Doubles, Floats
 
 Scores = dict[str, float | None]
 # pictures (N, H, W, 3) of the prediction and of the truth, the input picture (S, S, 3), all in [0, 1] on
 # white -> (N,)
-Distance = Callable[[Floats, Floats, Floats], NDArray[np.float64]]
+Distance = Callable[[Floats, Floats, Floats], Doubles]
 MeshArrays = tuple[NDArray[np.floating], NDArray[np.integer]]
 
 NONE = "none"  # as a folder of weights: leave that metric out
@@ -138,7 +139,7 @@ def score_mesh(
     return scores, facts
 
 
-def _mean(values: NDArray[np.float64]) -> float | None:
+def _mean(values: Doubles) -> float | None:
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
     return float(known.mean()) if known.size else None

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, ZERO123PLUS_V12, Rig, circular_poses, orbit_poses
 from geco.data.objects import Limits, ObjectSource, TexturedObject
 from geco.data.render import lens, render_views
-
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
+from geco.types import Bytes, Floats, Ints
 
 INPUT_SIZE = 512  # paper.md, evaluation protocol: input of 512 px at elevation 0, azimuth 0
 SET_B = 15  # even azimuths at elevation 0: the paper's set B
@@ -56,7 +53,7 @@ class Truth:
     views: dict[str, Bytes]
 
     @property
-    def mesh(self) -> tuple[Floats, NDArray[np.int32]]:
+    def mesh(self) -> tuple[Floats, Ints]:
         """(vertices (V, 3), faces (F, 3))."""
         return self.object.vertices, self.object.faces
 

@@ -15,15 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from geco.errors import ConfigError, GecoError
 from geco.evaluate.methods import Method
 from geco.mesh.types import Mesh
 from geco.processes.child import ignore_interrupt, sheltered
-
-Floats = NDArray[np.float32]
+from geco.types import Bytes, Floats
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class Job:
     instead of generated ones.
     """
 
-    picture: NDArray[np.uint8]
+    picture: Bytes
     seed: int
     views: Floats | None = None
 

@@ -8,12 +8,10 @@ become part of the object.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.images.filters import box_mean, dilate, erode, fill_smoothly
-from geco.images.regions import Mask, regions
-
-Floats = NDArray[np.float32]
+from geco.images.regions import regions
+from geco.types import Bools, Floats
 
 OPAQUE = 250 / 255  # alpha from which a pixel hides nothing that could be seen
 UNSEEN = 3 / 255  # alpha up to which a pixel shows nothing: what resampling and lossy formats leave of 0
@@ -107,19 +105,19 @@ def without_faint(rgba: Floats) -> Floats:
     return _lifted(rgba, gone, solid, reach + 1)
 
 
-def _box(seen: Mask) -> tuple[int, int, int, int]:
+def _box(seen: Bools) -> tuple[int, int, int, int]:
     """top, bottom, left, right of the visible pixels, ends exclusive."""
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
-def _around(mask: Mask) -> tuple[slice, slice]:
+def _around(mask: Bools) -> tuple[slice, slice]:
     """The window of a mask's box and ten pixels more."""
     top, bottom, left, right = _box(mask)
     return slice(max(top - 10, 0), bottom + 10), slice(max(left - 10, 0), right + 10)
 
 
-def _closed(mask: Mask, radius: int) -> Mask:
+def _closed(mask: Bools, radius: int) -> Bools:
     return erode(dilate(mask, radius), radius) | mask
 
 
@@ -149,7 +147,7 @@ def _opacity(alpha: Floats) -> float:
     return float(np.searchsorted(mass, 0.9 * mass[-1])) / 255
 
 
-def _faded(rgba: Floats, piece: Mask, solid: Mask, body: float) -> Mask:
+def _faded(rgba: Floats, piece: Bools, solid: Bools, body: float) -> Bools:
     """The part of a faint piece that is shadow or glow, (H, W) bool; nothing where it is the object's."""
     alpha = rgba[..., 3]
     nothing = np.zeros_like(piece)
@@ -169,7 +167,7 @@ def _faded(rgba: Floats, piece: Mask, solid: Mask, body: float) -> Mask:
     return piece & (alpha <= GLOW * body) if glow else nothing
 
 
-def _gentle(alpha: Floats, piece: Mask, peak: float) -> bool:
+def _gentle(alpha: Floats, piece: Bools, peak: float) -> bool:
     """Whether alpha changes slowly within the piece: hair and lace do not."""
     across, down = np.abs(np.diff(alpha, axis=1)), np.abs(np.diff(alpha, axis=0))
     inner = erode(piece, 1)
@@ -179,7 +177,7 @@ def _gentle(alpha: Floats, piece: Mask, peak: float) -> bool:
     return float(np.quantile(steps, 0.9)) < 0.15 * peak
 
 
-def _lifted(rgba: Floats, gone: Mask, solid: Mask, reach: int) -> Floats:
+def _lifted(rgba: Floats, gone: Bools, solid: Bools, reach: int) -> Floats:
     """The picture without what is ``gone``, and the object's edge without the shadow seen through it."""
     alpha = rgba[..., 3]
     edge = dilate(gone, reach) & ~gone & ~solid & (alpha > 0)

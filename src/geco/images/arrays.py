@@ -8,8 +8,8 @@ from PIL import Image
 
 from geco.errors import InputImageError
 from geco.images.opened import check_pixels
+from geco.types import Bytes, Floats
 
-Floats = NDArray[np.float32]
 STRIP_PIXELS = 1_000_000  # made float at a time
 
 
@@ -57,7 +57,7 @@ def _unit(array: NDArray[np.generic], label: str) -> Floats:
     return values.clip(0, 1)
 
 
-def _bytes(array: NDArray[np.generic], label: str) -> NDArray[np.uint8]:
+def _bytes(array: NDArray[np.generic], label: str) -> Bytes:
     """As :func:`_unit`, times 255, a strip at a time: a large array needs a quarter of its
     floats' memory; (H, W) for grey.
     """

@@ -11,12 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.images.filters import dilate, erode, guided_filter, resize
-from geco.images.regions import Mask, fill_holes, regions
-
-Floats = NDArray[np.float32]
+from geco.images.regions import fill_holes, regions
+from geco.types import Bools, Floats
 
 WORK_SIDE = 160  # pixels
 COLORS = 6  # Gaussians a side; GrabCut uses 5
@@ -27,7 +25,7 @@ STRANGE = 3.0  # largest log odds from not being a colour of the frame
 LEAST_REGION = 0.05  # of the largest region: smaller ones are dropped
 
 
-def cut_by_colors(image: Floats) -> tuple[Mask, float]:
+def cut_by_colors(image: Floats) -> tuple[Bools, float]:
     """The object in ``image`` (3, H, W) float32 sRGB: (h, w) bool at a working size of 160
     pixels, and a confidence 0 … 1.
     """
@@ -71,7 +69,7 @@ def _opponent(image: Floats) -> Floats:
     return np.stack([(red + green + blue) / 3 * 0.7, red - green, (red + green) / 2 - blue])
 
 
-def _center_prior(height: int, width: int) -> tuple[Floats, Mask]:
+def _center_prior(height: int, width: int) -> tuple[Floats, Bools]:
     """Log odds of a pixel before any colour: an ellipse in the middle; and the frame, which is background."""
     y, x = np.meshgrid(
         np.linspace(-1, 1, height, dtype=np.float32),
@@ -136,7 +134,7 @@ class Mixture:
         return best
 
 
-def tidy(mask: Mask) -> Mask:
+def tidy(mask: Bools) -> Bools:
     """The main regions without their crumbs, threads and small holes."""
     opened = dilate(erode(mask, 1), 1) & mask
     found = regions(opened if opened.any() else mask)

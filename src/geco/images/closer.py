@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import InputImageError
 from geco.images.filters import dilate, largest, resize
 from geco.images.load import Picture
 from geco.images.plain import PlainBackground
-from geco.images.regions import Mask, regions
-
-Floats = NDArray[np.float32]
+from geco.images.regions import regions
+from geco.types import Bools, Floats
 
 SMALL = 0.3  # of the longer side: a longer object has pixels enough in the reduced picture
 COVERED = 0.05  # of the picture: a plain background that leaves more than that has found its object
@@ -23,7 +21,7 @@ BESIDE = 0.25  # of the strongest trace: weaker ones are dust
 MOST_TRACES = 12  # more than that are a pattern, not an object
 
 
-def trace(rgb: Floats, plain: PlainBackground) -> Mask | None:
+def trace(rgb: Floats, plain: PlainBackground) -> Bools | None:
     """Where a small object lies before a plain background, (H, W) bool, even if it has a few pixels only.
 
     Args:
@@ -47,7 +45,7 @@ def trace(rgb: Floats, plain: PlainBackground) -> Mask | None:
     return np.asarray(strong[found.labels] & seen)
 
 
-def part_around(picture: Picture, mask: Mask, margin: float) -> Picture | None:
+def part_around(picture: Picture, mask: Bools, margin: float) -> Picture | None:
     """The part of the picture around ``mask`` (H, W), at its own resolution.
 
     None where nothing is there, or it is so large that it is seen well already.

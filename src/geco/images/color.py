@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from geco.errors import InputImageError
+from geco.types import Bytes, Floats
 
 STRIP_PIXELS = 1_000_000  # converted at a time: a few megabytes
 # Formats whose fourth byte is often there for alignment only: where it is 0 in every pixel, nobody meant
@@ -77,7 +78,7 @@ def wide_to_8(image: Image.Image, max_side: int, label: str) -> Image.Image:
     return picture
 
 
-def _bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+def _bytes(values: NDArray[np.floating]) -> Bytes:
     return np.rint(values.clip(0, 1) * 255).astype(np.uint8)
 
 
@@ -104,7 +105,7 @@ def _strips(image: Image.Image, factor: int) -> Iterator[Image.Image]:
         yield image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _block_means(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+def _block_means(values: Floats, factor: int) -> Floats:
     """(H, W) -> the means of blocks of ``factor``; incomplete ones at the right and the bottom
     repeat the edge.
     """

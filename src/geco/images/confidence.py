@@ -8,12 +8,10 @@ the union of both masks is wrong by more than a pixel.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.images.filters import box_mean, dilate, erode, gradient, largest, resize
-from geco.images.regions import Mask, border_of, regions
-
-Floats = NDArray[np.float32]
+from geco.images.regions import border_of, regions
+from geco.types import Bools, Floats
 
 SIDE = 192  # pixels of the longer side that everything is measured at
 BAND = 4  # pixels on both sides of the outline whose mean colours are compared
@@ -49,7 +47,7 @@ LOST = "most of what differs from the background was dropped"
 def judge(
     method: str,
     image: Floats,
-    mask: Mask,
+    mask: Bools,
     decided: float = 1.0,
     dropped: float = 0.0,
 ) -> tuple[float, str | None]:
@@ -73,7 +71,7 @@ def judge(
     return confidence, REASONS[NAMES[int(against.argmin())]]
 
 
-def features(image: Floats, mask: Mask) -> list[float]:
+def features(image: Floats, mask: Bools) -> list[float]:
     """What :data:`NAMES` stand for, but for the last:
 
     log of the gradient across the outline, its weakest fifth and its median; log of the colour difference
@@ -105,7 +103,7 @@ def features(image: Floats, mask: Mask) -> list[float]:
     ]
 
 
-def _contrast(image: Floats, inside: Mask, outline: Mask) -> float:
+def _contrast(image: Floats, inside: Bools, outline: Bools) -> float:
     """Median over the outline of the difference of the mean colours just inside and just outside of it."""
     near, beside = inside & ~erode(inside, BAND), dilate(inside, BAND) & ~dilate(inside, 1)
     planes = np.concatenate([image * near, near[None], image * beside, beside[None]])

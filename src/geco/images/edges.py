@@ -5,19 +5,16 @@ out of the edge.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.images.filters import box_mean, continued, dilate, erode, resize, sample
-from geco.images.regions import Mask
-
-Floats = NDArray[np.float32]
+from geco.types import Bools, Floats
 
 # squared colour distance (sRGB) from which the colours alone decide the alpha of an edge pixel
 SEPARABLE = 0.02
 
 
 def soften(
-    rgb: Floats, foreground: Mask, background: Floats | None = None, image: Floats | None = None
+    rgb: Floats, foreground: Bools, background: Floats | None = None, image: Floats | None = None
 ) -> Floats:
     """Straight RGBA of a picture whose object is known to a pixel or two.
 

@@ -6,13 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from geco.errors import MissingExtraError, WeightsError
-from geco.images.regions import Mask
-
-Floats = NDArray[np.float32]
+from geco.types import Bools, Bytes, Floats
 
 GRABCUT_SIDE = 192  # pixels: five rounds take about 0.1 s there and 0.6 s at 512
 GRABCUT_ROUNDS = 4
@@ -51,7 +48,7 @@ def cut_by_rembg(rgb: Floats) -> Floats:
     return np.asarray(mask.convert("L"), np.float32) / np.float32(255)
 
 
-def cut_by_grabcut(image8: NDArray[np.uint8]) -> Mask:
+def cut_by_grabcut(image8: Bytes) -> Bools:
     """(H, W, 3) uint8 -> (h, w) bool at a working size of 192 pixels, by GrabCut from a rectangle inside the
     frame.
 

@@ -8,12 +8,10 @@ slopes: here the flood from the frame stops at steps, however low, and what it c
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.images.filters import box_mean, dilate, erode, largest, largest_around
-from geco.images.regions import Mask, border_of, regions
-
-Floats = NDArray[np.float32]
+from geco.images.regions import border_of, regions
+from geco.types import Bools, Floats
 
 # In sRGB units, for the working size of plain.WORK_SIDE; chosen on benchmarks/cutout.py, kind "pale".
 BAND = 0.05  # of the shorter side: the frame whose noise is measured
@@ -30,7 +28,7 @@ LEAST_DIFFERENT = 0.6  # of what it adds: the part that has to differ from the b
 RIM = 0.8  # of a hole's rim: the part that has to be a step
 
 
-def find_faint(image: Floats, framing: Floats, foreground: Mask) -> tuple[Mask | None, float]:
+def find_faint(image: Floats, framing: Floats, foreground: Bools) -> tuple[Bools | None, float]:
     """The object by its outline where the ordinary cut dropped most of it; None where that cut is as good.
 
     The second is the part of the object by its outline that the ordinary cut dropped, 0 to 1.
@@ -59,7 +57,7 @@ def find_faint(image: Floats, framing: Floats, foreground: Mask) -> tuple[Mask |
     return (found | foreground if float(differs[added].mean()) > LEAST_DIFFERENT else None), dropped
 
 
-def _within(step: Mask, differs: Mask) -> Mask:
+def _within(step: Bools, differs: Bools) -> Bools:
     """What the flood from the frame cannot reach past steps, without the margin equal to the background."""
     wall = dilate(step, 1)  # in its very middle a step is as high as the mean
     core = erode(~wall, GAP)

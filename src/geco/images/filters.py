@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from geco.types import Bools, Floats
 
 
 def resize(
@@ -71,7 +69,7 @@ def gradient(planes: Floats) -> Floats:
     return out
 
 
-def dilate(mask: Mask, down: int, across: int | None = None) -> Mask:
+def dilate(mask: Bools, down: int, across: int | None = None) -> Bools:
     """Grow by a rectangle of (2 down + 1) x (2 across + 1), a square where ``across`` is left
     out; (H, W) bool.
     """
@@ -99,7 +97,7 @@ def largest_around(plane: Floats, radius: int) -> Floats:
     return out
 
 
-def erode(mask: Mask, down: int, across: int | None = None) -> Mask:
+def erode(mask: Bools, down: int, across: int | None = None) -> Bools:
     """Shrink by the same rectangle; outside the picture counts as inside; (H, W) bool."""
     return ~dilate(~mask, down, across)
 
@@ -126,7 +124,7 @@ def fill_smoothly(planes: Floats, weight: Floats) -> Floats:
     return spread + (planes - spread) * weight
 
 
-def continued(image: Floats, known: Mask) -> Floats:
+def continued(image: Floats, known: Bools) -> Floats:
     """The colours of the ``known`` pixels (H, W), continued smoothly over the others; (3, H, W)
     -> half the size.
     """

@@ -27,10 +27,10 @@ from geco.images.opened import (
     read_bytes,
     silent,
 )
+from geco.types import Floats
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "ORIENTATION_TAG", "Picture", "load_picture"]
 
-Floats = NDArray[np.float32]
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | Image.Image | NDArray[Any]
 
 MIN_SIDE = 16  # pixels; below it there is no shape to see (the networks' own patches are 8 to 16 px)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from geco.errors import ConfigError, InputImageError, MissingExtraError, WeightsError
@@ -19,8 +18,8 @@ from geco.images.edges import soften
 from geco.images.external import cut_by_grabcut, cut_by_rembg
 from geco.images.load import Picture, load_picture
 from geco.images.plain import WORK_SIDE, PlainBackground, find_plain_background
+from geco.types import Floats
 
-Floats = NDArray[np.float32]
 Method = Literal["auto", "alpha", "plain", "builtin", "grabcut", "rembg", "none"]
 METHODS: tuple[str, ...] = get_args(Method)
 

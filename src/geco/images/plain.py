@@ -15,13 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from geco.images.faint import find_faint
 from geco.images.filters import continued, dilate, dot, erode, gradient, largest, resize
-from geco.images.regions import Mask, border_of, regions
-
-Floats = NDArray[np.float32]
+from geco.images.regions import border_of, regions
+from geco.types import Bools, Floats
 
 # pixels of the longer side that the thresholds are made for; larger pictures are reduced to it first
 WORK_SIDE = 384
@@ -54,7 +52,7 @@ class PlainBackground:
     dropped: part of the object by its outline that is not in the foreground, 0 to 1.
     """
 
-    foreground: Mask
+    foreground: Bools
     background: Floats
     confidence: float
     faint: bool = False
@@ -116,7 +114,7 @@ def _compare(image: Floats, background: Floats) -> tuple[Floats, Floats, Floats]
     return largest(np.abs(difference, out=difference)), shade, largest(np.abs(tint, out=tint))
 
 
-def _flood(passable: Mask, near: Mask, channel: int) -> Mask:
+def _flood(passable: Bools, near: Bools, channel: int) -> Bools:
     """What the frame reaches over passable pixels through channels 2 ``channel`` + 1 pixels wide; then up to
     the object's edge.
 
@@ -132,18 +130,18 @@ def _flood(passable: Mask, near: Mask, channel: int) -> Mask:
     return flooded
 
 
-def _fill(image: Floats, known: Mask) -> Floats:
+def _fill(image: Floats, known: Bools) -> Floats:
     """The background's colour everywhere, smoothly continued behind the object."""
     inner = erode(known, 2)
     return resize(continued(image, inner if inner.any() else known), *known.shape)
 
 
-def _without_specks(mask: Mask) -> Mask:
+def _without_specks(mask: Bools) -> Bools:
     found = regions(mask, diagonal=True)
     return found.at_least(SPECK * found.sizes.max())
 
 
-def _holes(flooded: Mask, distance: Floats, smooth: Mask, slack: float) -> Mask:
+def _holes(flooded: Bools, distance: Floats, smooth: Bools, slack: float) -> Bools:
     """Enclosed pieces that show exactly the background: through a handle, between legs."""
     inside = ~flooded
     if not inside.any():
@@ -172,7 +170,7 @@ def _holes(flooded: Mask, distance: Floats, smooth: Mask, slack: float) -> Mask:
     return holes
 
 
-def _contact_shadow(foreground: Mask, shade: Floats, grey: Mask) -> Mask:
+def _contact_shadow(foreground: Bools, shade: Floats, grey: Bools) -> Bools:
     """Shadow left under the object's feet: from the lowest pixel of a column upwards,
     shadow-coloured and ever darker.
     """
@@ -198,7 +196,7 @@ def _contact_shadow(foreground: Mask, shade: Floats, grey: Mask) -> Mask:
     return shadow
 
 
-def _confidence(flooded: Mask, framed: float) -> float:
+def _confidence(flooded: Bools, framed: float) -> float:
     """Framed part, reduced where the flood found next to nothing or left next to nothing."""
     share = float(flooded.mean())
     frame = border_of(*flooded.shape)
@@ -266,7 +264,7 @@ def _robust_surface(color: Floats, x: Floats, y: Floats) -> Floats:
     return model.astype(np.float32)
 
 
-def _cleaned(side: Floats, model: Floats, good: Mask) -> Floats:
+def _cleaned(side: Floats, model: Floats, good: Bools) -> Floats:
     """One side of the frame (3, L) with the object's pixels replaced by the model plus what its
     good neighbours add to it.
     """

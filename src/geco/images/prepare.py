@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from geco.errors import ConfigError, InputImageError
 from geco.images.filters import dilate, resize
 from geco.images.matting import Cutout
 from geco.images.write import save_picture
-
-Floats = NDArray[np.float32]
+from geco.types import Floats
 
 # Longer side of the object's box in the square. InstantMesh, run.py: resize_foreground(image, 0.85), after
 # TripoSR and rembg.

@@ -7,10 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int32]
-Mask = NDArray[np.bool_]
+from geco.types import Bools, Index, Ints, Longs
 
 
 @dataclass
@@ -21,23 +19,23 @@ class Regions:
     """
 
     labels: Ints
-    sizes: NDArray[np.int64]
+    sizes: Longs
 
-    def touching(self, seeds: Mask) -> Mask:
+    def touching(self, seeds: Bools) -> Bools:
         """(H, W) bool: the regions with at least one seed pixel, whole."""
         keep = np.zeros(len(self.sizes), bool)
         keep[self.labels[seeds]] = True
         keep[0] = False
         return keep[self.labels]
 
-    def at_least(self, pixels: float) -> Mask:
+    def at_least(self, pixels: float) -> Bools:
         """(H, W) bool: the regions of at least that many pixels."""
         keep = self.sizes >= max(pixels, 1)
         keep[0] = False
         return keep[self.labels]
 
 
-def regions(mask: Mask, *, diagonal: bool = False) -> Regions:
+def regions(mask: Bools, *, diagonal: bool = False) -> Regions:
     """Connected regions of ``mask`` (H, W) by 4 neighbours, or by 8 with ``diagonal``."""
     height, width = mask.shape
     stride = width + 2
@@ -65,7 +63,7 @@ def regions(mask: Mask, *, diagonal: bool = False) -> Regions:
     return Regions(labels, sizes)
 
 
-def _joined(count: int, a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:
+def _joined(count: int, a: Index, b: Index) -> Index:
     """The smallest member of each node's set, after joining the pairs (a, b): hooking and pointer jumping."""
     parent = np.arange(count)
     while len(a):
@@ -83,14 +81,14 @@ def _joined(count: int, a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.
     return parent
 
 
-def border_of(height: int, width: int, thickness: int = 1) -> Mask:
+def border_of(height: int, width: int, thickness: int = 1) -> Bools:
     """(height, width) bool: the frame of the picture."""
     frame = np.ones((height, width), bool)
     frame[thickness : height - thickness, thickness : width - thickness] = False
     return frame
 
 
-def fill_holes(mask: Mask, max_pixels: float = np.inf) -> Mask:
+def fill_holes(mask: Bools, max_pixels: float = np.inf) -> Bools:
     """The mask with its enclosed holes of at most ``max_pixels`` filled."""
     outside = regions(~mask)
     small = outside.sizes <= max_pixels

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from geco.errors import OutputError
 from geco.files import atomic_write
 from geco.images.sheet import views_to_sheet
+from geco.types import Floats
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
 _DESCRIPTION = 0x010E  # EXIF "ImageDescription": WebP has no comments of its own
@@ -38,7 +38,7 @@ def save_picture(image: Image.Image, path: str | os.PathLike[str], mark: str, **
     atomic_write(path, encode_picture(image, FORMATS[suffix], mark, **options))
 
 
-def save_views(views: NDArray[np.float32], path: str | os.PathLike[str], mark: str) -> None:
+def save_views(views: Floats, path: str | os.PathLike[str], mark: str) -> None:
     """Write six views (6, S, S, 3) in [0, 1] as one sheet; arguments and errors as :func:`save_picture`."""
     sheet = np.rint(views_to_sheet(views).clip(0, 1) * 255).astype(np.uint8)
     save_picture(Image.fromarray(sheet), path, mark)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float32]
+from geco.types import Floats, Ints
 
 
 @dataclass
@@ -25,7 +22,7 @@ class FlexiGrid:
 
     vertices: Floats
     sdf: Floats
-    cubes: NDArray[np.int32]
+    cubes: Ints
     beta: Floats | None = None
     alpha: Floats | None = None
     gamma: Floats | None = None

@@ -8,14 +8,10 @@ triangles.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.tables import CORNERS, EDGE_RANK, EDGE_SLOT, EDGES, FACE_DIRECTION, tables
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
-Index = NDArray[np.intp]
+from geco.types import Bools, Bytes, Floats, Index, Ints
 
 
 def extract(grid: FlexiGrid) -> tuple[Floats, Ints]:
@@ -81,7 +77,7 @@ def extract(grid: FlexiGrid) -> tuple[Floats, Ints]:
     return vertices, _split(quads[:, whole], outward[whole], gamma)
 
 
-def case_numbers(inside: NDArray[np.bool_], cubes: Ints | Index) -> NDArray[np.uint8]:
+def case_numbers(inside: Bools, cubes: Ints | Index) -> Bytes:
     """(C,) bit c is set where corner c of the cube is inside; ``inside`` (N,), ``cubes`` (C, 8)."""
     corners = inside[cubes].view("<u8")[:, 0]
     # Eight bytes of 0 or 1 to one byte: the product moves byte c to bit 56 + c (packbits is ten times slower
@@ -164,7 +160,7 @@ def _average(points: Floats, group: Index, count: int, weights: Floats | None) -
     return means
 
 
-def _split(quads: Index, outward: NDArray[np.bool_], gamma: Floats | None) -> Ints:
+def _split(quads: Index, outward: Bools, gamma: Floats | None) -> Ints:
     """(2 Q, 3) triangles of quads (4, Q) in slot order; `outward` where the field falls along the edge."""
     q0 = np.where(outward, quads[0], quads[2])
     q1 = np.where(outward, quads[1], quads[3])

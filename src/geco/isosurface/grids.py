@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import ConfigError, MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import case_numbers
 from geco.isosurface.tables import CORNERS, FACE_DIRECTION, FACES
+from geco.types import Bools, Floats, Index, Ints
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 Field = Callable[[Floats], Floats]  # (N, 3) world points -> (N,) signed distances, negative inside
 
 
@@ -136,7 +134,7 @@ def _sample_all(sdf: Field, half_extent: float, size: int) -> Floats:
     return np.asarray(sdf(points), np.float32).reshape((size + 1,) * 3)
 
 
-def _refine(coarse: Floats, kept: NDArray[np.bool_], sdf: Field, half_extent: float) -> Floats:
+def _refine(coarse: Floats, kept: Bools, sdf: Field, half_extent: float) -> Floats:
     """A volume twice as fine: old samples are reused, new ones taken on the kept cells' corners,
     NaN elsewhere.
     """
@@ -146,7 +144,7 @@ def _refine(coarse: Floats, kept: NDArray[np.bool_], sdf: Field, half_extent: fl
     return fine
 
 
-def _ask(volume: Floats, cells: NDArray[np.bool_], sdf: Field, half_extent: float) -> None:
+def _ask(volume: Floats, cells: Bools, sdf: Field, half_extent: float) -> None:
     """Fill in the unknown (NaN) corners of some cells of the volume."""
     wanted = np.zeros(volume.shape, bool)
     size = cells.shape[0]
@@ -157,11 +155,11 @@ def _ask(volume: Floats, cells: NDArray[np.bool_], sdf: Field, half_extent: floa
         volume.ravel()[missing] = sdf(_positions(missing, half_extent, size))
 
 
-def _follow(volume: Floats, known: NDArray[np.bool_], sdf: Field, half_extent: float) -> NDArray[np.intp]:
+def _follow(volume: Floats, known: Bools, sdf: Field, half_extent: float) -> Index:
     """(C,) first corners of the crossing cells, after asking wherever the surface leaves the known cells."""
     size = known.shape[0]
     inside = (np.arange(256)[:, None] >> np.arange(8) & 1).astype(bool)[:, FACES]  # by case
-    mixed_faces: NDArray[np.bool_] = np.asarray(inside.any(axis=2) & ~inside.all(axis=2))  # (256, 6)
+    mixed_faces: Bools = np.asarray(inside.any(axis=2) & ~inside.all(axis=2))  # (256, 6)
     while True:
         first = _first_corners(known & _mixed(np.less(volume, 0)))
         case = case_numbers(np.asarray(volume < 0).ravel(), first[:, None] + _corner_steps(size))
@@ -179,7 +177,7 @@ def _follow(volume: Floats, known: NDArray[np.bool_], sdf: Field, half_extent: f
         _ask(volume, added, sdf, half_extent)
 
 
-def _compact(volume: Floats, first: NDArray[np.intp], half_extent: float) -> FlexiGrid:
+def _compact(volume: Floats, first: Index, half_extent: float) -> FlexiGrid:
     """Cells, given by their first corners, as a grid of their own: the dense order, only the
     vertices that they use.
     """
@@ -193,19 +191,19 @@ def _compact(volume: Floats, first: NDArray[np.intp], half_extent: float) -> Fle
     return FlexiGrid(_positions(lattice, half_extent, size), volume.ravel()[lattice], number[dense])
 
 
-def _first_corners(cells: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _first_corners(cells: Bools) -> Index:
     """The vertex numbers of the first corners of the marked cells."""
     padded = np.zeros(np.array(cells.shape) + 1, bool)
     padded[:-1, :-1, :-1] = cells
     return np.flatnonzero(padded)
 
 
-def _corner_steps(size: int) -> NDArray[np.intp]:
+def _corner_steps(size: int) -> Index:
     """(8,) how far the number of each corner lies from the first one's."""
     return CORNERS @ np.array([(size + 1) ** 2, size + 1, 1])
 
 
-def _positions(lattice: NDArray[np.intp], half_extent: float, size: int) -> Floats:
+def _positions(lattice: Index, half_extent: float, size: int) -> Floats:
     """(N, 3) world positions of vertices given by number."""
     axis = _axis(half_extent, size)
     points = np.empty((len(lattice), 3), np.float32)
@@ -223,7 +221,7 @@ def _axis(half_extent: float, size: int) -> Floats:
     return axis_coordinates(size, rounded=False) * np.float32(2 * half_extent)
 
 
-def _mixed(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _mixed(inside: Bools) -> Bools:
     """Cells whose eight corners are not all alike; (R + 1)^3 -> R^3."""
     some, every = inside, inside
     for axis in range(3):

@@ -13,26 +13,25 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.intp]
+from geco.types import Bools, Index
 
-CORNERS: Ints = np.array([[c & 1, c >> 1 & 1, c >> 2 & 1] for c in range(8)], np.intp)
+CORNERS: Index = np.array([[c & 1, c >> 1 & 1, c >> 2 & 1] for c in range(8)], np.intp)
 # (12, 2) corners of every edge in the order of FlexiCubes' beta; edges along y run from the high corner to
 # the low one.
-EDGES: Ints = np.array(
+EDGES: Index = np.array(
     [[0, 1], [1, 5], [4, 5], [0, 4], [2, 3], [3, 7], [6, 7], [2, 6], [2, 0], [3, 1], [7, 5], [6, 4]],
     np.intp,
 )
-EDGE_AXIS: Ints = np.abs(CORNERS[EDGES[:, 1]] - CORNERS[EDGES[:, 0]]).argmax(axis=1)  # (12,)
+EDGE_AXIS: Index = np.abs(CORNERS[EDGES[:, 1]] - CORNERS[EDGES[:, 0]]).argmax(axis=1)  # (12,)
 # Faces x-, x+, y-, y+, z-, z+: their corners (any order) and outward directions.
-FACES: Ints = np.array([[c for c in range(8) if CORNERS[c, f // 2] == f % 2] for f in range(6)], np.intp)
-FACE_DIRECTION: Ints = np.array(
+FACES: Index = np.array([[c for c in range(8) if CORNERS[c, f // 2] == f % 2] for f in range(6)], np.intp)
+FACE_DIRECTION: Index = np.array(
     [[(2 * (f % 2) - 1) * (axis == f // 2) for axis in range(3)] for f in range(6)], np.intp
 )
 
 
-def _edge_slots() -> Ints:
+def _edge_slots() -> Index:
     """(12,) position of a cube among the four around the edge, in the order of cube numbers (x
     slowest, z fastest).
     """
@@ -46,7 +45,7 @@ def _edge_slots() -> Ints:
 EDGE_SLOT = _edge_slots()
 # Rank among the edges that start at one vertex when sorted by the other end: y runs backwards, z is the next
 # vertex, x far on.
-EDGE_RANK: Ints = np.array([2, 0, 1], np.intp)[EDGE_AXIS]
+EDGE_RANK: Index = np.array([2, 0, 1], np.intp)[EDGE_AXIS]
 
 
 @dataclass(frozen=True)
@@ -65,12 +64,12 @@ class Tables:
             none is.
     """
 
-    crossing: NDArray[np.bool_]
-    dual_count: Ints
-    edge_dual: Ints
-    dual_edges: Ints
-    problem_face: Ints
-    face_dual: Ints
+    crossing: Bools
+    dual_count: Index
+    edge_dual: Index
+    dual_edges: Index
+    problem_face: Index
+    face_dual: Index
 
 
 @cache
@@ -96,7 +95,7 @@ def tables() -> Tables:
     return Tables(crossing, dual_count, edge_dual, dual_edges, problem_face, face_dual)
 
 
-def _face_edges() -> Ints:
+def _face_edges() -> Index:
     """(6, 4) the edges of every face."""
     return np.array(
         [[e for e, ends in enumerate(EDGES.tolist()) if set(ends) <= set(face)] for face in FACES.tolist()],
@@ -104,7 +103,7 @@ def _face_edges() -> Ints:
     )
 
 
-def _face_links(inside: NDArray[np.bool_], crossing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _face_links(inside: Bools, crossing: Bools) -> Bools:
     """(256, 12, 12) pairs of crossed edges that a segment of the surface joins on some face."""
     links = np.zeros((256, 12, 12), bool)
     ends = EDGES.tolist()
@@ -118,16 +117,14 @@ def _face_links(inside: NDArray[np.bool_], crossing: NDArray[np.bool_]) -> NDArr
     return links
 
 
-def _closure(links: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _closure(links: Bools) -> Bools:
     """Transitive closure of symmetric relations (K, N, N), N at most 16."""
     for _ in range(4):
         links = (links.astype(np.float32) @ links.astype(np.float32)) > 0
     return links
 
 
-def _number_loops(
-    inside: NDArray[np.bool_], crossing: NDArray[np.bool_], loops: NDArray[np.bool_]
-) -> tuple[Ints, Ints]:
+def _number_loops(inside: Bools, crossing: Bools, loops: Bools) -> tuple[Index, Index]:
     """Dual vertices in the public code's order: by the lowest inside corner behind them, then the
     lowest outside one.
     """

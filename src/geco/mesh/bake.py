@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import MeshError
-from geco.mesh.types import Floats, Mesh
+from geco.mesh.types import Mesh
 from geco.mesh.uv_raster import UVRaster, rasterize_uv
+from geco.types import Bytes, Floats
 
 __all__ = ["UVRaster", "bake", "rasterize_uv", "with_texels"]
 
@@ -55,14 +56,14 @@ def bake(
     return with_texels(mesh, raster, colors)
 
 
-def with_texels(mesh: Mesh, raster: UVRaster, colors: NDArray[np.uint8]) -> Mesh:
+def with_texels(mesh: Mesh, raster: UVRaster, colors: Bytes) -> Mesh:
     """A copy of the mesh with (N, 3) colours at the raster's texels, seams dilated."""
     texture = np.full((raster.size * raster.size, 3), _EMPTY, np.uint8)
     texture[raster.texels] = colors
     return mesh.with_(texture=filled(texture, raster))
 
 
-def filled(texture: NDArray[np.uint8], raster: UVRaster) -> NDArray[np.uint8]:
+def filled(texture: Bytes, raster: UVRaster) -> Bytes:
     """(H W, 3) texels, changed in place so that those without a face repeat a covered one near
     them; as (H, W, 3).
     """
@@ -71,6 +72,6 @@ def filled(texture: NDArray[np.uint8], raster: UVRaster) -> NDArray[np.uint8]:
     return texture.reshape(raster.size, raster.size, 3)
 
 
-def to_bytes(colors: NDArray[np.floating]) -> NDArray[np.uint8]:
+def to_bytes(colors: NDArray[np.floating]) -> Bytes:
     """[0, 1] to rounded 0..255."""
     return (np.clip(colors, 0, 1) * 255 + 0.5).astype(np.uint8)

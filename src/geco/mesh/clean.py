@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from geco.errors import MeshError
 from geco.mesh.holes import border_loops, fill_loops
 from geco.mesh.topology import (
-    Index,
     compact,
     connected_components,
     corners,
@@ -26,7 +25,8 @@ from geco.mesh.topology import (
     runs,
     weld_groups,
 )
-from geco.mesh.types import Floats, Mesh
+from geco.mesh.types import Mesh
+from geco.types import Doubles, Floats, Ints, Longs
 
 # Coordinates lie within [-1, 1], where float32 steps by 6e-8: 1e-6 of the size is the smallest length that
 # still means something.
@@ -47,7 +47,7 @@ def merge_close(mesh: Mesh, tolerance: float = SMALLEST) -> Mesh:
     return merge(mesh, group)
 
 
-def close_groups(vertices: Floats, distance: float) -> Index:
+def close_groups(vertices: Floats, distance: float) -> Longs:
     """(V,) the smallest index of each group of vertices joined by steps shorter than
     ``distance``, world units (0: equal ones).
     """
@@ -153,14 +153,14 @@ def diagonal(vertices: Floats) -> float:
     return float(np.linalg.norm(high.astype(np.float64) - low))
 
 
-def component_labels(mesh: Mesh) -> Index:
+def component_labels(mesh: Mesh) -> Longs:
     """(F,) number of the connected component of each face, counted from 0."""
     a, b, c = mesh.faces.T
     label = connected_components(len(mesh.vertices), np.concatenate([a, b]), np.concatenate([b, c]))
     return np.unique(label[a], return_inverse=True)[1].astype(np.int64)
 
 
-def component_volumes(mesh: Mesh, face_label: Index, count: int) -> NDArray[np.float64]:
+def component_volumes(mesh: Mesh, face_label: Longs, count: int) -> Doubles:
     """(count,) signed volume, measured from each component's own middle so that an open one is
     not at the mercy of the origin.
     """
@@ -170,7 +170,7 @@ def component_volumes(mesh: Mesh, face_label: Index, count: int) -> NDArray[np.f
     return np.bincount(face_label, dot(a, cross(b, c)), count) / 6
 
 
-def component_boxes(mesh: Mesh, face_label: Index, count: int) -> tuple[Floats, Floats]:
+def component_boxes(mesh: Mesh, face_label: Longs, count: int) -> tuple[Floats, Floats]:
     """(count, 3) smallest and largest coordinates."""
     order = np.argsort(face_label)
     firsts, _ = runs(face_label[order])
@@ -178,7 +178,7 @@ def component_boxes(mesh: Mesh, face_label: Index, count: int) -> tuple[Floats, 
     return np.minimum.reduceat(points, 3 * firsts), np.maximum.reduceat(points, 3 * firsts)
 
 
-def flip_flat(faces: NDArray[np.int32], vertices: Floats, limit: float) -> NDArray[np.int32]:
+def flip_flat(faces: Ints, vertices: Floats, limit: float) -> Ints:
     """Faces lower than ``limit`` joined with the face across their longest edge and cut again along the other
     diagonal.
 
@@ -218,7 +218,7 @@ def flip_flat(faces: NDArray[np.int32], vertices: Floats, limit: float) -> NDArr
     return faces
 
 
-def _close_pairs(vertices: Floats, among: Index, distance: float) -> tuple[Index, Index]:
+def _close_pairs(vertices: Floats, among: Longs, distance: float) -> tuple[Longs, Longs]:
     """All pairs of the vertices ``among`` (indices) closer than ``distance``: neighbours along a
     slanted line, then measured.
     """
@@ -228,7 +228,7 @@ def _close_pairs(vertices: Floats, among: Index, distance: float) -> tuple[Index
     order = np.argsort(slant)
     order = order[np.isfinite(slant[order])]
     ordered, sorted_slant = points[order], slant[order]
-    found: list[tuple[Index, Index]] = []
+    found: list[tuple[Longs, Longs]] = []
     reach = 1
     while reach < len(order):
         # The direction's length is at most 1, so closer points are also closer along it.
@@ -244,7 +244,7 @@ def _close_pairs(vertices: Floats, among: Index, distance: float) -> tuple[Index
     return np.concatenate([a for a, _ in found]), np.concatenate([b for _, b in found])
 
 
-def _sizes(vertices: Floats, faces: NDArray[np.integer]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sizes(vertices: Floats, faces: NDArray[np.integer]) -> tuple[Doubles, Doubles]:
     """(F,) shortest edge and (F,) height over the longest edge; 0 for a point."""
     a, b, c = corners(vertices, faces)
     edges = b - a, c - b, a - c
@@ -254,7 +254,7 @@ def _sizes(vertices: Floats, faces: NDArray[np.integer]) -> tuple[NDArray[np.flo
     return np.sqrt(squares.min(axis=0)), np.sqrt(dot(normal, normal)) / np.where(longest > 0, longest, 1.0)
 
 
-def _without_copies(faces: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+def _without_copies(faces: Ints, count: int) -> Ints:
     """Faces without those that repeat an earlier one (same corners in the same turn)."""
     wide = faces.astype(np.int64)
     lowest = np.argmin(wide, axis=1)

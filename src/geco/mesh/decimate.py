@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from geco.errors import MeshError
 from geco.mesh.clean import diagonal, drop_degenerate
-from geco.mesh.types import Floats, Mesh
+from geco.mesh.types import Mesh
+from geco.types import Floats, Longs
 
 FEWEST = 4  # a tetrahedron: no closed surface has fewer faces
 # The library's own default first; 10 is its most aggressive advice, for surfaces on which the default stops
@@ -95,7 +96,7 @@ def _collapsed_colors(mesh: Mesh, points: Floats, collapses: NDArray[np.integer]
     return (total / number).astype(np.float32)
 
 
-def _nearest(vertices: Floats, points: Floats) -> NDArray[np.int64]:
+def _nearest(vertices: Floats, points: Floats) -> Longs:
     """(N,) index of the nearest vertex of each point, by brute force in blocks."""
     squares = np.einsum("ij,ij->i", vertices, vertices)
     blocks = [

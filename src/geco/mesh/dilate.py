@@ -5,15 +5,13 @@ bleed nothing in.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Numbers = NDArray[np.int32]
-Bools = NDArray[np.bool_]
+from geco.types import Bools, Ints
 
 _RINGS = 4  # own choice: rings of texels filled from the neighbour they touch; beyond them, from a pyramid
 
 
-def nearest_full(full: Bools) -> Numbers:
+def nearest_full(full: Bools) -> Ints:
     """(H, W) flat number of a full texel for each: itself where full, else one near; none full: -1."""
     height, width = full.shape
     wide = width + 2  # a rim of empty texels all around, so that neighbours need no special cases
@@ -44,7 +42,7 @@ def nearest_full(full: Bools) -> Numbers:
     return _from_pyramid(inner)
 
 
-def _from_pyramid(sources: Numbers) -> Numbers:
+def _from_pyramid(sources: Ints) -> Ints:
     """Empty cells (-1) take what the smallest block around them holds, blocks doubling in size."""
     if not (sources < 0).any():
         return sources

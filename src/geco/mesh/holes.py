@@ -7,13 +7,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.mesh.topology import Index, append_vertices, edge_keys, fan_labels, half_edges
+from geco.mesh.topology import append_vertices, edge_keys, fan_labels, half_edges
 from geco.mesh.types import Mesh
+from geco.types import Doubles, Longs
 
 _EARS_AT_MOST = 400  # ear clipping takes quadratic time; a longer loop gets a fan whatever its shape
 
 
-def border_loops(faces: NDArray[np.integer], twin: Index, vertex_count: int) -> list[list[int]]:
+def border_loops(faces: NDArray[np.integer], twin: Longs, vertex_count: int) -> list[list[int]]:
     """The borders as vertex loops, in the direction that the missing faces would have.
 
     At a vertex where several borders meet, each fan of faces keeps to its own border; a loop that still comes
@@ -80,7 +81,7 @@ def _simple(loop: list[int]) -> list[list[int]]:
     return [*loops, walk]
 
 
-def _close(mesh: Mesh, loop: list[int], present: Index) -> list[list[int]] | None:
+def _close(mesh: Mesh, loop: list[int], present: Longs) -> list[list[int]] | None:
     """Triangles on the loop's own vertices, or None where a fan from the middle is better."""
     if len(loop) == 3:
         return [list(loop)]
@@ -109,7 +110,7 @@ def _close(mesh: Mesh, loop: list[int], present: Index) -> list[list[int]] | Non
     return [[int(v) for v in ear] for ear in corners]
 
 
-def _ears(flat: NDArray[np.float64]) -> NDArray[np.int64] | None:
+def _ears(flat: Doubles) -> Longs | None:
     """Ear clipping of a counter-clockwise polygon, roundest ear first; (n - 2, 3), or None where
     the polygon crosses itself.
     """
@@ -141,5 +142,5 @@ def _ears(flat: NDArray[np.float64]) -> NDArray[np.int64] | None:
     return np.asarray(ears, np.int64)
 
 
-def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def _cross(a: Doubles, b: Doubles) -> Doubles:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]

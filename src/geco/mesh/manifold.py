@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import MeshError
 from geco.mesh.clean import (
@@ -23,7 +22,6 @@ from geco.mesh.clean import (
 )
 from geco.mesh.holes import border_loops, fill_loops
 from geco.mesh.topology import (
-    Index,
     append_vertices,
     areas,
     compact,
@@ -41,7 +39,8 @@ from geco.mesh.topology import (
     take,
     weld_groups,
 )
-from geco.mesh.types import Floats, Mesh
+from geco.mesh.types import Mesh
+from geco.types import Bools, Doubles, Floats, Longs
 
 _APART_ROUNDS = 8  # one is nearly always enough
 
@@ -139,7 +138,7 @@ def make_watertight(mesh: Mesh) -> Mesh:
     return mesh
 
 
-def _undirected_fans(start: Index, end: Index, count: int) -> Index:
+def _undirected_fans(start: Longs, end: Longs, count: int) -> Longs:
     """Fans where only being neighbours counts: for surfaces whose faces disagree, which
     :func:`fan_labels` would cut there.
     """
@@ -215,7 +214,7 @@ def _take_apart(mesh: Mesh) -> Mesh:
     return mesh.with_(vertices=_apart(mesh, moved))
 
 
-def _halve(mesh: Mesh, twin: Index, half_edge: int) -> tuple[Mesh, Index]:
+def _halve(mesh: Mesh, twin: Longs, half_edge: int) -> tuple[Mesh, Longs]:
     """A new vertex in the middle of an edge, and its one or two faces cut in two there."""
     both = [half_edge] + ([int(twin[half_edge])] if twin[half_edge] >= 0 else [])
     ends = np.array(
@@ -247,7 +246,7 @@ def _halve(mesh: Mesh, twin: Index, half_edge: int) -> tuple[Mesh, Index]:
     return mesh.with_(faces=faces), twin
 
 
-def _apart(mesh: Mesh, moved: NDArray[np.bool_]) -> Floats:
+def _apart(mesh: Mesh, moved: Bools) -> Floats:
     """Positions with the ``moved`` vertices drawn towards the middle of their faces, by 20 times what welding
     joins.
 
@@ -307,9 +306,7 @@ def _outwards(mesh: Mesh) -> Mesh:
     return compact(mesh.with_(faces=faces))
 
 
-def _encloses(
-    mesh: Mesh, label: Index, volume: NDArray[np.float64], part: int, solid: NDArray[np.bool_]
-) -> bool:
+def _encloses(mesh: Mesh, label: Longs, volume: Doubles, part: int, solid: Bools) -> bool:
     """Whether a component lies within another one: the solid angle of the others, as seen from
     it, is not 0.
     """

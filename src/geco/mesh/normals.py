@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.mesh.topology import Columns, corners, cross, dot, weld_groups
-from geco.mesh.types import Floats
+from geco.mesh.topology import corners, cross, dot, weld_groups
+from geco.types import Doubles, Floats
 
 
 def vertex_normals(vertices: Floats, faces: NDArray[np.integer]) -> Floats:
@@ -38,7 +38,7 @@ def vertex_normals(vertices: Floats, faces: NDArray[np.integer]) -> Floats:
         normals[:, ~usable] = 0.0
     # all first corners, then all second, then all third ones
     flat = group[np.ascontiguousarray(faces.T)].ravel()
-    total: Columns = np.stack(
+    total: Doubles = np.stack(
         [np.bincount(flat, angles * np.tile(axis, 3), len(vertices)) for axis in normals]
     )
     length = np.sqrt(dot(total, total))
@@ -54,12 +54,12 @@ def vertex_normals(vertices: Floats, faces: NDArray[np.integer]) -> Floats:
     return np.ascontiguousarray(_unit(total).T[group], np.float32)
 
 
-def _angle(arriving: Columns, leaving: Columns) -> NDArray[np.float64]:
+def _angle(arriving: Doubles, leaving: Doubles) -> Doubles:
     """(N,) angle in radians between two sides of a triangle, as unit vectors along its border."""
     return np.arccos(np.clip(-dot(arriving, leaving), -1.0, 1.0))
 
 
-def _unit(vectors: Columns) -> Columns:
+def _unit(vectors: Doubles) -> Doubles:
     """Unit vectors; zero stays zero."""
     length = np.sqrt(dot(vectors, vectors))
     return vectors / np.where(length > 0, length, 1.0)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.mesh.types import Floats, Mesh
+from geco.mesh.types import Mesh
+from geco.types import Doubles, Floats, Longs
 
-Index = NDArray[np.int64]
 # (3, N): x, y and z apart, which numpy computes with several times faster than (N, 3)
-Columns = NDArray[np.float64]
 
 
-def connected_components(count: int, a: NDArray[np.integer], b: NDArray[np.integer]) -> Index:
+def connected_components(count: int, a: NDArray[np.integer], b: NDArray[np.integer]) -> Longs:
     """Label of each of ``count`` nodes joined by the undirected links (a[i], b[i]).
 
     Returns:
@@ -40,7 +39,7 @@ def connected_components(count: int, a: NDArray[np.integer], b: NDArray[np.integ
     return label
 
 
-def weld_groups(vertices: Floats) -> Index:
+def weld_groups(vertices: Floats) -> Longs:
     """(V, 3) positions -> (V,) the smallest index with exactly the same position (-0.0 equals
     0.0; NaNs never match).
     """
@@ -63,7 +62,7 @@ def weld_groups(vertices: Floats) -> Index:
     return np.where(same, representative, np.arange(count))
 
 
-def first_of_group(keys: NDArray[np.generic]) -> Index:
+def first_of_group(keys: NDArray[np.generic]) -> Longs:
     """(N,) keys -> (N,) index of the first element with the same key."""
     order = np.argsort(keys)
     firsts, counts = runs(keys[order])
@@ -73,7 +72,7 @@ def first_of_group(keys: NDArray[np.generic]) -> Index:
     return result
 
 
-def runs(ordered: NDArray[np.generic]) -> tuple[Index, Index]:
+def runs(ordered: NDArray[np.generic]) -> tuple[Longs, Longs]:
     """First index and length of each run of equal values."""
     starts = np.ones(len(ordered), bool)
     starts[1:] = ordered[1:] != ordered[:-1]
@@ -81,36 +80,36 @@ def runs(ordered: NDArray[np.generic]) -> tuple[Index, Index]:
     return firsts, np.diff(firsts, append=len(ordered))
 
 
-def half_edges(faces: NDArray[np.integer]) -> tuple[Index, Index]:
+def half_edges(faces: NDArray[np.integer]) -> tuple[Longs, Longs]:
     """(F, 3) -> start and end vertex of each of the 3F half-edges."""
     wide = np.asarray(faces, np.int64)
     return wide.ravel(), wide[:, [1, 2, 0]].ravel()
 
 
-def edge_keys(start: Index, end: Index, count: int) -> Index:
+def edge_keys(start: Longs, end: Longs, count: int) -> Longs:
     """One number an undirected edge of a mesh with ``count`` vertices."""
     return np.minimum(start, end) * np.int64(count) + np.maximum(start, end)
 
 
-def corners(vertices: Floats, faces: NDArray[np.integer]) -> tuple[Columns, Columns, Columns]:
+def corners(vertices: Floats, faces: NDArray[np.integer]) -> tuple[Doubles, Doubles, Doubles]:
     """The positions of the three corners of each face, (3, F) each, float64."""
     columns = np.ascontiguousarray(vertices.T, np.float64)
     a, b, c = (np.ascontiguousarray(faces[:, i]) for i in range(3))
     return columns[:, a], columns[:, b], columns[:, c]
 
 
-def cross(a: Columns, b: Columns) -> Columns:
+def cross(a: Doubles, b: Doubles) -> Doubles:
     """Cross products of columns."""
     return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
-def dot(a: Columns, b: Columns) -> NDArray[np.float64]:
+def dot(a: Doubles, b: Doubles) -> Doubles:
     """(N,) dot products of columns."""
-    product: NDArray[np.float64] = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    product: Doubles = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
     return product
 
 
-def areas(vertices: Floats, faces: NDArray[np.integer]) -> NDArray[np.float64]:
+def areas(vertices: Floats, faces: NDArray[np.integer]) -> Doubles:
     """(F,) areas of the faces."""
     a, b, c = corners(vertices, faces)
     normal = cross(b - a, c - a)
@@ -145,7 +144,7 @@ def compact(mesh: Mesh, faces: NDArray[np.integer] | None = None) -> Mesh:
     return take(mesh, np.flatnonzero(used), renumber[faces])
 
 
-def merge(mesh: Mesh, representative: Index) -> Mesh:
+def merge(mesh: Mesh, representative: Longs) -> Mesh:
     """Join each vertex into its representative, which keeps its attributes; faces that lose a
     corner are dropped.
     """
@@ -154,7 +153,7 @@ def merge(mesh: Mesh, representative: Index) -> Mesh:
     return compact(mesh, faces[(a != b) & (b != c) & (c != a)])
 
 
-def append_vertices(mesh: Mesh, groups: Index, members: Index, count: int) -> Mesh:
+def append_vertices(mesh: Mesh, groups: Longs, members: Longs, count: int) -> Mesh:
     """``mesh`` with ``count`` more vertices; number g is the mean of the vertices
     ``members[groups == g]`` in every attribute.
     """
@@ -179,7 +178,7 @@ def append_vertices(mesh: Mesh, groups: Index, members: Index, count: int) -> Me
     return mesh.with_(vertices=vertices, normals=normals, uvs=extend(mesh.uvs), colors=extend(mesh.colors))
 
 
-def pair_half_edges(faces: NDArray[np.integer], vertices: Floats) -> Index:
+def pair_half_edges(faces: NDArray[np.integer], vertices: Floats) -> Longs:
     """The opposite half-edge of each half-edge, over which the surface goes on; -1 at a border.
 
     An edge with two half-edges of opposite direction is simple. Where more meet, the ones next to each other
@@ -198,7 +197,7 @@ def pair_half_edges(faces: NDArray[np.integer], vertices: Floats) -> Index:
     return pair_groups(start, end, order, firsts, counts, faces, vertices)
 
 
-def edge_groups(start: Index, end: Index, count: int) -> tuple[Index, Index, Index]:
+def edge_groups(start: Longs, end: Longs, count: int) -> tuple[Longs, Longs, Longs]:
     """Half-edges sorted by their undirected edge: the order, and where each edge begins in it and
     how many it has.
     """
@@ -208,14 +207,14 @@ def edge_groups(start: Index, end: Index, count: int) -> tuple[Index, Index, Ind
 
 
 def pair_groups(
-    start: Index,
-    end: Index,
-    order: Index,
-    firsts: Index,
-    counts: Index,
+    start: Longs,
+    end: Longs,
+    order: Longs,
+    firsts: Longs,
+    counts: Longs,
     faces: NDArray[np.integer],
     vertices: Floats,
-) -> Index:
+) -> Longs:
     """:func:`pair_half_edges` from the result of :func:`edge_groups`."""
     twin = np.full(len(start), -1, np.int64)
     a, b = order[firsts[counts == 2]], order[firsts[counts == 2] + 1]
@@ -227,7 +226,7 @@ def pair_groups(
     return twin
 
 
-def fan_labels(faces: NDArray[np.integer], twin: Index, vertex_count: int) -> Index:
+def fan_labels(faces: NDArray[np.integer], twin: Longs, vertex_count: int) -> Longs:
     """Which fan of faces each corner belongs to: faces around a vertex that go on over paired half-edges.
 
     Returns:
@@ -248,7 +247,7 @@ def fan_labels(faces: NDArray[np.integer], twin: Index, vertex_count: int) -> In
 
 
 def _pair_crowded(
-    members: Index, start: Index, end: Index, faces: NDArray[np.integer], vertices: Floats, twin: Index
+    members: Longs, start: Longs, end: Longs, faces: NDArray[np.integer], vertices: Floats, twin: Longs
 ) -> None:
     """Pair the half-edges of one edge with more than two faces by their angle around it."""
     low, high = sorted((start[members[0]], end[members[0]]))
@@ -273,5 +272,5 @@ def _pair_crowded(
             return
 
 
-def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unit(vector: Doubles) -> Doubles:
     return vector / max(float(np.linalg.norm(vector)), 1e-30)

@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+from geco.types import Bytes, Floats, Ints
 
 
 @dataclass
@@ -31,7 +29,7 @@ class Mesh:
     faces: Ints
     normals: Floats | None = None
     uvs: Floats | None = None
-    texture: NDArray[np.uint8] | None = None
+    texture: Bytes | None = None
     colors: Floats | None = None
 
     def __post_init__(self) -> None:

@@ -12,8 +12,9 @@ from geco.errors import ConfigError, MeshError, MissingExtraError
 from geco.mesh.types import Mesh
 from geco.mesh.uv_charts import segment
 from geco.mesh.uv_flatten import cut_long, evened, flatten, upright_boxes
-from geco.mesh.uv_graph import Ints, face_links
+from geco.mesh.uv_graph import face_links
 from geco.mesh.uv_pack import FIRST_FILL, Outlines, pack
+from geco.types import Index
 
 _LONGEST = 0.8  # own choice: charts longer than this share of the side of a well filled square are cut across
 
@@ -59,7 +60,7 @@ def unwrap(mesh: Mesh, texture_size: int = 1024, padding: int = 2, method: str =
     )
 
 
-def _unwrap_charts(mesh: Mesh, texture_size: int, padding: int) -> tuple[Ints, Ints, np.ndarray]:
+def _unwrap_charts(mesh: Mesh, texture_size: int, padding: int) -> tuple[Index, Index, np.ndarray]:
     vertices = mesh.vertices.astype(np.float64)
     faces = mesh.faces.astype(np.intp)
     a, b, c = (vertices[faces[:, k]] for k in range(3))
@@ -98,7 +99,7 @@ def _area(triangles: np.ndarray) -> float:
     return float(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / 2)
 
 
-def _unwrap_xatlas(mesh: Mesh, texture_size: int, padding: int) -> tuple[Ints, Ints, np.ndarray]:
+def _unwrap_xatlas(mesh: Mesh, texture_size: int, padding: int) -> tuple[Index, Index, np.ndarray]:
     try:
         import xatlas
     except ImportError as error:

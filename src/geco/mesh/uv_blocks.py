@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from geco.mesh.uv_graph import Ints, expand
-
-Floats = NDArray[Any]
+from geco.mesh.uv_graph import expand
+from geco.types import Array, Bools, Index
 
 
 @dataclass
@@ -28,19 +25,19 @@ class Blocks:
         rows, columns: (I,) size of each raster.
     """
 
-    cells: NDArray[np.bool_]
-    rows: Ints
-    columns: Ints
+    cells: Bools
+    rows: Index
+    columns: Index
 
     @property
-    def firsts(self) -> Ints:
+    def firsts(self) -> Index:
         """(I,) where each raster starts."""
         sizes = self.rows * self.columns
         return np.cumsum(sizes) - sizes
 
 
 def outline_blocks(
-    starts: Floats, ends: Floats, item: Ints, rows: Ints, columns: Ints, margin: float
+    starts: Array, ends: Array, item: Index, rows: Index, columns: Index, margin: float
 ) -> Blocks:
     """Every cell that a shape, made wider by ``margin``, may touch.
 
@@ -70,7 +67,7 @@ def outline_blocks(
     return blocks
 
 
-def _mark_border(blocks: Blocks, base: Ints, starts: Floats, ends: Floats, item: Ints, margin: float) -> None:
+def _mark_border(blocks: Blocks, base: Index, starts: Array, ends: Array, item: Index, margin: float) -> None:
     columns, rows = blocks.columns[item], blocks.rows[item]
     left, right = np.minimum(starts[:, 0], ends[:, 0]), np.maximum(starts[:, 0], ends[:, 0])
     low, high = np.minimum(starts[:, 1], ends[:, 1]), np.maximum(starts[:, 1], ends[:, 1])
@@ -97,9 +94,7 @@ def _mark_border(blocks: Blocks, base: Ints, starts: Floats, ends: Floats, item:
     blocks.cells[base[owner[part]] + (first_row[part] + step) * columns[owner[part]] + column[part]] = True
 
 
-def place_blocks(
-    blocks: Blocks, order: Ints, width: int, height: int
-) -> tuple[Ints, NDArray[np.bool_], float]:
+def place_blocks(blocks: Blocks, order: Index, width: int, height: int) -> tuple[Index, Bools, float]:
     """Drop shapes one by one.
 
     Args:

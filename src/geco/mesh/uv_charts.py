@@ -7,14 +7,11 @@ A chart is projected along its direction, so no face may turn away from it: ever
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from geco.mesh.uv_graph import Ints, compact, components
-
-Floats = NDArray[Any]
+from geco.mesh.uv_graph import compact, components
+from geco.types import Array, Bools, Index
 
 # own choice: cosine of 72.5 degrees; a face at the limit is stretched 3.3 times along one direction
 STEEPEST = 0.3
@@ -35,11 +32,11 @@ class Charts:
         directions: (C, 3) unit vectors to project along.
     """
 
-    of_face: Ints
-    directions: Floats
+    of_face: Index
+    directions: Array
 
 
-def segment(normals: Floats, areas: Floats, links: Ints) -> Charts:
+def segment(normals: Array, areas: Array, links: Index) -> Charts:
     """Charts of a surface.
 
     Args:
@@ -55,7 +52,7 @@ def segment(normals: Floats, areas: Floats, links: Ints) -> Charts:
     return _merge_small(charts, normals, areas, pairs)
 
 
-def _neighbours(count: int, links: Ints) -> Ints:
+def _neighbours(count: int, links: Index) -> Index:
     """(F, 3) face across each edge; a border gives the face itself."""
     across = np.repeat(np.arange(count), 3)
     across[links[:, 0]] = links[:, 1] // 3
@@ -63,7 +60,7 @@ def _neighbours(count: int, links: Ints) -> Ints:
     return across.reshape(-1, 3)
 
 
-def _axis_labels(normals: Floats, areas: Floats, neighbours: Ints) -> Ints:
+def _axis_labels(normals: Array, areas: Array, neighbours: Index) -> Index:
     """The axis nearest to each face's blurred normal, or to its own normal where that axis would
     be too steep.
     """
@@ -78,12 +75,12 @@ def _axis_labels(normals: Floats, areas: Floats, neighbours: Ints) -> Ints:
     return labels
 
 
-def _nearest_axis(vectors: Floats) -> Ints:
+def _nearest_axis(vectors: Array) -> Index:
     axis = np.abs(vectors).argmax(axis=1)
     return np.where(vectors[np.arange(len(vectors)), axis] < 0, axis + 3, axis)
 
 
-def _majority(labels: Ints, normals: Floats, neighbours: Ints) -> Ints:
+def _majority(labels: Index, normals: Array, neighbours: Index) -> Index:
     """Faces with two neighbours of one other label join them, where that does not make them too steep."""
     one, two, three = neighbours.T
     for _ in range(_MAJORITY_ROUNDS):
@@ -98,17 +95,17 @@ def _majority(labels: Ints, normals: Floats, neighbours: Ints) -> Ints:
     return labels
 
 
-def _fits(normals: Floats, directions: Floats) -> NDArray[np.bool_]:
+def _fits(normals: Array, directions: Array) -> Bools:
     return ((normals * directions).sum(axis=1) > STEEPEST) | ~normals.any(axis=1)
 
 
-def _first_faces(of_face: Ints) -> Ints:
+def _first_faces(of_face: Index) -> Index:
     first = np.zeros(int(of_face.max(initial=-1)) + 1, np.intp)
     first[of_face[::-1]] = np.arange(len(of_face))[::-1]
     return first
 
 
-def _aimed(charts: Charts, normals: Floats, areas: Floats) -> Charts:
+def _aimed(charts: Charts, normals: Array, areas: Array) -> Charts:
     """Charts turned to their mean normal, where no face of theirs becomes too steep by that."""
     count = len(charts.directions)
     mean = chart_sums(charts.of_face, normals * areas[:, None], count)
@@ -119,12 +116,12 @@ def _aimed(charts: Charts, normals: Floats, areas: Floats) -> Charts:
     return Charts(charts.of_face, np.where(spoiled[:, None], charts.directions, mean))
 
 
-def chart_sums(of_face: Ints, values: Floats, count: int) -> Floats:
+def chart_sums(of_face: Index, values: Array, count: int) -> Array:
     """(C, K) sums over the faces of each chart of (F, K) values."""
     return np.stack([np.bincount(of_face, values[:, k], count) for k in range(values.shape[1])], axis=1)
 
 
-def _merge_small(charts: Charts, normals: Floats, areas: Floats, pairs: Ints) -> Charts:
+def _merge_small(charts: Charts, normals: Array, areas: Array, pairs: Index) -> Charts:
     """Small charts join the neighbour that they share most border with, where all of their faces
     fit its direction.
     """
@@ -154,7 +151,7 @@ def _merge_small(charts: Charts, normals: Floats, areas: Floats, pairs: Ints) ->
     return charts
 
 
-def _whole_fit(charts: Charts, normals: Floats, small: Ints, large: Ints) -> NDArray[np.bool_]:
+def _whole_fit(charts: Charts, normals: Array, small: Index, large: Index) -> Bools:
     """(P,) whether every face of chart ``small`` fits the direction of chart ``large``."""
     order = np.argsort(charts.of_face, kind="stable")
     sizes = np.bincount(charts.of_face, minlength=len(charts.directions))

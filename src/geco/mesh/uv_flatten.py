@@ -5,16 +5,13 @@ their stretch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.mesh.uv_charts import Charts, chart_sums
-from geco.mesh.uv_graph import Ints, components
+from geco.mesh.uv_graph import components
 from geco.mesh.uv_overlap import overlapping_triangles, suspect_groups
-
-Floats = NDArray[Any]
+from geco.types import Array, Index
 
 _ANGLES = 16  # own choice: rotations tried in a quarter turn; 5.6 degrees apart, under 1 % of a chart's box
 
@@ -37,13 +34,13 @@ class FlatCharts:
         directions: (C, 3) unit vectors that each chart was projected along.
     """
 
-    points: Floats
-    corners: Ints
-    sources: Ints
-    of_point: Ints
-    of_face: Ints
-    borders: Ints
-    directions: Floats
+    points: Array
+    corners: Index
+    sources: Index
+    of_point: Index
+    of_face: Index
+    borders: Index
+    directions: Array
 
     @property
     def count(self) -> int:
@@ -51,7 +48,7 @@ class FlatCharts:
         return len(self.directions)
 
 
-def flatten(vertices: Floats, faces: Ints, charts: Charts, links: Ints) -> FlatCharts:
+def flatten(vertices: Array, faces: Index, charts: Charts, links: Index) -> FlatCharts:
     """Charts projected along their directions, cut further until no two triangles of a chart overlap.
 
     Args:
@@ -67,7 +64,7 @@ def flatten(vertices: Floats, faces: Ints, charts: Charts, links: Ints) -> FlatC
     return _project(vertices, faces, _peeled(vertices, faces, charts, links, below), links)
 
 
-def _project(vertices: Floats, faces: Ints, charts: Charts, links: Ints) -> FlatCharts:
+def _project(vertices: Array, faces: Index, charts: Charts, links: Index) -> FlatCharts:
     corners, sources = _split_vertices(faces, charts.of_face, len(vertices))
     of_point = np.empty(len(sources), np.intp)
     of_point[corners] = charts.of_face[:, None]
@@ -83,7 +80,7 @@ def _project(vertices: Floats, faces: Ints, charts: Charts, links: Ints) -> Flat
     return FlatCharts(points, corners, sources, of_point, charts.of_face, borders, charts.directions)
 
 
-def _split_vertices(faces: Ints, of_face: Ints, vertex_count: int) -> tuple[Ints, Ints]:
+def _split_vertices(faces: Index, of_face: Index, vertex_count: int) -> tuple[Index, Index]:
     """One point for each (chart, vertex): (F, 3) point numbers and the (N,) vertex of each."""
     owner = np.full(vertex_count, -1, np.intp)
     owner[faces] = of_face[:, None]
@@ -97,7 +94,7 @@ def _split_vertices(faces: Ints, of_face: Ints, vertex_count: int) -> tuple[Ints
     return corners, np.concatenate([used, extra % vertex_count])
 
 
-def plane_axes(directions: Floats) -> tuple[Floats, Floats]:
+def plane_axes(directions: Array) -> tuple[Array, Array]:
     """Right and up so that (right, up, direction) is right-handed: two (C, 3) arrays; up is near
     world z where it can be.
     """
@@ -107,7 +104,7 @@ def plane_axes(directions: Floats) -> tuple[Floats, Floats]:
     return right, np.cross(directions, right)
 
 
-def _folded_pairs(flat: FlatCharts) -> Ints:
+def _folded_pairs(flat: FlatCharts) -> Index:
     """(P, 2) faces of the same chart that overlap in its plane."""
     starts, ends = flat.points[flat.borders[:, 0]], flat.points[flat.borders[:, 1]]
     suspect = suspect_groups(starts, ends, flat.borders, flat.of_point[flat.borders[:, 0]], flat.count)
@@ -120,14 +117,14 @@ def _folded_pairs(flat: FlatCharts) -> Ints:
     return _overlaps(flat, np.flatnonzero(suspect[flat.of_face]))
 
 
-def _overlaps(flat: FlatCharts, faces: Ints) -> Ints:
+def _overlaps(flat: FlatCharts, faces: Index) -> Index:
     """(P, 2) those of the given faces that overlap within one chart."""
     triangles = flat.points[flat.corners[faces]]
     extent = float(np.ptp(flat.points, axis=0).max())
     return faces[overlapping_triangles(triangles, flat.of_face[faces], _TOLERANCE * extent)]
 
 
-def _angle_sums(flat: FlatCharts) -> Floats:
+def _angle_sums(flat: FlatCharts) -> Array:
     """(N,) sum of the corner angles around each point."""
     x, y = flat.points.astype(np.float32).T
     ax, ay = x[flat.corners], y[flat.corners]
@@ -137,7 +134,7 @@ def _angle_sums(flat: FlatCharts) -> Floats:
     return np.bincount(flat.corners.reshape(-1), angles.reshape(-1), len(flat.points))
 
 
-def _peeled(vertices: Floats, faces: Ints, charts: Charts, links: Ints, overlaps: Ints) -> Charts:
+def _peeled(vertices: Array, faces: Index, charts: Charts, links: Index, overlaps: Index) -> Charts:
     """Charts cut into layers: of two overlapping faces, the one further from the viewer goes one
     layer down.
     """
@@ -151,7 +148,7 @@ def _peeled(vertices: Floats, faces: Ints, charts: Charts, links: Ints, overlaps
     return _recut(charts, layer, links)
 
 
-def _recut(charts: Charts, part: Ints, links: Ints) -> Charts:
+def _recut(charts: Charts, part: Index, links: Index) -> Charts:
     """Charts cut where the numbers of neighbouring faces differ."""
     pairs = links // 3
     one, two = pairs.T
@@ -163,12 +160,12 @@ def _recut(charts: Charts, part: Ints, links: Ints) -> Charts:
 
 
 def cut_long(
-    vertices: Floats,
-    faces: Ints,
+    vertices: Array,
+    faces: Index,
     flat: FlatCharts,
-    links: Ints,
-    points: Floats,
-    sizes: Floats,
+    links: Index,
+    points: Array,
+    sizes: Array,
     longest: float,
 ) -> FlatCharts | None:
     """Long charts that leave their square mostly empty cut across into equal pieces, so that they do not set
@@ -195,7 +192,7 @@ def cut_long(
     return _project(vertices, faces, _recut(Charts(flat.of_face, flat.directions), part, links), links)
 
 
-def evened(flat: FlatCharts, normals: Floats, areas: Floats) -> Floats:
+def evened(flat: FlatCharts, normals: Array, areas: Array) -> Array:
     """Points after one linear map a chart that makes its average metric the identity: even texels, less
     stretch.
 
@@ -225,7 +222,7 @@ def evened(flat: FlatCharts, normals: Floats, areas: Floats) -> Floats:
     return np.stack([a * x + b * y, b * x + d * y], axis=1)
 
 
-def upright_boxes(points: Floats, flat: FlatCharts) -> tuple[Floats, Floats]:
+def upright_boxes(points: Array, flat: FlatCharts) -> tuple[Array, Array]:
     """Points turned so that each chart's box is smallest and lies flat, with its corner at the origin.
 
     Returns:

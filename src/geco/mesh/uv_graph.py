@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.intp]
+from geco.types import Index, Ints, Longs
 
 
-def face_links(faces: NDArray[np.int32], vertex_count: int) -> Ints:
+def face_links(faces: Ints, vertex_count: int) -> Index:
     """Pairs of half-edges that join two faces.
 
     An edge counts when exactly two faces use it, in opposite directions; edges of one face, of three or more,
@@ -35,7 +35,7 @@ def face_links(faces: NDArray[np.int32], vertex_count: int) -> Ints:
     return np.stack([one, two], axis=1)[starts[one] == ends[two]]
 
 
-def sorted_with_order(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], Ints]:
+def sorted_with_order(keys: Longs) -> tuple[Longs, Index]:
     """Sorted keys and their stable order; keys are not negative.
 
     The order rides in the low bits where it fits, since one plain sort is several times faster than an
@@ -49,7 +49,7 @@ def sorted_with_order(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], Ints]
     return keys[order], order
 
 
-def components(count: int, links: NDArray[Any]) -> Ints:
+def components(count: int, links: NDArray[Any]) -> Index:
     """Connected components: (count,) numbers 0..C-1, in the order of each component's lowest member.
 
     Args:
@@ -73,7 +73,7 @@ def components(count: int, links: NDArray[Any]) -> Ints:
     return compact(roots, count)[0]
 
 
-def compact(labels: NDArray[Any], bound: int) -> tuple[Ints, Ints]:
+def compact(labels: NDArray[Any], bound: int) -> tuple[Index, Index]:
     """Labels below ``bound`` renumbered without gaps: (N,) new labels, and (C,) the old label of
     each new one.
     """
@@ -82,7 +82,7 @@ def compact(labels: NDArray[Any], bound: int) -> tuple[Ints, Ints]:
     return (np.cumsum(used) - 1)[labels], np.flatnonzero(used)
 
 
-def expand(counts: NDArray[Any]) -> tuple[Ints, Ints]:
+def expand(counts: NDArray[Any]) -> tuple[Index, Index]:
     """Owner and position of every item when owner i holds ``counts[i]`` items: two arrays of
     length ``counts.sum()``.
     """

@@ -9,20 +9,15 @@ gives cause.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from geco.mesh.uv_graph import Ints, expand, sorted_with_order
-
-Floats = NDArray[Any]
-Bools = NDArray[np.bool_]
+from geco.mesh.uv_graph import expand, sorted_with_order
+from geco.types import Array, Bools, Index
 
 _PAIRS_AT_ONCE = 2_000_000  # bounds the memory of dense cells
 
 
-def overlapping_triangles(triangles: Floats, groups: Ints, tolerance: float) -> Ints:
+def overlapping_triangles(triangles: Array, groups: Index, tolerance: float) -> Index:
     """Pairs of triangles of the same group that share more than ``tolerance`` of interior.
 
     Args:
@@ -46,7 +41,7 @@ def overlapping_triangles(triangles: Floats, groups: Ints, tolerance: float) -> 
     return solid[pairs]
 
 
-def _beyond_edge(k: int, x: Floats, y: Floats, reach: Floats, fixed: Ints, other: Ints) -> Bools:
+def _beyond_edge(k: int, x: Array, y: Array, reach: Array, fixed: Index, other: Index) -> Bools:
     """Whether the line of edge k of the counter-clockwise triangle ``fixed`` has all of ``other``
     on its outer side; (P,).
     """
@@ -56,7 +51,7 @@ def _beyond_edge(k: int, x: Floats, y: Floats, reach: Floats, fixed: Ints, other
     return np.maximum(np.maximum(inside[0], inside[1]), inside[2]) <= reach[fixed]
 
 
-def suspect_groups(starts: Floats, ends: Floats, ids: Ints, groups: Ints, group_count: int) -> Bools:
+def suspect_groups(starts: Array, ends: Array, ids: Index, groups: Index, group_count: int) -> Bools:
     """Groups whose border meets itself away from shared corners; (group_count,) bool.
 
     Args:
@@ -76,7 +71,7 @@ def suspect_groups(starts: Floats, ends: Floats, ids: Ints, groups: Ints, group_
     return suspect
 
 
-def _meets(start: Floats, end: Floats, a: Floats, b: Floats) -> Bools:
+def _meets(start: Array, end: Array, a: Array, b: Array) -> Bools:
     """Whether a and b lie on both sides of the line start-end, or nearly on it."""
     edge = end - start
     # float64 cross products are exact to far less
@@ -85,7 +80,7 @@ def _meets(start: Floats, end: Floats, a: Floats, b: Floats) -> Bools:
     return ~(((side_a > slack) & (side_b > slack)) | ((side_a < -slack) & (side_b < -slack)))
 
 
-def box_pairs(low: Floats, high: Floats, groups: Ints, tolerance: float) -> Ints:
+def box_pairs(low: Array, high: Array, groups: Index, tolerance: float) -> Index:
     """Pairs of the same group whose boxes share ``tolerance`` or more along both axes (touching counts at 0).
 
     Args:
@@ -139,12 +134,12 @@ def box_pairs(low: Floats, high: Floats, groups: Ints, tolerance: float) -> Ints
     return np.concatenate(found)
 
 
-def _chunks(counts: Ints) -> list[slice]:
+def _chunks(counts: Index) -> list[slice]:
     """Slices of consecutive entries that hold about ``_PAIRS_AT_ONCE`` items each."""
     bins = np.cumsum(counts) // _PAIRS_AT_ONCE
     cuts = np.flatnonzero(bins[1:] != bins[:-1]) + 1
     return [slice(int(a), int(b)) for a, b in zip([0, *cuts], [*cuts, len(counts)])]
 
 
-def _cross(a: Floats, b: Floats) -> Floats:
+def _cross(a: Array, b: Array) -> Array:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from geco.errors import MeshError
 from geco.mesh.dilate import nearest_full
-from geco.mesh.types import Floats, Ints, Mesh
+from geco.mesh.types import Mesh
 from geco.mesh.uv_graph import expand
-
-Index = NDArray[np.intp]
-Doubles = NDArray[np.float64]
+from geco.types import Bools, Doubles, Floats, Index, Ints
 
 
 @dataclass
@@ -51,7 +49,7 @@ class UVRaster:
         return image.reshape(self.size, self.size, 3)
 
     @property
-    def mask(self) -> NDArray[np.bool_]:
+    def mask(self) -> Bools:
         """(H, W) which texels have a face."""
         image = np.zeros(self.size * self.size, bool)
         image[self.texels] = True

@@ -8,8 +8,9 @@ import numpy as np
 
 from geco.errors import MeshError
 from geco.mesh.types import Mesh
-from geco.mesh.uv_graph import Ints, components
+from geco.mesh.uv_graph import components
 from geco.mesh.uv_overlap import overlapping_triangles
+from geco.types import Index
 
 _THIN = 1e-6  # of the unit square; float32 coordinates near 1 are 6e-8 apart
 
@@ -69,7 +70,7 @@ def report(mesh: Mesh) -> UVReport:
     )
 
 
-def overlaps(mesh: Mesh, tolerance: float = 1e-6) -> Ints:
+def overlaps(mesh: Mesh, tolerance: float = 1e-6) -> Index:
     """(P, 2) pairs of faces whose triangles in the texture reach more than ``tolerance`` (of the unit square)
     into one another.
 
@@ -84,7 +85,7 @@ def _uv_triangles(mesh: Mesh) -> np.ndarray:
     return mesh.uvs.astype(np.float64)[mesh.faces]
 
 
-def _edges(mesh: Mesh) -> Ints:
+def _edges(mesh: Mesh) -> Index:
     return np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]]]).astype(np.intp)
 
 

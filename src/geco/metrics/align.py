@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from geco.errors import ConfigError, MeshError
 from geco.metrics.icp import Cloud, MeshSurface, moved, refine, residual, scale_of
 from geco.metrics.rotations import angle_between, convention_rotations, spread_rotations
 from geco.metrics.surface import sample_surface
+from geco.types import Doubles, Index
 
-Doubles = NDArray[np.float64]
 MeshArrays = tuple[ArrayLike, ArrayLike]
 Method = Literal["none", "box", "search", "search-any"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -174,7 +174,7 @@ def _search(moving: MeshSurface, fixed: MeshSurface, rotations: Doubles) -> list
     )
 
 
-def _different(rotations: Doubles, labels: NDArray[np.intp], count: int) -> list[int]:
+def _different(rotations: Doubles, labels: Index, count: int) -> list[int]:
     """The labels of the first ``count`` rotations (N, 3, 3) that lie apart from each other."""
     taken: list[int] = []
     for i, rotation in enumerate(rotations):

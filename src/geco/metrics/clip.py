@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 
@@ -22,6 +22,7 @@ from geco.errors import MissingExtraError, WeightsError
 from geco.foreign import read_fields
 from geco.model_files.folder import read_safetensors
 from geco.model_files.hub import fetch, is_hub_id
+from geco.types import Doubles, Floats
 
 CLIP_HUB_ID = "openai/clip-vit-large-patch14"
 IMAGE_TOWER = ("vision_model.", "visual_projection.")  # keys of its weights in a whole CLIP
@@ -54,7 +55,7 @@ class ClipImages:
         self.size = int(self.model.config.image_size)
 
     @torch.no_grad()
-    def embed(self, pictures: ArrayLike, batch: int = 8) -> NDArray[np.float32]:
+    def embed(self, pictures: ArrayLike, batch: int = 8) -> Floats:
         """Embeddings of unit length.
 
         Args:
@@ -74,14 +75,14 @@ class ClipImages:
         vectors = torch.cat(pieces).float()
         return (vectors / vectors.norm(dim=-1, keepdim=True)).cpu().numpy().reshape(*images.shape[:-3], -1)
 
-    def similarity(self, a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
+    def similarity(self, a: ArrayLike, b: ArrayLike) -> Doubles:
         """Cosine similarity in [-1, 1] of pictures (..., H, W, 3); leading dimensions and sizes
         broadcast; 1 for equal pictures.
         """
         return np.sum(self.embed(a).astype(np.float64) * self.embed(b), axis=-1)
 
 
-def preprocess(pictures: NDArray[np.float32], size: int) -> Tensor:
+def preprocess(pictures: Floats, size: int) -> Tensor:
     """CLIP's own preparation: 8-bit, shorter side to ``size`` with Pillow's bicubic, centre crop, normalised.
 
     Args:

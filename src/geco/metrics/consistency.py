@@ -15,15 +15,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from geco.cameras import project
 from geco.errors import ConfigError
 from geco.mesh.types import Mesh
 from geco.render.shade_numpy import render_buffers
-
-Floats = NDArray[np.float32]
-Bools = NDArray[np.bool_]
+from geco.types import Bools, Floats
 
 # Our choices; the tests show what they are good for.
 FACING = 0.5  # cosine: a point counts in a view only within 60 degrees of head-on

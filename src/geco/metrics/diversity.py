@@ -22,15 +22,16 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from geco.metrics.images import psnr
 from geco.metrics.perceptual import pyramid_distance
+from geco.types import Bools, Doubles, Floats
 
 SIDES = ("input", "far")
 
 
-def pairwise_variation(samples: ArrayLike) -> dict[str, NDArray[np.float64]]:
+def pairwise_variation(samples: ArrayLike) -> dict[str, Doubles]:
     """Mean distance between samples, by view.
 
     Args:
@@ -88,7 +89,7 @@ def diversity(samples: ArrayLike, azimuths: ArrayLike, truth: ArrayLike | None =
     return result
 
 
-def side_of(azimuths: ArrayLike) -> dict[str, NDArray[np.bool_]]:
+def side_of(azimuths: ArrayLike) -> dict[str, Bools]:
     """Which views lie on the "input" and on the "far" side: less, more than 90 degrees of azimuth
     from the input; (V,) each.
     """
@@ -96,12 +97,12 @@ def side_of(azimuths: ArrayLike) -> dict[str, NDArray[np.bool_]]:
     return {"input": away < 90 - 1e-6, "far": away > 90 + 1e-6}
 
 
-def _samples(samples: ArrayLike) -> NDArray[np.float32]:
+def _samples(samples: ArrayLike) -> Floats:
     views = np.asarray(samples, np.float32)
     if views.ndim != 5 or len(views) < 2:
         raise ValueError(f"diversity needs at least two samples (K, V, H, W, 3), not shape {views.shape}")
     return views
 
 
-def _mean(values: NDArray[np.float64]) -> float:
+def _mean(values: Doubles) -> float:
     return float(values.mean()) if values.size else float("nan")

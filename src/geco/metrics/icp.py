@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from geco.errors import MissingExtraError
 from geco.metrics.rotations import exponential
-
-Doubles = NDArray[np.float64]
+from geco.types import Doubles
 
 STILL = 1e-7  # longest sides: a step that moves no point further ends the fitting
 NEIGHBOURS = 12  # points that a cloud's normal is estimated from

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from geco.errors import ConfigError, WeightsError
@@ -27,6 +27,7 @@ from geco.model_files.folder import read_safetensors
 from geco.model_files.hub import fetch_file
 from geco.model_files.state import check_state
 from geco.public_weights.ckpt import read_torch_file
+from geco.types import Doubles
 
 HEADS = Path(__file__).parent.parent / "assets" / "lpips"
 # The authors' scaling layer for inputs in [-1, 1]: about torchvision's ImageNet mean and deviation, 2 mean -
@@ -139,7 +140,7 @@ class Lpips(nn.Module):
                 yield x
 
     @torch.no_grad()
-    def distance(self, a: ArrayLike, b: ArrayLike, batch: int = 8) -> NDArray[np.float64]:
+    def distance(self, a: ArrayLike, b: ArrayLike, batch: int = 8) -> Doubles:
         """Distances of numpy pictures (..., H, W, 3) in [0, 1]; shape = the leading dimensions."""
         first, second = np.asarray(a, np.float32), np.asarray(b, np.float32)
         if first.shape != second.shape or first.ndim < 3:

@@ -28,7 +28,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from geco.types import Doubles
 
 SCALES = 5  # as MS-SSIM (Wang et al. 2003); fewer where a side would fall below SMALLEST
 SMALLEST = 8
@@ -39,7 +41,7 @@ COLOR_CONSTANT = 0.01  # a difference of a tenth of the range costs one half; ou
 TINY = 1e-8  # keeps the root of an energy differentiable at 0
 
 
-def pyramid_distance(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
+def pyramid_distance(a: ArrayLike, b: ArrayLike) -> Doubles:
     """The distance of numpy pictures.
 
     Args:

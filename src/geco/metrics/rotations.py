@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Doubles = NDArray[np.float64]
+from geco.types import Doubles
 
 SPREAD = 1024  # poses of `spread_rotations`: neighbours about 24 degrees apart, within reach of the fitting
 

@@ -16,14 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from geco.cameras import orbit_poses, project
 from geco.errors import MeshError, MissingExtraError
 from geco.render.rasterize_numpy import rasterize
-
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
+from geco.types import Bools, Doubles, Floats, Longs
 
 # drawn from each surface for a table: two draws of one surface of area A then lie 0.5 sqrt(A / count) apart
 POINTS = 100_000
@@ -214,7 +212,7 @@ class _Outside:
     # pixels: the depth of a slanted surface varies within one
     TOLERANCE = 1.8 * 2 * 4.0 * np.tan(np.radians(15)) / 512
 
-    def __init__(self, vertices: Doubles, faces: NDArray[np.int64]) -> None:
+    def __init__(self, vertices: Doubles, faces: Longs) -> None:
         used = vertices[np.unique(faces)]
         self.center = (used.min(axis=0) + used.max(axis=0)) / 2
         self.scale = 0.95 / np.linalg.norm(used - self.center, axis=1).max()
@@ -224,7 +222,7 @@ class _Outside:
             rasterize(local, faces, pose, self.FOV, self.SIZE, engine="numba").depth for pose in self.poses
         ]
 
-    def __call__(self, points: Doubles) -> NDArray[np.bool_]:
+    def __call__(self, points: Doubles) -> Bools:
         local = (points - self.center) * self.scale
         seen = np.zeros(len(points), bool)
         for pose, depth in zip(self.poses, self.depths):

@@ -15,15 +15,14 @@ from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from geco.cameras import project
 from geco.errors import ConfigError, MeshError, MissingExtraError
 from geco.metrics.surface import outside_poses
 from geco.render.rasterize_numpy import rasterize
+from geco.types import Bools, Doubles
 
-Doubles = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 MeshArrays = tuple[ArrayLike, ArrayLike]
 Method = Literal["winding", "carve", "auto"]
 METHODS: tuple[str, ...] = get_args(Method)

@@ -12,12 +12,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from geco.errors import ConfigError
 from geco.foreign import Fields
 from geco.multiview.schedule_settings import TIMESTEPS, check_schedule
+from geco.types import Doubles
 
 PredictionType = Literal["v", "eps", "x0"]
 # clip of the cosine schedule: alpha_bar stays within 3e-7 of 0 and 1, so every conversion is finite
@@ -42,7 +43,7 @@ class Schedule:
             raise ConfigError(
                 f"a schedule needs {TIMESTEPS} values inside (0, 1) that do not increase", "Check the table."
             )
-        self.alphas_cumprod: NDArray[np.float64] = table
+        self.alphas_cumprod: Doubles = table
         self.config: dict[str, Any] = config or {"kind": "table", "alphas_cumprod": table.tolist()}
         self._tables: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
@@ -95,7 +96,7 @@ class Schedule:
         return TIMESTEPS - 1
 
     @property
-    def sigmas(self) -> NDArray[np.float64]:
+    def sigmas(self) -> Doubles:
         """(1000,) noise level over signal: the sigma of the variance exploding form that
         k-diffusion samplers use.
         """

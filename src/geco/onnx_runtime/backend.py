@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from geco.backend import Sampling
 from geco.errors import ConfigError
 from geco.onnx_runtime.card import exported_card
 from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
 from geco.reconstruct.fields import SurfaceFields
-
-Floats = NDArray[np.float32]
+from geco.types import Floats
 
 
 class OnnxBackend:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.backend import ModelCard, Sampling
 from geco.cameras import RIGS
@@ -19,6 +18,7 @@ from geco.foreign import Fields, read_fields
 from geco.model_files.card import RESOLUTIONS, TEXTURE_SIZES, check_facts
 from geco.model_files.manifest import Manifest
 from geco.multiview.schedule_settings import TIMESTEPS, check_alphas
+from geco.types import Doubles
 
 FORMAT = "geco-onnx-1"
 CARD = "config.json"
@@ -42,7 +42,7 @@ class ExportedCard:
     view_size: int
     sampling: Sampling
     start: int
-    alphas: NDArray[np.float64]
+    alphas: Doubles
     half_extent: float
     manifest: Manifest
 

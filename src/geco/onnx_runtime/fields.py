@@ -7,13 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.grids import grid_from_volume
+from geco.types import Bools, Floats
 
-Floats = NDArray[np.float32]
 CHUNK = 1 << 14  # points a call: keeps the samples of six views in the cache
 # The coarse field is corrected by the fine one where it says less than this (world units, a third of a voxel
 # of 24). On the evaluation objects (8 looked at, true and generated views, a 40^3 grid) no point beyond it
@@ -114,7 +113,7 @@ class SmallFields:
         return out
 
 
-def crossing_ends(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def crossing_ends(inside: Bools) -> Bools:
     """Which grid vertices have a neighbour along an axis on the other side of the surface."""
     ends = np.zeros_like(inside)
     for axis in range(3):

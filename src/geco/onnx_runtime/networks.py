@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.backend import Sampling
 from geco.errors import WeightsError
@@ -16,8 +15,8 @@ from geco.multiview.schedule_settings import TIMESTEPS
 from geco.onnx_runtime.card import ExportedCard, exported_card
 from geco.onnx_runtime.fields import SmallFields
 from geco.onnx_runtime.session import Network
+from geco.types import Floats
 
-Floats = NDArray[np.float32]
 MOST_VOXELS = 256  # a side of the coarse field
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from geco.memory import is_shortage
 from geco.model_files.manifest import Manifest
 from geco.onnx_runtime.forked import ForkedSession
 from geco.onnx_runtime.graph import reads_other_files
+from geco.types import Floats
 
 # How ONNX Runtime cuts a product into parts, and so the last bits of its sums, depends on the number of
 # threads. Up to four the embedded model's numbers are the same to the bit; with five, six, eight or more they
@@ -97,7 +97,7 @@ class Network:
             raise WeightsError(f"{self.path} is another graph ({told})", "Export the model again.")
         return self
 
-    def __call__(self, **arrays: NDArray[Any]) -> list[NDArray[np.float32]]:
+    def __call__(self, **arrays: NDArray[Any]) -> list[Floats]:
         """The outputs, in order; raises :class:`WeightsError` where the graph cannot do with these arrays."""
         try:
             return list(self._session.get().run(None, arrays))

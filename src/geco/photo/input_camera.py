@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
 from geco.errors import ConfigError
-from geco.mesh.types import Floats, Mesh
+from geco.mesh.types import Mesh
 from geco.render.fragments import Fragments
 from geco.render.rasterize_numpy import project_to_pixels, rasterize
 from geco.render.shade_numpy import surface_colors
+from geco.types import Bools, Doubles, Floats
 
 AGREEING_IOU = (
     # own choice: on 15 objects, pictures of other objects reached 0.82 once in 75, own ones from 8 degrees
@@ -68,7 +68,7 @@ class InputCamera:
         """The mesh as this camera sees it, in the picture's frame."""
         return rasterize(mesh.vertices, mesh.faces, self.c2w, self.fov, size, self.scale, self.offset)
 
-    def to_pixels(self, points: Floats, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def to_pixels(self, points: Floats, size: int) -> tuple[Doubles, Doubles]:
         """(2, N) column and row of world points in a picture of ``size``, whole at pixel centres;
         (N,) 1 / depth.
         """
@@ -88,7 +88,7 @@ class InputCamera:
         }
 
 
-def silhouette(alpha: Floats) -> NDArray[np.bool_]:
+def silhouette(alpha: Floats) -> Bools:
     """Where the object is: above half of its highest alpha, at most one half.
 
     What is faint everywhere, or thinner than a pixel, so that every pixel is partly clear, has an outline by
@@ -201,7 +201,7 @@ class _Search:
         """The camera with the agreement of silhouettes and colours at a picture size."""
         return self.compared(camera, size)[0]
 
-    def compared(self, camera: InputCamera, size: int) -> tuple[InputCamera, NDArray[np.bool_]]:
+    def compared(self, camera: InputCamera, size: int) -> tuple[InputCamera, Bools]:
         """The measured camera, and the mesh's silhouette."""
         picture = self.picture(size)
         fragments = camera.rasterize(self.mesh, size)
@@ -239,7 +239,7 @@ class _Search:
         return best
 
 
-def _moments(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _moments(mask: Bools) -> Doubles:
     """Centre (x, y) and area of a mask, in parts of the picture."""
     size = len(mask)
     count = mask.sum()

@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-Floats = NDArray[np.float32]
+from geco.types import Bools, Floats
 
 
-def signed_distance(mask: NDArray[np.bool_]) -> Floats:
+def signed_distance(mask: Bools) -> Floats:
     """(N, N) exact Euclidean distance in pixels to the mask's edge, positive inside; all inside
     or outside gives +-2 N.
     """
@@ -21,7 +20,7 @@ def signed_distance(mask: NDArray[np.bool_]) -> Floats:
     return np.where(mask, _distance_to(~mask) - 0.5, 0.5 - _distance_to(mask)).astype(np.float32)
 
 
-def _distance_to(mask: NDArray[np.bool_]) -> Floats:
+def _distance_to(mask: Bools) -> Floats:
     """(N, N) distance of every pixel to the nearest True: along columns by running positions,
     then the best of each row.
     """
@@ -67,7 +66,7 @@ def sampled(image: Floats, column: Floats, row: Floats) -> Floats:
     return upper + (lower - upper) * down
 
 
-def blurred(values: Floats | NDArray[np.bool_]) -> Floats:
+def blurred(values: Floats | Bools) -> Floats:
     """3 x 3 box filter, edges repeated."""
     padded = np.pad(np.asarray(values, np.float32), 1, mode="edge")
     rows = padded[:-2] + padded[1:-1] + padded[2:]

@@ -13,14 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from geco.cameras import INPUT_RADIUS
 from geco.photo.input_camera import InputCamera, silhouette
 from geco.photo.maps import blurred, enlarged, resized, sampled, signed_distance
+from geco.types import Bools, Floats
 
-Floats = NDArray[np.float32]
 SIZE = 96  # pixels of the silhouette's distance map: finer than a grid of 64 cells can follow
 CELLS = 48  # pixels of the map of middle depths: about the views' own resolution
 FINE = 4  # maps are enlarged so much, so that the nearest pixel of one is as good as a bilinear sample
@@ -135,7 +134,7 @@ class _GridView:
         """(SIZE, SIZE) -> (P,)."""
         return enlarged(image, FINE).reshape(-1)[self._place]
 
-    def middle_depth(self, solid: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+    def middle_depth(self, solid: Bools) -> tuple[Floats, Bools]:
         """(CELLS, CELLS) mean depth of the solid along each ray, spread to where there is none;
         and where there is some.
         """
@@ -152,7 +151,7 @@ class _GridView:
         return np.where(known, spread, blurred(blurred(spread))), known
 
 
-def _thick_enough(picture: Floats, half_width: float) -> tuple[Floats, NDArray[np.bool_]]:
+def _thick_enough(picture: Floats, half_width: float) -> tuple[Floats, Bools]:
     """The picture and the object's mask; both widened where the object is nowhere as thick as the grid can
     follow.
 
@@ -186,7 +185,7 @@ def _spread(values: Floats, weight: Floats) -> Floats:
     return np.where(weight > 0, values, fine)
 
 
-def _enlarged(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _enlarged(mask: Bools) -> Bools:
     """(CELLS, CELLS) -> (SIZE, SIZE)."""
     return mask.repeat(SIZE // CELLS, 0).repeat(SIZE // CELLS, 1)
 
@@ -195,7 +194,7 @@ def _enlarged_values(values: Floats) -> Floats:
     return np.asarray(Image.fromarray(values).resize((SIZE, SIZE), Image.Resampling.BILINEAR), np.float32)
 
 
-def _softened(mask: NDArray[np.bool_]) -> Floats:
+def _softened(mask: Bools) -> Floats:
     """1 in the mask, falling to 0 over about three pixels around it; specks of a pixel or two vanish."""
     eroded = blurred(mask.astype(np.float32)) > 0.6
     soft = blurred(blurred(blurred(blurred(eroded.astype(np.float32)) > 0.05)))

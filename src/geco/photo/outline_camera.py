@@ -12,13 +12,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from geco.cameras import INPUT_FOV
 from geco.photo.input_camera import InputCamera, silhouette
+from geco.types import Bools, Doubles, Floats
 
-Floats = NDArray[np.float32]
 SIZE = 40  # pixels of the compared outlines: a cell of a 64 grid is about one
 ELEVATIONS = (-5.0, 5.0, 15.0, 25.0)  # the small model's training pictures lie between -10 and 30 degrees
 # a degree away must win so much IoU: most elevations fit a rough outline alike
@@ -64,7 +63,7 @@ def prior_camera(alpha: Floats, fov: float = INPUT_FOV) -> InputCamera:
     )
 
 
-def _middle(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _middle(mask: Bools) -> Doubles:
     """(2,) the middle of the box around a mask, right and down of the picture's middle, in parts
     of it; 0 where it is empty.
     """
@@ -74,7 +73,7 @@ def _middle(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.array([columns.min() + columns.max() + 1, rows.min() + rows.max() + 1]) / (2 * len(mask)) - 0.5
 
 
-def _settled(centered: Floats, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
+def _settled(centered: Floats, wanted: Bools) -> tuple[Doubles, float]:
     """(3,) scale and offset climbed to from the prior, and the IoU there. ``centered`` (2, N) is
     0 at the picture's middle.
     """
@@ -103,7 +102,7 @@ def _settled(centered: Floats, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.fl
     return place, best
 
 
-def _overlap(centered: Floats, place: NDArray[np.float64], wanted: NDArray[np.bool_]) -> float:
+def _overlap(centered: Floats, place: Doubles, wanted: Bools) -> float:
     """IoU of the outlines; the solid's single empty pixels between points are closed."""
     size = len(wanted)
     at = ((centered * place[0] + (place[1:] + 0.5)[:, None]) * size).astype(np.int32)

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import ConfigError, MeshError
 from geco.mesh.bake import filled, to_bytes
-from geco.mesh.types import Floats, Mesh
+from geco.mesh.types import Mesh
 from geco.mesh.uv_raster import UVRaster
 from geco.photo.input_camera import AGREEING_COLORS, AGREEING_IOU, InputCamera, fit_input_camera
+from geco.types import Bools, Floats, Index
 
 __all__ = ["AGREEING_COLORS", "AGREEING_IOU", "InputCamera", "fit_input_camera", "project_picture"]
 
-Bools = NDArray[np.bool_]
 
 _ERODE = 0.015  # own choice, of the object's size: the picture's rim holds background and is never used
 _FEATHER = 0.04  # own choice, of the object's size: over this width the picture fades in from its rim
@@ -143,9 +142,7 @@ def _eroded(mask: Bools, diagonal: bool) -> Bools:
     return result
 
 
-def _facing(
-    mesh: Mesh, raster: UVRaster, camera: InputCamera, steep: float
-) -> tuple[NDArray[np.intp], Floats]:
+def _facing(mesh: Mesh, raster: UVRaster, camera: InputCamera, steep: float) -> tuple[Index, Floats]:
     """Texels turned towards the camera enough to count: their places in the raster, and their
     cosines to the viewing ray.
     """

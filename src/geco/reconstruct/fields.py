@@ -6,12 +6,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from geco.isosurface.flexi_grid import FlexiGrid
-
-Floats = NDArray[np.float32]
+from geco.types import Floats
 
 
 class SurfaceFields(Protocol):

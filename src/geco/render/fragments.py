@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+from geco.types import Bools, Floats, Ints
 
 
 @dataclass
@@ -27,6 +25,6 @@ class Fragments:
     depth: Floats
 
     @property
-    def mask(self) -> NDArray[np.bool_]:
+    def mask(self) -> Bools:
         """(H, W) where something is seen."""
         return np.asarray(self.face_ids >= 0)

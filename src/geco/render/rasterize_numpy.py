@@ -18,11 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from geco.cameras import intrinsics
 from geco.errors import ConfigError
 from geco.render.fragments import Fragments
+from geco.types import Doubles, Index
 
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Ints = NDArray[np.int32]
-Index = NDArray[np.intp]
 Engine = Literal["numpy", "numba", "auto"]
 
 # triangles with a corner nearer to the camera plane than this are left out (nothing is clipped)

@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from geco.mesh.types import Mesh
 from geco.render.fragments import Fragments
 from geco.render.rasterize_numpy import Engine, rasterize
-
-Floats = NDArray[np.float32]
+from geco.types import Bools, Bytes, Floats
 
 CLAY = (0.75, 0.75, 0.75)  # colour of a mesh that has none of its own
 
@@ -39,7 +38,7 @@ class Buffers:
         fragments: the z-buffer they were made from.
     """
 
-    mask: NDArray[np.bool_]
+    mask: Bools
     depth: Floats
     normals: Floats
     positions: Floats
@@ -129,7 +128,7 @@ def surface_colors(mesh: Mesh, face: NDArray[np.integer], weights: Floats) -> Fl
     return None
 
 
-def sample_texture(texture: NDArray[np.uint8], uvs: Floats) -> Floats:
+def sample_texture(texture: Bytes, uvs: Floats) -> Floats:
     """Bilinear lookup, clamped at the borders.
 
     Args:

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
@@ -16,12 +15,13 @@ from geco.images.write import save_picture
 from geco.marks import mark_text
 from geco.mesh.types import Mesh
 from geco.render.shade_numpy import render_mesh
+from geco.types import Bytes
 
 ELEVATION = 15.0  # degrees: enough to see the top, not enough to hide the side
 FRAMES_A_SECOND = 24
 
 
-def turntable_frames(mesh: Mesh, count: int = 48, size: int = 256) -> list[NDArray[np.uint8]]:
+def turntable_frames(mesh: Mesh, count: int = 48, size: int = 256) -> list[Bytes]:
     """``count`` pictures (size, size, 3) on white, one turn from the input side, by growing azimuth."""
     poses = orbit_poses(np.arange(count) * (360.0 / count), ELEVATION, INPUT_RADIUS)
     frames = []
@@ -66,7 +66,7 @@ def save_turntable(
         )
 
 
-def _save_mp4(frames: list[NDArray[np.uint8]], path: Path, mark: str) -> None:
+def _save_mp4(frames: list[Bytes], path: Path, mark: str) -> None:
     try:
         import imageio_ffmpeg
     except ImportError as error:

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from geco.errors import MissingExtraError
 from geco.render.fragments import Fragments
-
-Doubles = NDArray[np.float64]
+from geco.types import Doubles
 
 
 def fill(

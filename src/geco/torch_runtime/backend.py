@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from geco.backend import ModelCard, Sampling
@@ -15,8 +14,8 @@ from geco.errors import ConfigError
 from geco.multiview.generate import GenerationSettings, Kind, generate_views
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.reconstruct.fields import SurfaceFields
+from geco.types import Floats
 
-Floats = NDArray[np.float32]
 # views (1, 6, 3, H, W) and condition picture (1, 3, S, S), both in [0, 1] -> fields
 Reconstruct = Callable[[Tensor, Tensor], SurfaceFields]
 

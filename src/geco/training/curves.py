@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from geco.errors import ConfigError
 from geco.foreign import Fields, parse_json
 from geco.images import save_picture
 from geco.marks import mark_text
+from geco.types import Doubles
 
 PANEL = (420, 240)  # pixels of a panel, axes and title included
 MARGINS = (58, 24, 14, 30)  # left, top, right, bottom of the plot in its panel
@@ -31,7 +31,7 @@ SKIPPED = {"step", "samples", "elapsed", "rate", "samples_s"}  # not values of t
 BACKGROUND, FRAME, GRID, TEXT = (255, 255, 255), (120, 120, 120), (232, 232, 232), (40, 40, 40)
 RAW, LINE = (176, 205, 236), (20, 80, 170)
 
-Points = tuple[NDArray[np.float64], NDArray[np.float64]]  # steps (N,), values (N,)
+Points = tuple[Doubles, Doubles]  # steps (N,), values (N,)
 
 
 def write_curves(folder: Path) -> Path | None:
@@ -88,7 +88,7 @@ def draw_curves(curves: dict[str, Points]) -> Image.Image:
     return sheet
 
 
-def draw_panel(name: str, steps: NDArray[np.float64], values: NDArray[np.float64], log: bool) -> Image.Image:
+def draw_panel(name: str, steps: Doubles, values: Doubles, log: bool) -> Image.Image:
     """One value over the steps: the raw values, a smoothed line over them, axes with numbers.
 
     Args:
@@ -118,7 +118,7 @@ def draw_panel(name: str, steps: NDArray[np.float64], values: NDArray[np.float64
     return panel
 
 
-def smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def smooth(values: Doubles) -> Doubles:
     """(N,) by a Gaussian of :data:`SMOOTHING` N, weights of what lies outside left out; few
     points as they are.
     """
@@ -128,7 +128,7 @@ def smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
     reach = math.ceil(3 * width)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
 
-    def blur(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    def blur(array: Doubles) -> Doubles:
         return np.convolve(array, kernel)[reach : reach + len(array)]
 
     return blur(values) / blur(np.ones_like(values))
@@ -151,7 +151,7 @@ def plot_box() -> tuple[int, int, int, int]:
     return left, top, PANEL[0] - right, PANEL[1] - bottom
 
 
-def span(values: NDArray[np.float64], margin: float = 0.0) -> tuple[float, float]:
+def span(values: Doubles, margin: float = 0.0) -> tuple[float, float]:
     """Smallest and largest with a margin; never empty."""
     low, high = float(values.min()), float(values.max())
     if high - low < 1e-9 * max(abs(high), abs(low), 1e-9):
@@ -186,8 +186,8 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 def _line(
     draw: ImageDraw.ImageDraw,
-    steps: NDArray[np.float64],
-    values: NDArray[np.float64],
+    steps: Doubles,
+    values: Doubles,
     across: tuple[float, float],
     up: tuple[float, float],
     color: tuple[int, int, int],

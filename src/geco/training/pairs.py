@@ -33,6 +33,7 @@ from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import Sampler, sample
+from geco.types import Bytes
 
 FORMAT = "geco-pairs-2"
 # Whose views are the truth.
@@ -295,6 +296,6 @@ def _write(path: Path, items: list[dict[str, Any]]) -> None:
     atomic_write(path, buffer.getvalue())
 
 
-def _bytes(values: Tensor) -> NDArray[np.uint8]:
-    result: NDArray[np.uint8] = (values.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+def _bytes(values: Tensor) -> Bytes:
+    result: Bytes = (values.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy()
     return result

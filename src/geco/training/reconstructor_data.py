@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from geco.arrays import open_array
@@ -23,8 +22,8 @@ from geco.multiview.small.network import SmallMultiView
 from geco.training.augment import composite, permutations, permute_channels
 from geco.training.six_views import Sample, sample_tensors
 from geco.training.state import standard_normal
+from geco.types import Floats, Longs
 
-Floats = NDArray[np.float32]
 LEVELS = (400, 1000)  # timesteps of predictions from noised true views, the second not included
 # standard deviation of half of the coloured points' distance from the surface, each axis: a third of a pixel
 OFF_SURFACE = 0.012
@@ -85,9 +84,7 @@ class ReconstructorData:
     def __len__(self) -> int:
         return len(self.shards)
 
-    def label(
-        self, sample: Sample, points: NDArray[np.int64], surface: NDArray[np.int64]
-    ) -> tuple[Floats, ...]:
+    def label(self, sample: Sample, points: Longs, surface: Longs) -> tuple[Floats, ...]:
         """Points (P, 3), their distance (P,), surface points (Q, 3) and their colours (Q, 3)
         before the sample's camera.
         """

@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from geco.errors import ConfigError
+from geco.types import Bytes, Floats
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 WHITE = np.ones(3, np.float32)
 
 

@@ -6,13 +6,10 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.data.dataset.augment import over
+from geco.types import Bytes, Floats, Longs
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-Integers = NDArray[np.int64]
 AnyBatch = TypeVar("AnyBatch")
 
 
@@ -31,8 +28,8 @@ class ConditionBatch:
     background: Floats
     c2w: Floats
     lenses: Floats
-    objects: Integers
-    pictures: Integers
+    objects: Longs
+    pictures: Longs
 
     def rgb(self) -> Floats:
         """(B, S, S, 3) in [0, 1] on the background."""
@@ -55,7 +52,7 @@ class SixViewBatch:
     background: Floats
     c2w: Floats
     lenses: Floats
-    objects: Integers
+    objects: Longs
 
     def rgb(self) -> tuple[Floats, Floats]:
         """(B, S, S, 3) and (B, 6, S, S, 3) in [0, 1] on the backgrounds."""
@@ -86,7 +83,7 @@ class RandomViewBatch:
     lenses: Floats
     input_c2w: Floats
     input_lenses: Floats
-    objects: Integers
+    objects: Longs
 
 
 def stack(kind: type[AnyBatch], samples: list[tuple[Any, ...]]) -> AnyBatch:

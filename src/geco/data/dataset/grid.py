@@ -7,16 +7,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.data.dataset.augment import WHITE
-from geco.data.dataset.batches import Bytes, Floats, SixViewBatch, stack
+from geco.data.dataset.batches import SixViewBatch, stack
 from geco.data.dataset.needs import require
 from geco.data.dataset.order import Order, share
 from geco.data.dataset.packed import PackedPictures
 from geco.data.dataset.pictures import Pictures
 from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
 from geco.data.shards import Shards
+from geco.types import Bytes, Floats, Longs
 
 TARGETS, EXTRA, INPUTS = "grid-targets", "grid-extra", "grid-inputs"
 GRID_SETS = (TARGETS, EXTRA, INPUTS)
@@ -111,7 +111,7 @@ class GridViews:
         )
 
 
-def target_indices(azimuth: int) -> NDArray[np.int64]:
+def target_indices(azimuth: int) -> Longs:
     """(6,) which of the 24 targets are the six views of the input at ``azimuth`` (an index).
 
     View k stands 30 + 60 k degrees further, at elevations 20 and -10 in turn.
@@ -125,7 +125,7 @@ def mirror_azimuth(azimuth: int) -> int:
     return -azimuth % AZIMUTHS
 
 
-def mirrored_target_indices(azimuth: int) -> NDArray[np.int64]:
+def mirrored_target_indices(azimuth: int) -> Longs:
     """(6,) as :func:`target_indices`, of the mirrored object: flip these pictures left-right."""
     index = target_indices(azimuth)
     return index // AZIMUTHS * AZIMUTHS + -index % AZIMUTHS
@@ -139,7 +139,7 @@ def mirror_cameras(c2w: Floats, lenses: Floats) -> tuple[Floats, Floats]:
     return c2w * flip, lenses * np.array([1, -1, 1], np.float32) + np.array([0, 1, 0], np.float32)
 
 
-def places(azimuth: int, variant: int, mirror: bool) -> tuple[int, NDArray[np.int64]]:
+def places(azimuth: int, variant: int, mirror: bool) -> tuple[int, Longs]:
     """Which of the inputs, and which six of the targets, show a sample; flip them for the mirrored object."""
     if mirror:
         return mirror_azimuth(azimuth) * INPUTS_PER_AZIMUTH + variant, mirrored_target_indices(azimuth)

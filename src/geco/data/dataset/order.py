@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import ConfigError
+from geco.types import Longs
 
 
 class Order:
@@ -19,10 +19,10 @@ class Order:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._kept: dict[tuple[int, int], NDArray[np.int64]] = {}
+        self._kept: dict[tuple[int, int], Longs] = {}
         self._lock = threading.Lock()
 
-    def items(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> NDArray[np.int64]:
+    def items(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> Longs:
         """(size / world,) indices of the items that process ``rank`` of ``world`` sees in ``step``."""
         places = step * size + np.arange(size)[share(size, rank, world)]
         return np.array(
@@ -30,7 +30,7 @@ class Order:
             np.int64,
         )
 
-    def _permutation(self, seed: int, epoch: int) -> NDArray[np.int64]:
+    def _permutation(self, seed: int, epoch: int) -> Longs:
         with self._lock:  # prefetching threads may stand on either side of an epoch's end
             if (seed, epoch) not in self._kept:
                 while len(self._kept) >= 2:

@@ -26,8 +26,8 @@ from geco.errors import ConfigError, OutputError
 from geco.files import atomic_path, atomic_write
 from geco.foreign import read_fields
 from geco.processes import Bounds, Workers
+from geco.types import Bytes, Longs
 
-Bytes = NDArray[np.uint8]
 OBJECTS_A_JOB = 32
 
 
@@ -40,7 +40,7 @@ class PackedPictures(Pictures):
         self._packed: dict[str, Bytes] = {}
 
     def get(
-        self, key: str, set_name: str, indices: Sequence[int] | NDArray[np.int64], channel: str = "rgba"
+        self, key: str, set_name: str, indices: Sequence[int] | Longs, channel: str = "rgba"
     ) -> NDArray[Any]:
         """As :meth:`Pictures.get`; channels other than RGBA are read from the shards."""
         if channel != "rgba":

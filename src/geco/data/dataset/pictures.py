@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.data.shards import Shards
+from geco.types import Floats, Longs
 
-Floats = NDArray[np.float32]
 Cameras = tuple[Floats, Floats]  # c2w (N, 4, 4), lenses (N, 3): focal, cx, cy normalised by the image size
 
 
@@ -34,7 +34,7 @@ class Pictures:
         self._lock = threading.Lock()
 
     def get(
-        self, key: str, set_name: str, indices: Sequence[int] | NDArray[np.int64], channel: str = "rgba"
+        self, key: str, set_name: str, indices: Sequence[int] | Longs, channel: str = "rgba"
     ) -> NDArray[Any]:
         """Pictures of one view set, in the order of ``indices``; shapes as
         :meth:`geco.data.shards.Shards.pictures`.

@@ -10,13 +10,14 @@ import numpy as np
 
 from geco.cameras import ZERO123PLUS_V12
 from geco.data.dataset.augment import Augmentation
-from geco.data.dataset.batches import Floats, RandomViewBatch, stack
+from geco.data.dataset.batches import RandomViewBatch, stack
 from geco.data.dataset.conditions import PAIR, PAIR_FAMILIES
 from geco.data.dataset.needs import family, of_family, require
 from geco.data.dataset.order import Order, sample_rng, share
 from geco.data.dataset.pictures import Pictures
 from geco.data.shards import Shards
 from geco.errors import ConfigError
+from geco.types import Floats
 
 FIXED_INPUTS = "zero123plus-v1.2"
 

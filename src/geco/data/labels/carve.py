@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.cameras import INPUT_FOV, intrinsics, invert
 from geco.data.dataset.grid import EXTRA, TARGETS
@@ -30,8 +29,7 @@ from geco.data.shards import Shards
 from geco.errors import MissingExtraError, OutputError
 from geco.locks import locked
 from geco.processes import Bounds, Workers
-
-Floats = NDArray[np.float32]
+from geco.types import Bools, Bytes, Floats
 
 POINTS = 8192  # labelled points kept an object: half near the surface, half anywhere
 SURFACE = 4096  # coloured surface points kept an object
@@ -93,9 +91,7 @@ def unproject(depth: Floats, poses: Floats) -> tuple[Floats, Floats]:
     return poses[:, None, None, :3, 3] + rays * depth[..., None], rays
 
 
-def seen_past(
-    points: Floats, depth: Floats, alpha: Floats, poses: Floats, margin: float = MARGIN
-) -> NDArray[np.bool_]:
+def seen_past(points: Floats, depth: Floats, alpha: Floats, poses: Floats, margin: float = MARGIN) -> Bools:
     """(N,) whether any camera sees past the point by more than ``margin``: the carving of space by depth
     maps.
 
@@ -134,13 +130,13 @@ def seen_past(
 
 
 def sample_object(
-    color: NDArray[np.uint8],
+    color: Bytes,
     depth: Floats,
     poses: Floats,
     rng: np.random.Generator,
     points: int = POINTS,
     surface: int = SURFACE,
-) -> tuple[Floats, Floats, NDArray[np.uint8]]:
+) -> tuple[Floats, Floats, Bytes]:
     """Labelled points (P, 4), surface points (S, 3) and their colours (S, 3) of one object.
 
     Args:

@@ -20,6 +20,7 @@ from geco.data.shards import Shards
 from geco.errors import ConfigError
 from geco.files import atomic_path, atomic_write
 from geco.foreign import read_fields
+from geco.types import Bytes
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Labels:
 
     points: NDArray[np.float16]
     surface: NDArray[np.float16]
-    colors: NDArray[np.uint8]
+    colors: Bytes
 
 
 LAYOUT: dict[str, tuple[int, str]] = {

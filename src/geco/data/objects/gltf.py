@@ -20,7 +20,7 @@ from geco.data.objects.gltf_materials import Materials, to_srgb
 from geco.data.objects.gltf_nodes import Placed, Scene
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Part, Soup
-from geco.data.objects.types import Doubles
+from geco.types import Doubles
 
 TRIANGLES, STRIP, FAN = 4, 5, 6
 _BLOCK = 1 << 16  # vertices that are skinned at a time

@@ -12,6 +12,7 @@ from geco.data.objects.gltf_accessors import Buffers, item, whole
 from geco.data.objects.pictures import Pictures
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import ALL_HOLES, Soup, blended
+from geco.types import Bytes, Doubles
 
 MASK_CUTOFF = 0.5  # glTF 2.0, material.alphaCutoff's default
 DARK = 1 / 255  # a base colour below shows nothing
@@ -29,9 +30,9 @@ class Material:
     """
 
     slot: int
-    factor: NDArray[np.float64]
+    factor: Doubles
     texcoord: str
-    placement: NDArray[np.float64] | None
+    placement: Doubles | None
 
 
 class Materials:
@@ -41,7 +42,7 @@ class Materials:
         self.buffers, self.soup = buffers, soup
         self.pictures = Pictures(buffers.folder)
         self.read: dict[int | None, Material] = {}
-        self.decoded: dict[int, NDArray[np.uint8]] = {}
+        self.decoded: dict[int, Bytes] = {}
 
     def __getitem__(self, index: Any) -> Material:
         key = None if index is None else whole(index)
@@ -80,9 +81,7 @@ class Materials:
             _placement(extension) if extension else None,
         )
 
-    def _emission(
-        self, material: dict[str, Any]
-    ) -> tuple[NDArray[np.uint8] | None, NDArray[np.float64], Any] | None:
+    def _emission(self, material: dict[str, Any]) -> tuple[Bytes | None, Doubles, Any] | None:
         """Picture, factor and texture of what shines, or None. Baked models are black and carry
         their colour there.
         """
@@ -97,7 +96,7 @@ class Materials:
         self.soup.colored = True
         return picture, factor, texture
 
-    def _picture(self, index: Any) -> NDArray[np.uint8]:
+    def _picture(self, index: Any) -> Bytes:
         texture = item(self.buffers.document, "textures", index)
         source = (
             texture.get("extensions", {})
@@ -120,7 +119,7 @@ class Materials:
         return self.decoded[source]
 
 
-def to_srgb(linear: NDArray[Any]) -> NDArray[np.float64]:
+def to_srgb(linear: NDArray[Any]) -> Doubles:
     """glTF's factors and vertex colours are linear, our pictures sRGB (IEC 61966-2-1); values are clipped to
     [0, 1].
 
@@ -132,7 +131,7 @@ def to_srgb(linear: NDArray[Any]) -> NDArray[np.float64]:
     )
 
 
-def _is_dark(factor: NDArray[np.float64], picture: NDArray[np.uint8] | None) -> bool:
+def _is_dark(factor: Doubles, picture: Bytes | None) -> bool:
     """Whether a base colour is black whatever the vertices say."""
     return bool(factor[:3].max() < DARK or (picture is not None and picture[..., :3].max() <= 1))
 
@@ -149,7 +148,7 @@ def _cutoff(material: dict[str, Any], alpha: float) -> float:
     return min(cutoff / alpha, ALL_HOLES) if alpha > 0 else ALL_HOLES * (cutoff > 0)
 
 
-def _placement(extension: dict[str, Any]) -> NDArray[np.float64]:
+def _placement(extension: dict[str, Any]) -> Doubles:
     """KHR_texture_transform: translation @ rotation @ scale, with its rotation's sign."""
     x, y = extension.get("scale", (1, 1))
     angle = float(extension.get("rotation", 0))

@@ -11,7 +11,7 @@ import numpy as np
 from geco.data.objects.gltf_accessors import Buffers, item, whole
 from geco.data.objects.limits import Limits
 from geco.data.objects.refusal import ObjectError, Reason
-from geco.data.objects.types import Doubles
+from geco.types import Doubles
 
 NO_WEIGHTS: tuple[float, ...] = ()
 

@@ -9,14 +9,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from geco.data.objects.folder import Folder
 from geco.data.objects.names import decode_name
 from geco.data.objects.pictures import Pictures
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import ALL_HOLES, FAINTEST
+from geco.types import Bytes
 
 MASK_CUTOFF = 0.5  # as glTF's default
 # Options of a map statement, and how many words follow: one, two, or one to three numbers (Wavefront, Object
@@ -114,7 +112,7 @@ class Finish:
         )
         return options + masked + (["emission-as-colour"] if self.shines else [])
 
-    def texture(self, folder: Folder, pictures: Pictures) -> tuple[NDArray[np.uint8] | None, float]:
+    def texture(self, folder: Folder, pictures: Pictures) -> tuple[Bytes | None, float]:
         """The picture and the alpha below which it has holes; raises ObjectError where it is
         missing or too large.
         """

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.data.objects.limits import Limits
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Part, Soup, Up
-from geco.data.objects.types import BOUNDING_RADIUS, Doubles, TexturedObject
+from geco.data.objects.types import BOUNDING_RADIUS, TexturedObject
 from geco.data.objects.visible import Surface
 from geco.render.shade_numpy import CLAY
+from geco.types import Doubles, Floats, Ints
 
 # File axes to world axes, the inverse of what geco.mesh.export writes. A y-up file faces +z, a z-up file +x.
 AXES: dict[Up, Doubles] = {"y": np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]), "z": np.eye(3)}
@@ -91,7 +91,7 @@ def _seen(soup: Soup, name: str, tick: Callable[[], None]) -> list[Part]:
     return parts
 
 
-def _joined(parts: list[Part]) -> tuple[Doubles, NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+def _joined(parts: list[Part]) -> tuple[Doubles, Ints, Floats, Floats]:
     """Positions, faces, texture coordinates and colours of all parts, without vertices that no face uses."""
     offsets = np.cumsum([0] + [len(part.positions) for part in parts])
     positions = np.concatenate([part.positions for part in parts]).astype(np.float64, copy=False)

@@ -12,7 +12,6 @@ from array import array
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.data.objects.folder import Folder
 from geco.data.objects.lines import count_lines, read_lines
@@ -21,6 +20,7 @@ from geco.data.objects.names import comparable, decode_name, parent
 from geco.data.objects.pictures import Pictures
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Part, Soup
+from geco.types import Ints, Longs
 
 
 def read_obj(folder: Folder) -> Soup:
@@ -162,7 +162,7 @@ def _soup(text: _Text, folder: Folder) -> Soup:
     return soup
 
 
-def _by_material(corners: NDArray[np.int32]) -> list[tuple[int, NDArray[np.int64]]]:
+def _by_material(corners: Ints) -> list[tuple[int, Longs]]:
     """Each used material with its corners (N, 2): vertex and texture coordinate; sorted once,
     whatever their number.
     """

@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from geco.data.objects.folder import Folder
 from geco.data.objects.refusal import ObjectError, Reason
+from geco.types import Bytes
 
 # What models are textured with; Pillow would also open formats that run other programs (EPS) or hold many
 # pages.
@@ -25,9 +26,9 @@ class Pictures:
         self.folder, self.name, self.limits = folder, folder.name, folder.limits
         self.left = self.limits.texture_pixels_total
         self.bytes = 0
-        self.decoded: dict[str, NDArray[np.uint8]] = {}
+        self.decoded: dict[str, Bytes] = {}
 
-    def decode(self, data: bytes | memoryview) -> NDArray[np.uint8]:
+    def decode(self, data: bytes | memoryview) -> Bytes:
         """(H, W, 4) uint8 sRGB, straight alpha.
 
         Raises:
@@ -50,7 +51,7 @@ class Pictures:
         except Exception as error:  # a foreign decoder on hostile bytes raises anything
             raise ObjectError(Reason.BROKEN, f"{self.name}: a broken texture ({str(error)[:200]})") from error
 
-    def decode_file(self, name: str) -> NDArray[np.uint8]:
+    def decode_file(self, name: str) -> Bytes:
         """As :meth:`decode`, a file of the object's folder, decoded once."""
         if name not in self.decoded:
             self.decoded[name] = self.decode(self.folder.read(name))
@@ -72,7 +73,7 @@ class Pictures:
             raise ObjectError(Reason.TEXTURE_TOO_LARGE, problem, "Plain ones can be smaller.")
 
 
-def _rgba(picture: Image.Image) -> NDArray[np.uint8]:
+def _rgba(picture: Image.Image) -> Bytes:
     """Eight bits a channel; Pillow's own conversion clips wide greys instead of scaling them."""
     if picture.mode in ("F", "I") or picture.mode.startswith("I;16"):
         grey = _narrowed(np.asarray(picture))
@@ -81,7 +82,7 @@ def _rgba(picture: Image.Image) -> NDArray[np.uint8]:
     return np.array(picture if picture.mode == "RGBA" else picture.convert("RGBA"))
 
 
-def _narrowed(wide: NDArray[Any]) -> NDArray[np.uint8]:
+def _narrowed(wide: NDArray[Any]) -> Bytes:
     """Grey of 16 bits (0 to 65535) or floats (0 to 1) as bytes, a few rows at a time."""
     narrow = np.empty(wide.shape, np.uint8)
     step = max(_ROWS // max(wide.shape[1], 1), 1)

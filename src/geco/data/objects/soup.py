@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.data.objects.types import Floats
+from geco.types import Bytes, Floats
 
 Up = Literal["y", "z"]
 ALL_HOLES = 2.0  # a cutoff that no texel's alpha reaches
@@ -51,12 +51,12 @@ class Soup:
 
     up: Up
     parts: list[Part] = field(default_factory=list)
-    textures: list[NDArray[np.uint8]] = field(default_factory=list)
+    textures: list[Bytes] = field(default_factory=list)
     cutoffs: list[float] = field(default_factory=list)
     colored: bool = False
     notes: Counter[str] = field(default_factory=Counter)
 
-    def add_material(self, texture: NDArray[np.uint8] | None = None, cutoff: float = 0.0) -> int:
+    def add_material(self, texture: Bytes | None = None, cutoff: float = 0.0) -> int:
         """Its index; without a picture it is one white texel."""
         self.textures.append(np.full((1, 1, 4), 255, np.uint8) if texture is None else texture)
         self.cutoffs.append(cutoff)

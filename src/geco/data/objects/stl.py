@@ -14,6 +14,7 @@ from geco.data.objects.limits import Limits
 from geco.data.objects.lines import count_lines, read_lines
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Part, Soup
+from geco.types import Doubles
 
 # After 80 bytes of comment and 4 of count; the two bytes at the end mean different things to different
 # programs.
@@ -38,7 +39,7 @@ def read_stl(folder: Folder) -> Soup:
         return _soup(np.frombuffer(file.read(_RECORD.itemsize * count), _RECORD)["corners"].reshape(-1, 3))
 
 
-def _text(folder: Folder) -> NDArray[np.float64]:
+def _text(folder: Folder) -> Doubles:
     _check(count_lines(folder, b"vertex", 3 * folder.limits.faces) // 3, folder.name, folder.limits)
     numbers, closed = array("d"), False
     for line in read_lines(folder):

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Ints = NDArray[np.int32]
+from geco.types import Bytes, Doubles, Floats, Ints
 
 # of the bounding sphere after normalisation: the object then fits a 30 degree view from distance 4
 BOUNDING_RADIUS = 0.95
@@ -42,7 +39,7 @@ class TexturedObject:
     uvs: Floats
     colors: Floats
     materials: Ints
-    textures: list[NDArray[np.uint8]]
+    textures: list[Bytes]
     cutoffs: Floats
     center: Floats
     scale: float

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.data.objects.soup import Part
+from geco.types import Bools, Bytes, Longs
 
 CELLS = 512  # a picture is looked at in at most so many cells a side
 
@@ -20,9 +21,9 @@ class Surface:
         cutoff: see :class:`geco.data.objects.TexturedObject`; 0: nothing is a hole.
     """
 
-    def __init__(self, texture: NDArray[np.uint8], cutoff: float) -> None:
+    def __init__(self, texture: Bytes, cutoff: float) -> None:
         self.need = cutoff * 255
-        self._total: NDArray[np.int64] | None = None
+        self._total: Longs | None = None
         if self.need > 0:
             alphas = texture[..., 3]
             self.most = float(alphas.max())
@@ -30,7 +31,7 @@ class Surface:
             if opaque.any() and not opaque.all():
                 self._total = _summed(_pooled(opaque))
 
-    def visible(self, part: Part) -> NDArray[np.bool_] | None:
+    def visible(self, part: Part) -> Bools | None:
         """(F,) whether any texel of each triangle may reach the cutoff, or None where all may.
 
         Texels are taken from the triangle's box in texture coordinates, rounded outward: what is dropped is
@@ -45,7 +46,7 @@ class Surface:
         return None if seen.all() else seen
 
 
-def _touches(total: NDArray[np.int64], uvs: NDArray[np.floating]) -> NDArray[np.bool_]:
+def _touches(total: Longs, uvs: NDArray[np.floating]) -> Bools:
     """(F,) whether the box of texture coordinates (F, 3, 2), one cell wider on each side, holds
     an opaque cell.
     """
@@ -61,7 +62,7 @@ def _touches(total: NDArray[np.int64], uvs: NDArray[np.floating]) -> NDArray[np.
     return whole | (inside > 0)
 
 
-def _summed(cells: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _summed(cells: Bools) -> Longs:
     """(2 R + 3, 2 C + 3) how many True cells lie before each: pictures repeat, so two tiles, with
     a cell's rim.
     """
@@ -71,7 +72,7 @@ def _summed(cells: NDArray[np.bool_]) -> NDArray[np.int64]:
     return total
 
 
-def _pooled(opaque: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _pooled(opaque: Bools) -> Bools:
     """At most CELLS x CELLS; a cell is True where any of its texels is."""
     height, width = opaque.shape
     rows, columns = min(height, CELLS), min(width, CELLS)

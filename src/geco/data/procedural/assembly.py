@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.data.objects import BOUNDING_RADIUS
 from geco.data.procedural.palette import Color, Palette, material, palette, shade
 from geco.data.procedural.patterns import paint
 from geco.data.procedural.shape import Shape
 from geco.mesh.types import Mesh
+from geco.types import Doubles
 
 ATLAS = 512  # side of the texture in pixels: as many square tiles as there are finishes
 _GUTTER = 2.0  # texels between a tile's border and the nearest texture coordinate, against bleeding
@@ -138,7 +138,7 @@ class Assembly:
         """Scale the whole object along the axes."""
         self.parts = [(shape.scaled(x, y, z), side, end) for shape, side, end in self.parts]
 
-    def span(self) -> NDArray[np.float64]:
+    def span(self) -> Doubles:
         """(2, 3): the bounding box of what is there."""
         points = np.concatenate([shape.vertices for shape, _, _ in self.parts])
         return np.stack([points.min(axis=0), points.max(axis=0)])

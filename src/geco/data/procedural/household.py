@@ -20,7 +20,7 @@ from geco.data.procedural.primitives import (
     tube,
     upright,
 )
-from geco.data.procedural.shape import Floats
+from geco.types import Doubles
 
 
 def vessel(a: Assembly) -> None:
@@ -285,7 +285,7 @@ def tool(a: Assembly) -> None:
         )
 
 
-def _handles(a: Assembly, outer: Floats, count: int, height: float) -> None:
+def _handles(a: Assembly, outer: Doubles, count: int, height: float) -> None:
     low, high = a.rng.uniform(0.15, 0.35) * height, a.rng.uniform(0.6, 0.9) * height
     near = [float(np.interp(z, outer[:, 1], outer[:, 0])) - 0.02 for z in (low, high)]
     out = max(near) + a.rng.uniform(0.15, 0.35)

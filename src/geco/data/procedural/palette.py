@@ -7,9 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Color = NDArray[np.float64]  # (3,) sRGB in [0, 1]
+from geco.types import Doubles
+
+Color = Doubles  # (3,) sRGB in [0, 1]
 
 # Linear sRGB from the cube roots' space and that from OKLab: bottosson.github.io/posts/oklab
 _LMS_FROM_LAB = np.array(

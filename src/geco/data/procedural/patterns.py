@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.data.procedural.palette import Color, shade
+from geco.types import Bools, Bytes, Doubles
 
-Floats = NDArray[np.float64]
-Pattern = Callable[[np.random.Generator, Floats, Floats, tuple[float, float], list[Color]], Floats]
+Pattern = Callable[[np.random.Generator, Doubles, Doubles, tuple[float, float], list[Color]], Doubles]
 
 
 def paint(
     rng: np.random.Generator, name: str, size: tuple[float, float], colors: list[Color], pixels: int
-) -> NDArray[np.uint8]:
+) -> Bytes:
     """One square tile (pixels, pixels, 3) of sRGB.
 
     Args:
@@ -212,7 +212,7 @@ PATTERNS: dict[str, Pattern] = {
 }
 
 
-def _marks(rng: np.random.Generator, x: Floats, y: Floats) -> NDArray[np.bool_]:
+def _marks(rng: np.random.Generator, x: Doubles, y: Doubles) -> Bools:
     """Letter-like marks: one random 3 x 5 (or mirrored 5 x 5) bitmap a unit cell."""
     alphabet = rng.random((24, 5, 5)) < 0.55
     alphabet[:12, :, 3:] = alphabet[:12, :, 1::-1]  # half of the marks are symmetric, as letters often are
@@ -225,8 +225,8 @@ def _marks(rng: np.random.Generator, x: Floats, y: Floats) -> NDArray[np.bool_]:
 
 
 def _cells(
-    rng: np.random.Generator, u: Floats, v: Floats, size: tuple[float, float], low: float, high: float
-) -> tuple[Floats, Floats]:
+    rng: np.random.Generator, u: Doubles, v: Doubles, size: tuple[float, float], low: float, high: float
+) -> tuple[Doubles, Doubles]:
     """Coordinates in near-square cells; an even number of them around, so that alternating patterns close."""
     cell = rng.uniform(low, high)
     return u * 2 * max(round(size[0] / cell / 2), 1), v * max(round(size[1] / cell), 1)
@@ -236,22 +236,22 @@ def _count(rng: np.random.Generator, length: float, low: float, high: float) -> 
     return int(np.clip(round(length / rng.uniform(low, high)), 2, 48))
 
 
-def _mix(a: Floats, b: Floats, t: NDArray[np.generic]) -> Floats:
+def _mix(a: Doubles, b: Doubles, t: NDArray[np.generic]) -> Doubles:
     weight = np.asarray(t, np.float64)[..., None]
-    mixed: Floats = a * (1 - weight) + b * weight
+    mixed: Doubles = a * (1 - weight) + b * weight
     return mixed
 
 
 def _octaves(
-    rng: np.random.Generator, u: Floats, v: Floats, size: tuple[float, float], cell: float
-) -> Floats:
+    rng: np.random.Generator, u: Doubles, v: Doubles, size: tuple[float, float], cell: float
+) -> Doubles:
     """Three octaves of value noise in [0, 1]."""
     columns, rows = max(round(size[0] / cell), 2), max(round(size[1] / cell), 2)
     total = sum(0.5**k * _noise(rng, u, v, min(columns << k, 96), min(rows << k, 96)) for k in range(3))
     return np.clip((total / 1.75 - 0.5) * 1.6 + 0.5, 0, 1)
 
 
-def _noise(rng: np.random.Generator, u: Floats, v: Floats, columns: int, rows: int) -> Floats:
+def _noise(rng: np.random.Generator, u: Doubles, v: Doubles, columns: int, rows: int) -> Doubles:
     """Smooth value noise in [0, 1] that closes around u."""
     lattice = rng.random((rows + 1, columns))
     x, y = u * columns, v * rows
@@ -260,5 +260,5 @@ def _noise(rng: np.random.Generator, u: Floats, v: Floats, columns: int, rows: i
     fx, fy = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy)
     top = lattice[j, i % columns] * (1 - fx) + lattice[j, (i + 1) % columns] * fx
     below = lattice[j + 1, i % columns] * (1 - fx) + lattice[j + 1, (i + 1) % columns] * fx
-    mixed: Floats = top * (1 - fy) + below * fy
+    mixed: Doubles = top * (1 - fy) + below * fy
     return mixed

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.data.procedural.shape import Floats, Shape, loft
+from geco.data.procedural.shape import Shape, loft
+from geco.types import Doubles
 
 Points = Sequence[Sequence[float]] | NDArray[np.floating]
 
@@ -179,7 +180,7 @@ def hull(stations: Points, sides: int = 24, square: float = 0.5) -> Shape:
     return loft(np.stack(sections))
 
 
-def spline(points: Floats, steps: int) -> Floats:
+def spline(points: Doubles, steps: int) -> Doubles:
     """Catmull-Rom through (N, K) points, ``steps`` a section: ((N - 1) steps + 1, K)."""
     if steps <= 1 or len(points) < 3:
         return points
@@ -190,27 +191,27 @@ def spline(points: Floats, steps: int) -> Floats:
     return np.concatenate([curve.reshape(-1, points.shape[1]), points[-1:]])
 
 
-def smooth_profile(profile: Points) -> Floats:
+def smooth_profile(profile: Points) -> Doubles:
     """A denser, smoother profile that never leaves the positive side."""
     points = spline(np.asarray(profile, np.float64), 4)
     points[:, 0] = np.maximum(points[:, 0], 0.01)
     return points
 
 
-def star(points: int, outer: float, inner: float) -> Floats:
+def star(points: int, outer: float, inner: float) -> Doubles:
     """(2 points, 2): a star or a gear's outline, a tip on +x."""
     angle = np.arange(2 * points) * np.pi / points
     radius = np.where(np.arange(2 * points) % 2 == 0, outer, inner)
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
-def polygon(sides: int, radius: float) -> Floats:
+def polygon(sides: int, radius: float) -> Doubles:
     """(sides, 2): a regular outline."""
     angle = (np.arange(sides) + 0.5) * 2 * np.pi / sides
     return radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def heart(size: float) -> Floats:
+def heart(size: float) -> Doubles:
     """(40, 2): a heart's outline, its point on -x."""
     t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     x, y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t), 16 * np.sin(t) ** 3
@@ -223,17 +224,17 @@ def upright(shape: Shape) -> Shape:
     return shape.turned("y", 90).turned("x", 180)
 
 
-def _circle(sides: int) -> Floats:
+def _circle(sides: int) -> Doubles:
     angle = np.linspace(-np.pi, np.pi, sides, endpoint=False)
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def _power(values: Floats, exponent: float) -> Floats:
-    powered: Floats = np.sign(values) * np.abs(values) ** exponent
+def _power(values: Doubles, exponent: float) -> Doubles:
+    powered: Doubles = np.sign(values) * np.abs(values) ** exponent
     return powered
 
 
-def _rounded_rectangle(x: float, y: float, radius: float, steps: int) -> Floats:
+def _rounded_rectangle(x: float, y: float, radius: float, steps: int) -> Doubles:
     """Counter-clockwise from the middle of the back (-x), so that u = 0.5 is the middle of the front."""
     corners = []
     for sx, sy, start in ((-1, -1, 180), (1, -1, 270), (1, 1, 0), (-1, 1, 90)):
@@ -244,10 +245,10 @@ def _rounded_rectangle(x: float, y: float, radius: float, steps: int) -> Floats:
     return np.concatenate([middle, np.array(corners)])
 
 
-def _lift(outline: Floats, z: float) -> Floats:
+def _lift(outline: Doubles, z: float) -> Doubles:
     return np.concatenate([outline, np.full((len(outline), 1), z)], axis=1)
 
 
-def _stack(outline: Floats, heights: Sequence[float] | Floats, radii: Sequence[float] | Floats) -> Floats:
+def _stack(outline: Doubles, heights: Sequence[float] | Doubles, radii: Sequence[float] | Doubles) -> Doubles:
     """(S, N, 3): copies of an outline (N, 2) of size 1 at heights, scaled by radii."""
     return np.stack([_lift(outline * radius, height) for height, radius in zip(heights, radii)])

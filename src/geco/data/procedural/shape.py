@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from geco.types import Bools, Doubles, Longs
+
 _WELD = 1e-7  # corners nearer than this are one position (coordinates are of the order of 1)
 
 
@@ -29,10 +29,10 @@ class Shape:
         smooth: whether neighbouring faces share a normal.
     """
 
-    vertices: Floats
-    faces: Ints
-    uvs: Floats
-    ends: NDArray[np.bool_]
+    vertices: Doubles
+    faces: Longs
+    uvs: Doubles
+    ends: Bools
     size: tuple[float, float]
     smooth: bool = True
 
@@ -100,7 +100,7 @@ class Shape:
         )
         return replace(self, vertices=bent)
 
-    def normals(self) -> Floats:
+    def normals(self) -> Doubles:
         """(V, 3) unit normals: shared across seams where the shape is smooth; the ends always
         have their own.
         """
@@ -132,15 +132,15 @@ class Shape:
         a, b, c = (self.vertices[self.faces[:, corner]] for corner in range(3))
         return float((a * np.cross(b, c)).sum() / 6)
 
-    def _height(self) -> Floats:
+    def _height(self) -> Doubles:
         z = self.vertices[:, 2]
         return (z - z.min()) / max(float(np.ptp(z)), 1e-9)
 
-    def _with_xy(self, xy: Floats) -> Shape:
+    def _with_xy(self, xy: Doubles) -> Shape:
         return replace(self, vertices=np.concatenate([xy, self.vertices[:, 2:]], axis=1))
 
 
-def rotation(axis: str, degrees: float) -> Floats:
+def rotation(axis: str, degrees: float) -> Doubles:
     """(3, 3) right-handed rotation about a world axis."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
@@ -149,7 +149,7 @@ def rotation(axis: str, degrees: float) -> Floats:
     return matrix
 
 
-def loft(sections: Floats, capped: bool = True, ring: bool = False, smooth: bool = True) -> Shape:
+def loft(sections: Doubles, capped: bool = True, ring: bool = False, smooth: bool = True) -> Shape:
     """A closed surface through closed cross-sections.
 
     Args:
@@ -190,7 +190,7 @@ def loft(sections: Floats, capped: bool = True, ring: bool = False, smooth: bool
     return shape if smooth else shape.flat()
 
 
-def _cap(corners: Floats, top: bool) -> tuple[Floats, Ints, Floats]:
+def _cap(corners: Doubles, top: bool) -> tuple[Doubles, Longs, Doubles]:
     """A fan over one section: points, faces, and a chart that keeps its proportions (seen along its axis)."""
     count = len(corners)
     center = corners.mean(axis=0)
@@ -207,7 +207,7 @@ def _cap(corners: Floats, top: bool) -> tuple[Floats, Ints, Floats]:
     return np.concatenate([corners, center[None]]), fan, chart
 
 
-def _without_slivers(vertices: Floats, faces: Ints) -> Ints:
+def _without_slivers(vertices: Doubles, faces: Longs) -> Longs:
     """Faces with two corners at one position (the quads at a pole) carry no area."""
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))
     ok = (

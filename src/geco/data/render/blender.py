@@ -19,9 +19,10 @@ import numpy as np
 
 from geco.data.objects import TexturedObject
 from geco.data.render import blender_scene
-from geco.data.render.types import Floats, Light, Studio, Views
+from geco.data.render.types import Light, Studio, Views
 from geco.data.render.views import NEAR_PLANE, checked
 from geco.errors import MissingExtraError
+from geco.types import Floats
 
 
 def render_views(

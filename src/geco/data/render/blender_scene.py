@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.data.objects import TexturedObject
-from geco.data.render.types import Floats, Light, Studio
+from geco.data.render.types import Light, Studio
+from geco.types import Bytes, Floats
 
 SENSOR = 36.0  # millimetres; only its ratio to the focal length matters
 FAR_PLANE = 1000.0
@@ -134,7 +134,7 @@ class Scene:
         sun.rotation_quaternion = Vector(studio.sun_direction).to_track_quat("Z", "Y")
         self.scene.collection.objects.link(sun)
 
-    def _fresh_materials(self, obj: TexturedObject) -> list[tuple[Any, NDArray[np.uint8], float]]:
+    def _fresh_materials(self, obj: TexturedObject) -> list[tuple[Any, Bytes, float]]:
         """New empty materials in the mesh's slots, with their texture and cutoff."""
         self.scene.cycles.use_denoising = False
         self.mesh.materials.clear()
@@ -234,7 +234,7 @@ def _mesh(bpy: Any, scene: Any, obj: TexturedObject) -> Any:
     return mesh
 
 
-def _picture(bpy: Any, texture: NDArray[np.uint8], colorspace: str) -> Any:
+def _picture(bpy: Any, texture: Bytes, colorspace: str) -> Any:
     """The texture as an image; its colours do not depend on its alpha."""
     height, width = texture.shape[:2]
     image = bpy.data.images.new("texture", width, height, alpha=True)

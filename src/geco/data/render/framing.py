@@ -8,7 +8,7 @@ import numpy as np
 
 from geco.cameras import invert
 from geco.data.objects import TexturedObject
-from geco.data.render.types import Floats
+from geco.types import Floats
 
 
 def lens(fov: float, count: int) -> Floats:

@@ -7,10 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.data.objects import TexturedObject
-from geco.data.render.types import Floats, Ints
+from geco.types import Doubles, Floats, Ints
 
 
 @dataclass
@@ -78,7 +77,7 @@ def _rotated(faces: Ints, first: Ints) -> Ints:
     return np.take_along_axis(faces, order, axis=1)
 
 
-def _crossing(values: NDArray[np.float64], front: Ints, behind: Ints, near: float) -> NDArray[np.float64]:
+def _crossing(values: Doubles, front: Ints, behind: Ints, near: float) -> Doubles:
     """Values where the edges from ``front`` to ``behind`` meet the plane."""
     a, b = values[front], values[behind]
     share = (-near - a[:, 2:3]) / (b[:, 2:3] - a[:, 2:3])

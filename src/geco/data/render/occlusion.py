@@ -12,12 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.data.objects import TexturedObject
 from geco.data.render.kernels import kernel
-from geco.data.render.types import Floats
 from geco.errors import ConfigError
+from geco.types import Bytes, Floats
 
 EMPTY = np.float32(-1e9)  # not -inf: the compiled loops assume finite numbers
 
@@ -87,7 +86,7 @@ class OcclusionMaps:
         return depth
 
 
-def darken(rgba: NDArray[np.uint8], visibility: Floats, strength: float) -> None:
+def darken(rgba: Bytes, visibility: Floats, strength: float) -> None:
     """Multiply the colours of (S, S, 4) in place."""
     factor = 1 - strength * (1 - visibility)
     rgba[..., :3] = (rgba[..., :3] * factor[..., None] + 0.5).astype(np.uint8)

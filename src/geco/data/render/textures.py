@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from geco.types import Bytes, Longs
 
 MOST_LEVELS = 10
 
 
-def mipmaps(textures: list[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def mipmaps(textures: list[Bytes]) -> tuple[Bytes, Longs]:
     """All textures and their halvings in one flat array (T, 4), and a table (M, L, 3) of offset,
     width, height.
     """
@@ -26,7 +27,7 @@ def mipmaps(textures: list[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], NDArr
     return np.concatenate(flat), np.stack([rows[id(texture)] for texture in textures])
 
 
-def _halvings(texture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+def _halvings(texture: Bytes) -> list[Bytes]:
     chain = [np.ascontiguousarray(texture)]
     while min(chain[-1].shape[:2]) >= 2 and len(chain) < MOST_LEVELS:
         last = chain[-1]

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+from geco.types import Bytes, Floats
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 CHANNELS = ("rgba", "depth", "normal", "position")
 
 
@@ -44,7 +41,7 @@ class Views:
         position: (N, S, S, 3) float32 world point of that sample; 0 = background.
     """
 
-    rgba: NDArray[np.uint8]
+    rgba: Bytes
     depth: Floats
     normal: Floats | None = None
     position: Floats | None = None

@@ -12,8 +12,9 @@ from geco.data.render.kernels import SUPERSAMPLE, kernel
 from geco.data.render.near import cut
 from geco.data.render.occlusion import AmbientOcclusion, OcclusionMaps, darken
 from geco.data.render.textures import mipmaps
-from geco.data.render.types import CHANNELS, Floats, Light, Views
+from geco.data.render.types import CHANNELS, Light, Views
 from geco.errors import ConfigError, MeshError
+from geco.types import Floats
 
 NEAR_PLANE = 0.01  # world units; everything closer to the camera's plane, or behind it, is cut off
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.data.shards.format import CHANNELS, FORMAT
 from geco.errors import ConfigError
 from geco.files import regular_size
 from geco.foreign import Fields, parse_json, read_fields
+from geco.types import Floats, Longs
 
 LARGEST = 8192  # pixels of a picture's side
 MOST_PICTURES = 100_000  # of one view set of one object
@@ -21,7 +21,7 @@ MOST_BYTES = 2**50  # of a shard
 MOST_JSON = 2**32  # of a sidecar: tens of millions of members take 2 GB
 REMEDY = "geco data info SHARDS --check lists what is wrong; then delete the folder and render it again."
 
-Spans = tuple[dict[str, int], NDArray[np.int64]]  # name -> row, and (offset, bytes) a row
+Spans = tuple[dict[str, int], Longs]  # name -> row, and (offset, bytes) a row
 
 
 class DamagedShards(ConfigError):
@@ -92,9 +92,7 @@ def parse_info(data: bytes, key: str, where: str) -> dict[str, Any]:
     return fields.values
 
 
-def cameras_of(
-    info: dict[str, Any], set_name: str, count: int, where: str
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def cameras_of(info: dict[str, Any], set_name: str, count: int, where: str) -> tuple[Floats, Floats]:
     """c2w (N, 4, 4) and lenses (N, 3) of one view set in an object's facts; DamagedShards unless
     there are ``count``.
     """
@@ -178,7 +176,7 @@ def _objects(fields: Fields, name: str) -> list[Fields]:
     ]
 
 
-def _spans(members: dict[str, Any], end: int, wrong: Exception) -> NDArray[np.int64]:
+def _spans(members: dict[str, Any], end: int, wrong: Exception) -> Longs:
     try:
         spans = np.array(list(members.values()))
     except (ValueError, OverflowError) as error:  # lists of other lengths

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from geco.data.shards.format import encode_json, encode_picture, member_name, plain, tar_record
+from geco.types import Floats
 
 
 @dataclass
@@ -23,8 +23,8 @@ class PictureSet:
         facts: one JSON object a picture: what else is known of the camera and its light.
     """
 
-    c2w: NDArray[np.float32]
-    lenses: NDArray[np.float32]
+    c2w: Floats
+    lenses: Floats
     channels: dict[str, NDArray[Any]]
     facts: Sequence[Mapping[str, Any]] = field(default_factory=list)
 

@@ -25,6 +25,7 @@ from geco.data.shards.index import (
 )
 from geco.errors import ConfigError
 from geco.foreign import Fields
+from geco.types import Floats
 
 KEPT_INFOS = 4096  # parsed KEY.json kept in memory, about 20 kB each
 
@@ -112,11 +113,11 @@ class Shards:
                     ) from error
         return found
 
-    def cameras(self, key: str, set_name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def cameras(self, key: str, set_name: str) -> tuple[Floats, Floats]:
         """c2w (N, 4, 4) and lenses (N, 3: focal, cx, cy normalised by the image size) of one view set."""
         return cameras_of(self.info(key), set_name, self.sets[set_name], self._where(key))
 
-    def all_cameras(self, key: str) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    def all_cameras(self, key: str) -> dict[str, tuple[Floats, Floats]]:
         """:meth:`cameras` of every view set; the object's facts, as JSON 30 times as large, are not kept."""
         info = parse_info(self.member(key, "json"), key, self._where(key))
         return {name: cameras_of(info, name, count, self._where(key)) for name, count in self.sets.items()}

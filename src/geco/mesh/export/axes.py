@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geco.mesh.types import Floats
+from geco.types import Floats
 
 
 def y_up(vectors: Floats) -> Floats:

@@ -15,6 +15,7 @@ from geco.mesh.export.images import TextureFormat, encode_texture
 from geco.mesh.export.metadata import GENERATOR, About, plain, to_json
 from geco.mesh.normals import vertex_normals
 from geco.mesh.types import Mesh
+from geco.types import Floats
 
 _LINEAR, _LINEAR_MIPMAP_LINEAR, _CLAMP = 9729, 9987, 33071  # 5.26 sampler
 _ROUGHNESS = 0.8  # our choice: colours are baked with their shading, so no highlight is added
@@ -81,7 +82,7 @@ def _texture(document: dict[str, Any], kind: TextureFormat) -> dict[str, Any]:
     return {"sampler": 0, "extensions": {"EXT_texture_webp": {"source": 0}}}
 
 
-def _linear_rgba(colors: NDArray[np.float32]) -> NDArray[np.uint16]:
+def _linear_rgba(colors: Floats) -> NDArray[np.uint16]:
     """3.7.2.1: COLOR_0 is linear. 16 bits keep dark tones, and four of them keep the element a
     multiple of 4 bytes.
     """

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from geco.errors import ConfigError
 from geco.images.write import encode_picture
+from geco.types import Bytes, Floats
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,7 @@ def texture_format(name: str) -> TextureFormat:
     return TEXTURE_FORMATS[key]
 
 
-def encode_texture(
-    texture: NDArray[np.uint8], kind: TextureFormat, quality: int | None = None, mark: str = ""
-) -> bytes:
+def encode_texture(texture: Bytes, kind: TextureFormat, quality: int | None = None, mark: str = "") -> bytes:
     """Compress a texture.
 
     Args:
@@ -72,7 +70,7 @@ def encode_texture(
     return encode_picture(picture, "JPEG", mark, quality=quality, subsampling=0)
 
 
-def sample_texture(texture: NDArray[np.uint8], uvs: NDArray[np.float32]) -> NDArray[np.float32]:
+def sample_texture(texture: Bytes, uvs: Floats) -> Floats:
     """Colours at texture positions, bilinear between texel centres, clamped at the border.
 
     Args:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from geco.cameras import Rig, orbit_poses, project
 from geco.multiview.small.blocks import normalize
+from geco.types import Doubles, Longs
 
 HALF_EXTENT = 1.0  # of the volume, world units: objects lie within radius 0.95
 LIFTED = 16  # channels of a map that is lifted
@@ -143,14 +143,14 @@ class VolumeBridge(nn.Module):
         return drawn.reshape(-1, 6, *drawn.shape[1:]), opacity.reshape(shape).permute(3, 0, 1, 2)
 
 
-def voxel_centres(size: int) -> NDArray[np.float64]:
+def voxel_centres(size: int) -> Doubles:
     """(size^3, 3) world positions, order z, y, x with x fastest."""
     axis = ((np.arange(size) + 0.5) / size * 2 - 1) * HALF_EXTENT
     z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
     return np.stack([x, y, z], axis=-1).reshape(-1, 3)
 
 
-def constant_gathers(rig: Rig, cells: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def constant_gathers(rig: Rig, cells: int, size: int) -> tuple[Longs, Longs]:
     """Nearest pixels of voxels in the seven maps, (7 N,), and nearest voxels of samples on the views' rays,
     (6 cells^2 size,).
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import ConfigError, InputImageError
+from geco.types import Bytes
 
 
-def resize_foreground(rgba: NDArray[np.uint8], ratio: float) -> NDArray[np.uint8]:
+def resize_foreground(rgba: Bytes, ratio: float) -> Bytes:
     """Centre what is not transparent on a transparent square of which it fills ``ratio``; nothing is
     resampled.
 
@@ -36,7 +36,7 @@ def resize_foreground(rgba: NDArray[np.uint8], ratio: float) -> NDArray[np.uint8
     return _pad(_pad(crop, max(crop.shape[:2])), int(max(crop.shape[:2]) / ratio))
 
 
-def _pad(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def _pad(picture: Bytes, side: int) -> Bytes:
     """Transparent border up to ``side``, the odd pixel below and to the right."""
     before = [(side - n) // 2 for n in picture.shape[:2]]
     after = [side - n - b for n, b in zip(picture.shape[:2], before)]

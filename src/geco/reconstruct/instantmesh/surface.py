@@ -10,11 +10,11 @@ from torch import Tensor
 
 from geco.errors import MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
-from geco.reconstruct.fields import Floats
 from geco.reconstruct.instantmesh.decoders import CUBE_WEIGHTS, NERF_LEVEL
 from geco.reconstruct.instantmesh.grid import grid_tensors, shell_mask, surface_cubes
 from geco.reconstruct.instantmesh.mesh import POINTS_AT_ONCE, MeshSynthesizer
 from geco.reconstruct.instantmesh.nerf import NerfSynthesizer
+from geco.types import Floats
 
 # Given to corners of the outermost layer that are inside, so that the surface closes within the grid.
 _CLOSING_SDF = 1e-3

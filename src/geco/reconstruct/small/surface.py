@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.grids import sparse_grid
 from geco.reconstruct.small.model import SceneFeatures, SmallReconstructor
+from geco.types import Floats
 
-Floats = NDArray[np.float32]
 CHUNK = 1 << 16  # points a call: bounds the memory of the per-view samples
 
 
