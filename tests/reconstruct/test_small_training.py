@@ -12,7 +12,6 @@ import torch
 
 from geco.data.dataset import MissingViewsError
 from geco.data.dataset.grid import GRID_SETS, target_indices
-from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
 from geco.data.labels.carve import label_shards, sample_object, shard_poses
 from geco.data.labels.files import LabelledPoints
 from geco.data.shards import Shards
@@ -21,7 +20,6 @@ from geco.multiview.small.network import SmallMultiView
 from geco.recipes.tiny import tiny
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.augment import composite
-from geco.training.generated_views import choose_keys
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.muon import Muon, orthogonalize, split_parameters
@@ -115,16 +113,6 @@ def test_batches_depend_on_seed_and_step_only(shards: Path) -> None:
     assert first.views.shape == (2, 6, 3, 16, 16) and first.colors.shape == (2, 20, 3)
 
 
-def test_generated_views_take_the_place_of_true_ones(shards: Path, tmp_path: Path) -> None:
-    np.save(tmp_path / "keys.npy", np.array([[1, 5, 0]], np.int32))
-    np.save(tmp_path / "views.npy", np.full((1, 6, 16, 16, 3), 51, np.uint8))
-    data = ReconstructorData(shards, generated=tmp_path)
-    batch = data.batch(0, 0, 3, 50, 20, generated_share=1.0)
-    assert (batch.views == 0.2).all()
-    centre = torch.from_numpy(rotation(-150.0) @ CENTRE).float()
-    assert ((batch.surface - centre).norm(dim=-1) - RADIUS).abs().max() < 0.08
-
-
 def batch_of(shards: Path) -> ReconstructorBatch:
     return ReconstructorData(shards).fixed(2, 500, 200)
 
@@ -204,13 +192,6 @@ def test_a_few_steps_learn_the_ball(shards: Path, tmp_path: Path) -> None:
 def test_overlap() -> None:
     a, b = torch.tensor([True, True, False]), torch.tensor([True, False, False])
     assert overlap(a, b) == 0.5 and overlap(~a & a, ~a & a) == 1.0
-
-
-def test_generated_keys_visit_objects_evenly() -> None:
-    keys = choose_keys(7, 21, 0)
-    assert (np.bincount(keys[:, 0]) == 3).all()
-    assert keys[:, 1].max() < AZIMUTHS and keys[:, 2].max() < INPUTS_PER_AZIMUTH
-    assert (choose_keys(7, 21, 0) == keys).all()
 
 
 @pytest.mark.parametrize("shape", [(5, 9), (9, 5), (6, 6)])

@@ -43,7 +43,6 @@ def build(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task
                 machine,
                 options.seed,
                 about,
-                options.generated,
             )
         case "regressor":
             return small.reconstructor(
@@ -136,10 +135,10 @@ def check(options: argparse.Namespace) -> None:
                 "--true-views is for the small family, without --generator and --steps",
                 "Leave one of them out.",
             )
-    for name in ("data", "init", "pairs", "generated", "perceptual", "generator"):
+    for name in ("data", "init", "pairs", "perceptual", "generator"):
         given = getattr(options, name, None)
         if (
-            given is not None
+            isinstance(given, Path)
             and given.exists()
             and options.output.exists()
             and given.samefile(options.output)

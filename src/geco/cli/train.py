@@ -90,17 +90,10 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     if stage == "stage2":
         add_argument(
             "--perceptual",
-            type=Path,
-            metavar="DIR",
-            help="run of geco train autoencoder: compare by its features (default: small "
-            "models the pyramid distance, full ones LPIPS where its weights are)",
-        )
-    if stage == "reconstructor":
-        add_argument(
-            "--generated",
-            type=Path,
-            metavar="DIR",
-            help="views that a generator made (geco.training.generated_views)",
+            type=_distance,
+            metavar="DIR|pyramid",
+            help="run of geco train autoencoder: compare by its features; pyramid: without trained weights "
+            "(default: small models pyramid, full ones LPIPS, as the paper)",
         )
     add_argument("--resume", action="store_true", help="continue the run in RUN_DIR from its checkpoint")
     add_argument(
@@ -116,6 +109,11 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     add_argument("--threads", type=int, help="of the CPU")
     add_argument("--tensorboard", action="store_true", help="write TensorBoard's files too (extra train)")
     command.set_defaults(function=run)
+
+
+def _distance(text: str) -> Path | str:
+    """The word, or a folder (one of that name: ./pyramid)."""
+    return text if text == "pyramid" else Path(text)
 
 
 def run(options: argparse.Namespace) -> int:

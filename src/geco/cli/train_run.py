@@ -23,7 +23,7 @@ NETWORKS = {
     "autoencoder": "autoencoder",
 }
 # options that name what a run starts from
-FOLDERS = ("init", "pairs", "generated", "perceptual", "generator")
+FOLDERS = ("init", "pairs", "perceptual", "generator")
 
 
 def settings_of(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
@@ -43,8 +43,9 @@ def settings_of(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     if options.data is not None:
         found["data"] = _shards(options.data)
     for name in FOLDERS:
-        if getattr(options, name, None) is not None:
-            found[name] = _content(fingerprint(getattr(options, name)))
+        given = getattr(options, name, None)
+        if given is not None:
+            found[name] = _content(fingerprint(given)) if isinstance(given, Path) else given
     return found
 
 

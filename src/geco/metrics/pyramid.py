@@ -7,6 +7,8 @@ from torch import Tensor
 
 from geco.metrics.perceptual import WEIGHTS, pyramid_terms
 
+PYRAMID = "pyramid"  # its name in cards and behind --perceptual
+
 
 def perceptual_loss(a: Tensor, b: Tensor) -> Tensor:
     """The pyramid distance (:mod:`geco.metrics.perceptual`) of pairs of pictures, differentiable in both.

@@ -30,7 +30,7 @@ FROM_ONE = {
     *("accumulate", "warmup_steps", "student_repeats", "rank", "objects", "targets"),
 }
 SHARES = {  # in [0, 1]
-    *("last_part", "drop_part", "decay_part", "worsen", "generated_share", "predicted_share"),
+    *("last_part", "drop_part", "decay_part", "worsen", "predicted_share"),
     *("drop", "t_range", "blur", "noise", "cut"),
 }
 DECAYS = {"average", "betas"}  # in [0, 1); all other numbers from 0

@@ -27,7 +27,7 @@ from geco.images.prepare import prepare
 from geco.metrics.features.distance import NAME
 from geco.metrics.features.weights import load_distance
 from geco.metrics.lpips import load_lpips
-from geco.metrics.pyramid import perceptual_loss
+from geco.metrics.pyramid import PYRAMID, perceptual_loss
 from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.model_files.folder import read_card as read_part_card
 from geco.model_files.folder import write_folder
@@ -205,13 +205,12 @@ def stage2(
     machine: Machine,
     facts: dict[str, Any],
     seed: int = 0,
-    perceptual: Path | None = None,
+    perceptual: Path | str | None = None,
 ) -> Stage2Task:
     """All of InstantMesh trained, as its own mesh training does (model_mesh.py), on ``init``'s generator and
     ``pairs_folder``.
 
-    ``perceptual`` is an autoencoder's run, whose features are then compared; else see
-    :func:`perceptual_distance`.
+    ``perceptual``: see :func:`perceptual_distance`.
     """
     if not read_card(init)["facts"].get("distilled"):
         raise ConfigError(
@@ -298,17 +297,23 @@ def differentiable_mesh(
     return mesh
 
 
-def perceptual_distance(device: torch.device, run: Path | None = None) -> tuple[Perceptual, str]:
-    """With its name: the features of an autoencoder's ``run`` where one is given; LPIPS (VGG) where its
-    weights are, as the paper; else the pyramid distance, said on a line.
+def perceptual_distance(device: torch.device, asked: Path | str | None = None) -> tuple[Perceptual, str]:
+    """With its name: the features of an autoencoder's run or "pyramid", where asked for; else LPIPS (VGG) as
+    in the paper.
+
+    Raises:
+        WeightsError: LPIPS' weights are not there; another distance, whose lambda is another, is taken only
+            when asked for.
     """
-    if run is not None:
-        return load_distance(run, device), NAME
+    if asked == PYRAMID:
+        return perceptual_loss, PYRAMID
+    if asked is not None:
+        return load_distance(Path(asked), device), NAME
     try:
         return load_lpips("vgg").to(device), "lpips-vgg"
     except WeightsError as error:
-        print(f"no LPIPS ({error}); the pyramid distance stands in, whose lambda is another", flush=True)
-        return perceptual_loss, "pyramid"
+        remedy = f"{error.remedy} Or compare without trained weights: --perceptual {PYRAMID}."
+        raise WeightsError(error.problem, remedy) from error
 
 
 def save_instantmesh(model: InstantMesh, folder: Path, origin: Path) -> None:

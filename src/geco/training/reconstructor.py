@@ -1,5 +1,5 @@
-"""Training of the small reconstructor on labelled points; part of each batch has views made worse, predicted,
-or generated.
+"""Training of the small reconstructor on labelled points; part of each batch has views made worse or
+predicted.
 
 Supervision stays true throughout: the second stage's idea, a reconstructor that has seen what a generator
 really draws. The shards need their labelled points first (geco.data.labels.carve). The run folder is a
@@ -15,15 +15,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from geco.arrays import open_array
 from geco.data.dataset import Loader
-from geco.errors import ConfigError
 from geco.multiview.small.network import SmallMultiView
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.machine import Machine, channels_last
@@ -55,7 +52,6 @@ class ReconstructorOptions:
         batch: samples a step.
         points: labelled points a sample. surface: coloured surface points a sample.
         worsen: share of samples whose views are made worse (geco.training.reconstructor_data.worsen).
-        generated_share: share of samples whose views a generator made.
         predicted_share: share of samples whose views --init's network predicts from the true ones, noised to
             a random timestep.
         predicted_levels: from which timestep to before which; 999,1000 with Stage I's generator makes its own
@@ -69,7 +65,6 @@ class ReconstructorOptions:
     points: int = 2048
     surface: int = 768
     worsen: float = 0.65
-    generated_share: float = 0.0
     predicted_share: float = 0.0
     predicted_levels: tuple[int, int] = LEVELS
     average: float = 0.998
@@ -142,9 +137,7 @@ class _Batches:
 
     def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> ReconstructorBatch:
         o = self.options
-        return self.data.batch(
-            seed, step * world + rank, size // world, o.points, o.surface, o.generated_share
-        )
+        return self.data.batch(seed, step * world + rank, size // world, o.points, o.surface)
 
 
 class ReconstructorTask:
@@ -249,17 +242,7 @@ def slices(
     return Image.fromarray((sheet.clamp(0, 1) * 255).byte().cpu().numpy())
 
 
-def validation_batches(folder: Path, views: Path | None) -> dict[str, ReconstructorBatch]:
-    """30 fixed samples with true views, with those made worse, and with generated ones where
-    given ((30, 6, S, S, 3) uint8).
-    """
+def validation_batches(folder: Path) -> dict[str, ReconstructorBatch]:
+    """30 fixed samples with true views, and with those made worse."""
     true = ReconstructorData(folder).fixed(30, 2048, 1024)
-    checks = {"true": true, "worse": worsen(true, torch.Generator().manual_seed(5), share=1.0)}
-    if views is not None:
-        wanted = (len(true.picture), 6, *true.picture.shape[-2:], 3)
-        stored = open_array(
-            views, wanted, np.uint8, ConfigError, "Make the views again: geco.training.generated_views."
-        )
-        made = torch.from_numpy(np.array(stored)).permute(0, 1, 4, 2, 3).float() / 255
-        checks["generated"] = replace(true, views=made)
-    return checks
+    return {"true": true, "worse": worsen(true, torch.Generator().manual_seed(5), share=1.0)}

@@ -12,11 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from geco.arrays import open_array
 from geco.data.dataset import GridViews
 from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
 from geco.data.labels.files import LabelledPoints
-from geco.errors import ConfigError
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
 from geco.training.augment import composite, permutations, permute_channels
@@ -53,33 +51,16 @@ class ReconstructorBatch:
 
 
 class ReconstructorData:
-    """Views with their labelled points (geco.data.labels.carve), and optionally views that a generator
-    made.
+    """Views with their labelled points (geco.data.labels.carve).
 
     Args:
         views: finished, labelled shards; what lies in a GPU's memory (geco.training.six_views) is made into
             batches there.
-        generated: folder of geco.training.generated_views.
     """
 
-    def __init__(self, views: GridViews | Path, generated: Path | None = None) -> None:
+    def __init__(self, views: GridViews | Path) -> None:
         self.shards = GridViews(views) if isinstance(views, Path) else views
         self.labels = LabelledPoints(self.shards.shards)
-        self.generated = None
-        if generated is not None:
-            # (K, 3) object, azimuth, variant and (K, 6, S, S, 3) uint8
-            again = "Make the views again: python -m geco.training.generated_views."
-            keys = np.array(open_array(generated / "keys.npy", (None, 3), np.int32, ConfigError, again))
-            side = self.shards.size
-            views_shape = (len(keys), 6, side, side, 3)
-            self.generated = (
-                keys,
-                open_array(generated / "views.npy", views_shape, np.uint8, ConfigError, again),
-            )
-            if (keys < 0).any() or (keys >= (len(self.shards), AZIMUTHS, INPUTS_PER_AZIMUTH)).any():
-                raise ConfigError(
-                    f"{generated / 'keys.npy'} names objects or views that the shards do not have", again
-                )
 
     def __len__(self) -> int:
         return len(self.shards)
@@ -100,28 +81,18 @@ class ReconstructorData:
         ]
         return turned[0], labelled[:, 3], turned[1], colors
 
-    def batch(
-        self, seed: int, step: int, size: int, points: int, surface: int, generated_share: float = 0.0
-    ) -> ReconstructorBatch:
+    def batch(self, seed: int, step: int, size: int, points: int, surface: int) -> ReconstructorBatch:
         """``size`` random samples that depend on (seed, step) only."""
         rng = np.random.default_rng([seed, step])
         samples: list[Sample] = []
-        made: dict[int, Tensor] = {}
         found = []
-        for place in range(size):
+        for _ in range(size):
             mirror = bool(rng.random() < 0.5)
             key = (
                 int(rng.integers(len(self))),
                 int(rng.integers(AZIMUTHS)),
                 int(rng.integers(INPUTS_PER_AZIMUTH)),
             )
-            if self.generated is not None and rng.random() < generated_share:
-                chosen = int(rng.integers(len(self.generated[0])))
-                key = tuple(int(value) for value in self.generated[0][chosen])  # type: ignore[assignment]
-                mirror, made[place] = (
-                    False,
-                    torch.from_numpy(np.array(self.generated[1][chosen])).permute(0, 3, 1, 2).float() / 255,
-                )
             labels = self.labels[key[0]]
             picks = (
                 rng.integers(len(labels.points), size=points),
@@ -132,10 +103,7 @@ class ReconstructorData:
             # Colours are asked on surfaces that are not quite right, and on a lattice beside them.
             item[2][::2] += rng.normal(0.0, OFF_SURFACE, item[2][::2].shape)
             found.append(item)
-        batch = self._collate(samples, found)
-        for place, views in made.items():
-            batch.views[place] = views.to(batch.views.device)
-        return batch
+        return self._collate(samples, found)
 
     def fixed(self, count: int, points: int, surface: int, seed: int = 0) -> ReconstructorBatch:
         """The first ``count`` objects from one fixed azimuth each, points from the uniform half

@@ -22,7 +22,7 @@ from geco.metrics.features.config import AutoencoderConfig
 from geco.metrics.features.distance import NAME
 from geco.metrics.features.network import Autoencoder
 from geco.metrics.features.weights import load_autoencoder, load_distance, save_autoencoder
-from geco.metrics.pyramid import perceptual_loss
+from geco.metrics.pyramid import PYRAMID, perceptual_loss
 from geco.model_files.card import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.small.codec import PixelCodec
@@ -105,7 +105,6 @@ def reconstructor(
     machine: Machine,
     seed: int,
     facts: dict[str, Any],
-    generated: Path | None = None,
 ) -> ReconstructorTask:
     """Six views (or, for a regressor's config, the picture) to a surface; labels the shards first
     where that is not done.
@@ -115,11 +114,11 @@ def reconstructor(
         if folder.exists():
             label_shards(folder, 0, lambda line: print(line, flush=True), os.cpu_count() or 1)
     found = init is not None and (init / RECONSTRUCTOR).exists() and config.views > 1
-    views = ReconstructorData(open_views(data, machine.device), generated)
+    views = ReconstructorData(open_views(data, machine.device))
     fresh = replace(config, view_size=views.shards.size)
     network = SmallReconstructor.load(init / RECONSTRUCTOR) if found and init else SmallReconstructor(fresh)
     check_size(network.config.view_size, views.shards, init)
-    checks = validation_batches(data / HELD_OUT, None) if (data / HELD_OUT).exists() else None
+    checks = validation_batches(data / HELD_OUT) if (data / HELD_OUT).exists() else None
     alone = config.views == 1
 
     def save(trained: SmallReconstructor, folder: Path, about: dict[str, Any]) -> None:
@@ -262,7 +261,7 @@ def stage2(
     machine: Machine,
     facts: dict[str, Any],
     seed: int = 0,
-    perceptual: Path | None = None,
+    perceptual: Path | str | None = None,
 ) -> Stage2Task:
     """``init``'s generator frozen (or not), its reconstructor fine-tuned on ``pairs_folder``.
 
@@ -278,7 +277,9 @@ def stage2(
     check = list(range(len(found)))[-min(CHECKED_PAIRS, len(found) // 4) :] if len(found) >= 4 else []
     generation = GenerationSettings(**known.get("generation", {}))
     distance, name = (
-        (load_distance(perceptual, machine.device), NAME) if perceptual else (perceptual_loss, "pyramid")
+        (perceptual_loss, PYRAMID)
+        if perceptual in (None, PYRAMID)
+        else (load_distance(Path(perceptual), machine.device), NAME)
     )
     about = facts | {
         "stage": "stage2",

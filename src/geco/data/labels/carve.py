@@ -41,7 +41,19 @@ COVERED = 0.25  # coverage under which a camera sees past the outline: the same 
 MOST_SLOPE = 0.2
 LOCK = ".labels.lock"
 SHARD_SECONDS = 3600.0  # at most, for one shard
-NEAR_SPREAD = (0.015, 0.06)  # standard deviations of the distance along the ray for points near the surface
+# Standard deviations of the distance along the ray for points near the surface, and the part of them that
+# takes the smaller. These and the next two: our own choice, kept from the prototype, not tuned.
+NEAR_SPREAD, NEAREST = (0.015, 0.06), 0.6
+# Of the points anywhere, the part that comes from the object's own box, this much wider: thin objects fill
+# little of the cube.
+BOXED, BOX_MARGIN = 0.4, 0.08
+# Where the four pixels about a point differ by more than this in depth (world units, 4.5 pixels at 64 px),
+# there is an edge between them: interpolation would invent a surface.
+DEPTH_EDGE = 0.15
+FARTHEST = 0.5  # world units; distances beyond it are all the same to a reconstructor
+# The cloud is a sample of the surface: its nearest point lies this much beside the foot of the perpendicular.
+# From the prototype; on a ball of radius 0.6 it is 0.005 at 64 px and 0.004 at 96 (measured, 36 depth maps).
+CLOUD_OFFSET = 0.008
 
 
 def shard_poses() -> Floats:
@@ -120,11 +132,9 @@ def seen_past(points: Floats, depth: Floats, alpha: Floats, poses: Floats, margi
         solid = near_depth > 0
         weights = weights * solid
         smooth = (weights * near_depth).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-6)
-        # Across a depth edge interpolation would invent a surface between the two: take the nearest pixel
-        # there.
         lowest = np.where(solid, near_depth, np.inf).min(axis=0)
         nearest = np.take_along_axis(near_depth, weights.argmax(axis=0)[None], axis=0)[0]
-        surface = np.where(near_depth.max(axis=0) - lowest > 0.15, nearest, smooth)
+        surface = np.where(near_depth.max(axis=0) - lowest > DEPTH_EDGE, nearest, smooth)
         outside |= (cover < COVERED) | ~solid.any(axis=0) | (away < surface - margin)
     return outside
 
@@ -152,22 +162,19 @@ def sample_object(
     clean = color[solid][:, 3] > 250  # pixels on the outline mix object and background
     near = points // 2
     pick = rng.integers(0, len(cloud), near)
-    spread = np.where(rng.random(near) < 0.6, *NEAR_SPREAD)
+    spread = np.where(rng.random(near) < NEAREST, *NEAR_SPREAD)
     offset = (rng.standard_normal(near) * spread).astype(np.float32)
     close = (
         cloud[pick]
         + directions[pick] / np.linalg.norm(directions[pick], axis=1, keepdims=True) * offset[:, None]
     )
     anywhere = rng.uniform(-1.0, 1.0, (points - near, 3)).astype(np.float32)
-    # thin objects fill little of the cube: some points come from their own box
-    boxed = rng.random(len(anywhere)) < 0.4
-    low, high = cloud.min(axis=0) - 0.08, cloud.max(axis=0) + 0.08
+    boxed = rng.random(len(anywhere)) < BOXED
+    low, high = cloud.min(axis=0) - BOX_MARGIN, cloud.max(axis=0) + BOX_MARGIN
     anywhere[boxed] = (low + (anywhere[boxed] + 1) / 2 * (high - low)).astype(np.float32)
     where = np.clip(np.concatenate([close, anywhere]), -1.0, 1.0)
-    distance = tree(cloud).query(where, distance_upper_bound=0.5)[0]
-    # The cloud is a sample, about a hundredth of a unit apart: the nearest sample is farther than the
-    # surface.
-    distance = np.sqrt(np.maximum(np.minimum(distance, 0.5) ** 2 - 0.008**2, 0.0))
+    distance = tree(cloud).query(where, distance_upper_bound=FARTHEST)[0]
+    distance = np.sqrt(np.maximum(np.minimum(distance, FARTHEST) ** 2 - CLOUD_OFFSET**2, 0.0))
     sign = np.where(seen_past(where, depth, alpha, poses), 1.0, -1.0)
     labelled = np.concatenate([where, (sign * distance)[:, None]], axis=1).astype(np.float32)
     shown = np.flatnonzero(clean) if clean.any() else np.arange(len(cloud))
