@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geco.cli.data_folders import find
+
 if TYPE_CHECKING:
     from geco.data.pack import Packed
 
@@ -17,10 +19,8 @@ def add(commands: Any) -> None:
         "pack",
         help="folders of objects as small archives, to render on another machine",
         description="Quantise geometry to 16 bits, reduce textures, and write archives (.tar.xz) of a "
-        "bounded size. "
-        "Unpack them with tar: each holds a folder that geco data render takes, with licences and authors "
-        "in its "
-        "manifest.",
+        "bounded size. Unpack them with tar: each holds a folder that geco data render takes, with licences "
+        "and authors in its manifest.",
         epilog="Example: geco data pack objects/ more/ -o packed/ --workers 2; on the other machine: "
         "for part in packed/*.tar.xz; do tar xf $part; done; geco data render objects-*/ -o shards/",
     )
@@ -42,10 +42,9 @@ def pack(options: argparse.Namespace) -> int:
     """Pack; name what was refused, then say how large the archives are."""
     from tqdm import tqdm
 
-    from geco.cli.data import _find
     from geco.data.pack import pack_objects
 
-    sources = [source for folder in _find(options.folders, []) for source in folder]
+    sources = [source for folder in find(options.folders, []) for source in folder]
     refused = 0
     with tqdm(total=len(sources), unit="object", disable=not sys.stderr.isatty()) as bar:
 
