@@ -69,7 +69,8 @@ class Attempt:
         os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
         self.module = module(self.kind)
         self.module.warm_up()
-        self.noise = open(Path(self.folder, f"noise-{os.getpid()}"), "w+b", buffering=0)  # noqa: SIM115 - as above
+        noise = Path(self.folder, f"noise-{os.getpid()}")
+        self.noise = open(noise, "w+b", buffering=0)  # noqa: SIM115 - as above
         # C libraries write there, while inputs are made as well
         os.dup2(self.noise.fileno(), sys.stderr.fileno())
         self.done = 0

@@ -77,7 +77,8 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
         # Before it is read: numpy allocates what the header says.
         if dtype.hasobject or math.prod(shape) * dtype.itemsize != left:
             raise ValueError(f"{entry.filename} does not hold the {dtype} {shape} that its header says")
-    return np.lib.format.read_array(io.BytesIO(archive.read(entry)), allow_pickle=False)  # type: ignore[no-any-return]
+    stream = io.BytesIO(archive.read(entry))
+    return np.lib.format.read_array(stream, allow_pickle=False)  # type: ignore[no-any-return]
 
 
 def _fits(found: NDArray[Any], shape: Sequence[int | None], dtype: DTypeLike) -> bool:

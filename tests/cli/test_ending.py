@@ -24,9 +24,9 @@ QUICK = ("cameras", "--json")  # a command of a tenth of a second
 
 
 def start(*arguments: str | Path, **more: object) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE), **more.pop("environment", {})}  # type: ignore[dict-item]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), **more.pop("environment", {})}  # type: ignore
     command = [sys.executable, "-m", "geco.cli.main", *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, **more)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, **more)  # type: ignore
 
 
 def shell(line: str, **variables: str) -> subprocess.CompletedProcess[bytes]:

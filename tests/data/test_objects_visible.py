@@ -26,7 +26,7 @@ def with_collider(**material: object) -> GlbWriter:
     extra = {name: value for name, value in material.items() if name not in ("factor", "texture", "colors")}
     texture = writer.texture(material["texture"]) if "texture" in material else None  # type: ignore[arg-type]
     around = writer.material(texture, material.get("factor"), **extra)  # type: ignore[arg-type]
-    writer.mesh(*box((10, 10, 10)), uvs=np.full((8, 2), 0.3), colors=material.get("colors"), material=around)  # type: ignore[arg-type]
+    writer.mesh(*box((10, 10, 10)), uvs=np.full((8, 2), 0.3), colors=material.get("colors"), material=around)
     return writer
 
 

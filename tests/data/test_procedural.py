@@ -65,7 +65,7 @@ def test_objects_are_normalised_textured_and_finite(seed: int) -> None:
 
 
 @pytest.mark.parametrize("family", list(FAMILIES), ids=lambda family: family.__name__)
-def test_every_piece_of_every_family_is_closed_and_faces_outwards(family) -> None:  # type: ignore[no-untyped-def]
+def test_every_piece_of_every_family_is_closed_and_faces_outwards(family) -> None:  # type: ignore
     for seed in range(2):
         assembly = Assembly(np.random.default_rng(seed))
         family(assembly)

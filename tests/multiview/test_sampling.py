@@ -51,7 +51,7 @@ def _theirs(
 
 def _ours(sampler: Sampler, steps: int, z: Tensor, **settings: object) -> Tensor:
     network = tiny.GaussianNetwork(0.5, LINEAR)
-    return sample(network, Condition(MEAN), _noise(5), steps=steps, sampler=sampler, start=z, **settings)  # type: ignore[arg-type]
+    return sample(network, Condition(MEAN), _noise(5), steps=steps, sampler=sampler, start=z, **settings)
 
 
 @pytest.mark.parametrize("steps", COUNTS)
@@ -135,8 +135,8 @@ def test_a_seed_gives_the_same_alone_and_in_a_batch(noised: bool) -> None:
         "unconditional": without,
         "guidance_scale": 3.0,
     }
-    together = sample(network, condition, SeededNoise([4, 8, 15]), per_picture=3, **settings)  # type: ignore[arg-type]
-    alone = [sample(network, condition, SeededNoise([seed]), **settings) for seed in (4, 8, 15)]  # type: ignore[arg-type]
+    together = sample(network, condition, SeededNoise([4, 8, 15]), per_picture=3, **settings)  # type: ignore
+    alone = [sample(network, condition, SeededNoise([seed]), **settings) for seed in (4, 8, 15)]
     torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-4)
     assert (together[0] - together[1]).abs().max() > 0.1
 

@@ -103,4 +103,4 @@ def test_unknown_names_are_refused() -> None:
     with pytest.raises(ConfigError):
         Schedule.cosine(0.0)
     with pytest.raises(ConfigError):
-        SCHEDULES["linear"].convert(torch.zeros(1), torch.zeros(1), torch.tensor(0), "v", "flow")  # type: ignore[arg-type]
+        SCHEDULES["linear"].convert(torch.zeros(1), torch.zeros(1), torch.tensor(0), "v", "flow")

@@ -34,7 +34,7 @@ def pictures(folder: Path, *names: str) -> list[Given]:
 
 def meshes(found: list[Given], **wanted: object) -> list[str]:
     """Names of the meshes of a plan."""
-    return [output.mesh.name for job in plan(found, Wanted(**wanted)) for output in job.outputs]  # type: ignore[arg-type]
+    return [output.mesh.name for job in plan(found, Wanted(**wanted)) for output in job.outputs]
 
 
 def result_of(picture: Path, at: Path) -> Path:
@@ -92,7 +92,7 @@ def test_a_named_output_that_is_an_input_is_refused_by_whatever_name(option: str
         if other == "case" and option == "steps":
             continue
         for overwrite in (False, True):
-            wanted = Wanted(**{option: str(value)}, step_names=["cutout.png"], overwrite=overwrite)  # type: ignore[arg-type]
+            wanted = Wanted(**{option: str(value)}, step_names=["cutout.png"], overwrite=overwrite)
             with pytest.raises(OutputError, match="input"):
                 plan(found, wanted)
 

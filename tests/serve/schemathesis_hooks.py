@@ -1,6 +1,7 @@
 """What schemathesis cannot know: that the bytes of the field `picture` are a picture. See test_openapi.py.
 
-By hand: `SCHEMATHESIS_HOOKS=tests.serve.schemathesis_hooks schemathesis run http://127.0.0.1:8000/openapi.json`.
+By hand: `SCHEMATHESIS_HOOKS=tests.serve.schemathesis_hooks schemathesis run URL`, URL being
+http://127.0.0.1:8000/openapi.json.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def test_full_family(full: Path, tmp_path: Path) -> None:
     pipeline = GecoPipeline.from_pretrained(full, device="cpu")
     # Zero123++ without InstantMesh's UNet stands on grey
     assert pipeline.card.background == pytest.approx(127 / 255)
-    pipeline.backend.generation = type(pipeline.backend.generation)("euler-ancestral", 2, 4.0)  # type: ignore[attr-defined]
+    pipeline.backend.generation = type(pipeline.backend.generation)("euler-ancestral", 2, 4.0)  # type: ignore
     asset = pipeline(ball_picture(64), seed=1, options=OPTIONS)
     assert asset.views.shape == (6, 32, 32, 3) and asset.views.min() >= 0 and asset.views.max() <= 1
     assert_textured(asset)

@@ -205,7 +205,7 @@ def test_stage2_compares_by_the_features(stages: Stages, run: Path, tmp_path: Pa
     task.perceptual, plain = distance, task.perceptual  # type: ignore[attr-defined]
     loss, values = task.parts()[0].loss(0, generator)
     loss.backward()
-    gradients = [p.grad for p in task.network.parameters() if p.grad is not None]  # type: ignore[attr-defined]
+    gradients = [p.grad for p in task.network.parameters() if p.grad is not None]  # type: ignore
     assert (
         gradients and all(g.isfinite().all() for g in gradients) and any(g.abs().max() > 0 for g in gradients)
     )
@@ -223,7 +223,7 @@ def test_stage2_compares_by_the_features(stages: Stages, run: Path, tmp_path: Pa
     finish(init, None, {"distilled": True})
     for perceptual, name in ((run, "autoencoder features"), (None, "pyramid")):
         two: list[Path | None] = [stages.folder / "pairs", init, perceptual]
-        made = small.stage2(tiny().stage2, 16, two[0], two[1], stages.machine, {}, perceptual=two[2])  # type: ignore[arg-type]
+        made = small.stage2(tiny().stage2, 16, two[0], two[1], stages.machine, {}, perceptual=two[2])
         made.save_model(tmp_path / name)
         assert json.loads((tmp_path / name / "config.json").read_text())["facts"]["perceptual"] == name
         assert isinstance(made.perceptual, FeatureDistance) == (perceptual is not None)

@@ -133,7 +133,8 @@ def made(folder: Path) -> dict[str, bytes]:
     found: dict[str, np.ndarray] = {}
     for path in sorted(folder.rglob("*.safetensors")):
         with safe_open(path, "numpy") as file:
-            found |= {f"{path.relative_to(folder)}/{name}": file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            place = path.relative_to(folder)
+            found |= {f"{place}/{name}": file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     for path in sorted(folder.glob("pairs-*.npz")):
         with np.load(path) as file:
             found |= {f"{path.name}/{name}": file[name] for name in file.files}

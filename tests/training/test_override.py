@@ -49,7 +49,7 @@ def test_numbers_of_the_stage_and_of_its_length_are_replaced_and_told() -> None:
 @pytest.mark.parametrize("stage", OPTIONS)
 def test_every_number_of_every_stage_can_be_given_as_it_is(stage: str) -> None:
     recipe = small()
-    held, length = getattr(recipe, OPTIONS[stage]), recipe.lengths.get(stage, Length())  # type: ignore[call-overload]
+    held, length = getattr(recipe, OPTIONS[stage]), recipe.lengths.get(stage, Length())  # type: ignore
     sources = [held] if stage in WITHOUT_LENGTH else [held, length]
     values = {field.name: getattr(source, field.name) for source in sources for field in fields(source)}
 

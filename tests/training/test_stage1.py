@@ -132,7 +132,7 @@ def test_adapters_share_one_frozen_backbone(tmp_path: Path) -> None:
 
     def predict(network: object) -> Tensor:
         with torch.no_grad():
-            return network.predict(x, t, network.encode_condition(condition), "x0")  # type: ignore[attr-defined]
+            return network.predict(x, t, network.encode_condition(condition), "x0")  # type: ignore
 
     assert torch.equal(predict(task.teacher), predict(plain))
     train(task, LoopOptions(tmp_path, steps=3, warmup_steps=1, decay_part=0.0), quiet=True)

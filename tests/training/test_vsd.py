@@ -140,7 +140,7 @@ def test_no_gradient_where_student_and_teacher_agree_and_equal_pull_for_dmd() ->
 def test_sigma2_is_constant_times_the_noise_variance() -> None:
     x = torch.randn(3, 5)
     t = torch.tensor([20, 500, 979])
-    one, other = (vsd_gradient(x, x * 0.3, x * 0.1, t, SCHEDULE, w) for w in ("sigma2", "constant"))  # type: ignore[arg-type]
+    one, other = (vsd_gradient(x, x * 0.3, x * 0.1, t, SCHEDULE, w) for w in ("sigma2", "constant"))
     assert torch.allclose(one, other * SCHEDULE.levels(t, x)[1] ** 2, atol=1e-6)
 
 

@@ -180,7 +180,8 @@ class _Archives:
     def _begin(self) -> None:
         self._objects = []
         self._buffer = io.BytesIO()
-        self._tar = tarfile.open(fileobj=self._buffer, mode="w:xz", preset=6)  # noqa: SIM115 (filled by many calls)
+        # not in a with: filled by many calls
+        self._tar = tarfile.open(fileobj=self._buffer, mode="w:xz", preset=6)  # noqa: SIM115
 
     @property
     def _name(self) -> str:

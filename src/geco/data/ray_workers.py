@@ -132,8 +132,13 @@ def _connect(address: str, count: int | None) -> Any:
         _check_answers(address)
         if address == "local":
             # Jobs and outcomes are small: the least object store that Ray takes, not a third of the memory.
-            store = {"include_dashboard": False, "object_store_memory": 80 << 20}
-            ray.init(num_cpus=count, log_to_driver=False, logging_level=logging.ERROR, **store)  # type: ignore[arg-type]
+            ray.init(
+                num_cpus=count,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                include_dashboard=False,
+                object_store_memory=80 << 20,
+            )
         else:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, OSError, RuntimeError) as error:

@@ -87,8 +87,8 @@ class Buffers:
         accessor = item(self.document, "accessors", index)
         kind, width = np.dtype(COMPONENTS[accessor["componentType"]]), WIDTHS[accessor["type"]]
         count = self.count(index)
-        whole_count = rows is None or "sparse" in accessor or "bufferView" not in accessor
-        self._spend(count if whole_count else len(rows), "bufferView" not in accessor)  # type: ignore[arg-type]
+        whole = rows is None or "sparse" in accessor or "bufferView" not in accessor
+        self._spend(count if whole or rows is None else len(rows), "bufferView" not in accessor)
         if "bufferView" in accessor:
             values = self._strided(accessor, accessor["bufferView"], kind, width, count)
         else:

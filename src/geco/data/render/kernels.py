@@ -26,7 +26,9 @@ def kernel(name: str) -> Callable[..., Any]:
         raise MissingExtraError("numba", "data", "rendering training views") from error
 
 
-def _draw(screen, faces, uvs, colors, materials, cutoffs, shade, texels, table, size, ids):  # type: ignore[no-untyped-def]
+def _draw(  # type: ignore[no-untyped-def]
+    screen, faces, uvs, colors, materials, cutoffs, shade, texels, table, size, ids
+):
     """Scan-convert every triangle. screen: (V, 3) pixel x, y and 1/distance. -> colour (S, S, 3), 1/distance
     (S, S; 0 = none).
 
@@ -138,7 +140,9 @@ def _locate(nearest, ids, facing, pose, lens, normal, position, factor):  # type
                     )
 
 
-def _occlude(position, normal, directions, axes, maps, scale, bias, visibility):  # type: ignore[no-untyped-def]
+def _occlude(  # type: ignore[no-untyped-def]
+    position, normal, directions, axes, maps, scale, bias, visibility
+):
     """Cosine-weighted share of the directions from which each point is seen, see geco.data.render.occlusion.
 
     directions: (K, 3) unit. axes: (K, 2, 3) right and down of each map. maps: (K, R, R) nearness. scale:

@@ -42,7 +42,8 @@ class Autoencoder(nn.Module):
         # a short way for colours, which are otherwise learned last
         self.tint = nn.Conv2d(self.config.latent, 3, 1)
         for layer in (self.stem, *self.down, self.squeeze, self.lift, *self.up):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]  # keeps the signal's size
+            # keeps the signal's size
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]
         for last in (self.head, self.tint):
             nn.init.zeros_(last.weight)  # starts from white, as most pixels are
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]

@@ -26,7 +26,9 @@ async function run() {
   if (!picture) return;
   const form = new FormData();
   form.append("picture", picture);
-  for (const name of ["seed", "truncation", "faces", "texture_size"]) if ($(name).value) form.append(name, $(name).value);
+  for (const name of ["seed", "truncation", "faces", "texture_size"]) {
+    if ($(name).value) form.append(name, $(name).value);
+  }
   $("again").disabled = true;
   say("working …");
   try {
@@ -40,9 +42,12 @@ async function run() {
     $("picture").src = `data:image/png;base64,${result.picture}`;
     $("views").src = `data:image/png;base64,${result.views}`;
     $("result").hidden = false;
-    const stages = Object.entries(result.timings).map(([stage, seconds]) => `${stage} ${seconds.toFixed(2)} s`);
+    const timings = Object.entries(result.timings);
+    const stages = timings.map(([stage, seconds]) => `${stage} ${seconds.toFixed(2)} s`);
     say(`${result.faces} faces, seed ${result.seed}; ${stages.join(", ")}`);
-    if (!(await showGlb($("canvas"), bytes.buffer))) say(`${$("status").textContent} (no WebGL here: download the file to see it)`);
+    if (!(await showGlb($("canvas"), bytes.buffer))) {
+      say(`${$("status").textContent} (no WebGL here: download the file to see it)`);
+    }
   } catch (error) {
     say(error.message, true);
   }

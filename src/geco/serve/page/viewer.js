@@ -40,8 +40,11 @@ function parse(buffer) {
   const part = json.meshes[0].primitives[0];
   const image = json.images && json.images[0];
   return {
-    position: read(part.attributes.POSITION), normal: read(part.attributes.NORMAL), uv: read(part.attributes.TEXCOORD_0),
-    color: read(part.attributes.COLOR_0), indices: read(part.indices),
+    position: read(part.attributes.POSITION),
+    normal: read(part.attributes.NORMAL),
+    uv: read(part.attributes.TEXCOORD_0),
+    color: read(part.attributes.COLOR_0),
+    indices: read(part.indices),
     image: image ? new Blob([bytes(image.bufferView)], { type: image.mimeType }) : null,
   };
 }
