@@ -108,8 +108,8 @@ def camera_vectors(c2w: ArrayLike, fov: float) -> Floats:
 
 
 def render_vectors(c2w: ArrayLike, fov: float) -> Floats:
-    """InstantMesh's 25 numbers of a NeRF render camera: c2w row-major, then normalised intrinsics
-    row-major; (..., 25).
+    """InstantMesh's 25 numbers of a NeRF render camera (parity, see
+    :mod:`geco.reconstruct.instantmesh.nerf`): c2w row-major, then normalised intrinsics row-major; (..., 25).
     """
     poses = np.asarray(c2w, np.float32)
     lens = np.broadcast_to(intrinsics(fov).astype(np.float32).reshape(9), (*poses.shape[:-2], 9))

@@ -9,7 +9,6 @@ from geco.errors import ConfigError
 from geco.multiview.generate import GenerationSettings, generate_views
 from geco.multiview.noise import SeededNoise
 from geco.multiview.zero123plus import latents
-from geco.multiview.zero123plus.codec import GREY
 from geco.multiview.zero123plus.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
 from tests.multiview import tiny
 
@@ -121,17 +120,6 @@ def test_decoding_has_gradients() -> None:
     x0 = torch.zeros(1, *tiny.SHEET, requires_grad=True)
     tiny.codec().decode(x0).sum().backward()
     assert x0.grad is not None and x0.grad.abs().max() > 0
-
-
-@pytest.mark.parametrize("background", [1.0, GREY])
-def test_composition_is_pillows(background: float) -> None:
-    rgba = np.random.default_rng(0).integers(0, 256, (32, 32, 4), np.uint8)
-    level = round(background * 255)
-    theirs = Image.new("RGB", (32, 32), (level, level, level))
-    picture = Image.fromarray(rgba, "RGBA")
-    theirs.paste(picture, mask=picture.getchannel("A"))
-    ours = tiny.codec(background).compose(torch.from_numpy(rgba).permute(2, 0, 1)[None] / 255)
-    assert np.array_equal((ours[0].permute(1, 2, 0) * 255).round().numpy(), np.array(theirs))
 
 
 @pytest.mark.parametrize("noised", [False, True])

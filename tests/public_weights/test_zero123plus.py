@@ -13,11 +13,11 @@ from transformers import CLIPTokenizer
 from geco.errors import WeightsError
 from geco.multiview.generate import GenerationSettings, generate_views
 from geco.multiview.zero123plus.codec import GREY
+from geco.multiview.zero123plus.network import ZERO123PLUS_UNET, Zero123PlusNetwork
 from geco.public_weights.diffusers_folder import empty_prompt_tokens
 from geco.public_weights.zero123plus import (
     Zero123Plus,
     convert_zero123plus,
-    full_size_on_meta,
     load_zero123plus,
     save_zero123plus,
 )
@@ -263,6 +263,12 @@ def test_a_card_that_makes_no_sense_is_refused(
     zero123plus_folder.write_json(folder / "config.json", {**card, **change})
     with pytest.raises(WeightsError, match=r"config.json|unet"):
         load_zero123plus(folder)
+
+
+def full_size_on_meta() -> Zero123PlusNetwork:
+    """The released UNet's shape, without allocating any of its parameters."""
+    with torch.device("meta"):
+        return Zero123PlusNetwork.from_config(ZERO123PLUS_UNET)
 
 
 def test_the_full_size_network_has_the_published_size_and_allocates_nothing() -> None:

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
 
-from geco.cameras import INPUT_FOV, orbit_poses
 from geco.errors import MeshError
 from geco.isosurface.flexicubes_numpy import extract
 from geco.reconstruct.instantmesh import mesh as mesh_module
-from geco.reconstruct.instantmesh.decoders import MeshDecoder, NeRFDecoder, mesh_state_from_nerf
 from geco.reconstruct.instantmesh.grid import (
     center_index,
     fill_empty,
-    grid_edges,
     shell_mask,
-    sign_change_penalty,
     surface_cubes,
 )
 from geco.reconstruct.instantmesh.surface import MeshSurface, NerfSurface
 from tests.reconstruct import tiny
-
-
-def test_edges_are_every_pair_of_neighbours_once() -> None:
-    index = {p: i for i, p in enumerate(itertools.product(range(4), repeat=3))}
-    expected = sorted(
-        (index[p], index[q])
-        for p in index
-        for axis in range(3)
-        if (q := tuple(c + (a == axis) for a, c in enumerate(p))) in index
-    )
-    assert grid_edges(3).tolist() == [list(e) for e in expected]
 
 
 def test_surface_cubes_are_those_with_two_signs() -> None:
@@ -62,24 +45,6 @@ def test_empty_shapes_get_a_surface_and_only_they(sign: float) -> None:
     filled.sum().backward()
     assert (sdf.grad[0] == 1).all()
     assert (sdf.grad[1] == 0).all()
-
-
-def test_sign_change_penalty_by_hand() -> None:
-    edges = torch.tensor([[0, 1], [1, 2]])
-    sdf = torch.tensor([0.5, -2.0, -3.0])  # only the first edge changes sign
-    expected = np.log1p(np.exp(0.5)) + np.log1p(np.exp(2.0))
-    assert sign_change_penalty(sdf, edges).item() == pytest.approx(expected, rel=1e-6)
-    assert sign_change_penalty(-sdf.abs(), edges).item() == 0
-
-
-def test_a_mesh_starts_where_the_nerf_ended() -> None:
-    torch.manual_seed(0)
-    nerf, mesh = NeRFDecoder(5), MeshDecoder(5)
-    mesh.load_state_dict(mesh_state_from_nerf(mesh, nerf.state_dict()), strict=True)
-    features = torch.randn(2, 30, 15)
-    colors, raw = nerf(features)
-    torch.testing.assert_close(mesh.sdf(features), 10 - raw)
-    torch.testing.assert_close(mesh.color(features), colors)
 
 
 def test_chunks_change_no_field(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,28 +162,3 @@ def test_half_precision_gives_nearly_the_same_fields(kind: tiny.Kind, dtype: tor
     half = made.to(dtype).surfaces(images, cameras)[0].color(points)
     assert half.dtype == np.float32
     assert 0 < np.abs(half - exact).max() < 0.05
-
-
-def test_renders_show_the_sphere_and_their_gradients_reach_the_planes() -> None:
-    made, planes = tiny.sphere("mesh", radius=0.6, grid_res=24)
-    planes.requires_grad_()
-    poses = torch.from_numpy(orbit_poses([0, 100], [0, 30], 4.0))[None]
-    images = made.synthesizer.render(
-        planes, made.synthesizer.geometry(planes, training=True), poses, INPUT_FOV, 48
-    )
-    assert [tuple(x.shape) for x in (images.rgb, images.mask, images.depth, images.normal)] == [
-        (1, 2, channels, 48, 48) for channels in (3, 1, 1, 3)
-    ]
-    # The outline of a sphere of radius r at distance d is a disc of radius r / sqrt(d^2 - r^2) at distance 1.
-    disc = np.pi * 0.6**2 / (16 - 0.36) / (2 * np.tan(np.radians(INPUT_FOV / 2))) ** 2
-    assert images.mask.mean(dim=(2, 3, 4)).tolist() == [[pytest.approx(disc, rel=0.03)] * 2]
-    middle = (slice(None), slice(None), slice(None), 24, 24)
-    assert images.depth[middle].sub(3.4).abs().max() < 0.02
-    assert images.rgb[middle].sub(0.5).abs().max() < 1e-3
-    assert (images.rgb[..., 0, 0] == 1).all()
-    towards = poses[0, :, :3, 3] / 4
-    assert (images.normal[middle][0] * towards).sum(-1).min() > 0.99
-    # A larger mask needs a lower SDF: every gradient on the squares in the planes points that way on the
-    # whole.
-    (gradient,) = torch.autograd.grad(images.mask.sum(), planes)
-    assert gradient[0, :2, 0].sum() < 0

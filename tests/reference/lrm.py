@@ -4,7 +4,8 @@ plane features.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.reference.result import Result, largest_error
 if TYPE_CHECKING:
     import torch
 
+    from geco.reconstruct.instantmesh.config import InstantMeshConfig
     from geco.reconstruct.instantmesh.model import InstantMesh
 
 BOUND = 2e-5
@@ -27,7 +29,6 @@ def build(tensors: Tensors, meta: dict[str, Any], kind: Literal["nerf", "mesh"])
     """
     import torch
 
-    from geco.reconstruct.instantmesh.config import InstantMeshConfig
     from geco.reconstruct.instantmesh.model import InstantMesh
 
     more: dict[str, Any] = {name: tuple(meta[name]) for name in ("image_mean", "image_std") if name in meta}
@@ -39,7 +40,7 @@ def build(tensors: Tensors, meta: dict[str, Any], kind: Literal["nerf", "mesh"])
             "grid_res": flexicubes.get("grid_res", meta["model_params"].get("grid_res", 128)),
             "grid_scale": flexicubes.get("grid_scale", meta["model_params"].get("grid_scale", 2.0)),
         }
-    config = InstantMeshConfig.from_reference(kind, meta["model_params"], meta["vit_config"], **more)
+    config = config_of(kind, meta["model_params"], meta["vit_config"], **more)
     model = InstantMesh(config).eval().requires_grad_(False)
     state = {
         name.removeprefix("sd."): torch.from_numpy(value)
@@ -55,6 +56,21 @@ def build(tensors: Tensors, meta: dict[str, Any], kind: Literal["nerf", "mesh"])
     if "total_parameters" in meta and sum(p.numel() for p in model.parameters()) != meta["total_parameters"]:
         raise ValueError("the tiny model has another number of parameters than the reference's")
     return model
+
+
+def config_of(
+    kind: Literal["nerf", "mesh"], model_params: Mapping[str, Any], vit: Mapping[str, Any], **more: Any
+) -> InstantMeshConfig:
+    """From the ``model_config.params`` of an InstantMesh yaml and a transformers ViT config; other keys are
+    ignored.
+    """
+    from geco.reconstruct.instantmesh.config import InstantMeshConfig, ViTConfig
+
+    params = {f.name: model_params[f.name] for f in fields(InstantMeshConfig) if f.name in model_params}
+    encoder = ViTConfig(**{f.name: vit[f.name] for f in fields(ViTConfig) if f.name in vit})
+    if model_params.get("encoder_feat_dim", encoder.hidden_size) != encoder.hidden_size:
+        raise ValueError(f"encoder_feat_dim {model_params['encoder_feat_dim']}, ViT {encoder.hidden_size}")
+    return InstantMeshConfig(**{**params, **more, "kind": kind, "vit": encoder})
 
 
 def has(tensors: Tensors, module: str) -> bool:

@@ -50,7 +50,7 @@ def run(tensors: Tensors, meta: dict[str, Any]) -> Iterator[Result]:
 def _grid(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
     import torch
 
-    from geco.reconstruct.instantmesh.grid import center_index, grid_edges, shell_mask
+    from geco.reconstruct.instantmesh.grid import center_index, shell_mask
 
     resolution = net.grid_res
     corners, cubes = net.grid(torch.device("cpu"))
@@ -59,7 +59,7 @@ def _grid(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
         "grid_cubes": cubes,
         "center_indices": np.array([[center_index(resolution)]]),
         "boundary_indices": torch.nonzero(shell_mask(resolution)),
-        "all_edges": grid_edges(resolution),
+        "all_edges": _grid_edges(resolution),
     }
     for name, value in ours.items():
         if name in tensors:
@@ -78,7 +78,6 @@ def _as_set(edges: np.ndarray) -> np.ndarray:
 def _fields(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
     import torch
 
-    from geco.reconstruct.instantmesh.grid import grid_edges, sign_change_penalty
     from geco.reconstruct.instantmesh.triplane import point_features
 
     planes = lrm.planes_of(tensors)
@@ -93,7 +92,7 @@ def _fields(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
         "deformation": fields.deformation,
         "sdf_reg_loss": fields.empty_penalty,
         "v_deformed": corners + fields.deformation,
-        "sdf_bce_reg": sign_change_penalty(fields.sdf[0, :, 0], grid_edges(net.grid_res)),
+        "sdf_bce_reg": _sign_change_penalty(fields.sdf[0, :, 0], _grid_edges(net.grid_res)),
     }
     for name, value in ours.items():
         if name in tensors:
@@ -102,6 +101,46 @@ def _fields(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
         sparse = net.fields(planes)
         theirs = tensors["weight"][0][sparse.cubes[0].numpy()]
         yield Result("weight (surface cubes only)", largest_error(sparse.weights[0], theirs), BOUND)
+
+
+def _grid_edges(resolution: int) -> torch.Tensor:
+    """(E, 2) int64 corner pairs of every axis-aligned edge once, lower index first, in
+    lexicographic order.
+    """
+    import torch
+
+    side = resolution + 1
+    index = torch.arange(side**3).reshape(side, side, side)
+    pairs = [
+        torch.stack(
+            [index.narrow(axis, 0, resolution).reshape(-1), index.narrow(axis, 1, resolution).reshape(-1)],
+            dim=1,
+        )
+        for axis in range(3)
+    ]
+    edges = torch.cat(pairs)
+    return edges[torch.argsort(edges[:, 0] * side**3 + edges[:, 1])]
+
+
+def _sign_change_penalty(sdf: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy over edges whose ends differ in sign (FlexiCubes' and get3d's regulariser against
+    floaters); scalar.
+
+    Args:
+        sdf: (N,) one item's values.
+        edges: (E, 2) of :func:`_grid_edges`.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    ends = sdf[edges]
+    ends = ends[torch.sign(ends[:, 0]) != torch.sign(ends[:, 1])]
+    if not len(ends):
+        return sdf.sum() * 0
+    first, second = ends.unbind(1)
+    return F.binary_cross_entropy_with_logits(
+        first, (second > 0).to(sdf.dtype)
+    ) + F.binary_cross_entropy_with_logits(second, (first > 0).to(sdf.dtype))
 
 
 def _surfaces(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:

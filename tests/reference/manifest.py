@@ -33,11 +33,11 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
 
 
 def _reconstructor(meta: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    from geco.reconstruct.instantmesh.config import InstantMeshConfig
     from geco.reconstruct.instantmesh.model import InstantMesh
+    from tests.reference.lrm import config_of
 
     kind = "mesh" if any(".net_sdf." in key for key in meta["state_dict"]) else "nerf"
-    config = InstantMeshConfig.from_reference(kind, meta["model_params"], meta["vit_config"])
+    config = config_of(kind, meta["model_params"], meta["vit_config"])
     return {name: tuple(value.shape) for name, value in InstantMesh.on_meta(config).state_dict().items()}
 
 

@@ -129,7 +129,7 @@ def _grid(
 def _foreground(
     group: str, own: dict[str, np.ndarray], tensors: dict[str, np.ndarray], meta: dict[str, Any]
 ) -> Iterator[Result]:
-    from geco.reconstruct.instantmesh.foreground import resize_foreground
+    from tests.reference.foreground import resize_foreground
 
     ratio = float(re.findall(r"ratio ([\d.]+)", meta["tensors"][f"{group}.in"]["desc"])[0])
     yield Result("out", largest_error(resize_foreground(own["in"], ratio), own["out"]), EXACT)

@@ -74,7 +74,8 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
         codec = Zero123PlusCodec(vae, vision, text, ramp, for_vae, for_vae, background).eval()
         picture = torch.from_numpy(tensors[picture_name]).permute(2, 0, 1)[None] / 255
         if "image_rgba_u8" in tensors:
-            composed = codec.compose(torch.from_numpy(tensors["image_rgba_u8"]).permute(2, 0, 1)[None] / 255)
+            rgba = torch.from_numpy(tensors["image_rgba_u8"]).permute(2, 0, 1)[None] / 255
+            composed = _composed(rgba, background)
             yield Result(f"{name} {picture_name}", largest_error(composed, picture), BOUND)
         unused = {what for what in given if what not in _INPUTS and not what.startswith("draw")}
         for what, ours in _run(network, codec, picture, given, settings):
@@ -85,6 +86,14 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
             raise ValueError(f"{name}: recorded but not recomputed: {sorted(unused)}")
     if not ran:
         raise ValueError("the file holds none of its runs")
+
+
+def _composed(rgba: torch.Tensor, background: float) -> torch.Tensor:
+    """rgba (B, 4, H, W) in [0, 1] -> (B, 3, H, W) over a grey level, to the nearest of 256 levels as Pillow
+    does.
+    """
+    color, alpha = rgba[:, :3], rgba[:, 3:]
+    return ((color * alpha + background * (1 - alpha)) * 255).round() / 255
 
 
 def _run(

@@ -69,14 +69,16 @@ def _recompute(
     if name.startswith("scale."):
         return getattr(latents, name.removeprefix("scale."))(torch.from_numpy(tensors["scale.x"]))
     if match := _DDPM.fullmatch(name):
-        make = schedule.add_noise if match[2] == "add_noise" else schedule.velocity
-        return make(inputs["step.sample"], inputs["step.noise"], torch.tensor(int(match[1])))
+        x0, noise, t = inputs["step.sample"], inputs["step.noise"], torch.tensor(int(match[1]))
+        signal, level = schedule.levels(t, x0)
+        return schedule.add_noise(x0, noise, t) if match[2] == "add_noise" else signal * noise - level * x0
     match = _KIND.fullmatch(name)
     if match is None:
         raise ValueError(f"no rule for {name}")
     euler, count, what = match[1] == "euler", int(match[2]), match[3]
     plan = Sampler("euler-ancestral" if euler else "ddim").plan(schedule, count)
-    sigmas = [schedule.sigmas[step.t] for step in plan]
+    levels = np.sqrt((1.0 - schedule.alphas_cumprod) / schedule.alphas_cumprod)  # as k-diffusion has them
+    sigmas = [levels[step.t] for step in plan]
     if what == "timesteps":
         return [step.t for step in plan]
     if what == "sigmas":

@@ -2,7 +2,7 @@
 
 from geco.images.load import Picture, load_picture
 from geco.images.matting import METHODS, Cutout, cut_out
-from geco.images.prepare import STEPS, ZERO123PLUS_RATIO, Prepared, prepare, sphere_ratio
+from geco.images.prepare import STEPS, ZERO123PLUS_RATIO, Prepared, prepare
 from geco.images.sheet import contact_sheet, sheet_to_views, views_to_sheet
 from geco.images.write import save_picture, save_views
 
@@ -20,6 +20,5 @@ __all__ = [
     "save_picture",
     "save_views",
     "sheet_to_views",
-    "sphere_ratio",
     "views_to_sheet",
 ]

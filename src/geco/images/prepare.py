@@ -5,7 +5,6 @@ framed, over a plain colour.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,27 +25,7 @@ LEAST_RATIO = 0.25
 # alpha from which a pixel counts for the box; the public code takes any above 0, which one stray pixel
 # decides
 VISIBLE = 0.05
-# Longer side, by the box's aspect a (shorter / longer), of objects with a bounding sphere of radius 0.95 seen
-# from 4.0 at FOV 30: least squares c0 + c1 a + c2 a² over 1,600 views (azimuth any, elevation -10 … 30) of
-# 400 open-licence models; spread left 0.09.
-SPHERE_FIT = (0.854, -0.045, -0.142)
-
 STEPS = ("cutout.png", "alpha.png", "prepared.png")  # the files of Prepared.save_steps
-
-
-def sphere_ratio(aspect: float) -> float:
-    """How large the longer side of an object's box is expected to be where objects are scaled to the sphere
-    of radius 0.95.
-
-    A long thing fills its sphere and appears large; a cube does not. This is the framing of the small model.
-
-    Args:
-        aspect: shorter side / longer side of the box, 0 … 1.
-    Returns:
-        the part of the picture's side, about 0.67 (square box) to 0.85 (a stick).
-    """
-    c0, c1, c2 = SPHERE_FIT
-    return c0 + c1 * aspect + c2 * aspect**2
 
 
 @dataclass
@@ -89,14 +68,6 @@ class Prepared:
         straight[rows, columns, :3] = around[:, :3] / np.maximum(around[:, 3:], 1e-6)
         return straight.clip(0, 1)
 
-    def to_picture(self, points: Floats) -> Floats:
-        """(…, 2) places in the square, x and y in [0, 1] from the top-left -> pixels of the picture."""
-        return np.asarray(points) * self.side + np.array([self.left, self.top], np.float32)
-
-    def from_picture(self, points: Floats) -> Floats:
-        """(…, 2) pixels of the picture -> places in the square, in [0, 1] where they lie inside it."""
-        return (np.asarray(points) - np.array([self.left, self.top], np.float32)) / self.side
-
     def save_steps(self, folder: str | os.PathLike[str], mark: str = "") -> list[Path]:
         """Write what the model saw: :data:`STEPS` (the cut-out RGBA, its alpha, the square); returns their
         paths.
@@ -117,7 +88,7 @@ class Prepared:
 def prepare(
     cutout: Cutout | Floats,
     size: int,
-    foreground_ratio: float | Callable[[float], float] = ZERO123PLUS_RATIO,
+    foreground_ratio: float = ZERO123PLUS_RATIO,
     background: float = 1.0,
 ) -> Prepared:
     """Crop to the object's box, centre it in a square, scale, and lay it over a grey level.
@@ -125,8 +96,8 @@ def prepare(
     Args:
         cutout: from :func:`geco.images.matting.cut_out`, or (H, W, 4) float32 in [0, 1].
         size: pixels of the square's side.
-        foreground_ratio: the longer side of the object's box as a part of the square:
-            :data:`ZERO123PLUS_RATIO` for the public models, :func:`sphere_ratio` for the small one.
+        foreground_ratio: the longer side of the object's box as a part of the square, 0.25 to 1; a model's
+            card says what it was trained with.
         background: grey level in [0, 1]; every model of ours wants white. (Zero123++'s own UNets were given
             0.5.)
     Raises:
@@ -140,12 +111,11 @@ def prepare(
     rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
     width, height = float(columns[-1] + 1 - columns[0]), float(rows[-1] + 1 - rows[0])
     longer = max(width, height)
-    ratio = foreground_ratio(min(width, height) / longer) if callable(foreground_ratio) else foreground_ratio
-    if not LEAST_RATIO <= ratio <= 1:
+    if not LEAST_RATIO <= foreground_ratio <= 1:
         raise ConfigError(
-            f"foreground ratio {ratio} is out of range", f"Give a number from {LEAST_RATIO} to 1."
+            f"foreground ratio {foreground_ratio} is out of range", f"Give a number from {LEAST_RATIO} to 1."
         )
-    side = longer / ratio
+    side = longer / foreground_ratio
     left = (columns[0] + columns[-1] + 1 - side) / 2
     top = (rows[0] + rows[-1] + 1 - side) / 2
     premultiplied = _sample(cutout.rgba, left, top, side, size)

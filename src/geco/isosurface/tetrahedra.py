@@ -1,4 +1,6 @@
-"""The inside of a FlexiCubes surface as tetrahedra (paper section 4.5)."""
+"""Parity with the public FlexiCubes, which no command needs: the inside of a surface as tetrahedra (paper
+section 4.5).
+"""
 
 from __future__ import annotations
 

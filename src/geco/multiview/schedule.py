@@ -95,13 +95,6 @@ class Schedule:
         """The last timestep, where the one-step generator starts."""
         return TIMESTEPS - 1
 
-    @property
-    def sigmas(self) -> Doubles:
-        """(1000,) noise level over signal: the sigma of the variance exploding form that
-        k-diffusion samplers use.
-        """
-        return np.sqrt((1.0 - self.alphas_cumprod) / self.alphas_cumprod)
-
     def levels(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """(signal, noise_level) at ``t`` in float32, shaped to broadcast against ``like``.
 
@@ -125,11 +118,6 @@ class Schedule:
         """
         signal, level = self.levels(t, x0)
         return (signal * x0.float() + level * noise.float()).to(x0.dtype)
-
-    def velocity(self, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """The v target for (x0, noise) at ``t``, in x0's dtype."""
-        signal, level = self.levels(t, x0)
-        return (signal * noise.float() - level * x0.float()).to(x0.dtype)
 
     def convert(
         self, prediction: Tensor, x_t: Tensor, t: Tensor, source: PredictionType, target: PredictionType

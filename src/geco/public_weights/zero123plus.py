@@ -29,7 +29,7 @@ from geco.model_files.state import check_state
 from geco.multiview.generate import GenerationSettings
 from geco.multiview.schedule import Schedule
 from geco.multiview.zero123plus.codec import GREY, WHITE, Zero123PlusCodec
-from geco.multiview.zero123plus.network import ZERO123PLUS_UNET, Zero123PlusNetwork
+from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.multiview.zero123plus.preprocess import Preprocess
 from geco.public_weights.diffusers_folder import read_diffusers_folder, read_state, weights_file
 from geco.public_weights.library_models import Model, check_library_config, part
@@ -203,12 +203,6 @@ def load_zero123plus(
     for module in (network, codec):
         module.eval().requires_grad_(False)
     return Zero123Plus(network, codec, generation, card)
-
-
-def full_size_on_meta() -> Zero123PlusNetwork:
-    """The released UNet's shape, 865,910,724 parameters, without allocating any of them."""
-    with torch.device("meta"):
-        return Zero123PlusNetwork.from_config(ZERO123PLUS_UNET)
 
 
 def _checked(card: Fields) -> dict[str, Any]:

@@ -1,5 +1,9 @@
 """From shards to batches: deterministic by (seed, step), shared over processes, resumable. Page:
 ``docs/data-sets.md``.
+
+The stages of ``geco.training`` read :class:`GridViews` (small family) and :class:`ConditionPictures` (full
+family), batch after batch by number. :class:`PairedViews`, :class:`RandomViews`, augmentations and iterating
+over a :class:`Loader` are for training loops of your own.
 """
 
 from geco.data.dataset.augment import Augmentation, over, over_white

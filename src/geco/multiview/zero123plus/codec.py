@@ -58,13 +58,6 @@ class Zero123PlusCodec(nn.Module):
         self.register_buffer("text_states", text_states)
         self.register_buffer("ramp", ramp)
 
-    def compose(self, rgba: Tensor) -> Tensor:
-        """rgba (B, 4, H, W) in [0, 1] -> (B, 3, H, W) over ``background``, to the nearest of 256
-        levels as Pillow does.
-        """
-        color, alpha = rgba[:, :3], rgba[:, 3:]
-        return ((color * alpha + self.background * (1 - alpha)) * 255).round() / 255
-
     def condition(self, picture: Tensor, noise: NoiseSource | None = None) -> Condition:
         """picture (B, 3, H, W) in [0, 1] over ``background`` -> latent (B, 4, h, w) and text states (B, T,
         E).

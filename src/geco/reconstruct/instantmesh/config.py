@@ -4,8 +4,7 @@ No torch here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from geco.checked import Checked, choice, flag, inner, real, reals, whole
@@ -90,26 +89,6 @@ class InstantMeshConfig(Checked):
                 f"transformer_dim {self.transformer_dim} is not a multiple of its {self.transformer_heads} "
                 f"heads"
             )
-
-    @classmethod
-    def from_reference(
-        cls, kind: Kind, model_params: Mapping[str, Any], vit: Mapping[str, Any] | None = None, **more: Any
-    ) -> InstantMeshConfig:
-        """From the ``model_config.params`` of an InstantMesh yaml and a transformers ViT config;
-        other keys are ignored.
-        """
-        params = {name: model_params[name] for name in (f.name for f in fields(cls)) if name in model_params}
-        encoder = (
-            ViTConfig(**{f.name: vit[f.name] for f in fields(ViTConfig) if f.name in vit})
-            if vit
-            else ViTConfig()
-        )
-        if model_params.get("encoder_feat_dim", encoder.hidden_size) != encoder.hidden_size:
-            raise ConfigError(
-                f"encoder_feat_dim {model_params['encoder_feat_dim']} differs from the ViT's "
-                f"{encoder.hidden_size}"
-            )
-        return cls(**{**params, **more, "kind": kind, "vit": encoder})
 
 
 _BASE: dict[str, Any] = {"transformer_layers": 12, "triplane_dim": 40, "rendering_samples_per_ray": 96}

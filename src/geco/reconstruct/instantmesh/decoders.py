@@ -4,8 +4,6 @@ checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -87,27 +85,5 @@ class MeshDecoder(nn.Module):
         return _color(_run(self.net_rgb, features))
 
 
-# NeRF threshold at which InstantMesh starts the mesh: density 10 becomes SDF 0.
+# InstantMesh's mesh_threshold: the density of a NeRF's surface.
 NERF_LEVEL = 10.0
-
-
-def mesh_state_from_nerf(
-    mesh: MeshDecoder, nerf: Mapping[str, Tensor], level: float = NERF_LEVEL
-) -> dict[str, Tensor]:
-    """State of a mesh decoder that starts as a NeRF: SDF = level - raw density, colours the same.
-
-    Args:
-        mesh: gives the deformation and weight nets, which a NeRF has not; they stay as they are.
-        nerf: state of a :class:`NeRFDecoder` (``net.*``).
-        level: raw density taken as the surface.
-    """
-    state = {name: value.detach().clone() for name, value in mesh.state_dict().items()}
-    for name, value in nerf.items():
-        index, kind = name.removeprefix("net.").split(".")
-        last = index == str(len(mesh.net_sdf) - 1)
-        sdf, rgb = (-value[:1], value[1:4]) if last else (value, value)
-        if last and kind == "bias":
-            sdf = level + sdf
-        state[f"net_sdf.{index}.{kind}"] = sdf.detach().clone()
-        state[f"net_rgb.{index}.{kind}"] = rgb.detach().clone()
-    return state

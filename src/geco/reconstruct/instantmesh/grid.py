@@ -1,4 +1,4 @@
-"""What InstantMesh needs to know of its voxel grid beyond corners and cubes: centre, shell, edges, surface
+"""What InstantMesh needs to know of its voxel grid beyond corners and cubes: centre, shell, surface
 cubes, empty shapes.
 
 Corners are numbered (ix * (R + 1) + iy) * (R + 1) + iz for R cubes a side.
@@ -7,7 +7,6 @@ Corners are numbered (ix * (R + 1) + iy) * (R + 1) + iz for R cubes a side.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from geco.isosurface.grids import voxel_grid
@@ -35,23 +34,6 @@ def shell_mask(resolution: int, layers: int = 2, device: torch.device | str | No
     inner = slice(layers, resolution + 1 - layers)
     mask[inner, inner, inner] = False
     return mask.reshape(-1)
-
-
-def grid_edges(resolution: int, device: torch.device | str | None = None) -> Tensor:
-    """(E, 2) int64 corner pairs of every axis-aligned edge once, lower index first, in
-    lexicographic order.
-    """
-    side = resolution + 1
-    index = torch.arange(side**3, device=device).reshape(side, side, side)
-    pairs = [
-        torch.stack(
-            [index.narrow(axis, 0, resolution).reshape(-1), index.narrow(axis, 1, resolution).reshape(-1)],
-            dim=1,
-        )
-        for axis in range(3)
-    ]
-    edges = torch.cat(pairs)
-    return edges[torch.argsort(edges[:, 0] * side**3 + edges[:, 1])]
 
 
 def surface_cubes(sdf: Tensor, resolution: int) -> Tensor:
@@ -87,21 +69,3 @@ def fill_empty(sdf: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
     update[center_index(resolution)] += 1 - values.min()
     filled = torch.where(update[:, None] != 0, update[:, None], values)
     return torch.where(empty[:, None, None], filled, sdf), penalty
-
-
-def sign_change_penalty(sdf: Tensor, edges: Tensor) -> Tensor:
-    """Binary cross-entropy over edges whose ends differ in sign (FlexiCubes' and get3d's regulariser against
-    floaters); scalar.
-
-    Args:
-        sdf: (N,) one item's values.
-        edges: (E, 2) of :func:`grid_edges`.
-    """
-    ends = sdf[edges]
-    ends = ends[torch.sign(ends[:, 0]) != torch.sign(ends[:, 1])]
-    if not len(ends):
-        return sdf.sum() * 0
-    first, second = ends.unbind(1)
-    return F.binary_cross_entropy_with_logits(
-        first, (second > 0).to(sdf.dtype)
-    ) + F.binary_cross_entropy_with_logits(second, (first > 0).to(sdf.dtype))

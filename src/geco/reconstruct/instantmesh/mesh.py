@@ -54,19 +54,6 @@ class MeshGeometry:
     surface_penalty: Tensor
 
 
-@dataclass
-class MeshImages:
-    """Renders of a batch on white: rgb (B, M, 3, S, S), mask (B, M, 1, S, S) coverage, depth (B, M, 1, S, S)
-    along the viewing axis (0 where nothing is), normal (B, M, 3, S, S) world unit vectors (0 where nothing
-    is).
-    """
-
-    rgb: Tensor
-    mask: Tensor
-    depth: Tensor
-    normal: Tensor
-
-
 class MeshSynthesizer(nn.Module):
     """Fields of planes (B, 3, C, H, W); the grid reaches beyond the planes' cube, where features are 0."""
 
@@ -162,35 +149,6 @@ class MeshSynthesizer(nn.Module):
             faces.append(found[1])
             deviations.append(found[2])
         return MeshGeometry(vertices, faces, fields, torch.cat([d.reshape(-1) for d in deviations]).mean())
-
-    def render(
-        self, planes: Tensor, geometry: MeshGeometry, c2w: Tensor, fov: float, size: int
-    ) -> MeshImages:
-        """Differentiable renders, the colour asked at every surface point that a pixel sees.
-
-        Args:
-            planes: (B, 3, C, H, W) that ``geometry`` came from.
-            geometry: of :meth:`geometry`.
-            c2w: (B, M, 4, 4).
-            fov: degrees.
-            size: pixels a side.
-        """
-        from geco.render.shade_torch import render_mesh
-
-        items = []
-        for i, item in enumerate(planes.split(1)):
-
-            def color(points: Tensor, item: Tensor = item) -> Tensor:
-                return self.color(item, points[None])[0]
-
-            items.append(render_mesh(geometry.vertices[i], geometry.faces[i], c2w[i], fov, size, color))
-        rgb, normal = (
-            torch.stack([getattr(r, name) for r in items]).movedim(-1, 2) for name in ("rgb", "normal")
-        )
-        mask, depth = (
-            torch.stack([getattr(r, name) for r in items])[:, :, None] for name in ("mask", "depth")
-        )
-        return MeshImages(rgb, mask, depth, normal)
 
 
 def _features(planes: Tensor, points: Tensor) -> Tensor:

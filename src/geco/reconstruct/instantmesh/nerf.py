@@ -1,4 +1,6 @@
-"""The NeRF variant: density and colour at points, on grids, and volume rendered."""
+"""The NeRF variant: density and colour at points, on grids, and volume rendered (``render``: parity with the
+public model's training, which no command needs).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Volume rendering of a field in the cube [-1, 1]^3: box entry and exit, coarse and fine samples,
+"""Parity: no command renders so; the training of the public model does, and its recorded numbers are met.
+
+Volume rendering of a field in the cube [-1, 1]^3: box entry and exit, coarse and fine samples,
 compositing.
 
 The quadrature is InstantMesh's (EG3D's): densities and colours of neighbouring samples are averaged,

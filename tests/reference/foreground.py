@@ -1,10 +1,11 @@
-"""The crop that InstantMesh gives a picture before Zero123++ sees it, to the pixel. numpy only."""
+"""The crop that InstantMesh gives a picture before Zero123++ sees it, to the pixel: what
+:func:`geco.images.prepare` differs from on purpose.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from geco.errors import ConfigError, InputImageError
 from geco.types import Bytes
 
 
@@ -21,16 +22,8 @@ def resize_foreground(rgba: Bytes, ratio: float) -> Bytes:
 
     Returns:
         (S, S, 4) uint8.
-
-    Raises:
-        InputImageError: fewer than two rows or columns are opaque.
-        ConfigError: ratio out of range.
     """
-    if not 0 < ratio <= 1:
-        raise ConfigError(f"foreground ratio {ratio} is not in (0, 1]", "InstantMesh uses 0.85.")
     rows, columns = np.nonzero(rgba[..., 3] > 0)
-    if len(rows) == 0 or rows.min() == rows.max() or columns.min() == columns.max():
-        raise InputImageError("the picture holds no object", "Everything in it is transparent.")
     crop = rgba[rows.min() : rows.max(), columns.min() : columns.max()]
     # Padded twice, to a square and then to its size: each floors its half.
     return _pad(_pad(crop, max(crop.shape[:2])), int(max(crop.shape[:2]) / ratio))
