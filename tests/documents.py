@@ -102,6 +102,13 @@ def problems(page: Page) -> list[str]:
 # Commands.
 
 
+def commands_of(page: Page) -> Iterator[str]:
+    """The commands of a page's shell blocks, to be copied as they stand."""
+    for language, content in page.blocks:
+        if language in ("sh", "bash"):
+            yield from (_without_variables(line) for line in _lines(content))
+
+
 def _lines(block: str) -> Iterator[str]:
     """A block's commands: continued lines joined, comments dropped, pipes and `&&` taken apart."""
     for line in re.sub(r"(\\|&&)\n\s*", r" \1 ", block).replace("\\ ", "").splitlines():
@@ -113,10 +120,8 @@ def _is_command(text: str) -> bool:
     text = _without_variables(text)
     first = text.split()[0] if text.split() else ""
     return (
-        Path(first).name in ("geco", "pip", "python", "python3", "torchrun")
-        and " " in text
-        or first.endswith(".sh")
-    )
+        Path(first).name in ("geco", "pip", "python", "python3", "torchrun") and " " in text
+    ) or first.endswith(".sh")
 
 
 def _without_variables(text: str) -> str:
@@ -141,15 +146,16 @@ def _of_command(text: str) -> Iterator[str]:
 
 
 def _of_geco(text: str) -> Iterator[str]:
-    """The commands, then the options; a line that holds no placeholder is parsed as a whole."""
+    """The command's words, then its options."""
     words = [word.strip(",;") for word in text.split()[1:]]
     command: tuple[str, ...] = ()
     while words and (*command, words[0]) in commands():
         command = (*command, words.pop(0))
-    if command not in commands() or (not command and words and not words[0].startswith(("-", "C"))):
-        yield f"`{text}`: no command geco {' '.join([*command, *words[:1]])}"
-        return
-    yield from _of_options(words, commands()[command] | {"--debug", "--version", "--help"})
+    inner = any(len(each) > len(command) and each[: len(command)] == command for each in commands())
+    if inner and words and re.match(r"[a-z]", words[0]):
+        yield f"`{text}`: no command geco {' '.join([*command, words[0]])}"
+    else:
+        yield from _of_options(words, commands()[command] | {"--debug"})
 
 
 def parse_whole(line: str) -> str | None:
@@ -273,10 +279,12 @@ def _of_python(block: str) -> Iterator[str]:
 def _of_links(page: Page) -> Iterator[str]:
     for target in page.links:
         name, _, anchor = target.partition("#")
-        path = (page.path.parent / name).resolve() if name else page.path
+        path = page.path.parent / name
         if not path.exists():
             yield f"link {target}: no such file"
-        elif anchor and path.suffix == ".md" and anchor not in (page if not name else read_page(path)).headings:
+            continue
+        there = read_page(path) if name.endswith(".md") else page
+        if anchor and anchor not in there.headings:
             yield f"link {target}: no such heading"
 
 
@@ -344,8 +352,8 @@ def _holds(scope: ast.AST, names: list[str]) -> bool:
             found = []
             if isinstance(node, (ast.If, ast.Try)) and _holds(node, names):
                 return True
-        if names[0] in found and (len(names) == 1 or not isinstance(node, ast.ClassDef) or _in_class(node, names)):
-            return True
+        if names[0] in found:
+            return len(names) == 1 or not isinstance(node, ast.ClassDef) or _in_class(node, names)
     return False
 
 

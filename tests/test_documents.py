@@ -12,9 +12,11 @@ import pytest
 
 from tests import documents
 from tests.documents import ROOT, Page, read_page
+from tests.test_architecture import FLOORS
 
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 INDEX = ROOT / "docs" / "README.md"
 PAGES = [README, CONTRIBUTING, *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -89,6 +91,17 @@ def test_a_command_that_would_be_refused_is_refused_here(line: str, said: str) -
     assert said in (documents.parse_whole(line) or "")
 
 
+def test_the_floors_are_drawn_as_they_are_kept() -> None:
+    (diagram,) = [content for kind, content in read_page(CONTRIBUTING).blocks if kind == "text"]
+    drawn = [set(re.split(r"\s{2,}", line)[0].split(", ")) for line in diagram.splitlines()]
+    assert drawn == FLOORS[::-1]
+
+
+def test_every_room_is_on_the_map() -> None:
+    rows = [line.split("|")[1] for line in ARCHITECTURE.read_text().splitlines() if line.startswith("| `")]
+    assert set().union(*FLOORS) == {room for row in rows for room in re.findall(r"`(\w+)`", row)}
+
+
 # Pages and lines.
 
 
@@ -98,7 +111,12 @@ def test_every_page_is_in_the_index_once() -> None:
     assert pages <= set(named) and len(named) == len(set(named))
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+SET = {"README.md", "CONTRIBUTING.md", *("install.md", "commands.md", "embedded-model.md", "architecture.md")}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in PAGES if p.name in SET], ids=lambda path: path.relative_to(ROOT).as_posix()
+)
 def test_a_line_of_prose_fits_on_a_laptop(path: Path) -> None:
     assert not long_lines(read_page(path), 110)
 
