@@ -155,7 +155,6 @@ LONG_FUNCTIONS = {
     "render.zbuffer_kernels.fill",
     "training.full_stages.stage2",
     "training.pairs.make_pairs",
-    "training.sampling_table.main",
     "training.small_stages.stage2",
 }
 WIDE_FUNCTIONS = {

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks import sampling_table
 
 from geco.cli.main import main
 from geco.multiview.small.weights import load_small
-from geco.training import sampling_table
 from tests.data.glb import GlbWriter, box
 
 pytest.importorskip("numba")

@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
+from benchmarks.sampling_table import Setting, resize, scores, variation
 
 from geco.training.augment import composite
-from geco.training.sampling_table import Setting, resize, scores, variation
 
 
 def squares() -> torch.Tensor:

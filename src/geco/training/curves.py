@@ -1,11 +1,10 @@
 """Loss curves as a picture: ``curves.png`` from a run's ``log.jsonl``, one panel a value; Pillow only.
 
-``python -m geco.training.curves RUN_DIR`` draws it anew; the loop does at every report.
+The loop draws it at every report, ``python -m benchmarks.curves RUN_DIR`` anew.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -202,13 +201,3 @@ def _line(
     if len(points) < SMOOTHED_FROM:
         for x, y in points:
             draw.ellipse([x - 3, y - 3, x + 3, y + 3], color)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="draw a run's curves.png from its log.jsonl")
-    parser.add_argument("folder", type=Path)
-    print(write_curves(parser.parse_args().folder) or "nothing to draw")
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,7 @@ from geco.multiview.sampling import Sampler, sample
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
 
-# Chosen for the first embedded weights on 30 unseen objects (geco.training.sampling_table), at most five
+# Chosen for the first embedded weights on 30 unseen objects (benchmarks.sampling_table), at most five
 # passes: one step scores best (IoU 0.62) but is a blur, from four steps on views disagree (0.60); this is
 # 0.61, with edges and full colours.
 DEFAULT_STEPS = 2

@@ -1,4 +1,4 @@
-"""Which few-step setting suits a small model: ``python -m geco.training.sampling_table MODEL SHARDS``.
+"""Which few-step setting suits a small model: ``python -m benchmarks.sampling_table MODEL SHARDS``.
 
 One row a setting: PSNR over all pixels, PSNR over the object's pixels, silhouette IoU and area against the
 true views, sharpness (energy of the pixel differences over the truth's) and variation (RMSE between two
