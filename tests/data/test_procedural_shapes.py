@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geco.data.procedural import palette, primitives
+from geco.data.procedural import outlines, palette, primitives
 from geco.data.procedural.assembly import Assembly
 from geco.data.procedural.patterns import PATTERNS
 from geco.data.procedural.shape import Shape
@@ -31,7 +31,7 @@ VOLUMES = [
         0.09 * np.pi * 2,
         0.005,
     ),
-    (primitives.prism(primitives.polygon(6, 1.0), 2.0), 3 * np.sqrt(3), 1e-9),
+    (primitives.prism(outlines.polygon(6, 1.0), 2.0), 3 * np.sqrt(3), 1e-9),
     (primitives.revolved([(0.5, 0), (0.5, 1)], 64), np.pi / 4, 0.005),
 ]
 

@@ -6,16 +6,28 @@ from collections.abc import Callable
 
 import numpy as np
 
-from geco.data.procedural import creatures, food, furniture, household, ornaments, places, plants, vehicles
+from geco.data.procedural import (
+    craft,
+    creatures,
+    food,
+    furniture,
+    household,
+    ornaments,
+    places,
+    plants,
+    vehicles,
+    vessels,
+    wings_and_fins,
+)
 from geco.data.procedural.assembly import Assembly
 from geco.mesh.types import Mesh
 
 # How often, relative to the others; abstract shapes (stack, column, knot) are kept, since they show what no
 # real class does.
 FAMILIES: dict[Callable[[Assembly], None], float] = {
-    household.vessel: 7,
-    household.teapot: 2,
-    household.bottle: 4,
+    vessels.vessel: 7,
+    vessels.teapot: 2,
+    vessels.bottle: 4,
     furniture.chair: 6,
     furniture.table: 4,
     furniture.cabinet: 4,
@@ -25,15 +37,15 @@ FAMILIES: dict[Callable[[Assembly], None], float] = {
     household.tool: 4,
     vehicles.car: 7,
     vehicles.train: 2,
-    vehicles.plane: 4,
-    vehicles.boat: 3,
-    vehicles.rocket: 2,
+    craft.plane: 4,
+    craft.boat: 3,
+    craft.rocket: 2,
     vehicles.bicycle: 1,
     creatures.quadruped: 8,
     creatures.biped: 8,
-    creatures.bird: 4,
-    creatures.fish: 3,
-    creatures.insect: 3,
+    wings_and_fins.bird: 4,
+    wings_and_fins.fish: 3,
+    wings_and_fins.insect: 3,
     creatures.snowman: 2,
     places.house: 5,
     places.tower: 4,

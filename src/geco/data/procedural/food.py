@@ -5,18 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from geco.data.procedural.assembly import Assembly
+from geco.data.procedural.outlines import spline
 from geco.data.procedural.palette import material
-from geco.data.procedural.primitives import (
-    ball,
-    box,
-    capsule,
-    cone,
-    cylinder,
-    revolved,
-    spline,
-    torus,
-    tube,
-)
+from geco.data.procedural.primitives import ball, box, capsule, cone, cylinder, revolved, torus, tube
 
 
 def cake(a: Assembly) -> None:

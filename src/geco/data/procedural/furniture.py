@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from geco.data.procedural.assembly import Assembly
-from geco.data.procedural.primitives import (
-    ball,
-    box,
-    cylinder,
-    revolved,
-    rod,
-    smooth_profile,
-    tube,
-)
+from geco.data.procedural.assembly import Assembly, Finish
+from geco.data.procedural.outlines import smooth_profile
+from geco.data.procedural.primitives import ball, box, cylinder, revolved, rod, tube
 
 
 def chair(a: Assembly) -> None:
@@ -36,8 +29,28 @@ def chair(a: Assembly) -> None:
         a.corners(box(2 * r, 2 * r, seat + 0.02, 0.01).at(x, y), frame)
     if rng.random() < 0.3:
         a.pair(rod((x, y, seat * 0.35), (-x, y, seat * 0.35), r * 0.6), frame)
+    kind = _add_back(a, frame, cloth, (depth, width), r, seat, thick)
+    if kind and rng.random() < 0.4:
+        arm = rng.uniform(0.2, 0.35)
+        a.pair(box(depth, 0.1, 0.07, 0.02).at(0, width / 2 - 0.02, seat + thick + arm), cloth)
+        a.pair(box(0.08, 0.08, arm + thick, 0.01).at(x, width / 2 - 0.02, seat), frame)
+    if kind and rng.random() < 0.25:
+        a.add(
+            ball(0.1, 0.25, 0.25, 0.6, 0.6).at(
+                -depth / 2 + 0.2, rng.uniform(-0.2, 0.2) * width, seat + thick + 0.2
+            ),
+            a.any(0.9),
+        )
+
+
+def _add_back(
+    a: Assembly, frame: Finish, cloth: Finish, size: tuple[float, float], r: float, seat: float, thick: float
+) -> int:
+    """A chair's back over its seat of ``size`` (depth, width): which kind, 0 for none."""
+    rng, (depth, width) = a.rng, size
+    x, y = depth / 2 - 0.08, width / 2 - 0.08
     back = rng.uniform(0.5, 1.0)
-    kind = rng.integers(4)  # none, a slab, upright bars, level slats
+    kind = int(rng.integers(4))  # none, a slab, upright bars, level slats
     lean = -rng.uniform(0, 0.15)
     if kind == 1:
         a.add(box(0.1, width, back, 0.04).sheared(lean).at(-depth / 2 + 0.05, 0, seat + thick), cloth)
@@ -56,17 +69,7 @@ def chair(a: Assembly) -> None:
                     ),
                     frame,
                 )
-    if kind and rng.random() < 0.4:
-        arm = rng.uniform(0.2, 0.35)
-        a.pair(box(depth, 0.1, 0.07, 0.02).at(0, width / 2 - 0.02, seat + thick + arm), cloth)
-        a.pair(box(0.08, 0.08, arm + thick, 0.01).at(x, width / 2 - 0.02, seat), frame)
-    if kind and rng.random() < 0.25:
-        a.add(
-            ball(0.1, 0.25, 0.25, 0.6, 0.6).at(
-                -depth / 2 + 0.2, rng.uniform(-0.2, 0.2) * width, seat + thick + 0.2
-            ),
-            a.any(0.9),
-        )
+    return kind
 
 
 def table(a: Assembly) -> None:
@@ -112,6 +115,12 @@ def table(a: Assembly) -> None:
         if rng.random() < 0.5:
             a.add(box(depth * 0.8, 0.5 * width, 0.22, 0.01).at(0, 0.2 * width, height - 0.21), wood)
             a.add(ball(0.035).at(0.41 * depth, 0.2 * width, height - 0.1), a.of("metal"))
+    _add_things(a, depth, width, height + thick)
+
+
+def _add_things(a: Assembly, depth: float, width: float, top: float) -> None:
+    """What lies on a table."""
+    rng = a.rng
     for _ in range(int(rng.integers(0, 4))):
         x, y = rng.uniform(-0.28, 0.28) * depth, rng.uniform(-0.35, 0.35) * width
         item = [
@@ -120,7 +129,7 @@ def table(a: Assembly) -> None:
             ball(0.12).at(z=0.12),
             box(0.04, 0.4, 0.3, 0.01),
         ][rng.integers(4)]
-        a.add(item.at(x, y, height + thick), a.any(0.6))
+        a.add(item.at(x, y, top), a.any(0.6))
 
 
 def cabinet(a: Assembly) -> None:

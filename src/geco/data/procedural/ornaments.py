@@ -5,22 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from geco.data.procedural.assembly import Assembly
-from geco.data.procedural.primitives import (
-    Points,
-    ball,
-    box,
-    cone,
-    cylinder,
-    heart,
-    polygon,
-    prism,
-    revolved,
-    spline,
-    star,
-    torus,
-    tube,
-    upright,
-)
+from geco.data.procedural.outlines import Points, heart, polygon, spline, star
+from geco.data.procedural.primitives import ball, box, cone, cylinder, prism, revolved, torus, tube, upright
 from geco.data.procedural.shape import Shape, loft
 
 

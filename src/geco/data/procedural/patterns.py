@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.data.procedural.palette import Color, shade
-from geco.types import Bools, Bytes, Doubles
+from geco.data.procedural.pattern_fields import blend, cells, letter_marks, octaves, repeats, value_noise
+from geco.types import Bytes, Doubles
 
 Pattern = Callable[[np.random.Generator, Doubles, Doubles, tuple[float, float], list[Color]], Doubles]
 
@@ -29,7 +29,7 @@ def paint(
     u, v = np.meshgrid(axis, axis)
     picture = PATTERNS[name](rng, u, v, size, colors)
     # no surface is one colour exactly
-    grain = rng.uniform(0.0, 0.03) * (_noise(rng, u, v, 9, 9) - 0.5)[..., None]
+    grain = rng.uniform(0.0, 0.03) * (value_noise(rng, u, v, 9, 9) - 0.5)[..., None]
     return np.rint(np.clip(picture + grain, 0, 1) * 255).astype(np.uint8)
 
 
@@ -38,17 +38,17 @@ def _plain(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
 
 
 def _gradient(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    return _mix(colors[0], colors[1], np.clip((v - rng.uniform(0, 0.3)) / rng.uniform(0.5, 1), 0, 1))
+    return blend(colors[0], colors[1], np.clip((v - rng.uniform(0, 0.3)) / rng.uniform(0.5, 1), 0, 1))
 
 
 def _rings(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    count = _count(rng, size[1], 0.06, 0.3)
-    return _mix(colors[0], colors[1], (v * count) % 1 < rng.uniform(0.25, 0.6))
+    count = repeats(rng, size[1], 0.06, 0.3)
+    return blend(colors[0], colors[1], (v * count) % 1 < rng.uniform(0.25, 0.6))
 
 
 def _stripes(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    count, lean = _count(rng, size[0], 0.06, 0.3), rng.choice([0, 0, 1, -1])
-    return _mix(colors[0], colors[1], (u * count + lean * v * count) % 1 < rng.uniform(0.25, 0.6))
+    count, lean = repeats(rng, size[0], 0.06, 0.3), rng.choice([0, 0, 1, -1])
+    return blend(colors[0], colors[1], (u * count + lean * v * count) % 1 < rng.uniform(0.25, 0.6))
 
 
 def _bands(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
@@ -57,87 +57,87 @@ def _bands(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
 
 
 def _checks(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    x, y = _cells(rng, u, v, size, 0.08, 0.3)
-    return _mix(colors[0], colors[1], (np.floor(x) + np.floor(y)) % 2)
+    x, y = cells(rng, u, v, size, 0.08, 0.3)
+    return blend(colors[0], colors[1], (np.floor(x) + np.floor(y)) % 2)
 
 
 def _dots(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    x, y = _cells(rng, u, v, size, 0.1, 0.35)
+    x, y = cells(rng, u, v, size, 0.1, 0.35)
     x = x + 0.5 * (np.floor(y) % 2) * rng.integers(2)
-    return _mix(colors[0], colors[1], np.hypot(x % 1 - 0.5, y % 1 - 0.5) < rng.uniform(0.2, 0.38))
+    return blend(colors[0], colors[1], np.hypot(x % 1 - 0.5, y % 1 - 0.5) < rng.uniform(0.2, 0.38))
 
 
 def _zigzag(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    x, y = _cells(rng, u, v, size, 0.12, 0.35)
-    return _mix(colors[0], colors[1], (y + np.abs(x % 1 - 0.5)) % 1 < rng.uniform(0.25, 0.6))
+    x, y = cells(rng, u, v, size, 0.12, 0.35)
+    return blend(colors[0], colors[1], (y + np.abs(x % 1 - 0.5)) % 1 < rng.uniform(0.25, 0.6))
 
 
 def _diamonds(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    x, y = _cells(rng, u, v, size, 0.12, 0.35)
-    return _mix(colors[0], colors[1], np.abs(x % 1 - 0.5) + np.abs(y % 1 - 0.5) < rng.uniform(0.25, 0.48))
+    x, y = cells(rng, u, v, size, 0.12, 0.35)
+    return blend(colors[0], colors[1], np.abs(x % 1 - 0.5) + np.abs(y % 1 - 0.5) < rng.uniform(0.25, 0.48))
 
 
 def _marble(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    warp = _octaves(rng, u, v, size, 0.5)
-    return _mix(colors[0], colors[1], (0.5 + 0.5 * np.sin(2 * np.pi * (2 * warp + v))) ** 3)
+    warp = octaves(rng, u, v, size, 0.5)
+    return blend(colors[0], colors[1], (0.5 + 0.5 * np.sin(2 * np.pi * (2 * warp + v))) ** 3)
 
 
 def _clouds(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    return _mix(colors[0], colors[1], _octaves(rng, u, v, size, rng.uniform(0.15, 0.5)))
+    return blend(colors[0], colors[1], octaves(rng, u, v, size, rng.uniform(0.15, 0.5)))
 
 
 def _speckles(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    return _mix(colors[0], colors[1], _octaves(rng, u, v, size, 0.07) > rng.uniform(0.6, 0.72))
+    return blend(colors[0], colors[1], octaves(rng, u, v, size, 0.07) > rng.uniform(0.6, 0.72))
 
 
 def _patches(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    value = _octaves(rng, u, v, size, rng.uniform(0.25, 0.6))
-    return _mix(colors[0], colors[1], np.clip((value - rng.uniform(0.45, 0.6)) / 0.02, 0, 1))
+    value = octaves(rng, u, v, size, rng.uniform(0.25, 0.6))
+    return blend(colors[0], colors[1], np.clip((value - rng.uniform(0.45, 0.6)) / 0.02, 0, 1))
 
 
 def _wood(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    fine = _noise(rng, u, v, max(int(size[0] * 40), 8), max(int(size[1] * 3), 2))
+    fine = value_noise(rng, u, v, max(int(size[0] * 40), 8), max(int(size[1] * 3), 2))
     veins = 0.5 + 0.5 * np.sin(
-        2 * np.pi * (u * max(round(size[0] * 8), 2) + 1.5 * _octaves(rng, u, v, (size[0], size[1] / 3), 0.3))
+        2 * np.pi * (u * max(round(size[0] * 8), 2) + 1.5 * octaves(rng, u, v, (size[0], size[1] / 3), 0.3))
     )
-    return _mix(shade(colors[0], 0.08), shade(colors[0], -0.22), 0.5 * fine + 0.5 * veins)
+    return blend(shade(colors[0], 0.08), shade(colors[0], -0.22), 0.5 * fine + 0.5 * veins)
 
 
 def _planks(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    count = _count(rng, size[0], 0.08, 0.2)
+    count = repeats(rng, size[0], 0.08, 0.2)
     tones = rng.uniform(-0.18, 0.1, count)[np.floor(u * count).astype(int) % count]
     board = _wood(rng, u, v, size, colors) * (1 + tones)[..., None]
-    return _mix(board, shade(colors[0], -0.6), np.abs(u * count % 1 - 0.5) > 0.46)
+    return blend(board, shade(colors[0], -0.6), np.abs(u * count % 1 - 0.5) > 0.46)
 
 
 def _bricks(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    rows, columns = _count(rng, size[1], 0.06, 0.12), _count(rng, size[0], 0.12, 0.24)
+    rows, columns = repeats(rng, size[1], 0.06, 0.12), repeats(rng, size[0], 0.12, 0.24)
     y = v * rows
     x = u * columns + 0.5 * (np.floor(y) % 2)
     tones = rng.uniform(-0.2, 0.15, (rows, columns))[
         np.floor(y).astype(int) % rows, np.floor(x).astype(int) % columns
     ]
     brick = np.clip(colors[0] * (1 + tones)[..., None], 0, 1)
-    return _mix(brick, colors[1], (np.abs(x % 1 - 0.5) > 0.46) | (np.abs(y % 1 - 0.5) > 0.42))
+    return blend(brick, colors[1], (np.abs(x % 1 - 0.5) > 0.46) | (np.abs(y % 1 - 0.5) > 0.42))
 
 
 def _scales(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    x, y = _cells(rng, u, v, size, 0.08, 0.2)
+    x, y = cells(rng, u, v, size, 0.08, 0.2)
     x = x + 0.5 * (np.floor(y) % 2)
-    return _mix(colors[0], colors[1], np.clip(np.hypot(x % 1 - 0.5, y % 1) * 1.1 - 0.2, 0, 1))
+    return blend(colors[0], colors[1], np.clip(np.hypot(x % 1 - 0.5, y % 1) * 1.1 - 0.2, 0, 1))
 
 
 def _windows(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    x, y = _cells(rng, u, v, size, 0.14, 0.3)
+    x, y = cells(rng, u, v, size, 0.14, 0.3)
     lit = rng.random((64, 64))[np.floor(y).astype(int) % 64, np.floor(x).astype(int) % 64] < 0.3
     inside = (np.abs(x % 1 - 0.5) < 0.28) & (np.abs(y % 1 - 0.5) < 0.33)
-    wall = _mix(colors[0], colors[1], inside)
-    return _mix(wall, colors[2 % len(colors)], inside & lit)
+    wall = blend(colors[0], colors[1], inside)
+    return blend(wall, colors[2 % len(colors)], inside & lit)
 
 
 def _glyphs(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
-    x, y = _cells(rng, u, v, size, 0.12, 0.3)
-    return _mix(colors[0], colors[1], _marks(rng, x, y))
+    x, y = cells(rng, u, v, size, 0.12, 0.3)
+    return blend(colors[0], colors[1], letter_marks(rng, x, y))
 
 
 def _label(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
@@ -147,12 +147,12 @@ def _label(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
     side = np.where(u % 1 < 0.5, -1, 1) * x
     y = (v - top) / (bottom - top)
     panel = (x < 1) & (y > 0) & (y < 1)
-    ground = _mix(colors[0], colors[1], panel)
+    ground = blend(colors[0], colors[1], panel)
     rows = int(rng.integers(1, 4))
     columns = max(round(rows * 2 * half * size[0] / max((bottom - top) * size[1], 1e-6)), 1)
     inner = panel & (x < 0.85) & (np.abs(y - 0.5) < 0.4)
-    marks = _marks(rng, (side / 0.85 + 1) / 2 * columns, np.clip((y - 0.1) / 0.8, 0, 0.999) * rows)
-    return _mix(ground, colors[2 % len(colors)], inner & marks)
+    marks = letter_marks(rng, (side / 0.85 + 1) / 2 * columns, np.clip((y - 0.1) / 0.8, 0, 0.999) * rows)
+    return blend(ground, colors[2 % len(colors)], inner & marks)
 
 
 def _bulls_eye(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
@@ -172,17 +172,17 @@ def _dial(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
         turn = rng.uniform(0, 2 * np.pi)
         along, across = x * np.cos(turn) + y * np.sin(turn), -x * np.sin(turn) + y * np.cos(turn)
         hands |= (along > -0.08) & (along < length) & (np.abs(across) < width)
-    return _mix(colors[0], colors[1], marks | hands | (radius > 0.94))
+    return blend(colors[0], colors[1], marks | hands | (radius > 0.94))
 
 
 def _icing(rng, u, v, size, colors):  # type: ignore[no-untyped-def]
     """The second colour flows down from the top in drops."""
-    count = _count(rng, size[0], 0.15, 0.35)
+    count = repeats(rng, size[0], 0.15, 0.35)
     depth = rng.uniform(0.15, 0.5, count)
     at = u * count
     left = depth[np.floor(at).astype(int) % count]
     edge = 0.12 + left * np.clip(np.sin(np.pi * (at % 1)), 0, 1) ** 0.5
-    return _mix(colors[0], colors[1], v < edge)
+    return blend(colors[0], colors[1], v < edge)
 
 
 PATTERNS: dict[str, Pattern] = {
@@ -210,55 +210,3 @@ PATTERNS: dict[str, Pattern] = {
     "dial": _dial,
     "icing": _icing,
 }
-
-
-def _marks(rng: np.random.Generator, x: Doubles, y: Doubles) -> Bools:
-    """Letter-like marks: one random 3 x 5 (or mirrored 5 x 5) bitmap a unit cell."""
-    alphabet = rng.random((24, 5, 5)) < 0.55
-    alphabet[:12, :, 3:] = alphabet[:12, :, 1::-1]  # half of the marks are symmetric, as letters often are
-    alphabet[12:, :, 3:] = False
-    text = rng.integers(0, 24, (64, 64))
-    index = text[np.floor(y).astype(int) % 64, np.floor(x).astype(int) % 64]
-    column, row = np.floor((x % 1) * 7).astype(int) - 1, np.floor((y % 1) * 7).astype(int) - 1
-    inside = (column >= 0) & (column < 5) & (row >= 0) & (row < 5)
-    return inside & alphabet[index, np.clip(row, 0, 4), np.clip(column, 0, 4)]
-
-
-def _cells(
-    rng: np.random.Generator, u: Doubles, v: Doubles, size: tuple[float, float], low: float, high: float
-) -> tuple[Doubles, Doubles]:
-    """Coordinates in near-square cells; an even number of them around, so that alternating patterns close."""
-    cell = rng.uniform(low, high)
-    return u * 2 * max(round(size[0] / cell / 2), 1), v * max(round(size[1] / cell), 1)
-
-
-def _count(rng: np.random.Generator, length: float, low: float, high: float) -> int:
-    return int(np.clip(round(length / rng.uniform(low, high)), 2, 48))
-
-
-def _mix(a: Doubles, b: Doubles, t: NDArray[np.generic]) -> Doubles:
-    weight = np.asarray(t, np.float64)[..., None]
-    mixed: Doubles = a * (1 - weight) + b * weight
-    return mixed
-
-
-def _octaves(
-    rng: np.random.Generator, u: Doubles, v: Doubles, size: tuple[float, float], cell: float
-) -> Doubles:
-    """Three octaves of value noise in [0, 1]."""
-    columns, rows = max(round(size[0] / cell), 2), max(round(size[1] / cell), 2)
-    total = sum(0.5**k * _noise(rng, u, v, min(columns << k, 96), min(rows << k, 96)) for k in range(3))
-    return np.clip((total / 1.75 - 0.5) * 1.6 + 0.5, 0, 1)
-
-
-def _noise(rng: np.random.Generator, u: Doubles, v: Doubles, columns: int, rows: int) -> Doubles:
-    """Smooth value noise in [0, 1] that closes around u."""
-    lattice = rng.random((rows + 1, columns))
-    x, y = u * columns, v * rows
-    i, j = np.floor(x).astype(int), np.minimum(np.floor(y).astype(int), rows - 1)
-    fx, fy = x - i, y - j
-    fx, fy = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy)
-    top = lattice[j, i % columns] * (1 - fx) + lattice[j, (i + 1) % columns] * fx
-    below = lattice[j + 1, i % columns] * (1 - fx) + lattice[j + 1, (i + 1) % columns] * fx
-    mixed: Doubles = top * (1 - fy) + below * fy
-    return mixed

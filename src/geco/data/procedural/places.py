@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from geco.data.procedural.assembly import Assembly
+from geco.data.procedural.outlines import polygon
 from geco.data.procedural.palette import material
-from geco.data.procedural.primitives import (
-    ball,
-    box,
-    cone,
-    cylinder,
-    polygon,
-    prism,
-    rod,
-    upright,
-)
+from geco.data.procedural.primitives import ball, box, cone, cylinder, prism, rod, upright
 
 
 def house(a: Assembly) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from geco.data.procedural.assembly import Assembly, Finish
+from geco.data.procedural.outlines import spline, star
 from geco.data.procedural.palette import material
 from geco.data.procedural.primitives import (
     ball,
@@ -13,8 +14,6 @@ from geco.data.procedural.primitives import (
     cylinder,
     prism,
     revolved,
-    spline,
-    star,
     torus,
     tube,
     upright,

@@ -7,19 +7,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from geco.data.procedural.outlines import Points, circle, rounded_rectangle, signed_power, spline
 from geco.data.procedural.shape import Shape, loft
 from geco.types import Doubles
-
-Points = Sequence[Sequence[float]] | NDArray[np.floating]
 
 
 def box(x: float, y: float, z: float, edge: float = 0.0, taper: float = 1.0) -> Shape:
     """A box with rounded edges of radius ``edge``; ``taper`` scales its top."""
     edge = min(edge, 0.49 * min(x, y, z))
     if edge <= 1e-6:
-        shape = loft(_stack(_rounded_rectangle(x, y, 0.0, 1), [0, z], [1, 1]), smooth=False)
+        shape = loft(_stack(rounded_rectangle(x, y, 0.0, 1), [0, z], [1, 1]), smooth=False)
     else:
         steps = np.radians([0, 30, 60, 90])
         heights = [edge * (1 - np.cos(a)) for a in steps] + [z - edge * (1 - np.cos(a)) for a in steps[::-1]]
@@ -27,7 +25,7 @@ def box(x: float, y: float, z: float, edge: float = 0.0, taper: float = 1.0) -> 
         shape = loft(
             np.stack(
                 [
-                    _lift(_rounded_rectangle(x - 2 * i, y - 2 * i, max(edge - i, 1e-4), 4), h)
+                    _lift(rounded_rectangle(x - 2 * i, y - 2 * i, max(edge - i, 1e-4), 4), h)
                     for i, h in zip(insets, heights)
                 ]
             )
@@ -42,16 +40,16 @@ def cylinder(
     top = radius if top is None else top
     edge = min(edge, 0.45 * height, 0.9 * min(radius, top)) if top > 0 else 0.0
     if edge <= 1e-6:
-        return loft(_stack(_circle(sides), [0, height], [radius, top]))
+        return loft(_stack(circle(sides), [0, height], [radius, top]))
     steps = np.radians([0, 45, 90])
     profile = [(radius - edge * (1 - np.sin(a)), edge * (1 - np.cos(a))) for a in steps]
     profile += [(top - edge * (1 - np.sin(a)), height - edge * (1 - np.cos(a))) for a in steps[::-1]]
-    return loft(_stack(_circle(sides), [z for _, z in profile], [r for r, _ in profile]))
+    return loft(_stack(circle(sides), [z for _, z in profile], [r for r, _ in profile]))
 
 
 def cone(radius: float, height: float, sides: int = 24) -> Shape:
     """A cone with a point."""
-    return loft(_stack(_circle(sides), [0, height], [radius, 0]))
+    return loft(_stack(circle(sides), [0, height], [radius, 0]))
 
 
 def prism(outline: Points, height: float, bevel: float = 0.0) -> Shape:
@@ -81,8 +79,10 @@ def ball(
     y, z = x if y is None else y, x if z is None else z
     latitude = np.linspace(-np.pi / 2, np.pi / 2, max(sides * 2 // 3, 8) + 1)
     longitude = np.linspace(-np.pi, np.pi, sides, endpoint=False)
-    ring = np.stack([_power(np.cos(longitude), across), _power(np.sin(longitude), across)], axis=1)
-    radii, heights = _power(np.cos(latitude), upright), _power(np.sin(latitude), upright)
+    ring = np.stack(
+        [signed_power(np.cos(longitude), across), signed_power(np.sin(longitude), across)], axis=1
+    )
+    radii, heights = signed_power(np.cos(latitude), upright), signed_power(np.sin(latitude), upright)
     radii[[0, -1]] = 0.0
     return loft(_stack(ring, heights, radii), capped=False).scaled(x, y, z)
 
@@ -92,7 +92,7 @@ def revolved(profile: Points, sides: int = 36) -> Shape:
     closed by discs.
     """
     points = np.asarray(profile, np.float64)
-    return loft(_stack(_circle(sides), points[:, 1], points[:, 0]))
+    return loft(_stack(circle(sides), points[:, 1], points[:, 0]))
 
 
 def torus(radius: float, tube_radius: float, height: float | None = None, sides: int = 32) -> Shape:
@@ -100,7 +100,7 @@ def torus(radius: float, tube_radius: float, height: float | None = None, sides:
     height = tube_radius if height is None else height
     angle = np.linspace(-np.pi, np.pi, 14, endpoint=False)
     profile = np.stack([radius + tube_radius * np.cos(angle), height * np.sin(angle)], axis=1)
-    return loft(_stack(_circle(sides), profile[:, 1], profile[:, 0]), ring=True)
+    return loft(_stack(circle(sides), profile[:, 1], profile[:, 0]), ring=True)
 
 
 def tube(
@@ -144,7 +144,7 @@ def tube(
         stations = [*head, *((p, r, i) for i, (p, r) in enumerate(zip(curve, radii))), *tail]
     else:
         stations = [(p, r, i) for i, (p, r) in enumerate(zip(curve, radii))]
-    ring = _circle(sides)
+    ring = circle(sides)
     sections = [p + r * (ring[:, :1] * side[i] * flat + ring[:, 1:] * up[i]) for p, r, i in stations]
     return loft(np.stack(sections), capped=not rounded)
 
@@ -172,7 +172,7 @@ def hull(stations: Points, sides: int = 24, square: float = 0.5) -> Shape:
     ``square`` as in :func:`ball`.
     """
     angle = np.linspace(-np.pi, np.pi, sides, endpoint=False)
-    ring = np.stack([_power(np.cos(angle), square), _power(np.sin(angle), square)], axis=1)
+    ring = np.stack([signed_power(np.cos(angle), square), signed_power(np.sin(angle), square)], axis=1)
     sections = []
     for x, width, low, high in np.asarray(stations, np.float64):
         y, z = ring[:, 1] * width, (low + high) / 2 + ring[:, 0] * (high - low) / 2
@@ -180,69 +180,10 @@ def hull(stations: Points, sides: int = 24, square: float = 0.5) -> Shape:
     return loft(np.stack(sections))
 
 
-def spline(points: Doubles, steps: int) -> Doubles:
-    """Catmull-Rom through (N, K) points, ``steps`` a section: ((N - 1) steps + 1, K)."""
-    if steps <= 1 or len(points) < 3:
-        return points
-    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
-    a, b, c, d = (padded[i : len(padded) - 3 + i, None] for i in range(4))
-    curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
-    return np.concatenate([curve.reshape(-1, points.shape[1]), points[-1:]])
-
-
-def smooth_profile(profile: Points) -> Doubles:
-    """A denser, smoother profile that never leaves the positive side."""
-    points = spline(np.asarray(profile, np.float64), 4)
-    points[:, 0] = np.maximum(points[:, 0], 0.01)
-    return points
-
-
-def star(points: int, outer: float, inner: float) -> Doubles:
-    """(2 points, 2): a star or a gear's outline, a tip on +x."""
-    angle = np.arange(2 * points) * np.pi / points
-    radius = np.where(np.arange(2 * points) % 2 == 0, outer, inner)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-
-
-def polygon(sides: int, radius: float) -> Doubles:
-    """(sides, 2): a regular outline."""
-    angle = (np.arange(sides) + 0.5) * 2 * np.pi / sides
-    return radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-
-
-def heart(size: float) -> Doubles:
-    """(40, 2): a heart's outline, its point on -x."""
-    t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-    x, y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t), 16 * np.sin(t) ** 3
-    return size / 16 * np.stack([x, y], axis=1)
-
-
 def upright(shape: Shape) -> Shape:
     """A plate that lay in the xy plane (its up on +x) stands facing +x, its up on +z."""
     # z -> x, x -> z, y -> -y: a rotation, so that faces keep their sense.
     return shape.turned("y", 90).turned("x", 180)
-
-
-def _circle(sides: int) -> Doubles:
-    angle = np.linspace(-np.pi, np.pi, sides, endpoint=False)
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
-
-
-def _power(values: Doubles, exponent: float) -> Doubles:
-    powered: Doubles = np.sign(values) * np.abs(values) ** exponent
-    return powered
-
-
-def _rounded_rectangle(x: float, y: float, radius: float, steps: int) -> Doubles:
-    """Counter-clockwise from the middle of the back (-x), so that u = 0.5 is the middle of the front."""
-    corners = []
-    for sx, sy, start in ((-1, -1, 180), (1, -1, 270), (1, 1, 0), (-1, 1, 90)):
-        for angle in np.radians(start + np.linspace(0, 90, steps)) if steps > 1 else [0.0]:
-            corner = np.array([sx * (x / 2 - radius), sy * (y / 2 - radius)])
-            corners.append(corner + (radius * np.array([np.cos(angle), np.sin(angle)]) if steps > 1 else 0))
-    middle = np.array([[-x / 2, 0.0]])
-    return np.concatenate([middle, np.array(corners)])
 
 
 def _lift(outline: Doubles, z: float) -> Doubles:

@@ -73,15 +73,9 @@ def write_objects(
         for _ in _run(missing, workers):
             bar.update()
     entries = [_entry(target / f"{name}.glb", expected) for (_, name, expected) in jobs]
-    manifest = {
-        "about": "Procedural objects, GLB, +Z front.",
-        "seed": seed,
-        "recipe": RECIPE,
-        "count": count,
-        "objects": entries,
-    }
+    about = {"about": "Procedural objects, GLB, +Z front.", "seed": seed, "recipe": RECIPE, "count": count}
     path = target / MANIFEST
-    atomic_write(path, (json.dumps(manifest, indent=1) + "\n").encode())
+    atomic_write(path, (json.dumps({**about, "objects": entries}, indent=1) + "\n").encode())
     return path
 
 
