@@ -21,7 +21,6 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from benchmarks.full_size_instantmesh import gigabytes, measured
 from geco.device import choose
-from geco.multiview.generate import GenerationSettings
 from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.zero123plus.codec import Zero123PlusCodec
@@ -105,7 +104,7 @@ def random_generator() -> Zero123Plus:
     for_vae = Preprocess((0.5,) * 3, (0.8,) * 3, shortest=PICTURE_SIZE, crop=(PICTURE_SIZE, PICTURE_SIZE))
     text, ramp = torch.randn(1, 77, 1024), torch.linspace(0, 1, 77)
     codec = Zero123PlusCodec(vae, vision, text, ramp, for_vae, Preprocess.from_transformers({}))
-    return Zero123Plus(network, codec, GenerationSettings("one-step"), {"licence": "none: random values"})
+    return Zero123Plus(network, codec, {"licence": "none: random values"})
 
 
 if __name__ == "__main__":

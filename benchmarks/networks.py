@@ -53,10 +53,11 @@ def main() -> None:
     )
     loaded = time.perf_counter()
     rng = np.random.default_rng(0)
-    size = generator.size
+    size, guidance = card.view_size, card.sampling.guidance_scale
+    guided, steps, resolution = guidance != 1, card.sampling.steps, card.model.resolution
     picture = np.ones((size, size, 3), np.float32)
     picture[size // 4 : -size // 4, size // 4 : -size // 4] = [0.8, 0.3, 0.2]
-    state = generator.encode(picture)
+    state = generator.encode(picture, guided)
     noise = rng.standard_normal((1, 6, 3, size, size), np.float32)
     views = generator.generate(picture, [0])[0]
     fields = reconstructor.reconstruct(views, picture)
@@ -64,13 +65,13 @@ def main() -> None:
     # a sphere: as many lattice cells as an object's surface
     points /= np.linalg.norm(points, axis=1, keepdims=True) / 0.6
     rows = {
-        "write pass": median_ms(lambda: generator.encode(picture), args.repeats),
-        "one denoising pass": median_ms(lambda: generator.denoise(noise, 999, state), args.repeats),
-        f"views ({generator.steps} steps)": median_ms(lambda: generator.generate(picture, [0]), args.repeats),
+        "write pass": median_ms(lambda: generator.encode(picture, guided), args.repeats),
+        "one denoising pass": median_ms(lambda: generator.denoise(noise, 999, state, guidance), args.repeats),
+        f"views ({steps} steps)": median_ms(lambda: generator.generate(picture, [0]), args.repeats),
         "encode six views": median_ms(lambda: reconstructor.reconstruct(views, picture), args.repeats),
         "16,384 distances": median_ms(lambda: fields._shape(points[:16384]), args.repeats),
         "16,384 colours": median_ms(lambda: fields._color(points[:16384]), args.repeats),
-        f"grid of {card['resolution']}": median_ms(lambda: fields.dense(card["resolution"]), args.repeats),
+        f"grid of {resolution}": median_ms(lambda: fields.dense(resolution), args.repeats),
         "150,000 texels": median_ms(lambda: fields.color(points), args.repeats),
     }
     print(f"import {imported - start:.3f} s, load {loaded - imported:.3f} s")

@@ -14,7 +14,6 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,8 +22,11 @@ from torch.nn import functional
 
 from geco.data.dataset import GridViews
 from geco.device import autocast_bf16
-from geco.multiview.small.generate import generate_views
+from geco.multiview.generate import generate_views
+from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.weights import load_small
+from geco.noise import seed_of
+from geco.sampling import Sampling
 from geco.training.augment import composite
 from geco.training.six_views import to_tensors
 
@@ -32,18 +34,9 @@ from geco.training.six_views import to_tensors
 INK = 0.15
 
 
-@dataclass(frozen=True)
-class Setting:
-    """Arguments of generate_views; passes = how often the network runs."""
-
-    steps: int
-    guidance: float
-    eta: float
-    truncation: float = 1.0
-
-    @property
-    def passes(self) -> int:
-        return self.steps * (1 if self.guidance == 1 else 2)
+def passes(sampling: Sampling) -> int:
+    """How often the network runs."""
+    return sampling.steps * (1 if sampling.guidance_scale == 1 else 2)
 
 
 def silhouette(views: Tensor) -> Tensor:
@@ -94,22 +87,28 @@ def variation(first: Tensor, second: Tensor) -> float:
 
 
 def table(
-    generate: Callable[[Tensor, Setting, int], Tensor],
+    generate: Callable[[Tensor, Sampling, int], Tensor],
     shards: GridViews,
-    settings: Sequence[Setting],
+    settings: Sequence[Sampling],
     count: int,
-) -> list[tuple[Setting | None, dict[str, float]]]:
+) -> list[tuple[Sampling | None, dict[str, float]]]:
     """Scores of every setting on ``count`` fixed samples; the row of None is a copy of the input."""
     condition, targets = to_tensors(shards.fixed(count))
     picture = composite(condition)
     copied = picture[:, None].expand(-1, 6, -1, -1, -1)
-    rows: list[tuple[Setting | None, dict[str, float]]] = [
+    rows: list[tuple[Sampling | None, dict[str, float]]] = [
         (None, scores(copied, targets) | {"variation": 0.0})
     ]
     for setting in settings:
         views, others = (generate(picture, setting, seed) for seed in (0, 1))
         rows.append((setting, scores(views, targets) | {"variation": variation(views, others)}))
     return rows
+
+
+def _setting(steps: int, guidance: float, eta: float, truncation: float) -> Sampling:
+    if steps == 1 and not eta:
+        return Sampling(guidance_scale=guidance, truncation=truncation)
+    return Sampling("ddim", steps, guidance, eta, 1.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -128,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     network = load_small(options.model)
     settings = [
-        Setting(steps, guidance, eta, truncation)
+        _setting(steps, guidance, eta, truncation)
         for steps in options.steps
         for guidance in options.guidance
         for eta in options.eta
@@ -137,17 +136,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     began = time.monotonic()
 
-    def generate(picture: Tensor, setting: Setting, seed: int) -> Tensor:
+    size = network.config.size
+    codec = PixelCodec(size)
+
+    def generate(picture: Tensor, setting: Sampling, seed: int) -> Tensor:
+        seeds = [seed_of(seed, "table", index) for index in range(len(picture))]
         with autocast_bf16("cpu"):
-            views = generate_views(
-                network,
-                resize(picture, network.config.size),
-                setting.steps,
-                seed,
-                setting.guidance,
-                setting.eta,
-                setting.truncation,
-            )
+            views = generate_views(network, codec, resize(picture, size), seeds, setting)
         return resize(views, picture.shape[-1])
 
     rows = table(generate, GridViews(options.shards), settings, options.count)
@@ -167,7 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
     for setting, row in rows:
         name = (
-            f"{setting.steps} | {setting.guidance} | {setting.eta} | {setting.truncation} | {setting.passes}"
+            f"{setting.steps} | {setting.guidance_scale} | {setting.eta} | {setting.truncation} "
+            f"| {passes(setting)}"
             if setting
             else "copy of the input | | | | 0"
         )
@@ -178,7 +174,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     best = max(rows, key=lambda row: row[1]["iou"])[0]
     print(
         json.dumps(
-            {"best_iou": None if best is None else vars(best), "seconds": round(time.monotonic() - began, 1)}
+            {
+                "best_iou": None if best is None else best.to_dict(),
+                "seconds": round(time.monotonic() - began, 1),
+            }
         )
     )
 

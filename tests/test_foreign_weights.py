@@ -21,7 +21,6 @@ from geco.checked import RULE, Checked
 from geco.errors import ConfigError, GecoError, WeightsError
 from geco.metrics.features.config import AutoencoderConfig
 from geco.model_files.card import read_card
-from geco.multiview.generate import GenerationSettings
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.weights import load_small
 from geco.multiview.zero123plus.preprocess import Preprocess
@@ -31,6 +30,7 @@ from geco.public_weights import instantmesh
 from geco.public_weights.ckpt import read_torch_file
 from geco.reconstruct.instantmesh.config import InstantMeshConfig, ViTConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.sampling import Sampling
 from tests.cases import BUGS, HOSTILE
 from tests.cli_command import geco
 from tests.damage import ODD, damaged
@@ -38,7 +38,7 @@ from tests.torch_runtime.test_folder import small_folder
 
 CONFIGS: list[type[Checked]] = [
     *(SmallConfig, SmallReconstructorConfig, InstantMeshConfig, ViTConfig, AutoencoderConfig),
-    *(GenerationSettings, Preprocess),
+    *(Sampling, Preprocess),
 ]
 
 

@@ -45,9 +45,10 @@ def _full(folder: Path) -> None:
     from tests.public_weights import test_instantmesh, zero123plus_folder
     from tests.reconstruct import tiny
 
-    from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, write_card
+    from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_card
     from geco.public_weights import instantmesh
     from geco.public_weights.zero123plus import convert_zero123plus, load_zero123plus, save_zero123plus
+    from geco.sampling import Sampling
 
     with tempfile.TemporaryDirectory() as other:
         zero123plus_folder.write(Path(other, "source"))
@@ -57,9 +58,8 @@ def _full(folder: Path) -> None:
         checkpoint = test_instantmesh.write(Path(other, "tiny.ckpt"), reconstructor)
         instantmesh.convert(checkpoint, folder / RECONSTRUCTOR, reconstructor.config)
     model.network.sample_shape = (4, 48, 32)  # 96 x 64 pixels behind the tiny VAE
-    model.generation = type(model.generation)("euler-ancestral", 1, 4.0)
     save_zero123plus(folder / MULTIVIEW, model)
-    write_card(folder, "full", "test")
+    write_card(folder, "full", "test", Usage(16, 64, Sampling("euler-ancestral", 1, 4.0)).to_dict())
 
 
 def _checkpoint(folder: Path) -> None:

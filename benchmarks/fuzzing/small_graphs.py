@@ -29,10 +29,7 @@ def write(folder: Path) -> None:
         "licence": "CC0-1.0",
         "view_size": SIDE,
         "foreground_ratio": 0.85,
-        "resolution": 16,
-        "texture_size": 64,
         "rig": "zero123plus-v1.2",
-        "sampler": {"steps": 2, "guidance": 1.5, "eta": 1.0},
         "schedule": {
             "kind": "cosine",
             "noise_shift": 2.0,
@@ -45,7 +42,12 @@ def write(folder: Path) -> None:
             "rig": "zero123plus-v1.2",
         },
         "parameters": {"multiview": 1, "reconstructor": 1},
-        "facts": {"distilled": True},
+        "facts": {
+            "distilled": True,
+            "resolution": 16,
+            "texture_size": 64,
+            "sampling": {"kind": "ddim", "steps": 2, "guidance_scale": 1.5, "eta": 1.0, "clip": 1.0},
+        },
         "files": files,
     }
     (folder / "config.json").write_text(json.dumps(card, indent=1))

@@ -9,41 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from geco.errors import ConfigError
 from geco.reconstruct.fields import SurfaceFields
+from geco.sampling import Sampling
 from geco.types import Floats
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How views are drawn from a network of noise levels, where the model's own way is not wanted.
-
-    The sampler is DDIM (arXiv 2010.02502) on trailing timesteps.
-
-    Attributes:
-        steps: passes, 1 to 1000; 1 is x0 from noise at the last timestep.
-        guidance_scale: 1 is none.
-        eta: 0 is deterministic, 1 renews as much noise as DDPM.
-        truncation: factor of a single step's noise, 0 to 1: less keeps samples near the likeliest one.
-    """
-
-    steps: int
-    guidance_scale: float
-    eta: float = 0.0
-    truncation: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.steps <= 1000:
-            raise ConfigError(f"{self.steps} sampling steps are out of range", "Choose 1 to 1000.")
-        if not 0 <= self.eta <= 1:
-            raise ConfigError(f"eta {self.eta} is out of range", "Choose 0 to 1.")
-        if not 0 <= self.truncation <= 1:
-            raise ConfigError(f"truncation {self.truncation} is out of range", "Choose 0 to 1.")
-        if self.truncation < 1 < self.steps:
-            raise ConfigError(
-                f"truncation is for one step, not for {self.steps}",
-                "Leave it out, or ask for a one-step generator.",
-            )
 
 
 @dataclass(frozen=True)
@@ -79,18 +47,21 @@ class Backend(Protocol):
     card: ModelCard
 
     @property
-    def sampling(self) -> Sampling:
-        """How :meth:`generate` draws views when nothing else is asked for."""
+    def sampling(self) -> Sampling | None:
+        """How :meth:`generate` draws views when nothing else is asked for; None for a regressor, which draws
+        none.
+        """
 
     @property
     def distilled(self) -> bool:
         """Whether the network was trained to make views in one pass, so that it is nobody's teacher."""
 
     def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
-        """Condition picture (S, S, 3) in [0, 1], white background -> views (len(seeds), 6, H, W, 3) in [0,
-        1].
+        """Condition picture (S, S, 3) in [0, 1] over the card's background -> views (len(seeds), 6, H, W, 3)
+        in [0, 1].
 
-        ``sampling`` takes the place of the model's own.
+        ``sampling`` takes the place of the model's own. The noise of a seed is
+        ``geco.noise.stream(seed, "views")`` in every runtime.
         """
 
     def reconstruct(self, views: Floats, picture: Floats) -> SurfaceFields:

@@ -18,6 +18,7 @@ from geco.images import Picture, Prepared, cut_out, load_picture, prepare, save_
 from geco.marks import Source, digest_of, mark_text
 from geco.model_files.card import read_card, shown_name
 from geco.model_files.hub import is_hub_id
+from geco.sampling import Sampling
 from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 
@@ -115,7 +116,7 @@ class GecoPipeline:
         """
         options = options or AssetOptions()
         check_seeds(seeds)
-        sampling = None if truncation is None else replace(self.backend.sampling, truncation=truncation)
+        sampling = self._sampling(truncation)
         shared = Stopwatch()
         card = self.card
         with shared.stage("picture"):
@@ -142,6 +143,15 @@ class GecoPipeline:
                 yield Asset(
                     mesh, views, detailed, watch.finish(shared.seconds), seed, card.name, facts, source
                 )
+
+    def _sampling(self, truncation: float | None) -> Sampling | None:
+        """The model's, at another truncation where one is given; raises ConfigError where it has none."""
+        own = self.backend.sampling
+        if truncation is None or own is None:
+            if truncation is not None:
+                raise ConfigError(f"{self.card.name} draws no views", "Leave truncation out.")
+            return own
+        return replace(own, truncation=truncation)
 
 
 def check_seeds(seeds: Sequence[int]) -> None:

@@ -11,6 +11,7 @@ from geco.errors import GecoError
 from geco.evaluate.methods import Method, parse_methods
 from geco.evaluate.worker import Job, Worker, WorkerDied, peak_memory
 from geco.mesh.types import Mesh
+from geco.sampling import Sampling
 from tests.pictures import ball_picture
 
 TEACHER = Path(__file__).parents[2] / "models" / "small" / "teacher"
@@ -25,7 +26,7 @@ def picture() -> np.ndarray:
 
 def test_answers_and_dies() -> None:
     with Worker(parse_methods(["geco"])[0], ("bare", "finish")) as worker:
-        assert worker.facts["sampling"] == {"steps": 1, "guidance_scale": 1.0, "eta": 0.0, "truncation": 0.3}
+        assert worker.facts["sampling"] == Sampling(truncation=0.3).to_dict()
         assert worker.facts["view_size"] == 96 and worker.facts["load_seconds"] > 0
         first, again, other = (worker.ask(Job(picture(), seed)) for seed in (5, 5, 6))
         assert first.views is not None and first.views.shape == (6, 96, 96, 3)
@@ -49,7 +50,7 @@ def test_answers_and_dies() -> None:
 
 def test_a_teacher_samples_as_its_name_says() -> None:
     with Worker(parse_methods([f"teacher-3={TEACHER}"])[0], ("bare",)) as worker:
-        assert worker.facts["sampling"] == {"steps": 3, "guidance_scale": 1.5, "eta": 0.0, "truncation": 1.0}
+        assert worker.facts["sampling"] == Sampling("ddim", 3, 1.5, clip=1.0).to_dict()
         assert worker.ask(Job(picture(), 5)).views.shape == (6, 96, 96, 3)  # type: ignore[union-attr]
 
 

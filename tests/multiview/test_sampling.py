@@ -13,8 +13,9 @@ from geco.multiview.guidance import guided
 from geco.multiview.interface import Condition, ConditionState
 from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
-from geco.multiview.sampling import Sampler, sample, trailing_timesteps
+from geco.multiview.sampling import sample
 from geco.multiview.schedule import Schedule
+from geco.multiview.steps import Sampler, trailing_timesteps
 from tests.multiview import tiny
 
 DIFFUSERS = {

@@ -12,13 +12,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from geco.errors import ConfigError, WeightsError
+from geco.multiview.generate import generate_views
 from geco.multiview.interface import Condition
 from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.config import SmallConfig
-from geco.multiview.small.generate import generate_views
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small, save_small
+from geco.sampling import Sampling
 
 TINY = SmallConfig(size=16, channels=16, width=32, stages=2, heads=2, embedding=32)
 
@@ -100,15 +101,19 @@ def test_reference_is_clean(network: SmallMultiView) -> None:
 
 @torch.no_grad()
 def test_generation_repeats_by_seed_and_not_by_batch(network: SmallMultiView) -> None:
-    condition = pictures(3)
+    condition, codec = pictures(3), PixelCodec(16)
     for guidance, eta in ((1.0, 0.0), (2.0, 1.0)):
-        views = generate_views(network, condition, steps=3, seed=4, guidance=guidance, eta=eta)
+        how = Sampling("ddim", 3, guidance, eta, 1.0)
+        views = generate_views(network, codec, condition, [4, 5, 6], how)
         assert views.shape == (3, 6, 3, 16, 16) and views.min() >= 0 and views.max() <= 1
-        fewer = generate_views(network, condition[:2], steps=3, seed=4, guidance=guidance, eta=eta)
+        fewer = generate_views(network, codec, condition[:2], [4, 5], how)
         torch.testing.assert_close(fewer, views[:2], atol=1e-4, rtol=1e-3)
-    assert not torch.allclose(
-        views, generate_views(network, condition, steps=3, seed=5, guidance=2.0, eta=1.0)
-    )
+        # two seeds of one picture among seeds of another
+        more = generate_views(network, codec, condition[:2], [4, 9, 5, 9], how)
+        torch.testing.assert_close(more[::2], views[:2], atol=1e-4, rtol=1e-3)
+    assert not torch.allclose(views, generate_views(network, codec, condition, [5, 5, 5], how))
+    with pytest.raises(ConfigError, match="2 seeds cannot"):
+        generate_views(network, codec, condition, [4, 5], how)
 
 
 @torch.no_grad()
@@ -119,7 +124,7 @@ def test_one_step_generator_is_the_sampler_with_one_step(network: SmallMultiView
     x0 = OneStepGenerator(network).generate(codec.condition(pictures(1)), SeededNoise([0]))
     torch.testing.assert_close(
         codec.decode(x0),
-        generate_views(network, pictures(1), steps=1, seed=0, guidance=1.0),
+        generate_views(network, codec, pictures(1), [0], Sampling("ddim", 1, clip=1.0)),
         atol=1e-5,
         rtol=1e-5,
     )
@@ -179,9 +184,10 @@ def test_damaged_folders_name_what_is_wrong(network: SmallMultiView, tmp_path: P
 
 
 def test_bfloat16_takes_another_attention_and_says_nearly_the_same(network: SmallMultiView) -> None:
-    exact = generate_views(network, pictures(2), steps=2, guidance=1.5)
+    asked = PixelCodec(16), pictures(2), [0, 1], Sampling("ddim", 2, 1.5, 1.0, 1.0)
+    exact = generate_views(network, *asked)
     with torch.autocast("cpu", torch.bfloat16):
-        rounded = generate_views(network, pictures(2), steps=2, guidance=1.5)
+        rounded = generate_views(network, *asked)
     difference = (rounded - exact).abs()
     assert 0 < float(difference.mean()) < 5e-3
 

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 import torch
 
+from geco.model_files.card import Usage, write_card
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
 from geco.onnx_runtime.export import export_small
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.model import SmallReconstructor
+from geco.sampling import Sampling
 
 SIZE = 16
+USAGE = Usage(16, 64, Sampling("ddim", steps=3, guidance_scale=2.0, clip=1.0))
 
 
 def randomize(module: torch.nn.Module, seed: int) -> None:
@@ -57,7 +60,6 @@ def exported(networks: tuple[SmallMultiView, SmallReconstructor], tmp_path_facto
     folder = tmp_path_factory.mktemp("exported")
     save_small(networks[0], folder / "torch" / "multiview")
     networks[1].save(folder / "torch" / "reconstructor")
-    export_small(
-        folder / "torch", folder / "onnx", sampler={"steps": 3, "guidance": 2.0, "eta": 0.0}, resolution=16
-    )
+    write_card(folder / "torch", "small", "test", USAGE.to_dict())
+    export_small(folder / "torch", folder / "onnx")
     return folder / "onnx"

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from geco.cli.main import main
 from geco.locks import locked
+from geco.model_files.card import write_card
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
 from geco.onnx_runtime.card import CARD
 from geco.reconstruct.small.model import SmallReconstructor
+from tests.onnx_runtime.conftest import USAGE
 
 
 @pytest.fixture
 def trained(networks: tuple[SmallMultiView, SmallReconstructor], tmp_path: Path) -> Path:
     save_small(networks[0], tmp_path / "run" / "multiview")
     networks[1].save(tmp_path / "run" / "reconstructor")
+    write_card(tmp_path / "run", "small", "test", USAGE.to_dict())
     return tmp_path / "run"
 
 
@@ -32,12 +36,14 @@ def test_the_folder_that_it_writes_is_a_model(
     said = capsys.readouterr().out
     assert f"geco run PICTURE --model {out}" in said
     card = json.loads((out / CARD).read_text())
-    assert (card["resolution"], card["texture_size"]) == (16, 64) and card["facts"]["note"] == "of a test"
+    facts = card["facts"]
+    assert (facts["resolution"], facts["texture_size"], facts["note"]) == (16, 64, "of a test")
+    assert facts["sampling"] == replace(USAGE.drawing(""), steps=3).to_dict()
     assert main(["info", "--model", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"]["name"]
     assert ".lock" not in {path.name for path in out.iterdir()}
     assert main(["export", str(trained), "-o", str(out), "--resolution", "32"]) == 0  # over an earlier one
-    assert json.loads((out / CARD).read_text())["resolution"] == 32
+    assert json.loads((out / CARD).read_text())["facts"]["resolution"] == 32
 
 
 @pytest.mark.parametrize(

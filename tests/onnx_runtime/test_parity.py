@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from geco.backend import Sampling
-from geco.errors import ConfigError, MeshError
+from geco.errors import MeshError
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
+from geco.multiview.generate import generate_views
 from geco.multiview.interface import Condition
-from geco.multiview.one_step import OneStepGenerator
-from geco.multiview.sampling import Sampler, sample
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
-from geco.onnx_runtime.card import exported_card
 from geco.onnx_runtime.fields import DIRECT, LATTICE, SmallFields, in_chunks, upsampling
 from geco.onnx_runtime.networks import SmallGenerator
 from geco.onnx_runtime.networks import SmallReconstructor as OnnxReconstructor
 from geco.reconstruct.small.model import SmallReconstructor
+from geco.sampling import Sampling
 from tests.onnx_runtime.conftest import SIZE
 
 Networks = tuple[SmallMultiView, SmallReconstructor]
@@ -36,79 +33,32 @@ def channels_first(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, -3)))
 
 
-@pytest.mark.parametrize("guidance", [1.0, 2.0])
-@pytest.mark.parametrize("steps", [1, 3, 7])
-def test_sampling_is_the_torch_sampler(
-    networks: Networks, exported: Path, steps: int, guidance: float
+WAYS = [
+    Sampling(),
+    Sampling(truncation=0.4),
+    Sampling(guidance_scale=2.0, timestep=600),
+    Sampling("ddim", 1, clip=1.0),
+    Sampling("ddim", 3, 2.0, clip=1.0),
+    Sampling("ddim", 7, 2.0, 0.5),
+    Sampling("euler-ancestral", 3, 2.0, clip=1.0),
+]
+
+
+@pytest.mark.parametrize("sampling", WAYS)
+def test_a_seed_gives_the_same_views_as_on_torch(
+    networks: Networks, exported: Path, sampling: Sampling
 ) -> None:
-    card = replace(exported_card(exported), sampling=Sampling(steps, guidance, 0.0))
-    generator = SmallGenerator(exported, card)
-    start = np.random.default_rng(1).standard_normal((2, 6, 3, SIZE, SIZE)).astype(np.float32)
-    ours = generator.sample(generator.encode(picture()), start, steps)
-    codec = PixelCodec(SIZE)
-    condition = codec.condition(channels_first(picture())[None])
-    views = sample(
-        networks[0],
-        condition,
-        lambda shape: torch.zeros(tuple(shape)),
-        steps=steps,
-        sampler=Sampler("ddim"),
-        clip=1.0,
-        unconditional=None if guidance == 1 else codec.unconditional(condition),
-        guidance_scale=guidance,
-        per_picture=2,
-        start=torch.from_numpy(start),
-    )
-    theirs = np.moveaxis(codec.decode(views).numpy(), 2, -1)
-    assert ours.shape == theirs.shape == (2, 6, SIZE, SIZE, 3)
-    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    ours = SmallGenerator(exported).generate(picture(), [3, 7], sampling)
+    theirs = generate_views(networks[0], PixelCodec(SIZE), channels_first(picture())[None], [3, 7], sampling)
+    assert ours.shape == (2, 6, SIZE, SIZE, 3)
+    np.testing.assert_allclose(ours, np.moveaxis(theirs.numpy(), 2, -1), atol=1e-5)
 
 
-def test_one_step_starts_where_the_generator_was_trained(networks: Networks, exported: Path) -> None:
-    card = replace(exported_card(exported), sampling=Sampling(1, 1.0, 0.0), start=600)
-    generator, codec = SmallGenerator(exported, card), PixelCodec(SIZE)
-    start = np.random.default_rng(1).standard_normal((2, 6, 3, SIZE, SIZE)).astype(np.float32)
-    ours = generator.sample(generator.encode(picture()), start, 1)
-    step = OneStepGenerator(networks[0], timestep=600)
-    with torch.no_grad():
-        x0 = step(
-            torch.from_numpy(start), step.encode(codec.condition(channels_first(picture())[None])).expand(2)
-        )
-    np.testing.assert_allclose(ours, np.moveaxis(codec.decode(x0).numpy(), 2, -1), atol=1e-4)
-
-
-def test_truncation_shrinks_the_noise_of_the_one_step(networks: Networks, exported: Path) -> None:
-    card = replace(exported_card(exported), sampling=Sampling(1, 1.0, 0.0, 0.4))
-    generator, codec = SmallGenerator(exported, card), PixelCodec(SIZE)
-    # what seed 7 draws
-    start = np.random.default_rng(7).standard_normal((6, 3, SIZE, SIZE), np.float32)[None]
-    ours = generator.generate(picture(), [7])
-    step = OneStepGenerator(networks[0], truncation=0.4)
-    with torch.no_grad():
-        x0 = step(torch.from_numpy(start), step.encode(codec.condition(channels_first(picture())[None])))
-    np.testing.assert_allclose(ours, np.moveaxis(codec.decode(x0).numpy(), 2, -1), atol=1e-4)
-    whole = replace(generator.sampling, truncation=1.0)
-    assert np.abs(generator.generate(picture(), [7], whole) - ours).max() > 0.01
-    likeliest = generator.generate(picture(), [3, 7], replace(whole, truncation=0.0))
-    np.testing.assert_allclose(likeliest[0], likeliest[1], atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "change", [{"truncation": 1.5}, {"truncation": -0.1}, {"steps": 2, "truncation": 0.5}]
-)
-def test_truncation_that_cannot_be(change: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match="truncation"):
-        replace(Sampling(1, 1.0), **change)  # type: ignore[arg-type]
-
-
-def test_fresh_noise_has_the_torch_samplers_strength(exported: Path) -> None:
-    card = replace(exported_card(exported), sampling=Sampling(4, 1.0, 1.0))
-    generator = SmallGenerator(exported, card)
-    steps = Sampler("ddim", eta=1.0).plan(SmallMultiView().schedule, 4)
-    assert [plan[0] for plan in generator.plan(4)] == [step.t for step in steps]
-    for (_, now, then), step in zip(generator.plan(4), steps):
-        assert now == pytest.approx(step.alpha, rel=1e-6)
-        assert then == pytest.approx(step.alpha_next, rel=1e-6)
+def test_truncation_shrinks_the_noise_of_the_one_step(exported: Path) -> None:
+    generator = SmallGenerator(exported)
+    whole, less, none = (generator.generate(picture(), [3, 7], Sampling(truncation=t)) for t in (1, 0.4, 0))
+    assert np.abs(whole - less).max() > 0.01
+    np.testing.assert_allclose(none[0], none[1], atol=1e-5)
 
 
 def test_a_seed_gives_the_same_views_in_any_batch(exported: Path) -> None:
@@ -121,7 +71,7 @@ def test_a_seed_gives_the_same_views_in_any_batch(exported: Path) -> None:
 
 
 def test_write_pass_with_zeros_is_the_dropped_condition(networks: Networks, exported: Path) -> None:
-    state = SmallGenerator(exported).encode(picture())  # the card's guidance is 2: untold first
+    state = SmallGenerator(exported).encode(picture(), True)  # unconditional first
     told = Condition(channels_first(picture())[None] * 2 - 1)
     dropped = networks[0].encode_condition(Condition(told.picture, keep=torch.tensor([False])))
     kept = networks[0].encode_condition(told)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from geco.errors import WeightsError
-from geco.onnx_runtime.card import CARD, read_card
+from geco.onnx_runtime.card import CARD, exported_card, read_card
 from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
 from geco.onnx_runtime.session import MOST_THREADS, own_threads, physical_cores
 from geco.pipeline import EMBEDDED
@@ -71,7 +71,7 @@ def test_threads_are_at_least_one_and_no_more_than_change_nothing() -> None:
 
 def test_the_embedded_models_numbers_do_not_depend_on_the_number_of_threads() -> None:
     rng = np.random.default_rng(0)
-    size = SmallGenerator(EMBEDDED, threads=1).size
+    size = exported_card(EMBEDDED).view_size
     picture, points = rng.random((size, size, 3), np.float32), rng.random((500, 3), np.float32) * 2 - 1
     seen = []
     for threads in (1, MOST_THREADS):  # all between were measured once; they cost seconds on a busy machine

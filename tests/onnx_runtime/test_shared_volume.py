@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from geco.backend import Sampling
-from geco.model_files.card import write_card
+from geco.model_files.card import Usage, write_card
 from geco.multiview.interface import Condition
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
 from geco.onnx_runtime.backend import OnnxBackend
-from geco.onnx_runtime.export import DEFAULT_SAMPLER, export_small, own_sampler
+from geco.onnx_runtime.export import export_small
 from geco.onnx_runtime.networks import SmallGenerator
+from geco.pipeline import GecoPipeline
 from geco.reconstruct.small.model import SmallReconstructor
-from tests.onnx_runtime.conftest import SIZE, randomize
+from geco.sampling import Sampling
+from tests.onnx_runtime.conftest import SIZE, USAGE, randomize
 
 
 def test_the_exported_volume_gives_what_torch_gives(
@@ -32,7 +32,8 @@ def test_the_exported_volume_gives_what_torch_gives(
     randomize(network, 2)
     save_small(network, tmp_path / "torch" / "multiview")
     networks[1].save(tmp_path / "torch" / "reconstructor")
-    card = export_small(tmp_path / "torch", tmp_path / "onnx", resolution=16)
+    write_card(tmp_path / "torch", "small", "test", USAGE.to_dict())
+    card = export_small(tmp_path / "torch", tmp_path / "onnx")
     assert card["export_error"]["generate"] < 2e-4
     generator = SmallGenerator(tmp_path / "onnx")
     rng = np.random.default_rng(0)
@@ -42,30 +43,33 @@ def test_the_exported_volume_gives_what_torch_gives(
     with torch.no_grad():
         state = network.encode_condition(Condition(told)).expand(3)
         wanted = network.predict(torch.from_numpy(x_t), torch.full((3,), 700), state, "x0").numpy()
-    stored = [np.repeat(array[-1:], 3, axis=0) for array in generator.encode(picture)]
+    stored = [np.repeat(array[-1:], 3, axis=0) for array in generator.encode(picture, False)]
     found = generator.denoise(x_t, 700, stored, 1.0)
     assert np.abs(found - wanted).max() < 1e-3 * np.abs(wanted).max()
 
 
 @pytest.mark.parametrize(
-    ("generation", "sampler"),
+    "sampling",
     [
-        ({"kind": "one-step"}, {"steps": 1, "guidance": 1.0, "eta": 0.0, "truncation": 1.0}),
-        (
-            {"kind": "one-step", "guidance_scale": 2.0, "timestep": 600, "truncation": 0.4},
-            {"steps": 1, "guidance": 2.0, "eta": 0.0, "truncation": 0.4, "timestep": 600},
-        ),
-        (
-            {"kind": "ddim", "steps": 7, "guidance_scale": 3.0, "clip": 1.0, "eta": 0.5},
-            {"steps": 7, "guidance": 3.0, "eta": 0.5},
-        ),
-        (None, DEFAULT_SAMPLER),
+        Sampling(guidance_scale=2.0, timestep=600, truncation=0.4),
+        Sampling("ddim", 7, 3.0, 0.5, 1.0),
+        Sampling("euler-ancestral", 4),
     ],
 )
-def test_the_exported_sampler_is_the_models_own(
-    generation: dict[str, Any] | None, sampler: dict[str, float]
+def test_the_exported_card_is_used_as_the_models_own(
+    networks: tuple[SmallMultiView, SmallReconstructor], tmp_path: Path, sampling: Sampling
 ) -> None:
-    assert own_sampler(generation) == sampler
+    save_small(networks[0], tmp_path / "torch" / "multiview")
+    networks[1].save(tmp_path / "torch" / "reconstructor")
+    usage = Usage(24, 128, sampling)
+    write_card(tmp_path / "torch", "small", "test", usage.to_dict())
+    export_small(tmp_path / "torch", tmp_path / "onnx")
+    first, other = (
+        GecoPipeline.from_pretrained(tmp_path / name, device="cpu").backend for name in ("torch", "onnx")
+    )
+    for backend in (first, other):
+        assert backend.sampling == sampling
+        assert (backend.card.resolution, backend.card.texture_size) == (24, 128)
 
 
 def test_a_distilled_model_is_exported_as_one(
@@ -77,12 +81,8 @@ def test_a_distilled_model_is_exported_as_one(
         tmp_path / "torch",
         "small",
         "Apache-2.0",
-        {"stage": "stage2", "distilled": True, "generation": {"kind": "one-step"}},
+        {"stage": "stage2", "distilled": True, **Usage(16, 64, Sampling()).to_dict()},
     )
-    export_small(tmp_path / "torch", tmp_path / "onnx", resolution=16)
+    export_small(tmp_path / "torch", tmp_path / "onnx")
     backend = OnnxBackend(tmp_path / "onnx", "made")
-    assert (
-        backend.distilled
-        and backend.sampling == Sampling(1, 1.0, 0.0)
-        and backend.card.facts["stage"] == "stage2"
-    )
+    assert backend.distilled and backend.sampling == Sampling() and backend.card.facts["stage"] == "stage2"

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from geco.errors import WeightsError
-from geco.multiview.generate import GenerationSettings, generate_views
+from geco.multiview.generate import generate_views
 from geco.multiview.zero123plus.codec import GREY
 from geco.multiview.zero123plus.network import ZERO123PLUS_UNET, Zero123PlusNetwork
 from geco.public_weights.diffusers_folder import empty_prompt_tokens
@@ -21,6 +21,7 @@ from geco.public_weights.zero123plus import (
     load_zero123plus,
     save_zero123plus,
 )
+from geco.sampling import Sampling
 from tests.multiview import tiny
 from tests.public_weights import zero123plus_folder
 
@@ -58,9 +59,7 @@ def test_every_weight_arrives(made: tuple[Path, dict[str, torch.nn.Module]], con
         assert ours.state_dict().keys() == expected.keys()
         assert all(torch.equal(value, expected[key]) for key, value in ours.state_dict().items())
     assert model.card["rig"] == "zero123plus-v1.1" and model.codec.background == GREY
-    assert (
-        model.generation == GenerationSettings("euler-ancestral", 75, 4.0) and model.network.noised_reference
-    )
+    assert model.network.noised_reference
     # the sheet of 960 x 640 through this VAE, which halves once
     assert model.network.sample_shape == (4, 480, 320)
     assert "CC-BY-NC" in model.card["licence"]
@@ -98,7 +97,7 @@ def test_a_loaded_model_makes_views(converted: Path) -> None:
     model = load_zero123plus(converted)
     model.network.sample_shape = tiny.SHEET
     views = generate_views(
-        model.network, model.codec, PICTURE, [0], GenerationSettings("euler-ancestral", 2, 4.0)
+        model.network, model.codec, PICTURE[None], [0], Sampling("euler-ancestral", 2, 4.0)
     )
     assert views.shape == (1, 6, 3, 8, 8) and torch.isfinite(views).all()
 
@@ -107,14 +106,12 @@ def test_a_generator_is_saved_and_loaded_as_itself(converted: Path, tmp_path: Pa
     model = load_zero123plus(converted)
     model.network.noised_reference = False
     model.network.sample_shape = tiny.SHEET
-    generator = Zero123Plus(
-        model.network, model.codec, GenerationSettings("one-step"), {**model.card, "stage": "1"}
-    )
+    generator = Zero123Plus(model.network, model.codec, {**model.card, "stage": "1"})
     save_zero123plus(tmp_path / "generator", generator)
     again = load_zero123plus(tmp_path / "generator")
-    assert again.generation == GenerationSettings("one-step") and not again.network.noised_reference
+    assert not again.network.noised_reference
     assert again.card["stage"] == "1" and again.card["rig"] == "zero123plus-v1.1"
-    views = [generate_views(m.network, m.codec, PICTURE, [3], m.generation) for m in (generator, again)]
+    views = [generate_views(m.network, m.codec, PICTURE[None], [3], Sampling()) for m in (generator, again)]
     assert torch.equal(*views)
 
 
@@ -128,7 +125,7 @@ def test_bfloat16_and_stored_half_precision(source: Path, tmp_path: Path) -> Non
     assert {
         p.dtype for p in [*model.network.parameters(), *model.codec.parameters(), model.codec.text_states]
     } == {torch.bfloat16}
-    views = generate_views(model.network, model.codec, PICTURE, [0], GenerationSettings("ddim", 2, 4.0))
+    views = generate_views(model.network, model.codec, PICTURE[None], [0], Sampling("ddim", 2, 4.0))
     assert views.dtype == torch.float32 and torch.isfinite(views).all()
 
 
@@ -253,7 +250,7 @@ def test_other_pipelines_are_refused(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"sample_shape": None}, {"unet": {"block_out_channels": [7]}}, {"generation": {"kind": "magic"}}],
+    [{"sample_shape": None}, {"unet": {"block_out_channels": [7]}}, {"for_vae": {"size": "magic"}}],
 )
 def test_a_card_that_makes_no_sense_is_refused(
     converted: Path, tmp_path: Path, change: dict[str, object]

@@ -17,7 +17,8 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from geco.multiview.sampling import Sampler, Trace, sample
+from geco.multiview.sampling import Trace, sample
+from geco.multiview.steps import Sampler
 from geco.multiview.zero123plus import latents
 from geco.multiview.zero123plus.codec import GREY, WHITE, Zero123PlusCodec
 from geco.multiview.zero123plus.network import Zero123PlusNetwork

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geco.multiview.sampling import Sampler, Step
 from geco.multiview.schedule import Schedule
+from geco.multiview.steps import Sampler, Step
 from geco.multiview.zero123plus import latents
 from tests.reference.result import Result, largest_error
 

@@ -11,6 +11,7 @@ import pytest
 
 from geco import Asset, GecoPipeline
 from geco.errors import WeightsError
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_card
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
@@ -18,8 +19,8 @@ from geco.public_weights import instantmesh
 from geco.public_weights.zero123plus import convert_zero123plus, load_zero123plus, save_zero123plus
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.model import SmallReconstructor
+from geco.sampling import Sampling
 from geco.surface_to_asset import AssetOptions
-from geco.torch_runtime.folder import MULTIVIEW, RECONSTRUCTOR, write_card
 from tests.cli_command import geco
 from tests.pictures import ball_picture
 from tests.public_weights import test_instantmesh, zero123plus_folder
@@ -46,7 +47,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reconstructor = tiny.model("mesh")
     checkpoint = test_instantmesh.write(folder / "tiny.ckpt", reconstructor)
     instantmesh.convert(checkpoint, folder / "model" / RECONSTRUCTOR, reconstructor.config)
-    write_card(folder / "model", "full", "test")
+    write_card(folder / "model", "full", "test", Usage(16, 64, Sampling("euler-ancestral", 2, 4.0)).to_dict())
     return folder / "model"
 
 
@@ -54,7 +55,6 @@ def test_full_family(full: Path, tmp_path: Path) -> None:
     pipeline = GecoPipeline.from_pretrained(full, device="cpu")
     # Zero123++ without InstantMesh's UNet stands on grey
     assert pipeline.card.background == pytest.approx(127 / 255)
-    pipeline.backend.generation = type(pipeline.backend.generation)("euler-ancestral", 2, 4.0)  # type: ignore
     asset = pipeline(ball_picture(64), seed=1, options=OPTIONS)
     assert asset.views.shape == (6, 32, 32, 3) and asset.views.min() >= 0 and asset.views.max() <= 1
     assert_textured(asset)
@@ -91,7 +91,7 @@ def small_folder(folder: Path) -> Path:
             last[-1].bias -= middle
     save_small(network, folder / MULTIVIEW)
     model.save(folder / RECONSTRUCTOR)
-    write_card(folder, "small", "test", {"generation": {"kind": "ddim", "steps": 2, "clip": 1.0}})
+    write_card(folder, "small", "test", Usage(16, 64, Sampling("ddim", 2, clip=1.0)).to_dict())
     return folder
 
 

@@ -21,10 +21,11 @@ from geco.data.dataset import GridViews
 from geco.errors import ConfigError
 from geco.metrics.features.distance import FeatureDistance
 from geco.metrics.features.weights import load_autoencoder, load_distance
-from geco.model_files.card import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR
+from geco.model_files.card import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR, Usage
 from geco.multiview.small.weights import save_small
 from geco.recipes.tiny import tiny
 from geco.reconstruct.small.model import SmallReconstructor
+from geco.sampling import Sampling
 from geco.training import full_stages
 from geco.training import small_stages as small
 from geco.training.autoencoder import (
@@ -220,7 +221,7 @@ def test_stage2_compares_by_the_features(stages: Stages, run: Path, tmp_path: Pa
     init = tmp_path / "one"
     save_small(random_network(stages.recipe), init / MULTIVIEW)
     SmallReconstructor(stages.recipe.reconstructor).save(init / RECONSTRUCTOR)
-    finish(init, None, {"distilled": True})
+    finish(init, None, {"distilled": True, **Usage(16, 64, Sampling()).to_dict()})
     for perceptual, name in ((run, "autoencoder features"), (None, "pyramid")):
         two: list[Path | None] = [stages.folder / "pairs", init, perceptual]
         made = small.stage2(tiny().stage2, 16, two[0], two[1], stages.machine, {}, perceptual=two[2])
@@ -282,7 +283,7 @@ def test_the_commands(stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixt
     )
     save_small(random_network(stages.recipe), tmp_path / "one" / MULTIVIEW)
     SmallReconstructor(stages.recipe.reconstructor).save(tmp_path / "one" / RECONSTRUCTOR)
-    finish(tmp_path / "one", None, {"distilled": True})
+    finish(tmp_path / "one", None, {"distilled": True, **Usage(16, 64, Sampling()).to_dict()})
     stages.stage2()
     two = [
         "distill",

@@ -15,11 +15,13 @@ import torch
 
 from geco.cli.main import main
 from geco.errors import ConfigError, MeshError
+from geco.model_files.card import Usage
 from geco.model_files.folder import write_folder
 from geco.multiview.noise import SeededNoise
-from geco.multiview.sampling import Sampler, sample
+from geco.multiview.sampling import sample
+from geco.multiview.steps import Sampler
 from geco.public_weights import instantmesh
-from geco.public_weights.zero123plus import Zero123Plus, load_zero123plus, save_zero123plus
+from geco.public_weights.zero123plus import TEACHER, Zero123Plus, load_zero123plus, save_zero123plus
 from geco.recipes.find import find_recipe
 from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
@@ -70,12 +72,11 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = tiny_views.network(noised_reference=True)
     network.sample_shape = (4, 48, 32)  # 96 x 64 pixels behind the tiny VAE
     card = {"licence": "test", "rig": "zero123plus-v1.2"}
-    generation = full_stages.GenerationSettings("euler-ancestral", 75, 4.0)
-    save_zero123plus(folder / "init" / MULTIVIEW, Zero123Plus(network, tiny_views.codec(), generation, card))
+    save_zero123plus(folder / "init" / MULTIVIEW, Zero123Plus(network, tiny_views.codec(), card))
     model = ball()
     card = {"format": instantmesh.FORMAT, "name": "tiny", "licence": "test", "config": model.config.to_dict()}
     write_folder(folder / "init" / RECONSTRUCTOR, card, {instantmesh.PART: model.state_dict()})
-    write_card(folder / "init", "full", "test")
+    write_card(folder / "init", "full", "test", Usage(16, 64, TEACHER).to_dict())
     return folder
 
 
@@ -161,7 +162,6 @@ def test_the_chain_makes_models_and_leaves_the_teacher_alone(
     # Stage I: another UNet, all else as it was.
     old, new = load_zero123plus(room / "init" / MULTIVIEW), load_zero123plus(first / MULTIVIEW)
     assert old.network.noised_reference and not new.network.noised_reference
-    assert new.generation.kind == "one-step" and old.generation.kind == "euler-ancestral"
     change = [
         not torch.equal(a, b)
         for a, b in zip(old.network.state_dict().values(), new.network.state_dict().values())
@@ -174,7 +174,7 @@ def test_the_chain_makes_models_and_leaves_the_teacher_alone(
     )
     card = json.loads((first / "config.json").read_text())
     assert card["family"] == "full" and card["licence"] == "test"
-    assert card["facts"]["distilled"] is True and card["facts"]["generation"]["kind"] == "one-step"
+    assert card["facts"]["distilled"] is True and card["facts"]["sampling"]["kind"] == "one-step"
     generate(first)
     assert list(first.glob("grid_*.png"))
     # Stage II: another reconstructor, the generator as it was.

@@ -23,9 +23,10 @@ import torch
 from safetensors import safe_open
 
 from geco.cli.main import main
-from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, write_card
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_card
 from geco.multiview.small.weights import save_small
 from geco.reconstruct.small.model import SmallReconstructor
+from geco.sampling import Sampling
 from tests.cli_command import SOURCE
 from tests.training.record_curves import SEED, Stages, random_network
 
@@ -46,7 +47,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Stages:
     torch.manual_seed(SEED)
     for folder, facts in (
         (stages.start, {}),
-        (stages.folder / "one", {"distilled": True, "generation": {"kind": "one-step"}}),
+        (stages.folder / "one", {"distilled": True, **Usage(16, 64, Sampling()).to_dict()}),
     ):
         save_small(random_network(stages.recipe), folder / MULTIVIEW)
         SmallReconstructor(stages.recipe.reconstructor).save(folder / RECONSTRUCTOR)

@@ -6,8 +6,9 @@ import math
 
 import pytest
 import torch
-from benchmarks.sampling_table import Setting, resize, scores, variation
+from benchmarks.sampling_table import passes, resize, scores, variation
 
+from geco.sampling import Sampling
 from geco.training.augment import composite
 
 
@@ -42,7 +43,7 @@ def test_scores_are_means_over_objects() -> None:
 
 
 def test_passes() -> None:
-    assert Setting(4, 1.0, 0.0).passes == 4 and Setting(4, 1.5, 0.0).passes == 8
+    assert passes(Sampling("ddim", 4)) == 4 and passes(Sampling("ddim", 4, 1.5)) == 8
 
 
 def test_a_blur_loses_sharpness_and_equal_seeds_do_not_vary() -> None:

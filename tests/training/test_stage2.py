@@ -15,10 +15,11 @@ from geco.errors import ConfigError
 from geco.multiview.interface import Condition
 from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
-from geco.multiview.sampling import Sampler, Step, sample
+from geco.multiview.sampling import sample
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
+from geco.multiview.steps import Sampler, Step
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.differentiable import soft_mesh
 from geco.reconstruct.small.model import SmallReconstructor

@@ -13,9 +13,10 @@ import torch
 
 from geco.cli.main import main
 from geco.errors import ConfigError
-from geco.multiview.generate import GenerationSettings, generate_views
+from geco.multiview.generate import generate_views
 from geco.multiview.noise import SeededNoise
 from geco.recipes.tiny import tiny
+from geco.sampling import Sampling
 from geco.training.pairs import Pairs
 from geco.training.stage2 import Stage2Task
 from geco.training.teacher_pairs import TeacherPairs, find_pairs
@@ -137,7 +138,7 @@ def test_a_generator_is_used_as_it_was_trained(room: Stages) -> None:
         "student_repeats=2",
     )
     facts = json.loads((run / "config.json").read_text())["facts"]
-    settings = GenerationSettings(**facts["generation"])
+    settings = Sampling(**facts["sampling"])
     assert (settings.kind, settings.timestep, settings.guidance_scale) == ("one-step", 600, 1.25)
     assert facts["overrides"]["stage1"] == {"timestep": 600, "generator_guidance": 1.25, "student_repeats": 2}
     assert list(json.loads((run / "log.jsonl").read_text().splitlines()[-1])["report"]["x0_psnr"]) == ["600"]
@@ -148,12 +149,12 @@ def test_a_generator_is_used_as_it_was_trained(room: Stages) -> None:
         torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(1)),
         SeededNoise([4])((1, *SHAPE)),
     )
-    wanted = generate_views(task.generator, task.codec, picture, [4], settings)
-    task.generation = settings
+    wanted = generate_views(task.generator, task.codec, picture[None], [4], settings)
+    task.sampling = settings
     with torch.no_grad():
         found = task.codec.decode(task._one_step(z, task.codec.condition(picture[None])))
     assert torch.equal(found[0], wanted[0])
-    task.generation = GenerationSettings()
+    task.sampling = Sampling()
     with torch.no_grad():
         assert not torch.equal(
             task.codec.decode(task._one_step(z, task.codec.condition(picture[None])))[0], wanted[0]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geco.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from geco.model_files.card import Usage
 
 LOCK = ".lock"
 
@@ -21,13 +25,15 @@ def add(commands: Any) -> None:
         epilog="Example: geco export runs/stage2 -o exported; geco run PICTURE --model exported",
     )
     add_argument = command.add_argument
-    add_argument("model", type=Path, metavar="MODEL", help="folder with multiview/ and reconstructor/")
+    add_argument("model", type=Path, metavar="MODEL", help="model folder with multiview/ and reconstructor/")
     add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the folder to write")
     add_argument("--steps", type=int, metavar="N", help="of the sampler (default: the model card's)")
     add_argument("--guidance", type=float, metavar="S", help="guidance scale (default: the model card's)")
     add_argument("--eta", type=float, metavar="E", help="of the sampler, 0 to 1 (default: the model card's)")
-    add_argument("--resolution", type=int, metavar="N", help="cubes a side of the surface grid (default: 64)")
-    add_argument("--texture-size", type=int, metavar="N", help="side of the texture (default: 512)")
+    add_argument(
+        "--resolution", type=int, metavar="N", help="cubes a side of the surface grid (default: the card's)"
+    )
+    add_argument("--texture-size", type=int, metavar="N", help="side of the texture (default: the card's)")
     add_argument("--facts", type=Path, metavar="FILE", help="JSON object about the training, for geco info")
     command.set_defaults(function=export)
 
@@ -36,15 +42,24 @@ def export(options: argparse.Namespace) -> int:
     """Check what was asked for, then export."""
     from geco.foreign import read_fields
     from geco.locks import locked
-    from geco.model_files.card import RESOLUTIONS, TEXTURE_SIZES
-    from geco.sampling import Sampling
 
-    sampler = {
-        name: value for name in ("steps", "guidance", "eta") if (value := getattr(options, name)) is not None
-    }
-    Sampling(
-        "ddim", **{"guidance_scale" if name == "guidance" else name: value for name, value in sampler.items()}
-    )
+    usage = _usage(options)
+    facts = read_fields(options.facts, ConfigError).values if options.facts else None
+    export_small = _exporter()
+    with locked(options.output, LOCK):
+        card = export_small(options.model, options.output, usage, facts)
+    size = sum(path.stat().st_size for path in options.output.iterdir() if path.is_file()) / 1e6
+    worst = max(card["export_error"].values())
+    print(f"{options.output}: {size:.1f} MB, {worst:.1g} from torch's values at most (relative)")
+    print(f"Use it with: geco run PICTURE --model {options.output}")
+    return 0
+
+
+def _usage(options: argparse.Namespace) -> Usage:
+    """The card's, with what the command says in its place; raises ConfigError for what is out of range."""
+    from geco.model_files.card import CARD, RESOLUTIONS, TEXTURE_SIZES, read_card, usage_of
+
+    usage = usage_of(read_card(options.model), options.model)
     sizes = {"resolution": RESOLUTIONS, "texture_size": TEXTURE_SIZES}
     given = {name: value for name in sizes if (value := getattr(options, name)) is not None}
     for name, value in given.items():
@@ -54,15 +69,10 @@ def export(options: argparse.Namespace) -> int:
             raise ConfigError(
                 f"{option} {value} is out of range", f"Choose a whole number from {low} to {high}."
             )
-    facts = read_fields(options.facts, ConfigError).values if options.facts else None
-    export_small = _exporter()
-    with locked(options.output, LOCK):
-        card = export_small(options.model, options.output, sampler, facts=facts, **given)
-    size = sum(path.stat().st_size for path in options.output.iterdir() if path.is_file()) / 1e6
-    worst = max(card["export_error"].values())
-    print(f"{options.output}: {size:.1f} MB, {worst:.1g} from torch's values at most (relative)")
-    print(f"Use it with: geco run PICTURE --model {options.output}")
-    return 0
+    asked = {"steps": options.steps, "guidance_scale": options.guidance, "eta": options.eta}
+    changes = {name: value for name, value in asked.items() if value is not None}
+    sampling = replace(usage.drawing(str(options.model / CARD)), **changes)
+    return replace(usage, sampling=sampling, **given)
 
 
 def _exporter() -> Any:

@@ -28,7 +28,7 @@ def build(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task
 
     stage: Stage = options.stage
     about = _about(options, recipe)
-    facts = about | {"generation": dict(recipe.generation)}
+    facts = about | {"sampling": recipe.sampling.to_dict()}
     match stage:
         case "teacher":
             return small.teacher(
@@ -179,7 +179,12 @@ def _about(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     """Facts for the card: the recipe, and each stage's ``--set`` from --init on."""
     carried = options.init is not None and options.stage != "regressor" and (options.init / CARD).exists()
     known: dict[str, Any] = read_card(options.init)["facts"].get("overrides", {}) if carried else {}
-    return {"recipe": recipe.name, "overrides": known | {options.stage: options.overrides}}
+    return {
+        "recipe": recipe.name,
+        "overrides": known | {options.stage: options.overrides},
+        "resolution": recipe.resolution,
+        "texture_size": recipe.texture_size,
+    }
 
 
 def _data(options: argparse.Namespace) -> Path:

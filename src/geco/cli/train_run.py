@@ -39,7 +39,7 @@ def settings_of(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     if stage in ("pairs", "stage2"):
         found["resolution"] = recipe.resolution
     if stage == "teacher":
-        found["generation"] = dict(recipe.generation)
+        found["sampling"] = recipe.sampling.to_dict()
     if options.data is not None:
         found["data"] = _shards(options.data)
     for name in FOLDERS:

@@ -19,6 +19,7 @@ from geco.errors import ConfigError, GecoError
 from geco.evaluate.methods import Method
 from geco.mesh.types import Mesh
 from geco.processes.child import ignore_interrupt, sheltered
+from geco.sampling import Sampling
 from geco.types import Bytes, Floats
 
 
@@ -62,7 +63,7 @@ class Worker:
     """The parent's end. Entering starts the process and loads the model; leaving ends it.
 
     Attributes:
-        facts: of the model, as the child told: view_size, rig, steps, guidance_scale, eta, load_seconds.
+        facts: of the model, as the child told: view_size, rig, sampling, load_seconds.
 
     Raises:
         GecoError: what loading the model raised. WorkerDied: the process ended.
@@ -154,7 +155,6 @@ def plain(error: GecoError) -> GecoError:
 
 class _Runner:
     def __init__(self, method: Method, variants: tuple[str, ...], device: str | None) -> None:
-        from geco.backend import Sampling
         from geco.pipeline import GecoPipeline
 
         start = time.perf_counter()
@@ -166,17 +166,14 @@ class _Runner:
                 f"asks for",
                 f"Give the teacher's folder: --methods {method.name}=FOLDER.",
             )
-        own, card = self.backend.sampling, self.backend.card
-        self.sampling = None if method.steps is None else Sampling(method.steps, own.guidance_scale, 0.0)
-        if method.truncation is not None:
-            self.sampling = replace(own, truncation=method.truncation)
-        self.variants, self.has_views = variants, bool(card.facts.get("views", True))
-        used = self.sampling or own
+        card = self.backend.card
+        self.sampling = _sampling(method, self.backend.sampling)
+        self.variants, self.has_views = variants, self.sampling is not None
         self.facts = {
             "model": card.name,
             "view_size": card.view_size or card.picture_size,
             "rig": card.facts.get("rig") or "zero123plus-v1.2",
-            "sampling": dict(vars(used)) if self.has_views and method.kind == "model" else None,
+            "sampling": self.sampling.to_dict() if self.sampling and method.kind == "model" else None,
             "resolution": card.resolution,
             "texture_size": card.texture_size,
             "licence": card.licence,
@@ -220,6 +217,15 @@ class _Runner:
             outcome.stages[variant] = watch.finish(shared.seconds)
         outcome.peak_mb, outcome.gpu_mb = peak_memory()
         return outcome
+
+
+def _sampling(method: Method, own: Sampling | None) -> Sampling | None:
+    """How a method draws views: the model's own way but for what the method names; None for a regressor."""
+    if own is None:
+        return None
+    if method.steps is not None:
+        return Sampling("ddim", method.steps, own.guidance_scale, clip=own.clip)
+    return own if method.truncation is None else replace(own, truncation=method.truncation)
 
 
 def peak_memory() -> tuple[float | None, float | None]:

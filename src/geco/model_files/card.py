@@ -1,6 +1,6 @@
 """The folder of a model on torch: a card that says what it is, and its halves, each in its own folder.
 
-    MODEL/config.json        the card: family, licence, facts (stage, sampler, training)
+    MODEL/config.json        the card: family, licence, facts (how it is used, its training)
     MODEL/multiview/         config.json and network.safetensors; absent in a regressor
     MODEL/reconstructor/     config.json and model.safetensors; absent before it is trained
     MODEL/autoencoder/       config.json and network.safetensors; alone in a run of ``geco train autoencoder``
@@ -13,18 +13,65 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from geco.errors import WeightsError
 from geco.files import atomic_write
 from geco.foreign import Fields, read_fields
+from geco.sampling import Sampling
 
 FORMAT = "geco-model-1"
 CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
 HALF_ABOVE = 256  # tensors of more values than this are stored in float16 where a model is handed on
 AUTOENCODER = "autoencoder"  # the folder, and the family of a run that holds nothing else
 RESOLUTIONS, TEXTURE_SIZES = (8, 512), (16, 4096)  # what a card may give as a model's own
+REMEDY = "Convert or train the model again."
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How a model is used where nobody says otherwise: facts that every card of a model holds, in the folder
+    of a torch model and in that of an exported one.
+
+    Attributes:
+        resolution: cubes a side of the surface grid.
+        texture_size: texels a side of the texture.
+        sampling: how its views are drawn; None where it makes none.
+    """
+
+    resolution: int
+    texture_size: int
+    sampling: Sampling | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As facts of a card."""
+        drawn = {} if self.sampling is None else {"sampling": self.sampling.to_dict()}
+        return {"resolution": self.resolution, "texture_size": self.texture_size, **drawn}
+
+    @classmethod
+    def from_fields(cls, facts: Fields) -> Usage:
+        """From a card's facts; raises the fields' own error where one is missing or out of range."""
+        sampling = facts.fields("sampling", None)
+        return cls(
+            facts.integer("resolution", *RESOLUTIONS),
+            facts.integer("texture_size", *TEXTURE_SIZES),
+            None if sampling is None else Sampling.from_fields(sampling),
+        )
+
+    def drawing(self, where: str) -> Sampling:
+        """``sampling`` of a model that makes views; raises WeightsError, which begins with ``where``, without
+        one.
+        """
+        if self.sampling is None:
+            raise WeightsError(f"{where} does not say how views are drawn: it has no sampling", REMEDY)
+        return self.sampling
+
+
+def usage_of(card: dict[str, Any], folder: Path) -> Usage:
+    """Of a card that :func:`read_card` read from ``folder``; raises WeightsError."""
+    return Usage.from_fields(Fields(card["facts"], f"{folder / CARD}: facts", WeightsError, REMEDY))
 
 
 def write_card(
@@ -43,7 +90,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     path = folder / CARD
     if not os.path.lexists(path):
         raise WeightsError(f"{path} does not exist", "Give a folder written by geco convert or by training.")
-    card = read_fields(path, WeightsError, "Convert or train the model again.")
+    card = read_fields(path, WeightsError, REMEDY)
     if card.text("format") != FORMAT:
         raise WeightsError(
             f"{path} describes {card.text('format')!r}, not {FORMAT!r}", "Give the model's top folder."
@@ -68,7 +115,9 @@ def check_facts(facts: Fields) -> None:
     facts.integer("texture_size", *TEXTURE_SIZES, None)
     for name in ("stage", "recipe"):
         facts.text(name, default="")
-    facts.fields("generation", None)
+    sampling = facts.fields("sampling", None)
+    if sampling is not None:
+        Sampling.from_fields(sampling)
     overrides = facts.fields("overrides", None)
     for stage in overrides or ():
         overrides.fields(stage)

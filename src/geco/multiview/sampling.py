@@ -1,20 +1,12 @@
-"""Sampling in many steps, one loop for both families of networks.
-
-The two samplers of the public pipelines, diffusers' EulerAncestralDiscreteScheduler and DDIMScheduler with
-trailing
-timesteps, are one formula: in the variance preserving form, an Euler ancestral step from sigma to sigma' is
-exactly a DDIM step with eta 1. So x_t is here always what the network sees, and there is nothing to scale
-between steps. Tests compare with diffusers' own schedulers for many step counts.
+"""Sampling in many steps on torch, one loop for both families of networks, by the steps of
+:mod:`geco.multiview.steps`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,96 +14,7 @@ from geco.errors import ConfigError
 from geco.multiview.guidance import guided
 from geco.multiview.interface import Condition, ConditionState, MultiViewNetwork
 from geco.multiview.noise import NoiseSource
-from geco.multiview.schedule import TIMESTEPS, Schedule
-
-SamplerName = Literal["euler-ancestral", "ddim"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step: from alpha_bar ``alpha`` at timestep ``t`` to ``alpha_next``, ``eta`` of the
-    removed noise renewed.
-    """
-
-    t: int
-    alpha: float
-    alpha_next: float
-    eta: float
-
-    @property
-    def renewed(self) -> float:
-        """Standard deviation of the fresh noise: eta times DDIM's sigma (arXiv 2010.02502, equation 16)."""
-        if self.alpha_next >= 1.0:
-            return 0.0
-        ratio = (1 - self.alpha_next) / (1 - self.alpha) * (1 - self.alpha / self.alpha_next)
-        return self.eta * math.sqrt(max(ratio, 0.0))
-
-    def move(self, x0: Tensor, eps: Tensor, noise: Tensor | None) -> Tensor:
-        """The next x_t from the predicted x0 and eps, all float32."""
-        kept = math.sqrt(max(1 - self.alpha_next - self.renewed**2, 0.0))
-        moved = math.sqrt(self.alpha_next) * x0 + kept * eps
-        return moved if noise is None else moved + self.renewed * noise
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """A named rule for the steps.
-
-    Attributes:
-        name: "euler-ancestral" (Zero123++'s) or "ddim" (deterministic; what Stage II's pairs need).
-        ends_clean: for DDIM, whether the last step goes to alpha_bar 1 (diffusers' ``set_alpha_to_one``) or
-            to that of timestep 0. diffusers steps down by 1000 // steps from each trailing timestep, which
-            for some counts (28, 36) lands on timestep 0 exactly, and then this has no effect; so here.
-        eta: for DDIM, how much of the removed noise is renewed; 0 is deterministic, 1 is DDPM's variance.
-    """
-
-    name: SamplerName = "ddim"
-    ends_clean: bool = True
-    eta: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.name not in get_args(SamplerName):
-            raise ConfigError(f"unknown sampler {self.name!r}", f"Known: {', '.join(get_args(SamplerName))}.")
-
-    def plan(self, schedule: Schedule, steps: int) -> list[Step]:
-        """The steps from noise to picture. ``steps`` is 1 to 1000."""
-        timesteps = trailing_timesteps(steps)
-        alphas = schedule.alphas_cumprod
-        if self.name == "ddim":
-            final = 1.0 if self.ends_clean else float(alphas[0])
-            nexts = [t - TIMESTEPS // steps for t in timesteps]
-            return [
-                Step(t, float(alphas[t]), float(alphas[n]) if n >= 0 else final, self.eta)
-                for t, n in zip(timesteps, nexts)
-            ]
-        ends = [float(alphas[t]) for t in timesteps[1:]] + [1.0]
-        return [Step(t, float(alphas[t]), end, 1.0) for t, end in zip(timesteps, ends)]
-
-    def first(self, schedule: Schedule, steps: int, begin: int) -> int:
-        """The first of the plan's timesteps at or below ``begin``; raises ConfigError where none is."""
-        found = [step.t for step in self.plan(schedule, steps) if step.t <= begin]
-        if not found:
-            raise ConfigError(
-                f"none of {steps} steps begins at timestep {begin} or below",
-                "Take more steps, or a later timestep.",
-            )
-        return found[0]
-
-    def start(self, schedule: Schedule, z: Tensor) -> Tensor:
-        """The first x_t from standard normal z. Euler multiplies z by its largest sigma, which is a shade
-        under unit variance in our form; DDIM takes z as it is.
-        """
-        if self.name == "ddim":
-            return z
-        return z * math.sqrt(1 - schedule.alphas_cumprod[schedule.last])
-
-
-def trailing_timesteps(steps: int) -> list[int]:
-    """Timesteps spaced back from 999: diffusers' ``timestep_spacing="trailing"``."""
-    if not 1 <= steps <= TIMESTEPS:
-        raise ConfigError(f"cannot sample in {steps} steps", f"Give 1 to {TIMESTEPS}.")
-    spaced = np.round(np.arange(TIMESTEPS, 0, -TIMESTEPS / steps)).astype(np.int64) - 1
-    return [int(t) for t in spaced[:steps]]
+from geco.multiview.steps import Sampler, Step
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from geco.errors import ConfigError
 from geco.foreign import Fields
-from geco.multiview.schedule_settings import TIMESTEPS, check_schedule
+from geco.multiview.schedule_settings import check_schedule
+from geco.sampling import TIMESTEPS
 from geco.types import Doubles
 
 PredictionType = Literal["v", "eps", "x0"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 
 from geco.foreign import Fields
-
-TIMESTEPS = 1000  # of Stable Diffusion, Zero123++ and GECO
+from geco.sampling import TIMESTEPS
 
 
 def check_schedule(fields: Fields) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from geco.backend import Sampling
 from geco.errors import ConfigError
 from geco.onnx_runtime.card import exported_card
 from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
 from geco.reconstruct.fields import SurfaceFields
+from geco.sampling import Sampling
 from geco.types import Floats
 
 
@@ -37,7 +37,7 @@ class OnnxBackend:
 
     @property
     def sampling(self) -> Sampling:
-        """The exported sampler."""
+        """As the exported card says."""
         return self._generator.sampling
 
     @property

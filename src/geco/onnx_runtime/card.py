@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from geco.backend import ModelCard, Sampling
+from geco.backend import ModelCard
 from geco.cameras import RIGS
-from geco.errors import ConfigError, WeightsError
+from geco.errors import WeightsError
 from geco.foreign import Fields, read_fields
-from geco.model_files.card import RESOLUTIONS, TEXTURE_SIZES, check_facts
+from geco.model_files.card import Usage, check_facts
 from geco.model_files.manifest import Manifest
-from geco.multiview.schedule_settings import TIMESTEPS, check_alphas
+from geco.multiview.schedule_settings import check_alphas
+from geco.sampling import Sampling
 from geco.types import Doubles
 
 FORMAT = "geco-onnx-1"
@@ -32,8 +33,8 @@ class ExportedCard:
     Attributes:
         model: what the pipeline asks.
         view_size: pixels of a view's side.
-        sampling: the exported sampler; start: the timestep of a single step.
-        alphas: (1000,) alpha_bar.
+        sampling: how views are drawn where nobody says otherwise.
+        alphas_cumprod: (1000,) alpha_bar.
         half_extent: of the reconstructor's volume, world units.
         manifest: of the folder's files.
     """
@@ -41,8 +42,7 @@ class ExportedCard:
     model: ModelCard
     view_size: int
     sampling: Sampling
-    start: int
-    alphas: Doubles
+    alphas_cumprod: Doubles
     half_extent: float
     manifest: Manifest
 
@@ -62,35 +62,23 @@ def exported_card(folder: Path, name: str = "model") -> ExportedCard:
     """
     card = _fields(folder)
     size = card.integer("view_size", 8, 1024)
-    facts = card.fields("facts", None)
-    if facts is not None:
-        check_facts(facts)
-    rig = card.choice("rig", RIGS, None)
+    facts = card.fields("facts")
+    check_facts(facts)
+    usage = Usage.from_fields(facts)
     model = ModelCard(
         name=name,
         picture_size=size,
         foreground_ratio=card.number("foreground_ratio", 0.1, 1.0),
-        resolution=card.integer("resolution", *RESOLUTIONS),
-        texture_size=card.integer("texture_size", *TEXTURE_SIZES),
+        resolution=usage.resolution,
+        texture_size=usage.texture_size,
         licence=card.text("licence", 10_000),
-        facts={"rig": rig, "sampler": card.fields("sampler").values, **(facts.values if facts else {})},
+        facts={"rig": card.choice("rig", RIGS, None), **facts.values},
     )
-    sampler = card.fields("sampler")
-    try:
-        sampling = Sampling(
-            sampler.integer("steps", 1, TIMESTEPS),
-            sampler.number("guidance", 0.0, 100.0),
-            sampler.number("eta", 0.0, 1.0),
-            sampler.number("truncation", 0.0, 1.0, 1.0),
-        )
-    except ConfigError as error:
-        raise sampler.wrong(f"does not fit: {error.problem}") from error
     return ExportedCard(
         model=model,
         view_size=size,
-        sampling=sampling,
-        start=sampler.integer("timestep", 0, TIMESTEPS - 1, TIMESTEPS - 1),
-        alphas=np.asarray(check_alphas(card.fields("schedule")), np.float64),
+        sampling=usage.drawing(f"{folder / CARD}: facts"),
+        alphas_cumprod=np.asarray(check_alphas(card.fields("schedule")), np.float64),
         half_extent=card.fields("reconstructor").number("half_extent", 0.01, 100.0),
         manifest=Manifest(card),
     )

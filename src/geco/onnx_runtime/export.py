@@ -24,9 +24,7 @@ from torch import Tensor, nn
 from geco.errors import MissingExtraError, WeightsError
 from geco.files import atomic_write
 from geco.foreign import read_fields
-from geco.model_files.card import CARD as MODEL_CARD
-from geco.model_files.card import HALF_ABOVE, read_card
-from geco.multiview.generate import GenerationSettings
+from geco.model_files.card import HALF_ABOVE, Usage, read_card, usage_of
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small
 from geco.onnx_runtime.card import CARD, FORMAT
@@ -44,7 +42,6 @@ from geco.version import __version__
 OPSET = 18
 # largest allowed difference between ONNX Runtime and torch, relative to the output's largest value (or 1)
 TOLERANCE = 2e-4
-DEFAULT_SAMPLER = {"steps": 2, "guidance": 1.5, "eta": 1.0}
 CARRIED = ("stage", "recipe", "distilled")  # facts of the model folder that the exported card repeats
 UNFOLDED = ("depth", "position")  # tables of ReconstructPass
 
@@ -64,18 +61,14 @@ class Graph:
 def export_small(
     model_dir: str | os.PathLike[str],
     output_dir: str | os.PathLike[str],
-    sampler: dict[str, float] | None = None,
-    resolution: int = 64,
-    texture_size: int = 512,
+    usage: Usage | None = None,
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the five graphs and the card; returns the card.
 
     Args:
-        model_dir: with ``multiview`` and ``reconstructor`` inside.
-        sampler: steps, guidance and eta of the generator, where they shall differ from what the model's own
-            card says.
-        resolution, texture_size: defaults of the pipeline for this model.
+        model_dir: a model folder of the small family, with both halves.
+        usage: in place of what the model's own card says.
         facts: about the training, for ``geco info``.
 
     Raises:
@@ -83,6 +76,9 @@ def export_small(
         OutputError: the folder cannot be written, or holds the model itself or something else's config.json.
     """
     source, target = Path(model_dir), Path(output_dir)
+    about = read_card(source)
+    usage = usage or usage_of(about, source)
+    usage.drawing(str(source / CARD))
     check_folder(target, [CARD], _is_export)
     network = load_small(source / "multiview")
     model = SmallReconstructor.load(source / "reconstructor")
@@ -98,7 +94,6 @@ def export_small(
         **config.schedule,
         "alphas_cumprod": [float(f"{a:.9g}") for a in network.schedule.alphas_cumprod],
     }
-    about = read_card(source)["facts"] if (source / MODEL_CARD).exists() else {}
     trained = read_fields(source / "reconstructor" / "config.json", WeightsError).fields("facts", None)
     card = {
         "format": FORMAT,
@@ -107,16 +102,14 @@ def export_small(
         "licence": "Apache-2.0",
         "view_size": config.size,
         "foreground_ratio": config.foreground_ratio,
-        "resolution": resolution,
-        "texture_size": texture_size,
         "rig": config.rig,
-        "sampler": {**own_sampler(about.get("generation")), **(sampler or {})},
         "schedule": schedule,
         "reconstructor": model.config.to_dict(),
         "parameters": {"multiview": count(network), "reconstructor": count(model)},
         "facts": {
             "reconstructor": trained.values if trained else {},
-            **{k: about[k] for k in CARRIED if k in about},
+            **{name: about["facts"][name] for name in CARRIED if name in about["facts"]},
+            **usage.to_dict(),
             **(facts or {}),
         },
         "export_error": errors,
@@ -132,19 +125,6 @@ def _is_export(folder: Path) -> bool:
         return bool(read_fields(folder / CARD, WeightsError).text("format") == FORMAT)
     except WeightsError:
         return False
-
-
-def own_sampler(generation: dict[str, Any] | None) -> dict[str, float]:
-    """A model card's ``generation`` as the exported sampler: one step for a distilled generator,
-    from its own timestep.
-    """
-    if not generation:
-        return dict(DEFAULT_SAMPLER)
-    own = GenerationSettings.from_dict(generation, "the card's generation", WeightsError, "Train it again.")
-    if own.kind != "one-step":
-        return {"steps": own.steps, "guidance": own.guidance_scale, "eta": own.eta}
-    sampler = {"steps": 1, "guidance": own.guidance_scale, "eta": 0.0, "truncation": own.truncation}
-    return sampler if own.timestep is None else sampler | {"timestep": own.timestep}
 
 
 def graphs(network: SmallMultiView, model: SmallReconstructor) -> dict[str, Graph]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from geco.model_files.folder import card_fields, read_card, read_part, write_fol
 from geco.model_files.hub import fetch, is_hub_id
 from geco.model_files.manifest import Manifest
 from geco.model_files.state import check_state
-from geco.multiview.generate import GenerationSettings
 from geco.multiview.schedule import Schedule
 from geco.multiview.zero123plus.codec import GREY, WHITE, Zero123PlusCodec
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
@@ -34,6 +33,7 @@ from geco.multiview.zero123plus.preprocess import Preprocess
 from geco.public_weights.diffusers_folder import read_diffusers_folder, read_state, weights_file
 from geco.public_weights.library_models import Model, check_library_config, part
 from geco.public_weights.licences import LICENCES
+from geco.sampling import Sampling
 
 FORMAT = "geco-zero123plus-1"
 INSTANTMESH = "TencentARC/InstantMesh"
@@ -41,7 +41,7 @@ INSTANTMESH_UNET = "diffusion_pytorch_model.bin"
 SHEET = (960, 640)  # height, width of the public pipeline's output
 FOREGROUND_RATIO = 0.85  # of InstantMesh's resize_foreground
 # As InstantMesh runs it: Euler ancestral, 75 steps, guidance 4.
-TEACHER = GenerationSettings("euler-ancestral", 75, 4.0)
+TEACHER = Sampling("euler-ancestral", 75, 4.0)
 _PATTERNS = ["model_index.json"] + [
     f"{part}/*"
     for part in (
@@ -58,11 +58,10 @@ _PATTERNS = ["model_index.json"] + [
 
 @dataclass
 class Zero123Plus:
-    """A loaded model: network, codec, how views are made with it, and its card."""
+    """A loaded model: network, codec and its card."""
 
     network: Zero123PlusNetwork
     codec: Zero123PlusCodec
-    generation: GenerationSettings
     card: dict[str, Any]
 
 
@@ -118,7 +117,7 @@ def convert_zero123plus(
         "licence": licence,
     }
     card |= {"rig": rig, "revision": fetched.revision if fetched else "", "unet_revision": unet_revision}
-    return save_zero123plus(output, Zero123Plus(network, codec, TEACHER, card))
+    return save_zero123plus(output, Zero123Plus(network, codec, card))
 
 
 def save_zero123plus(output: str | os.PathLike[str], model: Zero123Plus) -> dict[str, Any]:
@@ -138,7 +137,6 @@ def save_zero123plus(output: str | os.PathLike[str], model: Zero123Plus) -> dict
         "noised_reference": network.noised_reference,
         "sample_shape": list(network.sample_shape),
         "schedule": network.schedule.config,
-        "generation": asdict(model.generation),
         "for_vae": codec.for_vae.config(),
         "for_vision": codec.for_vision.config(),
         "unet": _plain_config(network.unet.config),
@@ -194,7 +192,6 @@ def load_zero123plus(
         )
         states, ramp = (text[key].to(dtype) for key in ("text_states", "ramp"))
         codec = Zero123PlusCodec(vae, vision, states, ramp, for_vae, for_vision, card["background"])
-        generation = GenerationSettings.from_fields(fields.fields("generation"))
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, ConfigError) as error:
         raise WeightsError(
             f"{source / 'config.json'} does not describe a Zero123++ model: {error!r}",
@@ -202,7 +199,7 @@ def load_zero123plus(
         ) from error
     for module in (network, codec):
         module.eval().requires_grad_(False)
-    return Zero123Plus(network, codec, generation, card)
+    return Zero123Plus(network, codec, card)
 
 
 def _checked(card: Fields) -> dict[str, Any]:

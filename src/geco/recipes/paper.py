@@ -5,6 +5,7 @@ teacher is fetched, not trained.
 from __future__ import annotations
 
 from geco.recipes.recipe import Length, Recipe
+from geco.sampling import Sampling
 from geco.training.pairs import PairOptions
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
@@ -32,11 +33,12 @@ def paper() -> Recipe:
         pair_count=46_000,  # one condition picture of each Objaverse-LVIS object
         pair_size=512,  # not stated; InstantMesh's own training renders
         resolution=128,
+        texture_size=1024,
         stage2=Stage2Options(batch=4, views=4, rate=1e-6),  # the appendix; main text: batch 8
         lengths={
             "stage1": Length(steps=5_000, decay_part=0.0, warmup_steps=1, checkpoint_minutes=30),
             # 5 epochs of 46,000 pairs (the appendix)
             "stage2": Length(steps=57_500, decay_part=0.0, warmup_steps=1, checkpoint_minutes=30),
         },
-        generation={"kind": "ddim", "steps": 75, "guidance_scale": 4.0, "clip": None, "eta": 0.0},
+        sampling=Sampling("ddim", steps=75, guidance_scale=4.0),
     )

@@ -9,6 +9,7 @@ from geco.errors import ConfigError
 from geco.metrics.features.config import AutoencoderConfig
 from geco.multiview.small.config import SmallConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.sampling import Sampling
 from geco.training.autoencoder import AutoencoderOptions
 from geco.training.machine import Precision
 from geco.training.pairs import PairOptions
@@ -53,10 +54,11 @@ class Recipe:
             numbers.
         teacher ... stage2: the stages' own numbers; lengths: how long each trains.
         pairs: of the pseudo ground truth; pair_count: how many; pair_size: pixels of its renders; resolution:
-            cubes a side of the surfaces that are made and trained on.
+            cubes a side of the surfaces that are made and trained on, and of the model's own.
+        texture_size: texels a side of the model's textures.
         unet_checkpointing: compute the full family's UNet activations again in Stage I's backward pass
             instead of keeping them.
-        generation: sampler of the teacher's model folder: steps, guidance_scale, clip, eta.
+        sampling: how the teacher draws views outside of training, in its model folder.
     """
 
     name: str
@@ -76,10 +78,11 @@ class Recipe:
     pair_count: int = 1000
     pair_size: int = 64
     resolution: int = 64
+    texture_size: int = 512
     unet_checkpointing: bool = False
     stage2: Stage2Options = field(default_factory=Stage2Options)
     lengths: dict[Stage, Length] = field(default_factory=dict)
-    generation: dict[str, float | str | None] = field(default_factory=dict)
+    sampling: Sampling = field(default_factory=lambda: Sampling("ddim", steps=75, guidance_scale=4.0))
 
     def length(self, stage: Stage) -> Length:
         """Of a stage; raises ConfigError where the recipe does not train it."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from geco.multiview.small.config import SmallConfig
 from geco.recipes.recipe import Length, Recipe
+from geco.sampling import Sampling
 from geco.training.autoencoder import AutoencoderOptions
 from geco.training.pairs import PairOptions
 from geco.training.reconstructor import ReconstructorOptions
@@ -49,7 +50,7 @@ def small() -> Recipe:
             "stage1": Length(budget_minutes=60, decay_part=0.3, warmup_steps=20),
             "stage2": Length(budget_minutes=30, decay_part=0.3, warmup_steps=20),
         },
-        generation={"kind": "ddim", "steps": 2, "guidance_scale": GUIDANCE, "clip": 1.0, "eta": 1.0},
+        sampling=Sampling("ddim", steps=2, guidance_scale=GUIDANCE, eta=1.0, clip=1.0),
     )
 
 

@@ -8,6 +8,7 @@ from geco.metrics.features.config import AutoencoderConfig
 from geco.multiview.small.config import SmallConfig
 from geco.recipes.recipe import Length, Recipe
 from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.sampling import Sampling
 from geco.training.autoencoder import AutoencoderOptions
 from geco.training.pairs import PairOptions
 from geco.training.reconstructor import ReconstructorOptions
@@ -59,6 +60,7 @@ def tiny() -> Recipe:
         pair_count=4,
         pair_size=SIZE,
         resolution=16,
+        texture_size=64,
         stage2=Stage2Options(batch=2, views=2, rate=1e-4, average=0.9),
         lengths={
             "teacher": Length(steps=40, warmup_steps=2),
@@ -68,5 +70,5 @@ def tiny() -> Recipe:
             "stage1": Length(steps=4, warmup_steps=1),
             "stage2": Length(steps=4, warmup_steps=1),
         },
-        generation={"kind": "ddim", "steps": 2, "guidance_scale": 1.5, "clip": 1.0, "eta": 1.0},
+        sampling=Sampling("ddim", steps=2, guidance_scale=1.5, eta=1.0, clip=1.0),
     )

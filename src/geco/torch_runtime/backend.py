@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from geco.backend import ModelCard, Sampling
-from geco.errors import ConfigError
-from geco.multiview.generate import GenerationSettings, Kind, generate_views
+from geco.backend import ModelCard
+from geco.multiview.generate import generate_views
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.reconstruct.fields import SurfaceFields
+from geco.sampling import Sampling
 from geco.types import Floats
 
 # views (1, 6, 3, H, W) and condition picture (1, 3, S, S), both in [0, 1] -> fields
@@ -27,7 +26,7 @@ class TorchBackend:
         card: what the pipeline asks.
         network: makes views, on ``device``; None for a regressor, which reads the picture alone.
         codec: between pictures and the network's space.
-        generation: one step, or a sampler and its settings.
+        sampling: how views are drawn where nobody says otherwise; None for a regressor.
         reconstruct: views to fields.
         device: where the networks live.
         mixed: make views with float32 weights but products and convolutions in bfloat16 (autocast).
@@ -38,52 +37,34 @@ class TorchBackend:
         card: ModelCard,
         network: MultiViewNetwork | None,
         codec: ViewCodec,
-        generation: GenerationSettings,
+        sampling: Sampling | None,
         reconstruct: Reconstruct,
         device: torch.device,
         mixed: bool = False,
     ) -> None:
         self.card = card
-        self.network, self.codec, self.generation = network, codec, generation
+        self.network, self.codec, self.sampling = network, codec, sampling
         self._reconstruct, self._device, self._mixed = reconstruct, device, mixed
-
-    @property
-    def sampling(self) -> Sampling:
-        """The model's own: one pass of a generator, or its sampler (an Euler ancestral step is a
-        DDIM step of eta 1).
-        """
-        own = self.generation
-        if own.kind == "one-step":
-            return Sampling(1, own.guidance_scale, 0.0, own.truncation)
-        return Sampling(own.steps, own.guidance_scale, own.eta if own.kind == "ddim" else 1.0)
 
     @property
     def distilled(self) -> bool:
         """A one-step generator is, and a regressor cannot be a teacher either."""
         return (
-            self.network is None
-            or self.generation.kind == "one-step"
+            self.sampling is None
+            or self.sampling.kind == "one-step"
             or bool(self.card.facts.get("distilled", False))
         )
 
     @torch.no_grad()
     def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
-        """(S, S, 3) over white -> (len(seeds), 6, H, W, 3), all in [0, 1]; a regressor's one
+        """(S, S, 3) over the card's background -> (len(seeds), 6, H, W, 3), all in [0, 1]; a regressor's one
         "view" is the picture itself.
         """
-        if self.network is None:
+        how = sampling or self.sampling
+        if self.network is None or how is None:
             return np.repeat(picture[None, None], len(seeds), axis=0)
-        settings = self.generation
-        if sampling is not None:
-            kind: Kind = "one-step" if settings.kind == "one-step" and sampling.steps == 1 else "ddim"
-            if kind == "ddim" and sampling.truncation != 1:
-                raise ConfigError(
-                    f"{self.card.name} is no one-step generator: its noise stays whole",
-                    "Leave truncation out.",
-                )
-            settings = replace(settings, kind=kind, **vars(sampling))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
-            views = generate_views(self.network, self.codec, self._tensor(picture), seeds, settings)
+            views = generate_views(self.network, self.codec, self._tensor(picture)[None], seeds, how)
         return _numpy(views)
 
     @torch.no_grad()

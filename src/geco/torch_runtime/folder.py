@@ -23,19 +23,18 @@ from geco.model_files.card import (
     CARD,
     MULTIVIEW,
     RECONSTRUCTOR,
+    Usage,
     read_card,
     shown_name,
+    usage_of,
     write_card,
 )
 from geco.model_files.hub import PINNED, is_hub_id
-from geco.multiview.generate import GenerationSettings
 from geco.outputs import check_folder
 from geco.reconstruct.fields import SurfaceFields
 from geco.torch_runtime.backend import TorchBackend
 
 INSTANTMESH, ZERO123PLUS = "TencentARC/InstantMesh", "sudo-ai/zero123plus-v1.2"
-# The embedded model's sampler, chosen by table and by eye (docs/measurements.md).
-SMALL_GENERATION = {"kind": "ddim", "steps": 2, "guidance_scale": 1.5, "clip": 1.0, "eta": 1.0}
 # Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320
 # px views can fill.
 FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE, FULL_VIEW_SIZE = 128, 1024, 512, 320
@@ -59,7 +58,7 @@ def convert_public(
             written, holds something else's config.json, or one of the sources.
     """
     from geco.public_weights import instantmesh
-    from geco.public_weights.zero123plus import convert_zero123plus
+    from geco.public_weights.zero123plus import TEACHER, convert_zero123plus
 
     folder = Path(output)
     check_folder(folder, [CARD], _is_model)
@@ -68,7 +67,8 @@ def convert_public(
     views = convert_zero123plus(multiview, folder / MULTIVIEW, unet, rig_name, revision)
     instantmesh.convert(str(reconstructor), folder / RECONSTRUCTOR)
     licence = instantmesh.licence_of(reconstructor)
-    return write_card(folder, "full", f"views: {views['licence']}; reconstructor: {licence}")
+    usage = Usage(FULL_RESOLUTION, FULL_TEXTURE_SIZE, TEACHER)
+    return write_card(folder, "full", f"views: {views['licence']}; reconstructor: {licence}", usage.to_dict())
 
 
 def _check_apart(source: str | os.PathLike[str] | None, folder: Path) -> None:
@@ -159,7 +159,7 @@ def _full(folder: Path, card: dict[str, Any], placement: Placement, name: str) -
     from geco.public_weights import instantmesh
     from geco.public_weights.zero123plus import load_zero123plus
 
-    device = placement.device
+    usage, device = usage_of(card, folder), placement.device
     views = load_zero123plus(folder / MULTIVIEW, device, placement.dtype)
     model = instantmesh.load(folder / RECONSTRUCTOR, device)
     cameras = rig(views.card["rig"])
@@ -168,19 +168,20 @@ def _full(folder: Path, card: dict[str, Any], placement: Placement, name: str) -
     def reconstruct(pictures: Tensor, _: Tensor) -> SurfaceFields:
         return model.surfaces(pictures, vectors)[0]
 
-    facts = {"rig": cameras.name, "generation": vars(views.generation), **card["facts"]}
+    facts = {"rig": cameras.name, **card["facts"]}
     described = ModelCard(
         name,
         FULL_PICTURE_SIZE,
         views.card["foreground_ratio"],
-        FULL_RESOLUTION,
-        FULL_TEXTURE_SIZE,
+        usage.resolution,
+        usage.texture_size,
         card["licence"],
         facts,
         views.codec.background,
         FULL_VIEW_SIZE,
     )
-    return TorchBackend(described, views.network, views.codec, views.generation, reconstruct, device)
+    sampling = usage.drawing(f"{folder / CARD}: facts")
+    return TorchBackend(described, views.network, views.codec, sampling, reconstruct, device)
 
 
 def _small(folder: Path, card: dict[str, Any], placement: Placement, name: str) -> TorchBackend:
@@ -193,7 +194,7 @@ def _small(folder: Path, card: dict[str, Any], placement: Placement, name: str) 
     from geco.reconstruct.small.model import SmallReconstructor
     from geco.reconstruct.small.surface import SmallSurface
 
-    device = placement.device
+    usage, device = usage_of(card, folder), placement.device
     model = SmallReconstructor.load(folder / RECONSTRUCTOR).to(device)
     network = load_small(folder / MULTIVIEW, device) if card["facts"].get("views", True) else None
     if network is not None and network.config.size != model.config.view_size:
@@ -205,29 +206,22 @@ def _small(folder: Path, card: dict[str, Any], placement: Placement, name: str) 
     def reconstruct(pictures: Tensor, picture: Tensor) -> SurfaceFields:
         return SmallSurface(model, model.encode(pictures, picture))
 
-    facts = card["facts"]
-    generation = GenerationSettings.from_dict(
-        facts.get("generation", SMALL_GENERATION),
-        f"{folder / CARD}: generation",
-        WeightsError,
-        "Train it again.",
-    )
     size = model.config.view_size
     ratio = network.config.foreground_ratio if network is not None else SmallConfig.foreground_ratio
     described = ModelCard(
         name,
         size,
         ratio,
-        facts.get("resolution", size),
-        facts.get("texture_size", 512),
+        usage.resolution,
+        usage.texture_size,
         card["licence"],
-        facts,
+        card["facts"],
     )
     return TorchBackend(
         described,
         network,
         PixelCodec(size),
-        generation,
+        usage.drawing(f"{folder / CARD}: facts") if network is not None else None,
         reconstruct,
         device,
         mixed=placement.dtype == torch.bfloat16,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +27,16 @@ from geco.metrics.features.distance import NAME
 from geco.metrics.features.weights import load_distance
 from geco.metrics.lpips import load_lpips
 from geco.metrics.pyramid import PYRAMID, perceptual_loss
-from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, usage_of, write_card
 from geco.model_files.folder import read_card as read_part_card
 from geco.model_files.folder import write_folder
-from geco.multiview.generate import GenerationSettings
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.public_weights import instantmesh
 from geco.public_weights.zero123plus import Zero123Plus, load_zero123plus, save_zero123plus
 from geco.reconstruct.instantmesh.mesh import POINTS_AT_ONCE, MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.render.shade_torch import render_mesh
+from geco.sampling import Sampling
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions, Pairs, make_pairs
 from geco.training.small_folders import carry_along, one_step
@@ -131,13 +130,13 @@ def stage1(
     network.noised_reference = False  # of all three networks, from here on (GECO, section 3.1)
     if checkpointing:
         network.unet.enable_gradient_checkpointing()
-    generation = GenerationSettings(
-        "one-step", 1, options.generator_guidance, timestep=options.timestep, truncation=options.truncation
+    sampling = Sampling(
+        guidance_scale=options.generator_guidance, timestep=options.timestep, truncation=options.truncation
     )
 
     def save(made: Zero123PlusNetwork, folder: Path) -> None:
-        save_zero123plus(folder / MULTIVIEW, Zero123Plus(made, codec, generation, model.card))
-        finish(folder, init, facts | {"stage": "stage1", "distilled": True, "generation": asdict(generation)})
+        save_zero123plus(folder / MULTIVIEW, Zero123Plus(made, codec, model.card))
+        finish(folder, init, facts | {"stage": "stage1", "distilled": True, "sampling": sampling.to_dict()})
 
     ratio = model.card["foreground_ratio"]
     shown = FullConditions(data / HELD_OUT if (data / HELD_OUT).exists() else data, ratio, codec.background)
@@ -212,10 +211,12 @@ def stage2(
 
     ``perceptual``: see :func:`perceptual_distance`.
     """
-    if not read_card(init)["facts"].get("distilled"):
+    card = read_card(init)
+    if not card["facts"].get("distilled"):
         raise ConfigError(
             f"{init} is not a one-step generator", "Stage II follows Stage I: give its run folder as --init."
         )
+    sampling = usage_of(card, init).drawing(str(init / CARD))
     views = load_zero123plus(init / MULTIVIEW, machine.device)
     model = instantmesh.load(init / RECONSTRUCTOR, machine.device).requires_grad_(True)
     found = Pairs(pairs_folder)
@@ -224,14 +225,14 @@ def stage2(
     about = facts | {
         "stage": "stage2",
         "distilled": True,
-        "generation": asdict(views.generation),
+        "sampling": sampling.to_dict(),
         "perceptual": name,
         "pairs": found.facts,
     }
 
     def save(made: Zero123PlusNetwork, trained: InstantMesh, folder: Path) -> None:
         if options.generator_rate is not None:
-            save_zero123plus(folder / MULTIVIEW, Zero123Plus(made, views.codec, views.generation, views.card))
+            save_zero123plus(folder / MULTIVIEW, Zero123Plus(made, views.codec, views.card))
         save_instantmesh(trained, folder / RECONSTRUCTOR, init / RECONSTRUCTOR)
         finish(folder, init, about)
 
@@ -247,7 +248,7 @@ def stage2(
         machine,
         save,
         check,
-        views.generation,
+        sampling,
         seed,
     )
 

@@ -32,7 +32,8 @@ from geco.foreign import read_fields
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
-from geco.multiview.sampling import Sampler, sample
+from geco.multiview.sampling import sample
+from geco.multiview.steps import Sampler
 from geco.types import Bytes
 
 FORMAT = "geco-pairs-2"

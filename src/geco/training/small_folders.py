@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from geco.data.dataset import GridViews
-from geco.errors import ConfigError, WeightsError
+from geco.errors import ConfigError
 from geco.files import writing
-from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
-from geco.multiview.generate import GenerationSettings
+from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, usage_of, write_card
 from geco.multiview.interface import MultiViewNetwork
 from geco.multiview.one_step import OneStepGenerator
 
@@ -23,12 +22,10 @@ def one_step(network: MultiViewNetwork, folder: Path) -> OneStepGenerator:
     """Stage I's generator as its card says it is used; raises ConfigError where ``folder`` is not
     distilled.
     """
-    facts = read_card(folder)["facts"]
-    if not facts.get("distilled"):
+    card = read_card(folder)
+    if not card["facts"].get("distilled"):
         raise ConfigError(f"{folder} is not a one-step generator", "Give the run folder of Stage I.")
-    how = GenerationSettings.from_dict(
-        facts.get("generation", {}), f"{folder / CARD}: generation", WeightsError, "Train it again."
-    )
+    how = usage_of(card, folder).drawing(str(folder / CARD))
     return OneStepGenerator(network, how.timestep, how.guidance_scale, how.truncation)
 
 

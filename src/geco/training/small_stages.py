@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,7 @@ from geco.metrics.features.distance import NAME
 from geco.metrics.features.network import Autoencoder
 from geco.metrics.features.weights import load_autoencoder, load_distance, save_autoencoder
 from geco.metrics.pyramid import PYRAMID, perceptual_loss
-from geco.model_files.card import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR, read_card, write_card
-from geco.multiview.generate import GenerationSettings
+from geco.model_files.card import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR, read_card, usage_of, write_card
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
@@ -33,6 +32,7 @@ from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.differentiable import soft_mesh
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.render.shade_torch import render_mesh
+from geco.sampling import Sampling
 from geco.training.augment import composite, photograph, recolor
 from geco.training.autoencoder import AutoencoderOptions, AutoencoderTask
 from geco.training.machine import Machine
@@ -185,19 +185,14 @@ def stage1(
     shown = GridViews(data / HELD_OUT) if (data / HELD_OUT).exists() else GridViews(data)
     checks = composite(to_tensors(shown.fixed(min(6, len(shown))))[0])
 
-    generation = asdict(
-        GenerationSettings(
-            "one-step",
-            1,
-            options.generator_guidance,
-            timestep=options.timestep,
-            truncation=options.truncation,
-        )
+    sampling = Sampling(
+        guidance_scale=options.generator_guidance, timestep=options.timestep, truncation=options.truncation
     )
 
     def save(made: SmallMultiView, folder: Path) -> None:
         save_small(made, folder / MULTIVIEW)
-        finish(folder, init, facts | {"stage": "stage1", "distilled": True, "generation": generation})
+        drawn = {"sampling": sampling.to_dict()}
+        finish(folder, init, facts | {"stage": "stage1", "distilled": True} | drawn)
 
     def measure(made: SmallMultiView) -> dict[str, Any]:
         level = made.schedule.last if options.timestep is None else options.timestep
@@ -267,15 +262,15 @@ def stage2(
 
     ``perceptual`` is an autoencoder's run, whose features then take the pyramid distance's place.
     """
-    known = read_card(init)["facts"]
-    if not known.get("distilled"):
+    card = read_card(init)
+    if not card["facts"].get("distilled"):
         raise ConfigError(
             f"{init} is not a one-step generator", "Stage II follows Stage I: give its run folder as --init."
         )
     network, model = load_small(init / MULTIVIEW), SmallReconstructor.load(init / RECONSTRUCTOR)
     found = Pairs(pairs_folder)
     check = list(range(len(found)))[-min(CHECKED_PAIRS, len(found) // 4) :] if len(found) >= 4 else []
-    generation = GenerationSettings(**known.get("generation", {}))
+    sampling = usage_of(card, init).drawing(str(init / CARD))
     distance, name = (
         (perceptual_loss, PYRAMID)
         if perceptual in (None, PYRAMID)
@@ -284,7 +279,7 @@ def stage2(
     about = facts | {
         "stage": "stage2",
         "distilled": True,
-        "generation": asdict(generation),
+        "sampling": sampling.to_dict(),
         "perceptual": name,
         "pairs": found.facts,
     }
@@ -305,7 +300,7 @@ def stage2(
         machine,
         save,
         check,
-        generation,
+        sampling,
         seed,
     )
 

@@ -20,10 +20,10 @@ from torch import Tensor
 
 from geco.cameras import INPUT_FOV
 from geco.errors import ConfigError, MeshError
-from geco.multiview.generate import GenerationSettings
 from geco.multiview.interface import Condition, MultiViewNetwork, ViewCodec
 from geco.multiview.one_step import OneStepGenerator
 from geco.render.shade_torch import render_mesh
+from geco.sampling import Sampling
 from geco.training.machine import Machine
 from geco.training.pairs import Pairs
 from geco.training.task import Loss, Part
@@ -32,7 +32,7 @@ from geco.training.task import Loss, Part
 # raise MeshError
 Mesh = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]]
 
-ONE_STEP = GenerationSettings()
+ONE_STEP = Sampling()
 CHECKED_VIEWS = 4  # renders of a validation pair that are compared
 
 
@@ -71,7 +71,7 @@ class Stage2Task:
         perceptual: (B, 3, H, W) twice, in [0, 1] -> (B,) distance.
         save: writes the run folder (generator and reconstructor).
         check: pairs kept for validation; never trained on.
-        generation: how the generator makes views: its timestep and its own guidance.
+        sampling: how the generator makes views: its timestep and its own guidance.
         seed: of the choice of pairs and cameras.
 
     Raises:
@@ -90,7 +90,7 @@ class Stage2Task:
         machine: Machine,
         save: Callable[[Any, Any, Path], None],
         check: Sequence[int] = (),
-        generation: GenerationSettings = ONE_STEP,
+        sampling: Sampling = ONE_STEP,
         seed: int = 0,
     ) -> None:
         if options.views > (renders := int(pairs.settings["renders"])):
@@ -104,7 +104,7 @@ class Stage2Task:
             pairs,
             perceptual,
         )
-        self.options, self.machine, self._save, self.generation = options, machine, save, generation
+        self.options, self.machine, self._save, self.sampling = options, machine, save, sampling
         self.generator = cast(Any, generator)
         joint = options.generator_rate is not None
         self.generator.requires_grad_(joint).to(machine.device)
@@ -199,7 +199,7 @@ class Stage2Task:
 
     def _one_step(self, z: Tensor, condition: Condition) -> Tensor:
         """x0 (1, *sample_shape), as the generator was made to be used."""
-        how = self.generation
+        how = self.sampling
         step = OneStepGenerator(self.generator, how.timestep, how.guidance_scale, how.truncation)
         without = step.encode(self.codec.unconditional(condition)) if how.guidance_scale != 1.0 else None
         return step(z, step.encode(condition), without).float()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from torch.nn import functional
 
 from geco.data.dataset import GridViews
 from geco.device import autocast_bf16
+from geco.multiview.generate import generate_views
 from geco.multiview.interface import Condition
-from geco.multiview.small.generate import generate_views
+from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
+from geco.sampling import Sampling
 from geco.training.augment import composite, photograph, recolor
 from geco.training.grids import picture_rows
 from geco.training.machine import Machine, channels_last
@@ -27,6 +29,8 @@ from geco.training.six_views import batch_tensors, to_tensors
 from geco.training.state import standard_normal
 from geco.training.task import Loss, Part
 
+# How the pictures of the training's course are drawn, at several step counts.
+PICTURED = Sampling("ddim", guidance_scale=1.5, eta=1.0, clip=1.0)
 # Thin or first and last layers, which Adam's step by element suits better than Muon's.
 ADAM_NAMES = (
     "stem",
@@ -173,6 +177,10 @@ def sample_rows(network: SmallMultiView, shards: GridViews, count: int, steps: S
     condition, targets = (part.to(device) for part in to_tensors(shards.fixed(count)))
     picture = composite(condition)
     rows = [composite(targets)]
+    codec = PixelCodec(network.config.size)
     with autocast_bf16(device):
-        rows += [generate_views(network, picture, number) for number in steps]
+        rows += [
+            generate_views(network, codec, picture, range(len(picture)), replace(PICTURED, steps=number))
+            for number in steps
+        ]
     return np.asarray(picture_rows(picture, rows))
