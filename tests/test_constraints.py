@@ -63,7 +63,12 @@ def closure(roots: Iterable[Requirement]) -> Iterator[Requirement]:
 
 def test_everything_that_the_readmes_commands_install_is_pinned(pins: dict[str, Requirement]) -> None:
     about = project()
-    roots = [*map(Requirement, about["dependencies"]), *of_extra(about["optional-dependencies"], "test")]
+    extras = about["optional-dependencies"]
+    roots = [
+        *map(Requirement, about["dependencies"]),
+        *of_extra(extras, "test"),
+        *of_extra(extras, "docs"),
+    ]
     needed = list(closure(roots))
     assert len(needed) > 100
     assert not {canonicalize_name(each.name) for each in needed} - pins.keys()
