@@ -19,6 +19,7 @@ from geco.data.grid_views import random_light
 from geco.data.objects import Limits, find_objects
 from geco.data.render import frame_to_fill, render_views
 from geco.errors import GecoError
+from geco.images import to_bytes
 from geco.types import Floats
 
 Random = np.random.Generator
@@ -101,7 +102,7 @@ def _placed(render: Floats, height: int, width: int, rng: Random) -> Floats:
     """(H, W, 4): the render scaled to a part of the frame; one in eight is cut off by the frame."""
     part = rng.uniform(0.25, 0.95)
     side = max(round(min(height, width) * part), 24)
-    image = Image.fromarray(np.rint(render * 255).astype(np.uint8))
+    image = Image.fromarray(to_bytes(render))
     image = image.resize((side, side), Image.Resampling.BICUBIC)
     slack_x, slack_y = width - side, height - side
     if rng.random() < 0.125:
@@ -175,7 +176,7 @@ def _things(back: Floats, rng: Random) -> Floats:
         box = (np.abs(u - x) < r * rng.uniform(0.3, 2)) & (np.abs(v - y) < r)
         inside = np.hypot(u - x, v - y) < r if rng.random() < 0.5 else box
         back = np.where(inside[..., None], rng.uniform(0, 1, 3) + 0.2 * _octaves(height, width, rng), back)
-    image = Image.fromarray(np.rint(back.clip(0, 1) * 255).astype(np.uint8))
+    image = Image.fromarray(to_bytes(back))
     return _blurred(image, float(rng.choice([0, 1, 6])))
 
 
@@ -210,11 +211,11 @@ def _shadow(truth: Floats, rng: Random) -> Floats:
 
 def _saved(rgb: Floats, rng: Random) -> bytes:
     """Blur, sensor noise, then PNG or JPEG."""
-    image = Image.fromarray(np.rint(rgb.clip(0, 1) * 255).astype(np.uint8))
+    image = Image.fromarray(to_bytes(rgb))
     image = image.filter(ImageFilter.GaussianBlur(float(rng.choice([0, 0, 0.7, 1.2]))))
     deviation = float(rng.choice([0, 0, 0.004, 0.012]))
     noisy = np.asarray(image, np.float32) / 255 + rng.normal(0, deviation, rgb.shape)
-    image = Image.fromarray(np.rint(noisy.clip(0, 1) * 255).astype(np.uint8))
+    image = Image.fromarray(to_bytes(noisy))
     buffer = io.BytesIO()
     if rng.random() < 0.4:
         image.save(buffer, "PNG")

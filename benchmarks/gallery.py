@@ -20,6 +20,7 @@ from geco import Asset, GecoPipeline
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
 from geco.cli.pictures import find_pictures
 from geco.errors import GecoError
+from geco.images import to_bytes
 from geco.render.shade_numpy import render_mesh
 
 TILE = 128
@@ -89,11 +90,7 @@ def row(picture: Path, asset: Asset) -> np.ndarray:
         tiles.append(render_mesh(asset.mesh, orbit_poses(azimuth, 15.0, INPUT_RADIUS), INPUT_FOV, 2 * TILE))
     drawn = Image.new("RGB", (TILE * len(tiles), TILE), "white")
     for index, tile in enumerate(tiles):
-        image = (
-            tile
-            if isinstance(tile, Image.Image)
-            else Image.fromarray(np.round(np.clip(tile, 0, 1) * 255).astype(np.uint8))
-        )
+        image = tile if isinstance(tile, Image.Image) else Image.fromarray(to_bytes(tile))
         image = image.convert("RGBA")
         image.thumbnail((TILE, TILE))
         scale = min(TILE / image.width, TILE / image.height)

@@ -144,6 +144,7 @@ def fault_table(folder: Path, size: int) -> list[dict[str, Any]]:
 
     from geco.data.objects import load_object
     from geco.data.render import lens, render_views
+    from geco.images import over_white
 
     poses = ZERO123PLUS_V12.poses()[::2]
     views = [
@@ -152,7 +153,7 @@ def fault_table(folder: Path, size: int) -> list[dict[str, Any]]:
     ]
     rgba = np.concatenate(views).astype(np.float32) / 255
     alpha = rgba[..., 3:]
-    true = rgba[..., :3] * alpha + 1 - alpha
+    true = over_white(rgba)
     flat = (true * alpha).sum((1, 2), keepdims=True) / np.maximum(alpha.sum((1, 2), keepdims=True), 1)
     pixel = size / 128  # blurs and shifts are given for 128 px
     faults: dict[str, Callable[[], Floats]] = {

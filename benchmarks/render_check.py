@@ -24,6 +24,7 @@ from tests.data.reference_cameras import formula_difference, rendered_difference
 from geco.data.objects import TexturedObject, find_objects, load_object
 from geco.data.render import SUPERSAMPLE, Light, Views, render_views
 from geco.data.view_sets import Cameras, view_set
+from geco.images import over_white, to_bytes
 
 Other = Callable[[Path, TexturedObject, Cameras, int], Views]
 PLAIN = Light(1.0, 0.0)
@@ -159,14 +160,9 @@ def _panel(ours: Views, theirs: Views, view: int, size: int = 160) -> np.ndarray
     a, b = ours.rgba[view, ..., 3] > 0, theirs.rgba[view, ..., 3] > 0
     marks = np.full((*a.shape, 3), 255, np.uint8)
     marks[a & b], marks[a & ~b], marks[b & ~a] = (200, 200, 200), (255, 0, 0), (0, 0, 255)
-    pictures = [_on_white(ours.rgba[view]), _on_white(theirs.rgba[view]), marks]
+    pictures = [to_bytes(over_white(ours.rgba[view])), to_bytes(over_white(theirs.rgba[view])), marks]
     small = [np.asarray(Image.fromarray(p).resize((size, size), Image.Resampling.BOX)) for p in pictures]
     return np.concatenate(small, axis=1)
-
-
-def _on_white(rgba: np.ndarray) -> np.ndarray:
-    alpha = rgba[..., 3:] / 255.0
-    return (rgba[..., :3] * alpha + 255 * (1 - alpha) + 0.5).astype(np.uint8)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geco.errors import MissingExtraError
+from geco.images import to_bytes
 from geco.marks import Source
 from geco.mesh.export.names import object_name
 from geco.mesh.types import Mesh
@@ -104,7 +105,7 @@ class Asset:
             )
             visual = trimesh.visual.TextureVisuals(uv=uv, material=material)
         elif mesh.colors is not None:
-            visual = trimesh.visual.ColorVisuals(vertex_colors=np.round(mesh.colors * 255).astype(np.uint8))
+            visual = trimesh.visual.ColorVisuals(vertex_colors=to_bytes(mesh.colors))
         return trimesh.Trimesh(
             mesh.vertices, mesh.faces, vertex_normals=mesh.normals, visual=visual, process=False
         )

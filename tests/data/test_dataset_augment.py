@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geco.cameras import orbit_poses
-from geco.data.dataset import Augmentation, over, over_white
+from geco.data.dataset import Augmentation, over
 from geco.data.dataset.augment import WHITE, brighten, crop, kept_whole
 from geco.data.render import lens
 from geco.errors import ConfigError
+from geco.images import over_white
 from tests.data.dots import centre, picture, project
 
 RED = np.array([200, 30, 10], np.uint8)

@@ -13,7 +13,7 @@ from geco.data.procedural import outlines, palette, primitives
 from geco.data.procedural.assembly import Assembly
 from geco.data.procedural.patterns import PATTERNS
 from geco.data.procedural.shape import Shape
-from geco.mesh.export.images import sample_texture
+from geco.mesh.texture import sample_texture
 
 RED, BLUE = np.array([0.9, 0.1, 0.1]), np.array([0.1, 0.1, 0.9])
 

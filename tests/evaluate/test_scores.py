@@ -15,8 +15,9 @@ from geco.evaluate.methods import parse_methods
 from geco.evaluate.score_row import Scorer
 from geco.evaluate.scores import Measures, load_measures, score_pictures, silhouette
 from geco.evaluate.settings import Settings
-from geco.evaluate.truth import Truth, camera_sets, make_truth, on_white
+from geco.evaluate.truth import Truth, camera_sets, make_truth
 from geco.evaluate.worker import Outcome
+from geco.images import over_white
 from geco.mesh.types import Mesh
 from tests.evaluate.objects import write_foreign, write_object
 
@@ -34,7 +35,7 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
 def scored(report: Path, truth: Truth, mesh: Mesh | str, **settings: Any) -> list[dict[str, Any]]:
     """The rows of a model that gave ``mesh`` and the true views."""
     method = parse_methods(["geco"])[0]
-    views = on_white(truth.views["A"])[0]
+    views = over_white(truth.views["A"])
     outcome = Outcome(views, {"bare": mesh}, {"bare": {"total": 1.5}}, {"bare": {"faces": 1}}, 100.0)
     scorer = Scorer(
         report, Settings(size=SIZE, variants=("bare",), **settings), method, NO_WEIGHTS, keep_meshes=True

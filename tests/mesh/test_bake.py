@@ -84,7 +84,7 @@ def test_position_field_reads_back(size: int) -> None:
     """Looked up bilinearly at random points of the surface, the texture says where they are,
     seams included.
     """
-    from geco.render.shade_numpy import sample_texture
+    from geco.mesh.texture import sample_texture
 
     flat = unwrap(shapes.sphere(4), size)
     baked = bake(flat, by_position, size)

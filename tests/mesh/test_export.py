@@ -22,7 +22,8 @@ from geco.marks import mark_text
 from geco.mesh import Mesh
 from geco.mesh.export import FORMATS, save
 from geco.mesh.export.axes import srgb_to_linear
-from geco.mesh.export.images import encode_texture, sample_texture, texture_format
+from geco.mesh.export.images import encode_texture, texture_format
+from geco.mesh.texture import sample_texture
 from geco.version import __version__
 from tests.mesh.gltf import check_gltf, parse_glb, read_accessor
 from tests.mesh.shapes import area, box, sphere, volume

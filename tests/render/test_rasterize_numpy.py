@@ -11,7 +11,7 @@ from scipy.spatial import Delaunay
 
 from geco.cameras import orbit_poses, project
 from geco.errors import ConfigError
-from geco.render import rasterize as torch_twin
+from geco.render import rasterize_torch as torch_twin
 from geco.render.rasterize_numpy import _covered, project_to_pixels, rasterize
 from geco.render.shade_numpy import interpolate
 from tests.render.shapes import FOV, FRONT, RADIUS, ball, focal, soup, square

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from geco.mesh.texture import sample_texture
 from geco.mesh.types import Mesh
-from geco.render.shade_numpy import Headlight, render_buffers, render_mesh, sample_texture
+from geco.render.shade_numpy import Headlight, render_buffers, render_mesh
 from tests.render.shapes import FOV, FRONT, RADIUS, ball, focal, square
 
 

@@ -111,7 +111,7 @@ def draw_sheet(folder: Path, path: Path) -> None:
     from PIL import Image
 
     from geco.data.shards import Shards
-    from geco.images import save_picture
+    from geco.images import over_white, save_picture, to_bytes
 
     shards = Shards(folder)
     chosen = [
@@ -124,9 +124,8 @@ def draw_sheet(folder: Path, path: Path) -> None:
         rgba = np.concatenate(
             [shards.pictures(key, name, "rgba", range(count)) for name, count in each.items()]
         )
-        alpha = rgba[..., 3:].astype(np.float32) / 255
-        rows.append(np.concatenate(list(rgba[..., :3] * alpha + 255 * (1 - alpha)), axis=1))
-    picture = Image.fromarray(np.concatenate(rows).round().astype(np.uint8))
+        rows.append(np.concatenate(list(over_white(rgba)), axis=1))
+    picture = Image.fromarray(to_bytes(np.concatenate(rows)))
     save_picture(picture, path, mark_text("sheet", _source(folder)))
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 
 from geco.images import save_picture
+from geco.images.color import to_bytes
 from geco.images.filters import resize
 from geco.marks import mark_text
-from geco.types import Bytes, Floats
+from geco.types import Floats
 
 FOLDER = "pictures"
 TILE = 128  # pixels of a view in a strip
@@ -56,8 +57,3 @@ def resized(views: Floats, size: int) -> Floats:
     planes = np.ascontiguousarray(np.moveaxis(views, -1, 1))
     out = np.clip(resize(planes, size, size, Image.Resampling.BICUBIC), 0, 1)
     return np.ascontiguousarray(np.moveaxis(out, 1, -1))
-
-
-def to_bytes(pictures: Floats) -> Bytes:
-    """[0, 1] -> 0 … 255."""
-    return np.round(np.clip(pictures, 0, 1) * 255).astype(np.uint8)

@@ -22,6 +22,7 @@ from geco.evaluate.settings import LOCK, Settings, agree_on_measures, agreed, de
 from geco.evaluate.truth import Truth, on_white
 from geco.evaluate.worker import Job, Outcome, Worker, WorkerDied
 from geco.files import sweep_below
+from geco.images import over_white
 from geco.locks import locked
 
 DEATHS = 3  # of a method's process in a row; then the method is given up
@@ -191,7 +192,7 @@ def save_truth(report: Path, truth: Truth) -> None:
     for part, rgba in strips.items():
         path = truth_path(report, truth.key, part)
         if not path.is_file():
-            save_strip(path, on_white(rgba)[0])
+            save_strip(path, over_white(rgba))
 
 
 class _Model:

@@ -25,6 +25,7 @@ from geco.evaluate.scores import Measures, MeshArrays, score_mesh, score_picture
 from geco.evaluate.settings import Settings
 from geco.evaluate.truth import Cameras, Truth, camera_sets, on_white
 from geco.evaluate.worker import Outcome
+from geco.images import over_white
 from geco.mesh.types import Mesh
 from geco.metrics.align import Alignment, align, apply, common_frame
 from geco.types import Floats
@@ -92,7 +93,7 @@ class Scorer:
 
     def _views(self, row: Row, truth: Truth, column: str, seed: int, outcome: Outcome) -> None:
         if self.method.kind == "copy-input":
-            views = np.repeat(on_white(truth.input)[0][None], len(truth.views["A"]), axis=0)
+            views = np.repeat(over_white(truth.input)[None], len(truth.views["A"]), axis=0)
         elif self.method.kind == "model" and outcome.views is not None:
             views = outcome.views
         else:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from geco.errors import ConfigError, GecoError
 from geco.evaluate.truth import on_white
+from geco.images import over_white
 from geco.metrics.images import foreground_psnr, psnr, silhouette_iou, ssim, union
 from geco.metrics.surface import POINTS, THRESHOLDS, Distances
 from geco.metrics.volume import compare_volumes
@@ -109,7 +110,7 @@ def score_pictures(rgb: Floats, alpha: Floats, truth: Bytes, shot: Bytes, measur
         "iou": _mean(silhouette_iou(alpha, mask)),
     }
     for name, distance in measures.learned.items():
-        scores[name] = _mean(distance(rgb, target, on_white(shot)[0]))
+        scores[name] = _mean(distance(rgb, target, over_white(shot)))
     return scores | dict.fromkeys(measures.missing)
 
 

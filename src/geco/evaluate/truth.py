@@ -9,6 +9,7 @@ import numpy as np
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, ZERO123PLUS_V12, Rig, circular_poses, orbit_poses
 from geco.data.objects import Limits, ObjectSource, TexturedObject
 from geco.data.render import lens, render_views
+from geco.images.color import over_white
 from geco.types import Bytes, Floats, Ints
 
 INPUT_SIZE = 512  # paper.md, evaluation protocol: input of 512 px at elevation 0, azimuth 0
@@ -88,9 +89,5 @@ def on_white(rgba: Bytes | Floats) -> tuple[Floats, Floats]:
     """Straight RGBA (..., H, W, 4) -> colours over white (..., H, W, 3) and coverage (..., H, W),
     float32 in [0, 1].
     """
-    values: Floats = rgba.astype(np.float32)
-    if rgba.dtype == np.uint8:
-        values /= np.float32(255)
-    alpha = values[..., 3]
-    rgb: Floats = values[..., :3] * alpha[..., None] + (1 - alpha[..., None])
-    return rgb, alpha
+    coverage = rgba[..., 3].astype(np.float32)
+    return over_white(rgba), coverage / np.float32(255) if rgba.dtype == np.uint8 else coverage

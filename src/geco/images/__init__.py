@@ -1,5 +1,6 @@
 """The picture: reading it, cutting the object out, framing it as the networks expect, and sheets of views."""
 
+from geco.images.color import over_white, to_bytes
 from geco.images.load import Picture, load_picture
 from geco.images.matting import METHODS, Cutout, cut_out
 from geco.images.prepare import STEPS, ZERO123PLUS_RATIO, Prepared, prepare
@@ -16,9 +17,11 @@ __all__ = [
     "contact_sheet",
     "cut_out",
     "load_picture",
+    "over_white",
     "prepare",
     "save_picture",
     "save_views",
     "sheet_to_views",
+    "to_bytes",
     "views_to_sheet",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from geco.images.color import to_bytes
 from geco.images.filters import box_mean, dilate, erode, fill_smoothly
 from geco.images.regions import regions
 from geco.types import Bools, Floats
@@ -141,7 +142,7 @@ def _soft_rim(alpha: Floats, top: int, bottom: int, left: int, right: int) -> bo
 
 def _opacity(alpha: Floats) -> float:
     """How opaque the object itself is: the alpha at which nine tenths of all that is visible is reached."""
-    counts = np.bincount(np.rint(alpha * 255).astype(np.uint8).ravel(), minlength=256)
+    counts = np.bincount(to_bytes(alpha).ravel(), minlength=256)
     counts[: round(UNSEEN * 255) + 1] = 0
     mass = np.cumsum(counts * np.arange(256))
     return float(np.searchsorted(mass, 0.9 * mass[-1])) / 255

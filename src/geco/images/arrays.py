@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from geco.errors import InputImageError
+from geco.images.color import to_bytes
 from geco.images.opened import check_pixels
 from geco.types import Bytes, Floats
 
@@ -64,5 +65,5 @@ def _bytes(array: NDArray[np.generic], label: str) -> Bytes:
     out = np.empty(array.shape, np.uint8)
     rows = max(STRIP_PIXELS // array.shape[1], 1)
     for top in range(0, len(array), rows):
-        out[top : top + rows] = np.rint(_unit(array[top : top + rows], label) * 255)
+        out[top : top + rows] = to_bytes(_unit(array[top : top + rows], label))
     return out[..., 0] if array.shape[2] == 1 else out

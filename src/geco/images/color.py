@@ -1,4 +1,5 @@
-"""Pillow modes and colour profiles -> 8-bit sRGB, with alpha where there is one.
+"""Pillow modes and colour profiles -> 8-bit sRGB, with alpha where there is one; pictures over white, floats
+as bytes.
 
 Large pictures are reduced first, strip by strip and in their own mode, so that memory follows what is kept,
 not what came in.
@@ -20,6 +21,22 @@ STRIP_PIXELS = 1_000_000  # converted at a time: a few megabytes
 # Formats whose fourth byte is often there for alignment only: where it is 0 in every pixel, nobody meant
 # transparency.
 UNUSED_ALPHA = ("BMP", "TGA")
+
+
+def to_bytes(values: NDArray[np.floating]) -> Bytes:
+    """Numbers in [0, 1], clipped to it, -> the nearest of 256 levels, the same shape."""
+    levels = np.clip(values, 0, 1)
+    levels *= 255
+    return np.rint(levels, out=levels).astype(np.uint8)
+
+
+def over_white(rgba: Bytes | Floats) -> Floats:
+    """(..., 4) straight alpha, 0 … 255 or in [0, 1] -> (..., 3) float32 in [0, 1] over white."""
+    values = rgba.astype(np.float32)
+    if rgba.dtype == np.uint8:
+        values /= np.float32(255)
+    alpha = values[..., 3:]
+    return np.asarray(values[..., :3] * alpha + (1 - alpha), np.float32)
 
 
 def to_rgba8(image: Image.Image, max_side: int, label: str) -> Image.Image:
@@ -70,16 +87,12 @@ def wide_to_8(image: Image.Image, max_side: int, label: str) -> Image.Image:
         unit = np.where(np.isfinite(values), values * np.float64(1 / full), 0).clip(0, 1).astype(np.float32)
         opaque = (values != key).astype(np.float32) if isinstance(key, int) else np.ones_like(unit)
         share = _block_means(opaque, factor)
-        grey.append(_bytes(_block_means(unit * opaque, factor) / np.maximum(share, 1e-6)))
-        alpha.append(_bytes(share))
+        grey.append(to_bytes(_block_means(unit * opaque, factor) / np.maximum(share, 1e-6)))
+        alpha.append(to_bytes(share))
     picture = Image.fromarray(np.concatenate(grey)).convert("RGB")
     if isinstance(key, int):
         picture.putalpha(Image.fromarray(np.concatenate(alpha)))
     return picture
-
-
-def _bytes(values: NDArray[np.floating]) -> Bytes:
-    return np.rint(values.clip(0, 1) * 255).astype(np.uint8)
 
 
 def _full_scale(image: Image.Image, factor: int, label: str) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from geco.errors import MissingExtraError, WeightsError
+from geco.images.color import to_bytes
 from geco.types import Bools, Bytes, Floats
 
 GRABCUT_SIDE = 192  # pixels: five rounds take about 0.1 s there and 0.6 s at 512
@@ -43,7 +44,7 @@ def cut_by_rembg(rgb: Floats) -> Floats:
     if isinstance(found, str):
         raise WeightsError(found, "Put its .onnx file into ~/.u2net, or choose another matting.")
     remove, session = found
-    picture = Image.fromarray(np.rint(rgb * 255).astype(np.uint8))
+    picture = Image.fromarray(to_bytes(rgb))
     mask = remove(picture, session=session, only_mask=True)
     return np.asarray(mask.convert("L"), np.float32) / np.float32(255)
 

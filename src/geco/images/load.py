@@ -16,7 +16,7 @@ from PIL import Image
 from geco.errors import InputImageError
 from geco.images.alpha import cuts_out
 from geco.images.arrays import from_array
-from geco.images.color import to_rgba8
+from geco.images.color import to_bytes, to_rgba8
 from geco.images.opened import (
     MAX_BYTES,
     MAX_PIXELS,
@@ -98,7 +98,7 @@ class Picture:
         else:
             rgba = _decoded(open_picture(self.source, self.name), self.name, MAX_SIDE, box)
         if max(rgba.shape[:2]) < LEAST_PART:
-            image = Image.fromarray(np.rint(rgba * 255).astype(np.uint8))
+            image = Image.fromarray(to_bytes(rgba))
             rgba = np.asarray(_scaled(image, LEAST_PART)).astype(np.float32) * np.float32(1 / 255)
         return Picture(rgba, cuts_out(rgba[..., 3]), self.name)
 

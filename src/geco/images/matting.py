@@ -13,6 +13,7 @@ from geco.errors import ConfigError, InputImageError, MissingExtraError, Weights
 from geco.images.alpha import OPAQUE, opaque, rectangle, without_faint
 from geco.images.builtin import cut_by_colors, tidy
 from geco.images.closer import part_around, trace
+from geco.images.color import over_white, to_bytes
 from geco.images.confidence import judge
 from geco.images.edges import soften
 from geco.images.external import cut_by_grabcut, cut_by_rembg
@@ -88,7 +89,7 @@ def cut_out(picture: Picture | Floats, method: str = "auto") -> Cutout:
 
 
 def _cut(picture: Picture, method: str, outline: bool = True, closer: bool = True) -> Cutout:
-    rgb = _over_white(picture.rgba) if picture.has_alpha else opaque(picture.rgba)
+    rgb = over_white(picture.rgba) if picture.has_alpha else opaque(picture.rgba)
     work = _work_image(rgb)
     image = _planar(work.filter(ImageFilter.BoxBlur(0.7)))
     if method in ("auto", "plain"):
@@ -166,7 +167,7 @@ def _checked(cutout: Cutout) -> Cutout:
 
 
 def _work_image(rgb: Floats) -> Image.Image:
-    image = Image.fromarray(np.rint(rgb * 255).astype(np.uint8))
+    image = Image.fromarray(to_bytes(rgb))
     image.thumbnail((WORK_SIDE, WORK_SIDE), Image.Resampling.BOX)
     return image
 
@@ -174,8 +175,3 @@ def _work_image(rgb: Floats) -> Image.Image:
 def _planar(image: Image.Image) -> Floats:
     """Pillow RGB -> (3, H, W) float32 in [0, 1]."""
     return np.asarray(image).transpose(2, 0, 1).astype(np.float32, order="C") * np.float32(1 / 255)
-
-
-def _over_white(rgba: Floats) -> Floats:
-    alpha = rgba[..., 3:]
-    return rgba[..., :3] * alpha + (1 - alpha)

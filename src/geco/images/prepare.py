@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from geco.errors import ConfigError, InputImageError
+from geco.images.color import to_bytes
 from geco.images.filters import dilate, resize
 from geco.images.matting import Cutout
 from geco.images.write import save_picture
@@ -81,7 +82,7 @@ class Prepared:
         """
         paths = [Path(folder) / name for name in STEPS]
         for path, picture in zip(paths, (self.cutout.rgba, self.cutout.rgba[..., 3], self.rgb)):
-            save_picture(Image.fromarray(np.rint(picture.clip(0, 1) * 255).astype(np.uint8)), path, mark)
+            save_picture(Image.fromarray(to_bytes(picture)), path, mark)
         return paths
 
 

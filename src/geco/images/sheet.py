@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from geco.errors import ConfigError
+from geco.images.color import to_bytes
 from geco.types import Bytes
 
 ROWS, COLUMNS = 3, 2  # Zero123++ (arXiv 2310.15110), section 2.2: view = row * 2 + column
@@ -97,5 +98,5 @@ def _thumbnail(picture: NDArray[Any] | Image.Image, side: int) -> Image.Image:
 
 def _to_uint8(picture: NDArray[Any]) -> Bytes:
     if picture.dtype != np.uint8:
-        picture = np.rint(np.nan_to_num(picture.astype(np.float32)).clip(0, 1) * 255).astype(np.uint8)
+        picture = to_bytes(np.nan_to_num(picture.astype(np.float32)))
     return picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture

@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from geco.errors import OutputError
 from geco.files import atomic_write
+from geco.images.color import to_bytes
 from geco.images.sheet import views_to_sheet
 from geco.types import Floats
 
@@ -40,7 +40,7 @@ def save_picture(image: Image.Image, path: str | os.PathLike[str], mark: str, **
 
 def save_views(views: Floats, path: str | os.PathLike[str], mark: str) -> None:
     """Write six views (6, S, S, 3) in [0, 1] as one sheet; arguments and errors as :func:`save_picture`."""
-    sheet = np.rint(views_to_sheet(views).clip(0, 1) * 255).astype(np.uint8)
+    sheet = to_bytes(views_to_sheet(views))
     save_picture(Image.fromarray(sheet), path, mark)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import MeshError
+from geco.images.color import to_bytes
 from geco.mesh.types import Mesh
 from geco.mesh.uv_raster import UVRaster, rasterize_uv
 from geco.types import Bytes, Floats
@@ -70,8 +70,3 @@ def filled(texture: Bytes, raster: UVRaster) -> Bytes:
     empty, sources = raster.filling
     texture[empty] = texture[sources]
     return texture.reshape(raster.size, raster.size, 3)
-
-
-def to_bytes(colors: NDArray[np.floating]) -> Bytes:
-    """[0, 1] to rounded 0..255."""
-    return (np.clip(colors, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from geco.errors import MissingExtraError, WeightsError
 from geco.foreign import read_fields
+from geco.images.color import to_bytes
 from geco.model_files.folder import read_safetensors
 from geco.model_files.hub import fetch, is_hub_id
 from geco.types import Doubles, Floats
@@ -91,7 +92,7 @@ def preprocess(pictures: Floats, size: int) -> Tensor:
     Returns:
         (N, 3, size, size) float32.
     """
-    levels = np.round(np.clip(pictures, 0, 1) * 255).astype(np.uint8)
+    levels = to_bytes(pictures)
     height, width = pictures.shape[1:3]
     shorter = min(height, width)
     scaled = (max(size, size * width // shorter), max(size, size * height // shorter))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from geco.errors import ConfigError, MeshError
-from geco.mesh.bake import filled, to_bytes
+from geco.images.color import to_bytes
+from geco.mesh.bake import filled
 from geco.mesh.types import Mesh
 from geco.mesh.uv_raster import UVRaster
 from geco.photo.input_camera import AGREEING_COLORS, AGREEING_IOU, InputCamera, fit_input_camera

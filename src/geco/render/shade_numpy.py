@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geco.mesh.texture import sample_texture
 from geco.mesh.types import Mesh
 from geco.render.fragments import Fragments
 from geco.render.rasterize_numpy import Engine, rasterize
-from geco.types import Bools, Bytes, Floats
+from geco.types import Bools, Floats
 
 CLAY = (0.75, 0.75, 0.75)  # colour of a mesh that has none of its own
 
@@ -126,27 +127,6 @@ def surface_colors(mesh: Mesh, face: NDArray[np.integer], weights: Floats) -> Fl
     if mesh.colors is not None:
         return interpolate(mesh.colors, mesh.faces, face, weights)
     return None
-
-
-def sample_texture(texture: Bytes, uvs: Floats) -> Floats:
-    """Bilinear lookup, clamped at the borders.
-
-    Args:
-        texture: (H, W, C) uint8.
-        uvs: (N, 2) in [0, 1], origin at the top left, texel centres at (i + 0.5) / W.
-
-    Returns:
-        (N, C) float32 in [0, 1].
-    """
-    height, width = texture.shape[:2]
-    x = np.clip(uvs[:, 0] * width - 0.5, 0, width - 1)
-    y = np.clip(uvs[:, 1] * height - 0.5, 0, height - 1)
-    left, top = x.astype(np.intp), y.astype(np.intp)
-    right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    across, down = (x - left)[:, None], (y - top)[:, None]
-    upper = texture[top, left] * (1 - across) + texture[top, right] * across
-    lower = texture[below, left] * (1 - across) + texture[below, right] * across
-    return ((upper * (1 - down) + lower * down) / 255).astype(np.float32)
 
 
 def _normals(mesh: Mesh, face: NDArray[np.integer], weights: Floats) -> Floats:

@@ -11,6 +11,7 @@ from PIL import Image
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
 from geco.errors import MissingExtraError, OutputError
 from geco.files import atomic_path
+from geco.images.color import to_bytes
 from geco.images.write import save_picture
 from geco.marks import mark_text
 from geco.mesh.types import Mesh
@@ -28,7 +29,7 @@ def turntable_frames(mesh: Mesh, count: int = 48, size: int = 256) -> list[Bytes
     for pose in poses:
         rgba = render_mesh(mesh, pose, INPUT_FOV, size)
         rgb = rgba[..., :3] * rgba[..., 3:] + (1.0 - rgba[..., 3:])
-        frames.append(np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8))
+        frames.append(to_bytes(rgb))
     return frames
 
 

@@ -168,8 +168,10 @@ def _png(picture: Any) -> str:
     import numpy as np
     from PIL import Image
 
+    from geco.images import to_bytes
+
     buffer = io.BytesIO()
-    Image.fromarray(np.rint(np.asarray(picture).clip(0, 1) * 255).astype(np.uint8)).save(buffer, "PNG")
+    Image.fromarray(to_bytes(np.asarray(picture))).save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
 
 

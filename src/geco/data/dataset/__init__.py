@@ -6,7 +6,7 @@ family), batch after batch by number. :class:`PairedViews`, :class:`RandomViews`
 over a :class:`Loader` are for training loops of your own.
 """
 
-from geco.data.dataset.augment import Augmentation, over, over_white
+from geco.data.dataset.augment import Augmentation, over
 from geco.data.dataset.batches import ConditionBatch, RandomViewBatch, SixViewBatch
 from geco.data.dataset.conditions import ConditionPictures, PairedViews
 from geco.data.dataset.grid import GridViews
@@ -27,5 +27,4 @@ __all__ = [
     "RandomViews",
     "SixViewBatch",
     "over",
-    "over_white",
 ]

@@ -127,9 +127,3 @@ def over(rgba: Bytes, background: Floats) -> Floats:
     values = rgba.astype(np.float32) / np.float32(255)
     alpha = values[..., 3:]
     return np.asarray(values[..., :3] * alpha + (1 - alpha) * background[..., None, None, :], np.float32)
-
-
-def over_white(rgba: Bytes) -> Floats:
-    """(..., 4) uint8 straight alpha -> (..., 3) float32 in [0, 1] over white."""
-    values = rgba.astype(np.float32) / np.float32(255)
-    return np.asarray(values[..., :3] * values[..., 3:] + (1 - values[..., 3:]), np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 
 from geco.data.procedural.palette import Color, shade
 from geco.data.procedural.pattern_fields import blend, cells, letter_marks, octaves, repeats, value_noise
+from geco.images.color import to_bytes
 from geco.types import Bytes, Doubles
 
 Pattern = Callable[[np.random.Generator, Doubles, Doubles, tuple[float, float], list[Color]], Doubles]
@@ -30,7 +31,7 @@ def paint(
     picture = PATTERNS[name](rng, u, v, size, colors)
     # no surface is one colour exactly
     grain = rng.uniform(0.0, 0.03) * (value_noise(rng, u, v, 9, 9) - 0.5)[..., None]
-    return np.rint(np.clip(picture + grain, 0, 1) * 255).astype(np.uint8)
+    return to_bytes(picture + grain)
 
 
 def _plain(rng, u, v, size, colors):  # type: ignore[no-untyped-def]

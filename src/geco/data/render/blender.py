@@ -22,6 +22,7 @@ from geco.data.render import blender_scene
 from geco.data.render.types import Light, Studio, Views
 from geco.data.render.views import NEAR_PLANE, checked
 from geco.errors import MissingExtraError
+from geco.images.color import to_bytes
 from geco.types import Floats
 
 
@@ -136,4 +137,4 @@ def _to_bytes(picture: Floats, linear: bool) -> np.ndarray:
             color <= 0.0031308, 12.92 * color, 1.055 * np.maximum(color, 0.0031308) ** (1 / 2.4) - 0.055
         )
     both = np.concatenate([np.where(alpha > 0, color, 0).clip(0, 1), alpha], axis=-1)
-    return (both * 255 + 0.5).astype(np.uint8)
+    return to_bytes(both)

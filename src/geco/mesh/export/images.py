@@ -9,7 +9,7 @@ from PIL import Image
 
 from geco.errors import ConfigError
 from geco.images.write import encode_picture
-from geco.types import Bytes, Floats
+from geco.types import Bytes
 
 
 @dataclass(frozen=True)
@@ -68,24 +68,3 @@ def encode_texture(texture: Bytes, kind: TextureFormat, quality: int | None = No
         return encode_picture(picture, "WEBP", mark, quality=quality, method=0)
     # Full colour resolution (4:4:4): chart borders are colour edges, and halved chroma bleeds across them.
     return encode_picture(picture, "JPEG", mark, quality=quality, subsampling=0)
-
-
-def sample_texture(texture: Bytes, uvs: Floats) -> Floats:
-    """Colours at texture positions, bilinear between texel centres, clamped at the border.
-
-    Args:
-        texture: (H, W, 3) uint8 sRGB.
-        uvs: (N, 2) in [0, 1], origin at the top left.
-
-    Returns:
-        (N, 3) float32 in [0, 1] sRGB.
-    """
-    height, width = texture.shape[:2]
-    x = np.clip(uvs[:, 0] * width - 0.5, 0, width - 1)
-    y = np.clip(uvs[:, 1] * height - 0.5, 0, height - 1)
-    left, top = x.astype(np.int64), y.astype(np.int64)
-    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    fx, fy = (x - left)[:, None], (y - top)[:, None]
-    above = texture[top, left] * (1 - fx) + texture[top, right] * fx
-    below = texture[bottom, left] * (1 - fx) + texture[bottom, right] * fx
-    return ((above * (1 - fy) + below * fy) / 255.0).astype(np.float32)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from geco.mesh.export.images import sample_texture
+from geco.images.color import to_bytes
 from geco.mesh.export.metadata import About, to_ascii_json
 from geco.mesh.normals import vertex_normals
+from geco.mesh.texture import sample_texture
 from geco.mesh.topology import weld_groups
 from geco.mesh.types import Mesh
 
@@ -33,7 +34,7 @@ def encode_ply(mesh: Mesh, about: About) -> bytes:
     if colors is not None:
         # The sides of a seam sample slightly different texels: their mean.
         total = np.stack([np.bincount(member, colors[:, axis], len(kept)) for axis in range(3)], axis=1)
-        vertices["color"] = np.rint(np.clip(total / np.bincount(member)[:, None], 0.0, 1.0) * 255)
+        vertices["color"] = to_bytes(total / np.bincount(member)[:, None])
     faces = np.zeros(len(mesh.faces), _FACE)
     faces["count"] = 3
     faces["corners"] = member[mesh.faces]

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from geco.errors import ConfigError
+from geco.images.color import to_bytes
 from geco.mesh.export.axes import flip_v
 from geco.mesh.export.images import TextureFormat, encode_texture
 from geco.mesh.export.metadata import GENERATOR, About, plain, to_ascii_json
@@ -68,7 +69,7 @@ def _model(mesh: Mesh, about: About, kind: TextureFormat, picture: str | None) -
             + "</m:texture2dgroup>\n"
         )
     elif mesh.colors is not None:
-        bytes_ = np.rint(np.clip(mesh.colors, 0, 1) * 255).astype(np.int64)
+        bytes_ = to_bytes(mesh.colors).astype(np.int64)
         resources = (
             '<m:colorgroup id="2">\n'
             + lines_of('<m:color color="#%02X%02X%02X"/>', bytes_)
