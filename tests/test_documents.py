@@ -155,7 +155,7 @@ class Guess:
     page: Path
     word: str
     file: str  # below src/geco
-    name: str  # a class or a function there
+    name: str  # a class or a function there; "" for a folder
 
 
 GUESSES = [
@@ -171,17 +171,20 @@ GUESSES = [
 
 @pytest.mark.parametrize("guess", GUESSES, ids=lambda guess: guess.question)
 def test_who_is_new_finds_it_in_one_guess(guess: Guess) -> None:
-    """The paragraph, row or section that has the word names the file and the name, and both exist."""
-    place = next(part for part in parts(guess.page) if guess.word in part)
-    assert f"`{guess.file}" in place and f"`{guess.name}" in place
-    path = ROOT / "src" / "geco" / guess.file
-    assert path.exists()
-    dotted = "geco." + guess.file.removesuffix(".py").strip("/").replace("/", ".")
-    assert documents.resolves(f"{dotted}.{guess.name}" if guess.name else dotted)
+    assert answered(guess, guess.page.read_text())
+    path = guess.file.removesuffix(".py").strip("/").replace("/", ".")
+    assert documents.resolves(f"geco.{path}.{guess.name}" if guess.name else f"geco.{path}")
 
 
-def parts(page: Path) -> list[str]:
-    """A page's table rows, and its paragraphs with the heading above them."""
-    text = page.read_text()
+@pytest.mark.parametrize("guess", GUESSES, ids=lambda guess: guess.question)
+def test_a_page_that_names_another_place_is_seen(guess: Guess) -> None:
+    text = guess.page.read_text()
+    assert not answered(guess, text.replace(f"`{guess.file}", "`elsewhere.py"))
+    assert not answered(guess, text.replace(guess.word, "something"))
+
+
+def answered(guess: Guess, text: str) -> bool:
+    """Whether a row of a table, or a section, that has the word names the file and the name."""
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    return rows + re.split(r"\n(?=#+ )", text)
+    places = [part for part in rows + re.split(r"\n(?=#+ )", text) if guess.word in part]
+    return any(f"`{guess.file}" in place and f"`{guess.name}" in place for place in places)
