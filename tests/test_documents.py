@@ -164,7 +164,7 @@ GUESSES = [
     Guess("where a seed becomes noise", CONTRIBUTING, "seed becomes noise", "noise.py", "stream"),
     Guess("where a foreign checkpoint is adapted", CONTRIBUTING, "foreign checkpoint", "public_weights/", ""),
     Guess("where a pose comes from", CONTRIBUTING, "pose", "cameras.py", "orbit_poses"),
-    Guess("how to add a format", CONTRIBUTING, "Add a format", "mesh/export/save.py", "save"),
+    Guess("how to add a format", CONTRIBUTING, "Add a format", "mesh/export/save.py", "encode"),
     Guess("how to add a stage", CONTRIBUTING, "Add a stage", "training/task.py", "Task"),
 ]
 

@@ -14,6 +14,7 @@ from geco.cli.ending import LOWER
 from geco.errors import ConfigError, GecoError, one_line
 from geco.marks import mark_text
 from geco.memory import is_shortage, shortage
+from geco.outputs import MESH_SUFFIXES
 
 if TYPE_CHECKING:
     from geco.asset import Asset
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from geco.outputs import Output
     from geco.pipeline import GecoPipeline
 
-FORMATS = ("glb", "obj", "ply", "stl", "usdz", "3mf")
+FORMATS = tuple(suffix.removeprefix(".") for suffix in MESH_SUFFIXES)
 
 
 def add(commands: Any) -> None:

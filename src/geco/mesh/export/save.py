@@ -18,8 +18,9 @@ from geco.mesh.export.names import ascii_name
 from geco.mesh.export.obj_files import write_set
 from geco.mesh.export.sizes import to_size
 from geco.mesh.types import Mesh
+from geco.outputs import MESH_SUFFIXES
 
-FORMATS = (".glb", ".obj", ".ply", ".stl", ".usdz", ".3mf")
+FORMATS = MESH_SUFFIXES
 
 
 def encode(
