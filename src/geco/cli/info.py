@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+from collections.abc import Sequence
 from typing import Any
 
-# extra -> the modules that it brings, as they are imported
-EXTRAS = {
-    "torch": ("torch", "diffusers", "transformers", "accelerate", "huggingface_hub", "numba", "onnx"),
-    "mesh": ("trimesh", "xatlas", "numba"),
-    "matting": ("rembg",),
-    "heic": ("pillow_heif",),
-    "video": ("imageio_ffmpeg",),
-    "usd": ("pxr",),
-    "web": ("fastapi", "uvicorn", "multipart"),
-}
+PACKAGE = "geco3d"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_INNER = re.compile(r"[A-Za-z0-9._-]+\s*\[([^\]]*)\]")
+_EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
 
 
 def add(commands: Any) -> None:
@@ -41,10 +37,8 @@ def show(options: argparse.Namespace) -> int:
         print(f"  {name:12} {version}")
     print("extras")
     for name, missing in found["extras"].items():
-        print(
-            f"  {name:12} "
-            f"{'installed' if not missing else 'not installed (pip install ' + repr(f'geco3d[{name}]') + ')'}"
-        )
+        said = f"lacks {', '.join(missing)} (pip install '{PACKAGE}[{name}]')" if missing else "installed"
+        print(f"  {name:12} {said}")
     print(f"model {found['model']['name']}")
     for name, value in found["model"].items():
         if name not in ("name", "facts"):
@@ -58,10 +52,9 @@ def show(options: argparse.Namespace) -> int:
 
 
 def collect(model: str) -> dict[str, Any]:
-    """Versions, extras, the model's card and licences as plain data."""
+    """Versions, what each extra lacks, the model's card and licences as plain data."""
     # Imported here: every command loads this file, and these cost a tenth of a run's start.
     import importlib.metadata
-    import importlib.util
     import platform
     from dataclasses import asdict
 
@@ -78,10 +71,52 @@ def collect(model: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "runtime": runtime,
-        "extras": {
-            name: [m for m in modules if importlib.util.find_spec(m) is None]
-            for name, modules in EXTRAS.items()
-        },
+        "extras": missing_packages(),
         "model": asdict(card),
         "licences": LICENCES,
     }
+
+
+def missing_packages() -> dict[str, list[str]]:
+    """Every extra and the distributions that it lacks here, read off the installed package's metadata; empty
+    where GECO runs from its source without being installed.
+    """
+    from importlib import metadata
+
+    try:
+        about = metadata.metadata(PACKAGE)
+    except metadata.PackageNotFoundError:
+        return {}
+    extras = about.get_all("Provides-Extra") or []
+    lines = about.get_all("Requires-Dist") or []
+    return {extra: sorted(filter(_is_missing, required(lines, extra)), key=str.lower) for extra in extras}
+
+
+def required(lines: Sequence[str], extra: str) -> set[str]:
+    """The distributions that an extra names, those of extras within it too.
+
+    Args:
+        lines: ``Requires-Dist`` as metadata has it: ``name[extras]>=1; extra == "torch"``.
+    """
+    found: set[str] = set()
+    for line in lines:
+        wanted = _EXTRA.search(line)
+        name, inner = _NAME.match(line), _INNER.match(line)
+        if wanted is None or wanted[1] != extra or name is None:
+            continue
+        if name[0].lower() != PACKAGE:
+            found.add(name[0])
+            continue
+        for other in inner[1].split(",") if inner else ():
+            found |= required(lines, other.strip())
+    return found
+
+
+def _is_missing(name: str) -> bool:
+    from importlib import metadata
+
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return True
+    return False

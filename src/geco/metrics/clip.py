@@ -23,15 +23,13 @@ from geco.foreign import read_fields
 from geco.images.color import to_bytes
 from geco.model_files.folder import read_safetensors
 from geco.model_files.hub import fetch, is_hub_id
+from geco.multiview.zero123plus.preprocess import CLIP_MEAN, CLIP_STD
 from geco.types import Doubles, Floats
 
 CLIP_HUB_ID = "openai/clip-vit-large-patch14"
 IMAGE_TOWER = ("vision_model.", "visual_projection.")  # keys of its weights in a whole CLIP
 MOST_WIDTH = 65_536
 CLIP_LICENCE = "MIT (code and weights of openai/CLIP; the model card advises research use)"
-# openai/CLIP's clip.py, also in every preprocessor_config.json of its hub repositories
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class ClipImages:

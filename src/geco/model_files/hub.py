@@ -33,9 +33,10 @@ class Pin:
     sha256: Mapping[str, str] = field(default_factory=dict)
 
 
+ZERO123PLUS, INSTANTMESH = "sudo-ai/zero123plus-v1.2", "TencentARC/InstantMesh"
 PINNED: dict[str, Pin] = {
-    "sudo-ai/zero123plus-v1.2": Pin("2da07e89919e1a130c9b5add1584c70c7aa065fd"),
-    "TencentARC/InstantMesh": Pin(
+    ZERO123PLUS: Pin("2da07e89919e1a130c9b5add1584c70c7aa065fd"),
+    INSTANTMESH: Pin(
         "b785b4ecfb6636ef34a08c748f96f6a5686244d0",
         {"instant_mesh_base.ckpt": "22701cd25201d624ebb1568b93cf91b43a2c32006835c08fe73e1f3c9f6c44b5"},
     ),

@@ -23,7 +23,7 @@ from geco.model_files.folder import (
     tensor_shapes,
     write_folder,
 )
-from geco.model_files.hub import fetch_file, revision_of
+from geco.model_files.hub import INSTANTMESH, fetch_file, revision_of
 from geco.model_files.manifest import weights_size
 from geco.model_files.state import check_shapes, check_state
 from geco.public_weights.ckpt import read_torch_file
@@ -31,7 +31,6 @@ from geco.public_weights.licences import LICENCES
 from geco.reconstruct.instantmesh.config import RELEASED, InstantMeshConfig
 from geco.reconstruct.instantmesh.model import InstantMesh
 
-HUB_ID = "TencentARC/InstantMesh"
 FILES = {name: f"{name.replace('-', '_')}.ckpt" for name in RELEASED}
 PREFIX = "lrm_generator."
 FORMAT = "geco-instantmesh-1"
@@ -46,13 +45,13 @@ def find(source: str | Path) -> Path:
     Raises:
         WeightsError: no such file, or the hub cannot be reached.
     """
-    name = DEFAULT if str(source) == HUB_ID else str(source)
+    name = DEFAULT if str(source) == INSTANTMESH else str(source)
     if name in FILES:
-        return fetch_file(HUB_ID, FILES[name], LICENCES[HUB_ID])
+        return fetch_file(INSTANTMESH, FILES[name], LICENCES[INSTANTMESH])
     if not os.path.lexists(source):
         raise WeightsError(
             f"InstantMesh weights {source} do not exist",
-            f"Give the path of a .ckpt, {HUB_ID}, or one of {', '.join(FILES)}.",
+            f"Give the path of a .ckpt, {INSTANTMESH}, or one of {', '.join(FILES)}.",
         )
     weights_size(Path(source))
     return Path(source)
@@ -60,11 +59,11 @@ def find(source: str | Path) -> Path:
 
 def licence_of(source: str | os.PathLike[str]) -> str:
     """The licence of what ``source`` means for :func:`find`."""
-    public = str(source) == HUB_ID or str(source) in FILES
+    public = str(source) == INSTANTMESH or str(source) in FILES
     return (
-        LICENCES[HUB_ID]
+        LICENCES[INSTANTMESH]
         if public
-        else f"that of the file {Path(source).name} (as released, {LICENCES[HUB_ID]})"
+        else f"that of the file {Path(source).name} (as released, {LICENCES[INSTANTMESH]})"
     )
 
 
@@ -123,7 +122,12 @@ def convert(
     name = recognize(state, path) if config is None else path.stem
     settings = RELEASED[name] if config is None else config
     check_state(state, InstantMesh.on_meta(settings).state_dict(), path)
-    card: dict[str, Any] = {"format": FORMAT, "name": name, "source": HUB_ID, "revision": revision_of(path)}
+    card: dict[str, Any] = {
+        "format": FORMAT,
+        "name": name,
+        "source": INSTANTMESH,
+        "revision": revision_of(path),
+    }
     card |= {"licence": licence_of(source), "config": settings.to_dict()}
     write_folder(folder, card, {PART: state})
     return settings

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from geco.model_files.hub import INSTANTMESH, ZERO123PLUS
+
 # hub id -> licence, as the model pages state them
 LICENCES = {
     "sudo-ai/zero123plus-v1.1": "CC-BY-NC-4.0 (weights non-commercial; what you generate is yours)",
-    "sudo-ai/zero123plus-v1.2": "CC-BY-NC-4.0 (weights non-commercial; what you generate is yours)",
-    "TencentARC/InstantMesh": "Apache-2.0 as tagged; its UNet is a derivative of Zero123++ (CC-BY-NC-4.0)",
+    ZERO123PLUS: "CC-BY-NC-4.0 (weights non-commercial; what you generate is yours)",
+    INSTANTMESH: "Apache-2.0 as tagged; its UNet is a derivative of Zero123++ (CC-BY-NC-4.0)",
 }

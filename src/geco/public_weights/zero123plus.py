@@ -36,7 +36,6 @@ from geco.public_weights.licences import LICENCES
 from geco.sampling import Sampling
 
 FORMAT = "geco-zero123plus-1"
-INSTANTMESH = "TencentARC/InstantMesh"
 INSTANTMESH_UNET = "diffusion_pytorch_model.bin"
 SHEET = (960, 640)  # height, width of the public pipeline's output
 FOREGROUND_RATIO = 0.85  # of InstantMesh's resize_foreground

@@ -29,12 +29,11 @@ from geco.model_files.card import (
     usage_of,
     write_card,
 )
-from geco.model_files.hub import PINNED, is_hub_id
+from geco.model_files.hub import INSTANTMESH, PINNED, ZERO123PLUS, is_hub_id
 from geco.outputs import check_folder
 from geco.reconstruct.fields import SurfaceFields
 from geco.torch_runtime.backend import TorchBackend
 
-INSTANTMESH, ZERO123PLUS = "TencentARC/InstantMesh", "sudo-ai/zero123plus-v1.2"
 # Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320
 # px views can fill.
 FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE, FULL_VIEW_SIZE = 128, 1024, 512, 320

@@ -17,7 +17,8 @@ from geco.checked import Checked, reals, whole, wholes
 from geco.errors import ConfigError
 from geco.foreign import Fields
 
-# OpenAI's CLIP statistics, which transformers' CLIPImageProcessor uses unless its file says otherwise.
+# OpenAI's CLIP statistics (clip.py), which transformers' CLIPImageProcessor uses unless its file says
+# otherwise.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 LARGEST = 4096  # pixels a side that a picture is brought to
