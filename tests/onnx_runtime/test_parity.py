@@ -15,9 +15,9 @@ from geco.multiview.generate import generate_views
 from geco.multiview.interface import Condition
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
-from geco.onnx_runtime.fields import DIRECT, LATTICE, SmallFields, in_chunks, upsampling
 from geco.onnx_runtime.networks import SmallGenerator
 from geco.onnx_runtime.networks import SmallReconstructor as OnnxReconstructor
+from geco.reconstruct.small.fields import DIRECT, LATTICE, SmallFields, in_chunks, upsampling
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.sampling import Sampling
 from tests.onnx_runtime.conftest import SIZE

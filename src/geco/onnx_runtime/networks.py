@@ -13,8 +13,8 @@ from geco.errors import WeightsError
 from geco.multiview.steps import start_of, steps_of
 from geco.noise import Noise, stream
 from geco.onnx_runtime.card import ExportedCard, exported_card
-from geco.onnx_runtime.fields import SmallFields
 from geco.onnx_runtime.session import Network
+from geco.reconstruct.small.fields import SmallFields
 from geco.sampling import Sampling
 from geco.types import Floats
 

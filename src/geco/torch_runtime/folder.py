@@ -191,7 +191,7 @@ def _small(folder: Path, card: dict[str, Any], placement: Placement, name: str) 
     from geco.multiview.small.config import SmallConfig
     from geco.multiview.small.weights import load_small
     from geco.reconstruct.small.model import SmallReconstructor
-    from geco.reconstruct.small.surface import SmallSurface
+    from geco.reconstruct.small.surface import fields_of
 
     usage, device = usage_of(card, folder), placement.device
     model = SmallReconstructor.load(folder / RECONSTRUCTOR).to(device)
@@ -203,7 +203,7 @@ def _small(folder: Path, card: dict[str, Any], placement: Placement, name: str) 
         )
 
     def reconstruct(pictures: Tensor, picture: Tensor) -> SurfaceFields:
-        return SmallSurface(model, model.encode(pictures, picture))
+        return fields_of(model, model.encode(pictures, picture))
 
     size = model.config.view_size
     ratio = network.config.foreground_ratio if network is not None else SmallConfig.foreground_ratio

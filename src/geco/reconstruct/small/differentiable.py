@@ -10,7 +10,7 @@ from torch import Tensor
 
 from geco.isosurface.flexicubes_torch import FlexiCubes
 from geco.reconstruct.small.model import SceneFeatures, SmallReconstructor
-from geco.reconstruct.small.surface import SmallSurface
+from geco.reconstruct.small.surface import fields_of
 
 # smallest distance on the grid's border, where nothing may cross, or the mesh would be open there
 BORDER = 1e-3
@@ -46,11 +46,11 @@ def soft_mesh(model: SmallReconstructor, features: SceneFeatures, resolution: in
     Raises:
         MeshError: nothing is inside.
     """
-    grid = SmallSurface(model, features).grid(resolution)
+    grid = fields_of(model, features).grid(resolution)
     device = features.volume.device
     corners = torch.from_numpy(grid.vertices).to(device)
     sdf = model.sdf(features, corners[None])[0]
-    on_border = corners.abs().amax(dim=1) >= SmallSurface.half_extent - 1e-6
+    on_border = corners.abs().amax(dim=1) >= model.config.half_extent - 1e-6
     sdf = torch.where(on_border, sdf.clamp(min=BORDER), sdf)
     vertices, faces, _ = FlexiCubes()(corners, sdf, torch.from_numpy(grid.cubes).to(device))
 
