@@ -2,12 +2,12 @@
 
     python -m benchmarks.claims REPORT [REPORT ...] [--suffix +finish] [--only GSO,YCB]
 
-A report needs the columns ``copy-input``, ``undistilled``, ``teacher-N``, ``stage1``, ``geco`` (Stage I +
-II), ``regressor`` and ``ground-truth-views``, and may have ``stage1@1`` and ``geco@1`` (all of the noise, as
-in the paper, where the model truncates it); ``runs/small_claims.sh`` makes such reports. One Markdown table a
-report, then each relation with its number beside the paper's (arXiv 2405.20327, tables 1 to 3), then one JSON
-line. A relation counts as holding when at least half of the paper's difference is there: a small model on
-other objects cannot be asked for the same decibels.
+The columns ``copy-input``, ``undistilled``, ``teacher-N``, ``stage1``, ``geco`` (Stage I + II), ``regressor``
+and ``ground-truth-views`` become rows, and ``stage1@1`` and ``geco@1`` (all of the noise, as in the paper,
+where the model truncates it) where they are; ``runs/small_claims.sh`` and ``runs/results.sh`` make such
+reports. One Markdown table a report, then each relation that its columns decide with its number beside the
+paper's (arXiv 2405.20327, tables 1 to 3), then one JSON line. A relation counts as holding when at least half
+of the paper's difference is there: a small model on other objects cannot be asked for the same decibels.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ ORDER = (
     "geco@1",
     "stage1",
     "geco",
+    "geco+finish",
     "regressor",
     "ground-truth-views",
+    "ground-truth-views+finish",
 )
 TITLES = {
     "copy-input": "copy of the input",
@@ -43,8 +45,10 @@ TITLES = {
     "geco@1": "Stage I + II, all of the noise",
     "stage1": "Stage I",
     "geco": "Stage I + II",
+    "geco+finish": "the same, finished as `geco run` does",
     "regressor": "regressor",
     "ground-truth-views": "from true views",
+    "ground-truth-views+finish": "from true views, finished",
 }
 # part, metric, heading, digits
 VIEW_COLUMNS = [
@@ -228,13 +232,18 @@ def main() -> None:
         found = columns(results["methods"], args.suffix)
         print(f"## {report.name}: {len(results['objects'])} objects, {results['settings']['seeds']} seeds\n")
         print(f"Views alone\n\n{table(found, VIEW_COLUMNS)}\n\nMeshes\n\n{table(found, MESH_COLUMNS)}\n")
-        rows = relations(found)
-        said = {True: "holds", False: "does not hold", None: "not measured"}
-        shown = [
-            [r.name, "–" if r.value is None else f"{r.value:+.3f} {r.unit}", f"{r.paper:+.3f}", said[r.holds]]
-            for r in rows
-        ]
-        print(markdown(["relation", "here", "paper", ""], shown) + "\n")
+        rows = [relation for relation in relations(found) if relation.value is not None]
+        if rows:
+            lines = [
+                [
+                    r.name,
+                    f"{r.value:+.3f} {r.unit}",
+                    f"{r.paper:+.3f}",
+                    "holds" if r.holds else "does not hold",
+                ]
+                for r in rows
+            ]
+            print(markdown(["relation", "here", "paper", ""], lines) + "\n")
         summary[report.name] = {r.name: r.value for r in rows}
     print(json.dumps(summary))
 

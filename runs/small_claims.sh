@@ -10,15 +10,14 @@
 # where SEEDS (and eight for the diversity) would take too long.
 set -euo pipefail
 unseen=${1:?folder of objects never trained on}
-train=${2:?folder of the training objects}
+train=${2?folder of the training objects, or nothing without held_out}
 run=${3:?folder of the run}
 report=${4:?folder for the reports}
 seeds=${5:-3}
 here=$(cd "$(dirname "$0")/.." && pwd)
 
-mkdir -p "$report/held_out_objects"
+mkdir -p "$report"
 report=$(cd "$report" && pwd) # the tables are made from the repository's folder
-while read -r name; do cp -n "$train/$name.glb" "$report/held_out_objects/"; done < "$here/runs/held_out.txt"
 steps=${TEACHER_STEPS:-75}
 teacher="teacher-$steps=$run/reconstructor"
 fixed="copy-input,ground-truth-views=$run/reconstructor,regressor=$run/regressor"
@@ -35,7 +34,11 @@ measure() {
 for part in ${PARTS:-unseen held_out diversity}; do
   case $part in
     unseen) objects=$unseen ;;
-    held_out) objects=$report/held_out_objects ;;
+    held_out)
+      objects=$report/held_out_objects
+      mkdir -p "$objects"
+      while read -r name; do cp -n "$train/$name.glb" "$objects/"; done < "$here/runs/held_out.txt"
+      ;;
   esac
   case $part in
     unseen | held_out) count=$seeds methods="$fixed,$sampled" some=(--protocol both) ;;

@@ -14,7 +14,7 @@ minutes=${3:-480}
 here=$(cd "$(dirname "$0")/.." && pwd)
 recipe=(--recipe "${RECIPE:-small}")
 place=(${DEVICE:+--device "$DEVICE"} --threads "${THREADS:-1}" "${recipe[@]}")
-case ${TRUTH:-views} in # Stage II's; what each gave: docs/measurements.md
+case ${TRUTH:-views} in # Stage II's; what each gave: docs/log.md
   views) truth=(--true-views) ;;
   generator) truth=(--generator "$run/stage1" --steps "${PAIR_STEPS:-75}") ;;
   teacher) truth=(--steps "${PAIR_STEPS:-75}") ;;

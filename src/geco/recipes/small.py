@@ -14,7 +14,7 @@ from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
 from geco.training.teacher import TeacherOptions
 
-# of the small teacher, where the paper has 4: chosen by table and by eye (docs/measurements.md)
+# of the small teacher, where the paper has 4: chosen by table and by eye (docs/log.md)
 GUIDANCE = 1.5
 
 
@@ -36,7 +36,7 @@ def small() -> Recipe:
             weighting="dmd",  # the paper is silent
             student_limit=5.0,  # as the teacher's loss
             teacher_clip=1.0,  # pixels
-            # paper 1: views of held-out objects gain 0.8 dB, and look better (docs/measurements.md)
+            # paper 1: views of held-out objects gain 0.8 dB, and look better (docs/log.md)
             truncation=0.3,
             average=0.98,
         ),

@@ -105,12 +105,12 @@ def make_pairs(
         generator: the truth is then its own sample of z, refined by the teacher, instead of the teacher's
             sample of z. Nothing in VSD ties the two: where they show different backs, Stage II would learn to
             blur (measured:
-            docs/measurements.md).
+            docs/log.md).
         mixed: a teacher of float32 weights computes in bfloat16 where the device has it.
         truth: pair's number -> the object's own six views (6, 3, H, W) in [0, 1], reconstructed instead of
             the teacher's sample: for data with true views and a teacher that is no better than its generator
             (measured:
-            docs/measurements.md).
+            docs/log.md).
 
     Raises:
         ConfigError: the folder holds pairs of other settings. OutputError: it cannot be written.

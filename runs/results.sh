@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Every table of docs/results.md again, by the commands that users have; started again it goes on where it
+# stopped.
+#   runs/results.sh EVAL_OBJECTS_DIR OUT [SEEDS]
+# SEEDS (8) are the packaged model's; CLAIM_SEEDS (3) those of every model in the paper's table. PARTS names
+# what to measure:
+#   quality  the packaged model, bare and finished, with its bounds      OUT/quality, OUT/quality.md
+#   claims   every kept model in the paper's table; the four relations   OUT/claims, OUT/claims/claims.md
+#   speed    the whole run, warm and cold; unwrapping; FlexiCubes        OUT/run.txt, uv.txt, flexicubes.txt
+#   parity   the full-size networks against the public code's numbers    OUT/parity.txt
+#   size     a fresh environment with the base package (needs a net)     OUT/size.txt
+# All models with views run on ONNX Runtime at the packaged model's grid: those that the repository keeps in
+# torch are exported first. The regressor has no views to export and runs on torch, from the same card.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+objects=$(cd "${1:?folder of objects never trained on}" && pwd)
+mkdir -p "${2:?folder for the reports}"
+out=$(cd "$2" && pwd)
+seeds=${3:-8}
+cd "$here"
+
+# once NAME COMMAND ...: the command's output in OUT/NAME, whole or not at all
+once() {
+  if [ ! -e "$out/$1" ]; then
+    "${@:2}" > "$out/$1.part" && mv "$out/$1.part" "$out/$1"
+  fi
+}
+
+quality() {
+  geco evaluate --objects "$objects" -o "$out/quality" --methods geco,copy-input,ground-truth-views \
+    --seeds "$seeds" --size 160 --lpips-weights none --clip-weights none --no-meshes
+  python -m benchmarks.claims "$out/quality" > "$out/quality.md"
+}
+
+# Stage I is the packaged generator with the reconstructor that Stage II began from, which is the teacher's.
+claims() {
+  local models=$out/models
+  if [ ! -e "$models/stage1" ]; then
+    rm -rf "$models/assembled"
+    mkdir -p "$models/assembled"
+    cp -r models/small/geco/multiview models/small/geco/config.json models/small/teacher/reconstructor \
+      "$models/assembled"
+    geco export "$models/assembled" -o "$models/half"
+    mv "$models/half" "$models/stage1"
+  fi
+  if [ ! -e "$models/reconstructor" ]; then
+    geco export models/small/teacher -o "$models/half"
+    mv "$models/half" "$models/reconstructor"
+  fi
+  ln -sfn "$here/models/small/regressor" "$models/regressor"
+  ln -sfn "$here/src/geco/assets/small" "$models/stage2"
+  PARTS="unseen diversity" runs/small_claims.sh "$objects" "" "$models" "$out/claims" "${CLAIM_SEEDS:-3}"
+}
+
+speed() {
+  once run.txt python -m benchmarks.run
+  once uv.txt python -m benchmarks.uv
+  once flexicubes.txt python -m benchmarks.flexicubes
+}
+
+parity() { once parity.txt python -m tests.reference tests/golden; }
+
+size() {
+  rm -rf "$out/venv"
+  python3 -m venv "$out/venv"
+  "$out/venv/bin/pip" install -q -c constraints.txt .
+  once size.txt du -s --apparent-size --block-size=1000000 --exclude 'pip*' --exclude 'setuptools*' \
+    "$out"/venv/lib/python3*/site-packages
+  rm -rf "$out/venv"
+}
+
+for part in ${PARTS:-quality claims speed parity size}; do
+  case $part in
+    quality | claims | speed | parity | size) ;;
+    *) echo "PARTS are quality, claims, speed, parity and size, not $part" >&2 && exit 2 ;;
+  esac
+  start=$SECONDS
+  "$part"
+  echo "$part $((SECONDS - start)) s" | tee -a "$out/seconds.txt"
+done
