@@ -154,15 +154,6 @@ def check_part(folder: str | os.PathLike[str], card: Fields, stem: str) -> Path:
     return path
 
 
-def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Check size and hash of every file in the manifest; the card. Raises :class:`WeightsError`."""
-    card = read_card(folder)
-    manifest = _manifest(folder, card)
-    for name in manifest.entries:
-        manifest.check(Path(folder) / name)
-    return card
-
-
 def read_safetensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """All tensors of a safetensors file, memory-mapped on the CPU; WeightsError if it is missing
     or damaged.
@@ -174,11 +165,6 @@ def read_safetensors(path: Path, device: torch.device | str = "cpu") -> dict[str
     except Exception as error:
         # its own error, and what torch says to a format or a size that it does not know
         raise _damaged(path, error) from error
-
-
-def tensor_names(path: Path) -> list[str]:
-    """Names in a safetensors file, without reading the tensors; WeightsError if it is damaged."""
-    return list(tensor_shapes(path))
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
