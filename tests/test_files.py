@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geco.errors import OutputError
-from geco.files import ABANDONED, atomic_path, atomic_write, is_leftover, read_regular, sweep, sweep_below
+from geco.files import ABANDONED, atomic_path, atomic_write, is_leftover, sweep, sweep_below
+from geco.reading import read_regular
 from tests.cli_command import SOURCE
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="rights and signals of POSIX")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from geco.errors import GecoError
-from geco.files import regular_size
+from geco.reading import regular_size
 
 MOST_BYTES = 2**32  # of an archive's arrays; a chunk of pairs has 55 MB
 

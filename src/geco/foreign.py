@@ -1,14 +1,13 @@
 """Data that somebody else wrote (cards, configs, indices, sidecars, lists): read with limits, checked field
 by field.
 
-One small validator for all of them: :func:`read_json` bounds size and depth, :class:`Fields` asks for every
-value by name, type and range, and both raise the caller's own kind of error, which names the file and the
-field.
+One small validator for all of them: :func:`geco.json_text.read_json` bounds size and depth, :class:`Fields`
+asks for every value by name, type and range, and both raise the caller's own kind of error, which names the
+file and the field.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -16,56 +15,12 @@ from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
 from geco.errors import GecoError
-from geco.files import read_regular
+from geco.json_text import MOST_BYTES, kind_of, read_json, shown
 
-MOST_BYTES = 64 * 2**20  # of a JSON file: the index of a million objects takes less
 REQUIRED: Any = object()  # the default of a field that has none
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _UNSAFE = re.compile(r'[\x00-\x1f/\\:*?"<>|]')  # in a file's name, on one system or another
 
 T = TypeVar("T")
-
-
-def parse_json(text: bytes | str, where: str, error: type[GecoError], remedy: str = "") -> Any:
-    """Parsed JSON; ``error`` for what is none, nests too deeply, or holds a name twice or a
-    number that is not finite.
-    """
-
-    try:
-        if isinstance(text, bytes):  # json.loads would let halves of characters pass
-            text = text.decode(json.detect_encoding(text))
-        value = json.loads(text, parse_constant=_no_json, parse_float=_number, object_pairs_hook=_object)
-        if _SURROGATE.search(text):
-            # half of a character can be neither printed nor stored
-            json.dumps(value, ensure_ascii=False).encode()
-    except RecursionError:
-        raise error(f"{where} nests too deeply", remedy) from None
-    except ValueError as failure:
-        # JSONDecodeError, UnicodeDecodeError and UnicodeEncodeError are ValueErrors
-        raise error(f"{where} is not readable JSON: {failure}", remedy) from failure
-    return value
-
-
-def parse_list(text: bytes, where: str, error: type[GecoError], remedy: str = "") -> Any:
-    """As :func:`parse_json`, for the entries of many people in one file: a NaN, a name twice or half of a
-    character in one of them does not cost the others. Such values are for the entry's own :class:`Fields` to
-    refuse.
-    """
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise error(f"{where} nests too deeply", remedy) from None
-    except ValueError as failure:
-        raise error(f"{where} is not readable JSON: {failure}", remedy) from failure
-
-
-def read_json(
-    path: str | os.PathLike[str], error: type[GecoError], remedy: str = "", most: int = MOST_BYTES
-) -> Any:
-    """The content of a JSON file; ``error`` where it is missing, no regular file, larger than
-    ``most`` bytes or no JSON.
-    """
-    return parse_json(read_regular(path, most, error), os.fspath(path), error, remedy)
 
 
 def read_fields(
@@ -95,7 +50,7 @@ class Fields:
     def __init__(self, values: Any, where: str, error: type[GecoError], remedy: str = "") -> None:
         self.where, self.error, self.remedy = where, error, remedy
         if not isinstance(values, dict):
-            raise self.wrong(f"holds {_kind(values)}, not an object with fields")
+            raise self.wrong(f"holds {kind_of(values)}, not an object with fields")
         self.values: dict[str, Any] = values
 
     def __contains__(self, name: str) -> bool:
@@ -107,7 +62,7 @@ class Fields:
     def only(self, names: Collection[str]) -> Fields:
         """These fields, after making sure that there are no others."""
         if unknown := sorted(self.values.keys() - set(names)):
-            raise self.wrong(f"has a field {_shown(unknown[0])} that this version does not know")
+            raise self.wrong(f"has a field {shown(unknown[0])} that this version does not know")
         return self
 
     def wrong(self, what: str) -> GecoError:
@@ -122,7 +77,7 @@ class Fields:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.wrong(f"has {name} = {_shown(value)}, not a whole number")
+            raise self.wrong(f"has {name} = {shown(value)}, not a whole number")
         return self._in_range(name, value, low, high)
 
     def number(
@@ -133,7 +88,7 @@ class Fields:
         if value is default and name not in self.values:
             return value
         if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
-            raise self.wrong(f"has {name} = {_shown(value)}, not a finite number")
+            raise self.wrong(f"has {name} = {shown(value)}, not a finite number")
         return float(self._in_range(name, value, low, high))
 
     def flag(self, name: str, default: Any = REQUIRED) -> Any:
@@ -151,21 +106,21 @@ class Fields:
         """One of ``choices``."""
         value = self.text(name, default=default)
         if name in self.values and value not in choices:
-            raise self.wrong(f"has {name} = {_shown(value)}, not one of {', '.join(sorted(choices))}")
+            raise self.wrong(f"has {name} = {shown(value)}, not one of {', '.join(sorted(choices))}")
         return value
 
     def file_name(self, name: str, default: Any = REQUIRED) -> Any:
         """A name for one file in the folder and nothing outside it."""
         value = self.text(name, default=default)
         if name in self.values and not is_plain_name(value):
-            raise self.wrong(f"has {name} = {_shown(value)}, which is no plain file name")
+            raise self.wrong(f"has {name} = {shown(value)}, which is no plain file name")
         return value
 
     def digest(self, name: str, default: Any = REQUIRED) -> Any:
         """A SHA-256 as 64 hexadecimal digits, in lower case."""
         value = self.text(name, default=default)
         if name in self.values and not re.fullmatch("[0-9a-f]{64}", value):
-            raise self.wrong(f"has {name} = {_shown(value)}, which is no SHA-256")
+            raise self.wrong(f"has {name} = {shown(value)}, which is no SHA-256")
         return value
 
     def fields(self, name: str, default: Any = REQUIRED) -> Any:
@@ -226,33 +181,13 @@ class Fields:
     def _of(self, name: str, kind: type[T], otherwise: str, default: Any) -> Any:
         value = self._get(name, default)
         if name in self.values and not isinstance(value, kind):
-            raise self.wrong(f"has {name} = {_shown(value)}, {otherwise}")
+            raise self.wrong(f"has {name} = {shown(value)}, {otherwise}")
         return value
 
     def _in_range(self, name: str, value: Any, low: float, high: float) -> Any:
         if not low <= value <= high:
-            raise self.wrong(f"has {name} = {_shown(value)}, outside {low:g} to {high:g}")
+            raise self.wrong(f"has {name} = {shown(value)}, outside {low:g} to {high:g}")
         return value
-
-
-def _no_json(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]} is too large for a number")
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Which of two fields of one name counts depends on the reader: neither does."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{_shown(next(name for name in names if names.count(name) > 1))} is there twice")
-    return found
 
 
 def _finite(value: float) -> bool:
@@ -260,26 +195,3 @@ def _finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number of 400 digits
         return False
-
-
-def _shown(value: Any) -> str:
-    """A value in an error: short, whatever it is."""
-    if isinstance(value, dict | list):
-        return _kind(value)
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # Python prints no whole number of more than 4300 digits
-        return "a value that cannot be shown"
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _kind(value: Any) -> str:
-    names = {
-        dict: "an object",
-        list: "a list",
-        str: "a text",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-    }
-    return names.get(type(value), "nothing" if value is None else type(value).__name__)

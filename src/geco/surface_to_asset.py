@@ -17,10 +17,10 @@ from geco.isosurface.grids import grid_from_volume
 from geco.mesh.bake import bake, rasterize_uv
 from geco.mesh.clean import drop_degenerate, fill_holes, remove_floaters
 from geco.mesh.decimate import decimate
-from geco.mesh.manifold import make_watertight
 from geco.mesh.normals import vertex_normals
 from geco.mesh.types import Mesh
 from geco.mesh.uv import unwrap
+from geco.mesh.watertight import make_watertight
 from geco.photo import find_camera, keep_to_outline, prior_camera
 from geco.photo.input_camera import AGREEING_IOU, InputCamera, fit_input_camera, measure
 from geco.photo.project import EXACT, ROUGH, project_picture

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from geco.errors import MeshError
 from geco.mesh import Mesh
-from geco.mesh.manifold import make_watertight, manifold_report
+from geco.mesh.manifold import manifold_report
+from geco.mesh.watertight import make_watertight
 from tests.mesh.shapes import area, box, sphere, together, torus, turned, volume, without
 
 

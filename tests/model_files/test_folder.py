@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from geco.errors import OutputError, WeightsError
-from geco.files import read_regular, sha256_of
 from geco.model_files import folder as weights
 from geco.model_files import hub
+from geco.reading import read_regular, sha256_of
 
 CARD = {"format": "test-1", "licence": "CC0"}
 

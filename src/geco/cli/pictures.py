@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from geco.errors import InputImageError
 from geco.images.formats import HEIC, SNIFFED, SUFFIXES, has_heic, sniff
-from geco.images.opened import MAX_BYTES, is_address
+from geco.images.picture_bytes import MAX_BYTES, is_address
 from geco.marks import Source, read_mark
 
 if TYPE_CHECKING:

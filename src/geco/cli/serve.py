@@ -139,7 +139,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 def _token(given: str | None) -> str | None:
     """The token itself, from the option, its file, or the environment."""
-    from geco.files import read_regular
+    from geco.reading import read_regular
 
     token = os.environ.get(TOKEN_VARIABLE) if given is None else given
     if token is not None and token.startswith("@"):

@@ -29,8 +29,10 @@ from tqdm import tqdm
 from geco.data.fetch import FetchError, OfflineError, Patience, RefusedError, fetch
 from geco.data.objects.storage import is_regular
 from geco.errors import ConfigError, MissingExtraError
-from geco.files import atomic_write, sha256_of
-from geco.foreign import Fields, parse_list, read_json
+from geco.files import atomic_write
+from geco.foreign import Fields
+from geco.json_text import parse_list, read_json
+from geco.reading import sha256_of
 
 BASE_URL = "https://huggingface.co/datasets/allenai/objaverse/resolve/main"  # as in the package's source
 # Annotations' codes (Sketchfab's) and what they stand for; the data set's card lists the five without "nd".

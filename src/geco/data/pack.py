@@ -25,9 +25,10 @@ from typing import Any
 from geco.data.objects import Limits, ObjectSource
 from geco.data.pack_glb import QUALITY, TEXTURE_SIDE, encode_packed
 from geco.errors import ConfigError, OutputError
-from geco.files import atomic_write, sha256_of, sweep
+from geco.files import atomic_write, sweep
 from geco.foreign import Fields, read_fields
 from geco.processes import Bounds, Workers
+from geco.reading import sha256_of
 
 INDEX, FORMAT = "pack.json", "geco-pack-1"
 # bytes that the compressor may still hold back: an LZMA2 chunk is at most 64 kB, and the manifest

@@ -19,8 +19,8 @@ from geco.data.shards.format import plain
 from geco.data.shards.writer import OBJECTS_A_SHARD
 from geco.data.view_sets import Cameras, view_rng, view_set
 from geco.errors import ConfigError
-from geco.files import sha256_of
 from geco.processes import Outcome
+from geco.reading import sha256_of
 
 Renderer = Literal["own", "blender", "studio"]
 CONVENTIONS = (

@@ -11,8 +11,10 @@ from typing import Any
 
 from geco.errors import ConfigError
 from geco.evaluate.methods import VARIANTS
-from geco.files import read_regular, writing
-from geco.foreign import Fields, parse_json
+from geco.files import writing
+from geco.foreign import Fields
+from geco.json_text import parse_json
+from geco.reading import read_regular
 
 Row = dict[str, Any]
 RowKey = tuple[str, str, int]  # column, object, seed

@@ -15,9 +15,10 @@ from geco.data.objects.storage import is_regular
 from geco.errors import ConfigError
 from geco.evaluate.methods import Method
 from geco.evaluate.scores import NONE
-from geco.files import atomic_write, is_leftover, sha256_of
+from geco.files import atomic_write, is_leftover
 from geco.foreign import Fields, read_fields
 from geco.pipeline import EMBEDDED
+from geco.reading import sha256_of
 from geco.version import __version__
 
 FILE = "settings.json"
@@ -25,7 +26,6 @@ FORMAT = "geco-report-1"
 LOCK = ".lock"  # held by the evaluation that writes the report
 MOST_SEEDS = 1000
 PACKAGES = ("numpy", "Pillow", "onnxruntime", "scipy", "libigl", "numba", "trimesh", "torch")
-
 _WEIGHTS = (".json", ".onnx", ".safetensors")
 
 

@@ -17,16 +17,8 @@ from geco.errors import InputImageError
 from geco.images.alpha import cuts_out
 from geco.images.arrays import from_array
 from geco.images.color import to_bytes, to_rgba8
-from geco.images.opened import (
-    MAX_BYTES,
-    MAX_PIXELS,
-    Readable,
-    check_pixels,
-    decoding,
-    open_picture,
-    read_bytes,
-    silent,
-)
+from geco.images.opened import check_pixels, decoding, open_picture, silent
+from geco.images.picture_bytes import MAX_BYTES, MAX_PIXELS, Readable, read_bytes
 from geco.types import Floats
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "ORIENTATION_TAG", "Picture", "load_picture"]

@@ -1,5 +1,5 @@
-"""From whatever holds a picture to a Pillow image of which only the header was read: the one door
-to Pillow's decoders.
+"""From whatever holds a picture to a Pillow image of which only the header was read: the one door to Pillow's
+decoders.
 """
 
 from __future__ import annotations
@@ -8,31 +8,19 @@ import contextlib
 import io
 import logging
 import os
-import re
-import stat
 import threading
 import warnings
 from collections.abc import Iterator
-from typing import Protocol
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from geco.errors import GecoError, InputImageError
 from geco.images.formats import FORMATS, HEIC, NAMES, SNIFFED, TGA, Format, advice, register_heic, sniff
+from geco.images.picture_bytes import MAX_BYTES, MAX_PIXELS, Readable, read_bytes, too_large
 
-# refused from the header alone, before decoding: 64 MP is any phone's full mode, 0.3 GB decoded
-MAX_PIXELS = 64_000_000
-MAX_BYTES = 512 * 2**20  # of a file: 64 MP of 16-bit RGBA, uncompressed
 _ONE_AT_A_TIME = threading.Lock()  # two threads that exchange standard error at once would lose it
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|data:")  # two letters at least: C:/ is a drive
 # Pillow logs some damage as errors; without any handler Python prints those to standard error.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-
-
-class Readable(Protocol):
-    """An open binary file, or what reads like one."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 Holder = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | Image.Image
@@ -102,91 +90,10 @@ def silent() -> Iterator[None]:
                 os.close(saved)
 
 
-def too_large(label: str, what: str) -> InputImageError:
-    """The error for a picture of ``what`` (its size in words)."""
-    return InputImageError(
-        f"{label} is too large ({what}; the limit is {MAX_PIXELS / 1e6:.0f} megapixels and "
-        f"{MAX_BYTES // 2**20} MiB)",
-        "Reduce it first.",
-    )
-
-
 def check_pixels(width: int, height: int, label: str) -> None:
     """Raises InputImageError above :data:`MAX_PIXELS`."""
     if width * height > MAX_PIXELS:
         raise too_large(label, f"{width} x {height} pixels")
-
-
-def is_address(name: str) -> bool:
-    """Whether a name is that of something on the net (or ``file:``, ``data:``), not of a file."""
-    return _ADDRESS.match(name) is not None and not os.path.lexists(name)
-
-
-def read_bytes(
-    source: str | os.PathLike[str] | bytes | bytearray | memoryview | Readable, label: str
-) -> bytes:
-    """All bytes of a file, at most :data:`MAX_BYTES`.
-
-    Raises:
-        InputImageError: not there, not readable, a folder or a device, too large, or of a type that holds no
-            bytes.
-    """
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        if memoryview(source).nbytes > MAX_BYTES:
-            raise too_large(label, f"{memoryview(source).nbytes / 2**20:.0f} MiB")
-        return bytes(source)
-    if isinstance(source, (str, os.PathLike)):
-        return _read_path(source, label)
-    if not callable(getattr(source, "read", None)):
-        raise InputImageError(
-            f"{label} is a {type(source).__name__}, not a picture",
-            "Give a path, the bytes of a file, an open file, a Pillow image or a numpy array.",
-        )
-    try:
-        data = source.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: the file is closed, or holds text that is no UTF-8
-        raise InputImageError(
-            f"{label} cannot be read: {error}", "Open it for reading, in binary mode."
-        ) from error
-    if not isinstance(data, (bytes, bytearray)):
-        raise InputImageError(f"{label} was opened as text", "Open it in binary mode.")
-    if len(data) > MAX_BYTES:
-        raise too_large(label, f"more than {MAX_BYTES // 2**20} MiB")
-    return bytes(data)
-
-
-def _read_path(source: str | os.PathLike[str], label: str) -> bytes:
-    if not os.fspath(source):
-        raise InputImageError("a picture's name is empty", "Name a file.")
-    if isinstance(source, str) and is_address(source):
-        raise InputImageError(
-            f"{label} is an address, not a file", "Download the picture first, then name its file."
-        )
-    try:
-        # A pipe is read as well (/dev/stdin, <(command)), but not waited for while nobody writes to it.
-        handle = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(handle)
-            if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
-                raise InputImageError(
-                    f"{label} is no ordinary file", "Name a picture file, not a folder or a device."
-                )
-            if stat.S_ISFIFO(status.st_mode) and hasattr(os, "set_blocking"):
-                os.set_blocking(handle, True)  # its writer may take its time
-            data = file.read(MAX_BYTES + 1) if status.st_size <= MAX_BYTES else None
-    except FileNotFoundError:
-        raise InputImageError(f"{label} does not exist", "Check the path.") from None
-    except IsADirectoryError:
-        raise InputImageError(f"{label} is a folder, not a picture", "Name a picture file.") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
-        why = getattr(error, "strerror", None) or error
-        raise InputImageError(f"{label} cannot be read: {why}", "Check the path and its rights.") from error
-    if data is None or len(data) > MAX_BYTES:
-        raise too_large(
-            label,
-            f"{status.st_size / 2**20:.0f} MiB" if data is None else f"more than {MAX_BYTES // 2**20} MiB",
-        )
-    return data
 
 
 def _of_bytes(data: bytes, label: str) -> Image.Image:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.mesh.topology import append_vertices, edge_keys, fan_labels, half_edges
+from geco.mesh.half_edges import edge_keys, fan_labels, half_edges
+from geco.mesh.topology import append_vertices
 from geco.mesh.types import Mesh
 from geco.types import Doubles, Longs
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from geco.errors import ConfigError, MeshError, MissingExtraError
 from geco.mesh.types import Mesh
+from geco.mesh.uv_boxes import evened, upright_boxes
 from geco.mesh.uv_charts import segment
-from geco.mesh.uv_flatten import cut_long, evened, flatten, upright_boxes
+from geco.mesh.uv_flatten import cut_long, flatten
 from geco.mesh.uv_graph import face_links
 from geco.mesh.uv_pack import FIRST_FILL, Outlines, pack
 from geco.types import Index

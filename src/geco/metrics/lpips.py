@@ -22,11 +22,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from geco.errors import ConfigError, WeightsError
-from geco.files import sha256_of
 from geco.model_files.folder import read_safetensors
 from geco.model_files.hub import fetch_file
 from geco.model_files.state import check_state
 from geco.public_weights.ckpt import read_torch_file
+from geco.reading import sha256_of
 from geco.types import Doubles
 
 HEADS = Path(__file__).parent.parent / "assets" / "lpips"

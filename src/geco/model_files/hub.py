@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from geco.errors import MissingExtraError, WeightsError
-from geco.files import sha256_of
 from geco.model_files.manifest import weights_size
+from geco.reading import sha256_of
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from geco.errors import WeightsError
-from geco.files import read_regular, regular_size, sha256_of
 from geco.foreign import Fields, is_plain_name
+from geco.reading import read_regular, regular_size, sha256_of
 
 FILES = "files"
 MOST_BYTES = 2**40  # of a file of weights; the largest public one that is read has 3.5e9

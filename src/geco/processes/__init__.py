@@ -1,6 +1,7 @@
 """Work in processes of its own, bounded in time and memory: one child, or a pool of them."""
 
-from geco.processes.child import MEMORY_GB, SECONDS, START_SECONDS, Bounds, Child, Outcome
+from geco.processes.child import START_SECONDS, Child
+from geco.processes.job import MEMORY_GB, SECONDS, Bounds, Outcome
 from geco.processes.pool import ATTEMPTS, Workers
 
 __all__ = ["ATTEMPTS", "MEMORY_GB", "SECONDS", "START_SECONDS", "Bounds", "Child", "Outcome", "Workers"]

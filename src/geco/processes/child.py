@@ -11,56 +11,19 @@ import multiprocessing
 import os
 import pickle
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any
 
-from geco.errors import ConfigError, GecoError, MeshError
+from geco.errors import ConfigError
+from geco.processes.inside import serve
+from geco.processes.job import Bounds, Job, Outcome
 
-SECONDS = 300.0  # for one job; the slowest object of the measured sets takes 3
-MEMORY_GB = 4.0  # of data a worker; what a 512 MiB file and its textures need, with room
 START_SECONDS = 300.0  # for a worker to import what it needs, on a machine with too much to do
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one job: ``value``, or a ``reason`` (crashed, timeout, memory, error, or an
-    object's own) with a message.
-    """
-
-    key: str
-    value: Any = None
-    reason: str | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What one job may take: seconds of wall clock; GiB of data (0 = no limit; Linux only)."""
-
-    seconds: float = SECONDS
-    memory_gb: float = MEMORY_GB
-
-    def __post_init__(self) -> None:
-        if not self.seconds > 0 or not self.memory_gb >= 0:
-            raise ConfigError(
-                f"bounds of {self.seconds} s and {self.memory_gb} GiB", "Both must be positive."
-            )
-
-
-@dataclass
-class Job:
-    """A key to report, the function's argument, and how often it was tried."""
-
-    key: str
-    argument: Any
-    attempts: int = 0
 
 
 class Child:
@@ -81,7 +44,7 @@ class Child:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(theirs, pickle.dumps(function), bounds), daemon=True
+            target=serve, args=(theirs, pickle.dumps(function), bounds), daemon=True
         )
         with _environment(environment), sheltered():
             self.process.start()
@@ -206,93 +169,6 @@ def sheltered() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def ignore_interrupt() -> None:
-    """In a process that started :func:`sheltered`: Ctrl-C is its parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def _serve(connection: Connection, pickled: bytes, bounds: Bounds) -> None:
-    """A worker's life."""
-    ignore_interrupt()
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    function: Callable[[Any], Any] = pickle.loads(pickled)
-    prepare: Callable[[], Any] | None = getattr(function, "prepare", None)
-    with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
-        try:
-            prepared = None if prepare is None else prepare()
-        except GecoError as error:
-            connection.send(("raise", _portable(error)))
-            return
-        _bound_memory(bounds.memory_gb, 0 if prepare is None else _data_held())
-        connection.send(("ready", prepared))
-        while True:
-            key, argument = connection.recv()
-            _alarm(bounds.seconds + 10)  # even where C code holds the interpreter and the parent is dead
-            message = _attempt(function, key, argument)
-            _alarm(0)
-            connection.send(message)
-            if message[0] != "outcome":
-                return
-
-
-def _attempt(function: Callable[[Any], Any], key: str, argument: Any) -> tuple[str, Any]:
-    try:
-        return "outcome", Outcome(key, function(argument))
-    except MeshError as error:
-        return "outcome", Outcome(key, reason=str(getattr(error, "reason", "broken")), message=str(error))
-    except GecoError as error:
-        return "raise", _portable(error)
-    except MemoryError as error:
-        return "last", Outcome(
-            key, reason="memory", message=f"more memory than the limit ({error or 'MemoryError'})"
-        )
-    except Exception as error:
-        # whatever a reader trips over is that object's fault, and the report says what it was
-        return "outcome", Outcome(key, reason="error", message=f"{type(error).__name__}: {error}")
-
-
-def _portable(error: GecoError) -> GecoError:
-    """The same kind of error as far as it travels: some constructors take other arguments than they store."""
-    try:
-        return pickle.loads(pickle.dumps(error))  # type: ignore[no-any-return]
-    except TypeError:
-        return GecoError(error.problem, error.remedy)
-
-
-def _follow_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _data_held() -> int:
-    """Bytes of data of this process; 0 where the system does not tell."""
-    try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-            return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:")), 0)
-    except OSError:
-        return 0
-
-
-def _bound_memory(gigabytes: float, held: int) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if gigabytes > 0:
-        resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 2**30) + held,) * 2)
-
-
-def _alarm(seconds: float) -> None:
-    """The system ends this process after so many seconds (0 = not any more); nothing on Windows."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,8 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from geco.errors import ConfigError
-from geco.processes.child import Bounds, Child, Job, Outcome
+from geco.processes.child import Child
+from geco.processes.job import Bounds, Job, Outcome
 
 ATTEMPTS = 2  # a crash may be the fault of a neighbour that ate the memory; a second one is the job's own
 

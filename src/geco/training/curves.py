@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from geco.errors import ConfigError
-from geco.foreign import Fields, parse_json
+from geco.foreign import Fields
 from geco.images import save_picture
+from geco.json_text import parse_json
 from geco.marks import mark_text
 from geco.types import Doubles
 

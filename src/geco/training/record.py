@@ -16,8 +16,9 @@ from tqdm import tqdm
 
 from geco.errors import ConfigError, MissingExtraError
 from geco.files import atomic_write, writing
-from geco.foreign import Fields, parse_json
+from geco.foreign import Fields
 from geco.images import save_picture
+from geco.json_text import parse_json
 from geco.marks import mark_text
 from geco.training.curves import flatten, write_curves
 

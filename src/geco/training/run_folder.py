@@ -17,7 +17,7 @@ from typing import Any
 
 from geco.errors import ConfigError, OutputError
 from geco.files import atomic_write, sweep_below
-from geco.foreign import read_json
+from geco.json_text import read_json
 from geco.locks import locked
 from geco.model_files.card import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR
 

@@ -19,7 +19,7 @@ from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Up
 from geco.data.objects.storage import is_below, is_hidden, is_regular
 from geco.data.objects.types import TexturedObject
-from geco.files import sha256_of
+from geco.reading import sha256_of
 
 LONGEST_KEY = 100  # a tar header holds so many characters of a name, and every file system more
 

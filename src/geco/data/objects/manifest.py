@@ -15,8 +15,9 @@ from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Up
 from geco.data.objects.storage import is_regular
 from geco.errors import MeshError
-from geco.files import read_regular
-from geco.foreign import MOST_BYTES, Fields, parse_list
+from geco.foreign import Fields
+from geco.json_text import MOST_BYTES, parse_list
+from geco.reading import read_regular
 
 MANIFEST = "manifest.json"
 LONGEST_PATH = 4096  # characters of a file's name with its folders (Linux's PATH_MAX)

@@ -13,8 +13,8 @@ from geco.data.shards.format import HELD_OUT
 from geco.data.shards.index import DamagedShards, read_report
 from geco.data.shards.reader import Shards
 from geco.errors import GecoError
-from geco.files import regular_size, sha256_of
 from geco.foreign import read_fields
+from geco.reading import regular_size, sha256_of
 
 CAMERAS = "cameras.json"
 

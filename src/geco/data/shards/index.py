@@ -11,8 +11,9 @@ import numpy as np
 
 from geco.data.shards.format import CHANNELS, FORMAT
 from geco.errors import ConfigError
-from geco.files import regular_size
-from geco.foreign import Fields, parse_json, read_fields
+from geco.foreign import Fields, read_fields
+from geco.json_text import parse_json
+from geco.reading import regular_size
 from geco.types import Floats, Longs
 
 LARGEST = 8192  # pixels of a picture's side
