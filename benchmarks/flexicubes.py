@@ -23,7 +23,8 @@ import torch
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.flexicubes_torch import FlexiCubes
-from geco.isosurface.grids import grid_from_volume, sparse_grid, voxel_grid
+from geco.isosurface.grids import grid_from_volume, voxel_grid
+from geco.isosurface.sparse_grid import sparse_grid
 from geco.types import Floats
 
 

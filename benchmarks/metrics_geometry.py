@@ -19,7 +19,8 @@ import numpy as np
 from geco.data.objects import load_object
 from geco.metrics.align import align, apply, common_frame
 from geco.metrics.rotations import exponential
-from geco.metrics.surface import POINTS, Distances, chamfer, distance_to_mesh, f_score, sample_surface
+from geco.metrics.surface import POINTS, Distances, chamfer, distance_to_mesh, f_score
+from geco.metrics.surface_samples import sample_surface
 from geco.metrics.volume import (
     compare_volumes,
     grid_about,

@@ -22,7 +22,8 @@ from geco.mesh.types import Mesh
 from geco.mesh.uv import unwrap
 from geco.mesh.watertight import make_watertight
 from geco.photo import find_camera, keep_to_outline, prior_camera
-from geco.photo.input_camera import AGREEING_IOU, InputCamera, fit_input_camera, measure
+from geco.photo.fit_camera import fit_input_camera, measure
+from geco.photo.input_camera import AGREEING_IOU, InputCamera
 from geco.photo.project import EXACT, ROUGH, project_picture
 from geco.reconstruct.fields import DenseFields, SurfaceFields
 from geco.timing import Stopwatch

@@ -9,8 +9,8 @@ import pytest
 
 from geco.cli.main import main
 from geco.data.dataset.grid import GRID_SETS
-from geco.data.labels.carve import LOCK
 from geco.data.labels.files import LabelledPoints
+from geco.data.labels.shards import LOCK
 from geco.data.shards import HELD_OUT, Shards
 from geco.locks import locked
 from tests.data.balls import write_balls

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from geco.data.objects import Limits, ObjectError, TexturedObject, find_objects, load_object
-from geco.data.objects.mtl import Map, read_map, spellings
+from geco.data.objects.mtl import Map, read_map
+from geco.data.objects.names import spellings
 from geco.mesh import Mesh
 from geco.mesh.export import save
 from tests.cases import BUGS

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from geco.errors import ConfigError, MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import extract
-from geco.isosurface.grids import axis_coordinates, grid_from_volume, sparse_grid, voxel_grid
+from geco.isosurface.grids import axis_coordinates, grid_from_volume, voxel_grid
+from geco.isosurface.sparse_grid import sparse_grid
 from geco.isosurface.tables import CORNERS
 from geco.types import Floats
 

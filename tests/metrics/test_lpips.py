@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from geco.errors import ConfigError, WeightsError
-from geco.metrics.lpips import HEADS, Lpips, find_trunk, load_lpips
+from geco.metrics.lpips import HEADS, Lpips, load_lpips
+from geco.metrics.lpips_trunks import find_trunk
 
 # torchvision's `features`, as its model files number them: convolutions with (stride, padding), "R" ReLU, "M"
 # max pool.
@@ -158,9 +159,9 @@ def test_offline_the_error_says_how_to_get_them(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("geco.metrics.lpips.VGG_HUB_ID", "geco-tests/not-there")
+    monkeypatch.setattr("geco.metrics.lpips_trunks.VGG_HUB_ID", "geco-tests/not-there")
     monkeypatch.setattr(
-        "geco.metrics.lpips.ALEX_URL", (tmp_path / "absent" / "alexnet-owt-7be5be79.pth").as_uri()
+        "geco.metrics.lpips_trunks.ALEX_URL", (tmp_path / "absent" / "alexnet-owt-7be5be79.pth").as_uri()
     )
     monkeypatch.setattr("torch.hub._hub_dir", str(tmp_path / "hub"))
     with pytest.raises(WeightsError, match="DIR"):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from geco.errors import MeshError
-from geco.metrics.surface import THRESHOLDS, Distances, chamfer, distance_to_mesh, f_score, sample_surface
+from geco.metrics.surface import THRESHOLDS, Distances, chamfer, distance_to_mesh, f_score
+from geco.metrics.surface_samples import sample_surface
 from tests.metrics.solids import box, joined, sphere
 
 

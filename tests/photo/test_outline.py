@@ -13,7 +13,8 @@ from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
 from geco.mesh import Mesh
 from geco.photo import find_camera, keep_to_outline, prior_camera
-from geco.photo.input_camera import InputCamera, measure
+from geco.photo.fit_camera import measure
+from geco.photo.input_camera import InputCamera
 from geco.photo.maps import enlarged, signed_distance
 
 R = 48

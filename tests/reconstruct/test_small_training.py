@@ -12,8 +12,9 @@ import torch
 
 from geco.data.dataset import MissingViewsError
 from geco.data.dataset.grid import GRID_SETS, target_indices
-from geco.data.labels.carve import label_shards, sample_object, shard_poses
+from geco.data.labels.carve import sample_object, shard_poses
 from geco.data.labels.files import LabelledPoints
+from geco.data.labels.shards import label_shards
 from geco.data.shards import Shards
 from geco.errors import ConfigError
 from geco.multiview.small.network import SmallMultiView

@@ -6,7 +6,7 @@ import numpy as np
 
 from geco.cameras import orbit_poses
 from geco.isosurface.flexicubes_numpy import extract
-from geco.isosurface.grids import sparse_grid
+from geco.isosurface.sparse_grid import sparse_grid
 from geco.types import Floats, Ints
 
 FOV = 30.0

@@ -10,7 +10,7 @@ import torch
 from geco.data.dataset import GridViews
 from geco.data.dataset.grid import GRID_SETS, INPUTS, TARGETS
 from geco.data.dataset.packed import PackedPictures, packed_pictures
-from geco.data.labels.carve import label_shards
+from geco.data.labels.shards import label_shards
 from geco.data.shards import Shards
 from geco.data.shards.index import DamagedShards
 from geco.errors import ConfigError, OutputError

@@ -33,7 +33,7 @@ def label(options: argparse.Namespace) -> int:
     """Label what is not labelled yet, the held-out shards in the folder too."""
     from tqdm import tqdm
 
-    from geco.data.labels.carve import label_shards, unlabelled
+    from geco.data.labels.shards import label_shards, unlabelled
     from geco.data.shards import HELD_OUT
 
     if options.seed < 0:

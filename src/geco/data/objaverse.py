@@ -1,37 +1,24 @@
 """Objaverse 1.0 (Deitke et al. 2022): its LVIS subset or any uids, downloaded, hashed, and filtered by
 licence and size.
-
-Lists and annotations lie in the cache of the ``objaverse`` package (``~/.objaverse/hf-objaverse-v1``). They
-get there, and the
-objects into a folder of ours, by :mod:`geco.data.fetch`: the package (0.1.7) has a fixed address, tries once,
-and leaves half a list behind when the connection breaks. Layout of the public repository (the package's
-``load_*`` functions):
-``lvis-annotations.json.gz`` {category: [uid]}, ``object-paths.json.gz`` {uid: "glbs/000-023/UID.glb"},
-``metadata/000-023.json.gz`` {uid: annotation}. Nothing in these lists is trusted: a path that is not of that
-form is no path.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import re
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tqdm import tqdm
 
-from geco.data.fetch import FetchError, OfflineError, Patience, RefusedError, fetch
+from geco.data.fetch import Patience, RefusedError, fetch
+from geco.data.objaverse_lists import Lists
+from geco.data.objaverse_manifest import Manifest
 from geco.data.objects.storage import is_regular
-from geco.errors import ConfigError, MissingExtraError
-from geco.files import atomic_write
+from geco.errors import ConfigError
 from geco.foreign import Fields
-from geco.json_text import parse_list, read_json
 from geco.reading import sha256_of
 
 BASE_URL = "https://huggingface.co/datasets/allenai/objaverse/resolve/main"  # as in the package's source
@@ -47,11 +34,6 @@ LICENCES = {
 }
 FREE = ("cc0", "by", "by-sa")  # allow commercial use and changed copies
 MAX_BYTES = 100 << 20
-UID = re.compile(r"[0-9a-f]{32}")
-_PLACE = re.compile(r"glbs/(\d{3}-\d{3})/([0-9a-f]{32})\.glb")
-_FILE = re.compile(r"\d{3}-\d{3}/[0-9a-f]{32}\.glb")
-_LIST_BYTES = 256 << 20  # of a list; the largest of the public ones has 15 MB, 62 MB unpacked
-_UNPACKED_BYTES = 1 << 30
 _MANIFEST = "manifest.json"
 _SAVE_EVERY = 50
 
@@ -84,49 +66,6 @@ class Selection:
             )
 
 
-@dataclass
-class _Manifest:
-    """What is in the folder (uid -> entry) and what was left out (uid -> reason); written whole."""
-
-    path: Path
-    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, path: Path) -> _Manifest:
-        if not path.exists():
-            return cls(path)
-        remedy = "Choose an empty folder, or delete it."
-        try:
-            content = Fields(read_json(path, ConfigError), str(path), ConfigError)
-            objects = dict(map(_recorded, content.items("objects")))
-            skipped = content.fields("skipped")
-            return cls(path, objects, {uid: skipped.text(uid) for uid in skipped})
-        except ConfigError as error:
-            raise ConfigError(
-                f"{path} is not a manifest of Objaverse objects ({error.problem})", remedy
-            ) from error
-
-    def write(self) -> None:
-        content = {
-            "about": "Objaverse 1.0 (ODC-By 1.0); every object under its own licence, credit its author.",
-            "objects": [self.objects[uid] for uid in sorted(self.objects)],
-            "skipped": dict(sorted(self.skipped.items())),
-        }
-        atomic_write(self.path, (json.dumps(content, indent=1) + "\n").encode())
-
-
-def _recorded(entry: Any) -> tuple[str, dict[str, Any]]:
-    """An object of our own manifest: whoever wrote it, it names no file outside its folder."""
-    fields = Fields(entry, "an entry", ConfigError)
-    uid, file = fields.text("uid"), fields.text("file")
-    if not UID.fullmatch(uid) or not _FILE.fullmatch(file) or Path(file).stem != uid:
-        raise fields.wrong(f"has the uid {uid[:40]!r} and the file {file[:60]!r}")
-    fields.integer("bytes", 0, 1 << 50)
-    fields.text("sha256", 64)
-    return uid, fields.values
-
-
 def download(
     folder: str | Path,
     selection: Selection | None = None,
@@ -153,8 +92,8 @@ def download(
         OfflineError: the server cannot be reached; what was downloaded stays.
     """
     target, selection, patience = Path(folder), selection or Selection(), patience or Patience()
-    manifest = _Manifest.read(target / _MANIFEST)
-    lists = _Lists(base_url, patience)
+    manifest = Manifest.read(target / _MANIFEST)
+    lists = Lists(base_url, patience)
     try:
         _collect(target, selection, lists, manifest, workers, progress)
     finally:
@@ -162,86 +101,8 @@ def download(
     return manifest.path
 
 
-class _Lists:
-    """Uids, categories, paths and annotations, from the package's cache; what is missing there is
-    fetched before it is read.
-    """
-
-    def __init__(self, base_url: str, patience: Patience) -> None:
-        try:
-            import objaverse
-        except ImportError as error:
-            raise MissingExtraError("objaverse", "objaverse", "Objaverse") from error
-        self.base_url, self.patience = base_url.rstrip("/"), patience
-        self.cache = Path(objaverse.BASE_PATH) / "hf-objaverse-v1"
-        places = self._read("object-paths.json.gz")
-        self.paths = {uid: place for uid, place in places.items() if _is_place(uid, place)}
-        self.unsafe = places.keys() - self.paths.keys()
-        categories = self._read("lvis-annotations.json.gz")
-        listed = ((str(name), uids) for name, uids in sorted(categories.items()) if isinstance(uids, list))
-        self.categories = {uid: name for name, uids in listed for uid in uids if isinstance(uid, str)}
-        self._shard, self._annotations = "", {}  # type: tuple[str, dict[str, Any]]
-
-    def annotation(self, uid: str) -> Fields | None:
-        """One object's annotation. They come 5,000 a file; the newest file is kept, so ask in the
-        order of the paths.
-        """
-        shard = self.paths[uid].split("/")[1]
-        if shard != self._shard:
-            self._annotations = self._read(f"metadata/{shard}.json.gz")
-            self._shard = shard
-        note = self._annotations.get(uid)
-        return Fields(note, f"the annotation of {uid}", ConfigError) if isinstance(note, dict) else None
-
-    def _read(self, name: str) -> dict[str, Any]:
-        self._need(name)
-        try:
-            return self._parsed(name)
-        except (OSError, EOFError, zlib.error, ConfigError):
-            self._fetch(name)  # half a list, as the package leaves it when a connection breaks
-        try:
-            return self._parsed(name)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ConfigError(
-                f"Objaverse's list {self.cache / name} cannot be read: {error}", "Delete it."
-            ) from error
-
-    def _parsed(self, name: str) -> dict[str, Any]:
-        with gzip.open(self.cache / name) as stream:
-            text = stream.read(_UNPACKED_BYTES + 1)
-        where = f"Objaverse's list {self.cache / name}"
-        if len(text) > _UNPACKED_BYTES:
-            raise ConfigError(
-                f"{where} unpacks to more than {_UNPACKED_BYTES >> 20} MiB", "Is it the right mirror?"
-            )
-        return Fields(
-            parse_list(text, where, ConfigError, "Delete it."), where, ConfigError, "Delete it."
-        ).values
-
-    def _need(self, name: str) -> None:
-        if not (self.cache / name).exists():
-            self._fetch(name)
-
-    def _fetch(self, name: str) -> None:
-        try:
-            fetch(f"{self.base_url}/{name}", self.cache / name, self.patience, _LIST_BYTES)
-        except FetchError as error:
-            raise OfflineError(
-                f"Objaverse's list {name} is not here, and {error.problem}",
-                f"Connect to the network, or copy {self.cache} from a machine that has it; to train "
-                f"without any download make "
-                "objects with: geco data procedural -o DIR --count N",
-            ) from error
-
-
-def _is_place(uid: str, place: Any) -> bool:
-    """Whether a list's path is where such an object lies: anything else could lead anywhere."""
-    found = _PLACE.fullmatch(place) if isinstance(place, str) else None
-    return found is not None and found[2] == uid
-
-
 def _collect(
-    target: Path, selection: Selection, lists: _Lists, manifest: _Manifest, workers: int, progress: bool
+    target: Path, selection: Selection, lists: Lists, manifest: Manifest, workers: int, progress: bool
 ) -> None:
     wanted = _wanted(selection, lists, manifest)
     total = selection.limit or len(selection.uids if selection.uids is not None else lists.categories)
@@ -290,7 +151,7 @@ def _collect(
             pool.shutdown(cancel_futures=True)
 
 
-def _wanted(selection: Selection, lists: _Lists, manifest: _Manifest) -> Iterator[dict[str, Any]]:
+def _wanted(selection: Selection, lists: Lists, manifest: Manifest) -> Iterator[dict[str, Any]]:
     """Entries of the objects that pass the filters, in order; the others are noted with the reason."""
     chosen = selection.uids if selection.uids is not None else lists.categories
     for uid in sorted(set(chosen), key=lambda uid: (lists.paths.get(uid, ""), uid)):
@@ -337,7 +198,7 @@ def _text(fields: Fields, name: str) -> str:
     return value[:1000].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
-def _one(target: Path, entry: dict[str, Any], manifest: _Manifest, lists: _Lists, limit: int) -> str:
+def _one(target: Path, entry: dict[str, Any], manifest: Manifest, lists: Lists, limit: int) -> str:
     """The sha256 of one object, downloaded unless it is here; what comes and is no whole GLB is
     asked for once more.
     """

@@ -7,30 +7,17 @@ on any device. `flexicubes_numpy.extract` is the faster twin where no gradient i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from geco.isosurface import tables as cube
+from geco.isosurface.connect_torch import DeviceTables, connect, untangle
 from geco.isosurface.crossings import Surface
 from geco.isosurface.tetrahedra import tetrahedralize
 
 # how strongly flat directions of the error are held to the crossings' mean (public code's qef_reg_scale)
 QEF_PULL = 1e-3
-
-
-@dataclass(frozen=True)
-class DeviceTables:
-    """The arrays of `tables` as tensors on one device."""
-
-    edges: Tensor
-    edge_rank: Tensor
-    edge_slot: Tensor
-    dual_count: Tensor
-    dual_edges: Tensor
-    problem_face: Tensor
-    face_dual: Tensor
 
 
 class FlexiCubes:
@@ -86,8 +73,8 @@ class FlexiCubes:
         if len(rows) == 0:
             width = 4 if output_tetmesh else 3
             return x.new_zeros(0, 3), torch.zeros(0, width, dtype=torch.long, device=x.device), x.new_zeros(0)
-        surface, entry_cube, local_edge = _connect(
-            s, cubes[rows].long(), _untangle(case[rows], cubes[rows].long(), table), table
+        surface, entry_cube, local_edge = connect(
+            s, cubes[rows].long(), untangle(case[rows], cubes[rows].long(), table), table
         )
         count = int(surface.entry_dual[-1]) + 1
 
@@ -161,59 +148,6 @@ class FlexiCubes:
             )
             self._tables[device] = DeviceTables(*(torch.from_numpy(a).long().to(device) for a in arrays))
         return self._tables[device]
-
-
-@torch.no_grad()
-def _untangle(case: Tensor, cubes: Tensor, table: DeviceTables) -> Tensor:
-    """Invert both of two problem cases that meet at their ambiguous face (see
-    `tables.Tables.problem_face`).
-    """
-    face_of = table.problem_face[case]
-    problem = torch.nonzero(face_of >= 0)[:, 0]
-    case = case.clone()
-    for face in range(6):
-        # The neighbour towards +axis has as its corner 0 this cube's corner 2^axis, the one step along that
-        # axis.
-        asking = problem[face_of[problem] == face]
-        step = 1 << face // 2
-        mine, theirs = (step, 0) if face % 2 else (0, step)
-        inverted = asking[torch.isin(cubes[asking, mine], cubes[problem, theirs])]
-        case[inverted] = 255 - case[inverted]
-    return case
-
-
-@torch.no_grad()
-def _connect(s: Tensor, cubes: Tensor, case: Tensor, table: DeviceTables) -> tuple[Surface, Tensor, Tensor]:
-    """Number dual vertices and edges; also the cube and the local edge (M,) of every entry."""
-    dual_count = table.dual_count[case]
-    # cubes with one dual vertex first, then those with two, ...
-    order = torch.argsort(dual_count, stable=True)
-    ends = torch.cumsum(dual_count[order], dim=0)
-    cube_dual = torch.empty_like(case)
-    cube_dual[order] = ends - dual_count[order]
-    cube_dual = cube_dual[:, None] + torch.arange(4, device=case.device)
-
-    slots = table.dual_edges[case[order]]  # (C, 4, 7)
-    place, dual, column = torch.nonzero(slots >= 0, as_tuple=True)
-    local_edge = slots[place, dual, column]
-    entry_cube = order[place]
-    entry_dual = cube_dual[entry_cube, dual]
-    edge_ends = torch.gather(cubes[entry_cube], 1, table.edges[local_edge])
-    key, entry_edge = torch.unique(3 * edge_ends[:, 0] + table.edge_rank[local_edge], return_inverse=True)
-    distinct = torch.empty(len(key), 2, dtype=torch.long, device=case.device)
-    distinct[entry_edge] = edge_ends
-
-    around = torch.full((len(key), 4), -1, dtype=torch.long, device=case.device)
-    around[entry_edge, table.edge_slot[local_edge]] = entry_dual
-    quad_edge = torch.nonzero((around >= 0).all(dim=1))[:, 0]
-    around = around[quad_edge]
-    falling = (s[distinct[quad_edge, 0]] > 0)[:, None]
-    quads = torch.where(falling, around[:, [0, 1, 3, 2]], around[:, [2, 3, 1, 0]])
-    return (
-        Surface(case, cube_dual, entry_dual, entry_edge, distinct, quads, quad_edge),
-        entry_cube,
-        local_edge,
-    )
 
 
 def _cross(points: Tensor, field: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from geco.errors import ConfigError, MeshError
 from geco.metrics.icp import Cloud, MeshSurface, moved, refine, residual, scale_of
 from geco.metrics.rotations import angle_between, convention_rotations, spread_rotations
-from geco.metrics.surface import sample_surface
+from geco.metrics.surface_samples import sample_surface
 from geco.types import Doubles, Index
 
 MeshArrays = tuple[ArrayLike, ArrayLike]

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from geco.cameras import project
 from geco.errors import ConfigError, MeshError, MissingExtraError
-from geco.metrics.surface import outside_poses
+from geco.metrics.surface_samples import outside_poses
 from geco.render.rasterize_numpy import rasterize
 from geco.types import Bools, Doubles
 

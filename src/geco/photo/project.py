@@ -11,7 +11,8 @@ from geco.images.color import to_bytes
 from geco.mesh.bake import filled
 from geco.mesh.types import Mesh
 from geco.mesh.uv_raster import UVRaster
-from geco.photo.input_camera import AGREEING_COLORS, AGREEING_IOU, InputCamera, fit_input_camera
+from geco.photo.fit_camera import fit_input_camera
+from geco.photo.input_camera import AGREEING_COLORS, AGREEING_IOU, InputCamera
 from geco.types import Bools, Floats, Index
 
 __all__ = ["AGREEING_COLORS", "AGREEING_IOU", "InputCamera", "fit_input_camera", "project_picture"]

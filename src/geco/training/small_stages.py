@@ -15,7 +15,7 @@ from torch import Tensor
 
 from geco.cameras import INPUT_FOV
 from geco.data.dataset import GridViews
-from geco.data.labels.carve import label_shards
+from geco.data.labels.shards import label_shards
 from geco.device import choose
 from geco.errors import ConfigError
 from geco.metrics.features.config import AutoencoderConfig

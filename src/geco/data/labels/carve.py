@@ -12,23 +12,16 @@ point of the union of all depth maps, the sign that of carving.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from geco.cameras import INPUT_FOV, intrinsics, invert
 from geco.data.dataset.grid import EXTRA, TARGETS
-from geco.data.dataset.needs import require
 from geco.data.dataset.pictures import Pictures
 from geco.data.grid_views import extra_cameras, target_cameras
-from geco.data.labels.files import Labels, is_labelled, keys_of, shard_names, write_labels
+from geco.data.labels.files import Labels
 from geco.data.render import SUPERSAMPLE
-from geco.data.shards import Shards
-from geco.errors import MissingExtraError, OutputError
-from geco.locks import locked
-from geco.processes import Bounds, Workers
+from geco.errors import MissingExtraError
 from geco.types import Bools, Bytes, Floats
 
 POINTS = 8192  # labelled points kept an object: half near the surface, half anywhere
@@ -39,8 +32,6 @@ MARGIN = 0.012
 COVERED = 0.25  # coverage under which a camera sees past the outline: the same third of a pixel
 # a step of depth from pixel to pixel above this (80 degrees at 64 px) is an edge, not a slope
 MOST_SLOPE = 0.2
-LOCK = ".labels.lock"
-SHARD_SECONDS = 3600.0  # at most, for one shard
 # Standard deviations of the distance along the ray for points near the surface, and the part of them that
 # takes the smaller. These and the next two: our own choice, kept from the prototype, not tuned.
 NEAR_SPREAD, NEAREST = (0.015, 0.06), 0.6
@@ -195,71 +186,6 @@ def label_object(pictures: Pictures, key: str, seed: int = 0) -> Labels:
     word = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
     points, surface, colors = sample_object(color, depth, shard_poses(), np.random.default_rng([seed, word]))
     return Labels(points.astype(np.float16), surface.astype(np.float16), colors)
-
-
-def unlabelled(folder: Path, seed: int = 0) -> list[str]:
-    """The shards of a folder that have no labels of this seed.
-
-    Raises:
-        ConfigError: the folder holds no finished shards, or shards without the depth maps that this needs.
-    """
-    shards = Shards(folder)
-    require(shards, "labelling points", (TARGETS, EXTRA), ("rgba", "depth"))
-    return [shard for shard in shard_names(shards) if not is_labelled(shards, shard, seed)]
-
-
-def label_shards(
-    folder: Path, seed: int = 0, report: Callable[[str], None] = lambda line: None, workers: int = 1
-) -> int:
-    """Label every shard of a folder that is not labelled yet, in so many processes; returns how many were.
-
-    Args:
-        report: is given a line for each shard, once it is done.
-
-    Raises:
-        ConfigError: as :func:`unlabelled`.
-        OutputError: the folder cannot be written, or another process is labelling it.
-    """
-    if not unlabelled(folder, seed):
-        return 0
-    with locked(folder, LOCK):
-        return _label(folder, unlabelled(folder, seed), seed, report, workers)
-
-
-def _label(folder: Path, pending: list[str], seed: int, report: Callable[[str], None], workers: int) -> int:
-    label = _LabelShard(folder, seed)
-    if min(workers, len(pending)) < 2:
-        for shard in pending:
-            label(shard)
-            report(f"{shard} labelled")
-        return len(pending)
-    with Workers(label, min(workers, len(pending)), Bounds(SHARD_SECONDS, memory_gb=0)) as pool:
-        for outcome in pool.run((shard, shard) for shard in pending):
-            if outcome.reason:
-                raise OutputError(
-                    f"cannot label {folder / outcome.key}: {outcome.message}",
-                    "Start again; what is done is kept.",
-                )
-            report(f"{outcome.key} labelled")
-    return len(pending)
-
-
-@dataclass(frozen=True)
-class _LabelShard:
-    """A worker's job."""
-
-    folder: Path
-    seed: int
-
-    def __call__(self, shard: str) -> None:
-        shards = Shards(self.folder)
-        pictures = Pictures(shards)
-        write_labels(
-            shards,
-            shard,
-            [label_object(pictures, key, self.seed) for key in keys_of(shards, shard)],
-            self.seed,
-        )
 
 
 def _nearest_neighbours() -> type:

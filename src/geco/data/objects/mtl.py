@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from geco.data.objects.folder import Folder
-from geco.data.objects.names import decode_name
+from geco.data.objects.names import decode_name, spellings
 from geco.data.objects.pictures import Pictures
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import ALL_HOLES, FAINTEST
@@ -21,17 +21,8 @@ MASK_CUTOFF = 0.5  # as glTF's default
 # Files MTL specification, "Options for texture map statements"; -bm and -type occur in the wild before map_Kd
 # too).
 _ONE = (
-    "-blenu",
-    "-blendu",
-    "-blenv",
-    "-blendv",
-    "-bm",
-    "-boost",
-    "-cc",
-    "-clamp",
-    "-imfchan",
-    "-texres",
-    "-type",
+    *("-blenu", "-blendu", "-blenv", "-blendv", "-bm", "-boost", "-cc", "-clamp", "-imfchan"),
+    *("-texres", "-type"),
 )
 _TWO = ("-mm",)
 _NUMBERS = ("-o", "-s", "-t")
@@ -136,16 +127,6 @@ def find_named(folder: Folder, name: str, beside: str) -> str:
             first = first or error
     assert first is not None
     raise first
-
-
-def spellings(name: str) -> list[str]:
-    """What a name may mean, likeliest first: ``#`` belongs to names, and yet a comment may follow one."""
-    found = [name]
-    if len(name) > 2 and name[0] == name[-1] and name[0] in "\"'":
-        found.append(name[1:-1])
-    if (cut := re.match(r"(.*?\S)\s+#", name)) is not None:
-        found.append(cut[1])
-    return list(dict.fromkeys(found))
 
 
 def read_mtl(data: bytes, beside: str, name: str, most: int, tick: Callable[[], None]) -> dict[str, Finish]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import unicodedata
 from pathlib import PurePosixPath
+
+from geco.data.objects.names import decode_name
 
 
 def decode_name(data: bytes) -> str:
@@ -46,3 +49,13 @@ def parent(name: str) -> str:
     """The folder of a name; of the root the root."""
     above = PurePosixPath(name).parent.as_posix()
     return "" if above == "." else above
+
+
+def spellings(name: str) -> list[str]:
+    """What a name may mean, likeliest first: ``#`` belongs to names, and yet a comment may follow one."""
+    found = [name]
+    if len(name) > 2 and name[0] == name[-1] and name[0] in "\"'":
+        found.append(name[1:-1])
+    if (cut := re.match(r"(.*?\S)\s+#", name)) is not None:
+        found.append(cut[1])
+    return list(dict.fromkeys(found))

@@ -15,8 +15,8 @@ import numpy as np
 
 from geco.data.objects.folder import Folder
 from geco.data.objects.lines import count_lines, read_lines
-from geco.data.objects.mtl import Finish, find_named, read_mtl, spellings
-from geco.data.objects.names import comparable, decode_name, parent
+from geco.data.objects.mtl import Finish, find_named, read_mtl
+from geco.data.objects.names import comparable, decode_name, parent, spellings
 from geco.data.objects.pictures import Pictures
 from geco.data.objects.refusal import ObjectError, Reason
 from geco.data.objects.soup import Part, Soup

@@ -5,7 +5,8 @@ order or at random.
 from geco.data.shards.format import CHANNELS, FORMAT, HELD_OUT
 from geco.data.shards.objects import PictureSet, encode_object
 from geco.data.shards.reader import Shards
-from geco.data.shards.writer import ShardWriter, write_piece
+from geco.data.shards.unfinished import write_piece
+from geco.data.shards.writer import ShardWriter
 
 __all__ = [
     "CHANNELS",

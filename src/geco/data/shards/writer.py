@@ -10,21 +10,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from geco.data.shards.format import FORMAT, TAR_END, encode_json, member_name, tar_members
-from geco.data.shards.index import MOST_BYTES, parse_info, read_index
+from geco.data.shards.index import parse_info, read_index
+from geco.data.shards.unfinished import WORK, check_same, is_marker, write_piece
 from geco.errors import ConfigError, GecoError, OutputError
 from geco.files import atomic_path, atomic_write, sweep
 from geco.foreign import read_fields
 from geco.locks import lock_folder
 
 OBJECTS_A_SHARD = 256  # with 28 pictures of 128 px: about 80 MB with depth
-WORK = ".render"  # exists while the folder is unfinished
 # Reasons that the machine may be to blame for: such objects are tried again when a stopped run continues.
 RETRIED = ("crashed", "timeout", "memory")
 
@@ -144,7 +143,7 @@ class ShardWriter:
                 found = read_fields(
                     path, ConfigError, "Choose another folder with -o, or delete this one."
                 ).values
-                _compare(self.folder, whole["settings"] if whole else found, self.settings)
+                check_same(self.folder, whole["settings"] if whole else found, self.settings)
                 if path.name == "index.json":
                     shutil.rmtree(self.work, ignore_errors=True)
                     return True
@@ -171,7 +170,7 @@ class ShardWriter:
         for number, keys in enumerate(self._shards):
             marker = self.work / f"{_name(number)}.joined.json"
             if marker.is_file():
-                if _is_marker(marker):
+                if is_marker(marker):
                     self._clear(number)
                     continue
                 marker.unlink()  # its pieces are gone: the shard is rendered again
@@ -244,45 +243,5 @@ class ShardWriter:
             (self.work / f"{key}.skipped.json").unlink(missing_ok=True)
 
 
-def write_piece(folder: str | os.PathLike[str], key: str, piece: bytes) -> None:
-    """Put one object's records where :meth:`ShardWriter.done` finds them; may run in another
-    process or on another machine.
-    """
-    atomic_write(Path(folder) / WORK / f"{key}.tar", piece)
-
-
 def _name(number: int) -> str:
     return f"shard-{number:06d}"
-
-
-def _compare(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    differences = [
-        f"{name} {_short(found.get(name))} there, {_short(wanted.get(name))} asked"
-        for name in sorted({*found, *wanted})
-        if found.get(name) != wanted.get(name)
-    ]
-    if differences:
-        raise ConfigError(
-            f"{folder} holds shards of other settings ({'; '.join(differences)})",
-            "Choose another folder with -o, or the same settings.",
-        )
-
-
-def _is_marker(path: Path) -> bool:
-    """Whether a joined shard's marker can be read."""
-    try:
-        marker = read_fields(path, ConfigError)
-        marker.digest("sha256")
-        marker.integer("bytes", 0, MOST_BYTES)
-        marker.fields("skipped")
-        marker.items("objects")
-    except GecoError:
-        return False
-    return True
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return ",".join(f"{entry.get('name')}" for entry in value)
-    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= 40 else text[:12] + "…"
