@@ -18,8 +18,7 @@ from typing import Any
 from geco.errors import ConfigError, GecoError
 from geco.evaluate.methods import Method
 from geco.mesh.types import Mesh
-from geco.processes.child import sheltered
-from geco.processes.inside import ignore_interrupt
+from geco.processes.inside import ignore_interrupt, sheltered
 from geco.sampling import Sampling
 from geco.types import Bytes, Floats
 

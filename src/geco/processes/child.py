@@ -17,7 +17,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from geco.errors import ConfigError
-from geco.processes.inside import serve
+from geco.processes.inside import serve, sheltered
 from geco.processes.job import Bounds, Job, Outcome
 
 START_SECONDS = 300.0  # for a worker to import what it needs, on a machine with too much to do
@@ -150,25 +150,6 @@ class Child:
             raise ConfigError(
                 f"a worker process {what} before its first job", "Its own message is above; see --memory too."
             )
-
-
-@contextlib.contextmanager
-def sheltered() -> Iterator[None]:
-    """A process that starts in here is born deaf to Ctrl-C, which every process of a terminal hears:
-    half-loaded, it would answer with a traceback of its own. What arrives meanwhile reaches this process
-    afterwards.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()  # else start() does, and opens the mask again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The life of a process of :mod:`geco.processes.child`, as it is lived inside."""
+"""The life of a process of :mod:`geco.processes.child`, as it is lived inside, deaf to Ctrl-C."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -101,3 +101,22 @@ def _alarm(seconds: float) -> None:
     """The system ends this process after so many seconds (0 = not any more); nothing on Windows."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+@contextlib.contextmanager
+def sheltered() -> Iterator[None]:
+    """A process that starts in here is born deaf to Ctrl-C, which every process of a terminal hears:
+    half-loaded, it would answer with a traceback of its own. What arrives meanwhile reaches this process
+    afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # else start() does, and opens the mask again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -8,8 +8,6 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
-from geco.data.objects.names import decode_name
-
 
 def decode_name(data: bytes) -> str:
     """A name in a text file: UTF-8 where it is that, else the code page that most exporters of
