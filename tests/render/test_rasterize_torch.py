@@ -183,8 +183,6 @@ def test_render_mesh_of_a_ball() -> None:
     assert (drawn.rgb - (points * 0.5 + 0.5))[inner & seen].abs().max() < 2e-3
     outward = torch.nn.functional.normalize(points[seen] - centre, dim=-1)
     assert (drawn.normal[seen] * outward).sum(dim=-1).quantile(0.01) > 0.99
-    flat = render_mesh(vertices, faces, POSES, FOV, 96, color=torch.ones_like(vertices), smooth=False)
-    assert (flat.normal[seen] * outward).sum(dim=-1).median() > 0.995
     assert (vertex_normals(vertices, faces.long()).norm(dim=1) - 1).abs().max() < 1e-5
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
 from geco.mesh.types import Mesh
 from geco.render.fragments import Fragments
-from geco.render.rasterize_numpy import project_to_pixels, rasterize
+from geco.render.rasterize_numpy import Window, project_to_pixels, rasterize
 from geco.types import Bools, Doubles, Floats
 
 AGREEING_IOU = (
@@ -55,15 +55,20 @@ class InputCamera:
         """(4, 4) camera-to-world."""
         return orbit_poses(self.azimuth, self.elevation, INPUT_RADIUS)
 
+    @property
+    def window(self) -> Window:
+        """What of the camera's picture the square picture shows."""
+        return Window(self.scale, self.offset)
+
     def rasterize(self, mesh: Mesh, size: int) -> Fragments:
         """The mesh as this camera sees it, in the picture's frame."""
-        return rasterize(mesh.vertices, mesh.faces, self.c2w, self.fov, size, self.scale, self.offset)
+        return rasterize(mesh.vertices, mesh.faces, self.c2w, self.fov, size, self.window)
 
     def to_pixels(self, points: Floats, size: int) -> tuple[Doubles, Doubles]:
         """(2, N) column and row of world points in a picture of ``size``, whole at pixel centres;
         (N,) 1 / depth.
         """
-        return project_to_pixels(points, self.c2w, self.fov, size, self.scale, self.offset)
+        return project_to_pixels(points, self.c2w, self.fov, size, self.window)
 
     def summary(self) -> dict[str, Any]:
         """Plain numbers for reports and files."""

@@ -9,7 +9,7 @@ neighbours cover every pixel centre exactly once: no holes, no doubles. Pixel (r
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -26,15 +26,21 @@ Engine = Literal["numpy", "numba", "auto"]
 NEAREST = 1e-3
 
 
+@dataclass(frozen=True)
+class Window:
+    """A picture stretched about its centre, then moved by ``offset`` (right, down) in parts of its size."""
+
+    scale: float = 1.0
+    offset: tuple[float, float] = (0.0, 0.0)
+
+
 def rasterize(
     vertices: ArrayLike,
     faces: NDArray[np.integer],
     c2w: ArrayLike,
     fov: float,
     size: int,
-    scale: float = 1.0,
-    offset: Sequence[float] = (0.0, 0.0),
-    cull: bool = False,
+    window: Window | None = None,
     engine: Engine = "numpy",
 ) -> Fragments:
     """Draw a mesh into a square z-buffer.
@@ -45,9 +51,7 @@ def rasterize(
         c2w: (4, 4) camera-to-world.
         fov: degrees.
         size: pixels a side.
-        scale, offset: the picture is stretched about its centre, then moved by (right, down) in parts of its
-            size.
-        cull: leave out triangles seen from behind (twice as fast for closed meshes, the same picture).
+        window: what of the camera's picture is seen; all of it by default.
         engine: "numba" is about five times as fast after a second of import; "auto" takes it where it is
             loaded already.
 
@@ -55,42 +59,35 @@ def rasterize(
     """
     if engine not in ("numpy", "numba", "auto"):
         raise ConfigError(f"unknown rasteriser engine {engine!r}", "Use numpy, numba or auto.")
-    pixels, inverse_depth = project_to_pixels(vertices, c2w, fov, size, scale, offset)
+    pixels, inverse_depth = project_to_pixels(vertices, c2w, fov, size, window)
     corners = np.ascontiguousarray(faces)
     if engine == "numba" or (engine == "auto" and "numba" in sys.modules):
         from geco.render.zbuffer_numba import fill
 
-        return fill(pixels, inverse_depth, corners, size, cull)
-    return _fill(pixels, inverse_depth, corners, size, cull)
+        return fill(pixels, inverse_depth, corners, size)
+    return _fill(pixels, inverse_depth, corners, size)
 
 
 def project_to_pixels(
-    vertices: ArrayLike,
-    c2w: ArrayLike,
-    fov: float,
-    size: int,
-    scale: float = 1.0,
-    offset: Sequence[float] = (0.0, 0.0),
+    vertices: ArrayLike, c2w: ArrayLike, fov: float, size: int, window: Window | None = None
 ) -> tuple[Doubles, Doubles]:
     """Positions (2, V) as (column, row), whole numbers at pixel centres, and 1 / depth (V,), 0
     where not in front.
     """
-    pose = np.asarray(c2w, np.float64)
+    pose, window = np.asarray(c2w, np.float64), window or Window()
     local = (np.asarray(vertices, np.float64) - pose[:3, 3]) @ pose[:3, :3]
     depth = -local[:, 2]
     inverse = np.zeros_like(depth)
     np.divide(1.0, depth, out=inverse, where=depth > NEAREST)
-    focal = scale * intrinsics(fov)[0, 0] * size
+    focal = window.scale * intrinsics(fov)[0, 0] * size
     pixels = np.empty((2, len(local)))
-    pixels[0] = focal * local[:, 0] * inverse + ((0.5 + offset[0]) * size - 0.5)
-    pixels[1] = ((0.5 + offset[1]) * size - 0.5) - focal * local[:, 1] * inverse
+    pixels[0] = focal * local[:, 0] * inverse + ((0.5 + window.offset[0]) * size - 0.5)
+    pixels[1] = ((0.5 + window.offset[1]) * size - 0.5) - focal * local[:, 1] * inverse
     return pixels, inverse
 
 
-def _fill(
-    pixels: Doubles, inverse_depth: Doubles, faces: NDArray[np.integer], size: int, cull: bool
-) -> Fragments:
-    number, rows, columns = _covered(pixels, inverse_depth, faces, size, cull)
+def _fill(pixels: Doubles, inverse_depth: Doubles, faces: NDArray[np.integer], size: int) -> Fragments:
+    number, rows, columns = covered_pixels(pixels, inverse_depth, faces, size)
     used, local = _compact(number, len(faces))
     corners = faces[used].T.astype(np.intp)  # (3, K) of the faces that cover something
     planes = _planes(pixels[0][corners], pixels[1][corners])
@@ -121,8 +118,8 @@ def _fill(
     )
 
 
-def _covered(
-    pixels: Doubles, inverse_depth: Doubles, faces: NDArray[np.integer], size: int, cull: bool
+def covered_pixels(
+    pixels: Doubles, inverse_depth: Doubles, faces: NDArray[np.integer], size: int
 ) -> tuple[Index, Index, Index]:
     """Every covered (face, row, column), hidden ones too, sorted by face."""
     columns, rows = pixels
@@ -131,10 +128,6 @@ def _covered(
     visible = (
         (past_row > first_row) & (inverse_depth[a] > 0) & (inverse_depth[b] > 0) & (inverse_depth[c] > 0)
     )
-    if cull:
-        visible &= (columns[b] - columns[a]) * (rows[c] - rows[a]) < (columns[c] - columns[a]) * (
-            rows[b] - rows[a]
-        )
     number = np.flatnonzero(visible)
     a, b, c = (corner[number] for corner in (a, b, c))
     a, b = np.where(rows[b] < rows[a], b, a), np.where(rows[b] < rows[a], a, b)

@@ -4,7 +4,6 @@ depth and normal buffers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +50,6 @@ def render_mesh(
     c2w: ArrayLike,
     fov: float,
     size: int,
-    background: Sequence[float] | None = None,
     light: Headlight | None = None,
     supersample: int = 2,
     engine: Engine = "numpy",
@@ -63,7 +61,6 @@ def render_mesh(
         c2w: (4, 4) camera-to-world.
         fov: degrees.
         size: pixels a side.
-        background: (3,) RGB in [0, 1] put behind the mesh; None leaves it transparent.
         light: None shows the bare colours; clay is always lit.
         supersample: samples a pixel along each side.
         engine: see :func:`geco.render.rasterize_numpy.rasterize`.
@@ -86,12 +83,7 @@ def render_mesh(
     samples[seen, :3] = colors
     samples[seen, 3] = 1.0
     picture = samples.reshape(size, supersample, size, supersample, 4).mean(axis=(1, 3))
-    alpha = picture[..., 3:]
-    if background is None:
-        picture[..., :3] /= np.maximum(alpha, 1.0 / supersample**2)
-    else:
-        picture[..., :3] += (1 - alpha) * np.asarray(background, np.float32)
-        picture[..., 3] = 1.0
+    picture[..., :3] /= np.maximum(picture[..., 3:], 1.0 / supersample**2)
     return np.clip(picture, 0.0, 1.0)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from geco.render.antialias import antialias
-from geco.render.rasterize_torch import Engine, Fragments, interpolate, rasterize
+from geco.render.rasterize_torch import Fragments, interpolate, rasterize
 
 
 @dataclass
@@ -39,8 +39,6 @@ def render_mesh(
     size: int,
     color: Tensor | Callable[[Tensor], Tensor],
     background: float = 1.0,
-    smooth: bool = True,
-    engine: Engine = "auto",
 ) -> Rendered:
     """Render a mesh from some cameras.
 
@@ -52,10 +50,8 @@ def render_mesh(
         size: pixels a side.
         color: (V, 3) vertex colours in [0, 1], or a function of seen surface points (N, 3) -> (N, 3).
         background: grey level behind the mesh.
-        smooth: normals interpolated from the vertices' instead of the faces' own.
-        engine: see :func:`geco.render.rasterize_torch.rasterize`.
     """
-    fragments = rasterize(vertices, faces, c2w, fov, size, engine)
+    fragments = rasterize(vertices, faces, c2w, fov, size)
     seen = fragments.mask
     if callable(color):
         points = interpolate(vertices, faces, fragments)[seen]
@@ -68,9 +64,7 @@ def render_mesh(
     layers = torch.cat([shaded + (1 - opaque) * background, opaque], dim=-1)
     layers = antialias(layers, fragments, vertices, faces, c2w, fov)
     depth = torch.where(seen, fragments.depth, 0)
-    return Rendered(
-        layers[..., :3], layers[..., 3], depth, _normals(vertices, faces, fragments, smooth), fragments
-    )
+    return Rendered(layers[..., :3], layers[..., 3], depth, _normals(vertices, faces, fragments), fragments)
 
 
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
@@ -88,12 +82,7 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
     return torch.nn.functional.normalize(total, dim=-1)
 
 
-def _normals(vertices: Tensor, faces: Tensor, fragments: Fragments, smooth: bool) -> Tensor:
-    if smooth:
-        return torch.nn.functional.normalize(
-            interpolate(vertex_normals(vertices, faces.long()), faces, fragments), dim=-1
-        )
-    seen = fragments.mask
-    a, b, c = vertices[faces.long()[fragments.face_ids[seen]]].unbind(dim=1)
-    flat = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1)
-    return vertices.new_zeros(*seen.shape, 3).masked_scatter(seen[..., None], flat)
+def _normals(vertices: Tensor, faces: Tensor, fragments: Fragments) -> Tensor:
+    """(..., H, W, 3) interpolated from the vertices' normals."""
+    smooth = interpolate(vertex_normals(vertices, faces.long()), faces, fragments)
+    return torch.nn.functional.normalize(smooth, dim=-1)

@@ -25,17 +25,9 @@ def _plane(xa: float, ya: float, xb: float, yb: float, xc: float, yc: float, k: 
 
 
 @compiled
-def fill(
-    x: Any,
-    y: Any,
-    inverse: Any,
-    faces: Any,
-    cull: bool,
-    nearness: Any,
-    face_ids: Any,
-    barycentrics: Any,
-    depth: Any,
-) -> None:
+def fill(pixels: Any, inverse: Any, faces: Any, nearness: Any, face_ids: Any) -> None:
+    """The nearest face of every pixel, with its 1 / depth; both are written in place."""
+    x, y = pixels[0], pixels[1]
     size = face_ids.shape[0]
     for f in range(faces.shape[0]):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -44,8 +36,6 @@ def fill(
         first_row = int(min(max(ceil(min(y[a], y[b], y[c])), 0), size))
         past_row = int(min(max(ceil(max(y[a], y[b], y[c])), 0), size))
         if past_row <= first_row:
-            continue
-        if cull and (x[b] - x[a]) * (y[c] - y[a]) >= (x[c] - x[a]) * (y[b] - y[a]):
             continue
         p1 = _plane(x[a], y[a], x[b], y[b], x[c], y[c], 1)
         p2 = _plane(x[a], y[a], x[b], y[b], x[c], y[c], 2)
@@ -69,8 +59,14 @@ def fill(
                 if near > nearness[row, column]:
                     nearness[row, column] = near
                     face_ids[row, column] = f
-    for row in range(size):
-        for column in range(size):
+
+
+@compiled
+def weigh(pixels: Any, inverse: Any, faces: Any, face_ids: Any, barycentrics: Any, depth: Any) -> None:
+    """Barycentric weights and depth of every pixel that shows a face; both are written in place."""
+    x, y = pixels[0], pixels[1]
+    for row in range(face_ids.shape[0]):
+        for column in range(face_ids.shape[1]):
             f = face_ids[row, column]
             if f < 0:
                 continue

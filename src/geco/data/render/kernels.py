@@ -26,14 +26,15 @@ def kernel(name: str) -> Callable[..., Any]:
         raise MissingExtraError("numba", "data", "rendering training views") from error
 
 
-def _draw(  # type: ignore[no-untyped-def]
-    screen, faces, uvs, colors, materials, cutoffs, shade, texels, table, size, ids
-):
-    """Scan-convert every triangle. screen: (V, 3) pixel x, y and 1/distance. -> colour (S, S, 3), 1/distance
-    (S, S; 0 = none).
+def _draw(soup, finish, pictures, size, ids):  # type: ignore[no-untyped-def]
+    """Scan-convert every triangle -> colour (S, S, 3), 1/distance (S, S; 0 = none).
 
-    ids: (S, S) receives the face of every sample that is hit; (0, 0) if nobody asks.
+    soup: screen (V, 3) of pixel x, y and 1/distance, faces, uvs, colors. finish: materials, cutoffs, shade.
+    pictures: texels, table. ids: (S, S) receives the face of every sample that is hit; (0, 0) if nobody asks.
     """
+    screen, faces, uvs, colors = soup
+    materials, cutoffs, shade = finish
+    texels, table = pictures
     keep = ids.shape[0] > 0
     color = np.zeros((size, size, 3), np.float32)
     nearest = np.zeros((size, size), np.float32)
@@ -114,12 +115,13 @@ def _resolve(color, nearest, rgba, depth, factor):  # type: ignore[no-untyped-de
                 depth[y, x] = 1.0 / closest
 
 
-def _locate(nearest, ids, facing, pose, lens, normal, position, factor):  # type: ignore[no-untyped-def]
+def _locate(nearest, ids, facing, pose, lens, normal, position):  # type: ignore[no-untyped-def]
     """World normal and point of the nearest sample of each block, the one whose distance :func:`_resolve`
     takes.
 
     facing: (F, 3) normals on the camera's side. pose: (3, 4) camera-to-world. lens: focal, cx, cy in samples.
     """
+    factor = nearest.shape[0] // normal.shape[0]
     for y in range(normal.shape[0]):
         for x in range(normal.shape[1]):
             closest, row, column = np.float32(0), 0, 0
@@ -140,15 +142,14 @@ def _locate(nearest, ids, facing, pose, lens, normal, position, factor):  # type
                     )
 
 
-def _occlude(  # type: ignore[no-untyped-def]
-    position, normal, directions, axes, maps, scale, bias, visibility
-):
+def _occlude(position, normal, directions, axes, maps, scale, bias):  # type: ignore[no-untyped-def]
     """Cosine-weighted share of the directions from which each point is seen, see geco.data.render.occlusion.
 
     directions: (K, 3) unit. axes: (K, 2, 3) right and down of each map. maps: (K, R, R) nearness. scale:
-        pixels a unit.
+    pixels a unit. -> (S, S), 1 where the normal is 0.
     """
     half = maps.shape[1] / 2
+    visibility = np.ones(position.shape[:2], np.float32)
     for y in range(position.shape[0]):
         for x in range(position.shape[1]):
             n0, n1, n2 = normal[y, x, 0], normal[y, x, 1], normal[y, x, 2]
@@ -174,3 +175,4 @@ def _occlude(  # type: ignore[no-untyped-def]
                 if nearness + bias >= maps[k, row, column]:
                     seen += cosine
             visibility[y, x] = seen / total if total > 0 else np.float32(1)
+    return visibility

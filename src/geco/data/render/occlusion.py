@@ -58,9 +58,8 @@ class OcclusionMaps:
 
     def visibility(self, position: Floats, normal: Floats) -> Floats:
         """position, normal: (S, S, 3) world -> (S, S) in [0, 1]; 1 where the normal is 0 (background)."""
-        seen = np.ones(position.shape[:2], np.float32)
-        kernel("occlude")(
-            position, normal, self.directions, self.axes, self.maps, self.scale, self.bias, seen
+        seen: Floats = kernel("occlude")(
+            position, normal, self.directions, self.axes, self.maps, self.scale, self.bias
         )
         return seen
 
@@ -72,16 +71,12 @@ class OcclusionMaps:
         plane = obj.vertices @ self.axes[k].T * self.scale + half
         nearness = obj.vertices @ self.directions[k] + 2 * reach  # positive, and linear on the map
         screen = np.concatenate([plane, nearness[:, None]], axis=1).astype(np.float32)
+        soup = (screen, obj.faces, obj.uvs, obj.colors)
+        count = len(obj.faces)
+        flat = (np.zeros(count, np.int32), np.zeros(1, np.float32), np.ones(count, np.float32))
         bare = (np.full((1, 4), 255, np.uint8), np.array([[[0, 1, 1]]], np.int64))
-        flat = (
-            np.zeros(len(obj.faces), np.int32),
-            np.zeros(1, np.float32),
-            np.ones(len(obj.faces), np.float32),
-        )
         unused = np.empty((0, 0), np.int32)
-        _, found = kernel("draw")(
-            screen, obj.faces, obj.uvs, obj.colors, *flat, *bare, self.settings.resolution, unused
-        )
+        _, found = kernel("draw")(soup, flat, bare, self.settings.resolution, unused)
         depth: Floats = np.where(found > 0, found - np.float32(2 * reach), EMPTY).astype(np.float32)
         return depth
 

@@ -49,52 +49,64 @@ def render_views(
         raise MeshError(
             "an object with vertices that are not finite", "Load it with geco.data.objects.load_object."
         )
-    count, fine = len(c2w), size * SUPERSAMPLE
+    count = len(c2w)
     surface = "normal" in channels or "position" in channels or occlusion is not None
     maps = OcclusionMaps(obj, occlusion) if occlusion else None
-    texels, table = mipmaps(obj.textures)
-    normals = face_normals(obj)
     views = Views(np.zeros((count, size, size, 4), np.uint8), np.zeros((count, size, size), np.float32))
     if surface:
         views.normal, views.position = (np.zeros((count, size, size, 3), np.float32) for _ in range(2))
-    ids = np.empty((fine, fine) if surface else (0, 0), np.int32)
+    draw = _Draw(obj, size * SUPERSAMPLE, surface)
     local = to_camera(obj.vertices, c2w)
     for index in range(count):
-        facing = _toward_camera(obj, normals, c2w[index])
-        shade = _shade(each[index], facing)
-        soup, materials = cut(obj, local[index], NEAR_PLANE), obj.materials
-        if soup.source is not None:
-            facing, shade, materials = facing[soup.source], shade[soup.source], materials[soup.source]
-        focal, cx, cy = lenses[index] * fine
-        distance = -soup.local[:, 2]
-        screen = np.stack(
-            [
-                soup.local[:, 0] / distance * focal + cx,
-                cy - soup.local[:, 1] / distance * focal,
-                1 / distance,
-            ],
-            axis=1,
-        )
-        corners = (screen.astype(np.float32), soup.faces, soup.uvs, soup.colors)
-        color, nearest = kernel("draw")(*corners, materials, obj.cutoffs, shade, texels, table, fine, ids)
+        lens = lenses[index] * draw.size
+        color, nearest, facing = draw(local[index], c2w[index], lens, each[index])
         kernel("resolve")(color, nearest, views.rgba[index], views.depth[index], SUPERSAMPLE)
         if views.normal is not None and views.position is not None:
-            lens = np.array([focal, cx, cy], np.float32)
+            normal, position = views.normal[index], views.position[index]
             pose = np.ascontiguousarray(c2w[index, :3])
-            kernel("locate")(
-                nearest, ids, facing, pose, lens, views.normal[index], views.position[index], SUPERSAMPLE
-            )
+            kernel("locate")(nearest, draw.ids, facing, pose, lens, normal, position)
             if maps:
-                darken(
-                    views.rgba[index],
-                    maps.visibility(views.position[index], views.normal[index]),
-                    maps.settings.strength,
-                )
+                darken(views.rgba[index], maps.visibility(position, normal), maps.settings.strength)
     if "normal" not in channels:
         views.normal = None
     if "position" not in channels:
         views.position = None
     return views
+
+
+class _Draw:
+    """What all views of an object share; a call scan-converts one of ``size`` samples a side."""
+
+    def __init__(self, obj: TexturedObject, size: int, surface: bool) -> None:
+        self.obj, self.size = obj, size
+        self.normals, self.pictures = face_normals(obj), mipmaps(obj.textures)
+        # the face of every sample, where anybody asks for the surface
+        self.ids = np.empty((size, size) if surface else (0, 0), np.int32)
+
+    def __call__(
+        self, local: Floats, c2w: Floats, lens: Floats, light: Light
+    ) -> tuple[Floats, Floats, Floats]:
+        """Colours (size, size, 3) and 1 / distance (size, size) of the samples; (F, 3) normals of the faces,
+        on the camera's side.
+
+        Args:
+            local: (V, 3) vertices in the camera's frame.
+            c2w: (4, 4).
+            lens: (3,) focal length, cx, cy in samples.
+        """
+        facing = _toward_camera(self.obj, self.normals, c2w)
+        shade = _shade(light, facing)
+        soup, materials = cut(self.obj, local, NEAR_PLANE), self.obj.materials
+        if soup.source is not None:
+            facing, shade, materials = facing[soup.source], shade[soup.source], materials[soup.source]
+        focal, cx, cy = lens
+        distance = -soup.local[:, 2]
+        across, down = soup.local[:, 0] / distance * focal + cx, cy - soup.local[:, 1] / distance * focal
+        screen = np.stack([across, down, 1 / distance], axis=1).astype(np.float32)
+        corners = (screen, soup.faces, soup.uvs, soup.colors)
+        finish = (materials, self.obj.cutoffs, shade)
+        color, nearest = kernel("draw")(corners, finish, self.pictures, self.size, self.ids)
+        return color, nearest, facing
 
 
 def face_normals(obj: TexturedObject) -> Floats:
