@@ -12,6 +12,7 @@ import numpy as np
 from geco.errors import MissingExtraError
 from geco.images import to_bytes
 from geco.marks import Source
+from geco.mesh.export.metadata import About
 from geco.mesh.export.names import object_name
 from geco.mesh.types import Mesh
 from geco.types import Floats
@@ -71,7 +72,7 @@ class Asset:
         """
         from geco.mesh.export import save
 
-        return save(self.mesh, path, texture_format=texture_format, size=size, **self._about())
+        return save(self.mesh, path, about=self._about(), texture_format=texture_format, size=size)
 
     def encode(
         self, format: str, texture_format: str = "jpeg", size: float | None = None
@@ -79,14 +80,14 @@ class Asset:
         """The files in memory: name -> bytes, the mesh first; arguments and errors as :meth:`save`."""
         from geco.mesh.export import encode
 
-        return encode(self.mesh, format, texture_format=texture_format, size=size, **self._about())
+        return encode(self.mesh, format, about=self._about(), texture_format=texture_format, size=size)
 
     def extras(self) -> dict[str, Any]:
         """A GLB's ``asset.extras``: enough to make the same file again, and nothing that differs then."""
         return {"seed": self.seed, "model": self.model, **self.facts}
 
-    def _about(self) -> dict[str, Any]:
-        return {"extras": self.extras(), "name": self.name, "source": self.source}
+    def _about(self) -> About:
+        return About(self.name, self.source, self.extras())
 
     @property
     def trimesh(self) -> trimesh.Trimesh:

@@ -20,7 +20,7 @@ from PIL import Image
 from geco.errors import ConfigError, GecoError, MeshError, OutputError
 from geco.marks import mark_text
 from geco.mesh import Mesh
-from geco.mesh.export import FORMATS, save
+from geco.mesh.export import FORMATS, About, save
 from geco.mesh.export.axes import srgb_to_linear
 from geco.mesh.export.images import encode_texture, texture_format
 from geco.mesh.texture import sample_texture
@@ -80,7 +80,8 @@ def test_axes_are_a_rotation_that_turns_the_input_side_to_the_front(tmp_path: Pa
 )
 def test_geometry_survives(tmp_path: Path, suffix: str, mesh: Mesh) -> None:
     assert (
-        save(mesh, tmp_path / f"a{suffix}", extras=EXTRAS, texture_format="png")[0] == tmp_path / f"a{suffix}"
+        save(mesh, tmp_path / f"a{suffix}", texture_format="png", about=About(extras=EXTRAS))[0]
+        == tmp_path / f"a{suffix}"
     )
     other = load(tmp_path / f"a{suffix}")
     if suffix == ".stl":
@@ -118,7 +119,7 @@ def test_texture_corners_are_where_their_uvs_say(tmp_path: Path, suffix: str, ki
 
 
 def test_glb_keeps_the_facts(tmp_path: Path) -> None:
-    save(textured(), tmp_path / "a.glb", extras=EXTRAS, name="chair π")
+    save(textured(), tmp_path / "a.glb", about=About("chair π", extras=EXTRAS))
     document, _ = parse_glb((tmp_path / "a.glb").read_bytes())
     assert document["asset"]["generator"] == f"GECO {__version__}"
     assert document["asset"]["extras"] == {
@@ -146,7 +147,7 @@ def test_glb_obeys_the_specification(tmp_path: Path, kind: str | None, big: bool
     else:
         mesh.uvs = np.clip(mesh.vertices[:, :2] + 0.5, 0, 1)
         mesh.texture = np.random.default_rng(0).integers(0, 255, (33, 17, 3)).astype(np.uint8)
-    save(mesh, tmp_path / "a.glb", texture_format=kind or "jpeg", extras={"odd": "x" * 5})
+    save(mesh, tmp_path / "a.glb", texture_format=kind or "jpeg", about=About(extras={"odd": "x" * 5}))
     document, binary = parse_glb((tmp_path / "a.glb").read_bytes())
     check_gltf(document, binary, len(mesh.vertices), len(mesh.faces))
     indices = document["accessors"][document["meshes"][0]["primitives"][0]["indices"]]
@@ -217,10 +218,10 @@ def test_obj_shares_positions_across_seams(tmp_path: Path) -> None:
 
 
 def test_stl_and_ply_headers(tmp_path: Path) -> None:
-    save(sphere(1), tmp_path / "a.stl", extras=EXTRAS)
+    save(sphere(1), tmp_path / "a.stl", about=About(extras=EXTRAS))
     data = (tmp_path / "a.stl").read_bytes()
     assert len(data) == 84 + 50 * 32 and not data.startswith(b"solid")
-    save(sphere(1), tmp_path / "a.ply", extras=EXTRAS)
+    save(sphere(1), tmp_path / "a.ply", about=About(extras=EXTRAS))
     header = (tmp_path / "a.ply").read_bytes().split(b"end_header")[0].decode("ascii")
     facts = [
         json.loads(line.removeprefix("comment "))
@@ -257,7 +258,7 @@ def test_usdz(tmp_path: Path, kind: str) -> None:
     from pxr import Usd, UsdGeom, UsdShade
 
     mesh = textured()
-    save(mesh, tmp_path / "a.usdz", extras=EXTRAS, texture_format=kind, name="4 chairs")
+    save(mesh, tmp_path / "a.usdz", texture_format=kind, about=About("4 chairs", extras=EXTRAS))
     stage = Usd.Stage.Open(str(tmp_path / "a.usdz"))
     assert UsdGeom.GetStageUpAxis(stage) == "Y" and UsdGeom.GetStageMetersPerUnit(stage) == 1.0
     shapes = [prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]

@@ -22,7 +22,7 @@ from geco.data.objects import find_objects, load_object
 from geco.errors import ConfigError, OutputError
 from geco.marks import Source, find_mark, read_mark
 from geco.mesh import Mesh
-from geco.mesh.export import FORMATS, encode, object_name, save
+from geco.mesh.export import FORMATS, About, encode, object_name, save
 from geco.mesh.export.metadata import plain
 from geco.mesh.export.names import ascii_name, usd_name
 from tests.mesh.gltf import parse_glb
@@ -100,7 +100,7 @@ def test_every_prim_of_a_usdz_is_called_after_the_picture(tmp_path: Path) -> Non
 def test_what_is_saved_is_what_is_encoded_and_says_what_it_was_made_from(format: str, tmp_path: Path) -> None:
     if format == ".usdz":
         pytest.importorskip("pxr")
-    order = {"extras": {"seed": 1, "tags": {"a", "b", "c"}}, "name": "toy_1", "source": SOURCE}
+    order = {"about": About("toy_1", SOURCE, {"seed": 1, "tags": {"a", "b", "c"}})}
     files = encode(textured(), format, **order)
     assert encode(textured(), format.strip("."), **order) == files  # the dot is no part of the name
     written = save(textured(), tmp_path / f"other name{format}", **order)

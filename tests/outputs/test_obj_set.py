@@ -19,19 +19,19 @@ from PIL import Image
 from geco.errors import OutputError
 from geco.marks import Source, mark_text
 from geco.mesh import Mesh
-from geco.mesh.export import encode, save
+from geco.mesh.export import About, encode, save
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
-from geco.mesh.export import save
+from geco.mesh.export import About, save
 from tests.outputs.test_obj_set import coloured
 path, colours = sys.argv[1], [int(colour) for colour in sys.argv[2:]]
 meshes = [coloured(colour, 5000) for colour in colours]
 print("ready", flush=True)
 sys.stdin.readline()
 for colour, mesh in zip(colours, meshes):
-    save(mesh, path, extras={"colour": colour}, name="toy")
+    save(mesh, path, about=About("toy", extras={"colour": colour}))
 """
 
 
@@ -76,7 +76,7 @@ def names(folder: Path) -> list[str]:
 
 def test_kill_nine_at_any_moment_leaves_the_old_set_or_the_new_one(tmp_path: Path) -> None:
     path, rng, seen = tmp_path / "a.obj", random.Random(0), set()
-    save(coloured(40), path, extras={"colour": 40}, name="toy")
+    save(coloured(40), path, about=About("toy", extras={"colour": 40}))
     for turn in range(4):
         greys = [100 + 20 * turn + step for step in range(0, 20, 4)]  # five sets one after the other
         process = writer(path, *greys)
@@ -88,7 +88,7 @@ def test_kill_nine_at_any_moment_leaves_the_old_set_or_the_new_one(tmp_path: Pat
         assert abs(told - grey) <= 2
         seen.add(told)
     assert len(seen) > 1, "every kill came before the first set was written"
-    save(coloured(7), path, extras={"colour": 7}, name="toy")
+    save(coloured(7), path, about=About("toy", extras={"colour": 7}))
     assert len(names(tmp_path)) == 3, f"what killed writers left is still there: {names(tmp_path)}"
 
 
@@ -116,28 +116,30 @@ def test_two_writers_at_once_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_the_old_set_goes_with_its_obj_unless_another_file_names_it(tmp_path: Path) -> None:
-    first = [path.name for path in save(coloured(40), tmp_path / "a.obj", name="toy")]
+    first = [path.name for path in save(coloured(40), tmp_path / "a.obj", about=About("toy"))]
     assert names(tmp_path) == sorted(first)
-    save(coloured(40), tmp_path / "b.obj", name="toy")  # the same content: the same material and texture
+    save(
+        coloured(40), tmp_path / "b.obj", about=About("toy")
+    )  # the same content: the same material and texture
     assert names(tmp_path) == sorted([*first, "b.obj"])
-    second = [path.name for path in save(coloured(200), tmp_path / "a.obj", name="toy")]
+    second = [path.name for path in save(coloured(200), tmp_path / "a.obj", about=About("toy"))]
     assert names(tmp_path) == sorted({*first, *second, "b.obj"})  # b.obj names the first set
-    third = [path.name for path in save(coloured(99), tmp_path / "b.obj", name="toy")]
+    third = [path.name for path in save(coloured(99), tmp_path / "b.obj", about=About("toy"))]
     assert names(tmp_path) == sorted({*second, *third})
     # A program that took only our texture into its own material.
     (tmp_path / "mine.mtl").write_text(f"newmtl mine\nmap_Kd {second[2]}\n")
-    fourth = [path.name for path in save(coloured(7), tmp_path / "a.obj", name="toy")]
+    fourth = [path.name for path in save(coloured(7), tmp_path / "a.obj", about=About("toy"))]
     assert names(tmp_path) == sorted({*third, *fourth, second[2], "mine.mtl"})
 
 
 def test_an_obj_of_another_name_takes_its_own_set_along(tmp_path: Path) -> None:
-    save(coloured(40), tmp_path / "a.obj", name="cat")
-    written = [path.name for path in save(coloured(40), tmp_path / "a.obj", name="dog")]
+    save(coloured(40), tmp_path / "a.obj", about=About("cat"))
+    written = [path.name for path in save(coloured(40), tmp_path / "a.obj", about=About("dog"))]
     assert names(tmp_path) == sorted(written)
 
 
 def test_files_that_are_not_ours_are_never_written_over_or_deleted(tmp_path: Path) -> None:
-    _, material, picture = encode(coloured(40), "obj", name="toy")
+    _, material, picture = encode(coloured(40), "obj", about=About("toy"))
     (tmp_path / picture).write_bytes(b"mine")
     (tmp_path / material).mkdir()
     for name in ("toy-11111111.jpg", "toy-22222222.mtl", "toy.mtl", "toy.jpg"):
@@ -145,7 +147,7 @@ def test_files_that_are_not_ours_are_never_written_over_or_deleted(tmp_path: Pat
     os.symlink(tmp_path / "toy.jpg", tmp_path / "toy-33333333.jpg")
     before = set(names(tmp_path))
     for grey in (40, 200, 40):
-        save(coloured(grey), tmp_path / "a.obj", extras={"colour": grey}, name="toy")
+        save(coloured(grey), tmp_path / "a.obj", about=About("toy", extras={"colour": grey}))
         told, seen = colours(tmp_path / "a.obj")
         assert abs(told - seen) <= 2
     assert before < set(names(tmp_path)) and len(names(tmp_path)) == len(before) + 3
@@ -156,22 +158,22 @@ def test_files_that_are_not_ours_are_never_written_over_or_deleted(tmp_path: Pat
 
 def test_an_obj_that_is_a_link_stays_one_and_its_set_lies_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
-    save(coloured(40), tmp_path / "real" / "b.obj", extras={"colour": 40}, name="toy")
+    save(coloured(40), tmp_path / "real" / "b.obj", about=About("toy", extras={"colour": 40}))
     (tmp_path / "a.obj").symlink_to(tmp_path / "real" / "b.obj")
-    save(coloured(200), tmp_path / "a.obj", extras={"colour": 200}, name="toy")
+    save(coloured(200), tmp_path / "a.obj", about=About("toy", extras={"colour": 200}))
     told, seen = colours(tmp_path / "real" / "b.obj")
     assert abs(told - seen) <= 2 and told == 200 and (tmp_path / "a.obj").is_symlink()
     assert names(tmp_path) == ["a.obj", "real"] and len(names(tmp_path / "real")) == 3
 
 
 def test_nothing_new_is_left_when_the_obj_cannot_be_written(tmp_path: Path) -> None:
-    save(coloured(40), tmp_path / "a.obj", name="toy")
+    save(coloured(40), tmp_path / "a.obj", about=About("toy"))
     before = names(tmp_path)
     (tmp_path / "b.obj").mkdir()
     with pytest.raises(OutputError, match="folder"):
-        save(coloured(200), tmp_path / "b.obj", name="toy")
+        save(coloured(200), tmp_path / "b.obj", about=About("toy"))
     with pytest.raises(OutputError):
-        save(coloured(200), tmp_path / "a.obj" / "b.obj", name="toy")
+        save(coloured(200), tmp_path / "a.obj" / "b.obj", about=About("toy"))
     assert names(tmp_path) == sorted([*before, "b.obj"])
 
 
@@ -185,5 +187,5 @@ def test_what_a_killed_writer_left_is_swept_and_what_others_left_is_not(tmp_path
     (tmp_path / f".toy-{int(dead.stdout)}.0123abcd.part.obj").write_text("half")
     (tmp_path / f".toy-{os.getpid()}.0123abcd.part.txt").write_text("the user's own")
     os.utime(tmp_path / f".toy-{os.getpid()}.0123abcd.part.txt")
-    written = [path.name for path in save(coloured(40), tmp_path / "toy.obj", name="toy")]
+    written = [path.name for path in save(coloured(40), tmp_path / "toy.obj", about=About("toy"))]
     assert names(tmp_path) == sorted([*written, "cat-0123abcd.mtl", f".toy-{os.getpid()}.0123abcd.part.txt"])

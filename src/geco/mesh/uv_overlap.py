@@ -9,6 +9,8 @@ gives cause.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from geco.mesh.uv_graph import expand, sorted_with_order
@@ -109,29 +111,33 @@ def box_pairs(low: Array, high: Array, groups: Index, tolerance: float) -> Index
     lengths = np.diff(run_ends, prepend=0)
     partners = np.repeat(run_ends, lengths) - np.arange(len(keys)) - 1
     owners, x, y = owners[order], x[order], y[order]
-    left, right, bottom, top = (
-        np.ascontiguousarray(side) for side in (low[:, 0], high[:, 0], low[:, 1], high[:, 1])
-    )
+    sides = [np.ascontiguousarray(side) for side in (low[:, 0], high[:, 0], low[:, 1], high[:, 1])]
     found = []
     for part in _chunks(partners):
         counts = partners[part]
         one = np.repeat(np.arange(part.start, part.stop), counts)
         two = one + 1 + np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts, counts)
-        i, j = owners[one], owners[two]
-        near = np.flatnonzero(
-            np.minimum(right[i], right[j]) - (low_x := np.maximum(left[i], left[j])) >= tolerance
-        )
-        i, j, low_x, entry = i[near], j[near], low_x[near], one[near]
-        near = np.flatnonzero(
-            np.minimum(top[i], top[j]) - (low_y := np.maximum(bottom[i], bottom[j])) >= tolerance
-        )
-        i, j, low_x, low_y, entry = i[near], j[near], low_x[near], low_y[near], entry[near]
+        i, j, lower, entry = _sharing(sides, owners[one], owners[two], one, tolerance)
         # a pair counts in the one cell that holds the lower corner of what its boxes share
-        here = (((low_x - origin[0]) / cell).astype(np.int64) == x[entry]) & (
-            ((low_y - origin[1]) / cell).astype(np.int64) == y[entry]
-        )
+        column, line = ((lower - origin) / cell).astype(np.int64).T
+        here = (column == x[entry]) & (line == y[entry])
         found.append(np.stack([i[here], j[here]], axis=1))
     return np.concatenate(found)
+
+
+def _sharing(
+    sides: Sequence[Array], i: Index, j: Index, entry: Index, tolerance: float
+) -> tuple[Index, Index, Array, Index]:
+    """Those of the pairs (i, j) whose boxes overlap along both axes, the (P, 2) lower corner of what they
+    share, and their entries.
+    """
+    corners: list[Array] = []
+    for lower, upper in (sides[:2], sides[2:]):
+        start = np.maximum(lower[i], lower[j])
+        near = np.flatnonzero(np.minimum(upper[i], upper[j]) - start >= tolerance)
+        i, j, entry = i[near], j[near], entry[near]
+        corners = [*(corner[near] for corner in corners), start[near]]
+    return i, j, np.stack(corners, axis=1), entry
 
 
 def _chunks(counts: Index) -> list[slice]:

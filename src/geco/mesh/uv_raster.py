@@ -110,7 +110,7 @@ def rasterize_uv(mesh: Mesh, size: int) -> UVRaster:
     start, length = _runs(x, y, faces, face, row, size)
     keep = length > 0
     face, row, start, length = face[keep], row[keep], start[keep], length[keep]
-    return _texels(x, y, faces, face, row, start, length, size)
+    return _texels((x, y), faces, face, row, start, length, size)
 
 
 def _runs(x: Doubles, y: Doubles, faces: Index, face: Index, row: Index, size: int) -> tuple[Index, Index]:
@@ -131,8 +131,16 @@ def _crossing(x: Doubles, y: Doubles, top: Index, bottom: Index, row: Index) -> 
 
 
 def _texels(
-    x: Doubles, y: Doubles, faces: Index, face: Index, row: Index, start: Index, length: Index, size: int
+    points: tuple[Doubles, Doubles],
+    faces: Index,
+    face: Index,
+    row: Index,
+    start: Index,
+    length: Index,
+    size: int,
 ) -> UVRaster:
+    """Texels of runs: ``length`` of them in ``row`` from column ``start`` on, all within ``face``."""
+    x, y = points
     (ax, bx, cx), (ay, by, cy) = x[faces], y[faces]
     double = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
     inverse = np.divide(1.0, double, out=np.zeros_like(double), where=double != 0)

@@ -84,20 +84,7 @@ def consistency(
     Raises:
         ConfigError: not square, fewer than two, or another number of cameras.
     """
-    pictures, poses = np.asarray(views, np.float32), np.asarray(c2w, np.float32)
-    if (
-        pictures.ndim != 4
-        or pictures.shape[1] != pictures.shape[2]
-        or pictures.shape[3] != 3
-        or len(pictures) < 2
-    ):
-        raise ConfigError(
-            f"views of shape {pictures.shape}", "Give at least two square RGB views, (V, S, S, 3)."
-        )
-    if poses.shape != (len(pictures), 4, 4):
-        raise ConfigError(
-            f"{len(pictures)} views with cameras of shape {poses.shape}", "Give one (4, 4) pose a view."
-        )
+    pictures, poses = _checked(np.asarray(views, np.float32), np.asarray(c2w, np.float32))
     foreground: Bools = (
         np.any(pictures < 1 - WHITE, axis=-1) if masks is None else np.asarray(np.asarray(masks) >= 0.5)
     )
@@ -124,6 +111,18 @@ def consistency(
         silhouette_iou=float(np.mean(outlines)),
         silhouettes=outlines,
     )
+
+
+def _checked(pictures: Floats, poses: Floats) -> tuple[Floats, Floats]:
+    """Both as they are, or a ConfigError."""
+    shape = pictures.shape
+    if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3 or len(pictures) < 2:
+        raise ConfigError(f"views of shape {shape}", "Give at least two square RGB views, (V, S, S, 3).")
+    if poses.shape != (len(pictures), 4, 4):
+        raise ConfigError(
+            f"{len(pictures)} views with cameras of shape {poses.shape}", "Give one (4, 4) pose a view."
+        )
+    return pictures, poses
 
 
 class _Seen:

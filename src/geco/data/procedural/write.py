@@ -18,7 +18,7 @@ from geco.errors import ConfigError, OutputError
 from geco.files import atomic_write, sweep
 from geco.foreign import read_fields
 from geco.locks import locked
-from geco.mesh.export.save import save
+from geco.mesh.export import About, save
 from geco.outputs import check_folder
 
 LICENCE = "CC0-1.0"
@@ -106,7 +106,7 @@ def _write(job: tuple[Path, str, int]) -> None:
         "licence": LICENCE,
         "recipe": RECIPE,
     }
-    save(mesh, folder / f"{name}.glb", extras=facts, name=name, quality=90)
+    save(mesh, folder / f"{name}.glb", about=About(name, extras=facts), quality=90)
 
 
 def _entry(path: Path, seed: int) -> dict[str, Any]:

@@ -38,33 +38,22 @@ def encode_glb(mesh: Mesh, about: About, kind: TextureFormat, quality: int | Non
         attributes["COLOR_0"] = binary.accessor(_linear_rgba(mesh.colors), ARRAY_BUFFER, normalized=True)
     indices = binary.accessor(mesh.faces.astype(index_type).reshape(-1, 1), ELEMENT_ARRAY_BUFFER)
 
-    material: dict[str, Any] = {
-        "name": name,
-        "doubleSided": False,
-        "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": _ROUGHNESS},
-    }
+    surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": _ROUGHNESS}
+    primitive = {"attributes": attributes, "indices": indices, "material": 0, "mode": 4}
+    extras = {"mark": about.mark(), **plain(about.extras)}
     document: dict[str, Any] = {
-        "asset": {
-            "version": "2.0",
-            "generator": GENERATOR,
-            "extras": {"mark": about.mark(), **plain(about.extras)},
-        },
+        "asset": {"version": "2.0", "generator": GENERATOR, "extras": extras},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": name}],
-        "meshes": [
-            {
-                "name": name,
-                "primitives": [{"attributes": attributes, "indices": indices, "material": 0, "mode": 4}],
-            }
-        ],
-        "materials": [material],
+        "meshes": [{"name": name, "primitives": [primitive]}],
+        "materials": [{"name": name, "doubleSided": False, "pbrMetallicRoughness": surface}],
         "accessors": binary.accessors,
         "bufferViews": binary.views,
     }
     if mesh.texture is not None:
         view = binary.view(encode_texture(mesh.texture, kind, quality))
-        material["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
+        surface["baseColorTexture"] = {"index": 0}
         document["images"] = [{"bufferView": view, "mimeType": kind.media_type, "name": name}]
         document["samplers"] = [
             {"magFilter": _LINEAR, "minFilter": _LINEAR_MIPMAP_LINEAR, "wrapS": _CLAMP, "wrapT": _CLAMP}

@@ -23,7 +23,7 @@ class About:
 
     Attributes:
         name: of the object: its node, mesh, material, texture and image.
-        source: the picture that it was made from.
+        source: the picture that it was made from, for the mark that every file holds (:mod:`geco.marks`).
         extras: facts to keep. Nothing that differs from run to run may be among them: the same input gives
             the same file.
     """

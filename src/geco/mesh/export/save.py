@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from geco.errors import MeshError, OutputError
 from geco.files import atomic_write, sweep
-from geco.marks import Source
 from geco.mesh.export import glb, images, obj, ply, stl, threemf, usdz
 from geco.mesh.export.metadata import About
 from geco.mesh.export.names import ascii_name
@@ -27,11 +26,9 @@ def encode(
     mesh: Mesh,
     format: str,
     *,
-    extras: Mapping[str, Any] | None = None,
+    about: About | None = None,
     texture_format: str = "jpeg",
     quality: int | None = None,
-    name: str = "object",
-    source: Source | None = None,
     size: float | None = None,
     digits: int = 8,
 ) -> dict[str, bytes]:
@@ -43,13 +40,10 @@ def encode(
         mesh: in world axes (z up, input side towards +x); the formats' own axes are described in
             docs/conventions.md.
         format: one of :data:`FORMATS`, with or without the dot.
-        extras: facts to keep in the file (seed, model), beside the size that is added: ``asset.extras`` of
-            GLB, comments of OBJ and PLY, ``customLayerData`` of USDZ, the description of 3MF; STL has no room
-            for them.
+        about: name, source and facts; the size is added to these. Facts are ``asset.extras`` of GLB, comments
+            of OBJ and PLY, ``customLayerData`` of USDZ, the description of 3MF; STL has no room for them.
         texture_format: "jpeg", "png" or "webp" (webp not in USDZ and 3MF).
         quality: 1 to 100; None is the format's default.
-        name: of the object, its mesh, material, texture and image in the file.
-        source: the picture it was made from, for the mark that every file holds (:mod:`geco.marks`).
         size: longest side of the bounding box in metres. None: one world unit is a metre; STL and 3MF, which
             count in millimetres and are for printing, are 100 mm then.
         digits: of the content's hash in the names of an OBJ's material and picture.
@@ -66,7 +60,8 @@ def encode(
     kind = images.texture_format(texture_format)
     _check(mesh)
     mesh, measured = to_size(mesh, suffix, size)
-    about = About(name, source or Source(), {**(extras or {}), **measured})
+    about = about or About()
+    about = replace(about, extras={**about.extras, **measured})
     if suffix == ".obj":
         return obj.encode_obj(mesh, about, kind, quality, digits)
     if suffix == ".glb":
@@ -79,29 +74,27 @@ def encode(
         data = threemf.encode_3mf(mesh, about, kind, quality)
     else:
         data = usdz.encode_usdz(mesh, about, kind, quality)
-    return {f"{ascii_name(name)}{suffix}": data}
+    return {f"{ascii_name(about.name)}{suffix}": data}
 
 
 def save(
     mesh: Mesh,
     path: str | os.PathLike[str],
     *,
-    extras: Mapping[str, Any] | None = None,
+    about: About | None = None,
     texture_format: str = "jpeg",
     quality: int | None = None,
-    name: str = "object",
-    source: Source | None = None,
     size: float | None = None,
 ) -> list[Path]:
     """Write ``mesh`` in the format of the suffix, whole or not at all; folders are made as needed.
 
-    What stands at ``path`` is replaced. The MTL and the picture of an OBJ are named after ``name`` and their
-    content and replace nothing; those of the OBJ that was replaced go when no other file of the folder names
-    them.
+    What stands at ``path`` is replaced. The MTL and the picture of an OBJ are named after the object and
+    their content and replace nothing; those of the OBJ that was replaced go when no other file of the folder
+    names them.
 
     Args:
         path: ends in one of :data:`FORMATS`.
-        mesh, extras, texture_format, quality, name, source, size: see :func:`encode`.
+        mesh, about, texture_format, quality, size: see :func:`encode`.
 
     Returns:
         The files written, the asked one first.
@@ -117,11 +110,9 @@ def save(
         )
     sweep(target.parent)
     order: dict[str, Any] = {
-        "extras": extras,
+        "about": about,
         "texture_format": texture_format,
         "quality": quality,
-        "name": name,
-        "source": source,
         "size": size,
     }
     if suffix == ".obj":

@@ -97,7 +97,7 @@ def _whole_layer(data: bytes) -> bytes:
 
 
 def _write_layer(mesh: Mesh, layer: Path, picture: str | None, about: About, name: str) -> None:
-    from pxr import Gf, Kind, Sdf, Usd, UsdGeom, UsdShade, Vt
+    from pxr import Kind, Usd, UsdGeom, UsdShade
 
     stage = Usd.Stage.CreateNew(str(layer))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
@@ -110,6 +110,16 @@ def _write_layer(mesh: Mesh, layer: Path, picture: str | None, about: About, nam
     root = UsdGeom.Xform.Define(stage, f"/{name}")
     Usd.ModelAPI(root.GetPrim()).SetKind(Kind.Tokens.component)
     stage.SetDefaultPrim(root.GetPrim())
+
+    shape = _define_shape(stage, mesh, name)
+    material = _define_material(stage, picture, name)
+    UsdShade.MaterialBindingAPI.Apply(shape.GetPrim()).Bind(material)
+    stage.GetRootLayer().Save()
+
+
+def _define_shape(stage: Any, mesh: Mesh, name: str) -> Any:
+    """The geometry, with texture coordinates or linear colours of the vertices."""
+    from pxr import Sdf, UsdGeom, Vt
 
     shape = UsdGeom.Mesh.Define(stage, f"/{name}/{name}_mesh")
     points = y_up(mesh.vertices)
@@ -129,6 +139,12 @@ def _write_layer(mesh: Mesh, layer: Path, picture: str | None, about: About, nam
     if mesh.texture is None and mesh.colors is not None:
         color = primvars.CreatePrimvar("displayColor", Sdf.ValueTypeNames.Color3fArray, UsdGeom.Tokens.vertex)
         color.Set(Vt.Vec3fArray.FromNumpy(srgb_to_linear(np.clip(mesh.colors, 0.0, 1.0))))
+    return shape
+
+
+def _define_material(stage: Any, picture: str | None, name: str) -> Any:
+    """A rough surface of the picture's colour, or of the vertices'."""
+    from pxr import Gf, Sdf, UsdShade
 
     material = UsdShade.Material.Define(stage, f"/{name}/{name}_material")
     surface = UsdShade.Shader.Define(stage, f"/{name}/{name}_material/Surface")
@@ -157,8 +173,7 @@ def _write_layer(mesh: Mesh, layer: Path, picture: str | None, about: About, nam
         reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("displayColor")
         reader.CreateInput("fallback", Sdf.ValueTypeNames.Vector3f).Set(Gf.Vec3f(1, 1, 1))
         diffuse.ConnectToSource(reader.ConnectableAPI(), "result")
-    UsdShade.MaterialBindingAPI.Apply(shape.GetPrim()).Bind(material)
-    stage.GetRootLayer().Save()
+    return material
 
 
 def _facts(extras: Mapping[str, Any]) -> dict[str, Any]:
