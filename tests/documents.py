@@ -38,6 +38,8 @@ FOREIGN_OPTIONS = {"--extra-index-url", "--nproc_per_node", "--cpu", "--strict"}
 PATH = re.compile(r"[\w.*{},-]+(/[\w.*{},-]+)*/?")
 SOURCE_FILE = re.compile(r"[\w./*-]+\.(py|sh|md|toml)")
 DOTTED = re.compile(r"(geco|benchmarks|tests)(\.\w+)+")
+# `cli/run.py: run` and `noise.py: stream, Noise`: names in a file.
+IN_FILE = re.compile(r"([\w/]+\.py): (\w[\w.]*(?:, \w[\w.]*)*)")
 MEMBER = re.compile(r"[A-Z][A-Za-z0-9]+(\.\w+)+")
 NAME = re.compile(r"_?[a-z][a-z0-9]*(_[a-z]+)+|[A-Z][a-z0-9]+([A-Z][a-z0-9]*)+")
 
@@ -224,6 +226,9 @@ def _of_extras(text: str) -> Iterator[str]:
 def _of_words(span: str, page: Page) -> Iterator[str]:
     yield from _of_extras(span)
     yield from _of_options(span.split(), known_options())
+    if in_file := IN_FILE.fullmatch(span):
+        yield from _of_file(*in_file.groups(), page)
+        return
     for word in span.split():
         bare = re.sub(r"\(.*", "", word).strip(",;:")
         if DOTTED.fullmatch(bare) and not SOURCE_FILE.fullmatch(bare):
@@ -236,6 +241,14 @@ def _of_words(span: str, page: Page) -> Iterator[str]:
             yield from _of_paths(bare, page)
         elif NAME.fullmatch(bare) and bare not in words_of_code():
             yield f"`{span}`: {bare} stands nowhere in the code"
+
+
+def _of_file(name: str, members: str, page: Page) -> Iterator[str]:
+    yield from _of_paths(name, page)
+    for path in [found for start in STARTS if (found := ROOT / start / name).exists()]:
+        for member in members.split(", "):
+            if not _holds(tree_of(path), member.split(".")):
+                yield f"`{name}: {members}`: no {member} there"
 
 
 def _of_paths(word: str, page: Page | None = None) -> Iterator[str]:

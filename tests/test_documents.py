@@ -43,6 +43,8 @@ def test_the_readme_has_commands_to_copy() -> None:
         ("in `training/vsd2.py`", "no such file"),
         ("the room `lossy/` is", "no such file"),
         ("`tests/test_documents.py::test_nothing`", "no test_nothing there"),
+        ("`training/vsd.py: vsd_gradient, nothing`", "no nothing there"),
+        ("`pipeline.py: GecoPipeline.nothing`", "no GecoPipeline.nothing there"),
         ("`geco.training.vsd.nothing`", "no module or name"),
         ("`geco.no_such_room`", "no module or name"),
         ("`GecoPipeline.from_nowhere`", "no name"),
@@ -70,6 +72,7 @@ def test_the_check_finds_what_is_not_there(text: str, problem: str) -> None:
     [
         "`training/vsd.py`, `mesh/export/`, `tests/test_*.py`, `runs/`",
         "`geco.GecoPipeline`, `GecoPipeline.from_pretrained(MODEL)`, `geco.training.vsd`",
+        "`training/vsd.py: vsd_gradient`, `pipeline.py: GecoPipeline, GecoPipeline.from_pretrained`",
         "`geco run photo.png -o out/`, `geco data render`, `geco`",
         "`photo.png`, `RUN/teacher`, `OBJECTS`, `objects/`, `0.3`",
         "# A heading\n\n[there](#a-heading), [elsewhere](https://example.org/x)",
