@@ -247,7 +247,9 @@ def _of_file(name: str, members: str, page: Page) -> Iterator[str]:
     yield from _of_paths(name, page)
     for path in [found for start in STARTS if (found := ROOT / start / name).exists()]:
         for member in members.split(", "):
-            if not _holds(tree_of(path), member.split(".")):
+            # A name alone may be a method's.
+            inside = re.search(rf"\b(def|class) {member}\b", path.read_text())
+            if not inside and not _holds(tree_of(path), member.split(".")):
                 yield f"`{name}: {members}`: no {member} there"
 
 
