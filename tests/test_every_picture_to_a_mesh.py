@@ -96,7 +96,7 @@ def test_a_translucent_picture_without_its_outline_is_as_it_was(pipeline: GecoPi
     asset = made(
         pipeline,
         CASES / "hostile/picture-translucent.png",
-        AssetOptions(texture_size=64, resolution=32, fit=False),
+        AssetOptions(texture_size=64, resolution=32, outline=False),
     )
     assert asset is not None and not asset.facts["outline_kept"] and not asset.facts["projected"]
     assert asset.facts["input_camera"]["iou"] == 0
@@ -120,12 +120,12 @@ def test_an_upright_bar_is_a_bar_in_one_piece_however_thin(
     st.booleans(), st.booleans(),
 )  # fmt: skip
 def test_every_thin_faint_tiny_cut_or_scattered_thing_ends_well(
-    kind: str, size: int, ratio: float, angle: float, alpha: float, white: bool, fit: bool
+    kind: str, size: int, ratio: float, angle: float, alpha: float, white: bool, outline: bool
 ) -> None:
     made(
         GENERAL,
         drawn(kind, size, ratio, angle, alpha, white),
-        AssetOptions(texture_size=64, resolution=24, fit=fit),
+        AssetOptions(texture_size=64, resolution=24, outline=outline),
     )
 
 
@@ -145,7 +145,7 @@ def test_one_pixel_is_an_object_or_refused(
 
 @pytest.mark.parametrize(
     "options",
-    [{"watertight": True}, {"faces": 100}, {"project": False}, {"resolution": 16}, {"texture_size": 65}],
+    [{"watertight": True}, {"faces": 100}, {"projection": False}, {"resolution": 16}, {"texture_size": 65}],
 )
 def test_thin_things_with_every_option(options: dict[str, int], pipeline: GecoPipeline) -> None:
     for kind in ("bar", "ring"):
@@ -175,7 +175,7 @@ def test_more_seeds_than_a_batch_come_in_order_and_as_they_would_alone(
     monkeypatch.setattr("geco.pipeline.BATCH", 2)
     picture, options = (
         drawn("corner", 96, 9, 0, 1.0, False),
-        AssetOptions(texture_size=64, resolution=16, project=False, fit=False),
+        AssetOptions(texture_size=64, resolution=16, projection=False, outline=False),
     )
     assets = list(pipeline.samples(picture, range(3), options))
     assert [asset.seed for asset in assets] == [0, 1, 2]

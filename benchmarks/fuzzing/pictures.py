@@ -117,7 +117,7 @@ def _options(rng: Random) -> dict[str, Any]:
     }
     if rng.random() < 0.3:
         found["faces"] = rng.choice((100, 500))
-    for name, share in (("watertight", 0.1), ("project", 0.9), ("fit", 0.85)):
+    for name, share in (("watertight", 0.1), ("projection", 0.9), ("outline", 0.85)):
         found[name] = rng.random() < share
     call = {
         "seed": rng.choice((0, 1, 2**32 - 1)),

@@ -55,7 +55,7 @@ def _pipeline(place: Path) -> None:
     pipeline = GecoPipeline.from_pretrained(place, device="cpu")
     picture = np.ones((32, 32, 4), np.float32)
     picture[..., 3] = np.hypot(*np.mgrid[-1:1:32j, -1:1:32j]) < 0.7
-    asset = pipeline(picture, options=AssetOptions(resolution=16, texture_size=64, project=False))
+    asset = pipeline(picture, options=AssetOptions(resolution=16, texture_size=64, projection=False))
     assert len(asset.mesh.faces) and np.isfinite(asset.mesh.vertices).all()
 
 

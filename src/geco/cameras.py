@@ -130,7 +130,7 @@ def clip_matrix(fov: float, near: float = NEAR, far: float = FAR) -> Floats:
     )
 
 
-def project(points: ArrayLike, c2w: ArrayLike, fov: float) -> tuple[Floats, Floats]:
+def project_points(points: ArrayLike, c2w: ArrayLike, fov: float) -> tuple[Floats, Floats]:
     """Pinhole projection of world points.
 
     Args:

@@ -24,7 +24,7 @@ from geco.mesh.watertight import make_watertight
 from geco.photo import find_camera, keep_to_outline, prior_camera
 from geco.photo.fit_camera import fit_input_camera, measure
 from geco.photo.input_camera import AGREEING_IOU, InputCamera
-from geco.photo.project import EXACT, ROUGH, project_picture
+from geco.photo.projection import EXACT, ROUGH, project_picture
 from geco.reconstruct.fields import DenseFields, SurfaceFields
 from geco.timing import Stopwatch
 from geco.types import Floats
@@ -44,9 +44,9 @@ class AssetOptions:
         texture_size: side of the texture, 64 to 4096.
         resolution: cubes a side of the surface grid, 16 to 512.
         watertight: guarantee a closed manifold (for printing).
-        project: lay the input picture onto the visible side where the silhouettes agree.
-        fit: make the surface keep to the input picture's outline (models whose fields are sampled densely:
-            the small one).
+        projection: lay the input picture onto the visible side where the silhouettes agree.
+        outline: make the surface keep to the input picture's outline (models whose fields are sampled
+            densely: the small one).
         uv_method: "charts" (ours) or "xatlas" (extra ``mesh``).
     """
 
@@ -54,8 +54,8 @@ class AssetOptions:
     texture_size: int | None = None
     resolution: int | None = None
     watertight: bool = False
-    project: bool = True
-    fit: bool = True
+    projection: bool = True
+    outline: bool = True
     uv_method: str = "charts"
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ def surface_to_asset(
     """
     size = options.resolution or resolution
     with watch.stage("surface"):
-        mesh, color, camera = surface(fields, size, picture if options.fit else None)
+        mesh, color, camera = surface(fields, size, picture if options.outline else None)
     with watch.stage("clean"):
         mesh = clean(mesh, options)
         if not len(mesh.faces):
@@ -100,7 +100,7 @@ def surface_to_asset(
         "vertices": len(mesh.vertices),
         "outline_kept": camera is not None,
     }
-    if options.project:
+    if options.projection:
         with watch.stage("project"):
             camera = measure(camera, mesh, picture) if camera else fit_input_camera(mesh, picture)
             # Where the surface was made to keep to the outline, a colour that differs is the model's error,
@@ -123,7 +123,7 @@ def surface(
         MeshError: the fields hold no surface.
     """
     if picture is not None and isinstance(fields, DenseFields):
-        grid, color, camera = fitted_grid(fields, size, picture)
+        grid, color, camera = outlined_grid(fields, size, picture)
         mesh = Mesh(*extract(grid))
         if len(mesh.faces):
             return mesh, color, camera
@@ -135,7 +135,7 @@ def surface(
     return mesh, fields.color, None
 
 
-def fitted_grid(fields: DenseFields, size: int, picture: Floats) -> tuple[FlexiGrid, Color, InputCamera]:
+def outlined_grid(fields: DenseFields, size: int, picture: Floats) -> tuple[FlexiGrid, Color, InputCamera]:
     """The surface's cubes and colours, made to keep to the picture's outline; and the camera.
 
     Raises:

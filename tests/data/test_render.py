@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geco.cameras import orbit_poses, project
+from geco.cameras import orbit_poses, project_points
 from geco.data.render import Light, frame_to_fill, lens, render_views
 from tests.data.shapes import sphere, textured
 
@@ -52,7 +52,7 @@ def test_points_land_where_the_cameras_say() -> None:
             _octahedron(),
         )
         rgba = render_views(spot, poses, lens(30.0, 3), size, FLAT).rgba
-        expected, _ = project(corner[None], poses, 30.0)
+        expected, _ = project_points(corner[None], poses, 30.0)
         for view in range(3):
             weight = rgba[view, ..., 3].astype(float)
             v, u = np.indices(weight.shape) + 0.5

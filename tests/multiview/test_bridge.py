@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from geco.cameras import orbit_poses, project, rig
+from geco.cameras import orbit_poses, project_points, rig
 from geco.multiview.interface import Condition
 from geco.multiview.small.bridge import PICTURE_ELEVATION, VolumeBridge, constant_gathers, voxel_centres
 from geco.multiview.small.config import SmallConfig
@@ -23,7 +23,7 @@ def test_lifting_takes_the_pixel_that_shows_the_voxel() -> None:
     lift = lift.reshape(7, SIZE**3)
     centres = voxel_centres(SIZE)
     poses = np.concatenate([RIG.poses(), orbit_poses(0.0, PICTURE_ELEVATION, RIG.radius)[None]])
-    where, _ = project(centres, poses, RIG.fov)
+    where, _ = project_points(centres, poses, RIG.fov)
     for view in range(7):
         pixel = lift[view] - view * CELLS**2
         assert pixel.min() >= 0 and pixel.max() < CELLS**2
@@ -38,7 +38,7 @@ def test_rays_run_from_near_to_far_through_the_voxels_that_the_pixel_sees() -> N
     draw = draw.reshape(6, CELLS, CELLS, SIZE)
     centres = voxel_centres(SIZE)
     for view, pose in enumerate(RIG.poses()):
-        where, depth = project(centres[draw[view].reshape(-1)], pose, RIG.fov)
+        where, depth = project_points(centres[draw[view].reshape(-1)], pose, RIG.fov)
         depth = depth.reshape(CELLS, CELLS, SIZE)
         central = slice(CELLS // 2 - 2, CELLS // 2 + 2)
         # A voxel's depth differs from its sample's by at most half its diagonal; outside the cube the border

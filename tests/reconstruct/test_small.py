@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from geco.cameras import ZERO123PLUS_V12, project
+from geco.cameras import ZERO123PLUS_V12, project_points
 from geco.errors import ConfigError, WeightsError
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.model import WEIGHTS_FILE, SmallReconstructor
@@ -52,7 +52,7 @@ def test_lifting_is_grid_sample_in_value_and_gradient() -> None:
 
 def test_voxels_lie_where_the_cameras_see_them() -> None:
     where, depth = lifting_coordinates(SmallReconstructorConfig())
-    true, distance = project(voxel_centres(24, 1.0), ZERO123PLUS_V12.poses(), 30.0)
+    true, distance = project_points(voxel_centres(24, 1.0), ZERO123PLUS_V12.poses(), 30.0)
     np.testing.assert_allclose(depth[:6], distance - 4.0, atol=1e-6)
     inside = (np.abs(true * 2 - 1) < 1).all(axis=-1)
     assert inside.mean() > 0.8
@@ -65,7 +65,7 @@ def test_voxels_lie_where_the_cameras_see_them() -> None:
 def test_points_look_where_the_cameras_project(model: SmallReconstructor) -> None:
     points = np.random.default_rng(1).uniform(-1, 1, (30, 3)).astype(np.float32)
     where, depth = model.field.look(torch.from_numpy(points)[None])
-    true, distance = project(points, ZERO123PLUS_V12.poses(), 30.0)
+    true, distance = project_points(points, ZERO123PLUS_V12.poses(), 30.0)
     np.testing.assert_allclose(where[0], true * 2 - 1, atol=1e-5)
     np.testing.assert_allclose(depth[0], distance - 4.0, atol=1e-5)
 

@@ -101,9 +101,9 @@ def test_rays_pass_through_the_pixels_that_the_camera_model_says() -> None:
     pose = orbit_poses(40, 20, 4.0)
     vector = torch.from_numpy(render_vectors(pose, INPUT_FOV))[None]
     origins, directions = camera_rays(vector[:, :16].reshape(1, 4, 4), vector[:, 16:].reshape(1, 3, 3), 8)
-    from geco.cameras import project
+    from geco.cameras import project_points
 
-    places, _ = project((origins + 3 * directions)[0].numpy(), pose, INPUT_FOV)
+    places, _ = project_points((origins + 3 * directions)[0].numpy(), pose, INPUT_FOV)
     columns, rows = np.meshgrid(np.arange(8), np.arange(8))
     np.testing.assert_allclose(places[..., 0].ravel(), (columns.ravel() + 0.5) / 8, atol=1e-5)
     np.testing.assert_allclose(places[..., 1].ravel(), (rows.ravel() + 0.5) / 8, atol=1e-5)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import Delaunay
 
-from geco.cameras import orbit_poses, project
+from geco.cameras import orbit_poses, project_points
 from geco.errors import ConfigError
 from geco.render import rasterize_torch as torch_twin
 from geco.render.rasterize_numpy import Window, covered_pixels, project_to_pixels, rasterize
@@ -43,7 +43,7 @@ def test_interpolated_positions_lie_on_the_ray_and_the_plane(seed: int) -> None:
     rows, columns = np.nonzero(found.mask)
     assert len(rows) > 100
     points = interpolate(vertices, faces, found.face_ids[found.mask], found.barycentrics[found.mask])
-    where, depth = project(points, orbit_poses(40.0, 20.0, RADIUS), FOV)
+    where, depth = project_points(points, orbit_poses(40.0, 20.0, RADIUS), FOV)
     assert np.abs(where * size - np.stack([columns, rows], axis=1) - 0.5).max() < 2e-3
     assert np.abs(depth - found.depth[found.mask]).max() < 1e-5
     assert np.abs(found.barycentrics[found.mask].sum(axis=1) - 1).max() < 1e-6

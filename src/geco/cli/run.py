@@ -148,8 +148,8 @@ def run(options: argparse.Namespace) -> int:
         texture_size=options.texture_size,
         resolution=options.resolution,
         watertight=options.watertight,
-        project=not options.no_projection,
-        fit=not options.no_outline,
+        projection=not options.no_projection,
+        outline=not options.no_outline,
         uv_method=options.uv,
     )
     found = find_pictures(options.pictures)

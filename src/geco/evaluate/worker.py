@@ -202,7 +202,7 @@ class _Runner:
         outcome = Outcome(views if self.has_views else None)
         for variant in self.variants:
             options = AssetOptions(
-                project=variant in ("projection", "finish"), fit=variant in ("outline", "finish")
+                projection=variant in ("projection", "finish"), outline=variant in ("outline", "finish")
             )
             watch = Stopwatch()
             try:

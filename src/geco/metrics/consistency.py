@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from geco.cameras import project
+from geco.cameras import project_points
 from geco.errors import ConfigError
 from geco.mesh.types import Mesh
 from geco.render.shade_numpy import render_buffers
@@ -143,7 +143,7 @@ class _Seen:
         """Which world points (N, 3) this camera sees at a usable pixel, and the picture's colours
         (N, 3) there (bilinear).
         """
-        uv, depth = project(points, self.pose, self.fov)
+        uv, depth = project_points(points, self.pose, self.fov)
         at = uv * self.size - 0.5
         inside = (depth > 0) & (at >= 0).all(axis=1) & (at <= self.size - 1).all(axis=1)
         at = np.where(inside[:, None], at, 0.0)

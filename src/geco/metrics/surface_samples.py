@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from geco.cameras import orbit_poses, project
+from geco.cameras import orbit_poses, project_points
 from geco.errors import MeshError
 from geco.render.rasterize_numpy import rasterize
 from geco.types import Bools, Doubles, Floats, Longs
@@ -95,7 +95,7 @@ class _Outside:
         local = (points - self.center) * self.scale
         seen = np.zeros(len(points), bool)
         for pose, depth in zip(self.poses, self.depths):
-            uv, at = project(local, pose, self.FOV)
+            uv, at = project_points(local, pose, self.FOV)
             column, row = np.clip((uv * self.SIZE).astype(int), 0, self.SIZE - 1).T
             seen |= at <= depth[row, column] + self.TOLERANCE
         return seen

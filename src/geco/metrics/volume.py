@@ -17,7 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from geco.cameras import project
+from geco.cameras import project_points
 from geco.errors import ConfigError, MeshError, MissingExtraError
 from geco.metrics.surface_samples import outside_poses
 from geco.render.rasterize_numpy import rasterize
@@ -177,7 +177,7 @@ def carve(points: ArrayLike, vertices: ArrayLike, faces: ArrayLike, size: int = 
     for pose in outside_poses(4.0):
         depth = rasterize(mesh, np.asarray(faces).reshape(-1, 3), pose, 30.0, size, engine="numba").depth
         left = np.flatnonzero(hidden)
-        uv, at = project(local[left], pose, 30.0)
+        uv, at = project_points(local[left], pose, 30.0)
         column, row = np.clip((uv * size).astype(int), 0, size - 1).T
         hidden[left] = at >= depth[row, column]
     return hidden

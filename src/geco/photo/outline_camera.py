@@ -1,10 +1,10 @@
 """Where the input picture was taken from, told from the outline alone, for a surface whose outline is only
 roughly right.
 
-:func:`geco.photo.project.fit_input_camera` trusts the mesh: it lays the boxes of both outlines on each other.
-A small model loses legs and handles, and then the boxes mean nothing; so here scale and place are moved until
-the outlines overlap most, starting from where the model's training puts the object. Solid grid points stand
-for the mesh, which costs a millisecond a try.
+:func:`geco.photo.fit_camera.fit_input_camera` trusts the mesh: it lays the boxes of both outlines on each
+other. A small model loses legs and handles, and then the boxes mean nothing; so here scale and place are
+moved until the outlines overlap most, starting from where the model's training puts the object. Solid grid
+points stand for the mesh, which costs a millisecond a try.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from geco.cameras import intrinsics
 from geco.render.rasterize_numpy import NEAREST
-from geco.render.rasterize_torch import Fragments, project
+from geco.render.rasterize_torch import Fragments, to_pixels
 
 # The surface beside an edge may lie behind it by a steep slope over one pixel: so many pixel widths are still
 # the same surface.
@@ -65,7 +65,7 @@ def antialias(
     """
     size = image.shape[-2]
     cameras = c2w.reshape(-1, 4, 4)
-    pixels, depth = project(vertices, cameras, fov, size)
+    pixels, depth = to_pixels(vertices, cameras, fov, size)
     camera, ends = _silhouettes(pixels.detach(), depth.detach(), faces.long())
     start, end = (pixels[camera, ends[:, i]] for i in (0, 1))
     third = pixels.detach()[camera, ends[:, 2]]

@@ -65,7 +65,7 @@ def rasterize(
     """
     cameras = c2w.reshape(-1, 4, 4)
     corner = faces.long()
-    pixels, depth = project(vertices, cameras, fov, size)
+    pixels, depth = to_pixels(vertices, cameras, fov, size)
     with torch.no_grad():
         face_ids = _visible(vertices.detach(), corner, cameras, fov, size, engine)
     camera, row, column = torch.nonzero(face_ids >= 0, as_tuple=True)
@@ -84,7 +84,7 @@ def rasterize(
     )
 
 
-def project(vertices: Tensor, c2w: Tensor, fov: float, size: int) -> tuple[Tensor, Tensor]:
+def to_pixels(vertices: Tensor, c2w: Tensor, fov: float, size: int) -> tuple[Tensor, Tensor]:
     """Pixel positions (B, V, 2) as (column, row), whole numbers at pixel centres, and depths (B, V);
     differentiable.
 
@@ -140,7 +140,7 @@ def _visible(vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, size: int
         engine = ("numba" if importlib.util.find_spec("numba") else "numpy") if on_cpu else "torch"
     if engine == "torch":
         exact = torch.float32 if vertices.device.type == "mps" else torch.float64
-        pixels, depth = project(vertices.to(exact), c2w.to(exact), fov, size)
+        pixels, depth = to_pixels(vertices.to(exact), c2w.to(exact), fov, size)
         ahead = depth > NEAREST
         return visible_faces(pixels, torch.where(ahead, 1 / torch.where(ahead, depth, 1), 0), faces, size)
     if engine == "nvdiffrast":

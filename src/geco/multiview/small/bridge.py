@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geco.cameras import Rig, orbit_poses, project
+from geco.cameras import Rig, orbit_poses, project_points
 from geco.multiview.small.blocks import normalize
 from geco.types import Doubles, Longs
 
@@ -158,7 +158,7 @@ def constant_gathers(rig: Rig, cells: int, size: int) -> tuple[Longs, Longs]:
     the border.
     """
     poses = np.concatenate([rig.poses(), orbit_poses(0.0, PICTURE_ELEVATION, rig.radius)[None]])
-    where, _ = project(voxel_centres(size), poses, rig.fov)
+    where, _ = project_points(voxel_centres(size), poses, rig.fov)
     pixel = np.clip(np.floor(where * cells), 0, cells - 1).astype(np.int64)  # (7, N, 2)
     lift = pixel[..., 1] * cells + pixel[..., 0] + np.arange(7)[:, None] * cells**2
     focal = 0.5 / np.tan(np.radians(rig.fov) / 2)

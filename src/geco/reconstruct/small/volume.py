@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geco.cameras import orbit_poses, project, rig
+from geco.cameras import orbit_poses, project_points, rig
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.encoder import ResidualBlock
 
@@ -31,7 +31,7 @@ def lifting_coordinates(config: SmallReconstructorConfig) -> tuple[np.ndarray, n
     cameras = rig(config.rig)
     nominal = orbit_poses(0.0, config.picture_elevation, cameras.radius)[None]
     points = voxel_centres(config.volume_size, config.half_extent)
-    where, depth = project(points, np.concatenate([cameras.poses(), nominal]), cameras.fov)
+    where, depth = project_points(points, np.concatenate([cameras.poses(), nominal]), cameras.fov)
     pixel = np.clip(np.floor(where * config.view_size), 0, config.view_size - 1)
     snapped = ((pixel + 0.5) / config.view_size).astype(np.float32)
     return snapped * 2 - 1, depth - np.float32(cameras.radius)

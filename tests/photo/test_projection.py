@@ -13,7 +13,7 @@ from geco.mesh.bake import bake, rasterize_uv
 from geco.mesh.normals import vertex_normals
 from geco.mesh.uv import unwrap
 from geco.mesh.uv_raster import UVRaster
-from geco.photo.project import InputCamera, fit_input_camera, project_picture, trusted
+from geco.photo.projection import InputCamera, fit_input_camera, project_picture, trusted
 from geco.render.shade_numpy import interpolate
 from tests.mesh import shapes, surfaces
 
