@@ -114,6 +114,14 @@ def test_every_page_is_in_the_index_once() -> None:
     assert pages <= set(named) and len(named) == len(set(named))
 
 
+def test_every_page_is_on_the_site() -> None:
+    """The site itself is built by CI, with strict links."""
+    nav = (ROOT / "mkdocs.yml").read_text().split("\nnav:")[1].split("\nplugins:")[0]
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    made = {"index.md", "contributing.md", "pages.md"}  # of README.md, CONTRIBUTING.md, docs/README.md
+    assert sorted(re.findall(r"[\w-]+\.md", nav)) == sorted(pages | made)
+
+
 SET = {"README.md", "CONTRIBUTING.md", *("install.md", "commands.md", "embedded-model.md", "architecture.md")}
 
 
