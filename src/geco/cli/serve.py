@@ -13,6 +13,7 @@ from geco.errors import ConfigError
 
 if TYPE_CHECKING:
     from geco.serve import Settings
+    from geco.serve.settings import Limits, Traffic
 
 TOKEN_VARIABLE = "GECO_TOKEN"
 MOST_TOKEN = 4096  # bytes of a file that holds one
@@ -23,7 +24,6 @@ def add(commands: Any) -> None:
     """Add the command's arguments."""
     from geco.serve.settings import Limits, Traffic
 
-    limits, traffic = Limits(), Traffic()
     command: argparse.ArgumentParser = commands.add_parser(
         "serve",
         help="a REST API and a web page (extra: web)",
@@ -41,8 +41,13 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--port", type=int, default=8000, help="default 8000; 0: any that is free")
     command.add_argument("-q", "--quiet", action="store_true", help="no line for each request")
+    _add_cost(command.add_argument_group("what one request may cost"), Limits())
+    _add_traffic(command.add_argument_group("how many clients, and how long"), Traffic())
+    _add_clients(command.add_argument_group("who may ask"))
+    command.set_defaults(function=run)
 
-    cost = command.add_argument_group("what one request may cost")
+
+def _add_cost(cost: Any, limits: Limits) -> None:
     _number(cost, "--max-upload", "MIB", limits.upload / MIB, "size of the picture and its form", float)
     _number(cost, "--max-pixels", "N", limits.pixels, "width x height of the picture")
     _number(cost, "--max-texture", "N", limits.texture, "side of the texture")
@@ -60,7 +65,8 @@ def add(commands: Any) -> None:
         cost, "--memory", "GIB", limits.memory_gb, "beyond the loaded model, on Linux; 0: no limit", float
     )
 
-    many = command.add_argument_group("how many clients, and how long")
+
+def _add_traffic(many: Any, traffic: Traffic) -> None:
     _number(many, "--max-waiting", "N", traffic.waiting, "requests that may wait for their turn")
     _number(many, "--max-connections", "N", traffic.connections, "open at once")
     _number(many, "--per-address", "N", traffic.per_address, "of them from one address")
@@ -77,7 +83,8 @@ def add(commands: Any) -> None:
     )
     _number(many, "--grace", "SECONDS", traffic.grace, "from SIGTERM to the end, for what is admitted", float)
 
-    who = command.add_argument_group("who may ask")
+
+def _add_clients(who: Any) -> None:
     who.add_argument(
         "--token",
         metavar="TOKEN|@FILE",
@@ -92,7 +99,6 @@ def add(commands: Any) -> None:
     who.add_argument(
         "--proxy", action="append", default=[], metavar="ADDRESS", help="whose X-Forwarded-For is believed"
     )
-    command.set_defaults(function=run)
 
 
 def run(options: argparse.Namespace) -> int:
