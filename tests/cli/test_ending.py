@@ -118,7 +118,7 @@ def test_closed_streams_lead_nowhere(closed: str, tmp_path: Path) -> None:
 def test_every_help_can_be_read_on_every_terminal(encoding: str) -> None:
     code = (
         "import argparse, sys; from geco.cli import streams; from geco.cli.main import parser; "
-        "streams.prepare()\n"
+        "streams.make_usable()\n"
         "def show(p):\n    p.print_help()\n    p.print_help(sys.stderr)\n"
         "    [show(q) for a in p._actions if isinstance(a, argparse._SubParsersAction) for q in "
         "a.choices.values()]\n"
@@ -205,7 +205,7 @@ def test_a_failure_of_the_system_is_a_line_and_with_debug_a_traceback(
 def test_the_line_stands_alone_after_a_progress_bar() -> None:
     code = (
         "import sys; from geco.cli import ending, streams; from geco.errors import OutputError; "
-        "streams.prepare()\n"
+        "streams.make_usable()\n"
         "def work():\n    sys.stderr.write('\\r 50%|bar'); raise OutputError('no space')\n"
         "sys.exit(ending.guarded(work, 'train'))"
     )

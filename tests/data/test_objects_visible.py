@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geco.data.objects import Limits, ObjectError, load_object
-from geco.data.objects.soup import Part
-from geco.data.objects.visible import Surface
+from geco.data.objects.soup import SoupPart
+from geco.data.objects.visible import CutoutTexture
 from tests.cases import BUGS
 from tests.cli_command import geco
 from tests.data.glb import GlbWriter, box
@@ -120,8 +120,10 @@ def test_nothing_that_any_pixel_could_show_is_left_out(
     )
     uvs = (rng.uniform(-2, 2, (30, 1, 2)) + rng.normal(0, 0.2, (30, 3, 2))).reshape(-1, 2).astype(np.float32)
     alphas = rng.choice([0.0, 0.5, 1.0], 90).astype(np.float32) if seed % 2 else None
-    part = Part(np.zeros((90, 3)), np.arange(90).reshape(-1, 3), uvs, np.ones((90, 3), np.float32), 0, alphas)
-    seen = Surface(texture, cutoff).visible(part)
+    part = SoupPart(
+        np.zeros((90, 3)), np.arange(90).reshape(-1, 3), uvs, np.ones((90, 3), np.float32), 0, alphas
+    )
+    seen = CutoutTexture(texture, cutoff).visible(part)
     kept = np.ones(30, bool) if seen is None else seen
     weights = rng.dirichlet(np.ones(3), 300)
     for face in range(30):

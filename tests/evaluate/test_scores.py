@@ -16,7 +16,7 @@ from geco.evaluate.score_row import Scorer
 from geco.evaluate.scores import Measures, load_measures, score_pictures, silhouette
 from geco.evaluate.settings import Settings
 from geco.evaluate.truth import Truth, camera_sets, make_truth
-from geco.evaluate.worker import Outcome
+from geco.evaluate.worker import MethodResult
 from geco.images import over_white
 from geco.mesh.types import Mesh
 from tests.evaluate.objects import write_foreign, write_object
@@ -36,7 +36,7 @@ def scored(report: Path, truth: Truth, mesh: Mesh | str, **settings: Any) -> lis
     """The rows of a model that gave ``mesh`` and the true views."""
     method = parse_methods(["geco"])[0]
     views = over_white(truth.views["A"])
-    outcome = Outcome(views, {"bare": mesh}, {"bare": {"total": 1.5}}, {"bare": {"faces": 1}}, 100.0)
+    outcome = MethodResult(views, {"bare": mesh}, {"bare": {"total": 1.5}}, {"bare": {"faces": 1}}, 100.0)
     scorer = Scorer(
         report, Settings(size=SIZE, variants=("bare",), **settings), method, NO_WEIGHTS, keep_meshes=True
     )
@@ -104,7 +104,7 @@ def test_one_set_is_one_set(tmp_path: Path, truth: Truth) -> None:
 
 def test_copied_inputs(tmp_path: Path, truth: Truth) -> None:
     scorer = Scorer(tmp_path, Settings(size=SIZE), parse_methods(["copy-input"])[0], NO_WEIGHTS, True)
-    (row,) = scorer.rows(truth, 0, Outcome(), None, {})
+    (row,) = scorer.rows(truth, 0, MethodResult(), None, {})
     assert (
         row["status"] == "ok" and 5 < row["views"]["psnr"] < 40 and "mesh" not in row and "seconds" not in row
     )
@@ -156,9 +156,9 @@ def test_a_broken_foreign_mesh_is_a_failure_and_a_missing_one_is_missing(
     (tmp_path / "meshes").mkdir()
     method = parse_methods([], [f"other={tmp_path / 'meshes'}"])[0]
     scorer = Scorer(tmp_path / "report", Settings(size=SIZE), method, NO_WEIGHTS, True)
-    assert scorer.rows(truth, 0, Outcome(), None, {})[0]["status"] == "missing"
+    assert scorer.rows(truth, 0, MethodResult(), None, {})[0]["status"] == "missing"
     (tmp_path / "meshes" / "thing-one.glb").write_bytes(b"glTF\2\0\0\0")
-    row = scorer.rows(truth, 0, Outcome(), None, {})[0]
+    row = scorer.rows(truth, 0, MethodResult(), None, {})[0]
     assert row["status"] == "failed" and "thing-one.glb" in row["error"]
 
 
@@ -172,7 +172,7 @@ def test_metrics_left_out_are_named_and_nothing_stands_in() -> None:
 
 def test_an_error_of_the_process_fails_every_column(tmp_path: Path, truth: Truth) -> None:
     scorer = Scorer(tmp_path, Settings(size=SIZE), parse_methods(["geco"])[0], NO_WEIGHTS, True)
-    rows = scorer.rows(truth, 3, Outcome(), str(GecoError("died")), {})
+    rows = scorer.rows(truth, 3, MethodResult(), str(GecoError("died")), {})
     assert [(row["method"], row["status"], row["seed"]) for row in rows] == [
         ("geco", "failed", 3),
         ("geco+finish", "failed", 3),

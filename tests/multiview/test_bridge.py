@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from geco.cameras import orbit_poses, project_points, rig
+from geco.isosurface.grids import voxel_centres
 from geco.multiview.interface import Condition
-from geco.multiview.small.bridge import PICTURE_ELEVATION, VolumeBridge, constant_gathers, voxel_centres
+from geco.multiview.small.bridge import HALF_EXTENT, PICTURE_ELEVATION, VolumeBridge, constant_gathers
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
 
@@ -21,7 +22,7 @@ CELLS, SIZE = 16, 8
 def test_lifting_takes_the_pixel_that_shows_the_voxel() -> None:
     lift, _ = constant_gathers(RIG, CELLS, SIZE)
     lift = lift.reshape(7, SIZE**3)
-    centres = voxel_centres(SIZE)
+    centres = voxel_centres(SIZE, HALF_EXTENT)
     poses = np.concatenate([RIG.poses(), orbit_poses(0.0, PICTURE_ELEVATION, RIG.radius)[None]])
     where, _ = project_points(centres, poses, RIG.fov)
     for view in range(7):
@@ -36,7 +37,7 @@ def test_lifting_takes_the_pixel_that_shows_the_voxel() -> None:
 def test_rays_run_from_near_to_far_through_the_voxels_that_the_pixel_sees() -> None:
     _, draw = constant_gathers(RIG, CELLS, SIZE)
     draw = draw.reshape(6, CELLS, CELLS, SIZE)
-    centres = voxel_centres(SIZE)
+    centres = voxel_centres(SIZE, HALF_EXTENT)
     for view, pose in enumerate(RIG.poses()):
         where, depth = project_points(centres[draw[view].reshape(-1)], pose, RIG.fov)
         depth = depth.reshape(CELLS, CELLS, SIZE)
@@ -54,7 +55,7 @@ def test_rays_run_from_near_to_far_through_the_voxels_that_the_pixel_sees() -> N
 
 def test_a_solid_ball_is_drawn_as_a_disc_in_every_view() -> None:
     bridge = VolumeBridge(RIG, CELLS, 8, 16, 8, 4)
-    radius = torch.from_numpy(np.linalg.norm(voxel_centres(16), axis=1)).float()
+    radius = torch.from_numpy(np.linalg.norm(voxel_centres(16, HALF_EXTENT), axis=1)).float()
     volume = torch.zeros(1, 9, 16, 16, 16)
     volume[0, -1] = torch.where(radius < 0.6, 20.0, -20.0).reshape(16, 16, 16)
     _, opacity = bridge._draw(volume)

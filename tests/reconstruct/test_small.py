@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from geco.cameras import ZERO123PLUS_V12, project_points
 from geco.errors import ConfigError, WeightsError
+from geco.isosurface.grids import voxel_centres
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.model import WEIGHTS_FILE, SmallReconstructor
-from geco.reconstruct.small.volume import Lifting, lifting_coordinates, voxel_centres
+from geco.reconstruct.small.volume import Lifting, lifting_coordinates
 
 CONFIG = SmallReconstructorConfig(
     view_size=16,
@@ -73,7 +74,7 @@ def test_points_look_where_the_cameras_project(model: SmallReconstructor) -> Non
 @torch.no_grad()
 def test_untrained_distance_is_the_interpolated_volume(model: SmallReconstructor) -> None:
     features = model.encode(torch.rand(1, 6, 3, 16, 16), torch.rand(1, 3, 16, 16))
-    centres = torch.from_numpy(voxel_centres(8, 1.0))[None]
+    centres = torch.from_numpy(voxel_centres(8, 1.0)).float()[None]
     torch.testing.assert_close(
         model.sdf(features, centres)[0], features.volume[0, 0].flatten() * 0.1, atol=1e-6, rtol=0
     )

@@ -24,7 +24,7 @@ from geco.mesh.export import FORMATS
 from geco.pipeline import EMBEDDED
 from geco.serve import Limits, create_app
 from geco.serve.fields import Format
-from geco.serve.jobs import MEDIA_TYPES, Task
+from geco.serve.jobs import MEDIA_TYPES, MeshTask
 from geco.serve.worker import within
 from tests.images.pictures import png_header
 from tests.serve.conftest import UPLOAD
@@ -253,10 +253,10 @@ def test_a_refused_cost_names_the_limit(post: Post, picture: bytes, fields: dict
 
 def test_the_models_own_sizes_are_lowered_to_the_limits() -> None:
     model = {"texture": 512, "resolution": 64}
-    small = within(Task(b""), model, Limits(texture=256, resolution=32))
+    small = within(MeshTask(b""), model, Limits(texture=256, resolution=32))
     assert (small.texture_size, small.resolution) == (256, 32)
-    assert within(Task(b"", texture_size=128), model, Limits(texture=256)).texture_size == 128
-    assert within(Task(b""), model, Limits()).texture_size == 512
+    assert within(MeshTask(b"", texture_size=128), model, Limits(texture=256)).texture_size == 128
+    assert within(MeshTask(b""), model, Limits()).texture_size == 512
 
 
 def test_a_model_folder_of_any_name_is_told_by_its_name_and_never_by_its_path(

@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from geco.errors import WeightsError
 from geco.serve import Limits, create_app
 from geco.serve.errors import Refusal
-from geco.serve.jobs import Task
+from geco.serve.jobs import MeshTask
 from geco.serve.metrics import Metrics
 from geco.serve.worker import Worker
 from tests.serve import misbehave
@@ -117,5 +117,5 @@ def test_a_model_that_cannot_be_loaded_is_an_error_at_the_start(tmp_path: Path) 
 def test_a_stopped_worker_refuses() -> None:
     worker = Worker(misbehave.load, Limits(), Metrics())
     with pytest.raises(Refusal) as caught:
-        asyncio.run(worker.run(Task(b""), "id"))
+        asyncio.run(worker.run(MeshTask(b""), "id"))
     assert caught.value.status_code == 503

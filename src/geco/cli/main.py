@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code, see :data:`EXIT_CODES`."""
-    streams.prepare()
+    streams.make_usable()
     arguments = sys.argv[1:] if argv is None else argv
     with ending.signals():
         return ending.guarded(lambda: _command(arguments), *_asked(arguments))

@@ -36,7 +36,7 @@ class _Output(io.FileIO):
             return memoryview(data).nbytes
 
 
-def prepare() -> None:
+def make_usable() -> None:
     """Make the three streams usable: closed ones lead nowhere, and no character or full disk ends in a
     traceback.
 

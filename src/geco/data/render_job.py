@@ -153,7 +153,7 @@ class Pool(Protocol):
 
 
 @dataclass(frozen=True)
-class Task:
+class RenderTask:
     """One object, its settings, and the folder that its piece goes to."""
 
     folder: Path
@@ -161,7 +161,7 @@ class Task:
     settings: RenderSettings
 
 
-def render_task(task: Task) -> None:
+def render_task(task: RenderTask) -> None:
     """Render and write the piece: what every worker does, on whichever machine."""
     write_piece(task.folder, task.source.key, render_piece(task.source, task.settings))
 
@@ -199,7 +199,7 @@ def render_shards(
         progress: called after each object.
     """
     of_key = {source.key: source for source in sources}
-    tasks = ((key, Task(writer.folder.absolute(), of_key[key], settings)) for key in writer.pending)
+    tasks = ((key, RenderTask(writer.folder.absolute(), of_key[key], settings)) for key in writer.pending)
     for outcome in pool.run(tasks):
         if outcome.reason is None:
             writer.done(outcome.key)

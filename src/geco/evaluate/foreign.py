@@ -16,7 +16,7 @@ from geco.data.objects.storage import is_regular
 from geco.data.render import Light, lens, render_views
 from geco.errors import MeshError
 from geco.evaluate.scores import MeshArrays
-from geco.evaluate.truth import INPUT_SIZE, Cameras, Truth, camera_sets, on_white
+from geco.evaluate.truth import INPUT_SIZE, CameraSet, Truth, camera_sets, on_white
 from geco.metrics.align import Alignment, apply, candidates
 from geco.metrics.images import psnr
 from geco.types import Floats
@@ -38,7 +38,7 @@ class Foreign:
     object: TexturedObject
     alignment: dict[str, Any]
 
-    def render(self, cameras: Cameras, size: int, light: str) -> tuple[Floats, Floats]:
+    def render(self, cameras: CameraSet, size: int, light: str) -> tuple[Floats, Floats]:
         """Pictures on white (N, S, S, 3) and coverage (N, S, S)."""
         lenses = lens(cameras.fov, len(cameras.poses))
         return on_white(render_views(self.object, cameras.poses, lenses, size, LIGHTS[light]).rgba)

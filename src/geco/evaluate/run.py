@@ -20,7 +20,7 @@ from geco.evaluate.score_row import Scorer
 from geco.evaluate.scores import Measures, load_measures
 from geco.evaluate.settings import LOCK, Settings, agree_on_measures, agreed, describe, settle
 from geco.evaluate.truth import Truth, on_white
-from geco.evaluate.worker import Job, Outcome, Worker, WorkerDied
+from geco.evaluate.worker import Job, MethodResult, Worker, WorkerDied
 from geco.files import sweep_below
 from geco.images import over_white
 from geco.locks import locked
@@ -135,7 +135,7 @@ def _measure(
     with _Model(method, plan) as model:
         for truth, seeds in _truths(plan, units, rows, progress, reader):
             for seed in seeds:
-                outcome, error = Outcome(), None
+                outcome, error = MethodResult(), None
                 try:
                     if method.has_process:
                         outcome = model.ask(truth, seed)
@@ -223,7 +223,7 @@ class _Model:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
-    def ask(self, truth: Truth, seed: int) -> Outcome:
+    def ask(self, truth: Truth, seed: int) -> MethodResult:
         """What the method makes of the object's input picture."""
         if self._deaths >= DEATHS:
             raise WorkerDied(f"given up: its process died {DEATHS} times in a row")

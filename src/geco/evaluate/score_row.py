@@ -23,8 +23,8 @@ from geco.evaluate.pictures import TILE, resized, save_strip, strip_path
 from geco.evaluate.rows import Row
 from geco.evaluate.scores import Measures, MeshArrays, score_mesh, score_pictures, silhouette
 from geco.evaluate.settings import Settings
-from geco.evaluate.truth import Cameras, Truth, camera_sets, on_white
-from geco.evaluate.worker import Outcome
+from geco.evaluate.truth import CameraSet, Truth, camera_sets, on_white
+from geco.evaluate.worker import MethodResult
 from geco.images import over_white
 from geco.mesh.types import Mesh
 from geco.metrics.align import Alignment, align, apply, common_frame
@@ -61,7 +61,7 @@ class Scorer:
         self.cameras = camera_sets()
 
     def rows(
-        self, truth: Truth, seed: int, outcome: Outcome, error: str | None, facts: dict[str, Any]
+        self, truth: Truth, seed: int, outcome: MethodResult, error: str | None, facts: dict[str, Any]
     ) -> list[Row]:
         """One row a column. ``error``: why there is no outcome; ``facts``: of the loaded model."""
         made = []
@@ -91,7 +91,7 @@ class Scorer:
             made.append(row)
         return made
 
-    def _views(self, row: Row, truth: Truth, column: str, seed: int, outcome: Outcome) -> None:
+    def _views(self, row: Row, truth: Truth, column: str, seed: int, outcome: MethodResult) -> None:
         if self.method.kind == "copy-input":
             views = np.repeat(over_white(truth.input)[None], len(truth.views["A"]), axis=0)
         elif self.method.kind == "model" and outcome.views is not None:
@@ -117,7 +117,7 @@ class Scorer:
         truth: Truth,
         column: str,
         seed: int,
-        outcome: Outcome,
+        outcome: MethodResult,
         variant: str,
         facts: dict[str, Any],
     ) -> None:
@@ -170,7 +170,7 @@ class Scorer:
         row["mesh"] = scores
         row["volumes"] = facts
 
-    def _render(self, placed: Mesh | Foreign, cameras: Cameras) -> tuple[Floats, Floats]:
+    def _render(self, placed: Mesh | Foreign, cameras: CameraSet) -> tuple[Floats, Floats]:
         """Bare colours on white (N, S, S, 3) and coverage (N, S, S)."""
         size = self.settings.size
         if isinstance(placed, Foreign):

@@ -17,21 +17,21 @@ SET_B = 15  # even azimuths at elevation 0: the paper's set B
 
 
 @dataclass(frozen=True)
-class Cameras:
+class CameraSet:
     """The poses (N, 4, 4) and the field of view of one set."""
 
     poses: Floats
     fov: float
 
 
-def camera_sets() -> dict[str, Cameras]:
+def camera_sets() -> dict[str, CameraSet]:
     """``input``: the input's own camera; ``A``: the six poses of Zero123++ v1.2; ``B``: 15 even
     azimuths at elevation 0.
     """
     return {
-        "input": Cameras(orbit_poses([0.0], 0.0, INPUT_RADIUS), INPUT_FOV),
-        "A": Cameras(ZERO123PLUS_V12.poses(), ZERO123PLUS_V12.fov),
-        "B": Cameras(circular_poses(SET_B, INPUT_RADIUS, 0.0), INPUT_FOV),
+        "input": CameraSet(orbit_poses([0.0], 0.0, INPUT_RADIUS), INPUT_FOV),
+        "A": CameraSet(ZERO123PLUS_V12.poses(), ZERO123PLUS_V12.fov),
+        "B": CameraSet(circular_poses(SET_B, INPUT_RADIUS, 0.0), INPUT_FOV),
     }
 
 

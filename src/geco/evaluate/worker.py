@@ -35,7 +35,7 @@ class Job:
 
 
 @dataclass
-class Outcome:
+class MethodResult:
     """What a method made of a picture.
 
     Attributes:
@@ -92,7 +92,7 @@ class Worker:
     ) -> None:
         self.close()
 
-    def ask(self, job: Job) -> Outcome:
+    def ask(self, job: Job) -> MethodResult:
         """One picture to what the method makes of it. Raises GecoError for a picture that it
         refuses, WorkerDied.
         """
@@ -100,7 +100,7 @@ class Worker:
             self._connection.send(job)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise WorkerDied(self._last_words()) from error
-        outcome: Outcome = self._receive()
+        outcome: MethodResult = self._receive()
         return outcome
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ class _Runner:
             "load_seconds": seconds,
         }
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Job) -> MethodResult:
         """As :meth:`geco.pipeline.GecoPipeline.samples`, once for all variants; each variant
         reconstructs anew, for its time.
         """
@@ -199,7 +199,7 @@ class _Runner:
         if views is None:
             with shared.stage("views"):
                 views = self.backend.generate(condition.rgb, [job.seed], self.sampling)[0]
-        outcome = Outcome(views if self.has_views else None)
+        outcome = MethodResult(views if self.has_views else None)
         for variant in self.variants:
             options = AssetOptions(
                 projection=variant in ("projection", "finish"), outline=variant in ("outline", "finish")

@@ -14,7 +14,7 @@ import numpy as np
 from geco.errors import MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.tables import CORNERS
-from geco.types import Bools, Floats, Index, Ints
+from geco.types import Bools, Doubles, Floats, Index, Ints
 
 
 def axis_coordinates(resolution: int, rounded: bool = True) -> Floats:
@@ -125,3 +125,12 @@ def halves(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
 def _shape(resolution: int | Sequence[int]) -> tuple[int, int, int]:
     x, y, z = (resolution,) * 3 if isinstance(resolution, int) else resolution
     return x, y, z
+
+
+def voxel_centres(size: int, half_extent: float) -> Doubles:
+    """(size^3, 3) world positions of the centres of a cube of voxels about the origin, order z, y, x with x
+    fastest.
+    """
+    axis = ((np.arange(size) + 0.5) / size * 2 - 1) * half_extent
+    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
+    return np.stack([x, y, z], axis=-1).reshape(-1, 3)

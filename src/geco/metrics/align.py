@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from geco.errors import ConfigError, MeshError
-from geco.metrics.icp import Cloud, MeshSurface, moved, refine, residual, scale_of
+from geco.metrics.icp import Cloud, TriangleSurface, moved, refine, residual, scale_of
 from geco.metrics.rotations import angle_between, convention_rotations, spread_rotations
 from geco.metrics.surface_samples import sample_surface
 from geco.types import Doubles, Index
@@ -149,11 +149,13 @@ def common_frame(vertices: ArrayLike, faces: ArrayLike | None = None) -> Doubles
     return _similarity(np.eye(3), 1 / side, -(low + high) / 2 / side)
 
 
-def _surface(vertices: Doubles, faces: ArrayLike, seed: int, visible_only: bool) -> MeshSurface:
-    return MeshSurface(sample_surface(vertices, faces, FINE_POINTS, seed, visible_only), vertices, faces)
+def _surface(vertices: Doubles, faces: ArrayLike, seed: int, visible_only: bool) -> TriangleSurface:
+    return TriangleSurface(sample_surface(vertices, faces, FINE_POINTS, seed, visible_only), vertices, faces)
 
 
-def _search(moving: MeshSurface, fixed: MeshSurface, rotations: Doubles) -> list[tuple[Doubles, float]]:
+def _search(
+    moving: TriangleSurface, fixed: TriangleSurface, rotations: Doubles
+) -> list[tuple[Doubles, float]]:
     """Poses of ``moving`` on ``fixed`` (both in their common frames) and their residuals, best first.
 
     The first rotation, none, is always among those that are fitted: what is symmetric shall not be turned for

@@ -21,7 +21,7 @@ NEIGHBOURS = 12  # points that a cloud's normal is estimated from
 POINT_WEIGHT = 0.02
 
 
-class Surface(Protocol):
+class NearestSurface(Protocol):
     """What can be fitted: some points of it, and the nearest point and normal to any other."""
 
     points: Doubles  # (N, 3)
@@ -53,7 +53,7 @@ class Cloud:
         return distances, self.points[index], self.normals[index]
 
 
-class MeshSurface:
+class TriangleSurface:
     """A surface known exactly: some points of it, and its triangles for what is nearest."""
 
     def __init__(self, points: Doubles, vertices: ArrayLike, faces: ArrayLike) -> None:
@@ -80,7 +80,7 @@ class MeshSurface:
         return np.sqrt(np.maximum(squared, 0.0)), where, self.normals[face]
 
 
-def residual(moving: Surface, fixed: Surface, pose: Doubles) -> float:
+def residual(moving: NearestSurface, fixed: NearestSurface, pose: Doubles) -> float:
     """Chamfer distance from ``moving`` under a similarity (4, 4) to ``fixed``, in the unit of ``fixed``."""
     scale = scale_of(pose)
     ahead = fixed.nearest(moved(pose, moving.points))[0]
@@ -88,7 +88,9 @@ def residual(moving: Surface, fixed: Surface, pose: Doubles) -> float:
     return float(ahead.mean() + scale * back.mean()) / 2
 
 
-def refine(moving: Surface, fixed: Surface, start: Doubles, steps: int) -> tuple[Doubles, float]:
+def refine(
+    moving: NearestSurface, fixed: NearestSurface, start: Doubles, steps: int
+) -> tuple[Doubles, float]:
     """The similarity near ``start`` (4, 4) that fits ``moving`` to ``fixed``, and the Chamfer distance that
     it leaves.
 

@@ -27,7 +27,7 @@ class Headlight:
 
 
 @dataclass
-class Buffers:
+class PixelBuffers:
     """What every pixel shows, without anti-aliasing.
 
     Attributes:
@@ -87,7 +87,9 @@ def render_mesh(
     return np.clip(picture, 0.0, 1.0)
 
 
-def render_buffers(mesh: Mesh, c2w: ArrayLike, fov: float, size: int, engine: Engine = "numpy") -> Buffers:
+def render_buffers(
+    mesh: Mesh, c2w: ArrayLike, fov: float, size: int, engine: Engine = "numpy"
+) -> PixelBuffers:
     """Mask, depth, world normals and positions, one sample at every pixel's centre."""
     fragments = rasterize(mesh.vertices, mesh.faces, c2w, fov, size, engine=engine)
     seen = fragments.mask
@@ -96,7 +98,7 @@ def render_buffers(mesh: Mesh, c2w: ArrayLike, fov: float, size: int, engine: En
     positions = np.zeros((size, size, 3), np.float32)
     normals[seen] = _normals(mesh, face, weights)
     positions[seen] = interpolate(mesh.vertices, mesh.faces, face, weights)
-    return Buffers(seen, fragments.depth, normals, positions, fragments)
+    return PixelBuffers(seen, fragments.depth, normals, positions, fragments)
 
 
 def interpolate(

@@ -22,7 +22,7 @@ from geco.serve.errors import REQUEST_ID, Gone, Refusal, error_response
 from geco.serve.fields import OPTIONS, FormatField, task_of
 from geco.serve.form import FormRoute
 from geco.serve.frame import GONE, Frame
-from geco.serve.jobs import MEDIA_TYPES, PREVIEW, Made, Task
+from geco.serve.jobs import MEDIA_TYPES, PREVIEW, Made, MeshTask
 from geco.serve.metrics import MEDIA_TYPE, Metrics
 from geco.serve.security import Guard
 from geco.serve.settings import Limits, Settings
@@ -101,9 +101,9 @@ def build(load: Callable[[], "GecoPipeline"], settings: Settings, worker: Worker
 
 
 def _add_api(app: FastAPI, worker: Worker, line: Line, limits: Limits) -> None:
-    Asked = Annotated[Task, Depends(task_of(limits))]
+    Asked = Annotated[MeshTask, Depends(task_of(limits))]
 
-    async def make(request: Request, task: Task) -> Made:
+    async def make(request: Request, task: MeshTask) -> Made:
         async with line.turn(request.scope[TICKET]):
             return await worker.run(task, request.scope[REQUEST_ID])
 
@@ -175,7 +175,7 @@ async def _file(content: bytes, kind: str) -> Response:
     return Response(content, headers={**PAGE_HEADERS, "Content-Type": kind, "Cache-Control": "no-cache"})
 
 
-def _with_format(task: Task, format: str) -> Task:
+def _with_format(task: MeshTask, format: str) -> MeshTask:
     return replace(task, format=format)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import File, Form, UploadFile
 
 from geco.mesh.export.sizes import LARGEST, SMALLEST
-from geco.serve.jobs import Task
+from geco.serve.jobs import MeshTask
 from geco.serve.settings import Limits
 
 Format = Literal["glb", "obj", "ply", "stl", "usdz", "3mf"]
@@ -19,7 +19,7 @@ FormatField = Annotated[Format, Form(description="of the file; obj is zipped wit
 OPTIONS = {"texture_size": "--max-texture", "faces": "--max-faces", "resolution": "--max-resolution"}
 
 
-def task_of(limits: Limits) -> Callable[..., Awaitable[Task]]:
+def task_of(limits: Limits) -> Callable[..., Awaitable[MeshTask]]:
     """A dependency of routes: the form, checked, as a task without a format."""
     picture_field = File(description="a picture of one object, with or without a background")
     seed_field = Form(ge=0, le=2**32 - 1, description="of the noise")
@@ -44,8 +44,8 @@ def task_of(limits: Limits) -> Callable[..., Awaitable[Task]]:
         resolution: Annotated[int | None, resolution_field] = None,
         truncation: Annotated[float | None, truncation_field] = None,
         size: Annotated[float | None, size_field] = None,
-    ) -> Task:
+    ) -> MeshTask:
         data = await picture.read()
-        return Task(data, seed, faces, texture_size, resolution, truncation, size, pixels=limits.pixels)
+        return MeshTask(data, seed, faces, texture_size, resolution, truncation, size, pixels=limits.pixels)
 
     return asked

@@ -33,7 +33,7 @@ MEDIA_TYPES = {
 
 
 @dataclass(frozen=True)
-class Task:
+class MeshTask:
     """One request, checked: the picture's bytes, what the mesh shall be like, and what to answer with."""
 
     picture: bytes
@@ -92,7 +92,7 @@ class Jobs:
             "resolution": card.resolution,
         }
 
-    def __call__(self, task: Task) -> Made | Failed:
+    def __call__(self, task: MeshTask) -> Made | Failed:
         """One task. Whatever is raised comes back as a value, so that the process stays, except
         for want of memory.
         """
@@ -107,7 +107,7 @@ class Jobs:
             return Failed(type(error).__name__, (), "", "", traceback.format_exc())
 
 
-def make(pipeline: GecoPipeline, task: Task) -> Made:
+def make(pipeline: GecoPipeline, task: MeshTask) -> Made:
     """The answer to one task; raises what the pipeline raises."""
     from geco.images.opened import open_picture
     from geco.mesh.export.metadata import to_ascii_json

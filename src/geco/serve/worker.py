@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from geco.errors import ConfigError, GecoError
 from geco.processes import Bounds, Child, Outcome
 from geco.serve.errors import INTERNAL, Refusal, status_of
-from geco.serve.jobs import Failed, Jobs, Made, Task
+from geco.serve.jobs import Failed, Jobs, Made, MeshTask
 from geco.serve.metrics import Metrics
 from geco.serve.settings import Limits
 
@@ -45,7 +45,9 @@ class Worker:
 
     def __init__(self, load: Callable[[], GecoPipeline], limits: Limits, metrics: Metrics) -> None:
         self._jobs, self._limits, self.metrics = Jobs(load), limits, metrics
-        self._tasks: queue.SimpleQueue[tuple[Task, Callable[[Outcome], None]] | None] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[tuple[MeshTask, Callable[[Outcome], None]] | None] = (
+            queue.SimpleQueue()
+        )
         self._child: Child | None = None
         self._lock = threading.Lock()  # of _child while it is being made, against stop()
         self._stopping = threading.Event()
@@ -88,7 +90,7 @@ class Worker:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(5)
 
-    async def run(self, task: Task, request_id: str) -> Made:
+    async def run(self, task: MeshTask, request_id: str) -> Made:
         """One task, off the event loop.
 
         Raises:
@@ -156,7 +158,7 @@ class Worker:
             if not self._child.alive and self.ready:
                 self._restart(outcome.reason or "unknown")
 
-    def _call(self, task: Task) -> Outcome:
+    def _call(self, task: MeshTask) -> Outcome:
         assert self._child is not None
         stuck = threading.Timer(self._limits.seconds + STUCK, self._child.process.kill)
         stuck.daemon = True
@@ -201,7 +203,7 @@ class Worker:
             self._tasks.put(None)
 
 
-def within(task: Task, model: dict[str, Any], limits: Limits) -> Task:
+def within(task: MeshTask, model: dict[str, Any], limits: Limits) -> MeshTask:
     """The task with the model's own sizes lowered to the server's limits, where nothing else was
     asked for.
     """

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from geco.data.shards import Shards
 from geco.types import Floats, Longs
 
-Cameras = tuple[Floats, Floats]  # c2w (N, 4, 4), lenses (N, 3): focal, cx, cy normalised by the image size
-
 
 class Pictures:
     """A reader that remembers; shared by threads.
@@ -30,7 +28,7 @@ class Pictures:
     def __init__(self, shards: Shards, limit: int = 0) -> None:
         self.shards, self.limit, self.used = shards, limit, 0
         self._kept: dict[tuple[str, str, str, int], NDArray[Any]] = {}
-        self._cameras: dict[str, dict[str, Cameras]] = {}
+        self._cameras: dict[str, dict[str, tuple[Floats, Floats]]] = {}
         self._lock = threading.Lock()
 
     def get(
@@ -49,8 +47,8 @@ class Pictures:
                 self._keep(dict(zip(missing, read)))
         return np.stack([found[name] for name in names])
 
-    def cameras(self, key: str, set_name: str) -> Cameras:
-        """c2w (N, 4, 4) and lenses (N, 3) of one view set."""
+    def cameras(self, key: str, set_name: str) -> tuple[Floats, Floats]:
+        """c2w (N, 4, 4) and lenses (N, 3) of one view set: focal length, cx, cy over the image size."""
         if key not in self._cameras:
             self._cameras[key] = self.shards.all_cameras(key)
         return self._cameras[key][set_name]

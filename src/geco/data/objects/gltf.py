@@ -19,7 +19,7 @@ from geco.data.objects.gltf_accessors import Buffers, item
 from geco.data.objects.gltf_materials import Materials, to_srgb
 from geco.data.objects.gltf_nodes import Placed, Scene
 from geco.data.objects.refusal import ObjectError, Reason
-from geco.data.objects.soup import Part, Soup
+from geco.data.objects.soup import Soup, SoupPart
 from geco.types import Doubles
 
 TRIANGLES, STRIP, FAN = 4, 5, 6
@@ -79,7 +79,7 @@ class _Local:
         morphed: positions by the identity of the weights: instances mostly share these too.
     """
 
-    part: Part
+    part: SoupPart
     rows: NDArray[Any] | None
     morphed: dict[int, Doubles] = field(default_factory=dict)
 
@@ -124,10 +124,10 @@ def _local(primitive: dict[str, Any], buffers: Buffers, materials: Materials) ->
         colors = to_srgb(material.factor * shades[:, :3]).astype(np.float32)
         alphas = shades[:, 3].astype(np.float32) if shades.shape[1] > 3 else None
         materials.soup.colored = True
-    return _Local(Part(positions, faces, uvs.astype(np.float32), colors, material.slot, alphas), rows)
+    return _Local(SoupPart(positions, faces, uvs.astype(np.float32), colors, material.slot, alphas), rows)
 
 
-def _part(local: _Local, placed: Placed, scene: Scene, buffers: Buffers) -> Part:
+def _part(local: _Local, placed: Placed, scene: Scene, buffers: Buffers) -> SoupPart:
     if id(placed.weights) not in local.morphed:
         local.morphed[id(placed.weights)] = _morphed(local, placed, buffers)
     positions, flipped = _place(placed, local.morphed[id(placed.weights)], local.rows, scene, buffers)

@@ -11,9 +11,9 @@ import numpy as np
 
 from geco.data.objects.limits import Limits
 from geco.data.objects.refusal import ObjectError, Reason
-from geco.data.objects.soup import Part, Soup, Up
+from geco.data.objects.soup import Soup, SoupPart, Up
 from geco.data.objects.types import BOUNDING_RADIUS, TexturedObject
-from geco.data.objects.visible import Surface
+from geco.data.objects.visible import CutoutTexture
 from geco.render.shade_numpy import CLAY
 from geco.types import Doubles, Floats, Ints
 
@@ -69,15 +69,15 @@ def normalise(
     )
 
 
-def _seen(soup: Soup, name: str, tick: Callable[[], None]) -> list[Part]:
+def _seen(soup: Soup, name: str, tick: Callable[[], None]) -> list[SoupPart]:
     """The parts without what is wholly transparent, which would only shrink and hide the rest."""
     parts = []
-    surfaces: dict[tuple[int, float], Surface] = {}  # many materials may share a picture
+    surfaces: dict[tuple[int, float], CutoutTexture] = {}  # many materials may share a picture
     for part in soup.parts:
         tick()
         texture, cutoff = soup.textures[part.material], soup.cutoffs[part.material]
         if (id(texture), cutoff) not in surfaces:
-            surfaces[id(texture), cutoff] = Surface(texture, cutoff)
+            surfaces[id(texture), cutoff] = CutoutTexture(texture, cutoff)
         seen = surfaces[id(texture), cutoff].visible(part)
         if seen is not None:
             soup.notes["invisible-faces"] += int(len(seen) - seen.sum())
@@ -91,7 +91,7 @@ def _seen(soup: Soup, name: str, tick: Callable[[], None]) -> list[Part]:
     return parts
 
 
-def _joined(parts: list[Part]) -> tuple[Doubles, Ints, Floats, Floats]:
+def _joined(parts: list[SoupPart]) -> tuple[Doubles, Ints, Floats, Floats]:
     """Positions, faces, texture coordinates and colours of all parts, without vertices that no face uses."""
     offsets = np.cumsum([0] + [len(part.positions) for part in parts])
     positions = np.concatenate([part.positions for part in parts]).astype(np.float64, copy=False)

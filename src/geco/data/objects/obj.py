@@ -19,7 +19,7 @@ from geco.data.objects.mtl import Finish, find_named, read_mtl
 from geco.data.objects.names import comparable, decode_name, parent, spellings
 from geco.data.objects.pictures import Pictures
 from geco.data.objects.refusal import ObjectError, Reason
-from geco.data.objects.soup import Part, Soup
+from geco.data.objects.soup import Soup, SoupPart
 from geco.types import Ints, Longs
 
 
@@ -157,7 +157,7 @@ def _soup(text: _Text, folder: Folder) -> Soup:
         placed = uvs[uv] if finish.shown is None else uvs[uv] * finish.shown.scale + finish.shown.offset
         placed = (placed * [1, -1] + [0, 1]).astype(np.float32)  # OBJ's origin is at the bottom left
         soup.parts.append(
-            Part(positions[vertex], faces.reshape(-1, 3), placed, colors.astype(np.float32), slot)
+            SoupPart(positions[vertex], faces.reshape(-1, 3), placed, colors.astype(np.float32), slot)
         )
     return soup
 

@@ -12,7 +12,7 @@ import numpy as np
 from geco.data.objects.folder import Folder
 from geco.data.objects.limits import Limits
 from geco.data.objects.refusal import ObjectError, Reason
-from geco.data.objects.soup import FAINTEST, Part, Soup
+from geco.data.objects.soup import FAINTEST, Soup, SoupPart
 from geco.errors import MissingExtraError
 
 _HEADER_BYTES = 64 << 10
@@ -103,7 +103,7 @@ def _soup(data: bytes, name: str, limits: Limits) -> Soup:
         positions, faces = positions[faces].reshape(-1, 3), np.arange(faces.size).reshape(-1, 3)
     material = soup.add_material(cutoff=FAINTEST)
     nowhere = np.zeros((len(positions), 2), np.float32)
-    soup.parts.append(Part(positions, faces, nowhere, colors[:, :3], material, colors[:, 3]))
+    soup.parts.append(SoupPart(positions, faces, nowhere, colors[:, :3], material, colors[:, 3]))
     return soup
 
 

@@ -17,7 +17,7 @@ FAINTEST = 1 / 255  # the smallest alpha that is seen: below, eight bits round i
 
 
 @dataclass
-class Part:
+class SoupPart:
     """Triangles of one material.
 
     Attributes:
@@ -50,7 +50,7 @@ class Soup:
     """
 
     up: Up
-    parts: list[Part] = field(default_factory=list)
+    parts: list[SoupPart] = field(default_factory=list)
     textures: list[Bytes] = field(default_factory=list)
     cutoffs: list[float] = field(default_factory=list)
     colored: bool = False

@@ -13,7 +13,7 @@ from geco.data.objects.folder import Folder
 from geco.data.objects.limits import Limits
 from geco.data.objects.lines import count_lines, read_lines
 from geco.data.objects.refusal import ObjectError, Reason
-from geco.data.objects.soup import Part, Soup
+from geco.data.objects.soup import Soup, SoupPart
 from geco.types import Doubles
 
 # After 80 bytes of comment and 4 of count; the two bytes at the end mean different things to different
@@ -62,5 +62,5 @@ def _soup(corners: NDArray[np.floating]) -> Soup:
     soup, count = Soup(up="z"), len(corners)
     faces = np.arange(count, dtype=np.int32).reshape(-1, 3)
     white, nowhere = np.ones((count, 3), np.float32), np.zeros((count, 2), np.float32)
-    soup.parts.append(Part(corners, faces, nowhere, white, soup.add_material()))
+    soup.parts.append(SoupPart(corners, faces, nowhere, white, soup.add_material()))
     return soup

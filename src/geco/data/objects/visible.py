@@ -7,13 +7,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.data.objects.soup import Part
+from geco.data.objects.soup import SoupPart
 from geco.types import Bools, Bytes, Longs
 
 CELLS = 512  # a picture is looked at in at most so many cells a side
 
 
-class Surface:
+class CutoutTexture:
     """A picture with the alpha below which it has holes.
 
     Args:
@@ -31,7 +31,7 @@ class Surface:
             if opaque.any() and not opaque.all():
                 self._total = _summed(_pooled(opaque))
 
-    def visible(self, part: Part) -> Bools | None:
+    def visible(self, part: SoupPart) -> Bools | None:
         """(F,) whether any texel of each triangle may reach the cutoff, or None where all may.
 
         Texels are taken from the triangle's box in texture coordinates, rounded outward: what is dropped is

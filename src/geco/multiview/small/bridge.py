@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geco.cameras import Rig, orbit_poses, project_points
+from geco.isosurface.grids import voxel_centres
 from geco.multiview.small.blocks import normalize
-from geco.types import Doubles, Longs
+from geco.types import Longs
 
 HALF_EXTENT = 1.0  # of the volume, world units: objects lie within radius 0.95
 LIFTED = 16  # channels of a map that is lifted
@@ -69,7 +70,7 @@ class VolumeBridge(nn.Module):
         self.register_buffer("lift_index", torch.from_numpy(lift), persistent=False)
         # (6 cells^2 D,) rows of voxels
         self.register_buffer("draw_index", torch.from_numpy(draw), persistent=False)
-        centres = torch.from_numpy(voxel_centres(size)).float()
+        centres = torch.from_numpy(voxel_centres(size, HALF_EXTENT)).float()
         waves = [centres, *(wave(centres * f) for f in (np.pi, 2 * np.pi) for wave in (torch.sin, torch.cos))]
         self.register_buffer("position", torch.cat(waves, dim=1), persistent=False)  # (N, 15)
         self.lift_view = nn.Conv2d(channels, LIFTED, 1)
@@ -143,13 +144,6 @@ class VolumeBridge(nn.Module):
         return drawn.reshape(-1, 6, *drawn.shape[1:]), opacity.reshape(shape).permute(3, 0, 1, 2)
 
 
-def voxel_centres(size: int) -> Doubles:
-    """(size^3, 3) world positions, order z, y, x with x fastest."""
-    axis = ((np.arange(size) + 0.5) / size * 2 - 1) * HALF_EXTENT
-    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
-    return np.stack([x, y, z], axis=-1).reshape(-1, 3)
-
-
 def constant_gathers(rig: Rig, cells: int, size: int) -> tuple[Longs, Longs]:
     """Nearest pixels of voxels in the seven maps, (7 N,), and nearest voxels of samples on the views' rays,
     (6 cells^2 size,).
@@ -158,7 +152,7 @@ def constant_gathers(rig: Rig, cells: int, size: int) -> tuple[Longs, Longs]:
     the border.
     """
     poses = np.concatenate([rig.poses(), orbit_poses(0.0, PICTURE_ELEVATION, rig.radius)[None]])
-    where, _ = project_points(voxel_centres(size), poses, rig.fov)
+    where, _ = project_points(voxel_centres(size, HALF_EXTENT), poses, rig.fov)
     pixel = np.clip(np.floor(where * cells), 0, cells - 1).astype(np.int64)  # (7, N, 2)
     lift = pixel[..., 1] * cells + pixel[..., 0] + np.arange(7)[:, None] * cells**2
     focal = 0.5 / np.tan(np.radians(rig.fov) / 2)

@@ -10,15 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from geco.cameras import orbit_poses, project_points, rig
+from geco.isosurface.grids import voxel_centres
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.encoder import ResidualBlock
-
-
-def voxel_centres(size: int, half_extent: float) -> np.ndarray:
-    """(size^3, 3) float32 world positions, order z, y, x with x fastest."""
-    axis = ((np.arange(size) + 0.5) / size * 2 - 1) * half_extent
-    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
-    return np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
 
 
 def lifting_coordinates(config: SmallReconstructorConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +107,7 @@ class VolumeNet(nn.Module):
         where, depth = lifting_coordinates(config)
         self.lifting = Lifting(where, config.view_size // 2)
         self.register_buffer("depth", torch.from_numpy(depth)[:, None], persistent=False)  # (V + 1, 1, N)
-        centres = torch.from_numpy(voxel_centres(self.size, 1.0)).T
+        centres = torch.from_numpy(voxel_centres(self.size, 1.0)).float().T
         waves = [
             torch.cat([centres, torch.sin(centres * f), torch.cos(centres * f)]) for f in (np.pi, 2 * np.pi)
         ]
