@@ -151,8 +151,9 @@ def with_pyrender(path: Path, obj: TexturedObject, cameras: Cameras, size: int) 
 def with_bpy(path: Path, obj: TexturedObject, cameras: Cameras, size: int) -> Views:
     """Cycles, with our own reader's triangles."""
     from geco.data.render import blender
+    from geco.data.render.types import Cycles
 
-    return blender.render_views(obj, cameras.c2w, cameras.lenses, size, PLAIN, samples=8)
+    return blender.render_views(obj, cameras.c2w, cameras.lenses, size, PLAIN, cycles=Cycles(samples=8))
 
 
 def _panel(ours: Views, theirs: Views, view: int, size: int = 160) -> np.ndarray:

@@ -103,14 +103,8 @@ LONG_FILES = {
 }
 LONG_FUNCTIONS = {
     "cli.train._add_stage",
-    "data.pack.pack_objects",
-    "data.pack_glb.encode_packed",
-    "data.render.blender.render_views",
     "data.render.kernels._draw",
-    "data.render.views.render_views",
-    "isosurface.flexicubes_numpy.extract",
     "isosurface.flexicubes_torch.FlexiCubes.__call__",
-    "mesh.export.save.encode",
     "multiview.sampling.sample",
     "onnx_runtime.export.export_small",
     "public_weights.zero123plus.convert_zero123plus",
@@ -119,9 +113,7 @@ LONG_FUNCTIONS = {
     "training.small_stages.stage2",
 }
 WIDE_FUNCTIONS = {
-    "data.render.blender.render_views",
     "isosurface.flexicubes_torch.FlexiCubes.__call__",
-    "isosurface.tetrahedra.tetrahedralize",
     "multiview.sampling.sample",
     "training.full_stages.pairs",
     "training.full_stages.stage1",

@@ -15,7 +15,7 @@ from tests.data.shapes import sphere, textured
 pytest.importorskip("bpy")
 
 from geco.data.render.blender import render_views
-from geco.data.render.types import Studio
+from geco.data.render.types import Cycles, Studio
 
 FLAT = Light(ambient=1.0, hemisphere=0.0)
 LIGHT = Light(0.6, 0.2, 0.3, (0.6, 0.0, 0.8))
@@ -26,7 +26,7 @@ def test_sphere_at_pixel_centres() -> None:
     size, radius, distance = 48, 0.7, 4.0
     poses = orbit_poses([0, 100], [0, 35], distance)
     lenses = lens(30.0, 2) + np.array([[0, 0, 0], [0.4, 0.1, -0.05]], np.float32)
-    views = render_views(sphere(radius, 192), poses, lenses, size, FLAT, CHANNELS, samples=64)
+    views = render_views(sphere(radius, 192), poses, lenses, size, FLAT, CHANNELS, Cycles(samples=64))
     assert views.position is not None and views.normal is not None
     for view, (focal, cx, cy) in enumerate(lenses):
         x, y = np.meshgrid((np.arange(size) + 0.5) / size - cx, cy - (np.arange(size) + 0.5) / size)
@@ -60,7 +60,7 @@ def test_picture_is_that_of_our_renderer() -> None:
     poses = orbit_poses([-20, 200], [10, -30], [4.0, 3.0])
     lenses, lights = frame_to_fill(obj, poses, 0.8), [LIGHT, FLAT]
     mine = ours(obj, poses, lenses, 128, lights, CHANNELS)
-    theirs = render_views(obj, poses, lenses, 128, lights, CHANNELS, samples=16)
+    theirs = render_views(obj, poses, lenses, 128, lights, CHANNELS, Cycles(samples=16))
     assert (
         mine.normal is not None
         and theirs.normal is not None
@@ -84,7 +84,7 @@ def test_studio_light_falls_from_the_sun() -> None:
     obj.colors[:] = 0.6
     sun = Studio(sky=0.2, sun=3.0, sun_direction=(0.3, 0.9, 0.3))
     first, again = (
-        render_views(obj, poses, lens(30.0, 1), 32, studio=sun, samples=16).rgba[0] for _ in range(2)
+        render_views(obj, poses, lens(30.0, 1), 32, cycles=Cycles(sun, samples=16)).rgba[0] for _ in range(2)
     )
     np.testing.assert_array_equal(first, again)
     assert first[16, 24, :3].mean() > 1.5 * first[16, 7, :3].mean()  # +y is to the right

@@ -87,12 +87,8 @@ def pack_objects(
         ConfigError: a number out of its range, or no object could be packed.
         OutputError: a place that cannot be written.
     """
-    if (
-        not 1 <= part_mib <= 1 << 20
-        or not 8 <= texture_side <= 8192
-        or not 1 <= quality <= 100
-        or workers < 1
-    ):
+    sound = 1 <= part_mib <= 1 << 20 and 8 <= texture_side <= 8192 and 1 <= quality <= 100 and workers >= 1
+    if not sound:
         raise ConfigError(
             f"parts of {part_mib:g} MiB, textures of {texture_side} px, quality {quality}, {workers} workers",
             "Parts have 1 MiB or more, textures 8 to 8192 px, quality is 1 to 100, workers 1 or more.",
@@ -110,9 +106,8 @@ def pack_objects(
     for stale in earlier - set(paths):
         stale.unlink(missing_ok=True)  # of an earlier, larger pack: unpacked together they would mix
     about = [{"file": p.name, "bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in paths]
-    atomic_write(
-        target / INDEX, (json.dumps({"format": FORMAT, "archives": about}, indent=1) + "\n").encode()
-    )
+    index = json.dumps({"format": FORMAT, "archives": about}, indent=1) + "\n"
+    atomic_write(target / INDEX, index.encode())
     return paths
 
 

@@ -35,41 +35,10 @@ def encode_packed(
         quality: of WebP.
     """
     binary = Binary()
-    primitives: list[Any] = []
-    materials: list[Any] = []
-    images: list[Any] = []
-    pictures: dict[int, int] = {}
-    for slot in np.unique(thing.materials):
-        texture = thing.textures[slot]
-        faces = thing.faces[thing.materials == slot]
-        used, corners = np.unique(faces, return_inverse=True)
-        attributes = {"POSITION": _positions(binary, y_up(thing.vertices[used]))}
-        material: dict[str, Any] = {"pbrMetallicRoughness": {"metallicFactor": 0.0}}
-        colors = np.rint(srgb_to_linear(thing.colors[used].clip(0, 1)) * 0xFFFF).astype(np.uint16)
-        if (colors == colors[0]).all():
-            material["pbrMetallicRoughness"]["baseColorFactor"] = [
-                *(colors[0] / 0xFFFF).round(5).tolist(),
-                1.0,
-            ]
-        else:
-            attributes["COLOR_0"] = binary.accessor(colors, ARRAY_BUFFER, normalized=True)
-        if thing.cutoffs[slot] > 0:
-            material |= {"alphaMode": "MASK", "alphaCutoff": float(thing.cutoffs[slot])}
-        if (texture != 255).any():
-            number = pictures.get(id(texture))
-            if number is None:
-                number = pictures[id(texture)] = len(images)
-                images.append(
-                    {"bufferView": binary.view(_webp(texture, side, quality)), "mimeType": "image/webp"}
-                )
-            accessor, placement = _coordinates(binary, thing.uvs[used])
-            attributes["TEXCOORD_0"] = accessor
-            extensions = {"extensions": {"KHR_texture_transform": placement}} if placement else {}
-            material["pbrMetallicRoughness"]["baseColorTexture"] = {"index": number, **extensions}
-        kind = np.uint16 if len(used) <= 0xFFFF else np.uint32
-        indices = binary.accessor(corners.reshape(-1, 1).astype(kind), ELEMENT_ARRAY_BUFFER)
-        primitives.append({"attributes": attributes, "indices": indices, "material": len(materials)})
-        materials.append(material)
+    pictures = _Pictures(binary, side, quality)
+    parts = [_part(binary, thing, int(slot), pictures) for slot in np.unique(thing.materials)]
+    primitives = [{**primitive, "material": number} for number, (primitive, _) in enumerate(parts)]
+    images = pictures.images
     required = ["KHR_mesh_quantization", *(["EXT_texture_webp", "KHR_texture_transform"] if images else [])]
     document = {
         "asset": {"version": "2.0", "generator": f"GECO {__version__}"},
@@ -77,7 +46,7 @@ def encode_packed(
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": name}],
         "meshes": [{"name": name, "primitives": primitives}],
-        "materials": materials,
+        "materials": [material for _, material in parts],
         "accessors": binary.accessors,
         "bufferViews": binary.views,
         "buffers": [{"byteLength": binary.size}],
@@ -90,6 +59,49 @@ def encode_packed(
             {"extensions": {"EXT_texture_webp": {"source": n}}} for n in range(len(images))
         ]
     return container(to_json(document).encode(), binary.chunks)
+
+
+class _Pictures:
+    """The textures of a file, each once."""
+
+    def __init__(self, binary: Binary, side: int, quality: int) -> None:
+        self.binary, self.side, self.quality = binary, side, quality
+        self.images: list[Any] = []
+        self._numbers: dict[int, int] = {}
+
+    def number(self, texture: Bytes) -> int:
+        """Which of the images a texture is; it is added where it is new."""
+        if id(texture) not in self._numbers:
+            self._numbers[id(texture)] = len(self.images)
+            view = self.binary.view(_webp(texture, self.side, self.quality))
+            self.images.append({"bufferView": view, "mimeType": "image/webp"})
+        return self._numbers[id(texture)]
+
+
+def _part(
+    binary: Binary, thing: TexturedObject, slot: int, pictures: _Pictures
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The primitive and the material of the faces of one slot."""
+    texture = thing.textures[slot]
+    used, corners = np.unique(thing.faces[thing.materials == slot], return_inverse=True)
+    attributes = {"POSITION": _positions(binary, y_up(thing.vertices[used]))}
+    surface: dict[str, Any] = {"metallicFactor": 0.0}
+    material: dict[str, Any] = {"pbrMetallicRoughness": surface}
+    colors = np.rint(srgb_to_linear(thing.colors[used].clip(0, 1)) * 0xFFFF).astype(np.uint16)
+    if (colors == colors[0]).all():
+        surface["baseColorFactor"] = [*(colors[0] / 0xFFFF).round(5).tolist(), 1.0]
+    else:
+        attributes["COLOR_0"] = binary.accessor(colors, ARRAY_BUFFER, normalized=True)
+    if thing.cutoffs[slot] > 0:
+        material |= {"alphaMode": "MASK", "alphaCutoff": float(thing.cutoffs[slot])}
+    if (texture != 255).any():
+        number = pictures.number(texture)
+        attributes["TEXCOORD_0"], placement = _coordinates(binary, thing.uvs[used])
+        extensions = {"extensions": {"KHR_texture_transform": placement}} if placement else {}
+        surface["baseColorTexture"] = {"index": number, **extensions}
+    kind = np.uint16 if len(used) <= 0xFFFF else np.uint32
+    indices = binary.accessor(corners.reshape(-1, 1).astype(kind), ELEMENT_ARRAY_BUFFER)
+    return {"attributes": attributes, "indices": indices}, material
 
 
 def _positions(binary: Binary, positions: Floats) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, cast
 from geco.data.objects import Limits, ObjectSource, TexturedObject
 from geco.data.objects.storage import is_regular
 from geco.data.render import AmbientOcclusion, Views, render_views
-from geco.data.render.types import Studio
+from geco.data.render.types import Cycles, Studio
 from geco.data.shards import CHANNELS, PictureSet, ShardWriter, encode_object, write_piece
 from geco.data.shards.format import plain
 from geco.data.shards.writer import OBJECTS_A_SHARD
@@ -143,7 +143,7 @@ def draw(obj: TexturedObject, cameras: Cameras, settings: RenderSettings) -> Vie
         return render_views(*where, AmbientOcclusion(settings.occlusion) if settings.occlusion else None)
     from geco.data.render import blender
 
-    return blender.render_views(*where, Studio() if settings.renderer == "studio" else None)
+    return blender.render_views(*where, Cycles(Studio() if settings.renderer == "studio" else None))
 
 
 class Pool(Protocol):

@@ -25,6 +25,31 @@ class DeviceTables:
     face_dual: Tensor
 
 
+@dataclass
+class Entries:
+    """The crossed edges of every cube, each once a cube: M entries of a surface with ``count`` dual vertices.
+
+    Attributes:
+        surface: how they hang together.
+        cube: (M,) which of the crossing cubes.
+        edge: (M,) which of its edges; corners: (M, 2) which of its corners these join.
+    """
+
+    surface: Surface
+    cube: Tensor
+    edge: Tensor
+    corners: Tensor
+
+    @property
+    def count(self) -> int:
+        return int(self.surface.entry_dual[-1]) + 1
+
+
+def case_numbers(s: Tensor, cubes: Tensor) -> Tensor:
+    """(C,) bit c is set where corner c of a cube is inside; ``s`` (N,) negative inside, ``cubes`` (C, 8)."""
+    return ((s < 0)[cubes].long() << torch.arange(8, device=s.device)).sum(dim=1)
+
+
 @torch.no_grad()
 def untangle(case: Tensor, cubes: Tensor, table: DeviceTables) -> Tensor:
     """Invert both of two problem cases that meet at their ambiguous face (see
@@ -45,8 +70,8 @@ def untangle(case: Tensor, cubes: Tensor, table: DeviceTables) -> Tensor:
 
 
 @torch.no_grad()
-def connect(s: Tensor, cubes: Tensor, case: Tensor, table: DeviceTables) -> tuple[Surface, Tensor, Tensor]:
-    """Number dual vertices and edges; also the cube and the local edge (M,) of every entry."""
+def connect(s: Tensor, cubes: Tensor, case: Tensor, table: DeviceTables) -> Entries:
+    """Number dual vertices and edges of the crossing cubes (C, 8) with their cases (C,)."""
     dual_count = table.dual_count[case]
     # cubes with one dual vertex first, then those with two, ...
     order = torch.argsort(dual_count, stable=True)
@@ -71,8 +96,5 @@ def connect(s: Tensor, cubes: Tensor, case: Tensor, table: DeviceTables) -> tupl
     around = around[quad_edge]
     falling = (s[distinct[quad_edge, 0]] > 0)[:, None]
     quads = torch.where(falling, around[:, [0, 1, 3, 2]], around[:, [2, 3, 1, 0]])
-    return (
-        Surface(case, cube_dual, entry_dual, entry_edge, distinct, quads, quad_edge),
-        entry_cube,
-        local_edge,
-    )
+    surface = Surface(case, cube_dual, entry_dual, entry_edge, distinct, quads, quad_edge)
+    return Entries(surface, entry_cube, local_edge, table.edges[local_edge])

@@ -38,43 +38,47 @@ def extract(grid: FlexiGrid) -> tuple[Floats, Ints]:
     first, count = _number_vertices(table.dual_count[case])
     dual = first[cube] + table.edge_dual.astype(np.int8)[case].ravel()[flat]
     corners = cubes.ravel()
-    start = corners[8 * cube + EDGES[edge, 0]].astype(np.intp)
-    end = corners[8 * cube + EDGES[edge, 1]].astype(np.intp)
+    start, end = (corners[8 * cube + EDGES[edge, side]].astype(np.intp) for side in (0, 1))
 
     # Cubes share edges: number the distinct ones in the order of (start, end).
-    key = 3 * start + EDGE_RANK[edge]
-    seen = np.zeros(3 * len(grid.sdf), bool)
-    seen[key] = True
-    distinct = np.flatnonzero(seen)
-    number = np.empty(len(seen), np.intp)
-    number[distinct] = np.arange(len(distinct))
-    shared = number[key]
-    some_entry = np.empty(len(distinct), np.intp)
-    some_entry[shared] = np.arange(len(flat))
+    shared, some_entry = _numbered(3 * start + EDGE_RANK[edge], 3 * len(grid.sdf))
 
+    scale = np.float32(grid.weight_scale)
     if grid.alpha is None:
         crossings = _cross(grid, start[some_entry], end[some_entry])[shared]
     else:
-        alpha = np.tanh(grid.alpha[rows]).ravel() * np.float32(grid.weight_scale) + np.float32(1)
+        alpha = np.tanh(grid.alpha[rows]).ravel() * scale + np.float32(1)
         crossings = _cross(
             grid, start, end, alpha[8 * cube + EDGES[edge, 0]], alpha[8 * cube + EDGES[edge, 1]]
         )
-    beta = None
-    if grid.beta is not None:
-        beta = np.tanh(grid.beta[rows].ravel()[flat]) * np.float32(grid.weight_scale) + np.float32(1)
+    beta = None if grid.beta is None else np.tanh(grid.beta[rows].ravel()[flat]) * scale + np.float32(1)
     vertices = _average(crossings, dual, count, beta)
 
-    quads = np.full((4, len(distinct)), -1, np.intp)
+    quads = np.full((4, len(some_entry)), -1, np.intp)
     quads[EDGE_SLOT[edge], shared] = dual
     whole = (quads[0] | quads[1] | quads[2] | quads[3]) >= 0
     outward = grid.sdf[start[some_entry]] > 0
     gamma = None
     if grid.gamma is not None:
-        scale = np.float32(grid.weight_scale)
         of_cube = scale / (1 + np.exp(-grid.gamma[rows])) + (1 - scale) / 2
         gamma = np.empty(count, np.float32)
         gamma[dual] = of_cube[cube]
     return vertices, _split(quads[:, whole], outward[whole], gamma)
+
+
+def _numbered(keys: Index, bound: int) -> tuple[Index, Index]:
+    """(M,) the place of each key among the distinct ones in order, and (D,) an entry that has it; keys are
+    below ``bound``.
+    """
+    seen = np.zeros(bound, bool)
+    seen[keys] = True
+    distinct = np.flatnonzero(seen)
+    number = np.empty(bound, np.intp)
+    number[distinct] = np.arange(len(distinct))
+    place = number[keys]
+    entry = np.empty(len(distinct), np.intp)
+    entry[place] = np.arange(len(keys))
+    return place, entry
 
 
 def case_numbers(inside: Bools, cubes: Ints | Index) -> Bytes:

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from geco.isosurface import tables as cube
-from geco.isosurface.connect_torch import DeviceTables, connect, untangle
-from geco.isosurface.crossings import Surface
+from geco.isosurface.connect_torch import DeviceTables, Entries, case_numbers, connect, untangle
 from geco.isosurface.tetrahedra import tetrahedralize
 
 # how strongly flat directions of the error are held to the crossings' mean (public code's qef_reg_scale)
@@ -66,70 +65,64 @@ class FlexiCubes:
             8).
         """
         table = self._on(x.device)
-        inside = s < 0
-        corners_in = inside[cubes]
-        case = (corners_in.long() << torch.arange(8, device=x.device)).sum(dim=1)
+        case = case_numbers(s, cubes)
         rows = torch.nonzero((case > 0) & (case < 255))[:, 0]
         if len(rows) == 0:
             width = 4 if output_tetmesh else 3
             return x.new_zeros(0, 3), torch.zeros(0, width, dtype=torch.long, device=x.device), x.new_zeros(0)
-        surface, entry_cube, local_edge = connect(
-            s, cubes[rows].long(), untangle(case[rows], cubes[rows].long(), table), table
-        )
-        count = int(surface.entry_dual[-1]) + 1
-
+        crossed = cubes[rows].long()
+        entries = connect(s, crossed, untangle(case[rows], crossed, table), table)
+        surface = entries.surface
         ends = surface.edge_ends[surface.entry_edge]
-        unweighted = _cross(x[ends], s[ends])
-        weights = None
+        crossings = _cross(x[ends], s[ends])
         if gradient is not None:
-            first_corner = x[cubes[rows][entry_cube, 0].long()]
-            vertices = _least_error(unweighted, first_corner, surface.entry_dual, count, gradient)
+            vertices = _least_error(crossings, x[crossed[entries.cube, 0]], entries, gradient)
             deviation = x.new_zeros(1)
         else:
-            crossings = unweighted
-            if alpha is not None:
-                bent = torch.tanh(alpha[rows]) * self.weight_scale + 1
-                crossings = _cross(x[ends], s[ends] * bent[entry_cube[:, None], table.edges[local_edge]])
-            if beta is not None:
-                weights = torch.tanh(beta[rows][entry_cube, local_edge]) * self.weight_scale + 1
-            vertices = _mean(crossings, surface.entry_dual, count, weights)
-            distance = torch.linalg.vector_norm(unweighted - vertices[surface.entry_dual], dim=-1)
-            deviation = (
-                distance - _mean(distance[:, None], surface.entry_dual, count)[surface.entry_dual, 0]
-            ).abs()
-
-        first, second = self._diagonals(
-            vertices, surface, entry_cube, count, None if gamma is None else gamma[rows], gradient
-        )
+            weights = None if alpha is None else alpha[rows], None if beta is None else beta[rows]
+            vertices = self._weighted(x[ends], s[ends], entries, *weights)
+            deviation = _deviation(crossings, vertices, entries)
+        first, second = self._diagonals(vertices, entries, None if gamma is None else gamma[rows], gradient)
         if training:
             vertices, faces = _split_about_centres(vertices, surface.quads, first, second)
         else:
             faces = _split(surface.quads, first > second)
-        if not output_tetmesh:
-            return vertices, faces, deviation
-        vertices, tetrahedra = tetrahedralize(
-            x, inside, cubes.long(), case, rows, vertices, faces, surface, table.face_dual
-        )
-        return vertices, tetrahedra, deviation
+        if output_tetmesh:
+            vertices, faces = tetrahedralize(x, s, cubes.long(), vertices, faces, surface, table.face_dual)
+        return vertices, faces, deviation
+
+    def _weighted(
+        self, points: Tensor, field: Tensor, entries: Entries, alpha: Tensor | None, beta: Tensor | None
+    ) -> Tensor:
+        """(V, 3) dual vertices, means of crossings: between points (M, 2, 3), where the field (M, 2) is 0.
+
+        ``alpha`` (C, 8) bends the field at corners, ``beta`` (C, 12) weighs the crossings of edges.
+        """
+        if alpha is not None:
+            bent = torch.tanh(alpha) * self.weight_scale + 1
+            field = field * bent[entries.cube[:, None], entries.corners]
+        weights = None
+        if beta is not None:
+            weights = torch.tanh(beta[entries.cube, entries.edge]) * self.weight_scale + 1
+        return _mean(_cross(points, field), entries.surface.entry_dual, entries.count, weights)
 
     def _diagonals(
         self,
         vertices: Tensor,
-        surface: Surface,
-        entry_cube: Tensor,
-        count: int,
+        entries: Entries,
         gamma: Tensor | None,
         gradient: Callable[[Tensor], Tensor] | None,
     ) -> tuple[Tensor, Tensor]:
         """(Q,) how good the diagonals 0-2 and 1-3 of every quad are."""
+        surface = entries.surface
         if gradient is not None:
             normals = torch.nn.functional.normalize(gradient(vertices), dim=-1)[surface.quads]
             return (normals[:, 0] * normals[:, 2]).sum(dim=-1), (normals[:, 1] * normals[:, 3]).sum(dim=-1)
-        of_dual = vertices.new_ones(count)
+        of_dual = vertices.new_ones(entries.count)
         if gamma is not None:
             of_cube = torch.sigmoid(gamma) * self.weight_scale + (1 - self.weight_scale) / 2
-            owner = torch.empty(count, dtype=torch.long, device=gamma.device)
-            owner[surface.entry_dual] = entry_cube
+            owner = torch.empty(entries.count, dtype=torch.long, device=gamma.device)
+            owner[surface.entry_dual] = entries.cube
             of_dual = of_cube[owner]
         corners = of_dual[surface.quads]
         return corners[:, 0] * corners[:, 2], corners[:, 1] * corners[:, 3]
@@ -163,10 +156,18 @@ def _mean(values: Tensor, group: Tensor, count: int, weights: Tensor | None = No
     return values.new_zeros(count, values.shape[1]).index_add(0, group, values * each) / total
 
 
+def _deviation(crossings: Tensor, vertices: Tensor, entries: Entries) -> Tensor:
+    """(M,) how far each crossing's distance to its dual vertex is from the mean of that vertex."""
+    dual = entries.surface.entry_dual
+    distance = torch.linalg.vector_norm(crossings - vertices[dual], dim=-1)
+    return (distance - _mean(distance[:, None], dual, entries.count)[dual, 0]).abs()
+
+
 def _least_error(
-    points: Tensor, origin: Tensor, group: Tensor, count: int, gradient: Callable[[Tensor], Tensor]
+    points: Tensor, origin: Tensor, entries: Entries, gradient: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """(count, 3) points of least squared distance to the tangent planes of their group's crossings (M, 3)."""
+    group, count = entries.surface.entry_dual, entries.count
     normals = torch.nn.functional.normalize(gradient(points), dim=-1)
     local = points - origin
     owner = torch.empty(count, dtype=torch.long, device=group.device)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from geco.isosurface import tables as cube
+from geco.isosurface.connect_torch import case_numbers
 from geco.isosurface.crossings import Surface
 
 # The four cubes around an edge, by slot, and the walk around it: slots 0 1 3 2.
@@ -16,10 +17,8 @@ _WALK = ((0, 1), (1, 3), (3, 2), (2, 0))
 
 def tetrahedralize(
     x: Tensor,
-    inside: Tensor,
+    s: Tensor,
     cubes: Tensor,
-    case: Tensor,
-    rows: Tensor,
     vertices: Tensor,
     faces: Tensor,
     surface: Surface,
@@ -29,8 +28,7 @@ def tetrahedralize(
     lies inside joins the vertices of consecutive cubes around it.
 
     Args:
-        x: (N, 3) grid vertices; inside: (N,) bool; cubes: (C, 8); case: (C,) before untangling.
-        rows: (S,) the crossing cubes among ``cubes``.
+        x: (N, 3) grid vertices; s: (N,) signed field, negative inside; cubes: (C, 8).
         vertices: (V, 3); faces: (F, 3), the surface; the same number of faces for every quad.
         surface: the extraction's numbering; face_dual: (256, 6) of `tables.Tables`.
 
@@ -40,6 +38,7 @@ def tetrahedralize(
         Around untangled cubes some tetrahedra are missing, as in the public code: `face_dual` knows none
         there.
     """
+    inside, case = s < 0, case_numbers(s, cubes)
     full = torch.nonzero(case == 255)[:, 0]
     centres = x[cubes[full]].mean(dim=1)
     number = torch.full((len(x),), -1, dtype=torch.long, device=x.device)
@@ -51,17 +50,19 @@ def tetrahedralize(
     per_quad = len(faces) // max(len(ends), 1)
     shell = torch.cat([faces, number[inner].repeat_interleave(per_quad)[:, None]], dim=1)
 
-    beside = _vertex_beside_faces(case, rows, full, len(all_vertices) - len(full), surface, face_dual)
+    beside = _vertex_beside_faces(case, full, len(all_vertices) - len(full), surface, face_dual)
     return all_vertices, torch.cat([shell, _around_inner_edges(inside, cubes, beside, number)])
 
 
 def _vertex_beside_faces(
-    case: Tensor, rows: Tensor, full: Tensor, first_centre: int, surface: Surface, face_dual: Tensor
+    case: Tensor, full: Tensor, first_centre: int, surface: Surface, face_dual: Tensor
 ) -> Tensor:
     """(C, 6) the mesh vertex of a cube that looks at each of its faces, -1 for none."""
     beside = torch.full((len(case), 6), -1, dtype=torch.long, device=case.device)
     dual = face_dual[surface.case]
-    beside[rows] = torch.where(dual >= 0, torch.gather(surface.cube_dual, 1, dual.clamp(min=0)), -1)
+    beside[(case > 0) & (case < 255)] = torch.where(
+        dual >= 0, torch.gather(surface.cube_dual, 1, dual.clamp(min=0)), -1
+    )
     beside[full] = (torch.arange(len(full), device=case.device) + first_centre)[:, None]
     return beside
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from geco.data.objects import TexturedObject
 from geco.data.render import blender_scene
-from geco.data.render.types import Light, Studio, Views
+from geco.data.render.types import Cycles, Light, Views
 from geco.data.render.views import NEAR_PLANE, checked
 from geco.errors import MissingExtraError
 from geco.images.color import to_bytes
@@ -33,21 +33,17 @@ def render_views(
     size: int,
     lights: list[Light] | Light | None = None,
     channels: Sequence[str] = ("rgba", "depth"),
-    studio: Studio | None = None,
-    samples: int = 32,
-    threads: int = 1,
+    cycles: Cycles | None = None,
 ) -> Views:
     """As :func:`geco.data.render.render_views`, by Cycles on the CPU; the same arguments give the same
     pictures.
 
-    Colour and coverage are averages of ``samples`` random samples a pixel; depth, normal and position are
-    those of the pixel's centre (our own renderer: of the nearest of four samples). Normals are the faces', on
-    the camera's side.
+    Colour and coverage are averages of ``cycles.samples`` random samples a pixel; depth, normal and position
+    are those of the pixel's centre (our own renderer: of the nearest of four samples). Normals are the
+    faces', on the camera's side.
 
     Args:
-        studio: None draws the bare colours under ``lights``; a studio replaces them.
-        samples: rays a pixel for the colours.
-        threads: CPU threads.
+        cycles: light, samples and threads; :class:`Cycles` by default.
 
     Raises:
         ConfigError: arguments of the wrong number or kind.
@@ -58,36 +54,44 @@ def render_views(
     except ImportError as error:
         raise MissingExtraError("bpy", "blender", "rendering with Blender") from error
     c2w, lenses, each = checked(c2w, lenses, size, lights, channels)
-    count = len(c2w)
-    views = Views(np.zeros((count, size, size, 4), np.uint8), np.zeros((count, size, size), np.float32))
-    scene = blender_scene.build(bpy, obj, size, threads, NEAR_PLANE)
+    cycles = cycles or Cycles()
+    studio, shape = cycles.studio, (len(c2w), size, size)
+    views = Views(np.zeros((*shape, 4), np.uint8), np.zeros(shape, np.float32))
+    scene = blender_scene.build(bpy, obj, size, cycles.threads, NEAR_PLANE)
     with tempfile.TemporaryDirectory(prefix="geco-blender-") as folder:
         shoot = _Camera(bpy, scene, Path(folder), c2w, lenses)
         if studio is None:
             scene.flat_materials(obj)
         else:
             scene.studio(obj, studio)
-        scene.set_sampling(samples, bounces=0 if studio is None else 4)
-        for index in range(count):
+        scene.set_sampling(cycles.samples, bounces=0 if studio is None else 4)
+        for index, light in enumerate(each):
             if studio is None:
-                scene.set_light(each[index])
+                scene.set_light(light)
             views.rgba[index] = _to_bytes(shoot(index), linear=studio is not None)
-        scene.set_sampling(1, bounces=0)
-        scene.geometry_materials(obj, "position")
-        positions = np.stack([shoot(index) for index in range(count)])
-        hit = positions[..., 3] > 0.5
-        world = blender_scene.decode(positions[..., :3])
-        backward, eye = c2w[:, :3, 2], c2w[:, :3, 3]
-        along = np.einsum("nhwc,nc->nhw", world - eye[:, None, None], -backward)
-        views.depth = np.where(hit, along, 0).astype(np.float32)
-        if "position" in channels:
-            views.position = np.where(hit[..., None], world, 0).astype(np.float32)
-        if "normal" in channels:
-            scene.geometry_materials(obj, "normal")
-            normal = blender_scene.decode(np.stack([shoot(index) for index in range(count)])[..., :3])
-            normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
-            views.normal = np.where(hit[..., None], normal, 0).astype(np.float32)
+        _add_surface(views, scene, obj, shoot, channels)
     return views
+
+
+def _add_surface(
+    views: Views, scene: blender_scene.Scene, obj: TexturedObject, shoot: _Camera, channels: Sequence[str]
+) -> None:
+    """Depth and, where they are asked for, positions and normals: colours of one sample a pixel."""
+    scene.set_sampling(1, bounces=0)
+    scene.geometry_materials(obj, "position")
+    positions = np.stack([shoot(index) for index in range(len(shoot.c2w))])
+    hit = positions[..., 3] > 0.5
+    world = blender_scene.decode(positions[..., :3])
+    backward, eye = shoot.c2w[:, :3, 2], shoot.c2w[:, :3, 3]
+    along = np.einsum("nhwc,nc->nhw", world - eye[:, None, None], -backward)
+    views.depth = np.where(hit, along, 0).astype(np.float32)
+    if "position" in channels:
+        views.position = np.where(hit[..., None], world, 0).astype(np.float32)
+    if "normal" in channels:
+        scene.geometry_materials(obj, "normal")
+        normal = blender_scene.decode(np.stack([shoot(index) for index in range(len(shoot.c2w))])[..., :3])
+        normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
+        views.normal = np.where(hit[..., None], normal, 0).astype(np.float32)
 
 
 class _Camera:

@@ -66,3 +66,18 @@ class Studio:
     sun_direction: tuple[float, float, float] = (0.5, -0.4, 0.75)
     sun_angle: float = 15.0
     roughness: float = 0.6
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """How Blender renders.
+
+    Attributes:
+        studio: None renders the bare colours under the given lights; a studio replaces them.
+        samples: rays a pixel for the colours.
+        threads: CPU threads.
+    """
+
+    studio: Studio | None = None
+    samples: int = 32
+    threads: int = 1

@@ -46,25 +46,22 @@ def render_views(
     """
     c2w, lenses, each = checked(c2w, lenses, size, lights, channels)
     if not np.isfinite(obj.vertices).all():
-        raise MeshError(
-            "an object with vertices that are not finite", "Load it with geco.data.objects.load_object."
-        )
-    count = len(c2w)
+        raise MeshError("vertices that are not finite", "Load it with geco.data.objects.load_object.")
     surface = "normal" in channels or "position" in channels or occlusion is not None
     maps = OcclusionMaps(obj, occlusion) if occlusion else None
-    views = Views(np.zeros((count, size, size, 4), np.uint8), np.zeros((count, size, size), np.float32))
+    shape = (len(c2w), size, size)
+    views = Views(np.zeros((*shape, 4), np.uint8), np.zeros(shape, np.float32))
     if surface:
-        views.normal, views.position = (np.zeros((count, size, size, 3), np.float32) for _ in range(2))
+        views.normal, views.position = (np.zeros((*shape, 3), np.float32) for _ in range(2))
     draw = _Draw(obj, size * SUPERSAMPLE, surface)
     local = to_camera(obj.vertices, c2w)
-    for index in range(count):
+    for index in range(len(c2w)):
         lens = lenses[index] * draw.size
         color, nearest, facing = draw(local[index], c2w[index], lens, each[index])
         kernel("resolve")(color, nearest, views.rgba[index], views.depth[index], SUPERSAMPLE)
         if views.normal is not None and views.position is not None:
             normal, position = views.normal[index], views.position[index]
-            pose = np.ascontiguousarray(c2w[index, :3])
-            kernel("locate")(nearest, draw.ids, facing, pose, lens, normal, position)
+            kernel("locate")(nearest, draw.ids, facing, c2w[index, :3].copy(), lens, normal, position)
             if maps:
                 darken(views.rgba[index], maps.visibility(position, normal), maps.settings.strength)
     if "normal" not in channels:

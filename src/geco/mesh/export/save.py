@@ -20,6 +20,8 @@ from geco.mesh.types import Mesh
 from geco.outputs import MESH_SUFFIXES
 
 FORMATS = MESH_SUFFIXES
+# those with a picture in the file itself
+_PICTURED = {".glb": glb.encode_glb, ".3mf": threemf.encode_3mf, ".usdz": usdz.encode_usdz}
 
 
 def encode(
@@ -64,16 +66,10 @@ def encode(
     about = replace(about, extras={**about.extras, **measured})
     if suffix == ".obj":
         return obj.encode_obj(mesh, about, kind, quality, digits)
-    if suffix == ".glb":
-        data = glb.encode_glb(mesh, about, kind, quality)
-    elif suffix == ".ply":
-        data = ply.encode_ply(mesh, about)
-    elif suffix == ".stl":
-        data = stl.encode_stl(mesh, about)
-    elif suffix == ".3mf":
-        data = threemf.encode_3mf(mesh, about, kind, quality)
+    if suffix in (".ply", ".stl"):
+        data = ply.encode_ply(mesh, about) if suffix == ".ply" else stl.encode_stl(mesh, about)
     else:
-        data = usdz.encode_usdz(mesh, about, kind, quality)
+        data = _PICTURED[suffix](mesh, about, kind, quality)
     return {f"{ascii_name(about.name)}{suffix}": data}
 
 
