@@ -32,8 +32,20 @@ SOURCE = TREE / "src" / "geco"
 # Ground floor first. A room may import from its own floor and from the floors below it, never from above, and
 # two rooms never from each other.
 FLOORS: list[set[str]] = [
-    {"errors", "version", "timing", "types"},
-    {"arrays", "files", "foreign", "json_text", "locks", "marks", "memory", "noise", "processes", "reading"},
+    {"errors", "graph", "version", "timing", "types"},
+    {
+        "arrays",
+        "files",
+        "foreign",
+        "graph",
+        "json_text",
+        "locks",
+        "marks",
+        "memory",
+        "noise",
+        "processes",
+        "reading",
+    },
     {"outputs"},
     {"checked", "device", "cameras"},
     {"sampling", "model_files"},

@@ -12,6 +12,7 @@ from typing import IO
 from geco.errors import GecoError, OutputError
 
 FILE = "lock"
+LOCK = ".lock"  # where the folder is one that people look into
 
 
 def lock_folder(folder: Path, what: Path | None = None, name: str = FILE) -> IO[bytes]:

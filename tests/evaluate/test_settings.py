@@ -11,8 +11,8 @@ import pytest
 from geco.cli.main import main
 from geco.errors import ConfigError
 from geco.evaluate.methods import parse_methods
-from geco.evaluate.settings import FILE, LOCK, Settings, agree_on_measures, agreed, describe, seeds_of, settle
-from geco.locks import locked
+from geco.evaluate.settings import FILE, Settings, agree_on_measures, agreed, describe, seeds_of, settle
+from geco.locks import LOCK, locked
 from tests.cases import BUGS
 
 

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geco.errors import MeshError
+from geco.graph import connected_components
 from geco.mesh import Mesh
 from geco.mesh.clean import drop_degenerate, fill_holes, merge_close, remove_floaters
 from geco.mesh.manifold import manifold_report
-from geco.mesh.topology import connected_components, weld_groups
+from geco.mesh.topology import weld_groups
 from tests.mesh.shapes import area, box, sphere, together, torus, turned, volume, without
 
 

@@ -11,9 +11,9 @@ import torch
 
 from geco.cli.main import main
 from geco.errors import OutputError, WeightsError
-from geco.locks import locked
+from geco.locks import LOCK, locked
 from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_card, write_card
-from geco.model_files.publish import LOCK, publish
+from geco.model_files.publish import publish
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small, save_small

@@ -8,8 +8,6 @@ from typing import Any
 
 from geco.errors import MissingExtraError
 
-LOCK = ".lock"
-
 
 def add(commands: Any) -> None:
     """Add the command's arguments."""
@@ -56,7 +54,7 @@ def convert(options: argparse.Namespace) -> int:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("torch", "torch", "geco convert") from error
-    from geco.locks import locked
+    from geco.locks import LOCK, locked
     from geco.torch_runtime.folder import convert_public
 
     folder = Path(options.output)

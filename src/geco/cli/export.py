@@ -12,8 +12,6 @@ from geco.errors import ConfigError, MissingExtraError
 if TYPE_CHECKING:
     from geco.model_files.card import Usage
 
-LOCK = ".lock"
-
 
 def add(commands: Any) -> None:
     """Add the command's arguments."""
@@ -41,7 +39,7 @@ def add(commands: Any) -> None:
 def export(options: argparse.Namespace) -> int:
     """Check what was asked for, then export."""
     from geco.foreign import read_fields
-    from geco.locks import locked
+    from geco.locks import LOCK, locked
 
     usage = _usage(options)
     facts = read_fields(options.facts, ConfigError).values if options.facts else None

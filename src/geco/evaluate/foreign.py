@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from geco.cameras import INPUT_FOV
-from geco.data.objects import Limits, TexturedObject, load_object
+from geco.data.objects import SUFFIXES, Limits, TexturedObject, load_object
 from geco.data.objects.find import plain_name
 from geco.data.objects.storage import is_regular
 from geco.data.render import Light, lens, render_views
@@ -21,7 +21,6 @@ from geco.metrics.align import Alignment, apply, candidates
 from geco.metrics.images import psnr
 from geco.types import Floats
 
-SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".zip")
 LIGHTS = {"bare": Light(ambient=1.0, hemisphere=0.0), "target": Light()}
 LIKENESS_SIZE = INPUT_SIZE // 4  # pixels that poses are compared at
 ReadMesh = Callable[[Path, Path], TexturedObject]  # of a file and a folder above it

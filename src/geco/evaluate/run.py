@@ -18,12 +18,12 @@ from geco.evaluate.report import outputs_are_current, write_report
 from geco.evaluate.rows import SKIPPED, Rows, row_key
 from geco.evaluate.score_row import Scorer
 from geco.evaluate.scores import Measures, load_measures
-from geco.evaluate.settings import LOCK, Settings, agree_on_measures, agreed, describe, settle
+from geco.evaluate.settings import Settings, agree_on_measures, agreed, describe, settle
 from geco.evaluate.truth import Truth, on_white
 from geco.evaluate.worker import Job, MethodResult, Worker, WorkerDied
 from geco.files import sweep_below
 from geco.images import over_white
-from geco.locks import locked
+from geco.locks import LOCK, locked
 
 DEATHS = 3  # of a method's process in a row; then the method is given up
 

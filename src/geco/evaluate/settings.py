@@ -17,13 +17,13 @@ from geco.evaluate.methods import Method
 from geco.evaluate.scores import NONE
 from geco.files import atomic_write, is_leftover
 from geco.foreign import Fields, read_fields
+from geco.locks import LOCK
 from geco.pipeline import EMBEDDED
 from geco.reading import sha256_of
 from geco.version import __version__
 
 FILE = "settings.json"
 FORMAT = "geco-report-1"
-LOCK = ".lock"  # held by the evaluation that writes the report
 MOST_SEEDS = 1000
 PACKAGES = ("numpy", "Pillow", "onnxruntime", "scipy", "libigl", "numba", "trimesh", "torch")
 _WEIGHTS = (".json", ".onnx", ".safetensors")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geco.types import Bools, Index, Ints, Longs
+from geco.graph import connected_components
+from geco.types import Bools, Ints, Longs
 
 
 @dataclass
@@ -55,30 +56,12 @@ def regions(mask: Bools, *, diagonal: bool = False) -> Regions:
     many = np.maximum(last - first, 0)
     upper = np.repeat(np.arange(count), many)
     lower = np.arange(len(upper)) - np.repeat(np.cumsum(many) - many, many) + np.repeat(first, many)
-    parent = _joined(count, upper, lower)
+    parent = connected_components(count, upper, lower)
     _, number = np.unique(parent, return_inverse=True)
     lengths = ends - starts
     labels[mask] = np.repeat(number + 1, lengths)
     sizes = np.bincount(number + 1, weights=lengths).astype(np.int64)
     return Regions(labels, sizes)
-
-
-def _joined(count: int, a: Index, b: Index) -> Index:
-    """The smallest member of each node's set, after joining the pairs (a, b): hooking and pointer jumping."""
-    parent = np.arange(count)
-    while len(a):
-        root_a, root_b = parent[a], parent[b]
-        apart = root_a != root_b
-        if not apart.any():
-            break
-        a, b, root_a, root_b = a[apart], b[apart], root_a[apart], root_b[apart]
-        np.minimum.at(parent, np.maximum(root_a, root_b), np.minimum(root_a, root_b))
-        while True:
-            higher = parent[parent]
-            if np.array_equal(higher, parent):
-                break
-            parent = higher
-    return parent
 
 
 def border_of(height: int, width: int, thickness: int = 1) -> Bools:

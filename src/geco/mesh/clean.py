@@ -10,19 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import MeshError
+from geco.graph import connected_components
 from geco.mesh.components import component_boxes, component_labels, component_volumes
 from geco.mesh.half_edges import edge_keys, half_edges, pair_half_edges
 from geco.mesh.holes import border_loops, fill_loops
-from geco.mesh.topology import (
-    compact,
-    connected_components,
-    corners,
-    cross,
-    dot,
-    first_of_group,
-    merge,
-    weld_groups,
-)
+from geco.mesh.topology import compact, corners, cross, dot, first_of_group, merge, weld_groups
 from geco.mesh.types import Mesh
 from geco.types import Doubles, Floats, Ints, Longs
 

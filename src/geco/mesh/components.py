@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from geco.mesh.topology import (
-    connected_components,
-    corners,
-    cross,
-    dot,
-    runs,
-)
+from geco.graph import connected_components
+from geco.mesh.topology import corners, cross, dot, runs
 from geco.mesh.types import Mesh
 from geco.types import Doubles, Floats, Longs
 

@@ -6,15 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from geco.graph import connected_components
 from geco.mesh.half_edges import edge_groups, edge_keys, fan_labels, half_edges, pair_groups
-from geco.mesh.topology import (
-    connected_components,
-    corners,
-    cross,
-    dot,
-    first_of_group,
-    weld_groups,
-)
+from geco.mesh.topology import corners, cross, dot, first_of_group, weld_groups
 from geco.mesh.types import Mesh
 from geco.types import Longs
 

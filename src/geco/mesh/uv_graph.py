@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geco.graph import connected_components
 from geco.types import Index, Ints, Longs
 
 
@@ -56,21 +57,7 @@ def components(count: int, links: NDArray[Any]) -> Index:
         count: number of nodes.
         links: (E, 2) pairs of nodes.
     """
-    roots = np.arange(count)
-    a, b = links[:, 0], links[:, 1]
-    while len(a):
-        root_a, root_b = roots[a], roots[b]
-        open_ = root_a != root_b
-        if not open_.any():
-            break
-        a, b, root_a, root_b = a[open_], b[open_], root_a[open_], root_b[open_]
-        np.minimum.at(roots, np.maximum(root_a, root_b), np.minimum(root_a, root_b))
-        while True:  # shorten every path to its root
-            shorter = roots[roots]
-            if np.array_equal(shorter, roots):
-                break
-            roots = shorter
-    return compact(roots, count)[0]
+    return compact(connected_components(count, links[:, 0], links[:, 1]), count)[0]
 
 
 def compact(labels: NDArray[Any], bound: int) -> tuple[Index, Index]:

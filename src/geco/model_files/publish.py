@@ -17,13 +17,12 @@ import torch
 from geco.errors import OutputError, WeightsError
 from geco.files import atomic_write
 from geco.foreign import read_fields
-from geco.locks import locked
+from geco.locks import LOCK, locked
 from geco.model_files.card import CARD, HALF_ABOVE, MULTIVIEW, RECONSTRUCTOR, read_card
 from geco.model_files.folder import check_part, read_safetensors, write_part
 from geco.model_files.manifest import FILES
 from geco.outputs import check_folder
 
-LOCK = ".lock"
 BESIDE = ("curves.png", "training.json")
 
 

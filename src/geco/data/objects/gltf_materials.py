@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from geco.data.objects.gltf_accessors import Buffers, item, whole
 from geco.data.objects.pictures import Pictures
 from geco.data.objects.refusal import ObjectError, Reason
-from geco.data.objects.soup import ALL_HOLES, Soup, blended
+from geco.data.objects.soup import ALL_HOLES, MASK_CUTOFF, Soup, blended
 from geco.types import Bytes, Doubles
 
-MASK_CUTOFF = 0.5  # glTF 2.0, material.alphaCutoff's default
 DARK = 1 / 255  # a base colour below shows nothing
 
 

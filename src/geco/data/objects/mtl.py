@@ -13,10 +13,9 @@ from geco.data.objects.folder import Folder
 from geco.data.objects.names import decode_name, spellings
 from geco.data.objects.pictures import Pictures
 from geco.data.objects.refusal import ObjectError, Reason
-from geco.data.objects.soup import ALL_HOLES, FAINTEST
+from geco.data.objects.soup import ALL_HOLES, FAINTEST, MASK_CUTOFF
 from geco.types import Bytes
 
-MASK_CUTOFF = 0.5  # as glTF's default
 # Options of a map statement, and how many words follow: one, two, or one to three numbers (Wavefront, Object
 # Files MTL specification, "Options for texture map statements"; -bm and -type occur in the wild before map_Kd
 # too).

@@ -13,6 +13,7 @@ from geco.types import Bytes, Floats
 
 Up = Literal["y", "z"]
 ALL_HOLES = 2.0  # a cutoff that no texel's alpha reaches
+MASK_CUTOFF = 0.5  # glTF 2.0, material.alphaCutoff's default; other formats name none
 FAINTEST = 1 / 255  # the smallest alpha that is seen: below, eight bits round it to nothing
 
 

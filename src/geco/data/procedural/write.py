@@ -17,12 +17,12 @@ from geco.data.procedural.families import family_of, make_object
 from geco.errors import ConfigError, OutputError
 from geco.files import atomic_write, sweep
 from geco.foreign import read_fields
-from geco.locks import locked
+from geco.locks import LOCK, locked
 from geco.mesh.export import About, save
 from geco.outputs import check_folder
 
 LICENCE = "CC0-1.0"
-MANIFEST, LOCK = "manifest.json", ".lock"
+MANIFEST = "manifest.json"
 # Raised whenever a seed's object changes, so that a folder is not continued with another generator's objects.
 RECIPE = 1
 
