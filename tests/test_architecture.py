@@ -109,7 +109,6 @@ LONG_FILES = {
     "public_weights/zero123plus.py",
     "training/full_stages.py",
     "training/loop.py",
-    "training/pairs.py",
     "training/small_stages.py",
     "training/stage1.py",
 }
@@ -121,7 +120,6 @@ LONG_FUNCTIONS = {
     "onnx_runtime.export.export_small",
     "public_weights.zero123plus.convert_zero123plus",
     "training.full_stages.stage2",
-    "training.pairs.make_pairs",
     "training.small_stages.stage2",
 }
 WIDE_FUNCTIONS = {
@@ -130,7 +128,6 @@ WIDE_FUNCTIONS = {
     "training.full_stages.pairs",
     "training.full_stages.stage1",
     "training.full_stages.stage2",
-    "training.pairs.make_pairs",
     "training.reconstructor.ReconstructorTask.__init__",
     "training.small_stages.pairs",
     "training.small_stages.stage2",

@@ -21,6 +21,7 @@ from geco.foreign import Fields
 
 Read = Callable[[Fields, str], Any]
 T = TypeVar("T", bound="Checked")
+MOST = 2**31 - 1  # of anything that is counted
 RULE = "read"  # of a field's metadata: how its value is read, and what it may be
 
 
@@ -32,6 +33,45 @@ def whole(default: Any, low: int, high: int) -> Any:
 def real(default: Any, low: float, high: float) -> Any:
     """A finite number from ``low`` to ``high``; where the default is None, None too."""
     return _ruled(default, lambda fields, name: fields.number(name, low, high))
+
+
+def count(default: Any) -> Any:
+    """How many of something: a whole number from 1."""
+    return whole(default, 1, MOST)
+
+
+def amount(default: Any) -> Any:
+    """A weight, a rate, a width: a finite number from 0."""
+    return real(default, 0.0, float(MOST))
+
+
+def share(default: Any) -> Any:
+    """A part of something: a number from 0 to 1."""
+    return real(default, 0.0, 1.0)
+
+
+def shares(default: Any, number: int) -> Any:
+    """So many parts, as a tuple."""
+    return reals(default, 0.0, 1.0, number, number)
+
+
+def decay(default: Any) -> Any:
+    """What is kept of a moving average at each step: a number from 0 to below 1."""
+    return _ruled(default, _decay)
+
+
+def decays(default: Any) -> Any:
+    """Adam's two decays, as a tuple."""
+    return _ruled(default, lambda f, name: tuple(_decay(one, name) for one in _split(f, name, 2)))
+
+
+def or_none(rule: Any) -> Any:
+    """What ``rule`` says, or None; for a field whose default is not None."""
+    read = rule.metadata[RULE]
+    return field(
+        default=rule.default,
+        metadata={RULE: lambda f, name: None if f.values[name] is None else read(f, name)},
+    )
 
 
 def flag(default: Any) -> Any:
@@ -137,6 +177,20 @@ def _counted(fields: Fields, name: str, values: Sequence[Any], least: int) -> tu
     if len(values) < least:
         raise fields.wrong(f"lists {len(values)} {name}; at least {least} are needed")
     return tuple(values)
+
+
+def _decay(fields: Fields, name: str) -> float:
+    value: float = fields.number(name, 0.0, 1.0)
+    if value == 1.0:
+        raise fields.wrong(f"has {name} = 1, which would keep everything: it must be below 1")
+    return value
+
+
+def _split(fields: Fields, name: str, number: int) -> list[Fields]:
+    """The items of a list, each as a field of the same name."""
+    items = fields.items(name, number)
+    _counted(fields, name, items, number)
+    return [Fields({name: item}, fields.where, fields.error, fields.remedy) for item in items]
 
 
 def _as_json(value: Any) -> Any:

@@ -24,7 +24,7 @@ from geco.training.augment import composite
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.muon import Muon, orthogonalize, split_parameters
-from geco.training.reconstructor import ADAM_NAMES, ReconstructorOptions, ReconstructorTask, overlap, validate
+from geco.training.reconstructor import ADAM_NAMES, ReconstructorTask, overlap, validate
 from geco.training.reconstructor_data import (
     ReconstructorBatch,
     ReconstructorData,
@@ -32,6 +32,7 @@ from geco.training.reconstructor_data import (
     rotation,
     worsen,
 )
+from geco.training.reconstructor_options import ReconstructorOptions
 from geco.training.six_views import sample_tensors
 from tests.data.balls import CENTRE, RADIUS, ball_views, write_balls
 from tests.data.dots import write_dots
@@ -133,7 +134,7 @@ def test_worsening_keeps_supervision_and_follows_its_generator(shards: Path) -> 
 
 def test_worsening_with_a_share_a_sample(shards: Path) -> None:
     batch = batch_of(shards)
-    made = worsen(batch, torch.Generator().manual_seed(3), torch.tensor([0.0, 1.0]))
+    made = worsen(batch, torch.Generator().manual_seed(3), share=torch.tensor([0.0, 1.0]))
     # its channels may change places
     torch.testing.assert_close(made.views[0].mean(dim=1), batch.views[0].mean(dim=1))
     assert not torch.allclose(made.views[1].mean(dim=1), batch.views[1].mean(dim=1), atol=1e-3)
@@ -154,7 +155,7 @@ def test_part_of_a_batch_is_what_the_teacher_predicts(shards: Path, monkeypatch:
     seen: list[ReconstructorBatch] = []
 
     def note(
-        model: SmallReconstructor, batch: ReconstructorBatch, autocast: object
+        model: SmallReconstructor, batch: ReconstructorBatch, options: object, autocast: object
     ) -> tuple[torch.Tensor, dict[str, float]]:
         seen.append(batch)
         return torch.zeros(()), {}
@@ -164,7 +165,7 @@ def test_part_of_a_batch_is_what_the_teacher_predicts(shards: Path, monkeypatch:
     plain = worsen(
         task.data.batch(0, 0, 4, 50, 20),
         generator := torch.Generator().manual_seed(0),
-        torch.tensor([0.0, 0.0, 1.0, 1.0]),
+        share=torch.tensor([0.0, 0.0, 1.0, 1.0]),
     )
     wanted = predict_noised(teacher, plain.picture[:2], plain.views[:2], generator)
     torch.testing.assert_close(seen[0].views[:2], wanted)

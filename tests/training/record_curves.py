@@ -29,7 +29,8 @@ from geco.render.shade_torch import render_mesh
 from geco.training import small_stages as small
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
-from geco.training.pairs import Pairs, make_pairs
+from geco.training.pair_maker import PairMaker, make_pairs
+from geco.training.pairs import Pairs
 from geco.training.small_folders import finish
 from geco.training.stage2 import Stage2Task
 from geco.training.task import Task
@@ -99,11 +100,11 @@ class Stages:
 
         def render(views: Tensor, shown: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
             vertices, faces, color = mesh(views, shown)
-            drawn = render_mesh(vertices, faces, poses, INPUT_FOV, r.pair_size, color)
+            drawn = render_mesh(vertices, faces, poses, INPUT_FOV, r.pairs.size, color)
             return drawn.rgb, drawn.mask
 
         if not folder.exists():
-            make_pairs(network, codec, random_picture, r.pair_count, render, folder, r.pairs)
+            make_pairs(PairMaker(network, codec, random_picture, render), r.pairs, r.pair_count, folder)
         moved = ball(0.5)  # not the truth
         return Stage2Task(
             network,

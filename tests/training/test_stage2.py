@@ -13,7 +13,6 @@ from torch import Tensor
 from geco.cameras import INPUT_FOV
 from geco.errors import ConfigError
 from geco.multiview.interface import Condition
-from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import sample
 from geco.multiview.small.codec import PixelCodec
@@ -26,7 +25,8 @@ from geco.reconstruct.small.model import SmallReconstructor
 from geco.render.shade_torch import render_mesh
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
-from geco.training.pairs import PairOptions, Pairs, make_pairs
+from geco.training.pair_maker import PairMaker, make_pairs
+from geco.training.pairs import PairOptions, Pairs, noise_of
 from geco.training.stage2 import Stage2Options, Stage2Task
 from geco.training.teacher_pairs import TeacherPairs
 from tests.training.test_stage1 import tiny_teacher
@@ -86,7 +86,8 @@ def write(
         drawn = render_mesh(vertices, faces, poses, INPUT_FOV, 16, color)
         return drawn.rgb, drawn.mask
 
-    return make_pairs(tiny_teacher().eval(), CODEC, pictures, count, render, folder, options, generator)
+    maker = PairMaker(tiny_teacher().eval(), CODEC, pictures, render, generator)
+    return make_pairs(maker, options, count, folder)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -111,7 +112,7 @@ def test_pairs_are_restartable_and_belong_to_their_noise(tmp_path: Path) -> None
         x0 = sample(
             teacher,
             condition,
-            SeededNoise([2]),
+            noise_of(0, [2]),
             steps=3,
             sampler=Sampler("ddim"),
             unconditional=CODEC.unconditional(condition),
@@ -119,7 +120,7 @@ def test_pairs_are_restartable_and_belong_to_their_noise(tmp_path: Path) -> None
             clip=1.0,
         )
     assert np.abs(pairs[2]["x0"].astype(np.float32) - x0[0].numpy()).max() < 2e-3  # float16
-    assert torch.equal(pairs.noise(2, teacher.sample_shape), SeededNoise([2])((1, *teacher.sample_shape)))
+    assert torch.equal(pairs.noise(2, teacher.sample_shape), noise_of(0, [2])((1, *teacher.sample_shape)))
     picture, z, x0 = pairs.pairs(0, 3, teacher.sample_shape)
     assert picture.shape == (3, 3, 16, 16) and z.shape == x0.shape == (3, 6, 3, 16, 16)
 
@@ -130,7 +131,7 @@ def test_pairs_of_the_generators_own_samples(tmp_path: Path) -> None:
     options = PairOptions(steps=10, guidance_scale=2.0, clip=1.0, renders=5, chunk=2, refine_from=450)
     write(tmp_path, 2, options, generator)
     pairs = Pairs(tmp_path)
-    condition, noise = CODEC.condition(pictures(1)[1][None]), SeededNoise([1])
+    condition, noise = CODEC.condition(pictures(1)[1][None]), noise_of(0, [1])
     teacher = tiny_teacher().eval()
     shape = (1, *teacher.sample_shape)
     with torch.no_grad():

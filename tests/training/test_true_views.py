@@ -52,7 +52,7 @@ def command(room: Stages, output: Path, *more: str) -> list[str]:
 def test_they_are_the_views_of_the_pictures_object(
     room: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(small_stages, "recolor", lambda condition, targets, generator: (condition, targets))
+    monkeypatch.setattr(small_stages, "recolor", lambda condition, targets, *_: (condition, targets))
     assert main(command(room, tmp_path / "teacher")) == 0
     assert main(command(room, tmp_path / "true", "--true-views")) == 0
     theirs, true = Pairs(tmp_path / "teacher"), Pairs(tmp_path / "true")
@@ -85,7 +85,7 @@ def test_they_mix_with_no_others(room: Stages, tmp_path: Path, capsys: pytest.Ca
 
 
 def test_true_views_have_the_colours_of_their_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(small_stages, "photograph", lambda condition, generator: condition)
+    monkeypatch.setattr(small_stages, "photograph", lambda condition, *_: condition)
     plain = np.full((16, 16, 4), (200, 90, 30, 255), np.uint8)
     data = SimpleNamespace(
         draw=lambda seed, step, size, rank=0, world=1: [(0, 0, 0, False)] * size,

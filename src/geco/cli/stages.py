@@ -72,7 +72,6 @@ def distillation(options: argparse.Namespace, recipe: Recipe, machine: Machine) 
         if first:
             return full.stage1(
                 recipe.stage1,
-                recipe.unet_checkpointing,
                 _data(options),
                 init,
                 machine,
@@ -154,7 +153,7 @@ def make_pairs(options: argparse.Namespace, recipe: Recipe) -> dict[str, int]:
     """
     settings, count = recipe.pairs, recipe.pair_count
     init, family = _init(options, "the teacher and its reconstructor")
-    sizes = (count, recipe.pair_size, recipe.resolution)
+    sizes = (count, recipe.resolution)
     if family == "full":
         from geco.training import full_stages
 

@@ -171,10 +171,7 @@ def make(options: argparse.Namespace) -> int:
 
     recipe = pairs_recipe(options)
     check(options)
-    settings = settings_of(options, recipe) | {
-        "true_views": options.true_views,
-        "pair_size": recipe.pair_size,
-    }
+    settings = settings_of(options, recipe) | {"true_views": options.true_views}
     with claimed(options.output, settings, resume=True, begun_with="pairs.json", written=()):
         made = make_pairs(options, recipe)
     print(f"{options.output}: {made['pairs']} pairs, {made['empty']} without a surface")

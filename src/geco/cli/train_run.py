@@ -33,7 +33,7 @@ def settings_of(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
 
     stage = options.stage
     found: dict[str, Any] = {"stage": stage, "recipe": recipe.name, "precision": recipe.precision}
-    found |= asdict(getattr(recipe, OPTIONS[stage])) | {"seed": options.seed}
+    found |= _flat(asdict(getattr(recipe, OPTIONS[stage]))) | {"seed": options.seed}
     if stage in NETWORKS:
         found["network"] = asdict(getattr(recipe, NETWORKS[stage]))
     if stage in ("pairs", "stage2"):
@@ -46,6 +46,14 @@ def settings_of(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
         given = getattr(options, name, None)
         if given is not None:
             found[name] = _content(fingerprint(given)) if isinstance(given, Path) else given
+    return found
+
+
+def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Settings inside settings by dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {before + name: value}
     return found
 
 

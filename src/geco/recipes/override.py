@@ -1,15 +1,16 @@
-"""Single numbers of a recipe from the command line: ``--set NAME=VALUE``, typed by the annotation
-of the field it names.
+"""Single numbers of a recipe from the command line: ``--set NAME=VALUE``, typed by the annotation of the
+field it names, and checked by the options themselves.
 """
 
 from __future__ import annotations
 
 import math
 import types
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
+from geco.checked import Checked
 from geco.errors import ConfigError
 from geco.recipes.recipe import Length, Recipe, Stage
 
@@ -25,15 +26,6 @@ OPTIONS = {
 }
 WITHOUT_LENGTH = {"pairs"}
 ELSEWHERE = {"seed"}  # options of their own: here they would be overruled in silence
-FROM_ONE = {
-    *("batch", "chunk", "renders", "views", "steps", "points", "surface"),
-    *("accumulate", "warmup_steps", "student_repeats", "rank", "objects", "targets"),
-}
-SHARES = {  # in [0, 1]
-    *("last_part", "drop_part", "decay_part", "worsen", "predicted_share"),
-    *("drop", "t_range", "blur", "noise", "cut"),
-}
-DECAYS = {"average", "betas"}  # in [0, 1); all other numbers from 0
 
 
 def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Recipe, dict[str, Any]]:
@@ -42,7 +34,7 @@ def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Re
     Args:
         stage: of :data:`OPTIONS`.
         assignments: "NAME=VALUE" each; the last one of a name counts. Pairs of numbers are written
-            "0.02,0.98", nothing "none".
+            "0.02,0.98", nothing "none", numbers of settings inside settings "jitter.gain".
 
     Returns:
         The recipe, and what was replaced: field -> value, tuples as lists, for the model's card.
@@ -53,44 +45,47 @@ def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Re
     if not assignments:
         return recipe, {}
     held, length = getattr(recipe, OPTIONS[stage]), recipe.lengths.get(cast(Stage, stage), Length())
-    known = {name: kind for name, kind in get_type_hints(type(held)).items() if name not in ELSEWHERE}
-    of_length = (
-        {}
-        if stage in WITHOUT_LENGTH
-        else {n: kind for n, kind in get_type_hints(Length).items() if n not in known}
-    )
+    own = {name: kind for name, kind in _kinds(type(held)).items() if name not in ELSEWHERE}
+    of_length = {} if stage in WITHOUT_LENGTH else {n: k for n, k in _kinds(Length).items() if n not in own}
+    known = own | of_length
     values: dict[str, Any] = {}
     for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        kind = (known | of_length).get(name.strip())
-        if not equals or kind is None:
-            raise ConfigError(
-                f"--set {assignment}: {stage} has no such number", f"Known: {_listed(known | of_length)}."
-            )
-        values[name.strip()] = _checked(assignment, name.strip(), text.strip(), kind)
-    own = {field.name: values[field.name] for field in fields(held) if field.name in values}
-    changes: dict[str, Any] = {OPTIONS[stage]: replace(held, **own)}
-    if rest := {name: value for name, value in values.items() if name in of_length}:
-        changes["lengths"] = recipe.lengths | {cast(Stage, stage): replace(length, **rest)}
-    told = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-    return replace(recipe, **changes), told
-
-
-def _checked(assignment: str, name: str, text: str, kind: Any) -> Any:
+        name, equals, text = (part.strip() for part in assignment.partition("="))
+        if not equals or name not in known:
+            problem = f"--set {assignment}: {stage} has no such number"
+            raise ConfigError(problem, f"Known: {', '.join(sorted(known))}.")
+        try:
+            values[name] = parse(text, known[name])
+        except ValueError as error:
+            problem = f"--set {assignment}: {text!r} is not {describe(known[name])}"
+            raise ConfigError(problem, "Check the value.") from error
     try:
-        value = parse(text, kind)
-    except ValueError as error:
-        raise ConfigError(
-            f"--set {assignment}: {text!r} is not {describe(kind)}", "Check the value."
-        ) from error
-    numbers = [n for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, (int, float))]
-    low, high = float(name in FROM_ONE), 1.0 if name in SHARES | DECAYS else math.inf
-    if not all(low <= number <= high and not (name in DECAYS and number == 1) for number in numbers):
-        end = ")" if name in DECAYS else "]"
-        raise ConfigError(
-            f"--set {assignment}: {name} lies in [{low:g}, {high:g}{end}", "Take another value."
-        )
-    return value
+        changes = {OPTIONS[stage]: _replaced(held, {n: v for n, v in values.items() if n in own})}
+        if rest := {name: value for name, value in values.items() if name in of_length}:
+            changes["lengths"] = recipe.lengths | {cast(Stage, stage): replace(length, **rest)}
+    except ConfigError as error:
+        problem = f"--set {' --set '.join(assignments)}: {error.problem}"
+        raise ConfigError(problem, error.remedy or "Take another value.") from error
+    replaced = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return replace(recipe, **changes), replaced
+
+
+def _kinds(options: type[Checked], before: str = "") -> dict[str, Any]:
+    """Annotations by name, of settings inside settings too: "jitter.gain"."""
+    found: dict[str, Any] = {}
+    for name, kind in get_type_hints(options).items():
+        inside = isinstance(kind, type) and issubclass(kind, Checked)
+        found |= _kinds(kind, f"{before}{name}.") if inside else {before + name: kind}
+    return found
+
+
+def _replaced(held: Any, values: Mapping[str, Any]) -> Any:
+    """``held`` with these values by name; the options check them."""
+    direct = {name: value for name, value in values.items() if "." not in name}
+    for group in {name.partition(".")[0] for name in values if "." in name}:
+        inside = {n.partition(".")[2]: v for n, v in values.items() if n.startswith(f"{group}.")}
+        direct[group] = _replaced(getattr(held, group), inside)
+    return replace(held, **direct)
 
 
 def parse(text: str, kind: Any) -> Any:
@@ -133,7 +128,3 @@ def describe(kind: Any) -> str:
     if origin is tuple:
         return f"{len(inner)} values with commas between, each {describe(inner[0])}"
     return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a word")
-
-
-def _listed(known: dict[str, Any]) -> str:
-    return ", ".join(sorted(known))

@@ -25,13 +25,18 @@ def paper() -> Recipe:
             student_guidance=1.0,
             weighting="sigma2",  # not stated; threestudio's
             average=0.999,  # not stated
+            # Not stated. By arithmetic the three UNets take 31 GB (weights, Adam, average, one gradient)
+            # before any activation.
+            checkpointing=True,
         ),
-        # Not stated. By arithmetic the three UNets take 31 GB (weights, Adam, average, one gradient) before
-        # any activation.
-        unet_checkpointing=True,
-        pairs=PairOptions(steps=75, guidance_scale=4.0, renders=50, chunk=1),
+        pairs=PairOptions(
+            steps=75,
+            guidance_scale=4.0,
+            renders=50,
+            chunk=1,
+            size=512,  # not stated; InstantMesh's own training renders
+        ),
         pair_count=46_000,  # one condition picture of each Objaverse-LVIS object
-        pair_size=512,  # not stated; InstantMesh's own training renders
         resolution=128,
         texture_size=1024,
         stage2=Stage2Options(batch=4, views=4, rate=1e-6),  # the appendix; main text: batch 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from geco.checked import Checked, amount, count, share
 from geco.errors import ConfigError
 from geco.metrics.features.config import AutoencoderConfig
 from geco.multiview.small.config import SmallConfig
@@ -13,7 +14,7 @@ from geco.sampling import Sampling
 from geco.training.autoencoder import AutoencoderOptions
 from geco.training.machine import Precision
 from geco.training.pairs import PairOptions
-from geco.training.reconstructor import ReconstructorOptions
+from geco.training.reconstructor_options import ReconstructorOptions
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
 from geco.training.teacher import TeacherOptions
@@ -22,7 +23,7 @@ Stage = Literal["teacher", "reconstructor", "regressor", "autoencoder", "stage1"
 
 
 @dataclass(frozen=True)
-class Length:
+class Length(Checked):
     """How long a stage trains and how its rates run.
 
     Attributes:
@@ -33,12 +34,12 @@ class Length:
         checkpoint_minutes: how often the state is written: by arithmetic 24 GB in the full family's Stage I.
     """
 
-    budget_minutes: float | None = None
-    steps: int | None = None
-    decay_part: float = 1 / 3
-    warmup_steps: int = 50
-    accumulate: int = 1
-    checkpoint_minutes: float = 3.0
+    budget_minutes: float | None = amount(None)
+    steps: int | None = count(None)
+    decay_part: float = share(1 / 3)
+    warmup_steps: int = count(50)
+    accumulate: int = count(1)
+    checkpoint_minutes: float = amount(3.0)
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,9 @@ class Recipe:
         autoencoder: sizes of the network of Stage II's perceptual distance; autoencoding: its training's
             numbers.
         teacher ... stage2: the stages' own numbers; lengths: how long each trains.
-        pairs: of the pseudo ground truth; pair_count: how many; pair_size: pixels of its renders; resolution:
-            cubes a side of the surfaces that are made and trained on, and of the model's own.
+        pairs: of the pseudo ground truth; pair_count: how many; resolution: cubes a side of the surfaces that
+            are made and trained on, and of the model's own.
         texture_size: texels a side of the model's textures.
-        unet_checkpointing: compute the full family's UNet activations again in Stage I's backward pass
-            instead of keeping them.
         sampling: how the teacher draws views outside of training, in its model folder.
     """
 
@@ -76,10 +75,8 @@ class Recipe:
     stage1: Stage1Options = field(default_factory=Stage1Options)
     pairs: PairOptions = field(default_factory=PairOptions)
     pair_count: int = 1000
-    pair_size: int = 64
     resolution: int = 64
     texture_size: int = 512
-    unet_checkpointing: bool = False
     stage2: Stage2Options = field(default_factory=Stage2Options)
     lengths: dict[Stage, Length] = field(default_factory=dict)
     sampling: Sampling = field(default_factory=lambda: Sampling("ddim", steps=75, guidance_scale=4.0))

@@ -9,7 +9,7 @@ from geco.recipes.recipe import Length, Recipe
 from geco.sampling import Sampling
 from geco.training.autoencoder import AutoencoderOptions
 from geco.training.pairs import PairOptions
-from geco.training.reconstructor import ReconstructorOptions
+from geco.training.reconstructor_options import ReconstructorOptions
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
 from geco.training.teacher import TeacherOptions
@@ -70,6 +70,5 @@ def small_gpu() -> Recipe:
         regression=ReconstructorOptions(batch=32, worsen=0.0),
         autoencoding=AutoencoderOptions(objects=16),
         stage1=replace(base.stage1, batch=32, student_repeats=2, average=0.99),
-        pairs=replace(base.pairs, chunk=32),
-        pair_size=96,
+        pairs=replace(base.pairs, chunk=32, size=96),
     )

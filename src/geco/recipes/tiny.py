@@ -11,7 +11,7 @@ from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.sampling import Sampling
 from geco.training.autoencoder import AutoencoderOptions
 from geco.training.pairs import PairOptions
-from geco.training.reconstructor import ReconstructorOptions
+from geco.training.reconstructor_options import ReconstructorOptions
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
 from geco.training.teacher import TeacherOptions
@@ -56,9 +56,8 @@ def tiny() -> Recipe:
             teacher_clip=1.0,
             average=0.9,
         ),
-        pairs=PairOptions(steps=3, guidance_scale=1.5, clip=1.0, renders=6, chunk=2),
+        pairs=PairOptions(steps=3, guidance_scale=1.5, clip=1.0, renders=6, chunk=2, size=SIZE),
         pair_count=4,
-        pair_size=SIZE,
         resolution=16,
         texture_size=64,
         stage2=Stage2Options(batch=2, views=2, rate=1e-4, average=0.9),

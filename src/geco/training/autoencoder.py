@@ -18,9 +18,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from geco.checked import Checked, amount, count, decay, decays, inner, share, whole
 from geco.data.dataset import GridViews, SixViewBatch
 from geco.metrics.features.network import Autoencoder
-from geco.training.augment import composite, photograph, recolor
+from geco.training.augment import Jitter, composite, photograph, recolor
 from geco.training.grids import strips
 from geco.training.machine import Machine, channels_last
 from geco.training.six_views import batch_tensors, to_tensors
@@ -33,7 +34,7 @@ SHOWN_OBJECTS = 4
 
 
 @dataclass(frozen=True)
-class AutoencoderOptions:
+class AutoencoderOptions(Checked):
     """Numbers of the stage, ours: there is no such stage in the paper.
 
     Attributes:
@@ -45,20 +46,22 @@ class AutoencoderOptions:
             first.
         blur, noise, cut: part of the pictures that go in blurred, noisy, with a piece cut out; drawn
             independently.
-        average: decay of the moving average.
+        average: decay of the moving average. clip: largest gradient norm.
+        jitter: of colours and condition pictures.
     """
 
-    objects: int = 8
-    targets: int = 3
-    rate: float = 2e-3
-    betas: tuple[float, float] = (0.9, 0.98)
-    gradient: float = 1.0
-    color: float = 1.0
-    blur: float = 0.3
-    noise: float = 0.5
-    cut: float = 0.3
-    average: float = 0.995
-    clip: float = 1.0
+    objects: int = count(8)
+    targets: int = whole(3, 1, 6)
+    rate: float = amount(2e-3)
+    betas: tuple[float, float] = decays((0.9, 0.98))
+    gradient: float = amount(1.0)
+    color: float = amount(1.0)
+    blur: float = share(0.3)
+    noise: float = share(0.5)
+    cut: float = share(0.3)
+    average: float = decay(0.995)
+    clip: float = amount(1.0)
+    jitter: Jitter = inner(Jitter)
 
 
 class AutoencoderTask:
@@ -95,19 +98,17 @@ class AutoencoderTask:
         optimizer = torch.optim.AdamW(self.network.parameters(), lr=o.rate, betas=o.betas, weight_decay=0.0)
         return [Part("autoencoder", self.network, [optimizer], self.loss, average=o.average, clip=o.clip)]
 
-    def loss(self, index: int, generator: torch.Generator) -> Loss:
+    def loss(self, index: int, rng: torch.Generator) -> Loss:
         o, machine = self.options, self.machine
         pictures = batch_tensors(
             self.data, self.seed, index, o.objects * machine.world, machine.rank, machine.world
         )
-        condition, targets = (part.to(generator.device) for part in pictures)
-        chosen = torch.rand(targets.shape[:2], generator=generator, device=generator.device).argsort(1)[
-            :, : o.targets
-        ]
+        condition, targets = (part.to(rng.device) for part in pictures)
+        chosen = torch.rand(targets.shape[:2], generator=rng, device=rng.device).argsort(1)[:, : o.targets]
         targets = targets[torch.arange(len(targets), device=chosen.device)[:, None], chosen]
-        condition, targets = recolor(condition, targets, generator)
-        truth = composite(torch.cat([photograph(condition, generator), targets.flatten(0, 1)]))
-        worse = worsen(truth, o, generator).to(machine.device, memory_format=torch.channels_last)
+        condition, targets = recolor(condition, targets, rng, o.jitter)
+        truth = composite(torch.cat([photograph(condition, rng, o.jitter), targets.flatten(0, 1)]))
+        worse = worsen(truth, o, rng).to(machine.device, memory_format=torch.channels_last)
         truth = truth.to(machine.device)
         with machine.autocast():
             made = self.network(worse)
@@ -140,15 +141,15 @@ def single_views(batch: SixViewBatch) -> Tensor:
     return composite(torch.cat([condition[:, None], targets], dim=1))
 
 
-def worsen(pictures: Tensor, options: AutoencoderOptions, generator: torch.Generator) -> Tensor:
+def worsen(pictures: Tensor, options: AutoencoderOptions, rng: torch.Generator) -> Tensor:
     """Pictures (N, 3, S, S) in [0, 1], some of them blurred, then with a rectangle cut out, then noisy."""
     count, size = len(pictures), pictures.shape[-1]
 
     def some(part: float) -> Tensor:
-        return torch.rand(count, 1, 1, 1, generator=generator, device=generator.device) < part
+        return torch.rand(count, 1, 1, 1, generator=rng, device=rng.device) < part
 
     def uniform(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(count, 1, 1, 1, generator=generator, device=generator.device)
+        return low + (high - low) * torch.rand(count, 1, 1, 1, generator=rng, device=rng.device)
 
     soft = pictures
     for _ in range(2):  # two boxes of 3: about a Gaussian of 1.2 pixels
@@ -161,7 +162,7 @@ def worsen(pictures: Tensor, options: AutoencoderOptions, generator: torch.Gener
     inside = (rows >= top) & (rows < top + high) & (columns >= left) & (columns < left + wide)
     worse = torch.where(some(options.cut) & inside, uniform(0.0, 1.0), worse)
     level = torch.where(some(options.noise), uniform(0.0, 0.1), 0.0)
-    return (worse + level * standard_normal(pictures.shape, generator)).clamp(0, 1)
+    return (worse + level * standard_normal(pictures.shape, rng)).clamp(0, 1)
 
 
 def gradient_error(error: Tensor) -> Tensor:

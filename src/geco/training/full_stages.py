@@ -37,8 +37,10 @@ from geco.reconstruct.instantmesh.mesh import POINTS_AT_ONCE, MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.render.shade_torch import render_mesh
 from geco.sampling import Sampling
+from geco.training.augment import USUAL
 from geco.training.machine import Machine
-from geco.training.pairs import PairOptions, Pairs, make_pairs
+from geco.training.pair_maker import PairMaker, make_pairs
+from geco.training.pairs import PairOptions, Pairs
 from geco.training.small_folders import carry_along, one_step
 from geco.training.small_stages import CHECKED_PAIRS, HELD_OUT
 from geco.training.stage1 import Stage1Task
@@ -95,7 +97,6 @@ class FullConditions:
 
 def stage1(
     options: Stage1Options,
-    checkpointing: bool,
     data: Path,
     init: Path,
     machine: Machine,
@@ -106,21 +107,20 @@ def stage1(
     """The public UNet in ``init`` distilled, in float32 weights under the machine's autocast.
 
     Args:
-        checkpointing: compute the UNet's activations again in the backward pass instead of keeping them.
         pairs_folder: teacher pairs, where the options ask for them.
 
     Raises:
         ConfigError: settings of pixels, checkpointing together with low-rank adapters, or pairs that do not
             fit.
     """
-    if checkpointing and options.rank:
+    if options.checkpointing and options.rank:
         raise ConfigError(
             "activation checkpointing and low-rank adapters do not go together: one network has three roles",
-            "Set unet_checkpointing to False, or rank to None.",
+            "Set checkpointing to false, or rank to None.",
         )
-    if options.teacher_clip is not None or options.drop:
+    if options.teacher_clip is not None or options.drop or options.jitter != USUAL:
         raise ConfigError(
-            "the recipe bounds |x0| or drops conditions, which suits the small family only",
+            "the recipe bounds |x0|, drops conditions or jitters pictures, which suits the small family only",
             "Take --recipe paper.",
         )
     model = load_zero123plus(init / MULTIVIEW, machine.device)
@@ -128,7 +128,7 @@ def stage1(
     found = find_pairs(options, pairs_folder, network.sample_shape)
     facts = facts | ({"pairs": found.facts} if found else {})
     network.noised_reference = False  # of all three networks, from here on (GECO, section 3.1)
-    if checkpointing:
+    if options.checkpointing:
         network.unet.enable_gradient_checkpointing()
     sampling = Sampling(
         guidance_scale=options.generator_guidance, timestep=options.timestep, truncation=options.truncation
@@ -148,7 +148,6 @@ def stage1(
 def pairs(
     options: PairOptions,
     count: int,
-    size: int,
     resolution: int,
     data: Path,
     init: Path,
@@ -163,10 +162,13 @@ def pairs(
 
     Raises:
         ConfigError: settings of pixels, or ``init`` is distilled already. Others as
-            :func:`geco.training.pairs.make_pairs`.
+            :func:`geco.training.pair_maker.make_pairs`.
     """
-    if options.clip is not None:
-        raise ConfigError("the recipe bounds |x0|, which suits the small family only", "Take --recipe paper.")
+    if options.clip is not None or options.jitter != USUAL:
+        raise ConfigError(
+            "the recipe bounds |x0| or jitters pictures, which suits the small family only",
+            "Take --recipe paper.",
+        )
     if read_card(init)["facts"].get("distilled"):
         raise ConfigError(
             f"{init} is a one-step generator, not a teacher", "Give the converted public model as --init."
@@ -182,7 +184,7 @@ def pairs(
     def render(views: Tensor, shown: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
         vertices, faces, color = mesh(views, shown)
         drawn = [
-            render_mesh(vertices, faces, part, INPUT_FOV, size, color)
+            render_mesh(vertices, faces, part, INPUT_FOV, options.size, color)
             for part in poses.split(CAMERAS_AT_ONCE)
         ]
         return torch.cat([part.rgb.cpu() for part in drawn]), torch.cat([part.mask.cpu() for part in drawn])
@@ -191,9 +193,8 @@ def pairs(
     if generator is not None:
         own = one_step(load_zero123plus(generator / MULTIVIEW, place.device, place.dtype).network, generator)
     mixed = place.device.type == "cuda"
-    return make_pairs(
-        teacher.network, teacher.codec, source.named, count, render, output, options, own, mixed
-    )
+    maker = PairMaker(teacher.network, teacher.codec, source.named, render, own, mixed=mixed)
+    return make_pairs(maker, options, count, output)
 
 
 def stage2(

@@ -22,58 +22,26 @@ from torch import Tensor
 
 from geco.data.dataset import Loader
 from geco.multiview.small.network import SmallMultiView
+from geco.reconstruct.small.field import DISTANCE_SCALE
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.machine import Machine, channels_last
 from geco.training.muon import MATRIX_RATE, RATE, make_optimizers
-from geco.training.reconstructor_data import (
-    LEVELS,
-    ReconstructorBatch,
-    ReconstructorData,
-    predict_noised,
-    worsen,
-)
+from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, predict_noised, worsen
+from geco.training.reconstructor_options import ReconstructorOptions
 from geco.training.task import Loss, Part
 
 # The heads' last layers and the point network are thin: Adam's step by element suits them.
 ADAM_NAMES = ("encoder.stem", "encoder.fine", "volume_net.head", "field")
 TRUNCATION = 0.1  # world units; distances beyond it are all the same to the network
-# An inside point taken for outside costs this much more than the reverse: a missing leg is worse than a thick
-# one, and views that disagree leave many points near one half.
-INSIDE_WEIGHT = 2.0
 # Width of the soft occupancy around the surface (world units, two thirds of a pixel at 64 px).
 SOFTNESS = 0.02
 
 
-@dataclass(frozen=True)
-class ReconstructorOptions:
-    """Numbers of the small recipe.
-
-    Attributes:
-        batch: samples a step.
-        points: labelled points a sample. surface: coloured surface points a sample.
-        worsen: share of samples whose views are made worse (geco.training.reconstructor_data.worsen).
-        predicted_share: share of samples whose views --init's network predicts from the true ones, noised to
-            a random timestep.
-        predicted_levels: from which timestep to before which; 999,1000 with Stage I's generator makes its own
-            samples.
-        rate_scale: of both optimisers' rates (geco.training.muon); 0.2 to go on from trained weights.
-        average: decay of the weights' moving average. clip: largest gradient norm (Muon's matrices do not
-            mind).
-    """
-
-    batch: int = 4
-    points: int = 2048
-    surface: int = 768
-    worsen: float = 0.65
-    predicted_share: float = 0.0
-    predicted_levels: tuple[int, int] = LEVELS
-    average: float = 0.998
-    clip: float = 5.0
-    rate_scale: float = 1.0
-
-
 def losses(
-    model: SmallReconstructor, batch: ReconstructorBatch, autocast: AbstractContextManager[Any]
+    model: SmallReconstructor,
+    batch: ReconstructorBatch,
+    options: ReconstructorOptions,
+    autocast: AbstractContextManager[Any],
 ) -> Loss:
     """Weighted sum and its parts: occupancy and distance of the fine and of the coarse field, colour.
 
@@ -84,18 +52,23 @@ def losses(
     field = model.field
     inside, seen, depth = field.sample(features.volume, features.maps, batch.points)
     fine = field.shape(field.mix(inside, seen, depth)[1], inside)
-    coarse = inside[..., 0] * 0.1
+    coarse = inside[..., 0] * DISTANCE_SCALE
     target = batch.distance.clamp(-TRUNCATION, TRUNCATION)
     solid = (batch.distance < 0).float()
-    weight = torch.tensor(INSIDE_WEIGHT, device=fine.device)
+    weight = torch.tensor(options.inside_weight, device=fine.device)
     occupancy = F.binary_cross_entropy_with_logits(-fine / SOFTNESS, solid, pos_weight=weight)
     distance = (fine.clamp(-TRUNCATION, TRUNCATION) - target).abs().mean()
     rough = (
         F.binary_cross_entropy_with_logits(-coarse / (2 * SOFTNESS), solid, pos_weight=weight)
-        + 10 * (coarse - target).abs().mean()
+        + options.distance_weight * (coarse - target).abs().mean()
     )
     color = (model.color(features, batch.surface) - batch.colors).abs().mean()
-    total = occupancy + 10 * distance + 0.5 * rough + 3 * color
+    total = (
+        occupancy
+        + options.distance_weight * distance
+        + options.coarse_weight * rough
+        + options.color_weight * color
+    )
     parts = {"occupancy": occupancy, "distance": distance, "coarse": rough, "color": color}
     return total, {name: float(value.detach()) for name, value in parts.items()}
 
@@ -186,19 +159,19 @@ class ReconstructorTask:
             )
         ]
 
-    def loss(self, index: int, generator: torch.Generator) -> Loss:
+    def loss(self, index: int, rng: torch.Generator) -> Loss:
         o, machine = self.options, self.machine
         self.samples = (index + 1) * o.batch * machine.world
         count = self.predicted  # these come first, and are not made worse besides
         share = torch.cat([torch.zeros(count), torch.full((o.batch - count,), o.worsen)])
-        batch = worsen(self.loader.at(index).to(generator.device), generator, share).to(machine.device)
+        batch = worsen(self.loader.at(index).to(rng.device), rng, o.faults, share).to(machine.device)
         if self.teacher is not None and count:
             with machine.autocast():
                 made = predict_noised(
-                    self.teacher, batch.picture[:count], batch.views[:count], generator, o.predicted_levels
+                    self.teacher, batch.picture[:count], batch.views[:count], rng, o.predicted_levels
                 )
             batch = replace(batch, views=torch.cat([made.float(), batch.views[count:]]))
-        return losses(self.network, batch, machine.autocast())
+        return losses(self.network, batch, o, machine.autocast())
 
     def report(self) -> tuple[dict[str, Any], Image.Image | None]:
         self.results = {name: validate(self.network, check) for name, check in self.checks.items()}

@@ -18,11 +18,12 @@ from geco.data.labels.files import LabelledPoints
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
 from geco.training.augment import composite, permutations, permute_channels
+from geco.training.reconstructor_options import LEVELS, ViewFaults
 from geco.training.six_views import Sample, sample_tensors
 from geco.training.state import standard_normal
 from geco.types import Floats, Longs
 
-LEVELS = (400, 1000)  # timesteps of predictions from noised true views, the second not included
+USUAL = ViewFaults()
 # standard deviation of half of the coloured points' distance from the surface, each axis: a third of a pixel
 OFF_SURFACE = 0.012
 
@@ -134,52 +135,59 @@ def rotation(degrees: float) -> Floats:
 
 
 def worsen(
-    batch: ReconstructorBatch, generator: torch.Generator, share: float | Tensor = 0.65
+    batch: ReconstructorBatch,
+    rng: torch.Generator,
+    faults: ViewFaults = USUAL,
+    share: float | Tensor = 0.65,
 ) -> ReconstructorBatch:
     """Views as a generator might draw them: each bent, shifted and scaled a little on its own, blurred,
     noisy, off in colour.
 
     Outlines that disagree must not carve the object away. ``share`` of the samples (or each with its own
-    probability, (B,)) is changed, by a random amount each.
+    probability, (B,)) is changed, by a random amount each, up to ``faults``.
     The colour channels are permuted, in everything, for half of the samples. The batch lies where
-    ``generator`` is.
+    ``rng`` is.
     """
     views, picture = batch.views, batch.picture
     count, _, _, size, _ = views.shape
 
     def normal(*shape: int) -> Tensor:
-        return standard_normal(shape, generator)
+        return standard_normal(shape, rng)
 
     def uniform(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=generator, device=generator.device)
+        return torch.rand(*shape, generator=rng, device=rng.device)
 
     chosen = uniform(count) < (share.to(views.device) if isinstance(share, Tensor) else share)
     amount = torch.where(chosen, uniform(count), 0.0)  # (B,)
     per_view = amount.repeat_interleave(6)[:, None, None, None]
-    bend = F.interpolate(
-        normal(count * 6, 2, 5, 5), size=(size, size), mode="bicubic", align_corners=True
-    ) * (1.6 / size * 2)
-    shift = normal(count * 6, 2, 1, 1) * (1.0 / size * 2)
-    scale = 1 + normal(count * 6, 1, 1, 1) * 0.03
-    axis = (torch.arange(size, device=views.device) + 0.5) / size * 2 - 1
-    identity = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[None]  # (1, 2, S, S)
-    where = identity + per_view * ((bend + shift) + identity * (scale - 1))
-    flat = F.grid_sample(
-        views.flatten(0, 1), where.permute(0, 2, 3, 1), align_corners=False, padding_mode="border"
-    )
+    flat = _bent(views.flatten(0, 1), per_view, rng, faults)
     soft = F.avg_pool2d(F.pad(flat, (2, 2, 2, 2), mode="replicate"), 3, stride=1)
     soft = F.avg_pool2d(soft, 3, stride=1)
-    blur = (per_view * uniform(count * 6, 1, 1, 1) * 1.5).clamp(max=1)
+    blur = (per_view * uniform(count * 6, 1, 1, 1) * faults.blur).clamp(max=1)
     flat = flat + blur * (soft - flat)
-    tint = 1 + per_view * (normal(count * 6, 3, 1, 1) * 0.06 + normal(count * 6, 1, 1, 1) * 0.06)
+    tint = 1 + per_view * faults.tint * (normal(count * 6, 3, 1, 1) + normal(count * 6, 1, 1, 1))
     # White stays white: only what is darker than the background changes colour.
-    flat = 1 - (1 - flat) * tint + per_view * normal(count * 6, 3, size, size) * 0.03
+    flat = 1 - (1 - flat) * tint + per_view * normal(count * 6, 3, size, size) * faults.noise
     views = torch.where(per_view > 0, flat, views.flatten(0, 1)).clamp(0, 1).unflatten(0, (count, 6))
-    picture = (picture + amount[:, None, None, None] * 0.03 * normal(count, 3, size, size)).clamp(0, 1)
-    order = permutations(count, generator)
+    grain = amount[:, None, None, None] * faults.noise
+    picture = (picture + grain * normal(count, 3, size, size)).clamp(0, 1)
+    order = permutations(count, rng)
     views, picture = permute_channels(views, order), permute_channels(picture[:, None], order)[:, 0]
     colors = batch.colors.gather(2, order[:, None].expand_as(batch.colors))
     return ReconstructorBatch(views, picture, batch.points, batch.distance, batch.surface, colors)
+
+
+def _bent(flat: Tensor, strength: Tensor, rng: torch.Generator, faults: ViewFaults) -> Tensor:
+    """Views (N, 3, S, S), each pulled out of shape, shifted and scaled by ``strength`` (N, 1, 1, 1)."""
+    count, _, size, _ = flat.shape
+    places = standard_normal((count, 2, 5, 5), rng)
+    bend = F.interpolate(places, size=(size, size), mode="bicubic", align_corners=True)
+    shift = standard_normal((count, 2, 1, 1), rng) * faults.shift
+    scale = standard_normal((count, 1, 1, 1), rng) * faults.scale
+    axis = (torch.arange(size, device=flat.device) + 0.5) / size * 2 - 1
+    identity = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[None]  # (1, 2, S, S)
+    where = identity + strength * ((bend * faults.bend + shift) * (2 / size) + identity * scale)
+    return F.grid_sample(flat, where.permute(0, 2, 3, 1), align_corners=False, padding_mode="border")
 
 
 @torch.no_grad()
@@ -187,15 +195,13 @@ def predict_noised(
     network: SmallMultiView,
     picture: Tensor,
     views: Tensor,
-    generator: torch.Generator,
+    rng: torch.Generator,
     levels: tuple[int, int] = LEVELS,
 ) -> Tensor:
     """x0 in one pass from true views (B, 6, 3, S, S) in [0, 1] noised to a random one of
     ``levels`` each; in [0, 1].
     """
-    t = torch.randint(*levels, (len(views),), generator=generator, device=generator.device).to(views.device)
-    x_t = network.schedule.add_noise(
-        views * 2 - 1, standard_normal(views.shape, generator).to(views.device), t
-    )
+    t = torch.randint(*levels, (len(views),), generator=rng, device=rng.device).to(views.device)
+    x_t = network.schedule.add_noise(views * 2 - 1, standard_normal(views.shape, rng).to(views.device), t)
     state = network.encode_condition(Condition(picture * 2 - 1))
     return (network.predict(x_t, t, state, "x0").clamp(-1, 1) + 1) / 2

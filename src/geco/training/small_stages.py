@@ -33,12 +33,14 @@ from geco.reconstruct.small.differentiable import soft_mesh
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.render.shade_torch import render_mesh
 from geco.sampling import Sampling
-from geco.training.augment import composite, photograph, recolor
+from geco.training.augment import USUAL, Jitter, composite, photograph, recolor
 from geco.training.autoencoder import AutoencoderOptions, AutoencoderTask
 from geco.training.machine import Machine
-from geco.training.pairs import PairOptions, Pairs, make_pairs
-from geco.training.reconstructor import ReconstructorOptions, ReconstructorTask, validation_batches
+from geco.training.pair_maker import PairMaker, make_pairs
+from geco.training.pairs import PairOptions, Pairs
+from geco.training.reconstructor import ReconstructorTask, validation_batches
 from geco.training.reconstructor_data import ReconstructorData
+from geco.training.reconstructor_options import ReconstructorOptions
 from geco.training.six_views import batch_conditions, batch_tensors, open_views, to_tensors
 from geco.training.small_folders import LICENCE, check_size, check_teacher, finish, one_step
 from geco.training.stage1 import Stage1Task
@@ -55,14 +57,14 @@ CHECKED_PAIRS = 8  # validation pairs of Stage II
 class SmallConditions:
     """Condition pictures of the small recipe's grid, as a user's photos might look: a source for Stage I."""
 
-    def __init__(self, data: GridViews, seed: int = 0) -> None:
-        self.data, self.seed = data, seed
+    def __init__(self, data: GridViews, seed: int = 0, jitter: Jitter = USUAL) -> None:
+        self.data, self.seed, self.jitter = data, seed, jitter
 
     def conditions(self, index: int, size: int, generator: torch.Generator) -> Tensor:
         """(size, 3, S, S) in [0, 1] on white."""
         condition = batch_conditions(self.data, self.seed, index, size).to(generator.device)
-        condition, _ = recolor(condition, condition[:, None], generator)
-        return composite(photograph(condition, generator))
+        condition, _ = recolor(condition, condition[:, None], generator, self.jitter)
+        return composite(photograph(condition, generator, self.jitter))
 
     def views(self, index: int, size: int, generator: torch.Generator) -> Tensor:
         """(size, 6, 3, S, S): the true views of what :meth:`conditions` shows, for a generator of
@@ -71,7 +73,7 @@ class SmallConditions:
         condition, targets = (
             pictures.to(generator.device) for pictures in batch_tensors(self.data, self.seed, index, size)
         )
-        return composite(recolor(condition, targets, generator)[1])
+        return composite(recolor(condition, targets, generator, self.jitter)[1])
 
 
 def teacher(
@@ -198,14 +200,13 @@ def stage1(
         level = made.schedule.last if options.timestep is None else options.timestep
         return {"x0_psnr": denoising_psnr(made, shown, levels=(level,))}
 
-    conditions = SmallConditions(open_views(data, machine.device), seed)
+    conditions = SmallConditions(open_views(data, machine.device), seed, options.jitter)
     return Stage1Task(network, codec, conditions, options, machine, save, found, checks, measure)
 
 
 def pairs(
     options: PairOptions,
     count: int,
-    size: int,
     resolution: int,
     data: Path,
     init: Path,
@@ -223,7 +224,7 @@ def pairs(
         load_small(init / MULTIVIEW).to(place),
         SmallReconstructor.load(init / RECONSTRUCTOR).to(place),
     )
-    conditions = SmallConditions(GridViews(data), options.seed + 1)
+    conditions = SmallConditions(GridViews(data), options.seed + 1, options.jitter)
     mesh = small_mesh(model, resolution)
 
     def random(number: int) -> torch.Generator:
@@ -238,14 +239,13 @@ def pairs(
 
     def render(views: Tensor, shown: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
         vertices, faces, color = mesh(views, shown)
-        drawn = render_mesh(vertices, faces, poses, INPUT_FOV, size, color)
+        drawn = render_mesh(vertices, faces, poses, INPUT_FOV, options.size, color)
         return drawn.rgb, drawn.mask
 
     own = one_step(load_small(generator / MULTIVIEW).to(place), generator) if generator else None
     codec = PixelCodec(network.config.size)
-    return make_pairs(
-        network, codec, picture, count, render, output, options, own, True, truth if true_views else None
-    )
+    maker = PairMaker(network, codec, picture, render, own, truth if true_views else None, mixed=True)
+    return make_pairs(maker, options, count, output)
 
 
 def stage2(

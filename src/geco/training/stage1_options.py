@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
+from geco.checked import (
+    MOST,
+    Checked,
+    amount,
+    choice,
+    count,
+    decay,
+    decays,
+    flag,
+    inner,
+    or_none,
+    share,
+    shares,
+    whole,
+)
 from geco.errors import ConfigError
+from geco.sampling import TIMESTEPS
+from geco.training.augment import Jitter
 from geco.training.vsd import T_RANGE, Weighting
 
 
 @dataclass(frozen=True)
-class Stage1Options:
+class Stage1Options(Checked):
     """Numbers of the stage; defaults are the paper's where it names them.
 
     Attributes:
@@ -38,33 +56,39 @@ class Stage1Options:
             full (the paper).
         adversarial_weight: of the adversarial term (DMD2; 0 in the paper), which needs teacher pairs.
         discriminator_rate: Adam's (our decision).
+        checkpointing: compute the full family's UNet activations again in the backward pass instead of
+            keeping them.
+        jitter: of the small family's colours and condition pictures; the full family's are not augmented.
     """
 
-    batch: int = 8
-    rate: float = 1e-6
-    student_rate: float = 1e-6
-    betas: tuple[float, float] = (0.9, 0.999)
-    student_repeats: int = 1
-    guidance_scale: float = 4.0
-    generator_guidance: float = 1.0
-    student_guidance: float = 1.0
-    timestep: int | None = None
-    truncation: float = 1.0
-    t_range: tuple[float, float] = T_RANGE
-    weighting: Weighting = "sigma2"
-    average: float | None = 0.99
-    clip: float = 1.0
-    drop: float = 0.0
-    student_limit: float | None = None
-    teacher_clip: float | None = None
-    regression_steps: int = 0
-    regression_weight: float = 1.0
-    rank: int | None = None
-    adversarial_weight: float = 0.0
-    discriminator_rate: float = 1e-4
+    batch: int = count(8)
+    rate: float = amount(1e-6)
+    student_rate: float = amount(1e-6)
+    betas: tuple[float, float] = decays((0.9, 0.999))
+    student_repeats: int = count(1)
+    guidance_scale: float = amount(4.0)
+    generator_guidance: float = amount(1.0)
+    student_guidance: float = amount(1.0)
+    timestep: int | None = whole(None, 0, TIMESTEPS - 1)
+    truncation: float = share(1.0)
+    t_range: tuple[float, float] = shares(T_RANGE, 2)
+    weighting: Weighting = choice("sigma2", get_args(Weighting))
+    average: float | None = or_none(decay(0.99))
+    clip: float = amount(1.0)
+    drop: float = share(0.0)
+    student_limit: float | None = amount(None)
+    teacher_clip: float | None = amount(None)
+    regression_steps: int = whole(0, 0, MOST)
+    regression_weight: float = amount(1.0)
+    rank: int | None = count(None)
+    adversarial_weight: float = amount(0.0)
+    discriminator_rate: float = amount(1e-4)
+    checkpointing: bool = flag(False)
+    jitter: Jitter = inner(Jitter)
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.t_range[0] < self.t_range[1] <= 1:
+    def check(self) -> None:
+        """The part of the timesteps is one."""
+        if self.t_range[0] >= self.t_range[1]:
             raise ConfigError(
                 f"t_range {self.t_range} is no part of the timesteps",
                 "Two numbers in [0, 1], the smaller first.",

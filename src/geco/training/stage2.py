@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from geco.cameras import INPUT_FOV
+from geco.checked import Checked, amount, count, decay, decays, or_none
 from geco.errors import ConfigError, MeshError
 from geco.multiview.interface import Condition, MultiViewNetwork, ViewCodec
 from geco.multiview.one_step import OneStepGenerator
@@ -37,7 +38,7 @@ CHECKED_VIEWS = 4  # renders of a validation pair that are compared
 
 
 @dataclass(frozen=True)
-class Stage2Options:
+class Stage2Options(Checked):
     """Numbers of the stage; defaults are the paper's appendix where it names them.
 
     Attributes:
@@ -47,18 +48,18 @@ class Stage2Options:
         perceptual: lambda, not given in the paper; 2 as InstantMesh.
         mask: weight of the silhouettes' MSE (1 in InstantMesh's training; the paper names RGB only).
         generator_rate: of G where it is trained too; None freezes it (our decision: the paper is silent).
-        average: decay of the moving averages.
+        average: decay of the moving averages. clip: largest gradient norm.
     """
 
-    batch: int = 4
-    views: int = 4
-    rate: float = 1e-6
-    betas: tuple[float, float] = (0.9, 0.999)
-    perceptual: float = 2.0
-    mask: float = 1.0
-    generator_rate: float | None = None
-    average: float | None = 0.99
-    clip: float = 1.0
+    batch: int = count(4)
+    views: int = count(4)
+    rate: float = amount(1e-6)
+    betas: tuple[float, float] = decays((0.9, 0.999))
+    perceptual: float = amount(2.0)
+    mask: float = amount(1.0)
+    generator_rate: float | None = amount(None)
+    average: float | None = or_none(decay(0.99))
+    clip: float = amount(1.0)
 
 
 class Stage2Task:

@@ -24,8 +24,8 @@ class Part:
         name: for the log and the checkpoint.
         network: its parameters that require gradients are trained.
         optimizers: over those parameters.
-        loss: of micro-batch ``index`` (all that is random follows from the index and the generator, which
-            follows from the index too), and values for the log.
+        loss: of micro-batch ``index`` (all that is random follows from the index and the random
+            numbers given, which follow from the index too), and values for the log.
         repeats: updates of this part a step.
         average: decay of the moving average of its weights; None keeps none.
         clip: largest norm of its gradient.

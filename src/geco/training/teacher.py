@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from geco.checked import Checked, amount, count, decay, inner, share
 from geco.data.dataset import GridViews
 from geco.device import autocast_bf16
 from geco.multiview.generate import generate_views
@@ -21,7 +22,7 @@ from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
 from geco.sampling import Sampling
-from geco.training.augment import composite, photograph, recolor
+from geco.training.augment import Jitter, composite, photograph, recolor
 from geco.training.grids import picture_rows
 from geco.training.machine import Machine, channels_last
 from geco.training.muon import make_optimizers
@@ -46,7 +47,7 @@ ADAM_NAMES = (
 
 
 @dataclass(frozen=True)
-class TeacherOptions:
+class TeacherOptions(Checked):
     """Numbers of the small recipe; from the prototype unless said otherwise.
 
     Attributes:
@@ -60,14 +61,16 @@ class TeacherOptions:
             there is a volume.
         average: decay of the weights' moving average: 0.998, as runs of a few thousand steps are too short
             for the usual 0.999.
+        jitter: of colours and condition pictures.
     """
 
-    batch: int = 16
-    last_part: float = 0.4
-    drop_part: float = 0.1
-    weight_limit: float = 5.0
-    opacity_weight: float = 0.2
-    average: float = 0.998
+    batch: int = count(16)
+    last_part: float = share(0.4)
+    drop_part: float = share(0.1)
+    weight_limit: float = amount(5.0)
+    opacity_weight: float = amount(0.2)
+    average: float = decay(0.998)
+    jitter: Jitter = inner(Jitter)
 
 
 class TeacherTask:
@@ -94,23 +97,23 @@ class TeacherTask:
         optimizers = make_optimizers(self.network, ADAM_NAMES)
         return [Part("multiview", self.network, optimizers, self.loss, average=self.options.average)]
 
-    def loss(self, index: int, generator: torch.Generator) -> Loss:
+    def loss(self, index: int, rng: torch.Generator) -> Loss:
         machine = self.machine
         pictures = batch_tensors(
             self.data, self.seed, index, self.batch * machine.world, machine.rank, machine.world
         )
-        condition, targets = (part.to(generator.device) for part in pictures)
-        condition, targets = recolor(condition, targets, generator)
-        picture = composite(photograph(condition, generator)) * 2 - 1
+        condition, targets = (part.to(rng.device) for part in pictures)
+        condition, targets = recolor(condition, targets, rng, self.options.jitter)
+        picture = composite(photograph(condition, rng, self.options.jitter)) * 2 - 1
         x0, alpha = composite(targets) * 2 - 1, targets[:, :, 3:]
         schedule, options = self.network.schedule, self.options
-        at = generator.device
-        t = torch.randint(schedule.last + 1, (self.batch,), generator=generator, device=at)
+        at = rng.device
+        t = torch.randint(schedule.last + 1, (self.batch,), generator=rng, device=at)
         t = torch.where(
-            torch.rand(self.batch, generator=generator, device=at) < options.last_part, schedule.last, t
+            torch.rand(self.batch, generator=rng, device=at) < options.last_part, schedule.last, t
         )
-        keep = torch.rand(self.batch, generator=generator, device=at) >= options.drop_part
-        noise = standard_normal(x0.shape, generator)
+        keep = torch.rand(self.batch, generator=rng, device=at) >= options.drop_part
+        noise = standard_normal(x0.shape, rng)
         picture, x0, alpha, t, keep, noise = (
             part.to(machine.device) for part in (picture, x0, alpha, t, keep, noise)
         )

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from geco.cameras import intrinsics, invert, rig
 from geco.reconstruct.small.config import SmallReconstructorConfig
 
+DISTANCE_SCALE = 0.1  # world units a unit of the networks' signed distance
+
 
 class PointField(nn.Module):
     """Two heads over one view-wise layer.
@@ -86,7 +88,7 @@ class PointField(nn.Module):
     def shape(self, joint: Tensor, inside: Tensor) -> Tensor:
         """Signed distance (B, N), world units, negative inside."""
         hidden = torch.relu(self.shape_mid(torch.relu(self.shape_in(joint))))
-        return (inside[..., 0] + self.shape_out(hidden)[..., 0]) * 0.1
+        return (inside[..., 0] + self.shape_out(hidden)[..., 0]) * DISTANCE_SCALE
 
     def tint(self, views: Tensor, joint: Tensor, rgb: Tensor) -> Tensor:
         """views (B, V, N, H), joint (B, N, J), rgb (B, V, N, 3) -> colour (B, N, 3), not clipped."""

@@ -16,7 +16,7 @@ from geco.model_files.folder import check_part, write_part
 from geco.model_files.state import filled
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.encoder import ViewEncoder
-from geco.reconstruct.small.field import PointField
+from geco.reconstruct.small.field import DISTANCE_SCALE, PointField
 from geco.reconstruct.small.volume import VolumeNet
 
 PART = "model"
@@ -27,7 +27,7 @@ class SceneFeatures(NamedTuple):
     """One batch of objects, ready to be asked.
 
     Attributes:
-        volume: (B, C, R, R, R), axes z, y, x; channel 0 times 0.1 is a coarse signed distance.
+        volume: (B, C, R, R, R), axes z, y, x; channel 0 times DISTANCE_SCALE is a coarse signed distance.
         maps: (B, V, M, S, S), RGB in [0, 1] first.
     """
 
@@ -74,7 +74,7 @@ class SmallReconstructor(nn.Module):
         inside, seen, depth = self.field.sample(features.volume, features.maps, points)
         return (
             self.field.shape(self.field.mix(inside, seen, depth)[1], inside),
-            inside[..., 0] * 0.1,
+            inside[..., 0] * DISTANCE_SCALE,
             self.color(features, surface),
         )
 
