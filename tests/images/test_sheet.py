@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from geco.errors import ConfigError
-from geco.images import contact_sheet, sheet_to_views, views_to_sheet
+from geco.images import sheet_to_views, views_to_sheet
 
 
 @given(
@@ -36,19 +35,3 @@ def test_wrong_shapes_are_refused() -> None:
     ):
         with pytest.raises(ConfigError):
             call()
-
-
-def test_contact_sheet_shows_every_picture() -> None:
-    red = np.broadcast_to(np.array([1.0, 0, 0], np.float32), (10, 20, 3))
-    clear = np.zeros((8, 8, 4), np.uint8)
-    sheet = contact_sheet(
-        [("first", [red, None]), ("second", [clear, Image.new("L", (300, 300), 7)])],
-        ["input", "mesh"],
-        cell=64,
-    )
-    assert sheet.mode == "RGB" and sheet.width > 128 and sheet.height > 128
-    pixels = np.asarray(sheet).reshape(-1, 3)
-    assert (pixels == (255, 0, 0)).all(axis=1).sum() == 64 * 32
-    assert (pixels == (7, 7, 7)).all(axis=1).sum() >= 60 * 60
-    assert (pixels == (205, 205, 205)).all(axis=1).any()  # the checkerboard behind alpha
-    assert contact_sheet([]).size[0] > 0

@@ -4,7 +4,7 @@ from geco.images.color import over_white, to_bytes
 from geco.images.load import Picture, load_picture
 from geco.images.matting import METHODS, Cutout, cut_out
 from geco.images.prepare import STEPS, ZERO123PLUS_RATIO, Prepared, prepare
-from geco.images.sheet import contact_sheet, sheet_to_views, views_to_sheet
+from geco.images.sheet import sheet_to_views, views_to_sheet
 from geco.images.write import save_picture, save_views
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "Cutout",
     "Picture",
     "Prepared",
-    "contact_sheet",
     "cut_out",
     "load_picture",
     "over_white",
