@@ -39,35 +39,34 @@ def main() -> None:
     start = time.perf_counter()
     import onnxruntime
 
-    from geco.onnx_runtime.card import exported_card
+    from geco.onnx_runtime.card import ExportedModel
     from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
     from geco.onnx_runtime.session import own_threads
     from geco.pipeline import EMBEDDED
 
     imported = time.perf_counter()
-    folder = args.model or EMBEDDED
-    card = exported_card(folder)
-    generator, reconstructor = (
-        SmallGenerator(folder, card, args.threads),
-        SmallReconstructor(folder, card, args.threads),
-    )
+    exported = ExportedModel(args.model or EMBEDDED, args.threads)
+    generator, reconstructor = SmallGenerator(exported), SmallReconstructor(exported)
     loaded = time.perf_counter()
     rng = np.random.default_rng(0)
-    size, guidance = card.view_size, card.sampling.guidance_scale
-    guided, steps, resolution = guidance != 1, card.sampling.steps, card.model.resolution
+    size, sampling, resolution = exported.views.size, exported.sampling, exported.model.usage.resolution
     picture = np.ones((size, size, 3), np.float32)
     picture[size // 4 : -size // 4, size // 4 : -size // 4] = [0.8, 0.3, 0.2]
-    state = generator.encode(picture, guided)
-    noise = rng.standard_normal((1, 6, 3, size, size), np.float32)
+    noise = rng.standard_normal((8, 6, 3, size, size), np.float32)
     views = generator.generate(picture, [0])[0]
     fields = reconstructor.reconstruct(views, picture)
     points = rng.uniform(-0.7, 0.7, (150_000, 3)).astype(np.float32)
     # a sphere: as many lattice cells as an object's surface
     points /= np.linalg.norm(points, axis=1, keepdims=True) / 0.6
     rows = {
-        "write pass": median_ms(lambda: generator.encode(picture, guided), args.repeats),
-        "one denoising pass": median_ms(lambda: generator.denoise(noise, 999, state, guidance), args.repeats),
-        f"views ({steps} steps)": median_ms(lambda: generator.generate(picture, [0]), args.repeats),
+        **{
+            f"one step of {count} seeds": median_ms(
+                lambda z=noise[:count]: generator.denoise(picture, z, 999, sampling.guidance_scale),
+                args.repeats,
+            )
+            for count in (1, 8)
+        },
+        f"views ({sampling.steps} steps)": median_ms(lambda: generator.generate(picture, [0]), args.repeats),
         "encode six views": median_ms(lambda: reconstructor.reconstruct(views, picture), args.repeats),
         "16,384 distances": median_ms(lambda: fields._shape(points[:16384]), args.repeats),
         "16,384 colours": median_ms(lambda: fields._color(points[:16384]), args.repeats),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 # Values that a field of JSON was never meant to have.
@@ -91,3 +93,11 @@ def odd(value: Any, rng: random.Random) -> Any:
         at = rng.randrange(len(value))
         return [*value[:at], *rng.choice([[], [odd(value[at], rng)], [value[at]] * 2]), *value[at + 1 :]]
     return rng.choice(ODD)
+
+
+def signed(folder: Path, name: str, data: bytes) -> None:
+    """Another file in a folder of weights, and a manifest that knows it."""
+    (folder / name).write_bytes(data)
+    card = json.loads((folder / "config.json").read_text())
+    card["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (folder / "config.json").write_text(json.dumps(card))

@@ -16,7 +16,7 @@ from geco.backend import Backend, ModelCard
 from geco.errors import ConfigError, WeightsError
 from geco.images import Picture, Prepared, cut_out, load_picture, prepare, save_views
 from geco.marks import Source, digest_of, mark_text
-from geco.model_files.card import read_card, shown_name
+from geco.model_files.card import is_exported, read_card, shown_name
 from geco.model_files.hub import is_hub_id
 from geco.sampling import Sampling
 from geco.surface_to_asset import AssetOptions, surface_to_asset
@@ -59,13 +59,10 @@ class GecoPipeline:
             MissingExtraError: the model needs torch and it is not installed.
         """
         if str(model) == "small":
-            return cls(_onnx_backend(EMBEDDED, "small", device))
+            return cls(_folder_backend(EMBEDDED, device))
         folder = Path(model)
         if folder.is_dir():
-            if any(folder.glob("*.onnx")):
-                return cls(_onnx_backend(folder, shown_name(folder), device))
-            read_card(folder)  # what is wrong with it is said before torch is asked for
-            return cls(_torch_backend(str(folder), device))
+            return cls(_folder_backend(folder, device))
         if is_hub_id(model):
             return cls(_torch_backend(os.fspath(model), device))
         raise WeightsError(
@@ -169,10 +166,16 @@ def check_seeds(seeds: Sequence[int]) -> None:
             )
 
 
-def _onnx_backend(folder: Path, name: str, device: str | None) -> Backend:
-    from geco.onnx_runtime.backend import OnnxBackend
+def _folder_backend(folder: Path, device: str | None) -> Backend:
+    """A folder with graphs on ONNX Runtime, on the CPU; on torch where another device is asked for, or there
+    are none.
+    """
+    read_card(folder)  # what is wrong with it is said before torch is asked for
+    if device in (None, "cpu") and is_exported(folder):
+        from geco.onnx_runtime.backend import OnnxBackend
 
-    return OnnxBackend(folder, name, device)
+        return OnnxBackend(folder, shown_name(folder))
+    return _torch_backend(str(folder), device)
 
 
 def _torch_backend(source: str, device: str | None) -> Backend:

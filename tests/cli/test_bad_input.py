@@ -114,7 +114,7 @@ def test_broken_weights(tmp_path: Path) -> None:
     from geco.pipeline import EMBEDDED
 
     shutil.copytree(EMBEDDED, tmp_path / "model")
-    victim = max((tmp_path / "model").glob("*.onnx"), key=lambda p: p.stat().st_size)
+    victim = max((tmp_path / "model").rglob("*.onnx"), key=lambda p: p.stat().st_size)
     victim.write_bytes(victim.read_bytes()[: victim.stat().st_size // 2])
     result = geco("run", tmp_path / "ball.png", "--model", tmp_path / "model", "-o", tmp_path / "out.glb")
     assert_refused(result, tmp_path, victim.name)

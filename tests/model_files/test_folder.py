@@ -12,6 +12,7 @@ import torch
 from geco.errors import OutputError, WeightsError
 from geco.model_files import folder as weights
 from geco.model_files import hub
+from geco.model_files.part import read_arrays, read_part_card
 from geco.reading import read_regular, sha256_of
 
 CARD = {"format": "test-1", "licence": "CC0"}
@@ -27,11 +28,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_round_trip(folder: Path) -> None:
-    card = weights.read_card(folder, "test-1")
-    assert card["licence"] == "CC0" and set(card["files"]) == {"a.safetensors", "b.safetensors"}
+    card = read_part_card(folder, "test-1")
+    assert card.text("licence") == "CC0" and set(card.fields("files")) == {"a.safetensors", "b.safetensors"}
     read = weights.read_part(folder, card, "a")
     assert torch.equal(read["x"], torch.arange(12.0).reshape(3, 4).T) and torch.equal(read["x"], read["y"])
     assert weights.read_part(folder, card, "b")["z"].dtype == torch.float16
+    for name, value in read_arrays(folder, card, "b").items():
+        assert (value == weights.read_part(folder, card, "b")[name].numpy()).all()
     assert weights.tensor_shapes(folder / "a.safetensors") == {"x": (4, 3), "y": (4, 3)}
 
 
@@ -42,12 +45,12 @@ def test_the_hash_is_sha256(folder: Path) -> None:
     assert (
         sha256_of(folder / "b.safetensors")
         == expected
-        == weights.read_card(folder)["files"]["b.safetensors"]["sha256"]
+        == read_part_card(folder).values["files"]["b.safetensors"]["sha256"]
     )
 
 
 def test_one_changed_byte_is_found(folder: Path) -> None:
-    path, card = folder / "b.safetensors", weights.read_card(folder)
+    path, card = folder / "b.safetensors", read_part_card(folder)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -61,11 +64,11 @@ def test_one_changed_byte_is_found(folder: Path) -> None:
 def test_a_wrong_size_is_found_without_hashing(folder: Path, size: int, word: str) -> None:
     os.truncate(folder / "a.safetensors", size)
     with pytest.raises(WeightsError, match=rf"a.safetensors is {word}: {size} bytes"):
-        weights.read_part(folder, weights.read_card(folder), "a", check_hash=False)
+        weights.read_part(folder, read_part_card(folder), "a", check_hash=False)
 
 
 def test_missing_pieces_are_named(folder: Path, tmp_path: Path) -> None:
-    card = weights.read_card(folder)
+    card = read_part_card(folder)
     (folder / "a.safetensors").unlink()
     with pytest.raises(WeightsError, match=r"a.safetensors is missing"):
         weights.read_part(folder, card, "a")
@@ -73,17 +76,17 @@ def test_missing_pieces_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"c.safetensors is not in the manifest"):
         weights.read_part(folder, card, "c")
     with pytest.raises(WeightsError, match="does not exist"):
-        weights.read_card(tmp_path / "nowhere")
+        read_part_card(tmp_path / "nowhere")
     (folder / "config.json").unlink()
     with pytest.raises(WeightsError, match="incomplete"):
-        weights.read_card(folder)
+        read_part_card(folder)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "{}", '{"format": "other"}', "\x00"])
 def test_a_bad_card_is_refused(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
     with pytest.raises(WeightsError, match=r"config.json") as caught:
-        weights.read_card(folder, "test-1")
+        read_part_card(folder, "test-1")
     assert caught.value.remedy
 
 

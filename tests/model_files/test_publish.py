@@ -5,30 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 
 from geco.cli.main import main
 from geco.errors import OutputError, WeightsError
 from geco.locks import LOCK, locked
-from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_card, write_card
+from geco.model_files.card import read_card, write_card
 from geco.model_files.publish import publish
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small, save_small
-from geco.onnx_runtime.export_modules import ReconstructPass
+from geco.onnx_runtime.backend import OnnxBackend
 from geco.pipeline import EMBEDDED
 from geco.recipes.tiny import tiny
-from geco.reconstruct.small.model import SmallReconstructor
+from geco.small_model import read_small_model
+from geco.torch_runtime.folder import load_backend
 
-GECO, TEACHER = (Path(__file__).parents[2] / "models" / "small" / name for name in ("geco", "teacher"))
-
-
-def graph(name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-    session = onnxruntime.InferenceSession(EMBEDDED / f"{name}.onnx", providers=["CPUExecutionProvider"])
-    wanted = {entry.name: inputs[entry.name] for entry in session.get_inputs()}
-    return dict(zip([entry.name for entry in session.get_outputs()], session.run(None, wanted)))
+MODELS = Path(__file__).parents[2] / "models" / "small"
 
 
 def test_it_is_the_same_model_in_half_the_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,25 +93,21 @@ def test_two_do_not_publish_into_one_folder(tmp_path: Path) -> None:
         publish(tmp_path / "run", tmp_path / "out")
 
 
-@torch.no_grad()
-def test_the_repositorys_geco_is_the_embedded_model() -> None:
-    generator = torch.Generator().manual_seed(0)
-    picture, views = (
-        torch.rand(1, 3, 96, 96, generator=generator),
-        torch.rand(1, 6, 3, 96, 96, generator=generator),
-    )
-    z, t = torch.randn(1, 6, 3, 96, 96, generator=generator), torch.tensor([999])
-    network = load_small(GECO / MULTIVIEW)
-    mine = network.predict(z, t, network.encode_condition(Condition(picture * 2 - 1)), "x0").numpy()
-    state = graph("condition", picture=(picture * 2 - 1).numpy())
-    x0 = graph("generate", x_t=z.numpy(), t=t.float().numpy(), **state)["x0"]
-    # the graph holds some constants in float32 that the folder rounds to float16
-    assert np.abs(mine - x0).max() < 2e-2 and np.abs(x0).max() > 0.5
-    encoded = ReconstructPass(SmallReconstructor.load(GECO / RECONSTRUCTOR))
-    table, volume, _ = encoded(views[0].permute(0, 2, 3, 1), picture[0].permute(1, 2, 0))
-    seen = graph(
-        "reconstruct", views=views[0].permute(0, 2, 3, 1).numpy(), picture=picture[0].permute(1, 2, 0).numpy()
-    )
-    for tensor, name in ((table, "table"), (volume, "volume")):
-        assert np.abs(tensor.numpy() - seen[name]).max() < 1e-2 * np.abs(seen[name]).max()
-    assert read_card(GECO)["facts"]["distilled"] and not read_card(TEACHER)["facts"].get("distilled")
+def test_the_embedded_folder_gives_the_same_views_on_both_runtimes() -> None:
+    rng = np.random.default_rng(0)
+    backends = OnnxBackend(EMBEDDED, "small"), load_backend(str(EMBEDDED), "cpu")
+    picture = rng.random((96, 96, 3), np.float32)
+    ours, theirs = (backend.generate(picture, [5])[0] for backend in backends)
+    # each is up to 1e-5 from the network in float64
+    assert np.abs(ours - theirs).max() < 2e-5 and ours.std() > 0.05
+    assert vars(backends[0].card) == vars(backends[1].card) | {"name": "small"}
+
+
+@pytest.mark.parametrize("name", ["teacher", "regressor"])
+def test_the_repositorys_models_are_whole_and_nothing_else_is_in_them(name: str) -> None:
+    model = read_small_model(MODELS / name)
+    halves = {"reconstructor"} | ({"multiview"} if model.views else set())
+    assert {path.name for path in (MODELS / name).iterdir()} == halves | {"config.json", "training.json"}
+    for half in halves:
+        assert {value.dtype for value in model.arrays(half).values()} == {np.dtype("f2"), np.dtype("f4")}
+    assert not model.card["facts"].get("distilled")

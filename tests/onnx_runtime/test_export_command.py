@@ -10,10 +10,9 @@ import pytest
 
 from geco.cli.main import main
 from geco.locks import locked
-from geco.model_files.card import write_card
+from geco.model_files.card import CARD, write_card
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
-from geco.onnx_runtime.card import CARD
 from geco.reconstruct.small.model import SmallReconstructor
 from tests.onnx_runtime.conftest import USAGE
 
@@ -51,6 +50,7 @@ def test_the_folder_that_it_writes_is_a_model(
     [
         (["nothing", "-o", "out"], "nothing"),
         (["run", "-o", "run/multiview"], "config.json"),
+        (["run", "-o", "run"], "config.json"),
         (["run", "-o", "out", "--steps", "0"], "steps"),
         (["run", "-o", "out", "--guidance", "nan"], "guidance"),
         (["run", "-o", "out", "--eta", "2"], "eta"),

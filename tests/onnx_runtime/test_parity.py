@@ -15,6 +15,7 @@ from geco.multiview.generate import generate_views
 from geco.multiview.interface import Condition
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
+from geco.onnx_runtime.card import ExportedModel
 from geco.onnx_runtime.networks import SmallGenerator
 from geco.onnx_runtime.networks import SmallReconstructor as OnnxReconstructor
 from geco.reconstruct.small.fields import DIRECT, LATTICE, SmallFields, in_chunks, upsampling
@@ -48,21 +49,21 @@ WAYS = [
 def test_a_seed_gives_the_same_views_as_on_torch(
     networks: Networks, exported: Path, sampling: Sampling
 ) -> None:
-    ours = SmallGenerator(exported).generate(picture(), [3, 7], sampling)
+    ours = SmallGenerator(ExportedModel(exported)).generate(picture(), [3, 7], sampling)
     theirs = generate_views(networks[0], PixelCodec(SIZE), channels_first(picture())[None], [3, 7], sampling)
     assert ours.shape == (2, 6, SIZE, SIZE, 3)
     np.testing.assert_allclose(ours, np.moveaxis(theirs.numpy(), 2, -1), atol=1e-5)
 
 
 def test_truncation_shrinks_the_noise_of_the_one_step(exported: Path) -> None:
-    generator = SmallGenerator(exported)
+    generator = SmallGenerator(ExportedModel(exported))
     whole, less, none = (generator.generate(picture(), [3, 7], Sampling(truncation=t)) for t in (1, 0.4, 0))
     assert np.abs(whole - less).max() > 0.01
     np.testing.assert_allclose(none[0], none[1], atol=1e-5)
 
 
 def test_a_seed_gives_the_same_views_in_any_batch(exported: Path) -> None:
-    generator = SmallGenerator(exported)
+    generator = SmallGenerator(ExportedModel(exported))
     alone = generator.generate(picture(), [7])
     together = generator.generate(picture(), [3, 7])
     np.testing.assert_allclose(together[1], alone[0], atol=1e-5)
@@ -70,16 +71,18 @@ def test_a_seed_gives_the_same_views_in_any_batch(exported: Path) -> None:
     assert alone.min() >= 0 and alone.max() <= 1
 
 
-def test_write_pass_with_zeros_is_the_dropped_condition(networks: Networks, exported: Path) -> None:
-    state = SmallGenerator(exported).encode(picture(), True)  # unconditional first
-    told = Condition(channels_first(picture())[None] * 2 - 1)
-    dropped = networks[0].encode_condition(Condition(told.picture, keep=torch.tensor([False])))
-    kept = networks[0].encode_condition(told)
-    for index in range(2):
-        np.testing.assert_allclose(
-            state[index + 1][:1], dropped.tensors[f"tokens.{index}"].detach(), atol=1e-4
-        )
-        np.testing.assert_allclose(state[index + 1][1:], kept.tensors[f"tokens.{index}"].detach(), atol=1e-4)
+@torch.no_grad()
+def test_zeros_are_the_dropped_condition(networks: Networks, exported: Path) -> None:
+    generator, x_t = SmallGenerator(ExportedModel(exported)), torch.randn(2, 6, 3, SIZE, SIZE)
+    picture_ = channels_first(picture())[None] * 2 - 1
+    t, guidance = torch.full((2,), 700), 2.5
+    unconditional, conditional = (
+        networks[0].predict(x_t, t, networks[0].encode_condition(condition).expand(2), "x0").numpy()
+        for condition in (Condition(picture_, keep=torch.tensor([False])), Condition(picture_))
+    )
+    found = generator.denoise(picture(), x_t.numpy(), 700, guidance)
+    np.testing.assert_allclose(found, unconditional + guidance * (conditional - unconditional), atol=1e-4)
+    assert np.abs(unconditional - conditional).max() > 0.01
 
 
 @torch.no_grad()
@@ -89,7 +92,7 @@ def test_fields_at_points_inside_and_outside_the_views(networks: Networks, expor
         rng.random((6, SIZE, SIZE, 3), np.float32),
         rng.uniform(-1.2, 1.2, (2000, 3)).astype(np.float32),
     )
-    fields = OnnxReconstructor(exported).reconstruct(views, picture())
+    fields = OnnxReconstructor(ExportedModel(exported)).reconstruct(views, picture())
     features = networks[1].encode(channels_first(views)[None], channels_first(picture())[None])
     where = torch.from_numpy(points)[None]
     np.testing.assert_allclose(fields._shape(points), networks[1].sdf(features, where)[0], atol=2e-5)

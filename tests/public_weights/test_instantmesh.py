@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from geco.errors import WeightsError
-from geco.model_files.folder import read_card, write_folder
+from geco.model_files.folder import write_folder
+from geco.model_files.part import read_part_card
 from geco.public_weights import instantmesh
 from geco.reconstruct.instantmesh.config import RELEASED
 from geco.reconstruct.instantmesh.model import InstantMesh
@@ -163,7 +164,7 @@ def _flip(folder: Path) -> None:
 
 
 def _edit(folder: Path) -> None:
-    card = read_card(folder)
+    card = read_part_card(folder).values
     state = load_file(folder / "model.safetensors")
     state["transformer.norm.bias"] = torch.zeros(3)
     write_folder(folder, card, {"model": state})

@@ -13,7 +13,7 @@ from geco.cameras import ZERO123PLUS_V12, project_points
 from geco.errors import ConfigError, WeightsError
 from geco.isosurface.grids import voxel_centres
 from geco.reconstruct.small.config import SmallReconstructorConfig
-from geco.reconstruct.small.model import WEIGHTS_FILE, SmallReconstructor
+from geco.reconstruct.small.model import SmallReconstructor
 from geco.reconstruct.small.volume import Lifting, lifting_coordinates
 
 CONFIG = SmallReconstructorConfig(
@@ -111,7 +111,7 @@ def test_folder_keeps_everything(model: SmallReconstructor, tmp_path: Path) -> N
         assert torch.equal(value, again.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("file", ["config.json", WEIGHTS_FILE])
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
 def test_broken_folder_is_a_weights_error(
     model: SmallReconstructor, tmp_path: Path, file: str, damage: str
@@ -129,7 +129,7 @@ def test_broken_folder_is_a_weights_error(
 def test_weights_of_another_size_are_refused(model: SmallReconstructor, tmp_path: Path) -> None:
     model.save(tmp_path / "a")
     SmallReconstructor(SmallReconstructorConfig()).save(tmp_path / "b")
-    (tmp_path / "b" / WEIGHTS_FILE).write_bytes((tmp_path / "a" / WEIGHTS_FILE).read_bytes())
+    (tmp_path / "b" / "model.safetensors").write_bytes((tmp_path / "a" / "model.safetensors").read_bytes())
     with pytest.raises(WeightsError, match="truncated"):
         SmallReconstructor.load(tmp_path / "b")
 

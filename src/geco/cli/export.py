@@ -46,7 +46,7 @@ def export(options: argparse.Namespace) -> int:
     export_small = _exporter()
     with locked(options.output, LOCK):
         card = export_small(options.model, options.output, usage, facts)
-    size = sum(path.stat().st_size for path in options.output.iterdir() if path.is_file()) / 1e6
+    size = sum(path.stat().st_size for path in options.output.rglob("*") if path.is_file()) / 1e6
     worst = max(card["export_error"].values())
     print(f"{options.output}: {size:.1f} MB, {worst:.1g} from torch's values at most (relative)")
     print(f"Use it with: geco run PICTURE --model {options.output}")

@@ -127,10 +127,15 @@ def _shape(resolution: int | Sequence[int]) -> tuple[int, int, int]:
     return x, y, z
 
 
+def voxel_axis(size: int, half_extent: float) -> Doubles:
+    """(size,) coordinates of the centres of voxels along one axis of a cube about the origin."""
+    return ((np.arange(size) + 0.5) / size * 2 - 1) * half_extent
+
+
 def voxel_centres(size: int, half_extent: float) -> Doubles:
     """(size^3, 3) world positions of the centres of a cube of voxels about the origin, order z, y, x with x
     fastest.
     """
-    axis = ((np.arange(size) + 0.5) / size * 2 - 1) * half_extent
+    axis = voxel_axis(size, half_extent)
     z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
     return np.stack([x, y, z], axis=-1).reshape(-1, 3)

@@ -24,6 +24,7 @@ from geco.sampling import Sampling
 
 FORMAT = "geco-model-1"
 CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
+ONNX = "onnx"  # the folder of an exported model's graphs
 HALF_ABOVE = 256  # tensors of more values than this are stored in float16 where a model is handed on
 AUTOENCODER = "autoencoder"  # the folder, and the family of a run that holds nothing else
 RESOLUTIONS, TEXTURE_SIZES = (8, 512), (16, 4096)  # what a card may give as a model's own
@@ -121,6 +122,11 @@ def check_facts(facts: Fields) -> None:
     overrides = facts.fields("overrides", None)
     for stage in overrides or ():
         overrides.fields(stage)
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether a model folder holds graphs, so that it runs without torch."""
+    return os.path.lexists(folder / ONNX)
 
 
 def shown_name(folder: Path) -> str:

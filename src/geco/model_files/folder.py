@@ -1,34 +1,27 @@
-"""Model folders: ``config.json`` beside ``*.safetensors``.
+"""The parts of a model as torch sees them: written, and their tensors read (:mod:`geco.model_files.part`).
 
-``config.json`` is the folder's card: format, settings, source and licence, and a manifest with the size and
-SHA-256 of every weights file. It is written last, so a folder that has one is complete. A damaged file is
-found on loading.
+A part's card is written last, so a folder that has one is complete.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from geco.errors import OutputError, WeightsError
 from geco.files import atomic_path, atomic_write
-from geco.foreign import Fields, read_fields
+from geco.foreign import Fields
 from geco.memory import is_shortage
-from geco.model_files.manifest import FILES, Manifest, entry, weights_size
-
-CARD = "config.json"
-_WRITE_AGAIN = "Convert or download the model again."
-
-Model = TypeVar("Model", bound=nn.Module)
+from geco.model_files.manifest import FILES, entry, weights_size
+from geco.model_files.part import CARD, REMEDY, checked_weights
 
 
 def write_folder(
@@ -88,70 +81,17 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     )
 
 
-def read_card(folder: str | os.PathLike[str], model_format: str | None = None) -> dict[str, Any]:
-    """The card of a model folder.
-
-    Raises:
-        WeightsError: no folder, no card, a card that is no JSON object, or another format than
-            ``model_format``.
-    """
-    return card_fields(folder, model_format).values
-
-
-def card_fields(folder: str | os.PathLike[str], model_format: str | None = None) -> Fields:
-    """The card of a model folder, to be asked field by field; errors as :func:`read_card`."""
-    path = Path(folder) / CARD
-    if not os.path.lexists(path):
-        what = "is incomplete: it has no" if path.parent.is_dir() else "does not exist, so neither does its"
-        raise WeightsError(
-            f"model folder {folder} {what} {CARD}", "Give a folder that geco wrote, or write it again."
-        )
-    fields = read_fields(path, WeightsError, _WRITE_AGAIN)
-    found = fields.text("format")
-    if model_format is not None and found != model_format:
-        raise WeightsError(
-            f"{path} describes {found!r}, not {model_format!r}", "Give the folder of such a model."
-        )
-    return fields
-
-
 def read_part(
     folder: str | os.PathLike[str],
-    card: Mapping[str, Any],
+    card: Fields,
     stem: str,
     device: torch.device | str = "cpu",
     check_hash: bool = True,
 ) -> dict[str, Tensor]:
-    """The tensors of one weights file, checked against the card's manifest.
-
-    Args:
-        check_hash: compare the SHA-256 (about a second a gigabyte); the size is always compared.
-
-    Raises:
-        WeightsError: missing, truncated or changed file.
+    """The tensors of one weights file; arguments and errors as
+    :func:`geco.model_files.part.checked_weights`.
     """
-    path = Path(folder) / f"{stem}.safetensors"
-    _manifest(folder, card).check(path, check_hash)
-    return read_safetensors(path, device)
-
-
-def check_part(folder: str | os.PathLike[str], card: Fields, stem: str) -> Path:
-    """The path of a weights file, checked against the card's manifest. A card without one (folders from
-    before there were manifests) is taken as it is, and a line on standard error says so.
-
-    Raises:
-        WeightsError: missing, truncated or changed file.
-    """
-    path = Path(folder) / f"{stem}.safetensors"
-    manifest = Manifest(card)
-    if manifest.known:
-        manifest.check(path)
-    else:
-        weights_size(path)
-        print(
-            f"{path}: not verified, its {CARD} has no manifest (written by an older version)", file=sys.stderr
-        )
-    return path
+    return read_safetensors(checked_weights(folder, card, stem, check_hash), device)
 
 
 def read_safetensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
@@ -177,15 +117,11 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise _damaged(path, error) from error
 
 
-def _manifest(folder: str | os.PathLike[str], card: Mapping[str, Any]) -> Manifest:
-    return Manifest(Fields(dict(card), os.fspath(Path(folder) / CARD), WeightsError, _WRITE_AGAIN))
-
-
 def _damaged(path: Path, error: Exception) -> Exception:
     if is_shortage(error):
         return error
     why = (str(error) or type(error).__name__).splitlines()[0]
-    return WeightsError(f"weights file {path} is truncated or damaged: {why}", _WRITE_AGAIN)
+    return WeightsError(f"weights file {path} is truncated or damaged: {why}", REMEDY)
 
 
 def _json(card: Mapping[str, Any]) -> bytes:

@@ -28,14 +28,14 @@ class Manifest:
         card: the fields of the card.
 
     Raises:
-        The fields' own error: something in it is no entry.
+        The fields' own error: there is none (folders from before there were manifests), or something in it is
+            no entry.
     """
 
     def __init__(self, card: Fields) -> None:
         self.where = card.where
         self.entries: dict[str, list[tuple[int, str]]] = {}
-        self.known = FILES in card
-        files = card.fields(FILES) if self.known else Fields({}, card.where, card.error, card.remedy)
+        files = card.fields(FILES)
         for name in files:
             if not is_plain_name(name):
                 raise card.wrong(f"lists {name!r}, which names no file in its folder")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ import torch
 
 from geco.errors import OutputError, WeightsError
 from geco.files import atomic_write
-from geco.foreign import read_fields
 from geco.locks import LOCK, locked
 from geco.model_files.card import CARD, HALF_ABOVE, MULTIVIEW, RECONSTRUCTOR, read_card
-from geco.model_files.folder import check_part, read_safetensors, write_part
+from geco.model_files.folder import read_part, write_part
 from geco.model_files.manifest import FILES
+from geco.model_files.part import read_part_card
 from geco.outputs import check_folder
 
 BESIDE = ("curves.png", "training.json")
@@ -55,18 +56,27 @@ def publish(run: Path, folder: Path) -> dict[str, Any]:
 
 
 def _write(run: Path, halves: list[str], folder: Path, card: dict[str, Any]) -> None:
-    for half in halves:
-        about = read_fields(run / half / CARD, WeightsError, "Train or fetch it again.")
-        settings = {name: value for name, value in about.values.items() if name != FILES}
-        for path in sorted((run / half).glob("*.safetensors")):
-            tensors = read_safetensors(check_part(run / half, about, path.stem))
-            write_part(
-                folder / half, path.stem, {name: halved(value) for name, value in tensors.items()}, settings
-            )
+    write_halves(run, halves, folder)
     for name in BESIDE:
         if (run / name).is_file():
             atomic_write(folder / name, (run / name).read_bytes())
     atomic_write(folder / CARD, json.dumps(card, indent=1).encode())
+
+
+def write_halves(run: Path, halves: Sequence[str], folder: Path) -> None:
+    """The parts of a model folder into another one, large tensors in float16.
+
+    Raises:
+        WeightsError: one cannot be read. OutputError: one cannot be written.
+    """
+    for half in halves:
+        about = read_part_card(run / half)
+        settings = {name: value for name, value in about.values.items() if name != FILES}
+        for path in sorted((run / half).glob("*.safetensors")):
+            tensors = read_part(run / half, about, path.stem)
+            write_part(
+                folder / half, path.stem, {name: halved(value) for name, value in tensors.items()}, settings
+            )
 
 
 def _remove(path: Path) -> None:

@@ -17,13 +17,11 @@ from torch import Tensor
 
 from geco.errors import ConfigError
 from geco.foreign import Fields
-from geco.multiview.schedule_settings import check_schedule
+from geco.multiview.schedule_settings import alphas_of, check_schedule, cosine_alphas, linear_alphas
 from geco.sampling import TIMESTEPS
 from geco.types import Doubles
 
 PredictionType = Literal["v", "eps", "x0"]
-# clip of the cosine schedule: alpha_bar stays within 3e-7 of 0 and 1, so every conversion is finite
-LOG_SNR_LIMIT = 15.0
 
 
 class Schedule:
@@ -53,28 +51,17 @@ class Schedule:
         """Betas evenly spaced. The defaults are Zero123++'s (InstantMesh's fine-tuning code
         builds exactly these).
         """
-        betas = np.linspace(beta_start, beta_end, TIMESTEPS, dtype=np.float64)
-        return cls(
-            np.cumprod(1.0 - betas), {"kind": "linear", "beta_start": beta_start, "beta_end": beta_end}
-        )
+        config = {"kind": "linear", "beta_start": beta_start, "beta_end": beta_end}
+        return cls(linear_alphas(beta_start, beta_end), config)
 
     @classmethod
     def cosine(cls, noise_shift: float = 1.0) -> Schedule:
-        """Log-SNR of the cosine schedule lowered by 2 ln(noise_shift): more than 1 means more noise at every
-        timestep.
-
-        u = (t + 1) / 1000, log-SNR = -2 ln tan(pi u / 2) - 2 ln noise_shift, clipped to +-15 (simple
-        diffusion, arXiv 2301.11093, with noise_shift = image size / reference size). Timestep 999 is thus
-        noise to 5e-4.
-        """
+        """:func:`cosine_alphas`; ConfigError where ``noise_shift`` is not positive."""
         if not noise_shift > 0:
             raise ConfigError(
                 f"noise_shift must be positive, not {noise_shift}", "1 is the plain cosine schedule."
             )
-        u = (np.arange(TIMESTEPS) + 1) / TIMESTEPS
-        log_snr = -2.0 * np.log(np.tan(np.pi / 2 * u)) - 2.0 * np.log(noise_shift)
-        table = 1.0 / (1.0 + np.exp(-np.clip(log_snr, -LOG_SNR_LIMIT, LOG_SNR_LIMIT)))
-        return cls(table, {"kind": "cosine", "noise_shift": noise_shift})
+        return cls(cosine_alphas(noise_shift), {"kind": "cosine", "noise_shift": noise_shift})
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Schedule:
@@ -82,14 +69,7 @@ class Schedule:
         for none.
         """
         check_schedule(Fields(config, "the schedule", ConfigError, "Known: linear, cosine, table."))
-        settings = {key: value for key, value in config.items() if key != "kind"}
-        match config.get("kind"):
-            case "linear":
-                return cls.linear(**settings)
-            case "cosine":
-                return cls.cosine(**settings)
-            case _:
-                return cls(settings["alphas_cumprod"])
+        return cls(alphas_of(config), dict(config))
 
     @property
     def last(self) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from geco.errors import ConfigError
-from geco.onnx_runtime.card import exported_card
+from geco.onnx_runtime.card import ExportedModel
 from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
 from geco.reconstruct.fields import SurfaceFields
 from geco.sampling import Sampling
@@ -19,30 +18,26 @@ class OnnxBackend:
     Args:
         folder: written by the exporter.
         name: what the card shall call it.
-        device: None or "cpu": ONNX Runtime's CPU build is what the base install brings.
 
     Raises:
-        WeightsError: a file is missing, truncated or damaged. ConfigError: another device is asked for.
+        WeightsError: a file is missing, truncated or damaged.
     """
 
-    def __init__(self, folder: Path, name: str, device: str | None = None) -> None:
-        if device not in (None, "cpu"):
-            raise ConfigError(
-                f"the exported model {name!r} runs on the CPU, not on {device}", "Leave --device out."
-            )
-        card = exported_card(folder, name)
-        self.card = card.model
-        self._generator = SmallGenerator(folder, card)
-        self._reconstructor = SmallReconstructor(folder, card)
+    def __init__(self, folder: Path, name: str) -> None:
+        exported = ExportedModel(folder)
+        self.card = exported.model.described(name)
+        self._sampling = exported.sampling
+        self._generator = SmallGenerator(exported)
+        self._reconstructor = SmallReconstructor(exported)
 
     @property
     def sampling(self) -> Sampling:
-        """As the exported card says."""
-        return self._generator.sampling
+        """As the model's card says."""
+        return self._sampling
 
     @property
     def distilled(self) -> bool:
-        """As the exporter wrote it among the facts."""
+        """As the card says."""
         return bool(self.card.facts.get("distilled", False))
 
     def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:

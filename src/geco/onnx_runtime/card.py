@@ -1,96 +1,76 @@
-"""The card of an exported model: every number and name in it by type and range, once, before
-anything is used.
+"""An exported model: the folder of a small model with graphs of it beside the weights that they run on.
+
+    MODEL/config.json, multiview/, reconstructor/    a model folder as any other
+    MODEL/onnx/config.json                           the card of the graphs: manifest, forms of weights
+    MODEL/onnx/views.onnx ...                        graphs without weights
+
+A graph asks for weights by the names that they have in its half's file; where it wants one moved (its axes in
+another order, another shape), the card says so under "forms".
 """
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from geco.backend import ModelCard
-from geco.cameras import RIGS
 from geco.errors import WeightsError
-from geco.foreign import Fields, read_fields
-from geco.model_files.card import Usage, check_facts
+from geco.model_files.card import CARD, MULTIVIEW, ONNX, RECONSTRUCTOR
 from geco.model_files.manifest import Manifest
-from geco.multiview.schedule_settings import check_alphas
+from geco.model_files.part import read_part_card
+from geco.multiview.schedule_settings import alphas_of
+from geco.multiview.small.config import SmallConfig
+from geco.onnx_runtime.session import Network
+from geco.onnx_runtime.weights import Form
 from geco.sampling import Sampling
-from geco.types import Doubles
+from geco.small_model import read_small_model
+from geco.types import Array, Doubles
 
-FORMAT = "geco-onnx-1"
-CARD = "config.json"
-REMEDY = "Install geco3d again, or export the model again."
-
-
-@dataclass(frozen=True)
-class ExportedCard:
-    """What an exported folder's config.json says.
-
-    Attributes:
-        model: what the pipeline asks.
-        view_size: pixels of a view's side.
-        sampling: how views are drawn where nobody says otherwise.
-        alphas_cumprod: (1000,) alpha_bar.
-        half_extent: of the reconstructor's volume, world units.
-        manifest: of the folder's files.
-    """
-
-    model: ModelCard
-    view_size: int
-    sampling: Sampling
-    alphas_cumprod: Doubles
-    half_extent: float
-    manifest: Manifest
+FORMAT = "geco-onnx-2"
+HALVES = {"views": MULTIVIEW, "reconstruct": RECONSTRUCTOR, "shape": RECONSTRUCTOR, "color": RECONSTRUCTOR}
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """The exported model's config.json as it stands; WeightsError if it is missing, damaged or
-    something else.
-    """
-    return _fields(folder).values
+class ExportedModel:
+    """An exported folder, its cards checked; graphs and weights are read when they are asked for.
 
-
-def exported_card(folder: Path, name: str = "model") -> ExportedCard:
-    """The exported model's card, checked; ``name`` is what it shall be called.
+    Args:
+        folder: written by the exporter. threads: of one operator; see
+            :func:`geco.onnx_runtime.session.open_session`.
 
     Raises:
-        WeightsError: missing, damaged, of another format, or a field is missing or out of its range.
+        WeightsError: a card is missing, damaged, of another format, or a field is missing or out of its
+            range.
     """
-    card = _fields(folder)
-    size = card.integer("view_size", 8, 1024)
-    facts = card.fields("facts")
-    check_facts(facts)
-    usage = Usage.from_fields(facts)
-    model = ModelCard(
-        name=name,
-        picture_size=size,
-        foreground_ratio=card.number("foreground_ratio", 0.1, 1.0),
-        resolution=usage.resolution,
-        texture_size=usage.texture_size,
-        licence=card.text("licence", 10_000),
-        facts={"rig": card.choice("rig", RIGS, None), **facts.values},
-    )
-    return ExportedCard(
-        model=model,
-        view_size=size,
-        sampling=usage.drawing(f"{folder / CARD}: facts"),
-        alphas_cumprod=np.asarray(check_alphas(card.fields("schedule")), np.float64),
-        half_extent=card.fields("reconstructor").number("half_extent", 0.01, 100.0),
-        manifest=Manifest(card),
-    )
 
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
+        self.model = read_small_model(folder)
+        if self.model.views is None:
+            raise WeightsError(f"{folder} makes no views", "Regressors run on torch: export a whole model.")
+        self.views: SmallConfig = self.model.views
+        self.sampling: Sampling = self.model.usage.drawing(f"{folder / CARD}: facts")
+        self.alphas_cumprod: Doubles = alphas_of(self.views.schedule)
+        self._threads = threads
+        card = read_part_card(folder / ONNX, FORMAT)
+        self._manifest = Manifest(card)
+        forms = card.fields("forms")
+        self._forms = {
+            graph: {name: Form.from_fields(wanted.fields(name)) for name in wanted}
+            for graph in HALVES
+            for wanted in [forms.fields(graph)]
+        }
+        self._weights: dict[str, dict[str, Array]] = {}
 
-def _fields(folder: Path) -> Fields:
-    path = folder / CARD
-    if not os.path.lexists(path):
-        raise WeightsError(f"{path} does not exist", "Give a folder written by the exporter.")
-    card = read_fields(path, WeightsError, REMEDY)
-    if card.text("format", default="") != FORMAT:
-        raise WeightsError(
-            f"{path} does not describe an exported model", "Give a folder written by the exporter."
+    def network(self, graph: str, once: bool = False) -> Network:
+        """A graph of HALVES with its weights, open.
+
+        Args:
+            once: run once a picture; see :func:`geco.onnx_runtime.session.open_session`.
+
+        Raises:
+            WeightsError: see :class:`Network`.
+        """
+        half = HALVES[graph]
+        if half not in self._weights:
+            self._weights[half] = self.model.arrays(half)
+        path = self.model.folder / ONNX / f"{graph}.onnx"
+        return Network(
+            path, self._manifest.read(path), self._weights[half], self._forms[graph], self._threads, once
         )
-    return card

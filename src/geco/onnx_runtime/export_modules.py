@@ -11,47 +11,41 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geco.cameras import invert, rig
+from geco.isosurface.grids import voxel_axis
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
 from geco.onnx_runtime.export_volume import look_around
-from geco.reconstruct.small.field import PointField
 from geco.reconstruct.small.model import SmallReconstructor
-from geco.reconstruct.small.volume import lifting_coordinates
+from geco.reconstruct.small.volume import lifting_coordinates, lifting_poses
 
 
-class ConditionPass(nn.Module):
-    """The write pass: picture (B, 3, S, S) in [-1, 1], zeros for "no picture" -> patches, tokens
-    of each attention, fine map.
+class ViewsPass(nn.Module):
+    """The write pass of G pictures and one read pass of K samples of each.
+
+    ``forward``: picture (G, 3, S, S) in [-1, 1], zeros for "no picture"; x_t (K, 6, 3, S, S), the same for
+    every picture; t (1,) float32 -> x0 (G K, 6, 3, S, S), a picture's samples side by side.
     """
 
-    def __init__(self, network: SmallMultiView) -> None:
+    def __init__(self, model: SmallMultiView) -> None:
         super().__init__()
-        self.network = network
+        self.model = model
 
-    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
-        tensors = self.network.encode_condition(Condition(picture)).tensors
-        return tensors["patches"], *(tensors[name] for name in stored_names(self.network))
-
-
-class DenoisePass(nn.Module):
-    """One read pass: x_t (B, 6, 3, S, S), t (B,) float32, patches and what is stored, of batch B
-    -> x0 (B, 6, 3, S, S).
-    """
-
-    def __init__(self, network: SmallMultiView) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x_t: Tensor, t: Tensor, patches: Tensor, *stored: Tensor) -> Tensor:
-        stages = self.network.config.stages
-        return self.network.denoise(x_t, t, patches, list(stored[:stages]), *stored[stages:])[0]
+    def forward(self, picture: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        pictures, samples = picture.shape[0], x_t.shape[0]
+        state = self.model.encode_condition(Condition(picture)).tensors
+        each = {name: _repeated(value[:, None], 1, samples) for name, value in state.items()}
+        noisy = _repeated(x_t[None], 0, pictures)
+        stored = [each[f"tokens.{index}"] for index in range(self.model.config.stages)]
+        times = t.expand(noisy.shape[0])
+        return self.model.denoise(noisy, times, each["patches"], stored, each.get("fine"))[0]
 
 
-def stored_names(network: SmallMultiView) -> list[str]:
-    """What the condition's write pass leaves beside its patches, in the order of the graphs."""
-    return [f"tokens.{index}" for index in range(network.config.stages)] + (
-        ["fine"] if network.bridge is not None else []
-    )
+def _repeated(x: Tensor, axis: int, count: int) -> Tensor:
+    """(G, 1, ...) or (1, K, ...), so often along ``axis`` -> (G K, ...)."""
+    sizes = [-1] * x.ndim
+    sizes[axis] = count
+    return x.expand(sizes).flatten(0, 1)
 
 
 class ReconstructPass(nn.Module):
@@ -65,43 +59,62 @@ class ReconstructPass(nn.Module):
     """
 
     index: Tensor
-    depth: Tensor
-    position: Tensor
+    axis: Tensor
+    towards: Tensor
+    waves: Tensor
 
     def __init__(self, model: SmallReconstructor) -> None:
         super().__init__()
-        self.encoder, self.net = model.encoder, model.volume_net
+        self.model, net = model, model.volume_net
         size = model.config.view_size
         # (7, N, 2), pixel centres of full-size maps
         where = torch.from_numpy(lifting_coordinates(model.config)[0])
         x, y = ((where + 1) * (0.5 * size) - 0.5).round().long().unbind(-1)
         rows = torch.arange(model.config.views + 1)[:, None] * size * size + y * size + x
         self.register_buffer("index", rows.T.reshape(-1).to(torch.int32))  # view fastest
-        # Buffers of this module, so that they are named constants of the graph: see UNFOLDED in export.py.
-        self.register_buffer("depth", self.net.depth[:, 0].T.contiguous())  # (N, 7)
-        self.register_buffer("position", self.net.position.T.contiguous())  # (N, 18)
+        # Buffers of this module, so that the graph names them and nothing that comes of them is folded.
+        # Out of these three the graph makes VolumeNet.depth and VolumeNet.position when it is loaded.
+        centres = voxel_axis(net.size, model.config.half_extent)
+        self.register_buffer("axis", torch.from_numpy(centres).float())  # (R,)
+        along = torch.from_numpy(invert(lifting_poses(model.config))[:, 2])
+        self.register_buffer("towards", -along)  # (7, 4) viewing axes and places on them
+        self.radius = rig(model.config.rig).radius
+        # What VolumeNet.position says of a voxel's x, which is what it says of y and z: (R, 6)
+        waves = net.position.reshape(6, 3, *(net.size,) * 3)[:, 0, 0, 0]
+        self.register_buffer("waves", waves.T.contiguous())
 
     def forward(self, views: Tensor, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         pictures = torch.cat([views, picture[None]]).permute(0, 3, 1, 2)
-        lift, maps = self.encoder(pictures[None])
+        net = self.model.volume_net
+        lift, maps = self.model.encoder(pictures[None])
         doubled = functional.interpolate(lift[0], scale_factor=2.0, mode="bilinear", align_corners=False)
-        seen = doubled.permute(0, 2, 3, 1).flatten(0, 2)[self.index].reshape(self.net.size**3, -1)  # (N, 7 L)
-        side = self.net.size
+        seen = doubled.permute(0, 2, 3, 1).flatten(0, 2)[self.index].reshape(net.size**3, -1)  # (N, 7 L)
+        side = net.size
         slices = self.mix(seen).reshape(side, side * side, -1).transpose(1, 2).reshape(side, -1, side, side)
-        volume = look_around(self.net, slices).permute(0, 2, 3, 1)  # (R, R, R, C), z, y, x
+        volume = look_around(net, slices).permute(0, 2, 3, 1)  # (R, R, R, C), z, y, x
         beside = torch.cat([volume[:, :, 1:], volume[:, :, -1:]], dim=2)
         pairs = torch.cat([volume, beside], dim=-1).flatten(0, 2)
         return corners(maps[0].permute(0, 2, 3, 1)), pairs, volume[..., 0] * 0.1
 
+    def depth(self) -> Tensor:
+        """(N, 7) of every voxel along each viewing axis, less the cameras' distance."""
+        x, y, z = (
+            self.axis[None, None, :, None],
+            self.axis[None, :, None, None],
+            self.axis[:, None, None, None],
+        )
+        along = x * self.towards[:, 0] + y * self.towards[:, 1] + z * self.towards[:, 2]
+        return (along + self.towards[:, 3]).flatten(0, 2) - self.radius
+
     def mix(self, seen: Tensor) -> Tensor:
         """VolumeNet.mix_views with voxels first: (N, 7 L) -> (N, w)."""
-        net = self.net
+        net = self.model.volume_net
         channels = net.view_bias.shape[1]
         # per voxel and view: depth times its weights, plus the bias
-        depth = self.depth[:, :, None] * net.view_depth[:, :, 0] + net.view_bias[:, :, 0]
+        depth = self.depth()[:, :, None] * net.view_depth[:, :, 0] + net.view_bias[:, :, 0]
         views = torch.relu(seen + depth.reshape(-1, 7 * channels))
         weight = net.mix.weight[:, :, 0]
-        place = functional.linear(self.position, weight[:, 7 * channels :], net.mix.bias)
+        place = functional.linear(along_axes(self.waves), weight[:, 7 * channels :], net.mix.bias)
         mixed = functional.linear(views, weight[:, : 7 * channels]) + place
         return functional.linear(torch.relu(mixed), net.enter.weight[:, :, 0], net.enter.bias)
 
@@ -113,12 +126,12 @@ class PointPass(nn.Module):
 
     def __init__(self, model: SmallReconstructor, head: str) -> None:
         super().__init__()
-        self.field: PointField = model.field
+        self.model = model
         self.config = model.config
         self.head = head
 
     def forward(self, table: Tensor, volume: Tensor, points: Tensor) -> Tensor:
-        field, config = self.field, self.config
+        field, config = self.model.field, self.config
         inside = self.read_volume(volume, points)
         index, weight, depth = self.read_places(points)
         channels = config.map_channels
@@ -158,7 +171,7 @@ class PointPass(nn.Module):
 
     def read_places(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Rows (6 N,), weights (6 N, 4) of the four corners, and depth - radius (N, 6), view fastest."""
-        field, size = self.field, self.config.view_size
+        field, size = self.model.field, self.config.view_size
         axes = field.rotation.transpose(0, 1)  # (3, 6, 3): camera x, y, z of each view
         right, up, back = (points @ axes[i].T + field.translation[:, i] for i in range(3))  # (N, 6) each
         scale = (0.5 * size * field.focal) / -back
@@ -169,6 +182,16 @@ class PointPass(nn.Module):
         index = (y * size + x + torch.arange(6) * float(size * size)).to(torch.int32)
         weight = torch.stack([(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy], dim=-1)
         return index.reshape(-1), weight.reshape(-1, 4), -back - field.radius
+
+
+def along_axes(waves: Tensor) -> Tensor:
+    """What is said of a coordinate (R, W) -> what is said of a voxel (R^3, 3 W), x, y and z side by side;
+    order z, y, x.
+    """
+    side, count = waves.shape
+    x, y, z = waves[None, None], waves[None, :, None], waves[:, None, None]
+    shape = (side, side, side, count)
+    return torch.stack([x.expand(shape), y.expand(shape), z.expand(shape)], dim=-1).flatten(3).flatten(0, 2)
 
 
 def corners(maps: Tensor) -> Tensor:

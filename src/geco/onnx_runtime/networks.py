@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from geco.errors import WeightsError
 from geco.multiview.steps import start_of, steps_of
 from geco.noise import Noise, stream
-from geco.onnx_runtime.card import ExportedCard, exported_card
+from geco.onnx_runtime.card import ExportedModel
 from geco.onnx_runtime.session import Network
 from geco.reconstruct.small.fields import SmallFields
 from geco.sampling import Sampling
@@ -36,18 +35,11 @@ def check_output(network: Network, found: Any, shape: tuple[int, ...]) -> None:
 class SmallGenerator:
     """Condition picture and seeds to six views a seed: the same steps and the same noise as on torch
     (:func:`geco.multiview.generate.generate_views`), in numpy.
-
-    Args:
-        folder: of an exported model. card: its own. threads: see :class:`Network`.
     """
 
-    def __init__(self, folder: Path, card: ExportedCard | None = None, threads: int | None = None) -> None:
-        self.card = card or exported_card(folder)
-        self.sampling = self.card.sampling
-        self._write = Network(folder / "condition.onnx", self.card.manifest, threads, once=True)
-        self._write.expect(["picture"], None)
-        self._read = Network(folder / "generate.onnx", self.card.manifest, threads).expect(["x_t", "t"], 1)
-        self._stored = self._read.inputs[2:]
+    def __init__(self, exported: ExportedModel) -> None:
+        self.exported = exported
+        self._views = exported.network("views").expect(["picture", "x_t", "t"], 1)
 
     def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
         """Picture (S, S, 3) in [0, 1] on white -> views (len(seeds), 6, S, S, 3) in [0, 1]; all
@@ -56,18 +48,17 @@ class SmallGenerator:
         ``sampling`` takes the place of the exported one.
         """
         noise = Noise([stream(seed, "views") for seed in seeds])
-        size = self.card.view_size
-        return self.sample(picture, noise((len(seeds), 6, 3, size, size)), noise, sampling or self.sampling)
+        size = self.exported.views.size
+        z = noise((len(seeds), 6, 3, size, size))
+        return self.sample(picture, z, noise, sampling or self.exported.sampling)
 
     def sample(self, picture: Floats, z: Floats, noise: Noise, sampling: Sampling) -> Floats:
         """From standard normal z (K, 6, 3, S, S) to views (K, 6, S, S, 3); ``noise`` gives the steps' fresh
         numbers.
         """
-        guidance = sampling.guidance_scale
-        stored = [np.repeat(array, len(z), axis=0) for array in self.encode(picture, guidance != 1)]
-        x = start_of(sampling, self.card, z).astype(np.float32, copy=False)
-        for step in steps_of(sampling, self.card):
-            x0 = self.denoise(x, step.t, stored, guidance)
+        x = start_of(sampling, self.exported, z).astype(np.float32, copy=False)
+        for step in steps_of(sampling, self.exported):
+            x0 = self.denoise(picture, x, step.t, sampling.guidance_scale)
             if sampling.clip is not None:
                 np.clip(x0, -sampling.clip, sampling.clip, out=x0)
             signal, noisy = np.float32(math.sqrt(step.alpha)), np.float32(math.sqrt(1 - step.alpha))
@@ -75,43 +66,33 @@ class SmallGenerator:
             x = step.move(x0, eps, noise(x.shape) if step.eta else None)
         return np.ascontiguousarray(np.moveaxis((np.clip(x, -1, 1) + 1) / 2, 2, -1), np.float32)
 
-    def encode(self, picture: Floats, guided: bool) -> list[Floats]:
-        """The write pass: picture (S, S, 3) in [0, 1] -> what every step reads, batch 1, or 2 with guidance
-        (unconditional first).
-        """
+    def denoise(self, picture: Floats, x: Floats, t: int, guidance: float) -> Floats:
+        """x0 (K, 6, 3, S, S) after guidance, from x_t of that shape and the picture (S, S, 3) in [0, 1]."""
         condition = np.moveaxis(picture, -1, 0)[None].astype(np.float32) * 2 - 1
-        pictures = np.concatenate([np.zeros_like(condition), condition]) if guided else condition
-        return self._write(picture=np.ascontiguousarray(pictures))
-
-    def denoise(self, x: Floats, t: int, stored: list[Floats], guidance: float) -> Floats:
-        """x0 after guidance; ``stored`` of batch K, or 2 K with guidance."""
-        both = len(stored[0]) // len(x)
-        noisy = np.concatenate([x] * both) if both > 1 else x
-        arrays = dict(zip(self._stored, stored))
-        (x0,) = self._read(x_t=noisy, t=np.full(len(noisy), t, np.float32), **arrays)
-        check_output(self._read, x0, noisy.shape)
-        if both == 1:
-            return x0
-        unconditional, conditional = np.split(x0, 2)
+        if guidance == 1:
+            return self._predict(condition, x, t)
+        unconditional, conditional = np.split(
+            self._predict(np.concatenate([np.zeros_like(condition), condition]), x, t), 2
+        )
         guided: Floats = unconditional + np.float32(guidance) * (conditional - unconditional)
         return guided
 
+    def _predict(self, pictures: Floats, x: Floats, t: int) -> Floats:
+        """x0 (G K, ...) of each of G pictures, (G, 3, S, S) in [-1, 1]."""
+        (x0,) = self._views(picture=np.ascontiguousarray(pictures), x_t=x, t=np.array([t], np.float32))
+        check_output(self._views, x0, (len(pictures) * len(x), *x.shape[1:]))
+        return x0
+
 
 class SmallReconstructor:
-    """Six views and the condition picture to fields.
+    """Six views and the condition picture to fields."""
 
-    Args:
-        folder: of an exported model. card: its own. threads: see :class:`Network`.
-    """
-
-    def __init__(self, folder: Path, card: ExportedCard | None = None, threads: int | None = None) -> None:
-        card = card or exported_card(folder)
-        self.half_extent = card.half_extent
+    def __init__(self, exported: ExportedModel) -> None:
+        self.half_extent = exported.model.reconstructor.half_extent
         inputs = ["table", "volume", "points"]
-        self._encode = Network(folder / "reconstruct.onnx", card.manifest, threads, once=True)
-        self._encode.expect(["views", "picture"], 3)
-        self._shape = Network(folder / "shape.onnx", card.manifest, threads).expect(inputs, 1)
-        self._color = Network(folder / "color.onnx", card.manifest, threads).expect(inputs, 1)
+        self._encode = exported.network("reconstruct", once=True).expect(["views", "picture"], 3)
+        self._shape = exported.network("shape").expect(inputs, 1)
+        self._color = exported.network("color").expect(inputs, 1)
 
     def reconstruct(self, views: Floats, picture: Floats) -> SmallFields:
         """views (6, S, S, 3) and picture (S, S, 3), in [0, 1] on white."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from geco.errors import WeightsError
 from geco.memory import is_shortage
-from geco.model_files.manifest import Manifest
 from geco.onnx_runtime.forked import ForkedSession
-from geco.onnx_runtime.graph import reads_other_files
+from geco.onnx_runtime.graph import wanted_weights
+from geco.onnx_runtime.weights import Form, Weights, formed
 from geco.types import Floats
 
 # How ONNX Runtime cuts a product into parts, and so the last bits of its sums, depends on the number of
@@ -40,49 +40,70 @@ def physical_cores() -> int:
     return max(1, len(siblings))
 
 
-class Network:
-    """One exported graph. Calling it with named arrays gives its outputs in order.
+def open_session(
+    data: bytes, weights: Weights, threads: int | None = None, once: bool = False
+) -> onnxruntime.InferenceSession:
+    """A session of a graph on the CPU, given the weights that it asks for.
+
+    ONNX Runtime reads the arrays where they are: they must live at least as long as the session.
 
     Args:
-        path: the file; manifest: the folder's.
+        weights: name -> array; others than the graph's own are left out.
         threads: of one operator; None takes :func:`own_threads`.
-        providers: ONNX Runtime's execution providers, best first.
         once: run once a picture, so that opening fast (fewer optimisations) is worth more than running fast.
 
     Raises:
-        WeightsError: the file is missing, truncated, damaged or no graph of this version of ONNX Runtime.
+        ValueError: the graph asks for something that is not there, or of another type or shape. ONNX
+            Runtime's own errors where it is no graph.
+    """
+    given = {}
+    for name, wanted in wanted_weights(data).items():
+        array = weights.get(name)
+        if array is None:
+            raise ValueError(f"it asks for weights that are not there: {name!r}")
+        if (array.dtype.name, array.shape) != (wanted.dtype, wanted.shape):
+            raise ValueError(
+                f"it wants {name!r} as {wanted.dtype} {wanted.shape}, but that is {array.dtype} {array.shape}"
+            )
+        given[name] = onnxruntime.OrtValue.ortvalue_from_numpy(array)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or own_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # fatal: errors come as exceptions, not as lines on the terminal too
+    if once:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    if given:
+        options.add_external_initializers(list(given), list(given.values()))
+    # Without ONNX Runtime's own second try, which prints to standard output.
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+
+
+class Network:
+    """One exported graph with its weights. Calling it with named arrays gives its outputs in order.
+
+    Args:
+        path: the graph's file, for errors. data: its checked bytes.
+        weights: of the half of the model that the graph is of; kept as long as this is.
+        forms: in which the graph wants some of them.
+        threads, once: see :func:`open_session`.
+
+    Raises:
+        WeightsError: it is no graph for this version of ONNX Runtime, or the weights do not fit it.
     """
 
     def __init__(
         self,
         path: Path,
-        manifest: Manifest,
+        data: bytes,
+        weights: Weights,
+        forms: Mapping[str, Form],
         threads: int | None = None,
-        providers: tuple[str, ...] | None = None,
         once: bool = False,
     ) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or own_threads()
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # fatal: errors come as exceptions, not as lines on the terminal too
-        if once:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         self.path = path
-        data = manifest.read(path)
-        chosen = list(providers or ("CPUExecutionProvider",))
-
-        def open_session() -> onnxruntime.InferenceSession:
-            # Without ONNX Runtime's own second try, which prints to standard output.
-            return onnxruntime.InferenceSession(data, options, providers=chosen, enable_fallback=0)
-
         try:
-            if reads_other_files(data):
-                raise WeightsError(
-                    f"{path} keeps numbers in other files", "Export the model again, into one file each."
-                )
-            self._session = ForkedSession(open_session)
-        except WeightsError:
-            raise
+            given = formed(weights, forms)
+            self._session = ForkedSession(lambda: open_session(data, given, threads, once))
         except Exception as error:  # ONNX Runtime has eight kinds of its own, and some of Python's
             raise _failure(error, f"ONNX Runtime cannot load {path}") from error
         self.inputs = [item.name for item in self._session.get().get_inputs()]

@@ -17,14 +17,13 @@ from torch import Tensor
 
 from geco.errors import WeightsError
 from geco.model_files.folder import (
-    card_fields,
-    check_part,
     read_safetensors,
     tensor_shapes,
     write_folder,
 )
 from geco.model_files.hub import INSTANTMESH, fetch_file, revision_of
 from geco.model_files.manifest import weights_size
+from geco.model_files.part import checked_weights, read_part_card
 from geco.model_files.state import check_shapes, check_state
 from geco.public_weights.ckpt import read_torch_file
 from geco.public_weights.licences import LICENCES
@@ -141,9 +140,9 @@ def load(
     Raises:
         WeightsError: a file is missing, damaged, or does not fit its settings.
     """
-    card = card_fields(folder, FORMAT)
+    card = read_part_card(folder, FORMAT)
     config = InstantMeshConfig.from_fields(card.fields("config"))
-    path = check_part(folder, card, PART)
+    path = checked_weights(folder, card, PART)
     model = InstantMesh.on_meta(config)
     check_shapes(tensor_shapes(path), model.state_dict(), path)
     state = read_safetensors(path, device)

@@ -22,9 +22,10 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from geco.cameras import RIGS
 from geco.errors import ConfigError, WeightsError
 from geco.foreign import Fields
-from geco.model_files.folder import card_fields, read_card, read_part, write_folder
+from geco.model_files.folder import read_part, write_folder
 from geco.model_files.hub import fetch, is_hub_id
 from geco.model_files.manifest import Manifest
+from geco.model_files.part import read_part_card
 from geco.model_files.state import check_state
 from geco.multiview.schedule import Schedule
 from geco.multiview.zero123plus.codec import GREY, WHITE, Zero123PlusCodec
@@ -149,7 +150,7 @@ def save_zero123plus(output: str | os.PathLike[str], model: Zero123Plus) -> dict
         "text": {"text_states": codec.text_states, "ramp": codec.ramp},
     }
     write_folder(output, card, parts)
-    return read_card(output, FORMAT)
+    return read_part_card(output, FORMAT).values
 
 
 def load_zero123plus(
@@ -164,13 +165,13 @@ def load_zero123plus(
         WeightsError: a file is missing, truncated, changed, or does not fit the card's settings.
     """
     source = Path(folder)
-    fields = card_fields(source, FORMAT)
+    fields = read_part_card(source, FORMAT)
     card = _checked(fields)
 
     def module(stem: str, build: Callable[[dict[str, Any]], Model]) -> Model:
         settings, path = check_library_config(fields.fields(stem)), source / f"{stem}.safetensors"
         state = {
-            key: value.to(dtype) for key, value in read_part(source, card, stem, device, check_hash).items()
+            key: value.to(dtype) for key, value in read_part(source, fields, stem, device, check_hash).items()
         }
         return part(lambda: build(dict(settings.values)), state, path, settings).to(device)
 
@@ -180,7 +181,7 @@ def load_zero123plus(
         vision = module(
             "vision", lambda settings: CLIPVisionModelWithProjection(CLIPVisionConfig(**settings))
         )
-        text = read_part(source, card, "text", device, check_hash)
+        text = read_part(source, fields, "text", device, check_hash)
         check_state(text, _text_like(text, vision, unet), source / "text.safetensors")
         # Attention on Apple's GPU has no fused kernel: 9,600 queries at once would need gigabytes.
         chunk = 1024 if torch.device(device).type == "mps" else None

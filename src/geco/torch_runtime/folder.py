@@ -32,6 +32,7 @@ from geco.model_files.card import (
 from geco.model_files.hub import INSTANTMESH, PINNED, ZERO123PLUS, is_hub_id
 from geco.outputs import check_folder
 from geco.reconstruct.fields import SurfaceFields
+from geco.small_model import read_small_model
 from geco.torch_runtime.backend import TorchBackend
 
 # Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320
@@ -183,44 +184,27 @@ def _full(folder: Path, card: dict[str, Any], placement: Placement, name: str) -
     return TorchBackend(described, views.network, views.codec, sampling, reconstruct, device)
 
 
-def _small(folder: Path, card: dict[str, Any], placement: Placement, name: str) -> TorchBackend:
+def _small(folder: Path, _: dict[str, Any], placement: Placement, name: str) -> TorchBackend:
     """The small family, straight from training: float32 weights, computed in bfloat16 where that
     is asked for.
     """
     from geco.multiview.small.codec import PixelCodec
-    from geco.multiview.small.config import SmallConfig
     from geco.multiview.small.weights import load_small
     from geco.reconstruct.small.model import SmallReconstructor
     from geco.reconstruct.small.surface import fields_of
 
-    usage, device = usage_of(card, folder), placement.device
+    about, device = read_small_model(folder), placement.device
     model = SmallReconstructor.load(folder / RECONSTRUCTOR).to(device)
-    network = load_small(folder / MULTIVIEW, device) if card["facts"].get("views", True) else None
-    if network is not None and network.config.size != model.config.view_size:
-        raise WeightsError(
-            f"{folder}: views of {network.config.size} px for a reconstructor of {model.config.view_size} px",
-            "The two halves are of different models.",
-        )
+    network = load_small(folder / MULTIVIEW, device) if about.views else None
 
     def reconstruct(pictures: Tensor, picture: Tensor) -> SurfaceFields:
         return fields_of(model, model.encode(pictures, picture))
 
-    size = model.config.view_size
-    ratio = network.config.foreground_ratio if network is not None else SmallConfig.foreground_ratio
-    described = ModelCard(
-        name,
-        size,
-        ratio,
-        usage.resolution,
-        usage.texture_size,
-        card["licence"],
-        card["facts"],
-    )
     return TorchBackend(
-        described,
+        about.described(name),
         network,
-        PixelCodec(size),
-        usage.drawing(f"{folder / CARD}: facts") if network is not None else None,
+        PixelCodec(model.config.view_size),
+        about.usage.drawing(f"{folder / CARD}: facts") if network is not None else None,
         reconstruct,
         device,
         mixed=placement.dtype == torch.bfloat16,

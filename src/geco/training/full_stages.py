@@ -28,8 +28,8 @@ from geco.metrics.features.weights import load_distance
 from geco.metrics.lpips import load_lpips
 from geco.metrics.pyramid import PYRAMID, perceptual_loss
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, usage_of, write_card
-from geco.model_files.folder import read_card as read_part_card
 from geco.model_files.folder import write_folder
+from geco.model_files.part import read_part_card
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.public_weights import instantmesh
 from geco.public_weights.zero123plus import Zero123Plus, load_zero123plus, save_zero123plus
@@ -322,7 +322,8 @@ def save_instantmesh(model: InstantMesh, folder: Path, origin: Path) -> None:
     """Write a trained reconstructor in the layout of
     :func:`geco.public_weights.instantmesh.load`, described as ``origin`` is.
     """
-    card = {key: value for key, value in read_part_card(origin, instantmesh.FORMAT).items() if key != "files"}
+    known = read_part_card(origin, instantmesh.FORMAT).values
+    card = {key: value for key, value in known.items() if key != "files"}
     write_folder(folder, card | {"config": model.config.to_dict()}, {instantmesh.PART: model.state_dict()})
 
 

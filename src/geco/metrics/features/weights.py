@@ -16,7 +16,8 @@ from geco.metrics.features.config import AutoencoderConfig
 from geco.metrics.features.distance import FeatureDistance
 from geco.metrics.features.network import Autoencoder
 from geco.model_files.card import AUTOENCODER
-from geco.model_files.folder import card_fields, check_part, write_folder
+from geco.model_files.folder import write_folder
+from geco.model_files.part import checked_weights, read_part_card
 from geco.model_files.state import filled
 
 FORMAT = "geco-autoencoder-1"
@@ -42,9 +43,9 @@ def load_autoencoder(folder: str | os.PathLike[str], device: torch.device | str 
         WeightsError: a file is missing, damaged or of another kind, or a tensor is missing, unknown or of a
             wrong shape.
     """
-    card = card_fields(folder, FORMAT)
+    card = read_part_card(folder, FORMAT)
     config = AutoencoderConfig.from_fields(card.fields("config"))
-    return filled(lambda: Autoencoder(config), check_part(folder, card, PART)).to(device)
+    return filled(lambda: Autoencoder(config), checked_weights(folder, card, PART)).to(device)
 
 
 def load_distance(run: str | os.PathLike[str], device: torch.device | str = "cpu") -> FeatureDistance:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from geco.cameras import Rig, orbit_poses, project_points
-from geco.isosurface.grids import voxel_centres
+from geco.isosurface.grids import voxel_axis, voxel_centres
 from geco.multiview.small.blocks import normalize
 from geco.types import Longs
 
@@ -60,7 +60,7 @@ class VolumeBridge(nn.Module):
 
     lift_index: Tensor
     draw_index: Tensor
-    position: Tensor
+    waves: Tensor
 
     def __init__(self, rig: Rig, cells: int, channels: int, size: int, width: int, embedding: int) -> None:
         super().__init__()
@@ -70,12 +70,12 @@ class VolumeBridge(nn.Module):
         self.register_buffer("lift_index", torch.from_numpy(lift), persistent=False)
         # (6 cells^2 D,) rows of voxels
         self.register_buffer("draw_index", torch.from_numpy(draw), persistent=False)
-        centres = torch.from_numpy(voxel_centres(size, HALF_EXTENT)).float()
-        waves = [centres, *(wave(centres * f) for f in (np.pi, 2 * np.pi) for wave in (torch.sin, torch.cos))]
-        self.register_buffer("position", torch.cat(waves, dim=1), persistent=False)  # (N, 15)
+        axis = torch.from_numpy(voxel_axis(size, HALF_EXTENT)).float()
+        waves = [axis, *(wave(axis * f) for f in (np.pi, 2 * np.pi) for wave in (torch.sin, torch.cos))]
+        self.register_buffer("waves", torch.stack(waves, dim=1), persistent=False)  # (R, 5) of a coordinate
         self.lift_view = nn.Conv2d(channels, LIFTED, 1)
         self.lift_picture = nn.Conv2d(channels, LIFTED, 1)
-        self.mix = nn.Linear(7 * LIFTED + self.position.shape[1], 2 * width)
+        self.mix = nn.Linear(7 * LIFTED + 3 * self.waves.shape[1], 2 * width)
         self.enter = nn.Linear(2 * width, width)
         self.fine = VolumeBlock(width, embedding)
         self.down1 = nn.Conv3d(width, 2 * width, 2, stride=2)
@@ -106,13 +106,21 @@ class VolumeBridge(nn.Module):
         rows = maps.permute(1, 3, 4, 0, 2).reshape(7 * self.cells**2, -1)  # (7 h h, B L)
         # (B, N, 7 L)
         lifted = rows[self.lift_index].reshape(7, self.size**3, -1, LIFTED).permute(2, 1, 0, 3).flatten(2)
-        voxels = torch.cat([lifted, self.position.to(lifted.dtype).expand(batch, -1, -1)], dim=2)
+        voxels = torch.cat([lifted, self._position().to(lifted.dtype).expand(batch, -1, -1)], dim=2)
         x = (
             self.enter(functional.silu(self.mix(voxels)))
             .transpose(1, 2)
             .reshape(-1, self.width, *(self.size,) * 3)
         )
         return self._draw(self._look_around(x, embedding))
+
+    def _position(self) -> Tensor:
+        """(N, 15): what is said of each voxel's x, y and z, side by side; order z, y, x."""
+        shape = (self.size, self.size, self.size, -1)
+        x, y, z = self.waves[None, None], self.waves[None, :, None], self.waves[:, None, None]
+        return (
+            torch.stack([x.expand(shape), y.expand(shape), z.expand(shape)], dim=-1).flatten(3).flatten(0, 2)
+        )
 
     def _look_around(self, x: Tensor, embedding: Tensor) -> Tensor:
         x0 = self.fine(x, embedding)

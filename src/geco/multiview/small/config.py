@@ -8,10 +8,10 @@ from typing import Any
 from geco.cameras import RIGS
 from geco.checked import Checked, choice, real, table, whole
 from geco.errors import ConfigError
-from geco.foreign import Fields
 from geco.multiview.schedule_settings import check_schedule
 
-FAMILY = "small-multiview"
+FORMAT = "geco-small-multiview-1"
+PART = "network"  # of its folder: config.json and network.safetensors
 SIX_VIEWS = tuple(name for name, rig in RIGS.items() if len(rig.azimuths) == 6)
 
 
@@ -65,16 +65,3 @@ class SmallConfig(Checked):
             raise ConfigError(
                 "patches are too small for the size, or volume is no multiple of 4 or its width of 8"
             )
-
-    def to_dict(self) -> dict[str, Any]:
-        """For config.json."""
-        return {"family": FAMILY, **super().to_dict()}
-
-    @classmethod
-    def from_fields(cls, fields: Fields) -> SmallConfig:
-        """From config.json; unknown keys, values out of range or another family raise the fields'
-        own error.
-        """
-        fields.choice("family", (FAMILY,), FAMILY)
-        own = {name: value for name, value in fields.values.items() if name != "family"}
-        return super().from_fields(Fields(own, fields.where, fields.error, fields.remedy))

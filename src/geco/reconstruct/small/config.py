@@ -8,6 +8,9 @@ from geco.cameras import RIGS, rig
 from geco.checked import Checked, choice, real, whole, wholes
 from geco.errors import ConfigError
 
+FORMAT = "geco-small-reconstructor-1"
+PART = "model"  # of its folder: config.json and model.safetensors
+
 
 @dataclass(frozen=True)
 class SmallReconstructorConfig(Checked):

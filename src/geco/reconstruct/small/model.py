@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from geco.cameras import INPUT_ONLY
-from geco.errors import WeightsError
-from geco.foreign import read_fields
-from geco.model_files.folder import check_part, write_part
+from geco.model_files.folder import write_part
+from geco.model_files.part import checked_weights, read_part_card
 from geco.model_files.state import filled
-from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.reconstruct.small.config import FORMAT, PART, SmallReconstructorConfig
 from geco.reconstruct.small.encoder import ViewEncoder
 from geco.reconstruct.small.field import DISTANCE_SCALE, PointField
 from geco.reconstruct.small.volume import VolumeNet
-
-PART = "model"
-WEIGHTS_FILE = f"{PART}.safetensors"
 
 
 class SceneFeatures(NamedTuple):
@@ -81,7 +76,7 @@ class SmallReconstructor(nn.Module):
     def save(self, folder: str | os.PathLike[str], facts: dict[str, Any] | None = None) -> None:
         """Write ``config.json`` and the weights (float32), each whole or not at all; raises OutputError."""
         tensors = {name: value.detach().float() for name, value in self.state_dict().items()}
-        card = {"model": "small_reconstructor", "reconstructor": self.config.to_dict(), "facts": facts or {}}
+        card = {"format": FORMAT, "config": self.config.to_dict(), "facts": facts or {}}
         write_part(folder, PART, tensors, card)
 
     @classmethod
@@ -92,6 +87,6 @@ class SmallReconstructor(nn.Module):
             WeightsError: a file is missing, changed, truncated, has a wrong setting, or does not fit the
                 configuration.
         """
-        card = read_fields(Path(folder) / "config.json", WeightsError, "Train it, or fetch it, again.")
-        config = SmallReconstructorConfig.from_fields(card.fields("reconstructor"))
-        return filled(lambda: cls(config), check_part(folder, card, PART))
+        card = read_part_card(folder, FORMAT)
+        config = SmallReconstructorConfig.from_fields(card.fields("config"))
+        return filled(lambda: cls(config), checked_weights(folder, card, PART))

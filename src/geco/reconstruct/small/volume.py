@@ -15,6 +15,13 @@ from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.encoder import ResidualBlock
 
 
+def lifting_poses(config: SmallReconstructorConfig) -> np.ndarray:
+    """(V + 1, 4, 4) camera-to-world of the views and, last, of the clean picture at its assumed elevation."""
+    cameras = rig(config.rig)
+    nominal = orbit_poses(0.0, config.picture_elevation, cameras.radius)[None]
+    return np.concatenate([cameras.poses(), nominal])
+
+
 def lifting_coordinates(config: SmallReconstructorConfig) -> tuple[np.ndarray, np.ndarray]:
     """Where every voxel lies in the views and the clean picture: (V + 1, N, 2) in [-1, 1] and depth - radius
     (V + 1, N).
@@ -23,9 +30,8 @@ def lifting_coordinates(config: SmallReconstructorConfig) -> tuple[np.ndarray, n
     that at inference lifting is one plain gather from the half-size map doubled bilinearly.
     """
     cameras = rig(config.rig)
-    nominal = orbit_poses(0.0, config.picture_elevation, cameras.radius)[None]
     points = voxel_centres(config.volume_size, config.half_extent)
-    where, depth = project_points(points, np.concatenate([cameras.poses(), nominal]), cameras.fov)
+    where, depth = project_points(points, lifting_poses(config), cameras.fov)
     pixel = np.clip(np.floor(where * config.view_size), 0, config.view_size - 1)
     snapped = ((pixel + 0.5) / config.view_size).astype(np.float32)
     return snapped * 2 - 1, depth - np.float32(cameras.radius)
