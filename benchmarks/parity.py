@@ -1,6 +1,6 @@
 """One model on torch and on ONNX Runtime, from the same card: how far views and meshes of a seed are apart.
 
-    python -m benchmarks.parity [--count 30] [--seed 0] [--torch FOLDER] [--onnx FOLDER]
+    python -m benchmarks.parity [--count 30] [--seed 0] [--model FOLDER]
 
 The pictures are the examples and rendered procedural objects, so that everybody has the same ones. A row a
 picture: the largest difference of the views (in [0, 1]), the share of their values beyond 1e-5, the faces of
@@ -25,12 +25,13 @@ from geco.asset import Asset
 from geco.cameras import INPUT_FOV, orbit_poses
 from geco.data.procedural.families import make_object
 from geco.images.color import to_bytes
-from geco.pipeline import GecoPipeline
+from geco.onnx_runtime.backend import OnnxBackend
+from geco.pipeline import EMBEDDED, GecoPipeline
 from geco.render.shade_numpy import Headlight, render_mesh
+from geco.torch_runtime.folder import load_backend
 from geco.types import Bytes, Floats
 
 ROOT = Path(__file__).parent.parent
-TORCH = ROOT / "models" / "small" / "geco"
 VIEWS, VERTICES = 1e-5, 1e-4  # what counts as equal
 
 
@@ -89,14 +90,18 @@ def apart(first: Floats, other: Floats, same: bool) -> float:
     return float(max(there.max(), back.max()))
 
 
+def both(folder: Path = EMBEDDED) -> tuple[GecoPipeline, GecoPipeline]:
+    """An exported folder on ONNX Runtime and on torch, both on the CPU."""
+    return GecoPipeline(OnnxBackend(folder, "onnx")), GecoPipeline(load_backend(str(folder), "cpu"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--torch", default=str(TORCH))
-    parser.add_argument("--onnx", default="small")
+    parser.add_argument("--model", type=Path, default=EMBEDDED, help="exported folder")
     options = parser.parse_args()
-    first, other = (GecoPipeline.from_pretrained(model) for model in (options.onnx, options.torch))
+    first, other = both(options.model)
     cards = [(each.backend.sampling, each.card.resolution, each.card.texture_size) for each in (first, other)]
     assert cards[0] == cards[1], f"the cards differ: {cards}"
     print(f"{'picture':14} {'views':>8} {'> 1e-5':>8} {'faces':>15} {'vertices':>9} {'texels':>8} facts")

@@ -38,8 +38,8 @@ claims() {
   if [ ! -e "$models/stage1" ]; then
     rm -rf "$models/assembled"
     mkdir -p "$models/assembled"
-    cp -r models/small/geco/multiview models/small/geco/config.json models/small/teacher/reconstructor \
-      "$models/assembled"
+    cp -r src/geco/assets/small/multiview src/geco/assets/small/config.json \
+      models/small/teacher/reconstructor "$models/assembled"
     geco export "$models/assembled" -o "$models/half"
     mv "$models/half" "$models/stage1"
   fi
