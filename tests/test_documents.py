@@ -128,7 +128,9 @@ SET = {
     *("install.md", "commands.md", "embedded-model.md", "architecture.md"),
 } | {
     *("results.md", "log.md", "conventions.md", "pictures.md", "machines.md", "fuzzing.md", "cutouts.md"),
-    *("serving.md", "outputs.md", "metrics.md", "robustness.md"),
+    *("serving.md", "outputs.md", "metrics.md", "robustness.md", "evaluation.md", "metrics-geometry.md"),
+    *("training.md", "training-objects.md", "data-objects.md", "data-collections.md", "data-rendering.md"),
+    *("data-shards.md", "data-sets.md"),
 }
 
 
