@@ -37,7 +37,6 @@ FLOORS: list[set[str]] = [
         "arrays",
         "files",
         "foreign",
-        "graph",
         "json_text",
         "locks",
         "marks",

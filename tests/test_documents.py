@@ -122,21 +122,7 @@ def test_every_page_is_on_the_site() -> None:
     assert sorted(re.findall(r"[\w-]+\.md", nav)) == sorted(pages | made)
 
 
-SET = {
-    "README.md",
-    "CONTRIBUTING.md",
-    *("install.md", "commands.md", "embedded-model.md", "architecture.md"),
-} | {
-    *("results.md", "log.md", "conventions.md", "pictures.md", "machines.md", "fuzzing.md", "cutouts.md"),
-    *("serving.md", "outputs.md", "metrics.md", "robustness.md", "evaluation.md", "metrics-geometry.md"),
-    *("training.md", "training-objects.md", "data-objects.md", "data-collections.md", "data-rendering.md"),
-    *("data-shards.md", "data-sets.md"),
-}
-
-
-@pytest.mark.parametrize(
-    "path", [p for p in PAGES if p.name in SET], ids=lambda path: path.relative_to(ROOT).as_posix()
-)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_line_of_prose_fits_on_a_laptop(path: Path) -> None:
     assert not long_lines(read_page(path), 110)
 
