@@ -57,7 +57,7 @@ FLOORS: list[set[str]] = [
     {"data", "metrics", "photo"},
     {"training"},
     {"recipes"},
-    {"surface_to_asset", "asset", "backend", "small_model"},
+    {"surface_to_asset", "asset", "backend", "seen", "small_model"},
     {"onnx_runtime", "torch_runtime"},
     {"pipeline"},
     {"evaluate", "serve"},

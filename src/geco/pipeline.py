@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,11 +13,12 @@ import numpy as np
 from geco.asset import Asset
 from geco.backend import Backend, ModelCard
 from geco.errors import ConfigError, WeightsError
-from geco.images import Picture, Prepared, cut_out, load_picture, prepare, save_views
-from geco.marks import Source, digest_of, mark_text
+from geco.images import Picture, cut_out, load_picture, prepare
+from geco.marks import Source
 from geco.model_files.card import is_exported, read_card, shown_name
 from geco.model_files.hub import is_hub_id
 from geco.sampling import Sampling
+from geco.seen import Seen, Views, source_of
 from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 
@@ -30,8 +30,9 @@ PROJECTION_SIZE = 384
 
 
 class GecoPipeline:
-    """A loaded model. Calling it turns a picture into an :class:`Asset`; it may be called any
-    number of times.
+    """A loaded model. Calling it turns a picture into an :class:`Asset`; it may be called any number of
+    times. A call is three verbs, which may be used alone: :meth:`see` the picture, draw its :meth:`views`,
+    :meth:`finish` the mesh.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -93,7 +94,7 @@ class GecoPipeline:
             InputImageError: the picture cannot be used. MeshError: no surface came out. ConfigError: an
                 option is out of range.
         """
-        return next(self.samples(picture, [seed], options, cutout, truncation=truncation))
+        return next(self.samples(picture, [seed], options, cutout, truncation))
 
     def samples(
         self,
@@ -101,53 +102,99 @@ class GecoPipeline:
         seeds: Sequence[int],
         options: AssetOptions | None = None,
         cutout: str = "auto",
-        steps: str | None = None,
         truncation: float | None = None,
-        source: Source | None = None,
     ) -> Iterator[Asset]:
-        """One asset a seed, as each is ready. The picture is read once; the seeds run in batches of
-        :data:`BATCH`.
-
-        ``steps`` names a folder to write what the model saw (picture, cut-out, condition, views). ``source``
-        is what the files say that they were made from; None: the picture's own file, where it is one.
+        """One asset a seed, as each is ready: :meth:`see` once, :meth:`views` in batches, :meth:`finish` for
+        each; arguments and errors as of a call.
         """
-        options = options or AssetOptions()
+        options, sampling = options or AssetOptions(), self.sampling(truncation)
         check_seeds(seeds)
-        sampling = self._sampling(truncation)
-        shared = Stopwatch()
-        card = self.card
-        with shared.stage("picture"):
+        seen = self.see(picture, cutout)
+        for views in self.views(seen, seeds, sampling):
+            yield self.finish(views, seen, options)
+
+    def see(self, picture: Any, cutout: str = "auto", source: Source | None = None) -> Seen:
+        """The first verb: read a picture, cut its object out and frame it as the model was trained to see it.
+
+        Args:
+            picture, cutout: as of a call.
+            source: what files shall say that they were made from; None: the picture's own file, where it is
+                one.
+
+        Raises:
+            InputImageError: the picture cannot be used.
+        """
+        card, watch = self.card, Stopwatch()
+        with watch.stage("picture"):
             loaded = picture if isinstance(picture, Picture) else load_picture(picture)
-            source = source or _source_of(picture)
             cut = cut_out(loaded, method=cutout)
             condition = prepare(cut, card.picture_size, card.foreground_ratio, card.background)
             detailed = condition.rgba(PROJECTION_SIZE)
-        texture_size = options.texture_size or card.texture_size
-        for start in range(0, len(seeds), BATCH):
-            batch = seeds[start : start + BATCH]
-            with shared.stage("views"):
-                all_views = self.backend.generate(condition.rgb, batch, sampling)
-            if steps is not None:
-                _save_steps(Path(steps), condition, all_views, start, mark_text("step", source))
-            for seed, views in zip(batch, all_views):
-                watch = Stopwatch()
-                with watch.stage("reconstruct"):
-                    fields = self.backend.reconstruct(views, condition.rgb)
-                mesh, facts = surface_to_asset(
-                    fields, detailed, options, card.resolution, texture_size, watch
-                )
-                facts = {**cut.facts(), **({} if truncation is None else {"truncation": truncation}), **facts}
-                yield Asset(
-                    mesh, views, detailed, watch.finish(shared.seconds), seed, card.name, facts, source
-                )
+        return Seen(condition, detailed, source or source_of(picture), watch.seconds["picture"])
 
-    def _sampling(self, truncation: float | None) -> Sampling | None:
-        """The model's, at another truncation where one is given; raises ConfigError where it has none."""
+    def views(self, seen: Seen, seeds: Sequence[int], sampling: Sampling | None = None) -> Iterator[Views]:
+        """The second verb: what the model draws of a picture, one item a seed, :data:`BATCH` seeds at a time.
+
+        Args:
+            seen: of :meth:`see`. seeds: see :func:`check_seeds`.
+            sampling: in place of the model's own.
+
+        Raises:
+            ConfigError: a seed is out of range.
+        """
+        check_seeds(seeds)
+        for start in range(0, len(seeds), BATCH):
+            batch, watch = seeds[start : start + BATCH], Stopwatch()
+            with watch.stage("views"):
+                generated = self.backend.generate(seen.condition.rgb, batch, sampling)
+            for seed, pictures in zip(batch, generated):
+                yield Views(int(seed), pictures, sampling, seen.source, watch.seconds["views"])
+
+    def finish(
+        self,
+        views: Views,
+        seen: Seen,
+        options: AssetOptions | None = None,
+        watch: Stopwatch | None = None,
+    ) -> Asset:
+        """The third verb: views to a textured mesh that keeps to the picture.
+
+        Args:
+            views: of :meth:`views`, or any others of the model's rig and size.
+            seen: the picture.
+            options: what the mesh shall be like.
+            watch: collects the seconds of this verb's stages, also of those before an error.
+
+        Raises:
+            MeshError: no surface came out. ConfigError: an option does not go with the model.
+        """
+        options, watch, card = options or AssetOptions(), watch or Stopwatch(), self.card
+        with watch.stage("reconstruct"):
+            fields = self.backend.reconstruct(views.pictures, seen.condition.rgb)
+        texture_size = options.texture_size or card.texture_size
+        mesh, facts = surface_to_asset(fields, seen.picture, options, card.resolution, texture_size, watch)
+        return Asset(
+            mesh,
+            views.pictures,
+            seen.picture,
+            watch.finish({"picture": seen.seconds, "views": views.seconds}),
+            views.seed,
+            card.name,
+            {**seen.facts, **views.facts, **facts},
+            seen.source,
+        )
+
+    def sampling(self, truncation: float | None) -> Sampling | None:
+        """The model's own way of drawing views at another truncation; None where none is given.
+
+        Raises:
+            ConfigError: it is out of range, or the model has none.
+        """
+        if truncation is None:
+            return None
         own = self.backend.sampling
-        if truncation is None or own is None:
-            if truncation is not None:
-                raise ConfigError(f"{self.card.name} draws no views", "Leave truncation out.")
-            return own
+        if own is None:
+            raise ConfigError(f"{self.card.name} draws no views", "Leave truncation out.")
         return replace(own, truncation=truncation)
 
 
@@ -188,25 +235,3 @@ def _torch_backend(source: str, device: str | None) -> Backend:
     from geco.torch_runtime.folder import load_backend
 
     return load_backend(source, device)
-
-
-def _source_of(picture: Any) -> Source:
-    """What the files will say that they were made from; the picture has been read, so its file is
-    one of a bearable size.
-    """
-    if isinstance(picture, bytes):
-        return Source(digest=digest_of(picture))
-    if isinstance(picture, str | os.PathLike):
-        path = Path(picture)
-        with contextlib.suppress(OSError):  # gone since it was read
-            if not path.is_file():
-                return Source(path.name)  # a pipe gives its bytes once
-            return Source(path.name, digest_of(path.read_bytes()))
-    return Source()
-
-
-def _save_steps(folder: Path, condition: Prepared, all_views: np.ndarray, first: int, mark: str) -> None:
-    if first == 0:
-        condition.save_steps(folder, mark)
-    for index, views in enumerate(all_views, first):
-        save_views(views, folder / f"views-{index}.png", mark)

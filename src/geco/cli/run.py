@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from geco.cli.plan import Job
     from geco.outputs import Output
     from geco.pipeline import GecoPipeline
+    from geco.seen import Seen, Views
 
 
 def add(commands: Any) -> None:
@@ -95,24 +96,28 @@ def _one(
     picture = job.picture.source()
     source = None if job.picture.data is None else job.origin.source
     job.check(job.step_files)
-    steps = None if job.steps is None else str(job.steps)
-    assets = pipeline.samples(
-        picture, seeds, asset_options, options.cutout, steps, options.truncation, source=source
-    )
-    for number, (output, asset) in enumerate(zip(job.outputs, assets)):
-        if number == 0:
-            _warn(job, asset)
-        written = list(job.step_files) if number == 0 else []
-        files += written
-        for path in _save(asset, output, job, options):
+    seen = pipeline.see(picture, options.cutout, source)
+    _warn(job, seen)
+    written = [] if job.steps is None else seen.save_steps(job.steps)
+    files += written
+    drawn = pipeline.views(seen, seeds, pipeline.sampling(options.truncation))
+    for number, (output, views) in enumerate(zip(job.outputs, drawn)):
+        if job.steps is not None:
+            path = job.steps / f"views-{number}.png"
+            views.save(path, "step")
+            written.append(path)
+            files.append(path)
+        asset = pipeline.finish(views, seen, asset_options)
+        for path in _save(asset, views, output, job, options):
             written.append(path)
             files.append(path)
         _report(job, output, asset, written, options)
+        written = []
 
 
-def _warn(job: Job, asset: Asset) -> None:
+def _warn(job: Job, seen: Seen) -> None:
     """One line on standard error where the cut-out is doubtful, also for a quiet run."""
-    doubt = asset.facts.get("cutout_doubt")
+    doubt = seen.facts.get("cutout_doubt")
     if doubt:
         remedy = "look at it with --save-steps DIR, or give a picture with a transparent background"
         print(
@@ -121,7 +126,9 @@ def _warn(job: Job, asset: Asset) -> None:
         )
 
 
-def _save(asset: Asset, output: Output, job: Job, options: argparse.Namespace) -> Iterator[Path]:
+def _save(
+    asset: Asset, views: Views, output: Output, job: Job, options: argparse.Namespace
+) -> Iterator[Path]:
     """Write the files of one sample, each after a last look at what is there; yields them as they
     are done.
     """
@@ -131,10 +138,8 @@ def _save(asset: Asset, output: Output, job: Job, options: argparse.Namespace) -
     asset.timings["save"] = time.perf_counter() - start
     asset.timings["total"] += asset.timings["save"]
     if output.views is not None:
-        from geco.images import save_views
-
         job.check([output.views])
-        save_views(asset.views, output.views, mark_text("views", asset.source))
+        views.save(output.views)
         yield output.views
     if output.turntable is not None:
         from geco.render.turntable import save_turntable

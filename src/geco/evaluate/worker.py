@@ -158,22 +158,24 @@ class _Runner:
         from geco.pipeline import GecoPipeline
 
         start = time.perf_counter()
-        self.backend = GecoPipeline.from_pretrained(method.source, device).backend
+        self.pipeline = GecoPipeline.from_pretrained(method.source, device)
         seconds = time.perf_counter() - start
-        if method.teacher and self.backend.distilled:
+        backend, card = self.pipeline.backend, self.pipeline.card
+        if method.teacher and backend.distilled:
             raise ConfigError(
                 f"{method.source!r} makes views in one pass, so it is not the teacher that {method.name} "
                 f"asks for",
                 f"Give the teacher's folder: --methods {method.name}=FOLDER.",
             )
-        card = self.backend.card
-        self.sampling = _sampling(method, self.backend.sampling)
-        self.variants, self.has_views = variants, self.sampling is not None
+        own = backend.sampling
+        self.asked = None if own is None else _asked(method, own)
+        self.variants, self.has_views = variants, own is not None
+        used = self.asked or own
         self.facts = {
             "model": card.name,
             "view_size": card.view_size or card.picture_size,
             "rig": card.facts.get("rig") or "zero123plus-v1.2",
-            "sampling": self.sampling.to_dict() if self.sampling and method.kind == "model" else None,
+            "sampling": used.to_dict() if used and method.kind == "model" else None,
             "resolution": card.resolution,
             "texture_size": card.texture_size,
             "licence": card.licence,
@@ -181,51 +183,38 @@ class _Runner:
         }
 
     def run(self, job: Job) -> MethodResult:
-        """As :meth:`geco.pipeline.GecoPipeline.samples`, once for all variants; each variant
-        reconstructs anew, for its time.
-        """
-        from geco.images import cut_out, load_picture, prepare
-        from geco.pipeline import PROJECTION_SIZE
-        from geco.surface_to_asset import AssetOptions, surface_to_asset
+        """The pipeline's three verbs, the last one once for every variant."""
+        from geco.seen import Views
+        from geco.surface_to_asset import AssetOptions
         from geco.timing import Stopwatch
 
-        card = self.backend.card
-        shared = Stopwatch()
-        with shared.stage("picture"):
-            cut = cut_out(load_picture(job.picture))
-            condition = prepare(cut, card.picture_size, card.foreground_ratio, card.background)
-            detailed = condition.rgba(PROJECTION_SIZE)
-        views = job.views
-        if views is None:
-            with shared.stage("views"):
-                views = self.backend.generate(condition.rgb, [job.seed], self.sampling)[0]
-        outcome = MethodResult(views if self.has_views else None)
+        seen = self.pipeline.see(job.picture)
+        if job.views is None:
+            views = next(self.pipeline.views(seen, [job.seed], self.asked))
+        else:
+            views = Views(job.seed, job.views)
+        before = {"picture": seen.seconds} | ({"views": views.seconds} if job.views is None else {})
+        outcome = MethodResult(views.pictures if self.has_views else None)
         for variant in self.variants:
             options = AssetOptions(
                 projection=variant in ("projection", "finish"), outline=variant in ("outline", "finish")
             )
             watch = Stopwatch()
             try:
-                with watch.stage("reconstruct"):
-                    fields = self.backend.reconstruct(views, condition.rgb)
-                mesh, facts = surface_to_asset(
-                    fields, detailed, options, card.resolution, card.texture_size, watch
-                )
-                outcome.meshes[variant], outcome.facts[variant] = mesh, facts
+                asset = self.pipeline.finish(views, seen, options, watch)
+                outcome.meshes[variant], outcome.facts[variant] = asset.mesh, asset.facts
             except GecoError as error:
                 outcome.meshes[variant], outcome.facts[variant] = str(error), {}
-            outcome.stages[variant] = watch.finish(shared.seconds)
+            outcome.stages[variant] = watch.finish(before)
         outcome.peak_mb, outcome.gpu_mb = peak_memory()
         return outcome
 
 
-def _sampling(method: Method, own: Sampling | None) -> Sampling | None:
-    """How a method draws views: the model's own way but for what the method names; None for a regressor."""
-    if own is None:
-        return None
+def _asked(method: Method, own: Sampling) -> Sampling | None:
+    """How a method draws views where it is not the model's own way."""
     if method.steps is not None:
         return Sampling("ddim", method.steps, own.guidance_scale, clip=own.clip)
-    return own if method.truncation is None else replace(own, truncation=method.truncation)
+    return None if method.truncation is None else replace(own, truncation=method.truncation)
 
 
 def peak_memory() -> tuple[float | None, float | None]:
