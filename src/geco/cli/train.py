@@ -33,6 +33,8 @@ DRY_STEPS = 2
 
 def add(commands: Any) -> None:
     """Add ``geco train`` and ``geco distill`` with a command a stage."""
+    from geco.cli import train_pack
+
     for name, stages, text in (
         ("train", TRAIN, "train a stage from data"),
         ("distill", DISTILL, "distill a teacher"),
@@ -41,6 +43,8 @@ def add(commands: Any) -> None:
         inner = command.add_subparsers(dest="stage", metavar="STAGE", required=True)
         for stage, about in stages.items():
             _add_stage(inner, stage, about)
+        if name == "train":
+            train_pack.add(inner)
 
 
 def _add_stage(commands: Any, stage: str, about: str) -> None:
