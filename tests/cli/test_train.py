@@ -178,3 +178,20 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     path.write_text("recipe = 3\n")
     with pytest.raises(ConfigError, match="recipe\\(\\)"):
         find_recipe(str(path))
+
+
+def test_a_run_is_packed_and_goes_on_elsewhere(tmp_path: Path, shards: Path) -> None:
+    run, state, there = tmp_path / "run", tmp_path / "state", tmp_path / "there"
+    train = ["train", "teacher", "--recipe", "tiny", "--data", shards]
+    assert geco(*train, "-o", run, "--steps", "2").returncode == 0
+    done = geco("train", "pack", run, "-o", state, "--part-mib", "1")
+    assert done.returncode == 0 and "parts" in done.stdout
+    done = geco("train", "unpack", state, "-o", there)
+    assert done.returncode == 0 and "a run of 2 steps" in done.stdout
+    assert geco(*train, "-o", there, "--steps", "4", "--resume").returncode == 0
+    assert json.loads((there / "training.json").read_text())["steps"] == 4
+    assert "holds a run already" in refused("train", "unpack", state, "-o", there)
+    assert "not empty" in refused("train", "pack", run, "-o", state)
+    assert "--part-mib 0" in refused("train", "pack", run, "-o", tmp_path / "other", "--part-mib", "0")
+    assert "no folder" in refused("train", "pack", tmp_path / "none", "-o", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
