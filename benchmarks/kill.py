@@ -30,7 +30,7 @@ from typing import Any
 
 from benchmarks.kill_cases import Case, Digests, Room, environment, leftovers, program, removed, served
 
-NAMES = ("run", "data-render", "evaluate", "pairs", "train", "serve")
+NAMES = ("run", "data-render", "data-label", "evaluate", "pairs", "train", "export", "publish", "serve")
 ENDING = 20.0  # seconds that what a killed command has started may outlive it
 PATIENCE = 300.0  # seconds for one command on a machine with other work
 FAULTS = ("SIGINT", "SIGTERM", "full")

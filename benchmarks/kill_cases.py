@@ -1,4 +1,4 @@
-"""The six commands of ``benchmarks/kill.py`` at tiny sizes: how each is started, what it must
+"""The commands of ``benchmarks/kill.py`` at tiny sizes: how each is started, what it must
 leave, what its end is.
 """
 
@@ -84,7 +84,7 @@ class Room:
             (folder / "whole").touch()
 
     def cases(self) -> list[Case]:
-        """run (onto an existing file), data-render, evaluate, pairs, train, serve."""
+        """Every command that writes; ``run`` onto an existing file."""
         few = ["--device", "cpu"]
         render = [
             "data",
@@ -156,6 +156,14 @@ class Room:
         def nothing(output: Path) -> None:
             return None
 
+        def label(output: Path) -> list[str]:
+            return ["data", "label", str(output), "--workers", "1"]
+
+        def shards(output: Path) -> None:
+            shutil.copytree(self.views, output)
+
+        export, publish = ["export", str(self.start)], ["publish", str(self.start)]
+
         def earlier(output: Path) -> None:
             output.mkdir(parents=True)
             shutil.copyfile(self.old, output / "toy.glb")
@@ -172,6 +180,9 @@ class Room:
             ),
             Case("pairs", same(pairs), same(pairs), nothing, pair_digests),
             Case("train", same(train), same(train, "--resume"), nothing, run_digests),
+            Case("data-label", label, label, shards, shard_digests),
+            Case("export", same(export), same(export), nothing, model_digests),
+            Case("publish", same(publish), same(publish), nothing, model_digests),
             Case(
                 "serve",
                 lambda output: ["serve", "-q", "--port"],
@@ -253,6 +264,14 @@ def shard_digests(output: Path) -> Digests:
             with tarfile.open(fileobj=io.BytesIO(piece.read_bytes() + b"\0" * 1024)) as archive:
                 assert archive.getmembers(), f"{piece.name} is empty"
     return {path.name: digest(path.read_bytes()) for path in sorted(output.glob("[!.]*")) if path.is_file()}
+
+
+def model_digests(output: Path) -> Digests:
+    """Everything but the card, which is written last: where there is one, the model is whole."""
+    if (output / "config.json").exists():
+        json.loads((output / "config.json").read_bytes())
+    files = [path for path in sorted(output.rglob("[!.]*")) if path.is_file() and path.parent.name != "."]
+    return {str(p.relative_to(output)): digest(p.read_bytes()) for p in files if p.name != "config.json"}
 
 
 def report_digests(output: Path) -> Digests:

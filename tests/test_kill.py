@@ -1,5 +1,5 @@
 """A handful of the kills and faults of ``benchmarks/kill.py``; ``slow``: more of them, over all
-six commands.
+commands that write.
 """
 
 from __future__ import annotations

@@ -68,11 +68,25 @@ def test_it_refuses_what_is_no_run_and_what_is_not_empty(
         ("broken", "out", "config.json"),
         ("run", "mine", "mine is not empty"),
         ("run", "mine/file", "not a folder"),
+        ("run", "run", "the run itself"),
     ):
         assert main(["publish", run, "-o", folder]) == 2
         error = capsys.readouterr().err
         assert error.startswith("geco: ") and said in error and error.count("\n") == 1, error
         assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_same_run_may_be_published_again_and_another_may_not(tmp_path: Path) -> None:
+    network = SmallMultiView(tiny().multiview)
+    for name in ("one", "two"):
+        save_small(network, tmp_path / name / "multiview")
+        write_card(tmp_path / name, "small", "Apache-2.0", {"stage": name})
+    publish(tmp_path / "one", tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    publish(tmp_path / "one", tmp_path / "out")
+    with pytest.raises(OutputError, match="not empty"):
+        publish(tmp_path / "two", tmp_path / "out")
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
 
 
 def test_what_fails_half_way_leaves_an_empty_folder_empty(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from geco.errors import OutputError, WeightsError
-from geco.files import atomic_write
+from geco.files import atomic_write, sweep_below
 from geco.locks import LOCK, locked
 from geco.model_files.card import CARD, HALF_ABOVE, MULTIVIEW, RECONSTRUCTOR, read_card
 from geco.model_files.folder import read_part, write_part
@@ -24,6 +24,7 @@ from geco.model_files.manifest import FILES
 from geco.model_files.part import read_part_card
 from geco.outputs import check_folder
 
+UNFINISHED = ".publishing"  # there until all is written
 BESIDE = ("curves.png", "training.json")
 
 
@@ -31,7 +32,8 @@ def publish(run: Path, folder: Path) -> dict[str, Any]:
     """Write ``folder``; returns the card, which is written last.
 
     Args:
-        run: a model folder of the small family. folder: new or empty; so it is again after a failure.
+        run: a model folder of the small family.
+        folder: new, empty, or what this wrote of the same run before; after a failure it is as it was.
 
     Raises:
         WeightsError: ``run`` is no such model folder, or a half of it cannot be read.
@@ -43,15 +45,24 @@ def publish(run: Path, folder: Path) -> dict[str, Any]:
         what = f"is of the family {card['family']!r}" if halves else "holds no weights"
         raise WeightsError(f"{run} {what}", "Give the run folder of a finished stage of the small family.")
     check_folder(folder, (), lambda _: False)
+    if folder.exists() and folder.samefile(run):
+        raise OutputError(f"{folder} is the run itself", "Give another folder with -o.")
     with locked(folder, LOCK):
-        if any(path.name != LOCK for path in folder.iterdir()):
+        if _is_earlier(folder, card):  # the same files over themselves
+            _write(run, halves, folder, card)
+            return card
+        mark = folder / UNFINISHED
+        if not mark.exists() and any(path.name != LOCK for path in folder.iterdir()):
             raise OutputError(f"{folder} is not empty", "Give a new folder with -o.")
+        atomic_write(mark, b"")  # what comes here from now on is ours: after a kill it is made again
         try:
+            _clear(folder)
             _write(run, halves, folder, card)
         except BaseException:
-            for name in (*halves, *BESIDE, CARD):
-                _remove(folder / name)
+            _clear(folder)
             raise
+        finally:
+            mark.unlink(missing_ok=True)
     return card
 
 
@@ -79,11 +90,24 @@ def write_halves(run: Path, halves: Sequence[str], folder: Path) -> None:
             )
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def _is_earlier(folder: Path, card: dict[str, Any]) -> bool:
+    """Whether the folder holds what :func:`publish` wrote of a run with this card, and nothing else."""
+    names = {path.name for path in folder.iterdir()} - {LOCK}
+    if CARD not in names or not names <= {MULTIVIEW, RECONSTRUCTOR, CARD, *BESIDE}:
+        return False
+    try:
+        return read_card(folder) == card
+    except WeightsError:
+        return False
+
+
+def _clear(folder: Path) -> None:
+    """Remove all that :func:`_write` writes."""
+    sweep_below(folder)
+    for half in (MULTIVIEW, RECONSTRUCTOR):
+        shutil.rmtree(folder / half, ignore_errors=True)
+    for name in (*BESIDE, CARD):
+        (folder / name).unlink(missing_ok=True)
 
 
 def halved(tensor: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,8 @@ SIX_VIEWS = tuple(name for name, rig in RIGS.items() if len(rig.azimuths) == 6)
 
 @dataclass(frozen=True)
 class SmallConfig(Checked):
-    """Every size of the network; the defaults are the embedded model's.
+    """Every size of the network. A model's own stand in its config.json, and a recipe says them all; the
+    defaults are an early model's.
 
     Attributes:
         size: pixels of a view's side; a multiple of 2 * patch.

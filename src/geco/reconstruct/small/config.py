@@ -14,7 +14,8 @@ PART = "model"  # of its folder: config.json and model.safetensors
 
 @dataclass(frozen=True)
 class SmallReconstructorConfig(Checked):
-    """Every size of the network; the defaults are the embedded model's.
+    """Every size of the network. A model's own stand in its config.json, and a recipe says them all; the
+    defaults are an early model's.
 
     Attributes:
         view_size: side of the six views and of the clean input picture, pixels; a multiple of 8.
