@@ -142,7 +142,7 @@ def graph(data: bytes, rng: Random) -> bytes:
     node = rng.choice(list(model.graph.node))
     values = [*model.graph.input, *model.graph.output]
     value = rng.choice(values) if values else None
-    change = rng.choice(("operator", "input", "shape", "name", "constant", "drop", "opset", "type"))
+    change = rng.choice(("operator", "input", "shape", "name", "constant", "asked", "drop", "opset", "type"))
     if change == "operator":
         node.op_type = rng.choice(
             (
@@ -171,6 +171,8 @@ def graph(data: bytes, rng: Random) -> bytes:
             constant.raw_data = rng.choice((b"\xff", b"\0", b"\x7f")) * len(constant.raw_data)
         else:
             constant.dims.append(rng.choice((0, 1, 2, 2**33)))
+    elif change == "asked" and model.graph.initializer:
+        _ask(rng.choice(list(model.graph.initializer)), node, rng)
     elif change == "drop":
         del model.graph.node[rng.randrange(len(model.graph.node))]
     elif change == "type" and value is not None:
@@ -178,6 +180,28 @@ def graph(data: bytes, rng: Random) -> bytes:
     else:
         model.opset_import[0].version = rng.choice((1, 7, 13, 999, 0))
     return bytes(model.SerializeToString())
+
+
+def _ask(tensor: Any, node: Any, rng: Random) -> None:
+    """Another request for weights: another name, type, shape or place, inside a node, or twice."""
+    change = rng.choice(("name", "type", "shape", "place", "given", "inside"))
+    if change == "name":
+        tensor.name = rng.choice(("x", "", "mix", "tint", "ball", "radius", *node.input))
+    elif change == "type":
+        tensor.data_type = rng.choice((0, 1, 7, 10, 11, 99))
+    elif change == "shape":
+        tensor.dims.append(rng.choice((0, 1, 2, 2**33, 2**63 - 1)))
+    elif change == "given":
+        del tensor.external_data[:]
+        tensor.data_location = rng.choice((0, 1))
+    else:
+        outside = tensor
+        if change == "inside":
+            outside = node.attribute.add(name="value", type=4).t
+            outside.CopyFrom(tensor)
+        outside.data_location = 1
+        place = rng.choice(("/dev/zero", "../model.safetensors", "*/_ORT_MEM_ADDR_/*", "", "x" * 5000))
+        outside.external_data.add(key=rng.choice(("location", "offset", "length", "x")), value=place)
 
 
 OPCODES = (
