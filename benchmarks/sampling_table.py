@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from geco.data.dataset import GridViews
 from geco.device import autocast_bf16
+from geco.metrics.images import NOT_WHITE
 from geco.multiview.generate import generate_views
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.weights import load_small
@@ -29,9 +30,6 @@ from geco.noise import seed_of
 from geco.sampling import Sampling
 from geco.training.augment import composite
 from geco.training.six_views import to_tensors
-
-# Views have no alpha: a pixel belongs to the object when its darkest channel is this far from white.
-INK = 0.15
 
 
 def passes(sampling: Sampling) -> int:
@@ -41,7 +39,7 @@ def passes(sampling: Sampling) -> int:
 
 def silhouette(views: Tensor) -> Tensor:
     """(..., 3, S, S) over white -> (..., S, S) bool."""
-    return views.amin(dim=-3) < 1 - INK
+    return views.amin(dim=-3) < 1 - NOT_WHITE
 
 
 def scores(views: Tensor, targets: Tensor) -> dict[str, float]:

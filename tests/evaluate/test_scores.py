@@ -13,12 +13,13 @@ from geco.errors import GecoError, OutputError
 from geco.evaluate.foreign import align_mesh, find_mesh
 from geco.evaluate.methods import parse_methods
 from geco.evaluate.score_row import Scorer
-from geco.evaluate.scores import Measures, load_measures, score_pictures, silhouette
+from geco.evaluate.scores import Measures, load_measures, score_pictures
 from geco.evaluate.settings import Settings
 from geco.evaluate.truth import Truth, camera_sets, make_truth
 from geco.evaluate.worker import MethodResult
 from geco.images import over_white
 from geco.mesh.types import Mesh
+from geco.metrics.images import not_white
 from tests.evaluate.objects import write_foreign, write_object
 
 SIZE = 64
@@ -112,7 +113,9 @@ def test_copied_inputs(tmp_path: Path, truth: Truth) -> None:
 
 def test_the_foreground_counts_both_silhouettes(truth: Truth) -> None:
     white = np.ones((6, SIZE, SIZE, 3), np.float32)
-    nothing = score_pictures(white, silhouette(white), truth.views["A"], truth.input, NO_WEIGHTS)
+    nothing = score_pictures(
+        white, not_white(white).astype(np.float32), truth.views["A"], truth.input, NO_WEIGHTS
+    )
     assert nothing["iou"] == 0 and nothing["foreground_psnr"] < nothing["psnr"] < 30  # type: ignore[operator]
 
 

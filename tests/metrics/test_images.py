@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geco.metrics.images import blur_inside, foreground_psnr, gaussian_taps, psnr, silhouette_iou, ssim, union
+from geco.metrics.images import (
+    NOT_WHITE,
+    blur_inside,
+    foreground_psnr,
+    gaussian_taps,
+    not_white,
+    psnr,
+    silhouette_iou,
+    ssim,
+    union,
+)
 from tests.pictures import ball_picture
 
 
@@ -151,3 +162,14 @@ def test_shapes_that_do_not_belong_together_are_refused() -> None:
         silhouette_iou(np.ones((4, 4)), np.ones((4, 5)))
     with pytest.raises(ValueError, match="at least 11"):
         ssim(a[:10], a[:10])
+
+
+def test_every_measure_of_views_draws_the_silhouette_alike() -> None:
+    from benchmarks.sampling_table import silhouette
+
+    views = np.ones((1, 6, 8, 8, 3), np.float32)
+    views[..., :4, :, 1] = 1 - NOT_WHITE - 0.01  # darker in one channel
+    views[..., 4:6, :, :] = 1 - NOT_WHITE + 0.01
+    shown = not_white(views)
+    assert shown[..., :4, :].all() and not shown[..., 4:, :].any()
+    assert np.array_equal(shown, silhouette(torch.from_numpy(views).movedim(-1, -3)).numpy())

@@ -21,13 +21,14 @@ from geco.evaluate.foreign import (
 from geco.evaluate.methods import Method
 from geco.evaluate.pictures import TILE, resized, save_strip, strip_path
 from geco.evaluate.rows import Row
-from geco.evaluate.scores import Measures, MeshArrays, score_mesh, score_pictures, silhouette
+from geco.evaluate.scores import Measures, MeshArrays, score_mesh, score_pictures
 from geco.evaluate.settings import Settings
 from geco.evaluate.truth import CameraSet, Truth, camera_sets, on_white
 from geco.evaluate.worker import MethodResult
 from geco.images import over_white
 from geco.mesh.types import Mesh
 from geco.metrics.align import Alignment, align, apply, common_frame
+from geco.metrics.images import not_white
 from geco.types import Floats
 
 MESHES = "meshes"
@@ -100,11 +101,15 @@ class Scorer:
             return
         native = views.shape[1]
         large = resized(views, self.settings.size)
-        row["views"] = score_pictures(large, silhouette(large), truth.views["A"], truth.input, self.measures)
+        row["views"] = score_pictures(
+            large, not_white(large).astype(np.float32), truth.views["A"], truth.input, self.measures
+        )
         if native < self.settings.size:
             small = truth.rig_views(rig("zero123plus-v1.2"), native)
             row["views_native"] = {
-                **score_pictures(views, silhouette(views), small, truth.input, self.measures),
+                **score_pictures(
+                    views, not_white(views).astype(np.float32), small, truth.input, self.measures
+                ),
                 "size": native,
             }
         save_strip(

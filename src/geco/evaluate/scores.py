@@ -23,8 +23,6 @@ Distance = Callable[[Floats, Floats, Floats], Doubles]
 MeshArrays = tuple[NDArray[np.floating], NDArray[np.integer]]
 
 NONE = "none"  # as a folder of weights: leave that metric out
-# generated views have no alpha: a pixel whose darkest channel is this far below white belongs to the object
-WHITE = 0.04
 
 
 @dataclass(frozen=True)
@@ -112,13 +110,6 @@ def score_pictures(rgb: Floats, alpha: Floats, truth: Bytes, shot: Bytes, measur
     for name, distance in measures.learned.items():
         scores[name] = _mean(distance(rgb, target, over_white(shot)))
     return scores | dict.fromkeys(measures.missing)
-
-
-def silhouette(rgb: Floats) -> Floats:
-    """(..., H, W) 1 where a picture on white shows something; for views, which have no alpha.
-    White parts are lost.
-    """
-    return (rgb.min(axis=-1) < 1 - WHITE).astype(np.float32)
 
 
 def score_mesh(

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from geco.cameras import project_points
 from geco.errors import ConfigError
 from geco.mesh.types import Mesh
+from geco.metrics.images import not_white
 from geco.render.shade_numpy import render_buffers
 from geco.types import Bools, Floats
 
@@ -29,8 +30,6 @@ BORDER = 2  # pixels from an outline or a step in depth that do not count: there
 # pixel footprints of depth between neighbours that make a step; 60 degrees of slant make less than 3
 STEP = 6.0
 DEEP = 4.0  # pixel footprints between a point and what the other view sees there, beyond which it is hidden
-# a pixel that differs less from white in every channel is background, where no masks are given
-WHITE = 8 / 255
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,7 @@ def consistency(
         ConfigError: not square, fewer than two, or another number of cameras.
     """
     pictures, poses = _checked(np.asarray(views, np.float32), np.asarray(c2w, np.float32))
-    foreground: Bools = (
-        np.any(pictures < 1 - WHITE, axis=-1) if masks is None else np.asarray(np.asarray(masks) >= 0.5)
-    )
+    foreground: Bools = not_white(pictures) if masks is None else np.asarray(np.asarray(masks) >= 0.5)
     surface = Mesh(np.asarray(mesh[0], np.float32), np.asarray(mesh[1], np.int32))
     seen = [_Seen(surface, pose, fov, pictures.shape[1]) for pose in poses]
     outlines = tuple(_iou(view.mask, shown) for view, shown in zip(seen, foreground))

@@ -10,14 +10,28 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geco.types import Doubles
+from geco.types import Bools, Doubles, Floats
 
 # equal pictures score 100 dB instead of infinity, so that a mean over pictures and JSON stay finite
 MSE_FLOOR = 1e-10
+# A view has no alpha: a pixel whose darkest channel is this far below white belongs to the object, in every
+# measure of views. It is the largest threshold that costs true views nearly nothing: 0.15 loses 4 % of the
+# object, and 0.04 takes more of the haze that generated views have far from it (benchmarks.silhouettes).
+NOT_WHITE = 0.06
 # SSIM's constants: Wang et al. 2004 (IEEE TIP 13(4)), section III.C and the authors' ssim_index.m.
 SSIM_K1, SSIM_K2 = 0.01, 0.03
 SSIM_SIGMA, SSIM_RADIUS = 1.5, 5  # an 11 x 11 Gaussian window
 _BLOCK = 16  # rows a product; measured fastest of 16, 32 and 64 at 320 px
+
+
+def not_white(pictures: Floats) -> Bools:
+    """Where a view, which has no alpha, shows the object: see :data:`NOT_WHITE`. White parts are lost.
+
+    Args:
+        pictures: (..., H, W, 3) in [0, 1] on white.
+    """
+    shown: Bools = pictures.min(axis=-1) < 1 - NOT_WHITE
+    return shown
 
 
 def psnr(a: ArrayLike, b: ArrayLike) -> Doubles:
