@@ -33,7 +33,7 @@ from geco.sampling import Sampling
 from tests.cases import BUGS, HOSTILE
 from tests.cli_command import geco
 from tests.damage import ODD, damaged, signed
-from tests.torch_runtime.test_folder import small_folder
+from tests.torch_runtime.build import small_folder
 
 CONFIGS: list[type[Checked]] = [
     *(SmallConfig, SmallReconstructorConfig, InstantMeshConfig, ViTConfig, AutoencoderConfig),

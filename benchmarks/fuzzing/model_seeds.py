@@ -30,7 +30,7 @@ def _onnx(folder: Path) -> None:
 
 
 def _small(folder: Path) -> None:
-    from tests.torch_runtime.test_folder import small_folder
+    from tests.torch_runtime.build import small_folder
 
     small_folder(folder)
 
@@ -78,7 +78,7 @@ def _old_checkpoint(folder: Path) -> None:
 
 
 def _autoencoder(folder: Path) -> None:
-    from tests.metrics.features.test_distance import network
+    from tests.metrics.features.build import network
 
     from geco.metrics.features.weights import save_autoencoder
     from geco.model_files.card import AUTOENCODER
@@ -113,7 +113,7 @@ def _shards(folder: Path) -> None:
 
 
 def _report(folder: Path) -> None:
-    from tests.evaluate.test_summary import ROWS, SETTINGS
+    from tests.evaluate.build import ROWS, SETTINGS
 
     from geco.evaluate.settings import FORMAT
 

@@ -15,7 +15,7 @@ import pytest
 
 from geco.data.objects import Limits
 from tests.data.glb import GlbWriter, box
-from tests.data.test_hostile_objects import BOX_OBJ, PLY, good, one_bit_png
+from tests.data.hostile import BOX_OBJ, PLY, good, one_bit_png
 
 # Peak memory beyond an interpreter with the readers loaded, in MiB, measured in a process of its own. Read
 # from /proc, because getrusage's ru_maxrss of a child begins at the size of the process that started it, and

@@ -6,7 +6,6 @@ import errno
 import stat
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from geco.data.objects import Limits, ObjectError, load_object
 from geco.errors import OutputError
 from tests.data.glb import GlbWriter, box
+from tests.data.hostile import BOX_OBJ, PLY, good, one_bit_png
 
 NAN, INF = float("nan"), float("inf")
 
@@ -27,13 +27,6 @@ def reason(path: Path, limits: Limits | None = None) -> str:
         load_object(path, limits)
     assert path.name in caught.value.problem and len(caught.value.problem) > len(path.name) + 8
     return str(caught.value.reason)
-
-
-def good(**node: Any) -> GlbWriter:
-    """A red box; its accessors are 0 = positions, 1 = indices."""
-    writer = GlbWriter()
-    writer.mesh(*box(), material=writer.material(factor=[1.0, 0, 0, 1]), **node)
-    return writer
 
 
 def chain(length: int) -> dict[str, Any]:
@@ -188,28 +181,6 @@ def test_files_outside_the_folder_are_not_read(tmp_path: Path, uri: str, expecte
         assert reason(folder / "bad.obj") == expected
 
 
-def one_bit_png(side: int) -> bytes:
-    """A valid, whole PNG of one bit a pixel: 30,000 x 30,000 of them are 110 kB."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    rows = zlib.compressobj(1)
-    row = bytes(1 + (side + 7) // 8)
-    body = (
-        b"".join(rows.compress(row * 1000) for _ in range(side // 1000))
-        + rows.compress(row * (side % 1000))
-        + rows.flush()
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        (
-            chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)),
-            chunk(b"IDAT", body),
-            chunk(b"IEND", b""),
-        )
-    )
-
-
 @pytest.mark.parametrize("cut", [10, 30, 60])
 def test_broken_textures(tmp_path: Path, cut: int) -> None:
     (tmp_path / "a.png").write_bytes(one_bit_png(300)[:cut])
@@ -238,9 +209,6 @@ def test_json_bombs(tmp_path: Path) -> None:
     path.write_bytes(b'{"asset":"' + b"x" * 5000 + b'"}')
     assert reason(path, Limits(json_bytes=4000)) == "too-large"
     assert reason(path, Limits(file_bytes=4000)) == "too-large"
-
-
-BOX_OBJ = "v 0 0 0 1 0 0\nv 1 0 0 1 0 0\nv 0 1 0 1 0 0\n"
 
 
 @pytest.mark.parametrize(
@@ -273,13 +241,6 @@ BOX_OBJ = "v 0 0 0 1 0 0\nv 1 0 0 1 0 0\nv 0 1 0 1 0 0\n"
 def test_obj_files_that_lie(tmp_path: Path, text: str, expected: str) -> None:
     (tmp_path / "bad.obj").write_text(text)
     assert reason(tmp_path / "bad.obj", Limits(faces=40)) == expected
-
-
-PLY = (
-    "ply\nformat ascii 1.0\nelement vertex {v}\nproperty float x\nproperty float y\nproperty float "
-    "z\nelement face {f}\n"
-)
-PLY += "property list uchar int vertex_indices\nend_header\n"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from geco.processes import Bounds, Workers
 from tests.cases import HOSTILE
 from tests.cli_command import geco
 from tests.data.glb import GlbWriter, box
-from tests.data.test_hostile_objects import one_bit_png
+from tests.data.hostile import one_bit_png
 
 SECONDS, MEMORY = 10.0, 2.0  # that no single small input may take more of (GiB)
 

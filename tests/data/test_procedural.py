@@ -4,7 +4,6 @@ folders that go on.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -18,20 +17,14 @@ from geco.data.objects import BOUNDING_RADIUS, load_object
 from geco.data.procedural import FAMILIES, family_of, make_object, object_seed, write_objects
 from geco.data.procedural.assembly import Assembly
 from geco.errors import ConfigError
-from geco.mesh.types import Mesh
+from tests.data.digests import digest
 
 SEEDS = range(24)
 
 
-def digest(mesh: Mesh) -> str:
-    assert mesh.normals is not None and mesh.uvs is not None and mesh.texture is not None
-    parts = (mesh.vertices, mesh.faces, mesh.normals, mesh.uvs, mesh.texture)
-    return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
-
-
 def test_same_seed_same_bytes_in_another_process() -> None:
     code = (
-        "from tests.data.test_procedural import digest\nfrom geco.data.procedural import make_object\n"
+        "from tests.data.digests import digest\nfrom geco.data.procedural import make_object\n"
         "print(digest(make_object(5)), digest(make_object(11)))"
     )
     root = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 from geco.data.ray_workers import RayWorkers
 from geco.errors import ConfigError, OutputError
 from geco.processes import Bounds
-from tests.processes.test_pool import work
+from tests.processes.build import work
 
 pytest.importorskip("ray")
 

@@ -21,7 +21,7 @@ from geco.errors import ConfigError, GecoError
 from tests.cases import HOSTILE
 from tests.cli_command import geco
 from tests.damage import damaged
-from tests.data.test_shards import write
+from tests.data.build import write
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_an_index_that_leads_outside_or_says_what_cannot_be_is_refused(whole: Pa
 
 def test_a_resumed_render_makes_anew_what_was_damaged_in_its_workshop(whole: Path, tmp_path: Path) -> None:
     from geco.data.shards import ShardWriter
-    from tests.data.test_shards import SETTINGS, digests, piece
+    from tests.data.build import SETTINGS, digests, piece
 
     keys = ["cup", "chair", "lamp"]
     for seed in range(6):

@@ -29,7 +29,7 @@ def test_the_embedded_model_takes_other_settings() -> None:
 
 def test_torch_models_take_other_settings(tmp_path: Path) -> None:
     from geco.torch_runtime.backend import TorchBackend
-    from tests.torch_runtime.test_folder import small_folder
+    from tests.torch_runtime.build import small_folder
 
     backend = GecoPipeline.from_pretrained(small_folder(tmp_path / "model"), device="cpu").backend
     assert isinstance(backend, TorchBackend) and not backend.distilled

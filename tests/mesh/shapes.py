@@ -71,3 +71,18 @@ def volume(mesh: Mesh) -> float:
 def area(mesh: Mesh) -> float:
     """Total area."""
     return float(np.linalg.norm(mesh.face_normals().astype(np.float64), axis=1).sum() / 2)
+
+
+# Four colours, one a quarter of the texture: top left, top right, bottom left, bottom right.
+CORNERS = {(0, 0): (255, 0, 0), (1, 0): (0, 255, 0), (0, 1): (0, 0, 255), (1, 1): (255, 255, 0)}
+
+
+def textured(size: int = 64) -> Mesh:
+    """A sphere whose UVs put each part of it at a known place of a texture with four colours."""
+    mesh = sphere(3)
+    texture = np.zeros((size, size, 3), np.uint8)
+    half = size // 2
+    for (u, v), color in CORNERS.items():
+        texture[v * half : (v + 1) * half, u * half : (u + 1) * half] = color
+    uvs = np.clip(mesh.vertices[:, :2] * 0.6 + 0.5, 0, 1)
+    return mesh.with_(uvs=uvs.astype(np.float32), texture=texture)

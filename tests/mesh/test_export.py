@@ -26,7 +26,7 @@ from geco.mesh.export.images import encode_texture, texture_format
 from geco.mesh.texture import sample_texture
 from geco.version import __version__
 from tests.mesh.gltf import check_gltf, parse_glb, read_accessor
-from tests.mesh.shapes import area, box, sphere, volume
+from tests.mesh.shapes import CORNERS, area, box, sphere, textured, volume
 
 EXTRAS = {
     "seed": np.int64(7),
@@ -36,19 +36,6 @@ EXTRAS = {
     "path": Path("a/b"),
     "π": [1, 2],
 }
-# Four colours, one a quarter of the texture: top left, top right, bottom left, bottom right.
-CORNERS = {(0, 0): (255, 0, 0), (1, 0): (0, 255, 0), (0, 1): (0, 0, 255), (1, 1): (255, 255, 0)}
-
-
-def textured(size: int = 64) -> Mesh:
-    """A sphere whose UVs put each part of it at a known place of a texture with four colours."""
-    mesh = sphere(3)
-    texture = np.zeros((size, size, 3), np.uint8)
-    half = size // 2
-    for (u, v), color in CORNERS.items():
-        texture[v * half : (v + 1) * half, u * half : (u + 1) * half] = color
-    uvs = np.clip(mesh.vertices[:, :2] * 0.6 + 0.5, 0, 1)
-    return mesh.with_(uvs=uvs.astype(np.float32), texture=texture)
 
 
 def load(path: Path) -> trimesh.Trimesh:
@@ -347,7 +334,7 @@ _FULL_DISK = """
 import resource, signal, sys
 from geco.errors import OutputError
 from geco.mesh.export import save
-from tests.mesh.test_export import textured
+from tests.mesh.shapes import textured
 mesh = textured(512)
 import PIL.JpegImagePlugin
 if sys.argv[1].endswith(".usdz"):

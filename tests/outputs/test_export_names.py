@@ -26,7 +26,7 @@ from geco.mesh.export import FORMATS, About, encode, object_name, save
 from geco.mesh.export.metadata import plain
 from geco.mesh.export.names import ascii_name, usd_name
 from tests.mesh.gltf import parse_glb
-from tests.mesh.test_export import CORNERS, textured
+from tests.mesh.shapes import CORNERS, textured
 
 SOURCE = Source("toy #1.png", "0123456789abcdef")
 CORE = "{http://schemas.microsoft.com/3dmanufacturing/core/2015/02}"

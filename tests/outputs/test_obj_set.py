@@ -12,20 +12,19 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from geco.errors import OutputError
 from geco.marks import Source, mark_text
-from geco.mesh import Mesh
 from geco.mesh.export import About, encode, save
+from tests.outputs.build import coloured
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
 from geco.mesh.export import About, save
-from tests.outputs.test_obj_set import coloured
+from tests.outputs.build import coloured
 path, colours = sys.argv[1], [int(colour) for colour in sys.argv[2:]]
 meshes = [coloured(colour, 5000) for colour in colours]
 print("ready", flush=True)
@@ -33,14 +32,6 @@ sys.stdin.readline()
 for colour, mesh in zip(colours, meshes):
     save(mesh, path, about=About("toy", extras={"colour": colour}))
 """
-
-
-def coloured(colour: int, count: int = 4) -> Mesh:
-    """Loose triangles with a texture of one grey; the geometry differs with it too."""
-    rng = np.random.default_rng(colour)
-    vertices, uvs = rng.random((3 * count, 3), np.float32), rng.random((3 * count, 2), np.float32)
-    faces = np.arange(3 * count, dtype=np.int32).reshape(-1, 3)
-    return Mesh(vertices, faces, uvs=uvs, texture=np.full((64, 64, 3), colour, np.uint8))
 
 
 def colours(path: Path) -> tuple[int, int]:

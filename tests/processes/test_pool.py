@@ -4,7 +4,6 @@ the parent.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import os
 import signal
@@ -16,40 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geco.data.objects import ObjectError, Reason
 from geco.errors import ConfigError, OutputError
 from geco.processes import Bounds, Child, Workers
+from tests.processes.build import work
 
 ROOT = Path(__file__).parent.parent.parent
 BOUNDS = Bounds(seconds=2.0, memory_gb=1.0)
-
-
-def work(argument: str) -> str:
-    """A job that does what its argument says."""
-    kind, _, value = argument.partition(":")
-    if kind == "segfault":
-        ctypes.string_at(0)
-    elif kind == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    elif kind == "exit":
-        os._exit(3)
-    elif kind == "hang":
-        time.sleep(1000)
-    elif kind == "memory":
-        np.ones(1 << 34, np.uint8)
-    elif kind == "raise":
-        raise KeyError(value)
-    elif kind == "refuse":
-        raise ObjectError(Reason.EMPTY, f"{value}: no triangles")
-    elif kind == "full":
-        raise OutputError("disk full", "Free some space.")
-    elif kind == "once" and not Path(value).exists():
-        Path(value).touch()
-        os._exit(1)
-    elif kind == "note":
-        Path(value).write_text(str(os.getpid()))
-        time.sleep(1000)
-    return f"{os.environ.get('OMP_NUM_THREADS')} {kind}"
 
 
 class Doom:
@@ -107,8 +78,8 @@ def test_bounds_are_checked(bounds: tuple[float, float]) -> None:
 def test_no_worker_outlives_its_parent(tmp_path: Path, with_signal: signal.Signals) -> None:
     note = tmp_path / "pid"
     code = (
-        f"from tests.processes.test_pool import *\nlist(Workers(work, 1, Bounds(100)).run([('a', "
-        f"'note:{note}')]))"
+        "from geco.processes import Bounds, Workers\nfrom tests.processes.build import work\n"
+        f"list(Workers(work, 1, Bounds(100)).run([('a', 'note:{note}')]))"
     )
     script = tmp_path / "parent.py"
     script.write_text(f"if __name__ == '__main__':\n    exec({code!r})")

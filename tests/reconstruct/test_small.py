@@ -15,19 +15,7 @@ from geco.isosurface.grids import voxel_centres
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.reconstruct.small.volume import Lifting, lifting_coordinates
-
-CONFIG = SmallReconstructorConfig(
-    view_size=16,
-    widths=(8, 16, 16),
-    volume_size=8,
-    volume_widths=(8, 16, 16),
-    lift_channels=4,
-    map_channels=8,
-    volume_channels=4,
-    view_hidden=8,
-    point_hidden=16,
-    color_hidden=16,
-)
+from tests.reconstruct.tiny import CONFIG
 
 
 @pytest.fixture(scope="module")

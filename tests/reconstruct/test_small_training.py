@@ -36,7 +36,7 @@ from geco.training.reconstructor_options import ReconstructorOptions
 from geco.training.six_views import sample_tensors
 from tests.data.balls import CENTRE, RADIUS, ball_views, write_balls
 from tests.data.dots import write_dots
-from tests.reconstruct.test_small import CONFIG
+from tests.reconstruct.tiny import CONFIG
 
 
 def test_labels_of_a_ball() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from geco.reconstruct.instantmesh.config import InstantMeshConfig, ViTConfig
 from geco.reconstruct.instantmesh.decoders import NERF_LEVEL
 from geco.reconstruct.instantmesh.model import InstantMesh
+from geco.reconstruct.small.config import SmallReconstructorConfig
 
 Kind = Literal["nerf", "mesh"]
 
@@ -87,3 +88,17 @@ def _sum_of_squares(net: nn.Sequential, channels: int, output: int, gain: float,
     sign = 1.0 if gain > 0 else -1.0
     net[-1].weight[output, 0], net[-1].weight[output, 1] = gain, -20.0 * sign
     net[-1].bias[output] = -gain * radius**2
+
+
+CONFIG = SmallReconstructorConfig(
+    view_size=16,
+    widths=(8, 16, 16),
+    volume_size=8,
+    volume_widths=(8, 16, 16),
+    lift_channels=4,
+    map_channels=8,
+    volume_channels=4,
+    view_hidden=8,
+    point_hidden=16,
+    color_hidden=16,
+)

@@ -12,19 +12,15 @@ import pytest
 from geco import Asset, GecoPipeline
 from geco.errors import WeightsError
 from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_card
-from geco.multiview.small.config import SmallConfig
-from geco.multiview.small.network import SmallMultiView
-from geco.multiview.small.weights import save_small
 from geco.public_weights import instantmesh
 from geco.public_weights.zero123plus import convert_zero123plus, load_zero123plus, save_zero123plus
-from geco.reconstruct.small.config import SmallReconstructorConfig
-from geco.reconstruct.small.model import SmallReconstructor
 from geco.sampling import Sampling
 from geco.surface_to_asset import AssetOptions
 from tests.cli_command import geco
 from tests.pictures import ball_picture
 from tests.public_weights import test_instantmesh, zero123plus_folder
 from tests.reconstruct import tiny
+from tests.torch_runtime.build import small_folder
 
 OPTIONS = AssetOptions(resolution=16, texture_size=64)
 
@@ -60,39 +56,6 @@ def test_full_family(full: Path, tmp_path: Path) -> None:
     assert_textured(asset)
     asset.save(tmp_path / "full.glb")
     assert (tmp_path / "full.glb").stat().st_size > 1000
-
-
-def small_folder(folder: Path) -> Path:
-    """A small-family model folder with random weights."""
-    import torch
-
-    torch.manual_seed(0)
-    network = SmallMultiView(
-        SmallConfig(size=16, patch=2, channels=16, width=24, stages=1, fine_up=1, heads=2, embedding=16)
-    )
-    # starts at zero, which would make every view the same
-    torch.nn.init.normal_(network.head.weight, std=0.1)
-    config = SmallReconstructorConfig(
-        view_size=16,
-        widths=(8, 8, 16),
-        depths=(1, 1, 1),
-        volume_size=8,
-        volume_widths=(8, 8, 8),
-        volume_channels=4,
-        lift_channels=4,
-    )
-    model = SmallReconstructor(config)
-    with torch.no_grad():  # an untrained field may hold nothing: make half of the points inside
-        model.eval()
-        features = model.encode(torch.rand(1, 6, 3, 16, 16), torch.rand(1, 3, 16, 16))
-        middle = model.sdf(features, torch.rand(1, 500, 3) * 1.2 - 0.6).median()
-        last = [m for m in model.field.modules() if isinstance(m, torch.nn.Linear) and m.out_features == 1]
-        if last:
-            last[-1].bias -= middle
-    save_small(network, folder / MULTIVIEW)
-    model.save(folder / RECONSTRUCTOR)
-    write_card(folder, "small", "test", Usage(16, 64, Sampling("ddim", 2, clip=1.0)).to_dict())
-    return folder
 
 
 def test_small_family_and_its_seeds(tmp_path: Path) -> None:

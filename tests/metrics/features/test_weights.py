@@ -12,7 +12,7 @@ import torch
 from geco.errors import WeightsError
 from geco.metrics.features.weights import load_autoencoder, load_distance, save_autoencoder
 from geco.model_files.card import AUTOENCODER
-from tests.metrics.features.test_distance import CONFIG, network, pictures
+from tests.metrics.features.build import CONFIG, network, pictures
 
 
 @pytest.fixture

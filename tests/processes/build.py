@@ -1,0 +1,42 @@
+"""A job that does what its argument says: works, fails, hangs, dies."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from geco.data.objects import ObjectError, Reason
+from geco.errors import OutputError
+
+
+def work(argument: str) -> str:
+    """A job that does what its argument says."""
+    kind, _, value = argument.partition(":")
+    if kind == "segfault":
+        ctypes.string_at(0)
+    elif kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif kind == "exit":
+        os._exit(3)
+    elif kind == "hang":
+        time.sleep(1000)
+    elif kind == "memory":
+        np.ones(1 << 34, np.uint8)
+    elif kind == "raise":
+        raise KeyError(value)
+    elif kind == "refuse":
+        raise ObjectError(Reason.EMPTY, f"{value}: no triangles")
+    elif kind == "full":
+        raise OutputError("disk full", "Free some space.")
+    elif kind == "once" and not Path(value).exists():
+        Path(value).touch()
+        os._exit(1)
+    elif kind == "note":
+        Path(value).write_text(str(os.getpid()))
+        time.sleep(1000)
+    return f"{os.environ.get('OMP_NUM_THREADS')} {kind}"
