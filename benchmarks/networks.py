@@ -68,8 +68,8 @@ def main() -> None:
         },
         f"views ({sampling.steps} steps)": median_ms(lambda: generator.generate(picture, [0]), args.repeats),
         "encode six views": median_ms(lambda: reconstructor.reconstruct(views, picture), args.repeats),
-        "16,384 distances": median_ms(lambda: fields._shape(points[:16384]), args.repeats),
-        "16,384 colours": median_ms(lambda: fields._color(points[:16384]), args.repeats),
+        "16,384 distances": median_ms(lambda: fields.shape(points[:16384]), args.repeats),
+        "16,384 colours": median_ms(lambda: fields.color(points[:16384]), args.repeats),
         f"grid of {resolution}": median_ms(lambda: fields.dense(resolution), args.repeats),
         "150,000 texels": median_ms(lambda: fields.color(points), args.repeats),
     }

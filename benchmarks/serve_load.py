@@ -49,7 +49,7 @@ class Watched:
             raise SystemExit(f"the server does not start: {self.lines}")
         self.memory: dict[int, dict[str, float]] = {}
         self.blocked = 0.0
-        self._began, self._ended = time.monotonic(), threading.Event()
+        self.began, self._ended = time.monotonic(), threading.Event()
 
     def _listen(self, up: threading.Event) -> None:
         assert self.process.stderr is not None
@@ -62,7 +62,7 @@ class Watched:
 
     def start_looking(self) -> None:
         """In a thread: memory, and how long no work is done while some waits."""
-        self._began = time.monotonic()
+        self.began = time.monotonic()
         threading.Thread(target=self._look, daemon=True).start()
 
     def _look(self) -> None:
@@ -84,7 +84,7 @@ class Watched:
         workers = [
             child for child in server.children() if "resource_tracker" not in " ".join(child.cmdline())
         ]
-        minute = int((time.monotonic() - self._began) / 60)
+        minute = int((time.monotonic() - self.began) / 60)
         row = self.memory.setdefault(minute, {"server": 0.0, "worker": 0.0})
         row["server"] = max(row["server"], round(server.memory_info().rss / 2**20, 1))
         row["worker"] = max(
@@ -142,7 +142,7 @@ def run(clients: int, minutes: float, seed: int, options: Sequence[str] = ()) ->
         while time.monotonic() < end:
             time.sleep(min(30.0, max(end - time.monotonic(), 0)))
             print(
-                f"{time.monotonic() - watched._began:.0f} s: {dict(seen.counts)}", file=sys.stderr, flush=True
+                f"{time.monotonic() - watched.began:.0f} s: {dict(seen.counts)}", file=sys.stderr, flush=True
             )
         before = dict(seen.counts)
         stop.set()  # nobody asks for anything new: what is open is what must be answered

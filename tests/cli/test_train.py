@@ -16,35 +16,8 @@ from geco.recipes.find import find_recipe
 from geco.recipes.recipe import Recipe
 from geco.training.pairs import RENDERS, STEPS
 from tests.cli_command import geco
-from tests.data.glb import GlbWriter, box
 
 SETS = "grid-targets,grid-extra,grid-inputs"
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("train")
-    (folder / "objects").mkdir()
-    for index in range(4):
-        writer = GlbWriter()
-        vertices, faces = box((1, 1 + index, 2))
-        writer.mesh(vertices, faces, colors=np.full((8, 4), 40 * index, np.uint8))
-        writer.save(folder / "objects" / f"{index}.glb")
-    render = [
-        "data",
-        "render",
-        folder / "objects",
-        "-o",
-        folder / "views",
-        "--views",
-        SETS,
-        "--size",
-        "16",
-        "--hold-out",
-        "1",
-    ]
-    assert geco(*render, "--workers", "1").returncode == 0
-    return folder / "views"
 
 
 def refused(*arguments: str | Path) -> str:
@@ -54,29 +27,29 @@ def refused(*arguments: str | Path) -> str:
     return done.stderr
 
 
-def test_what_is_missing_is_named(tmp_path: Path, shards: Path) -> None:
+def test_what_is_missing_is_named(tmp_path: Path, box_shards: Path) -> None:
     out = ["-o", tmp_path / "run"]
     assert "geco data render" in refused("train", "teacher", "--recipe", "tiny", *out)
-    assert "--init" in refused("distill", "stage1", "--recipe", "tiny", "--data", shards, *out)
+    assert "--init" in refused("distill", "stage1", "--recipe", "tiny", "--data", box_shards, *out)
     assert "config.json" in refused(
-        "distill", "stage1", "--recipe", "tiny", "--data", shards, "--init", tmp_path, *out
+        "distill", "stage1", "--recipe", "tiny", "--data", box_shards, "--init", tmp_path, *out
     )
-    assert "tiny" in refused("train", "teacher", "--recipe", "huge", "--data", shards, *out)
-    assert "stage" in refused("train", "teacher", "--recipe", "paper", "--data", shards, *out)
+    assert "tiny" in refused("train", "teacher", "--recipe", "huge", "--data", box_shards, *out)
+    assert "stage" in refused("train", "teacher", "--recipe", "paper", "--data", box_shards, *out)
     assert "cuda" in refused(
-        "train", "teacher", "--recipe", "tiny", "--data", shards, "--device", "cuda", *out
+        "train", "teacher", "--recipe", "tiny", "--data", box_shards, "--device", "cuda", *out
     )
     assert not (tmp_path / "run").exists()
 
 
-def test_a_dry_run_keeps_nothing_and_tells_the_time(tmp_path: Path, shards: Path) -> None:
+def test_a_dry_run_keeps_nothing_and_tells_the_time(tmp_path: Path, box_shards: Path) -> None:
     done = geco(
         "train",
         "teacher",
         "--recipe",
         "tiny",
         "--data",
-        shards,
+        box_shards,
         "-o",
         tmp_path / "run",
         "--dry-run",
@@ -92,14 +65,14 @@ def test_a_dry_run_keeps_nothing_and_tells_the_time(tmp_path: Path, shards: Path
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_is_resumed_on_request_only_and_becomes_a_model(tmp_path: Path, shards: Path) -> None:
+def test_a_run_is_resumed_on_request_only_and_becomes_a_model(tmp_path: Path, box_shards: Path) -> None:
     teacher = [
         "train",
         "teacher",
         "--recipe",
         "tiny",
         "--data",
-        shards,
+        box_shards,
         "-o",
         tmp_path / "teacher",
         "--threads",
@@ -130,7 +103,7 @@ def test_a_run_is_resumed_on_request_only_and_becomes_a_model(tmp_path: Path, sh
         "--recipe",
         "tiny",
         "--data",
-        shards,
+        box_shards,
         "-o",
         tmp_path / "regressor",
         "--threads",

@@ -216,7 +216,7 @@ def test_memory_changes_nothing_and_keeps_its_limit(everything: Path) -> None:
         for step in (0, 1, 0):
             assert equal(kept.batch(0, step, 5), plain.batch(0, step, 5))
         assert kept.pictures.used <= limit
-        assert kept.pictures.used == (10 * one if limit == 10 * one else one * len(kept.pictures._kept))
+        assert kept.pictures.used == (10 * one if limit == 10 * one else one * len(kept.pictures))
     again = kept.pictures.get("dot1", "grid-targets", [3])
     again[:] = 0  # what is handed out is a copy
     assert kept.pictures.get("dot1", "grid-targets", [3]).any()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geco.data.objects import ObjectError, find_objects, load_object
-from geco.data.objects.find import _keys
+from geco.data.objects.keys import unique_keys
 from tests.data.glb import GlbWriter, box
 
 
@@ -76,7 +76,7 @@ def test_like_names_are_told_apart_by_their_paths(tmp_path: Path) -> None:
 def test_keys_are_always_unique_and_safe(names: list[str]) -> None:
     root = Path("objects")
     paths = sorted({root / f"{name.strip('/') or 'x'}.glb" for name in names})
-    keys = dict(_keys(paths, root))
+    keys = dict(unique_keys(paths, root))
     assert len({key.lower() for key in keys}) == len(paths)
     assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", key) for key in keys)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from geco.data.objects import ObjectSource, TexturedObject, find_objects, load_object
-from geco.data.pack import Packed, _Archives, pack_objects
+from geco.data.pack import Archives, Packed, pack_objects
 from geco.data.pack_glb import encode_packed
 from geco.data.procedural import write_objects
 from geco.errors import ConfigError, OutputError
@@ -86,7 +86,7 @@ def test_archives_keep_their_size_their_order_and_their_bytes(
 
 def test_no_archive_exceeds_its_size_however_badly_it_compresses(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    archives = _Archives(tmp_path, 2**20)
+    archives = Archives(tmp_path, 2**20)
     for number in range(40):
         data = rng.bytes(int(rng.integers(1000, 300_000)))
         archives.add(Packed(str(number), data + bytes(100_000), {"file": f"{number}.glb"}))

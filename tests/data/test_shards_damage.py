@@ -158,7 +158,7 @@ def test_a_resumed_render_makes_anew_what_was_damaged_in_its_workshop(whole: Pat
         writer = ShardWriter(folder, SETTINGS, keys, objects_a_shard=2, extra={"cameras.json": {"a": 1}})
         for key in keys[: rng.choice([1, 2])]:
             writer.add(key, piece(key))
-        writer._lock.close()
+        writer.close()
         for path in (folder / ".render").iterdir():
             if path.name not in ("lock", "settings.json"):
                 path.write_bytes(damaged(path.read_bytes(), rng, anywhere=False))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +45,7 @@ def test_answers_and_dies() -> None:
         # given views take the place of generated ones
         given = worker.ask(Job(picture(), 0, np.ones((6, 96, 96, 3), np.float32)))
         assert "views" not in given.stages["bare"]
-        worker._process.kill()
+        os.kill(worker.pid, signal.SIGKILL)
         with pytest.raises(WorkerDied, match="signal 9"):
             worker.ask(Job(picture(), 5))
 

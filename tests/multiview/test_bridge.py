@@ -58,7 +58,7 @@ def test_a_solid_ball_is_drawn_as_a_disc_in_every_view() -> None:
     radius = torch.from_numpy(np.linalg.norm(voxel_centres(16, HALF_EXTENT), axis=1)).float()
     volume = torch.zeros(1, 9, 16, 16, 16)
     volume[0, -1] = torch.where(radius < 0.6, 20.0, -20.0).reshape(16, 16, 16)
-    _, opacity = bridge._draw(volume)
+    _, opacity = bridge.render(volume)
     focal = 0.5 / np.tan(np.radians(RIG.fov) / 2)
     axis = ((np.arange(CELLS) + 0.5) / CELLS - 0.5) / focal * RIG.radius
     distance = np.hypot(*np.meshgrid(axis, axis))

@@ -95,11 +95,11 @@ def test_fields_at_points_inside_and_outside_the_views(networks: Networks, expor
     fields = OnnxReconstructor(ExportedModel(exported)).reconstruct(views, picture())
     features = networks[1].encode(channels_first(views)[None], channels_first(picture())[None])
     where = torch.from_numpy(points)[None]
-    np.testing.assert_allclose(fields._shape(points), networks[1].sdf(features, where)[0], atol=2e-5)
+    np.testing.assert_allclose(fields.shape(points), networks[1].sdf(features, where)[0], atol=2e-5)
     np.testing.assert_allclose(
         fields.color(points), networks[1].color(features, where)[0].clamp(0, 1), atol=1e-4
     )
-    np.testing.assert_allclose(fields._coarse, features.volume[0, 0] * 0.1, atol=1e-5)
+    np.testing.assert_allclose(fields.coarse, features.volume[0, 0] * 0.1, atol=1e-5)
 
 
 def ball(radius: float, half_extent: float = 1.0, fine: float | None = None) -> SmallFields:
@@ -121,7 +121,7 @@ def test_surface_is_the_fine_fields(resolution: int) -> None:
     fields = ball(0.6, fine=0.58)
     axis = np.linspace(-1, 1, resolution + 1, dtype=np.float32)
     everywhere = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-    dense = grid_from_volume(fields._shape(everywhere).reshape((resolution + 1,) * 3), 1.0)
+    dense = grid_from_volume(fields.shape(everywhere).reshape((resolution + 1,) * 3), 1.0)
     for ours, theirs in zip(extract(fields.grid(resolution)), extract(dense)):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
@@ -129,8 +129,8 @@ def test_surface_is_the_fine_fields(resolution: int) -> None:
 def test_most_of_the_grid_is_not_asked() -> None:
     asked = []
     fields = ball(0.6)
-    exact = fields._shape
-    fields._shape = lambda points: (asked.append(len(points)), exact(points))[1]  # type: ignore
+    exact = fields.shape
+    fields.shape = lambda points: (asked.append(len(points)), exact(points))[1]  # type: ignore
     fields.grid(64)
     assert sum(asked) < 0.12 * 65**3
 

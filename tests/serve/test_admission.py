@@ -104,7 +104,7 @@ def test_turns_are_in_order_one_at_a_time_and_who_has_left_has_none() -> None:
             tickets[number].left.set()
         await asyncio.gather(*tasks)
         assert served == sorted(served) and line.pending == 0
-        assert not line._turn.locked()
+        assert not line.busy
 
     for seed in range(40):
         run(one(seed))

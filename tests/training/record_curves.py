@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,8 +33,7 @@ from geco.training.pairs import Pairs
 from geco.training.small_folders import finish
 from geco.training.stage2 import Stage2Task
 from geco.training.task import Task
-from tests.cli_command import geco
-from tests.data.glb import GlbWriter, box
+from tests.boxes import render_boxes
 from tests.training.test_stage2 import ball
 
 STORED = Path(__file__).with_name("curves.json")
@@ -63,7 +61,7 @@ class Stages:
         self.machine = Machine("no", "cpu", threads=1)
         self.views, self.start = folder / "views", folder / "start"
         if not self.views.exists():
-            render_boxes(folder / "objects", self.views)
+            render_boxes(folder)
             save_small(random_network(self.recipe), self.start / MULTIVIEW)
             finish(self.start, None, {})
 
@@ -153,33 +151,6 @@ def read_losses(log: Path) -> Curves:
     return {
         name: [float(f"{line[name]:.6g}") for line in steps] for name in steps[0] if name.endswith("loss")
     }
-
-
-def render_boxes(objects: Path, views: Path) -> None:
-    """Four boxes of different shape and colour; one of them is held out."""
-    objects.mkdir()
-    for index in range(4):
-        writer = GlbWriter()
-        vertices, faces = box((1, 1 + index, 2))
-        writer.mesh(vertices, faces, colors=np.full((8, 4), 40 * index, np.uint8))
-        writer.save(objects / f"{index}.glb")
-    done = geco(
-        "data",
-        "render",
-        objects,
-        "-o",
-        views,
-        "--views",
-        SETS,
-        "--size",
-        "16",
-        "--hold-out",
-        "1",
-        "--workers",
-        "1",
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
 
 
 def main() -> None:

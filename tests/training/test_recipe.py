@@ -5,41 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from benchmarks import sampling_table
 
 from geco.cli.main import main
 from geco.multiview.small.weights import load_small
-from tests.data.glb import GlbWriter, box
 
 pytest.importorskip("numba")
 
 
-def test_objects_to_model_to_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    objects, run = tmp_path / "objects", tmp_path / "run"
-    objects.mkdir()
-    for index in range(4):
-        writer = GlbWriter()
-        vertices, faces = box((1, 1 + index, 2))
-        writer.mesh(vertices, faces, colors=np.full((8, 4), 40 * index, np.uint8))
-        writer.save(objects / f"{index}.glb")
-    sets = "grid-targets,grid-extra,grid-inputs"
-    render = [
-        "data",
-        "render",
-        str(objects),
-        "-o",
-        str(run / "views"),
-        "--views",
-        sets,
-        "--size",
-        "16",
-        "--hold-out",
-        "1",
-    ]
-    assert main([*render, "--workers", "1"]) == 0
-    options = f"train teacher --recipe tiny --data {run}/views -o {run} --device cpu --threads 1".split()
+def test_shards_to_model_to_table(
+    tmp_path: Path, box_shards: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    options = f"train teacher --recipe tiny --data {box_shards} -o {run} --device cpu --threads 1".split()
     assert main([*options, "--steps", "1"]) == 0
     assert main([*options, "--steps", "3", "--resume"]) == 0
     steps = [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()]
@@ -47,7 +26,7 @@ def test_objects_to_model_to_table(tmp_path: Path, capsys: pytest.CaptureFixture
     assert load_small(run / "multiview").config.size == 16
     capsys.readouterr()
     sampling_table.main(
-        f"{run}/multiview {run}/views/held_out --steps 1 2 --truncation 1 0 --count 1".split()
+        f"{run}/multiview {box_shards}/held_out --steps 1 2 --truncation 1 0 --count 1".split()
     )
     printed = capsys.readouterr().out.splitlines()
     # head, copy, one step x 3 guidances x 2 truncations, two steps x 3 x 2, JSON

@@ -96,7 +96,7 @@ def pack_objects(
     target = Path(folder)
     sweep(target)
     earlier = _earlier(target)
-    archives = _Archives(target, int(part_mib * 2**20))
+    archives = Archives(target, int(part_mib * 2**20))
     with Workers(_Job(texture_side, quality), workers, Bounds()) as pool:
         for packed in _in_order(pool, sources, done):
             archives.add(packed)
@@ -143,7 +143,7 @@ def _in_order(
             yield packed
 
 
-class _Archives:
+class Archives:
     """``objects-NN.tar.xz``, one after the other: the next one begins before an object would make
     this one too large.
     """

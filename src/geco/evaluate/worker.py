@@ -103,6 +103,11 @@ class Worker:
         outcome: MethodResult = self._receive()
         return outcome
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process."""
+        return self._process.pid
+
     def close(self) -> None:
         """End the process, at once where it is busy."""
         self._connection.close()

@@ -58,6 +58,11 @@ class Line:
         """Requests inside: uploading, waiting or being worked on."""
         return len(self.tickets)
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody has the turn."""
+        return self._turn.locked()
+
     def retry_after(self) -> int:
         """Whole seconds until what is inside is done, by the measured seconds of a request; at least 1."""
         return max(1, math.ceil(self.mean_seconds * max(self.pending, 1)))

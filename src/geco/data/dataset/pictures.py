@@ -31,6 +31,10 @@ class Pictures:
         self._cameras: dict[str, dict[str, tuple[Floats, Floats]]] = {}
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        """How many decoded pictures are kept."""
+        return len(self._kept)
+
     def get(
         self, key: str, set_name: str, indices: Sequence[int] | Longs, channel: str = "rgba"
     ) -> NDArray[Any]:

@@ -4,7 +4,6 @@ says about it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections import Counter
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from geco.data.objects.keys import below, unique_keys
 from geco.data.objects.limits import Limits
 from geco.data.objects.load import SUFFIXES, load_object
 from geco.data.objects.manifest import MANIFEST, Facts, read_manifest
@@ -20,8 +20,6 @@ from geco.data.objects.soup import Up
 from geco.data.objects.storage import is_below, is_hidden, is_regular
 from geco.data.objects.types import TexturedObject
 from geco.reading import sha256_of
-
-LONGEST_KEY = 100  # a tar header holds so many characters of a name, and every file system more
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class ObjectSource:
     @property
     def name(self) -> str:
         """The path below ``root`` with forward slashes."""
-        return _below(self.path, self.root)
+        return below(self.path, self.root)
 
     @property
     def identity(self) -> str:
@@ -131,9 +129,8 @@ def find_objects(folder: str | Path, links: Sequence[str | Path] = ()) -> list[O
         )
         facts[Path(error.filename)] = Facts(problem=problem)
 
-    for place, files in _walked(
-        root, [path.resolve() for path in (root, *allowed)] if allowed else [], refuse
-    ):
+    places = [path.resolve() for path in (root, *allowed)] if allowed else []
+    for place, files in _walked(root, places, refuse):
         said, problem = {}, None  # type: dict[Path, Facts], ObjectError | None
         if MANIFEST in files:
             try:
@@ -150,7 +147,8 @@ def find_objects(folder: str | Path, links: Sequence[str | Path] = ()) -> list[O
             # the nearest manifest has the say
             if path not in facts or (path in listed and each.problem is None):
                 facts[path] = each
-    sources = [_source(key, path, root, facts[path], allowed) for key, path in _keys(sorted(facts), root)]
+    keys = unique_keys(sorted(facts), root)
+    sources = [_source(key, path, root, facts[path], allowed) for key, path in keys]
     return sorted(_named(sources), key=lambda source: source.key)
 
 
@@ -220,29 +218,6 @@ def _walked(
                 name for name in folders if not (here / name).is_symlink() or is_below(here / name, grounds)
             ]
         yield here, files
-
-
-def _keys(paths: list[Path], root: Path) -> Iterator[tuple[str, Path]]:
-    """A unique key for each path, independent of the order."""
-    short = {path: _safe(_below(path.with_suffix(""), root)) for path in paths}
-    often = Counter(key.lower() for key in short.values())
-    chosen = {
-        path: key if often[key.lower()] == 1 else _safe(_below(path, root)) for path, key in short.items()
-    }
-    taken = Counter(key.lower() for key in chosen.values())
-    for path, key in chosen.items():
-        if taken[key.lower()] > 1 or len(key) > LONGEST_KEY:
-            digest = hashlib.sha256(_below(path, root).encode("utf-8", "surrogatepass")).hexdigest()[:12]
-            key = f"{key[: LONGEST_KEY - 13]}-{digest}"
-        yield key, path
-
-
-def _below(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-
-
-def _safe(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("-") or "_"
 
 
 def _source(key: str, path: Path, root: Path, facts: Facts, links: tuple[Path, ...]) -> ObjectSource:

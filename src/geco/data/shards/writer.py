@@ -147,11 +147,8 @@ class ShardWriter:
                 if path.name == "index.json":
                     shutil.rmtree(self.work, ignore_errors=True)
                     return True
-        if (
-            not self.work.is_dir()
-            and self.folder.is_dir()
-            and {path.name for path in self.folder.iterdir()} - {"report.json"}
-        ):
+        there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+        if not self.work.is_dir() and there - {"report.json"}:
             raise ConfigError(
                 f"{self.folder} is not empty and holds no shards",
                 "Choose another folder with -o, or empty it.",
@@ -162,6 +159,10 @@ class ShardWriter:
             return self._claim()
         atomic_write(self.work / "settings.json", encode_json(self.settings))
         return False
+
+    def close(self) -> None:
+        """Let go of the folder as it is: another writer may go on."""
+        self._lock.close()
 
     def _resume(self) -> None:
         """What an earlier run left: finished shards and whole pieces stay, everything else goes."""

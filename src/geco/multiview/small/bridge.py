@@ -112,7 +112,7 @@ class VolumeBridge(nn.Module):
             .transpose(1, 2)
             .reshape(-1, self.width, *(self.size,) * 3)
         )
-        return self._draw(self._look_around(x, embedding))
+        return self.render(self._look_around(x, embedding))
 
     def _position(self) -> Tensor:
         """(N, 15): what is said of each voxel's x, y and z, side by side; order z, y, x."""
@@ -129,7 +129,7 @@ class VolumeBridge(nn.Module):
         x1 = self.middle_out(x1 + self.up2(x2), embedding)
         return self.leave(functional.silu(x0 + self.up1(x1)))
 
-    def _draw(self, volume: Tensor) -> tuple[Tensor, Tensor]:
+    def render(self, volume: Tensor) -> tuple[Tensor, Tensor]:
         """(B, width + 1, R, R, R), the last channel a raw density -> maps (B, 6, C, h, h) and
         opacity (B, 6, h, h).
         """

@@ -39,7 +39,7 @@ class SmallFields:
         color: Callable[[Floats], Floats],
         half_extent: float,
     ) -> None:
-        self._coarse, self._shape, self._color = coarse, shape, color
+        self.coarse, self.shape, self._color = coarse, shape, color
         self._half_extent = half_extent
 
     @property
@@ -63,15 +63,15 @@ class SmallFields:
         """(R + 1, R + 1, R + 1) signed distance on the grid's vertices, indexed [x, y, z];
         positive all over the border.
         """
-        weights = upsampling(len(self._coarse), resolution)
-        volume = np.tensordot(weights, self._coarse.transpose(2, 1, 0), axes=(1, 0))
+        weights = upsampling(len(self.coarse), resolution)
+        volume = np.tensordot(weights, self.coarse.transpose(2, 1, 0), axes=(1, 0))
         volume = np.matmul(weights, volume)  # along y
         volume = np.ascontiguousarray(np.matmul(volume, weights.T), np.float32)  # along z
         axis = np.linspace(-self._half_extent, self._half_extent, resolution + 1, dtype=np.float32)
         asked = np.zeros(volume.shape, bool)
         wanted = np.abs(volume) < BAND
         while wanted.any():
-            volume[wanted] = in_chunks(self._shape, axis[np.argwhere(wanted)])
+            volume[wanted] = in_chunks(self.shape, axis[np.argwhere(wanted)])
             asked |= wanted
             # A vertex lies between two samples of different sign: both must be of the fine field.
             wanted = crossing_ends(volume < 0) & ~asked
