@@ -194,17 +194,19 @@ class Room:
 
     def _weights(self) -> None:
         """A random teacher with a random reconstructor, which is enough to make pairs from."""
-        from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, write_card
+        from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_card
         from geco.multiview.small.network import SmallMultiView
         from geco.multiview.small.weights import save_small
         from geco.recipes.tiny import tiny
         from geco.reconstruct.small.model import SmallReconstructor
+        from geco.sampling import Sampling
 
         torch.manual_seed(0)
         recipe = tiny()
         save_small(SmallMultiView(recipe.multiview), self.start / MULTIVIEW)
         SmallReconstructor(recipe.reconstructor).save(self.start / RECONSTRUCTOR)
-        write_card(self.start, "small", "test", {})
+        usage = Usage(16, 64, Sampling("ddim", 2, clip=1.0))
+        write_card(self.start, "small", "test", usage.to_dict())
 
 
 def environment(temporary: Path | None = None) -> dict[str, str]:
