@@ -22,10 +22,11 @@ from geco.errors import GecoError, OutputError
 LONGEST_NAME = 255  # bytes of a file's name on ext4, XFS, APFS (NTFS: as many UTF-16 units)
 ABANDONED = 86_400.0  # seconds after which a hidden file whose writer cannot be asked for is a leftover
 _HIDDEN = re.compile(r"^\..*-(\d+)\.[0-9a-f]{8}\.part(\.[^.]*)?$", re.DOTALL)
-# What torch and safetensors raise where the operating system refuses to write: no OSError, only a text.
+# What torch, safetensors and ONNX Runtime raise where the operating system refuses to write: no OSError, only
+# a text.
 _WRITE_FAILED = re.compile(
     r"PytorchStreamWriter|inline_container|iostream error|I/O error|IoError|os error \d+|cannot be opened"
-    r"|Parent directory .* does not exist",
+    r"|Parent directory .* does not exist|Protobuf serialization failed",
     re.IGNORECASE,
 )
 
@@ -91,13 +92,13 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def is_write_failure(error: BaseException) -> bool:
-    """Whether ``error`` says that the operating system would not write: an OSError, or torch's
-    and safetensors' own.
+    """Whether ``error`` says that the operating system would not write: an OSError, or torch's,
+    safetensors' and ONNX Runtime's own.
     """
     if isinstance(error, OSError):
         return True
     return (
-        type(error).__name__ in ("RuntimeError", "SafetensorError")
+        type(error).__name__ in ("RuntimeError", "SafetensorError", "InvalidProtobuf")
         and _WRITE_FAILED.search(str(error)) is not None
     )
 

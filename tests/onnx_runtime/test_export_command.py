@@ -14,6 +14,7 @@ from geco.model_files.card import CARD, write_card
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
 from geco.reconstruct.small.model import SmallReconstructor
+from tests.cli_command import geco
 from tests.onnx_runtime.conftest import USAGE
 
 
@@ -84,3 +85,12 @@ def test_two_do_not_export_into_one_folder(
     with locked(tmp_path / "out", ".lock"):
         assert main(["export", str(trained), "-o", str(tmp_path / "out")]) == 2
     assert "another run is writing" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line(trained: Path, tmp_path: Path) -> None:
+    """ONNX Runtime raises an error of its own there; a bound on the size of files stands in for the disk."""
+    resource = pytest.importorskip("resource")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # noqa: E731
+    done = geco("export", trained, "-o", tmp_path / "out", preexec=limit)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "cannot write" in done.stderr and not (tmp_path / "out" / CARD).exists()

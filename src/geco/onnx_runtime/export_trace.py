@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from geco.errors import WeightsError
+from geco.files import writing
 from geco.onnx_runtime.export_shapes import plain_shapes
 from geco.onnx_runtime.export_weights import OWNER, Forms, ask_for, replace, shrink
 from geco.onnx_runtime.session import open_session
@@ -128,7 +129,10 @@ def _optimized(model: Any, kept: set[str]) -> Any:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(path)
         options.log_severity_level = 3  # it warns of exactly what is done here on purpose
-        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        with writing(path):
+            onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
         model = onnx.load(path)
     replace(model.graph.input, [entry for entry in model.graph.input if entry.name not in kept])
     used = {node.domain for node in model.graph.node}
