@@ -107,10 +107,7 @@ FOREIGN_ONLY_INSIDE = {
 LONG_FILES = {
     "evaluate/run.py",
     "public_weights/zero123plus.py",
-    "training/full_stages.py",
     "training/loop.py",
-    "training/small_stages.py",
-    "training/stage1.py",
 }
 LONG_FUNCTIONS = {
     "cli.train._add_stage",
@@ -118,20 +115,10 @@ LONG_FUNCTIONS = {
     "isosurface.flexicubes_torch.FlexiCubes.__call__",
     "multiview.sampling.sample",
     "public_weights.zero123plus.convert_zero123plus",
-    "training.full_stages.stage2",
-    "training.small_stages.stage2",
 }
 WIDE_FUNCTIONS = {
     "isosurface.flexicubes_torch.FlexiCubes.__call__",
     "multiview.sampling.sample",
-    "training.full_stages.pairs",
-    "training.full_stages.stage1",
-    "training.full_stages.stage2",
-    "training.reconstructor.ReconstructorTask.__init__",
-    "training.small_stages.pairs",
-    "training.small_stages.stage2",
-    "training.stage1.Stage1Task.__init__",
-    "training.stage2.Stage2Task.__init__",
 }
 
 

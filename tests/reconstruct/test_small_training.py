@@ -21,6 +21,7 @@ from geco.multiview.small.network import SmallMultiView
 from geco.recipes.tiny import tiny
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.augment import composite
+from geco.training.inputs import Inputs
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.muon import Muon, orthogonalize, split_parameters
@@ -146,10 +147,10 @@ def test_part_of_a_batch_is_what_the_teacher_predicts(shards: Path, monkeypatch:
     torch.nn.init.normal_(teacher.head.weight, std=0.1)
     options = ReconstructorOptions(batch=4, points=50, surface=20, worsen=1.0, predicted_share=0.5)
     task = ReconstructorTask(
+        options,
+        Inputs(Machine(device="cpu", threads=1)),
         SmallReconstructor(CONFIG),
         ReconstructorData(shards),
-        options,
-        Machine(device="cpu", threads=1),
         teacher=teacher,
     )
     seen: list[ReconstructorBatch] = []
@@ -178,10 +179,10 @@ def test_a_few_steps_learn_the_ball(shards: Path, tmp_path: Path) -> None:
     batch = batch_of(shards)
     before = validate(SmallReconstructor(CONFIG), batch)
     task = ReconstructorTask(
+        ReconstructorOptions(batch=2, points=500, surface=100, worsen=0.0, average=0.9),
+        Inputs(Machine(device="cpu", threads=1)),
         SmallReconstructor(CONFIG),
         ReconstructorData(shards),
-        ReconstructorOptions(batch=2, points=500, surface=100, worsen=0.0, average=0.9),
-        Machine(device="cpu", threads=1),
         checks={"true": batch},
     )
     train(task, LoopOptions(tmp_path, steps=80, warmup_steps=5), resume=False)

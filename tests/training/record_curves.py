@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -25,12 +25,15 @@ from geco.multiview.small.weights import save_small
 from geco.recipes.recipe import Recipe, Stage
 from geco.recipes.tiny import tiny
 from geco.render.shade_torch import render_mesh
+from geco.training import family
 from geco.training import small_stages as small
+from geco.training.halves import Surfaces, Views
+from geco.training.inputs import Inputs, Sizes
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.pair_maker import PairMaker, make_pairs
 from geco.training.pairs import Pairs
-from geco.training.small_folders import finish
+from geco.training.small_family import SMALL, small_mesh
 from geco.training.stage2 import Stage2Task
 from geco.training.task import Task
 from tests.boxes import render_boxes
@@ -63,57 +66,54 @@ class Stages:
         if not self.views.exists():
             render_boxes(folder)
             save_small(random_network(self.recipe), self.start / MULTIVIEW)
-            finish(self.start, None, {})
+            family.finish(SMALL, self.start, None, {})
+
+    def inputs(self, **more: Any) -> Inputs:
+        """What the builders are given."""
+        r = self.recipe
+        sizes = Sizes(r.multiview, r.reconstructor, r.regressor, r.autoencoder)
+        given = {"data": self.views, "seed": SEED, "resolution": r.resolution, "sizes": sizes} | more
+        return Inputs(self.machine, **given)
 
     def teacher(self) -> Task:
-        return small.teacher(
-            self.recipe.multiview, self.recipe.teacher, self.views, None, self.machine, SEED, {}
-        )
+        return small.teacher(self.recipe.teacher, self.inputs())
 
     def reconstructor(self) -> Task:
-        r = self.recipe
-        return small.reconstructor(
-            r.reconstructor, r.reconstruction, self.views, None, self.machine, SEED, {}
-        )
+        return small.reconstructor(self.recipe.reconstruction, self.inputs())
 
     def regressor(self) -> Task:
-        return small.reconstructor(
-            self.recipe.regressor, self.recipe.regression, self.views, None, self.machine, SEED, {}
-        )
+        return small.regressor(self.recipe.regression, self.inputs())
 
     def autoencoder(self) -> Task:
-        r = self.recipe
-        return small.autoencoder(r.autoencoder, r.autoencoding, self.views, None, self.machine, SEED, {})
+        return small.autoencoder(self.recipe.autoencoding, self.inputs())
 
     def stage1(self) -> Task:
-        return small.stage1(self.recipe.stage1, self.views, self.start, self.machine, SEED, {})
+        return family.stage1(SMALL, self.recipe.stage1, self.inputs(init=self.start))
 
     def stage2(self) -> Task:
         r, network, model = self.recipe, random_network(self.recipe).eval(), ball()
         codec, mesh, folder = (
             PixelCodec(network.config.size),
-            small.small_mesh(model, r.resolution),
+            small_mesh(model, r.resolution),
             self.folder / "pairs",
         )
 
-        def render(views: Tensor, shown: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
-            vertices, faces, color = mesh(views, shown)
-            drawn = render_mesh(vertices, faces, poses, INPUT_FOV, r.pairs.size, color)
-            return drawn.rgb, drawn.mask
+        def render(views: Tensor, condition: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
+            vertices, faces, color = mesh(views, condition)
+            rendered = render_mesh(vertices, faces, poses, INPUT_FOV, r.pairs.size, color)
+            return rendered.rgb, rendered.mask
 
         if not folder.exists():
             make_pairs(PairMaker(network, codec, random_picture, render), r.pairs, r.pair_count, folder)
         moved = ball(0.5)  # not the truth
         return Stage2Task(
-            network,
-            codec,
-            moved.train(),
-            small.small_mesh(moved, r.resolution),
+            r.stage2,
+            self.inputs(),
+            Views(network, codec),
+            Surfaces(moved.train(), small_mesh(moved, r.resolution)),
             Pairs(folder),
             perceptual_loss,
-            r.stage2,
-            self.machine,
-            lambda made, trained, run: None,
+            lambda generator, reconstructor, run: None,
         )
 
     def losses(self, stage: Stage, faster: float = 1.0) -> Curves:

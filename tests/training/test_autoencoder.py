@@ -26,7 +26,6 @@ from geco.multiview.small.weights import save_small
 from geco.recipes.tiny import tiny
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.sampling import Sampling
-from geco.training import full_stages
 from geco.training import small_stages as small
 from geco.training.autoencoder import (
     AutoencoderOptions,
@@ -36,9 +35,11 @@ from geco.training.autoencoder import (
     single_views,
     worsen,
 )
+from geco.training.family import finish, perceptual_distance, stage2
+from geco.training.full_family import FULL
+from geco.training.inputs import Sizes
 from geco.training.loop import LoopOptions, train
-from geco.training.machine import Machine
-from geco.training.small_folders import finish
+from geco.training.small_family import SMALL
 from tests.training.record_curves import Stages, random_network
 
 STEPS = 150
@@ -190,13 +191,13 @@ def test_a_stopped_run_continues_bit_for_bit(stages: Stages, tmp_path: Path) -> 
 
 def test_a_run_is_a_start_and_sizes_that_do_not_halve_are_refused(stages: Stages, run: Path) -> None:
     r = stages.recipe
-    again = small.autoencoder(r.autoencoder, r.autoencoding, stages.views, run, stages.machine, 0, {})
+    again = small.autoencoder(r.autoencoding, stages.inputs(init=run))
     assert isinstance(again, AutoencoderTask)
     for a, b in zip(again.network.parameters(), load_autoencoder(run / AUTOENCODER).parameters()):
         assert torch.equal(a, b)
     deep = replace(r.autoencoder, widths=(4,) * 6)
     with pytest.raises(ConfigError, match="16 px do not halve"):
-        small.autoencoder(deep, r.autoencoding, stages.views, None, stages.machine, 0, {})
+        small.autoencoder(r.autoencoding, stages.inputs(sizes=Sizes(autoencoder=deep)))
 
 
 def test_stage2_compares_by_the_features(stages: Stages, run: Path, tmp_path: Path) -> None:
@@ -221,17 +222,17 @@ def test_stage2_compares_by_the_features(stages: Stages, run: Path, tmp_path: Pa
     init = tmp_path / "one"
     save_small(random_network(stages.recipe), init / MULTIVIEW)
     SmallReconstructor(stages.recipe.reconstructor).save(init / RECONSTRUCTOR)
-    finish(init, None, {"distilled": True, **Usage(16, 64, Sampling()).to_dict()})
+    finish(SMALL, init, None, {"distilled": True, **Usage(16, 64, Sampling()).to_dict()})
     for perceptual, name in ((run, "autoencoder features"), (None, "pyramid")):
-        two: list[Path | None] = [stages.folder / "pairs", init, perceptual]
-        made = small.stage2(tiny().stage2, 16, two[0], two[1], stages.machine, {}, perceptual=two[2])
+        inputs = stages.inputs(init=init, pairs=stages.folder / "pairs", perceptual=perceptual)
+        made = stage2(SMALL, tiny().stage2, inputs)
         made.save_model(tmp_path / name)
         assert json.loads((tmp_path / name / "config.json").read_text())["facts"]["perceptual"] == name
         assert isinstance(made.perceptual, FeatureDistance) == (perceptual is not None)
 
 
-def test_the_full_family_takes_it_too(run: Path) -> None:
-    distance, name = full_stages.perceptual_distance(torch.device("cpu"), run)
+def test_the_full_family_takes_it_too(stages: Stages, run: Path) -> None:
+    distance, name = perceptual_distance(FULL, stages.inputs(perceptual=run))
     assert name == "autoencoder features" and isinstance(distance, FeatureDistance)
     a = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     assert float(distance(a, a)) == 0 < float(distance(a, 1 - a))
@@ -283,7 +284,7 @@ def test_the_commands(stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixt
     )
     save_small(random_network(stages.recipe), tmp_path / "one" / MULTIVIEW)
     SmallReconstructor(stages.recipe.reconstructor).save(tmp_path / "one" / RECONSTRUCTOR)
-    finish(tmp_path / "one", None, {"distilled": True, **Usage(16, 64, Sampling()).to_dict()})
+    finish(SMALL, tmp_path / "one", None, {"distilled": True, **Usage(16, 64, Sampling()).to_dict()})
     stages.stage2()
     two = [
         "distill",
@@ -312,7 +313,5 @@ def test_the_commands(stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_without_held_out_shards_there_is_nothing_to_report(stages: Stages, tmp_path: Path) -> None:
     r = stages.recipe
-    task = small.autoencoder(
-        r.autoencoder, r.autoencoding, stages.views / small.HELD_OUT, None, Machine("no", "cpu", 1), 0, {}
-    )
+    task = small.autoencoder(r.autoencoding, stages.inputs(data=stages.views / small.HELD_OUT))
     assert task.report() == ({}, None)

@@ -25,10 +25,13 @@ from geco.recipes.find import find_recipe
 from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.torch_runtime.folder import MULTIVIEW, RECONSTRUCTOR, load_backend, write_card
-from geco.training import full_stages
+from geco.training import family, full_family
+from geco.training.full_family import FULL
+from geco.training.inputs import Inputs
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.pairs import Pairs, noise_of
+from geco.training.task import Task
 from tests.data.dots import write_dots
 from tests.multiview import tiny as tiny_views
 from tests.reconstruct import tiny as tiny_mesh
@@ -218,7 +221,7 @@ def test_pairs_are_the_teachers_ddim_from_their_noise(room: Path, made_pairs: Pa
 
 
 def test_condition_pictures_are_framed_as_the_pipeline_frames_them(room: Path) -> None:
-    source = full_stages.FullConditions(room / "shards", 0.85, 127 / 255)
+    source = full_family.FullConditions(room / "shards", 0.85, 127 / 255)
     picture = source.conditions(3, 2, torch.Generator())[1]
     assert (
         picture.shape == (3, 512, 512) and float((picture * 255 - (picture * 255).round()).abs().max()) < 1e-4
@@ -230,6 +233,14 @@ def test_condition_pictures_are_framed_as_the_pipeline_frames_them(room: Path) -
     assert abs(longer / 512 - 0.85) < 0.1  # a soft dot of a few pixels, enlarged
 
 
+def first_stage(room: Path) -> Inputs:
+    return Inputs(Machine("no", "cpu", 1), room / "shards", room / "init")
+
+
+def second(init: Path, pairs: Path, machine: Machine) -> Inputs:
+    return Inputs(machine, init=init, pairs=pairs, perceptual="pyramid", resolution=12)
+
+
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
 def test_a_resumed_run_ends_at_the_same_weights(
     room: Path, first: Path, made_pairs: Path, tmp_path: Path, stage: str
@@ -238,10 +249,10 @@ def test_a_resumed_run_ends_at_the_same_weights(
 
     def run(folder: Path, steps: int) -> None:
         machine = Machine("no", "cpu", 1)
-        task = (
-            full_stages.stage1(recipe.stage1, room / "shards", room / "init", machine, 0, {})
+        task: Task = (
+            family.stage1(FULL, recipe.stage1, Inputs(machine, room / "shards", room / "init"))
             if stage == "stage1"
-            else full_stages.stage2(recipe.stage2, 12, made_pairs, first, machine, {}, perceptual="pyramid")
+            else family.stage2(FULL, recipe.stage2, second(first, made_pairs, machine))
         )
         train(task, LoopOptions(folder, steps=steps, decay_part=0.0, warmup_steps=1), machine, quiet=True)
 
@@ -259,24 +270,10 @@ def test_a_resumed_run_ends_at_the_same_weights(
 def test_checkpointing_changes_no_gradient_and_is_refused_with_adapters(room: Path) -> None:
     options = find_recipe(str(room / "recipe.py")).stage1
     with pytest.raises(ConfigError, match="checkpointing"):
-        full_stages.stage1(
-            replace(options, rank=2, checkpointing=True),
-            room / "shards",
-            room / "init",
-            Machine("no", "cpu", 1),
-            0,
-            {},
-        )
+        family.stage1(FULL, replace(options, rank=2, checkpointing=True), first_stage(room))
     found = []
     for checkpointing in (False, True):
-        task = full_stages.stage1(
-            replace(options, checkpointing=checkpointing),
-            room / "shards",
-            room / "init",
-            Machine("no", "cpu", 1),
-            0,
-            {},
-        )
+        task = family.stage1(FULL, replace(options, checkpointing=checkpointing), first_stage(room))
         student, generator = task.parts()
         assert task.generator.unet.is_gradient_checkpointing == checkpointing  # type: ignore[attr-defined]
         for part in (student, generator):
@@ -294,7 +291,7 @@ def test_adapters_alone_are_trained_and_merged_into_a_model(room: Path, tmp_path
     pytest.importorskip("peft")
     options = replace(find_recipe(str(room / "recipe.py")).stage1, rank=2, checkpointing=False)
     machine = Machine("no", "cpu", 1)
-    task = full_stages.stage1(options, room / "shards", room / "init", machine, 0, {})
+    task = family.stage1(FULL, options, first_stage(room))
     train(task, LoopOptions(tmp_path, steps=2, decay_part=0.0, warmup_steps=1), machine, quiet=True)
     old, new = load_zero123plus(room / "init" / MULTIVIEW), load_zero123plus(tmp_path / MULTIVIEW)
     changed = {
@@ -306,11 +303,11 @@ def test_adapters_alone_are_trained_and_merged_into_a_model(room: Path, tmp_path
 
 def test_gradients_of_a_render_reach_decoders_transformer_and_encoder(room: Path) -> None:
     model = instantmesh.load(room / "init" / RECONSTRUCTOR).requires_grad_(True)
-    mesh = full_stages.differentiable_mesh(model, "zero123plus-v1.2", 12, Machine("no", "cpu", 1))
+    mesh = full_family.differentiable_mesh(model, "zero123plus-v1.2", 12, Machine("no", "cpu", 1))
     views = tiny_mesh.views(count=6)[0][0].requires_grad_(True)
     vertices, faces, color = mesh(views, views[0])
-    poses = torch.from_numpy(np.stack(full_stages.rig("zero123plus-v1.2").poses()[:2])).float()
-    drawn = full_stages.render_mesh(vertices, faces, poses, 30.0, 32, color)
+    poses = torch.from_numpy(np.stack(full_family.rig("zero123plus-v1.2").poses()[:2])).float()
+    drawn = family.render_mesh(vertices, faces, poses, 30.0, 32, color)
     (drawn.rgb.square().mean() + drawn.mask.mean()).backward()
     without = [
         name for name, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()
@@ -342,8 +339,7 @@ def test_stage2s_gradient_is_the_slope_of_its_loss_and_lowers_it(
     room: Path, first: Path, made_pairs: Path
 ) -> None:
     recipe = find_recipe(str(room / "recipe.py"))
-    machine = Machine("no", "cpu", 1)
-    task = full_stages.stage2(recipe.stage2, 12, made_pairs, first, machine, {}, perceptual="pyramid")
+    task = family.stage2(FULL, recipe.stage2, second(first, made_pairs, Machine("no", "cpu", 1)))
     parameters = list(task.network.parameters())
 
     def loss() -> torch.Tensor:

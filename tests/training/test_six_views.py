@@ -16,7 +16,7 @@ from geco.data.shards.index import DamagedShards
 from geco.errors import ConfigError, OutputError
 from geco.training.reconstructor_data import ReconstructorData
 from geco.training.six_views import ResidentViews, batch_conditions, batch_tensors, open_views
-from geco.training.small_folders import check_size
+from geco.training.small_stages import check_size
 from tests.data.dots import write_dots
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,8 @@ from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small, save_small
+from geco.training.halves import Validation, Views
+from geco.training.inputs import Inputs
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.stage1 import Stage1Task
@@ -51,11 +54,10 @@ def tiny_teacher() -> SmallMultiView:
 
 
 def make_task(options: Stage1Options = OPTIONS, **more: object) -> Stage1Task:
-    checks = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(9))
-    machine = Machine(device="cpu", threads=1)
-    return Stage1Task(
-        tiny_teacher(), PixelCodec(16), Pictures(), options, machine, save_small, checks=checks, **more
-    )  # type: ignore[arg-type]
+    checks = Validation(torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(9)))
+    inputs, teacher = Inputs(Machine(device="cpu", threads=1)), Views(tiny_teacher(), PixelCodec(16))
+    given: Any = {"validation": checks, **more}
+    return Stage1Task(options, inputs, teacher, Pictures(), save_small, **given)
 
 
 def weights(network: SmallMultiView) -> dict[str, Tensor]:

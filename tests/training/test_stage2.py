@@ -23,6 +23,8 @@ from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.differentiable import soft_mesh
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.render.shade_torch import render_mesh
+from geco.training.halves import Surfaces, Views
+from geco.training.inputs import Inputs
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.pair_maker import PairMaker, make_pairs
@@ -188,17 +190,15 @@ def test_stage2_lowers_its_loss_and_moves_what_it_should(tmp_path: Path, joint: 
         return (a - b).abs().flatten(1).mean(1)
 
     task = Stage2Task(
-        generator,
-        CODEC,
-        model,
-        mesh_of(model),
+        options,
+        Inputs(Machine(device="cpu", threads=1)),
+        Views(generator, CODEC),
+        Surfaces(model, mesh_of(model)),  # type: ignore[arg-type]
         Pairs(tmp_path / "pairs"),
         distance,
-        options,  # type: ignore[arg-type]
-        Machine(device="cpu", threads=1),
         save,
-        check=[3],
     )
+    assert task.check == [3] and task.train_rows == [0, 1, 2]
     first = task.report()[0]
     train(task, LoopOptions(tmp_path / "run", steps=25, warmup_steps=1, decay_part=0.5), quiet=True)
     last, picture = task.report()

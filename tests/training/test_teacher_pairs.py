@@ -150,11 +150,11 @@ def test_a_generator_is_used_as_it_was_trained(room: Stages) -> None:
         SeededNoise([4])((1, *SHAPE)),
     )
     wanted = generate_views(task.generator, task.codec, picture[None], [4], settings)
-    task.sampling = settings
+    task.views = replace(task.views, sampling=settings)
     with torch.no_grad():
         found = task.codec.decode(task._one_step(z, task.codec.condition(picture[None])))
     assert torch.equal(found[0], wanted[0])
-    task.sampling = Sampling()
+    task.views = replace(task.views, sampling=Sampling())
     with torch.no_grad():
         assert not torch.equal(
             task.codec.decode(task._one_step(z, task.codec.condition(picture[None])))[0], wanted[0]

@@ -14,8 +14,9 @@ from geco.cli.main import main
 from geco.data.dataset import GridViews
 from geco.errors import ConfigError
 from geco.model_files.card import RECONSTRUCTOR
+from geco.noise import seed_of
 from geco.reconstruct.small.model import SmallReconstructor
-from geco.training import small_stages
+from geco.training import small_family
 from geco.training.pairs import Pairs
 from geco.training.six_views import batch_tensors
 from geco.training.teacher_pairs import TeacherPairs
@@ -52,15 +53,15 @@ def command(room: Stages, output: Path, *more: str) -> list[str]:
 def test_they_are_the_views_of_the_pictures_object(
     room: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(small_stages, "recolor", lambda condition, targets, *_: (condition, targets))
+    monkeypatch.setattr(small_family, "recolor", lambda condition, targets, *_: (condition, targets))
     assert main(command(room, tmp_path / "teacher")) == 0
     assert main(command(room, tmp_path / "true", "--true-views")) == 0
     theirs, true = Pairs(tmp_path / "teacher"), Pairs(tmp_path / "true")
     assert len(true) == 3 and true.facts == {"count": 3, "truth": "true views"}
     shards = GridViews(room.views)
     for row, number in enumerate(map(int, true.numbers)):
-        targets = batch_tensors(shards, true.settings["seed"] + 1, number, 1)[1]
-        wanted = small_stages.composite(targets)[0].numpy()
+        targets = batch_tensors(shards, seed_of(true.settings["seed"], "pairs", "pictures"), number, 1)[1]
+        wanted = small_family.composite(targets)[0].numpy()
         assert np.abs(true[row]["views"] / 255 - wanted).max() < 0.51 / 255
         same = list(theirs.numbers).index(number)  # other truth, same picture and z
         np.testing.assert_array_equal(true[row]["picture"], theirs[same]["picture"])
@@ -85,14 +86,14 @@ def test_they_mix_with_no_others(room: Stages, tmp_path: Path, capsys: pytest.Ca
 
 
 def test_true_views_have_the_colours_of_their_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(small_stages, "photograph", lambda condition, *_: condition)
+    monkeypatch.setattr(small_family, "photograph", lambda condition, *_: condition)
     plain = np.full((16, 16, 4), (200, 90, 30, 255), np.uint8)
     data = SimpleNamespace(
         draw=lambda seed, step, size, rank=0, world=1: [(0, 0, 0, False)] * size,
         condition=lambda *sample: plain,
         sample=lambda *sample: (plain, np.repeat(plain[None], 6, axis=0)),
     )
-    source = small_stages.SmallConditions(data)  # type: ignore[arg-type]
+    source = small_family.SmallConditions(data)  # type: ignore[arg-type]
     shown, views = (
         torch.cat([make(0, 2, torch.Generator().manual_seed(seed)) for seed in range(8)])
         for make in (source.conditions, source.views)

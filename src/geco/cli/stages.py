@@ -1,130 +1,57 @@
-"""What ``geco train`` and ``geco distill`` ask for, built: a stage's task or pairs from the
-command's options and a recipe.
+"""What ``geco train`` and ``geco distill`` ask for, built: a stage's task or pairs from the command's options
+and a recipe.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geco.errors import ConfigError, WeightsError
 from geco.model_files.card import CARD, read_card
 from geco.recipes.find import find_recipe
-from geco.recipes.override import override
+from geco.recipes.override import OPTIONS, override
 
 if TYPE_CHECKING:
-    from geco.recipes.recipe import Recipe, Stage
+    from geco.recipes.recipe import Recipe
+    from geco.training.family import Family
+    from geco.training.inputs import Inputs
     from geco.training.machine import Machine
     from geco.training.task import Task
 
 FAMILIES = ("small", "full")  # that can be distilled; the full family's teacher and reconstructor are public
+STARTS = {  # what --init of a distillation is
+    "stage1": "the teacher",
+    "stage2": "Stage I's run",
+    "pairs": "the teacher and its reconstructor",
+}
 
 
-def build(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task:
-    """The stage's task; distillation takes the family of --init."""
-    from geco.training import small_stages as small
-
-    stage: Stage = options.stage
-    about = _about(options, recipe)
-    facts = about | {"sampling": recipe.sampling.to_dict()}
-    match stage:
-        case "teacher":
-            return small.teacher(
-                recipe.multiview, recipe.teacher, _data(options), options.init, machine, options.seed, facts
-            )
-        case "reconstructor":
-            return small.reconstructor(
-                recipe.reconstructor,
-                recipe.reconstruction,
-                _data(options),
-                options.init,
-                machine,
-                options.seed,
-                about,
-            )
-        case "regressor":
-            return small.reconstructor(
-                recipe.regressor, recipe.regression, _data(options), None, machine, options.seed, about
-            )
-        case "autoencoder":
-            return small.autoencoder(
-                recipe.autoencoder,
-                recipe.autoencoding,
-                _data(options),
-                options.init,
-                machine,
-                options.seed,
-                about,
-            )
-        case "stage1" | "stage2":
-            return distillation(options, recipe, machine)
-
-
-def distillation(options: argparse.Namespace, recipe: Recipe, machine: Machine) -> Task:
-    """Stage I or II of either family."""
-    about, first = _about(options, recipe), options.stage == "stage1"
-    init, family = _init(options, "the teacher" if first else "Stage I's run")
-    if family == "full":
-        from geco.training import full_stages as full
-
-        if first:
-            return full.stage1(
-                recipe.stage1,
-                _data(options),
-                init,
-                machine,
-                options.seed,
-                about,
-                options.pairs,
-            )
-        return full.stage2(
-            recipe.stage2,
-            recipe.resolution,
-            options.pairs,
-            init,
-            machine,
-            about,
-            options.seed,
-            options.perceptual,
-        )
-    from geco.training import small_stages as small
-
-    if first:
-        return small.stage1(recipe.stage1, _data(options), init, machine, options.seed, about, options.pairs)
-    return small.stage2(
-        recipe.stage2,
-        recipe.resolution,
-        options.pairs,
-        init,
-        machine,
-        about,
-        options.seed,
-        options.perceptual,
-    )
-
-
-def pairs_recipe(options: argparse.Namespace) -> Recipe:
-    """The recipe with what the command says of pairs."""
+def read_recipe(options: argparse.Namespace) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe with what the command says of its stage, and what ``--set`` replaced."""
+    recipe, overrides = override(find_recipe(options.recipe), options.stage, options.set)
+    if options.stage != "pairs":
+        return recipe, overrides
     # pairs.json holds every setting
-    recipe, _ = override(find_recipe(options.recipe), options.stage, options.set)
     settings = replace(recipe.pairs, seed=options.seed, steps=options.steps or recipe.pairs.steps)
-    return replace(recipe, pairs=settings, pair_count=options.count or recipe.pair_count)
+    return replace(recipe, pairs=settings, pair_count=options.count or recipe.pair_count), overrides
 
 
-def check(options: argparse.Namespace) -> None:
+def check(options: argparse.Namespace, init: Path | None) -> None:
     """Raise for what a stage needs and was not given, and for outputs that are its inputs, before
     any work.
     """
     stage = options.stage
-    if stage != "stage2":
-        _data(options)
-    if stage in ("stage1", "stage2", "pairs"):
-        what = {"stage1": "the teacher", "stage2": "Stage I's run"}.get(
-            stage, "the teacher and its reconstructor"
+    if stage != "stage2" and options.data is None:
+        raise ConfigError(
+            f"{stage} needs --data SHARDS", "Make some with: geco data render OBJECTS -o SHARDS."
         )
-        _, family = _init(options, what)
+    if stage in STARTS:
+        family = _family_name(stage, init)
         if (
             stage == "pairs"
             and options.true_views
@@ -134,73 +61,95 @@ def check(options: argparse.Namespace) -> None:
                 "--true-views is for the small family, without --generator and --steps",
                 "Leave one of them out.",
             )
-    for name in ("data", "init", "pairs", "perceptual", "generator"):
-        given = getattr(options, name, None)
-        if (
-            isinstance(given, Path)
-            and given.exists()
-            and options.output.exists()
-            and given.samefile(options.output)
-        ):
+    given = {name: getattr(options, name, None) for name in ("data", "pairs", "perceptual", "generator")}
+    for name, folder in ({"init": init} | given).items():
+        both_there = isinstance(folder, Path) and folder.exists() and options.output.exists()
+        if both_there and folder.samefile(options.output):
             raise ConfigError(
-                f"--{name} and -o are the same folder {given}", "Choose another folder with -o."
+                f"--{name} and -o are the same folder {folder}", "Choose another folder with -o."
             )
 
 
-def make_pairs(options: argparse.Namespace, recipe: Recipe) -> dict[str, int]:
-    """The pairs of either family, by a recipe of :func:`pairs_recipe`; how many there are, and
-    how many were left out.
-    """
-    settings, count = recipe.pairs, recipe.pair_count
-    init, family = _init(options, "the teacher and its reconstructor")
-    sizes = (count, recipe.resolution)
-    if family == "full":
-        from geco.training import full_stages
+def inputs_of(
+    options: argparse.Namespace,
+    recipe: Recipe,
+    overrides: dict[str, Any],
+    init: Path | None,
+    machine: Machine,
+) -> Inputs:
+    """What every builder is given beside the stage's numbers."""
+    from geco.training.inputs import Inputs, Sizes
 
-        return full_stages.pairs(
-            settings, *sizes, _data(options), init, options.output, options.device, options.generator
-        )
-    from geco.training import small_stages
-
-    return small_stages.pairs(
-        settings,
-        *sizes,
-        _data(options),
+    facts = _facts(options.stage, recipe, overrides, init)
+    return Inputs(
+        machine,
+        options.data,
         init,
-        options.output,
-        options.device,
-        options.generator,
-        options.true_views,
+        getattr(options, "pairs", None),
+        getattr(options, "perceptual", None),
+        getattr(options, "generator", None),
+        getattr(options, "true_views", False),
+        seed=options.seed,
+        resolution=recipe.resolution,
+        facts=facts,
+        sizes=Sizes(recipe.multiview, recipe.reconstructor, recipe.regressor, recipe.autoencoder),
     )
 
 
-def _about(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
-    """Facts for the card: the recipe, and each stage's ``--set`` from --init on."""
-    carried = options.init is not None and options.stage != "regressor" and (options.init / CARD).exists()
-    known: dict[str, Any] = read_card(options.init)["facts"].get("overrides", {}) if carried else {}
-    return {
+def build(stage: str, recipe: Recipe, inputs: Inputs) -> Task:
+    """The stage's task; distillation takes the family of --init."""
+    from geco.training import family, small_stages
+
+    builders: dict[str, Callable[[Any, Inputs], Task]] = {
+        "teacher": small_stages.teacher,
+        "reconstructor": small_stages.reconstructor,
+        "regressor": small_stages.regressor,
+        "autoencoder": small_stages.autoencoder,
+        "stage1": partial(family.stage1, _family(stage, inputs.init)),
+        "stage2": partial(family.stage2, _family(stage, inputs.init)),
+    }
+    return builders[stage](getattr(recipe, OPTIONS[stage]), inputs)
+
+
+def make_pairs(recipe: Recipe, inputs: Inputs, output: Path) -> dict[str, int]:
+    """The pairs of either family; how many there are, and how many were left out."""
+    from geco.training import family, pair_maker
+
+    maker = family.pairs(_family("pairs", inputs.init), recipe.pairs, inputs)
+    return pair_maker.make_pairs(maker, recipe.pairs, recipe.pair_count, output)
+
+
+def _facts(stage: str, recipe: Recipe, overrides: dict[str, Any], init: Path | None) -> dict[str, Any]:
+    """For the card: the recipe, each stage's ``--set`` from --init on, and how the model is used."""
+    carried = init is not None and stage != "regressor" and (init / CARD).exists()
+    known: dict[str, Any] = read_card(init)["facts"].get("overrides", {}) if init and carried else {}
+    facts = {
         "recipe": recipe.name,
-        "overrides": known | {options.stage: options.overrides},
+        "overrides": known | {stage: overrides},
         "resolution": recipe.resolution,
         "texture_size": recipe.texture_size,
     }
+    return facts | ({"sampling": recipe.sampling.to_dict()} if stage == "teacher" else {})
 
 
-def _data(options: argparse.Namespace) -> Path:
-    if options.data is None:
-        raise ConfigError(
-            f"{options.stage} needs --data SHARDS", "Make some with: geco data render OBJECTS -o SHARDS."
-        )
-    return Path(options.data)
+def _family(stage: str, init: Path | None) -> Family:
+    """Of --init; the small one for stages that only it has."""
+    if stage in STARTS and _family_name(stage, init) == "full":
+        from geco.training.full_family import FULL
+
+        return FULL
+    from geco.training.small_family import SMALL
+
+    return SMALL
 
 
-def _init(options: argparse.Namespace, what: str) -> tuple[Path, str]:
-    """The folder that distillation starts from, and its family."""
-    if options.init is None:
-        raise WeightsError(f"{options.stage} starts from trained weights", f"Give {what} as --init DIR.")
-    family = read_card(options.init)["family"]
+def _family_name(stage: str, init: Path | None) -> str:
+    """The family of the folder that a distillation starts from."""
+    if init is None:
+        raise WeightsError(f"{stage} starts from trained weights", f"Give {STARTS[stage]} as --init DIR.")
+    family = str(read_card(init)["family"])
     if family not in FAMILIES:
         raise ConfigError(
-            f"{options.init} is a model of the family {family!r}", f"Known are {' and '.join(FAMILIES)}."
+            f"{init} is a model of the family {family!r}", f"Known are {' and '.join(FAMILIES)}."
         )
-    return Path(options.init), family
+    return family

@@ -123,27 +123,25 @@ def _distance(text: str) -> Path | str:
 def run(options: argparse.Namespace) -> int:
     """One stage to its end."""
     _need_torch()
-    options.init = _local(options.init)
-    from geco.cli.stages import build, check
+    from geco.cli.stages import build, check, inputs_of, read_recipe
     from geco.cli.train_run import free_settings, length_of, next_step, settings_of
-    from geco.recipes.find import find_recipe
-    from geco.recipes.override import override
     from geco.training.loop import LoopOptions, train
     from geco.training.machine import Machine
     from geco.training.run_folder import claimed
 
-    recipe, options.overrides = override(find_recipe(options.recipe), options.stage, options.set)
+    init = _local(options.init)
+    recipe, overrides = read_recipe(options)
     length = recipe.length(options.stage)
     minutes, steps = options.budget_minutes, options.steps
     if minutes is None and steps is None:
         minutes, steps = length.budget_minutes, length.steps
-    check(options)
+    check(options, init)
     machine = Machine(recipe.precision, options.device, options.threads)
-    settings = settings_of(options, recipe)
+    settings = settings_of(options, recipe, init)
     everything = settings | length_of(recipe, options.stage) | free_settings(minutes, steps, machine)
     keeps = machine.leads and not options.dry_run
     with claimed(options.output, everything, options.resume) if keeps else contextlib.nullcontext():
-        task = build(options, recipe, machine)
+        task = build(options.stage, recipe, inputs_of(options, recipe, overrides, init, machine))
         loop = LoopOptions(
             options.output,
             minutes,
@@ -168,17 +166,19 @@ def run(options: argparse.Namespace) -> int:
 def make(options: argparse.Namespace) -> int:
     """The pairs."""
     _need_torch()
-    options.init = _local(options.init)
-    from geco.cli.stages import check, make_pairs, pairs_recipe
+    from geco.cli.stages import check, inputs_of, make_pairs, read_recipe
     from geco.cli.train_run import settings_of
+    from geco.training.machine import Machine
     from geco.training.run_folder import claimed
 
-    recipe = pairs_recipe(options)
-    check(options)
-    settings = settings_of(options, recipe) | {"true_views": options.true_views}
+    init = _local(options.init)
+    recipe, overrides = read_recipe(options)
+    check(options, init)
+    settings = settings_of(options, recipe, init) | {"true_views": options.true_views}
     with claimed(options.output, settings, resume=True, begun_with="pairs.json", written=()):
-        made = make_pairs(options, recipe)
-    print(f"{options.output}: {made['pairs']} pairs, {made['empty']} without a surface")
+        machine = Machine("no", options.device)
+        found = make_pairs(recipe, inputs_of(options, recipe, overrides, init, machine), options.output)
+    print(f"{options.output}: {found['pairs']} pairs, {found['empty']} without a surface")
     return 0
 
 

@@ -26,7 +26,7 @@ NETWORKS = {
 FOLDERS = ("init", "pairs", "perceptual", "generator")
 
 
-def settings_of(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
+def settings_of(options: argparse.Namespace, recipe: Recipe, init: Path | None) -> dict[str, Any]:
     """Everything that decides the weights of a stage (or the pairs), flat: names as ``--set`` knows them."""
     from geco.recipes.override import OPTIONS
     from geco.training.run_folder import fingerprint
@@ -43,7 +43,7 @@ def settings_of(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     if options.data is not None:
         found["data"] = _shards(options.data)
     for name in FOLDERS:
-        given = getattr(options, name, None)
+        given = init if name == "init" else getattr(options, name, None)
         if given is not None:
             found[name] = _content(fingerprint(given)) if isinstance(given, Path) else given
     return found

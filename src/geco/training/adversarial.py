@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geco.training.state import first_weights
+
 WIDTHS = (32, 64, 128)  # channels of the discriminator, each at half the last one's resolution
 SLOPE = 0.2  # of the leaky rectifier, as is usual for discriminators
 
@@ -27,8 +29,7 @@ class Discriminator(nn.Module):
     def __init__(self, channels: int, widths: tuple[int, ...] = WIDTHS, seed: int = 0) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with first_weights(seed, "discriminator"):
             before = channels + 1  # and the noise level
             for width in widths:
                 layers += [nn.Conv2d(before, width, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]

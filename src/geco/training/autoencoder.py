@@ -23,9 +23,10 @@ from geco.data.dataset import GridViews, SixViewBatch
 from geco.metrics.features.network import Autoencoder
 from geco.training.augment import Jitter, composite, photograph, recolor
 from geco.training.grids import strips
-from geco.training.machine import Machine, channels_last
+from geco.training.inputs import Inputs
+from geco.training.machine import channels_last
 from geco.training.six_views import batch_tensors, to_tensors
-from geco.training.state import standard_normal
+from geco.training.state import rng_of, standard_normal
 from geco.training.task import Loss, Part
 
 GRADIENT_SCALES = 3  # of the gradient terms: full, half and quarter resolution
@@ -76,16 +77,16 @@ class AutoencoderTask:
 
     def __init__(
         self,
+        options: AutoencoderOptions,
+        inputs: Inputs,
         network: Autoencoder,
         data: GridViews,
-        options: AutoencoderOptions,
-        machine: Machine,
         save: Callable[[Autoencoder, Path], None],
-        seed: int = 0,
         validation: dict[str, GridViews] | None = None,
     ) -> None:
+        machine = inputs.machine
         self.network = network.to(machine.device)
-        self.data, self.options, self.machine, self.seed = data, options, machine, seed
+        self.data, self.options, self.machine, self.seed = data, options, machine, inputs.seed
         self.batch = options.objects * (1 + options.targets)
         self.validation = validation or {}
         self._save = save
@@ -186,7 +187,7 @@ def reconstruction_psnr(network: Autoencoder, shards: GridViews) -> dict[str, fl
     device = network.stem.weight.device
     truth = single_views(shards.fixed(CHECKED_OBJECTS)).flatten(0, 1)
     all_faults = AutoencoderOptions(blur=1.0, noise=1.0, cut=1.0)
-    worse = worsen(truth, all_faults, torch.Generator().manual_seed(0)).to(device)
+    worse = worsen(truth, all_faults, rng_of(0, "validation")).to(device)
     truth = truth.to(device)
 
     def psnr(pictures: Tensor) -> float:

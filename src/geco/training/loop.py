@@ -25,7 +25,7 @@ from geco.memory import is_shortage
 from geco.training.machine import Machine
 from geco.training.record import Record
 from geco.training.run_folder import agree, plain
-from geco.training.state import MovingAverage, load_checkpoint, save_checkpoint, step_generator
+from geco.training.state import MovingAverage, load_checkpoint, rng_of, save_checkpoint
 from geco.training.task import Task
 from geco.training.totals import Totals, describe
 
@@ -67,9 +67,11 @@ class LoopOptions:
     def __post_init__(self) -> None:
         if self.budget_minutes is None and self.steps is None:
             raise ConfigError("a training needs an end", "Give --budget-minutes or --steps.")
-        if self.accumulate < 1 or self.log_steps < 1 or not 0 <= self.decay_part <= 1:
+        counts = (self.accumulate, self.log_steps, self.warmup_steps)
+        if min(counts) < 1 or not 0 <= self.decay_part <= 1:
             raise ConfigError(
-                "accumulate and log_steps count from 1, decay_part lies in [0, 1]", "Check the recipe."
+                "accumulate, log_steps and warmup_steps count from 1, decay_part lies in [0, 1]",
+                "Check the recipe.",
             )
 
 
@@ -171,8 +173,9 @@ class _Loop:
         values: dict[str, float] = {}
         for micro in range(o.accumulate):
             at = (self.step * part.repeats + turn) * o.accumulate + micro
-            generator = step_generator(o.seed, at, index, self.machine.rank, self.machine.draws)
-            loss, values = part.loss(at, generator)
+            # of (seed, part, step, process): a resumed run draws what the first would have
+            rng = rng_of(o.seed, "step", part.name, at, self.machine.rank, device=self.machine.draws)
+            loss, values = part.loss(at, rng)
             self.machine.backward(loss / o.accumulate)
             total += float(loss.detach()) / o.accumulate
         parameters = part.parameters

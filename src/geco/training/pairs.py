@@ -38,6 +38,7 @@ TRUE_VIEWS = "true views"
 RENDERS = 50  # viewpoints a pair (GECO, section 4.1)
 CACHED_CHUNKS = 128  # chunks kept in memory: 7 MB each at 64 pixels
 CACHED_SAMPLES = 256  # chunks of which pictures and x0 are kept: 1.3 MB each at 64 pixels
+CHECKED = 8  # validation pairs at most, and a quarter of them
 STEPS = 75  # of the teacher (GECO, section 4.1)
 
 
@@ -134,6 +135,12 @@ class Pairs:
     def facts(self) -> dict[str, Any]:
         """For the model's card: how many pairs, and whose views are the truth."""
         return {"count": len(self), "truth": self.settings["truth"]}
+
+    def split(self) -> tuple[list[int], list[int]]:
+        """Rows to train on, and the last few for validation, never trained on."""
+        rows = list(range(len(self)))
+        checked = min(CHECKED, len(rows) // 4)
+        return (rows[:-checked], rows[-checked:]) if checked else (rows, [])
 
     def noise(self, index: int, shape: tuple[int, ...]) -> Tensor:
         """z (1, *shape) of one pair."""

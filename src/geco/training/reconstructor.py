@@ -24,15 +24,18 @@ from geco.data.dataset import Loader
 from geco.multiview.small.network import SmallMultiView
 from geco.reconstruct.small.field import DISTANCE_SCALE
 from geco.reconstruct.small.model import SmallReconstructor
-from geco.training.machine import Machine, channels_last
+from geco.training.inputs import Inputs
+from geco.training.machine import channels_last
 from geco.training.muon import MATRIX_RATE, RATE, make_optimizers
 from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, predict_noised, worsen
 from geco.training.reconstructor_options import ReconstructorOptions
+from geco.training.state import rng_of
 from geco.training.task import Loss, Part
 
 # The heads' last layers and the point network are thin: Adam's step by element suits them.
 ADAM_NAMES = ("encoder.stem", "encoder.fine", "volume_net.head", "field")
 TRUNCATION = 0.1  # world units; distances beyond it are all the same to the network
+LOADING_THREADS = 6  # that make batches for a GPU
 # Width of the soft occupancy around the surface (world units, two thirds of a pixel at 64 px).
 SOFTNESS = 0.02
 
@@ -114,22 +117,19 @@ class _Batches:
 
 
 class ReconstructorTask:
-    """A :class:`geco.training.task.Task`; ``threads`` make batches ahead; ``teacher`` is needed
-    for options.predicted_share.
-    """
+    """A :class:`geco.training.task.Task`; ``teacher`` is needed for options.predicted_share."""
 
     def __init__(
         self,
+        options: ReconstructorOptions,
+        inputs: Inputs,
         network: SmallReconstructor,
         data: ReconstructorData,
-        options: ReconstructorOptions,
-        machine: Machine,
-        seed: int = 0,
-        checks: dict[str, ReconstructorBatch] | None = None,
         save: Callable[[SmallReconstructor, Path, dict[str, Any]], None] = SmallReconstructor.save,
-        threads: int = 0,
+        checks: dict[str, ReconstructorBatch] | None = None,
         teacher: SmallMultiView | None = None,
     ) -> None:
+        machine, seed = inputs.machine, inputs.seed
         self.network = network.to(machine.device)
         self.data, self.options, self.machine, self.seed = data, options, machine, seed
         self.batch = options.batch
@@ -140,6 +140,7 @@ class ReconstructorTask:
         self.teacher = teacher.to(machine.device).eval().requires_grad_(False) if teacher else None
         self.predicted = round(options.predicted_share * options.batch) if teacher else 0
         # A GPU would wait for one thread; on the CPU threads would only take the training's cores.
+        threads = LOADING_THREADS if machine.device.type == "cuda" else 0
         self.loader = Loader(
             _Batches(data, options), self.batch * machine.world, seed, machine.rank, machine.world, threads
         )
@@ -218,4 +219,4 @@ def slices(
 def validation_batches(folder: Path) -> dict[str, ReconstructorBatch]:
     """30 fixed samples with true views, and with those made worse."""
     true = ReconstructorData(folder).fixed(30, 2048, 1024)
-    return {"true": true, "worse": worsen(true, torch.Generator().manual_seed(5), share=1.0)}
+    return {"true": true, "worse": worsen(true, rng_of(0, "validation", "worse"), share=1.0)}

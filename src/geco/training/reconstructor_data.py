@@ -17,6 +17,7 @@ from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
 from geco.data.labels.files import LabelledPoints
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
+from geco.noise import stream
 from geco.training.augment import composite, permutations, permute_channels
 from geco.training.reconstructor_options import LEVELS, ViewFaults
 from geco.training.six_views import Sample, sample_tensors
@@ -84,7 +85,7 @@ class ReconstructorData:
 
     def batch(self, seed: int, step: int, size: int, points: int, surface: int) -> ReconstructorBatch:
         """``size`` random samples that depend on (seed, step) only."""
-        rng = np.random.default_rng([seed, step])
+        rng = stream(seed, "reconstructor", step)
         samples: list[Sample] = []
         found = []
         for _ in range(size):
@@ -110,7 +111,7 @@ class ReconstructorData:
         """The first ``count`` objects from one fixed azimuth each, points from the uniform half
         only: for validation.
         """
-        rng = np.random.default_rng([seed, 3])
+        rng = stream(seed, "validation")
         samples: list[Sample] = []
         found = []
         for index in range(min(count, len(self))):

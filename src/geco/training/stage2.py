@@ -21,19 +21,14 @@ from torch import Tensor
 from geco.cameras import INPUT_FOV
 from geco.checked import Checked, amount, count, decay, decays, or_none
 from geco.errors import ConfigError, MeshError
-from geco.multiview.interface import Condition, MultiViewNetwork, ViewCodec
-from geco.multiview.one_step import OneStepGenerator
+from geco.multiview.interface import Condition
+from geco.noise import stream
 from geco.render.shade_torch import render_mesh
-from geco.sampling import Sampling
-from geco.training.machine import Machine
+from geco.training.halves import Distance, Surfaces, Views
+from geco.training.inputs import Inputs
 from geco.training.pairs import Pairs
 from geco.training.task import Loss, Part
 
-# views (6, 3, H, W) and picture (3, S, S) in [0, 1] -> vertices (V, 3), faces (F, 3), colour of points; may
-# raise MeshError
-Mesh = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]]
-
-ONE_STEP = Sampling()
 CHECKED_VIEWS = 4  # renders of a validation pair that are compared
 
 
@@ -66,14 +61,10 @@ class Stage2Task:
     """A :class:`geco.training.task.Task`.
 
     Args:
-        generator: Stage I's. codec: its.
-        network: the reconstructor's module; mesh: its differentiable mesh.
-        pairs: the teacher's pseudo ground truth.
-        perceptual: (B, 3, H, W) twice, in [0, 1] -> (B,) distance.
+        views: Stage I's generator. surfaces: the reconstructor.
+        pairs: the teacher's pseudo ground truth; its last few are kept for validation.
+        perceptual: the distance.
         save: writes the run folder (generator and reconstructor).
-        check: pairs kept for validation; never trained on.
-        sampling: how the generator makes views: its timestep and its own guidance.
-        seed: of the choice of pairs and cameras.
 
     Raises:
         ConfigError: the options ask for more views than the pairs have renders.
@@ -81,38 +72,25 @@ class Stage2Task:
 
     def __init__(
         self,
-        generator: MultiViewNetwork,
-        codec: ViewCodec,
-        network: torch.nn.Module,
-        mesh: Mesh,
-        pairs: Pairs,
-        perceptual: Callable[[Tensor, Tensor], Tensor],
         options: Stage2Options,
-        machine: Machine,
+        inputs: Inputs,
+        views: Views,
+        surfaces: Surfaces,
+        pairs: Pairs,
+        perceptual: Distance,
         save: Callable[[Any, Any, Path], None],
-        check: Sequence[int] = (),
-        sampling: Sampling = ONE_STEP,
-        seed: int = 0,
     ) -> None:
         if options.views > (renders := int(pairs.settings["renders"])):
             raise ConfigError(
                 f"{options.views} views a pair and step, but the pairs have {renders} renders", "Lower views."
             )
-        self.codec, self.network, self.mesh, self.pairs, self.perceptual = (
-            codec,
-            network,
-            mesh,
-            pairs,
-            perceptual,
-        )
-        self.options, self.machine, self._save, self.sampling = options, machine, save, sampling
-        self.generator = cast(Any, generator)
-        joint = options.generator_rate is not None
-        self.generator.requires_grad_(joint).to(machine.device)
-        network.to(machine.device)
-        self.check = list(check)
-        self.train_rows = [row for row in range(len(pairs)) if row not in set(self.check)]
-        self.batch, self.seed = options.batch, seed
+        machine = inputs.machine
+        self.options, self.machine, self.seed, self.batch = options, machine, inputs.seed, options.batch
+        self.views, self.codec, self.generator = views, views.codec, cast(Any, views.network)
+        self.network, self.mesh = surfaces.network.to(machine.device), surfaces.mesh
+        self.pairs, self.perceptual, self._save = pairs, perceptual, save
+        self.generator.requires_grad_(options.generator_rate is not None).to(machine.device)
+        self.train_rows, self.check = pairs.split()
 
     def parts(self) -> Sequence[Part]:
         o = self.options
@@ -124,10 +102,10 @@ class Stage2Task:
         optimizer = torch.optim.AdamW(groups, betas=o.betas, weight_decay=0.0)
         return [Part("reconstructor", module, [optimizer], self.loss, 1, o.average, o.clip)]
 
-    def loss(self, index: int, generator: torch.Generator) -> Loss:
+    def loss(self, index: int, _: torch.Generator) -> Loss:
         """Mean over the batch; pairs whose surface is gone are left out and counted."""
         o = self.options
-        rng = np.random.default_rng([11, index * self.machine.world + self.machine.rank, self.seed])
+        rng = stream(self.seed, "stage2", index * self.machine.world + self.machine.rank)
         total: Tensor | float = 0.0
         lost, sums = 0, {"mse": 0.0, "perceptual": 0.0, "mask": 0.0}
         for row in rng.choice(self.train_rows, o.batch):
@@ -200,7 +178,6 @@ class Stage2Task:
 
     def _one_step(self, z: Tensor, condition: Condition) -> Tensor:
         """x0 (1, *sample_shape), as the generator was made to be used."""
-        how = self.sampling
-        step = OneStepGenerator(self.generator, how.timestep, how.guidance_scale, how.truncation)
-        without = step.encode(self.codec.unconditional(condition)) if how.guidance_scale != 1.0 else None
+        step = self.views.generator()
+        without = step.encode(self.codec.unconditional(condition)) if step.guidance_scale != 1.0 else None
         return step(z, step.encode(condition), without).float()

@@ -1,17 +1,20 @@
-"""What must survive a crash: the moving average of the weights and whole checkpoints, written atomically."""
+"""What must survive a crash: the moving average of the weights, whole checkpoints, written atomically, and
+random numbers that follow from seed and step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from geco.errors import WeightsError
 from geco.files import atomic_path
+from geco.noise import seed_of
 from geco.public_weights.ckpt import read_torch_file
 
 
@@ -75,16 +78,19 @@ def load_checkpoint(path: Path, parts: set[str]) -> dict[str, Any]:
     return state
 
 
-def step_generator(
-    seed: int, step: int, part: int = 0, rank: int = 0, device: torch.device | str = "cpu"
-) -> torch.Generator:
-    """The random numbers of one step of one part in one process: a resumed run draws what the
-    first would have.
-    """
-    words = np.random.SeedSequence([seed, step, part, rank]).generate_state(2, np.uint32)
-    return torch.Generator(device).manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+def rng_of(seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Torch's random numbers of ``seed`` for one purpose (:func:`geco.noise.stream` has numpy's)."""
+    return torch.Generator(device).manual_seed(seed_of(seed, *names))
 
 
-def standard_normal(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Noise, float32, drawn where the generator is."""
-    return torch.randn(*shape, generator=generator, device=generator.device)
+@contextmanager
+def first_weights(seed: int, *names: str | int) -> Iterator[None]:
+    """Networks made inside get weights of ``seed``; torch's own random numbers are left as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed_of(seed, "weights", *names))
+        yield
+
+
+def standard_normal(shape: Sequence[int], rng: torch.Generator) -> Tensor:
+    """Noise, float32, drawn where ``rng`` is."""
+    return torch.randn(*shape, generator=rng, device=rng.device)

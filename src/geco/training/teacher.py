@@ -24,10 +24,11 @@ from geco.multiview.small.weights import save_small
 from geco.sampling import Sampling
 from geco.training.augment import Jitter, composite, photograph, recolor
 from geco.training.grids import picture_rows
-from geco.training.machine import Machine, channels_last
+from geco.training.inputs import Inputs
+from geco.training.machine import channels_last
 from geco.training.muon import make_optimizers
 from geco.training.six_views import batch_tensors, to_tensors
-from geco.training.state import standard_normal
+from geco.training.state import rng_of, standard_normal
 from geco.training.task import Loss, Part
 
 # How the pictures of the training's course are drawn, at several step counts.
@@ -78,16 +79,16 @@ class TeacherTask:
 
     def __init__(
         self,
+        options: TeacherOptions,
+        inputs: Inputs,
         network: SmallMultiView,
         data: GridViews,
-        options: TeacherOptions,
-        machine: Machine,
-        seed: int = 0,
-        validation: dict[str, GridViews] | None = None,
         save: Callable[[SmallMultiView, Path], None] = save_small,
+        validation: dict[str, GridViews] | None = None,
     ) -> None:
+        machine = inputs.machine
         self.network = network.to(machine.device)
-        self.data, self.options, self.machine, self.seed = data, options, machine, seed
+        self.data, self.options, self.machine, self.seed = data, options, machine, inputs.seed
         self.batch = options.batch
         self.validation = validation or {}
         self._save = save
@@ -160,7 +161,7 @@ def denoising_psnr(
     device = network.view_angles.device
     condition, targets = (part.to(device) for part in to_tensors(shards.fixed(count)))
     x0 = composite(targets) * 2 - 1
-    noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0)).to(device)
+    noise = torch.randn(x0.shape, generator=rng_of(0, "validation")).to(device)
     result = {}
     with torch.no_grad(), autocast_bf16(device):
         state = network.encode_condition(Condition(composite(condition) * 2 - 1))

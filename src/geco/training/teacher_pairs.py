@@ -20,14 +20,15 @@ class TeacherPairs:
     Args:
         folder: made by :func:`geco.training.pairs.make_pairs`.
         shape: of one sample of the networks that are trained, in the codec's space.
+        seed: of the order.
 
     Raises:
         ConfigError: there are no pairs, or their samples have another shape: views of another size or of
             another family.
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, ...]) -> None:
-        self._pairs, self._shape = Pairs(folder), tuple(shape)
+    def __init__(self, folder: Path, shape: tuple[int, ...], seed: int = 0) -> None:
+        self._pairs, self._shape, self._seed = Pairs(folder), tuple(shape), seed
         if not len(self._pairs):
             raise ConfigError(
                 f"all pairs in {folder} were without a surface and left out", "Make more, of other pictures."
@@ -49,7 +50,7 @@ class TeacherPairs:
         """Micro-batch ``index``: pictures (size, 3, H, W) in [0, 1], z and the teacher's x0
         (size, *shape), float32.
         """
-        return self._pairs.pairs(index, size, self._shape)
+        return self._pairs.pairs(index, size, self._shape, self._seed)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -59,7 +60,9 @@ class TeacherPairs:
         }
 
 
-def find_pairs(options: Stage1Options, folder: Path | None, shape: tuple[int, ...]) -> TeacherPairs | None:
+def find_pairs(
+    options: Stage1Options, folder: Path | None, shape: tuple[int, ...], seed: int = 0
+) -> TeacherPairs | None:
     """The pairs that ``options`` ask for; None where they ask for none. Says so where the pairs' guidance is
     another.
 
@@ -80,7 +83,7 @@ def find_pairs(options: Stage1Options, folder: Path | None, shape: tuple[int, ..
             f"nothing would read it",
             "Leave --pairs out, or add --set regression_steps=N or --set adversarial_weight=W.",
         )
-    found = TeacherPairs(folder, shape)
+    found = TeacherPairs(folder, shape, seed)
     guidance = found.facts["guidance_scale"]
     if options.generator_guidance == 1.0 and guidance != options.guidance_scale:
         print(

@@ -82,8 +82,8 @@ def denoising_loss(
 
 
 def draw_timesteps(
-    count: int, generator: torch.Generator, within: tuple[float, float] = T_RANGE, total: int = 1000
+    count: int, rng: torch.Generator, within: tuple[float, float] = T_RANGE, total: int = 1000
 ) -> Tensor:
     """(count,) whole timesteps, uniform over the part ``within`` of all ``total``."""
     low, high = round(within[0] * total), round(within[1] * total)
-    return torch.randint(low, max(high, low + 1), (count,), generator=generator, device=generator.device)
+    return torch.randint(low, max(high, low + 1), (count,), generator=rng, device=rng.device)

@@ -16,6 +16,7 @@ from geco.data.dataset.packed import PackedPictures
 from geco.data.dataset.pictures import Pictures
 from geco.data.grid_views import AZIMUTHS, INPUTS_PER_AZIMUTH
 from geco.data.shards import Shards
+from geco.noise import stream
 from geco.types import Bytes, Floats, Longs
 
 TARGETS, EXTRA, INPUTS = "grid-targets", "grid-extra", "grid-inputs"
@@ -89,7 +90,7 @@ class GridViews:
         self, seed: int, step: int, size: int, rank: int = 0, world: int = 1
     ) -> list[tuple[int, int, int, bool]]:
         """Which samples (object, azimuth, variant, mirror) make up :meth:`batch`."""
-        rng = np.random.default_rng([seed, 1, step])
+        rng = stream(seed, "grid", step)
         azimuths, variants = rng.integers(AZIMUTHS, size=size), rng.integers(INPUTS_PER_AZIMUTH, size=size)
         mirrors = rng.random(size) < 0.5
         mine = share(size, rank, world)
@@ -98,7 +99,7 @@ class GridViews:
 
     def fixed(self, count: int, seed: int = 0) -> SixViewBatch:
         """The same ``count`` samples every time, without mirrors: for validation and for picture grids."""
-        rng = np.random.default_rng([seed, 2])
+        rng = stream(seed, "validation")
         objects = (
             rng.permutation(len(self))[:count] if count <= len(self) else rng.integers(len(self), size=count)
         )

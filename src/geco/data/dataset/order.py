@@ -7,6 +7,7 @@ import threading
 import numpy as np
 
 from geco.errors import ConfigError
+from geco.noise import stream
 from geco.types import Longs
 
 
@@ -35,7 +36,7 @@ class Order:
             if (seed, epoch) not in self._kept:
                 while len(self._kept) >= 2:
                     self._kept.pop(next(iter(self._kept)))
-                self._kept[seed, epoch] = np.random.default_rng([seed, 0, epoch]).permutation(self.count)
+                self._kept[seed, epoch] = stream(seed, "order", epoch).permutation(self.count)
             return self._kept[seed, epoch]
 
 
@@ -62,4 +63,4 @@ def sample_rng(seed: int, place: int) -> np.random.Generator:
     """Random numbers of the sample at one place of the run: the same whichever process makes it,
     and whenever.
     """
-    return np.random.default_rng([seed, 1, place])
+    return stream(seed, "sample", place)

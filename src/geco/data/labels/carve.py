@@ -11,8 +11,6 @@ point of the union of all depth maps, the sign that of carving.
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
 from geco.cameras import INPUT_FOV, intrinsics, invert
@@ -22,6 +20,7 @@ from geco.data.grid_views import extra_cameras, target_cameras
 from geco.data.labels.files import Labels
 from geco.data.render import SUPERSAMPLE
 from geco.errors import MissingExtraError
+from geco.noise import stream
 from geco.types import Bools, Bytes, Floats
 
 POINTS = 8192  # labelled points kept an object: half near the surface, half anywhere
@@ -183,8 +182,7 @@ def label_object(pictures: Pictures, key: str, seed: int = 0) -> Labels:
         nothing = np.full((POINTS, 4), 0.5, np.float16), np.full((SURFACE, 3), 0.9, np.float16)
         return Labels(*nothing, np.full((SURFACE, 3), 255, np.uint8))
     color = np.concatenate([pictures.get(key, name, every) for name, every in parts])
-    word = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
-    points, surface, colors = sample_object(color, depth, shard_poses(), np.random.default_rng([seed, word]))
+    points, surface, colors = sample_object(color, depth, shard_poses(), stream(seed, "labels", key))
     return Labels(points.astype(np.float16), surface.astype(np.float16), colors)
 
 

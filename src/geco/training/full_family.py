@@ -1,0 +1,219 @@
+"""The full family's halves: a converted Zero123++ and InstantMesh, loaded, saved, made into a mesh.
+
+The teacher is public and only read. What a stage does not train is linked, not copied.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from geco.cameras import camera_vectors, rig
+from geco.data.dataset import ConditionPictures
+from geco.device import choose
+from geco.errors import ConfigError, MeshError, WeightsError
+from geco.images.prepare import prepare
+from geco.metrics.lpips import load_lpips
+from geco.metrics.pyramid import PYRAMID
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_card
+from geco.model_files.folder import write_folder
+from geco.model_files.part import read_part_card
+from geco.multiview.zero123plus.network import Zero123PlusNetwork
+from geco.public_weights import instantmesh
+from geco.public_weights.zero123plus import Zero123Plus, load_zero123plus, save_zero123plus
+from geco.reconstruct.instantmesh.mesh import POINTS_AT_ONCE, MeshSynthesizer
+from geco.reconstruct.instantmesh.model import InstantMesh
+from geco.training.augment import USUAL, Jitter
+from geco.training.halves import Distance, MakeMesh, Surfaces, Validation, Views
+from geco.training.inputs import Inputs
+from geco.training.machine import Machine
+from geco.training.pairs import PairOptions
+from geco.training.stage1_options import Stage1Options
+
+PICTURE_SIZE = 512  # of the condition picture; as the pipeline gives it to the full model
+SHOWN = 2  # pictures of the grid: a sheet of 960 x 640 each, four times over
+
+
+class FullConditions:
+    """Rendered condition pictures as the pipeline prepares a user's photo: a source for Stage I and for
+    pairs.
+
+    Args:
+        data: finished shards with a set ``condition[-N]`` or the like.
+        ratio, background: how the model's pictures are framed and what they stand on.
+        seed: of the order.
+    """
+
+    def __init__(self, data: Path, ratio: float, background: float, seed: int = 0) -> None:
+        self.data, self.ratio, self.background, self.seed = ConditionPictures(data), ratio, background, seed
+
+    def conditions(self, index: int, size: int, rng: torch.Generator) -> Tensor:
+        """(size, 3, 512, 512) in [0, 1] at the 256 levels of a picture file; the pictures are not
+        augmented.
+        """
+        return torch.stack([picture for _, picture in self._items(index, size)])
+
+    def picture(self, number: int) -> tuple[str, Tensor]:
+        """Picture ``number`` of the order, (3, 512, 512), and its object's name."""
+        return self._items(number, 1)[0]
+
+    def true_views(self, number: int) -> Tensor:
+        """There are none."""
+        raise ConfigError("true views are for the small family only", "Leave --true-views out.")
+
+    def _items(self, index: int, size: int) -> list[tuple[str, Tensor]]:
+        batch = self.data.batch(self.seed, index, size)
+        items = []
+        for rgba, number in zip(batch.condition, batch.objects):
+            prepared = prepare(rgba.astype(np.float32) / 255, PICTURE_SIZE, self.ratio, self.background)
+            levels = np.rint(prepared.rgb * 255).astype(np.float32) / 255
+            items.append(
+                (
+                    self.data.shards.objects[int(number)],
+                    torch.from_numpy(levels).permute(2, 0, 1).contiguous(),
+                )
+            )
+        return items
+
+
+class FullFamily:
+    """A :class:`geco.training.family.Family`."""
+
+    name = "full"
+    mixed = False
+
+    def check(self, options: Stage1Options | PairOptions) -> None:
+        pixels = options.jitter != USUAL
+        if isinstance(options, Stage1Options):
+            if options.checkpointing and options.rank:
+                raise ConfigError(
+                    "activation checkpointing and low-rank adapters do not go together: one network has "
+                    "three roles",
+                    "Set checkpointing to false, or rank to none.",
+                )
+            pixels = pixels or options.teacher_clip is not None or bool(options.drop)
+        else:
+            pixels = pixels or options.clip is not None
+        if pixels:
+            raise ConfigError(
+                "the recipe bounds |x0|, drops conditions or jitters pictures, which suits the small family",
+                "Take --recipe paper.",
+            )
+
+    def load_views(self, folder: Path, device: torch.device, inference: bool = False) -> Views:
+        dtype = choose(str(device)).dtype if inference else torch.float32
+        model = load_zero123plus(folder / MULTIVIEW, device, dtype)
+        return Views(model.network, model.codec, about=model.card)
+
+    def prepare(self, views: Views, options: Stage1Options) -> None:
+        network = cast(Zero123PlusNetwork, views.network).requires_grad_(True)
+        network.noised_reference = False  # of all three networks, from here on (GECO, section 3.1)
+        if options.checkpointing:
+            network.unet.enable_gradient_checkpointing()
+
+    def save_views(self, views: Views, folder: Path) -> None:
+        network, codec = cast(Zero123PlusNetwork, views.network), cast(Any, views.codec)
+        save_zero123plus(folder / MULTIVIEW, Zero123Plus(network, codec, dict(views.about)))
+
+    def load_surfaces(
+        self, folder: Path, views: Views, resolution: int, machine: Machine, train: bool
+    ) -> Surfaces:
+        """All of InstantMesh is trained, as its own mesh training does (model_mesh.py)."""
+        model = instantmesh.load(folder / RECONSTRUCTOR, machine.device)
+        if train:
+            model.requires_grad_(True)
+        mesh = differentiable_mesh(model, views.about["rig"], resolution, machine if train else None)
+        return Surfaces(model, mesh)
+
+    def save_surfaces(self, network: nn.Module, folder: Path, origin: Path) -> None:
+        model, known = cast(InstantMesh, network), read_part_card(origin / RECONSTRUCTOR, instantmesh.FORMAT)
+        card = {key: value for key, value in known.values.items() if key != "files"}
+        tensors = {instantmesh.PART: model.state_dict()}
+        write_folder(folder / RECONSTRUCTOR, card | {"config": model.config.to_dict()}, tensors)
+
+    def source(
+        self, data: Path, views: Views, seed: int, jitter: Jitter, device: torch.device
+    ) -> FullConditions:
+        return FullConditions(data, views.about["foreground_ratio"], views.codec.background, seed)
+
+    def validation(self, inputs: Inputs, views: Views, options: Stage1Options) -> Validation:
+        source = self.source(inputs.held_out or inputs.shards, views, 0, USUAL, inputs.machine.device)
+        return Validation(source.conditions(0, min(SHOWN, len(source.data)), torch.Generator()))
+
+    def distance(self, device: torch.device) -> tuple[Distance, str]:
+        """LPIPS (VGG), as the paper. Raises WeightsError where its weights are not there: another distance,
+        whose lambda is another, is taken only when asked for.
+        """
+        try:
+            return load_lpips("vgg").to(device), "lpips-vgg"
+        except WeightsError as error:
+            remedy = f"{error.remedy} Or compare without trained weights: --perceptual {PYRAMID}."
+            raise WeightsError(error.problem, remedy) from error
+
+    def copy(self, source: str, target: str) -> str:
+        """The same file under another name, or a copy where the file system has no links. Files of ours are
+        replaced, never changed.
+        """
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+        return target
+
+    def licence(self, init: Path) -> str:
+        return str(read_card(init)["licence"])
+
+
+FULL = FullFamily()
+
+
+def differentiable_mesh(
+    model: InstantMesh, rig_name: str, resolution: int, machine: Machine | None = None
+) -> MakeMesh:
+    """Views (6, 3, H, W) in [0, 1] to a mesh whose places and colours carry gradients to every weight of
+    ``model``.
+
+    Where gradients are taken, quads are split as FlexiCubes does in training, and the way to the planes is
+    computed again in the backward pass, as InstantMesh's training does. ``machine`` gives its autocast to
+    encoder and transformer; the fields stay in float32.
+
+    Raises:
+        ConfigError: ``model`` is the NeRF variant. MeshError, from what is returned: the shape has no
+            surface.
+    """
+    synthesizer = model.synthesizer
+    if not isinstance(synthesizer, MeshSynthesizer):
+        raise ConfigError(
+            "InstantMesh's NeRF variant has no differentiable mesh", "Convert instant-mesh-large or -base."
+        )
+    cameras = rig(rig_name)
+    vectors = torch.from_numpy(camera_vectors(cameras.poses(), cameras.fov))[None].to(model.device)
+
+    def planes_of(views: Tensor) -> Tensor:
+        if machine is None:
+            return model.planes(views[None], vectors)
+        with machine.autocast():
+            return model.planes(views[None], vectors)
+
+    def mesh(views: Tensor, _: Tensor) -> Any:
+        training, views = torch.is_grad_enabled(), views.to(model.device).float()
+        planes = (checkpoint(planes_of, views, use_reentrant=False) if training else planes_of(views)).float()
+        geometry = synthesizer.geometry(planes, resolution, training=training)
+        if float(geometry.fields.empty_penalty.detach()[0]) > 0 or not len(geometry.faces[0]):
+            raise MeshError("the reconstruction has no surface", "Another seed or picture may have one.")
+
+        def color(points: Tensor) -> Tensor:
+            return torch.cat(
+                [synthesizer.color(planes, part[None])[0] for part in points.split(POINTS_AT_ONCE)]
+            )
+
+        return geometry.vertices[0], geometry.faces[0], color
+
+    return mesh

@@ -1,0 +1,78 @@
+"""The two halves of a model in distillation, as every family hands them to the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from geco.multiview.interface import MultiViewNetwork, ViewCodec
+from geco.multiview.one_step import OneStepGenerator
+from geco.sampling import Sampling
+
+# Views (6, 3, H, W) and picture (3, S, S) in [0, 1] -> vertices (V, 3), faces (F, 3), colour of points; may
+# raise MeshError.
+MakeMesh = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]]
+Distance = Callable[[Tensor, Tensor], Tensor]  # (B, 3, H, W) twice, in [0, 1] -> (B,)
+
+
+@dataclass(frozen=True)
+class Views:
+    """The multi-view half.
+
+    Attributes:
+        network: teacher or generator. codec: between pictures and its space.
+        sampling: how its views are drawn.
+        about: what the family keeps beside the weights.
+    """
+
+    network: MultiViewNetwork
+    codec: ViewCodec
+    sampling: Sampling = field(default_factory=Sampling)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def generator(self) -> OneStepGenerator:
+        """A one-step network as ``sampling`` says it is used."""
+        how = self.sampling
+        return OneStepGenerator(self.network, how.timestep, how.guidance_scale, how.truncation)
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """The reconstructor half: its module, and its differentiable mesh."""
+
+    network: nn.Module
+    mesh: MakeMesh
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How Stage I is looked at.
+
+    Attributes:
+        pictures: fixed condition pictures (N, 3, H, W) in [0, 1] for the picture grid; None makes none.
+        measure: numbers of the generator, called with it in evaluation mode; None takes none.
+    """
+
+    pictures: Tensor | None = None
+    measure: Callable[[Any], dict[str, Any]] | None = None
+
+
+class ConditionSource(Protocol):
+    """Where condition pictures come from."""
+
+    def conditions(self, index: int, size: int, rng: torch.Generator) -> Tensor:
+        """Micro-batch ``index``: (size, 3, H, W) in [0, 1] over the codec's background, augmented."""
+
+
+class PictureSource(ConditionSource, Protocol):
+    """One that can be asked for single pictures too, as pairs need them."""
+
+    def picture(self, number: int) -> tuple[str, Tensor]:
+        """Picture ``number`` of the order, (3, H, W), and its object's name."""
+
+    def true_views(self, number: int) -> Tensor:
+        """(6, 3, H, W) in [0, 1]: the true views of :meth:`picture`; raises ConfigError where none are."""
