@@ -45,6 +45,21 @@ def test_every_extra_of_the_installed_package_is_told(capsys: pytest.CaptureFixt
     assert all(name.lower() not in here for missing in told.values() for name in missing)
 
 
+def test_a_base_install_without_what_comes_with_extras_is_described(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = metadata.version
+
+    def version(name: str) -> str:
+        if name in ("safetensors", "torch"):
+            raise metadata.PackageNotFoundError(name)
+        return whole(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert main(["info", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["runtime"]) == {"numpy", "onnxruntime", "Pillow"}
+
+
 def test_what_is_not_installed_is_named_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 PACKAGE = "geco3d"
+RUNTIME = ("numpy", "onnxruntime", "Pillow", "safetensors", "torch")  # told where they are installed
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _INNER = re.compile(r"[A-Za-z0-9._-]+\s*\[([^\]]*)\]")
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
@@ -63,14 +64,11 @@ def collect(model: str) -> dict[str, Any]:
     from geco.version import __version__
 
     card = GecoPipeline.from_pretrained(model).card
-    runtime = {
-        name: importlib.metadata.version(name) for name in ("numpy", "onnxruntime", "Pillow", "safetensors")
-    }
     return {
         "geco": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "runtime": runtime,
+        "runtime": {name: importlib.metadata.version(name) for name in RUNTIME if not _is_missing(name)},
         "extras": missing_packages(),
         "model": asdict(card),
         "licences": LICENCES,
