@@ -113,12 +113,10 @@ LONG_FUNCTIONS = {
     "cli.train._add_stage",
     "data.render.kernels._draw",
     "isosurface.flexicubes_torch.FlexiCubes.__call__",
-    "multiview.sampling.sample",
     "public_weights.zero123plus.convert_zero123plus",
 }
 WIDE_FUNCTIONS = {
     "isosurface.flexicubes_torch.FlexiCubes.__call__",
-    "multiview.sampling.sample",
 }
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from geco.multiview.guidance import guided
 from geco.multiview.interface import Condition, ConditionState
 from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
-from geco.multiview.sampling import sample
+from geco.multiview.sampling import Walk, sample
 from geco.multiview.schedule import Schedule
 from geco.multiview.steps import Sampler, trailing_timesteps
 from tests.multiview import tiny
@@ -50,9 +51,9 @@ def _theirs(
     return x
 
 
-def _ours(sampler: Sampler, steps: int, z: Tensor, **settings: object) -> Tensor:
-    network = tiny.GaussianNetwork(0.5, LINEAR)
-    return sample(network, Condition(MEAN), _noise(5), steps=steps, sampler=sampler, start=z, **settings)
+def _ours(sampler: Sampler, steps: int, z: Tensor, on_step: Any = None, **settings: Any) -> Tensor:
+    network, walk = tiny.GaussianNetwork(0.5, LINEAR), Walk(steps, sampler, start=z, **settings)
+    return sample(network, Condition(MEAN), _noise(5), walk, on_step=on_step)
 
 
 @pytest.mark.parametrize("steps", COUNTS)
@@ -84,7 +85,7 @@ def test_timesteps_are_diffusers_for_every_count() -> None:
 def test_deterministic_ddim_follows_the_probability_flow() -> None:
     # For Gaussian data the flow is known: the standardised variable never changes.
     spread, z = 0.5, torch.tensor([[-1.0, 0.2, 1.7]])
-    x0 = sample(tiny.GaussianNetwork(spread, LINEAR), Condition(MEAN), _noise(0), steps=1000, start=z)
+    x0 = sample(tiny.GaussianNetwork(spread, LINEAR), Condition(MEAN), _noise(0), Walk(1000, start=z))
     end = LINEAR.alphas_cumprod[999]
     standardised = (z - np.sqrt(end) * MEAN) / np.sqrt(end * spread**2 + 1 - end)
     torch.testing.assert_close(x0, MEAN + spread * standardised.float(), rtol=0, atol=5e-3)
@@ -97,8 +98,7 @@ def test_ancestral_samples_have_the_data_distribution(schedule: Schedule) -> Non
         network,
         Condition(torch.full((1, 1), 0.8)),
         _noise(0),
-        steps=500,
-        sampler=Sampler("euler-ancestral"),
+        Walk(500, Sampler("euler-ancestral")),
         per_picture=20000,
     )
     assert x0.mean().item() == pytest.approx(0.8, abs=0.02)
@@ -112,8 +112,7 @@ def test_the_native_prediction_type_does_not_matter(name: str) -> None:
             tiny.GaussianNetwork(0.5, LINEAR, native=native),
             Condition(MEAN),
             _noise(3),
-            steps=9,
-            sampler=Sampler(name),
+            Walk(9, Sampler(name)),
         )  # type: ignore[arg-type]
         for native in ("v", "eps", "x0")
     ]
@@ -123,21 +122,16 @@ def test_the_native_prediction_type_does_not_matter(name: str) -> None:
 
 def test_a_clean_reference_is_encoded_once_for_all_steps_and_seeds() -> None:
     network = tiny.GaussianNetwork(0.5, LINEAR)
-    sample(network, Condition(MEAN.repeat(2, 1)), _noise(0), steps=5, per_picture=4)
+    sample(network, Condition(MEAN.repeat(2, 1)), _noise(0), Walk(5), per_picture=4)
     assert network.encoded == 2
 
 
 @pytest.mark.parametrize("noised", [False, True])
 def test_a_seed_gives_the_same_alone_and_in_a_batch(noised: bool) -> None:
     network, condition, without = tiny.network(noised), tiny.condition(), tiny.condition(seed=9)
-    settings = {
-        "steps": 3,
-        "sampler": Sampler("euler-ancestral"),
-        "unconditional": without,
-        "guidance_scale": 3.0,
-    }
-    together = sample(network, condition, SeededNoise([4, 8, 15]), per_picture=3, **settings)  # type: ignore
-    alone = [sample(network, condition, SeededNoise([seed]), **settings) for seed in (4, 8, 15)]
+    walk = Walk(3, Sampler("euler-ancestral"), 3.0)
+    together = sample(network, condition, SeededNoise([4, 8, 15]), walk, without, 3)
+    alone = [sample(network, condition, SeededNoise([seed]), walk, without) for seed in (4, 8, 15)]
     torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-4)
     assert (together[0] - together[1]).abs().max() > 0.1
 
@@ -184,7 +178,7 @@ def test_guidance_extrapolates() -> None:
 def test_one_step_is_the_first_step_of_a_clean_reference_sampler() -> None:
     network, condition = tiny.network(), tiny.condition()
     one = OneStepGenerator(network).generate(condition, SeededNoise([3, 4]), 2)
-    ddim = sample(network, condition, SeededNoise([3, 4]), steps=1, per_picture=2)
+    ddim = sample(network, condition, SeededNoise([3, 4]), Walk(1), per_picture=2)
     torch.testing.assert_close(one, ddim, rtol=0, atol=1e-5)
     z, state = SeededNoise([3, 4])((2, *tiny.SHEET)), network.encode_condition(condition).expand(2)
     alpha = LINEAR.alphas_cumprod[999]

@@ -17,7 +17,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from geco.multiview.sampling import Trace, sample
+from geco.multiview.sampling import Trace, Walk, sample
 from geco.multiview.steps import Sampler
 from geco.multiview.zero123plus import latents
 from geco.multiview.zero123plus.codec import GREY, WHITE, Zero123PlusCodec
@@ -124,9 +124,13 @@ def _run(
     network.sample_shape = tuple(given["init_latent"].shape[1:])
     raw = _OutputRecorder(network)
     x0 = sample(
-        network, condition, noise, steps=settings["steps"], sampler=sampler, unconditional=unconditional,
-        guidance_scale=scale, start=given["init_latent"], on_step=traces.append,
-    )  # fmt: skip
+        network,
+        condition,
+        noise,
+        Walk(settings["steps"], sampler, scale, start=given["init_latent"]),
+        unconditional,
+        on_step=traces.append,
+    )
     raw.remove()
     if noise.draws:
         raise ValueError(f"{len(noise.draws)} recorded draws were not used")

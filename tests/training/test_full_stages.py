@@ -17,8 +17,7 @@ from geco.cli.main import main
 from geco.errors import ConfigError, MeshError
 from geco.model_files.card import Usage
 from geco.model_files.folder import write_folder
-from geco.multiview.sampling import sample
-from geco.multiview.steps import Sampler
+from geco.multiview.sampling import Walk, sample
 from geco.public_weights import instantmesh
 from geco.public_weights.zero123plus import TEACHER, Zero123Plus, load_zero123plus, save_zero123plus
 from geco.recipes.find import find_recipe
@@ -213,9 +212,12 @@ def test_pairs_are_the_teachers_ddim_from_their_noise(room: Path, made_pairs: Pa
     model = load_zero123plus(room / "init" / MULTIVIEW)
     condition = model.codec.condition(torch.from_numpy(item["picture"])[None].float() / 255)
     x0 = sample(
-        model.network, condition, noise_of(0, [1]), steps=3, sampler=Sampler("ddim"),
-        unconditional=model.codec.unconditional(condition), guidance_scale=4.0,
-    )  # fmt: skip
+        model.network,
+        condition,
+        noise_of(0, [1]),
+        Walk(3, guidance_scale=4.0),
+        model.codec.unconditional(condition),
+    )
     # float16, and batches of another size
     np.testing.assert_allclose(item["x0"].astype(np.float32), x0[0].numpy(), atol=5e-3)
 

@@ -14,7 +14,7 @@ from geco.cameras import INPUT_FOV
 from geco.errors import ConfigError
 from geco.multiview.interface import Condition
 from geco.multiview.one_step import OneStepGenerator
-from geco.multiview.sampling import sample
+from geco.multiview.sampling import Walk, sample
 from geco.multiview.small.codec import PixelCodec
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
@@ -115,11 +115,8 @@ def test_pairs_are_restartable_and_belong_to_their_noise(tmp_path: Path) -> None
             teacher,
             condition,
             noise_of(0, [2]),
-            steps=3,
-            sampler=Sampler("ddim"),
-            unconditional=CODEC.unconditional(condition),
-            guidance_scale=2.0,
-            clip=1.0,
+            Walk(3, guidance_scale=2.0, clip=1.0),
+            CODEC.unconditional(condition),
         )
     assert np.abs(pairs[2]["x0"].astype(np.float32) - x0[0].numpy()).max() < 2e-3  # float16
     assert torch.equal(pairs.noise(2, teacher.sample_shape), noise_of(0, [2])((1, *teacher.sample_shape)))

@@ -11,7 +11,7 @@ from geco.errors import ConfigError
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
-from geco.multiview.sampling import Trace, sample
+from geco.multiview.sampling import Trace, Walk, sample
 from geco.multiview.steps import Sampler
 from geco.sampling import Sampling
 
@@ -53,16 +53,6 @@ def generate_views(
         generator = OneStepGenerator(network, sampling.timestep, guidance, sampling.truncation)
         x0 = generator.generate(condition, noise, each, unconditional)
     else:
-        x0 = sample(
-            network,
-            condition,
-            noise,
-            steps=sampling.steps,
-            sampler=Sampler(sampling.kind, eta=sampling.eta),
-            unconditional=unconditional,
-            guidance_scale=guidance,
-            per_picture=each,
-            clip=sampling.clip,
-            on_step=on_step,
-        )
+        walk = Walk(sampling.steps, Sampler(sampling.kind, eta=sampling.eta), guidance, sampling.clip)
+        x0 = sample(network, condition, noise, walk, unconditional, each, on_step)
     return codec.decode(x0).float()

@@ -25,7 +25,7 @@ from geco.files import atomic_write
 from geco.foreign import read_fields
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.one_step import OneStepGenerator
-from geco.multiview.sampling import sample
+from geco.multiview.sampling import Walk, sample
 from geco.multiview.steps import Sampler
 from geco.noise import stream
 from geco.training.pairs import FORMAT, REFINED, TEACHER, TRUE_VIEWS, PairOptions, chunk_path, noise_of
@@ -152,10 +152,8 @@ def _sampled(maker: PairMaker, o: PairOptions, numbers: range) -> list[tuple[str
     weights = next(cast(nn.Module, teacher).parameters())
     mixed = maker.mixed and weights.dtype == torch.float32
     with autocast_bf16(weights.device) if mixed else contextlib.nullcontext():
-        x0 = sample(
-            teacher, condition, noise, steps=o.steps, sampler=Sampler("ddim"), unconditional=unconditional,
-            guidance_scale=o.guidance_scale, clip=o.clip, start=x_t, begin=begin,
-        )  # fmt: skip
+        walk = Walk(o.steps, Sampler("ddim"), o.guidance_scale, o.clip, x_t, begin)
+        x0 = sample(teacher, condition, noise, walk, unconditional)
     return list(zip(keys, pictures, x0))
 
 
