@@ -6,7 +6,7 @@ import numpy as np
 
 from geco.cameras import orbit_poses
 from geco.isosurface.flexicubes_numpy import extract
-from geco.isosurface.sparse_grid import sparse_grid
+from geco.isosurface.grids import grid_from_volume, voxel_grid
 from geco.types import Floats, Ints
 
 FOV = 30.0
@@ -30,7 +30,9 @@ def ball(radius: float = 0.7, resolution: int = 32) -> tuple[Floats, Ints]:
     degenerate faces).
     """
     centre = np.array([0.013, -0.021, 0.017], np.float32)
-    return extract(sparse_grid(lambda p: np.linalg.norm(p - centre, axis=1) - radius, 1.0, resolution))
+    points = voxel_grid(resolution, rounded=False)[0] * np.float32(2)
+    volume = np.linalg.norm(points - centre, axis=1) - radius
+    return extract(grid_from_volume(volume.reshape((resolution + 1,) * 3), 1.0))
 
 
 def soup(seed: int, count: int, spread: float) -> tuple[Floats, Ints]:
