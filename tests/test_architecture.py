@@ -107,10 +107,8 @@ FOREIGN_ONLY_INSIDE = {
 LONG_FILES = {
     "evaluate/run.py",
     "public_weights/zero123plus.py",
-    "training/loop.py",
 }
 LONG_FUNCTIONS = {
-    "cli.train._add_stage",
     "data.render.kernels._draw",
     "isosurface.flexicubes_torch.FlexiCubes.__call__",
     "public_weights.zero123plus.convert_zero123plus",

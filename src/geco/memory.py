@@ -10,8 +10,11 @@ from __future__ import annotations
 import errno
 import re
 import sys
+from pathlib import Path
 
 from geco.errors import GecoError
+
+STATUS = Path("/proc/self/status")  # Linux's own account of a process
 
 # Address space in which numpy loads and computes; measured: OpenBLAS ends the process below 190 MiB.
 LEAST = 256 << 20
@@ -97,6 +100,11 @@ def peak() -> int | None:
     """Bytes of this process that were resident at most so far; None where neither the system nor
     psutil tells.
     """
+    if STATUS.is_file():
+        # Not ru_maxrss: Linux keeps the parent's through fork and exec.
+        for line in STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     try:
         import resource
     except ImportError:  # Windows

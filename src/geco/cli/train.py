@@ -70,21 +70,9 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     add_argument("--seed", type=int, default=0)
     another = "a number of the stage other than the recipe's, e.g. batch=4; repeatable"
     add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=another)
+    add_argument("--device", help="cpu, or left out for what is there")
     if stage == "pairs":
-        add_argument("--count", type=int, help="pairs (default: the recipe's)")
-        add_argument("--steps", type=int, help="of the teacher (default: the recipe's)")
-        own = (
-            "Stage I's run: pairs of its own samples, which the teacher refines, instead of the "
-            "teacher's samples"
-        )
-        add_argument("--generator", type=Path, metavar="DIR", help=own)
-        add_argument(
-            "--true-views",
-            action="store_true",
-            help="reconstruct the data's own six views instead (small family)",
-        )
-        add_argument("--device", help="cpu, or left out for what is there")
-        command.set_defaults(function=make)
+        _add_pairs(command)
         return
     if stage in ("stage1", "stage2"):
         what = "" if stage == "stage2" else ", for regression_steps and adversarial_weight"
@@ -99,17 +87,32 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
             help="run of geco train autoencoder: compare by its features; pyramid: without trained weights "
             "(default: small models pyramid, full ones LPIPS, as the paper)",
         )
+    _add_run(command)
+
+
+def _add_pairs(command: argparse.ArgumentParser) -> None:
+    """Options of pairs alone."""
+    add_argument = command.add_argument
+    add_argument("--count", type=int, help="pairs (default: the recipe's)")
+    add_argument("--steps", type=int, help="of the teacher (default: the recipe's)")
+    own = (
+        "Stage I's run: pairs of its own samples, which the teacher refines, instead of the teacher's samples"
+    )
+    add_argument("--generator", type=Path, metavar="DIR", help=own)
+    true = "reconstruct the data's own six views instead (small family)"
+    add_argument("--true-views", action="store_true", help=true)
+    command.set_defaults(function=make)
+
+
+def _add_run(command: argparse.ArgumentParser) -> None:
+    """How long a training goes on, and where it is computed."""
+    add_argument = command.add_argument
     add_argument("--resume", action="store_true", help="continue the run in RUN_DIR from its checkpoint")
-    add_argument(
-        "--budget-minutes", type=float, metavar="N", help="wall-clock minutes, resumed pieces together"
-    )
+    minutes = "wall-clock minutes, resumed pieces together"
+    add_argument("--budget-minutes", type=float, metavar="N", help=minutes)
     add_argument("--steps", type=int, metavar="N", help="steps instead of minutes")
-    add_argument(
-        "--dry-run",
-        action="store_true",
-        help=f"{DRY_STEPS} steps, then memory and time estimate; nothing is kept",
-    )
-    add_argument("--device", help="cpu, or left out for what is there")
+    dry = f"{DRY_STEPS} steps, then memory and time estimate; nothing is kept"
+    add_argument("--dry-run", action="store_true", help=dry)
     add_argument("--threads", type=int, help="of the CPU")
     add_argument("--tensorboard", action="store_true", help="write TensorBoard's files too (extra train)")
     command.set_defaults(function=run)

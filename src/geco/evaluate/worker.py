@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from geco.errors import ConfigError, GecoError
 from geco.evaluate.methods import Method
+from geco.memory import peak
 from geco.mesh.types import Mesh
 from geco.processes.inside import ignore_interrupt, sheltered
 from geco.sampling import Sampling
@@ -230,15 +230,5 @@ def peak_memory() -> tuple[float | None, float | None]:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         gpu = torch.cuda.max_memory_allocated() / 1e6
-    status = Path("/proc/self/status")
-    if status.is_file():
-        # Not ru_maxrss: Linux keeps the parent's through fork and exec.
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024 / 1e6, gpu
-    try:
-        import resource
-    except ImportError:
-        return None, gpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return (peak if sys.platform == "darwin" else peak * 1024) / 1e6, gpu
+    found = peak()
+    return None if found is None else found / 1e6, gpu

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from geco.errors import ConfigError, WeightsError
+from geco.errors import WeightsError
 from geco.files import sweep_below, writing
 from geco.memory import is_shortage
+from geco.training.loop_options import LoopOptions
 from geco.training.machine import Machine
 from geco.training.record import Record
 from geco.training.run_folder import agree, plain
@@ -29,50 +28,7 @@ from geco.training.state import MovingAverage, load_checkpoint, rng_of, save_che
 from geco.training.task import Task
 from geco.training.totals import Totals, describe
 
-
-@dataclass(frozen=True)
-class LoopOptions:
-    """How long and where.
-
-    Attributes:
-        folder: the run folder: checkpoint.pt, log.jsonl, training.json, grids, and the model folder's files.
-        budget_minutes: wall-clock training time, resumed pieces together; the learning rate reaches 0 at its
-            end.
-        steps: the same in steps; whichever ends first. One of the two is needed.
-        seed: of batches, noise and dropout.
-        accumulate: micro-batches a step.
-        decay_part: the last part of the budget over which the rates fall linearly to 0; 0 keeps them constant
-            (paper).
-        warmup_steps: linear growth of the rates at the start.
-        checkpoint_minutes, report_minutes: how often.
-        log_steps: steps a line of the log.
-        tensorboard: also write TensorBoard's event files (extra ``train``).
-        settings: flat, what else the run depends on: kept in the checkpoint, and compared when the run goes
-            on.
-    """
-
-    folder: Path
-    budget_minutes: float | None = None
-    steps: int | None = None
-    seed: int = 0
-    accumulate: int = 1
-    decay_part: float = 1 / 3
-    warmup_steps: int = 50
-    checkpoint_minutes: float = 3.0
-    report_minutes: float = 10.0
-    log_steps: int = 10
-    tensorboard: bool = False
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.budget_minutes is None and self.steps is None:
-            raise ConfigError("a training needs an end", "Give --budget-minutes or --steps.")
-        counts = (self.accumulate, self.log_steps, self.warmup_steps)
-        if min(counts) < 1 or not 0 <= self.decay_part <= 1:
-            raise ConfigError(
-                "accumulate, log_steps and warmup_steps count from 1, decay_part lies in [0, 1]",
-                "Check the recipe.",
-            )
+__all__ = ["LoopOptions", "train"]
 
 
 def train(
