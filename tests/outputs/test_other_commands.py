@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from geco.cli.data_info import check_sheet
 from geco.cli.main import main
 from geco.errors import GecoError, OutputError
 from geco.marks import Source, mark_text, read_mark
+from geco.model_files.card import Usage, write_card
+from geco.pipeline import EMBEDDED
 from geco.render.turntable import save_turntable
+from geco.sampling import Sampling
 from geco.training.curves import write_curves
 from tests.mesh.shapes import sphere
 
@@ -53,15 +57,19 @@ def test_the_manifest_of_another_program_is_no_place_for_ours(
 
 def test_the_exporter_does_not_write_its_card_over_the_models_own(tmp_path: Path) -> None:
     export = pytest.importorskip("geco.onnx_runtime.export")
-    card = b'{"format": "geco-model-1", "family": "small", "licence": "Apache-2.0"}'
-    (tmp_path / "config.json").write_bytes(card)
+    write_card(tmp_path, "small", "Apache-2.0", Usage(16, 64, Sampling()).to_dict())
+    card = (tmp_path / "config.json").read_bytes()
     with pytest.raises(OutputError, match=r"config\.json"):
         export.export_small(tmp_path, tmp_path)
-    assert (tmp_path / "config.json").read_bytes() == card
-    # an earlier export: on to the model, which is missing
-    (tmp_path / "config.json").write_text('{"format": "geco-onnx-1"}')
+    shutil.copytree(EMBEDDED, tmp_path / "exported")
+    before = sorted((tmp_path / "exported").rglob("*"))
+    with pytest.raises(OutputError, match="is the model itself"):
+        export.export_small(tmp_path / "exported", tmp_path / "exported")
+    # over an earlier export: on to the model, which is missing
     with pytest.raises(GecoError, match="multiview"):
-        export.export_small(tmp_path, tmp_path)
+        export.export_small(tmp_path, tmp_path / "exported")
+    assert sorted((tmp_path / "exported").rglob("*")) == before
+    assert (tmp_path / "config.json").read_bytes() == card
 
 
 def test_the_converter_writes_over_neither_its_sources_nor_another_programs_card(tmp_path: Path) -> None:
