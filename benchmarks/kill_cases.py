@@ -194,7 +194,7 @@ class Room:
 
     def _weights(self) -> None:
         """A random teacher with a random reconstructor, which is enough to make pairs from."""
-        from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_card
+        from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
         from geco.multiview.small.network import SmallMultiView
         from geco.multiview.small.weights import save_small
         from geco.recipes.tiny import tiny
@@ -206,7 +206,7 @@ class Room:
         save_small(SmallMultiView(recipe.multiview), self.start / MULTIVIEW)
         SmallReconstructor(recipe.reconstructor).save(self.start / RECONSTRUCTOR)
         usage = Usage(16, 64, Sampling("ddim", 2, clip=1.0))
-        write_card(self.start, "small", "test", usage.to_dict())
+        write_model_card(self.start, "small", "test", usage.to_dict())
 
 
 def environment(temporary: Path | None = None) -> dict[str, str]:

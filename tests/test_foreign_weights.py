@@ -20,7 +20,7 @@ import torch
 from geco.checked import RULE, Checked
 from geco.errors import ConfigError, GecoError, WeightsError
 from geco.metrics.features.config import AutoencoderConfig
-from geco.model_files.card import read_card
+from geco.model_files.card import read_model_card
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.weights import load_small
 from geco.multiview.zero123plus.preprocess import Preprocess
@@ -192,7 +192,7 @@ def test_links_and_pipes_in_a_model_folder_are_refused_at_once(
 
 def test_a_models_name_is_its_folders_in_any_script(model: Path) -> None:
     assert GecoPipeline.from_pretrained(model, device="cpu").card.name == "模型"
-    assert read_card(model)["family"] == "small"
+    assert read_model_card(model)["family"] == "small"
 
 
 def test_numbers_that_are_not_finite_or_of_another_kind_are_named(model: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def _full(folder: Path) -> None:
     from tests.public_weights import test_instantmesh, zero123plus_folder
     from tests.reconstruct import tiny
 
-    from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_card
+    from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
     from geco.public_weights import instantmesh
     from geco.public_weights.zero123plus import convert_zero123plus, load_zero123plus, save_zero123plus
     from geco.sampling import Sampling
@@ -59,7 +59,7 @@ def _full(folder: Path) -> None:
         instantmesh.convert(checkpoint, folder / RECONSTRUCTOR, reconstructor.config)
     model.network.sample_shape = (4, 48, 32)  # 96 x 64 pixels behind the tiny VAE
     save_zero123plus(folder / MULTIVIEW, model)
-    write_card(folder, "full", "test", Usage(16, 64, Sampling("euler-ancestral", 1, 4.0)).to_dict())
+    write_model_card(folder, "full", "test", Usage(16, 64, Sampling("euler-ancestral", 1, 4.0)).to_dict())
 
 
 def _checkpoint(folder: Path) -> None:

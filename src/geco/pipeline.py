@@ -15,7 +15,7 @@ from geco.backend import Backend, ModelCard
 from geco.errors import ConfigError, WeightsError
 from geco.images import Picture, cut_out, load_picture, prepare
 from geco.marks import Source
-from geco.model_files.card import is_exported, read_card, shown_name
+from geco.model_files.card import is_exported, read_model_card, shown_name
 from geco.model_files.hub import is_hub_id
 from geco.sampling import Sampling
 from geco.seen import Seen, Views, source_of
@@ -217,7 +217,7 @@ def _folder_backend(folder: Path, device: str | None) -> Backend:
     """A folder with graphs on ONNX Runtime, on the CPU; on torch where another device is asked for, or there
     are none.
     """
-    read_card(folder)  # what is wrong with it is said before torch is asked for
+    read_model_card(folder)  # what is wrong with it is said before torch is asked for
     if device in (None, "cpu") and is_exported(folder):
         from geco.onnx_runtime.backend import OnnxBackend
 

@@ -11,7 +11,7 @@ from typing import Any
 from geco.backend import ModelCard
 from geco.errors import WeightsError
 from geco.foreign import Fields
-from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, read_card, usage_of
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, read_model_card, usage_of
 from geco.model_files.part import read_arrays, read_part_card
 from geco.multiview.small import config as multiview
 from geco.multiview.small.config import SmallConfig
@@ -64,7 +64,7 @@ def read_small_model(folder: Path) -> SmallModel:
     Raises:
         WeightsError: one is missing, damaged or of another model, or the halves do not fit each other.
     """
-    card = read_card(folder)
+    card = read_model_card(folder)
     if card["family"] != "small":
         raise WeightsError(
             f"{folder} is of the family {card['family']!r}, not small", "Is it the right folder?"

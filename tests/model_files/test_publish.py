@@ -11,7 +11,7 @@ import torch
 from geco.cli.main import main
 from geco.errors import OutputError, WeightsError
 from geco.locks import LOCK, locked
-from geco.model_files.card import read_card, write_card
+from geco.model_files.card import read_model_card, write_model_card
 from geco.model_files.publish import publish
 from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
@@ -30,12 +30,12 @@ def test_it_is_the_same_model_in_half_the_bytes(tmp_path: Path, capsys: pytest.C
     network = SmallMultiView(tiny().multiview).eval()
     torch.nn.init.normal_(network.head.weight, std=0.1)
     save_small(network, tmp_path / "run" / "multiview")
-    write_card(tmp_path / "run", "small", "Apache-2.0", {"stage": "teacher"})
+    write_model_card(tmp_path / "run", "small", "Apache-2.0", {"stage": "teacher"})
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"large")
     assert main(["publish", str(tmp_path / "run"), "-o", str(tmp_path / "out")]) == 0
     assert f"{tmp_path / 'out'}: teacher, " in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["config.json", "multiview"]
-    assert read_card(tmp_path / "out")["facts"] == {"stage": "teacher"}
+    assert read_model_card(tmp_path / "out")["facts"] == {"stage": "teacher"}
     before, after = (
         (tmp_path / name / "multiview" / "network.safetensors").stat().st_size for name in ("run", "out")
     )
@@ -54,10 +54,10 @@ def test_it_refuses_what_is_no_run_and_what_is_not_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_card(Path("bare"), "small", "Apache-2.0")
+    write_model_card(Path("bare"), "small", "Apache-2.0")
     for name, family in (("run", "small"), ("large", "full"), ("broken", "small")):
         (tmp_path / name / "multiview").mkdir(parents=True)
-        write_card(tmp_path / name, family, "Apache-2.0")
+        write_model_card(tmp_path / name, family, "Apache-2.0")
     Path("mine").mkdir()
     Path("mine/file").write_text("keep")
     before = sorted(tmp_path.rglob("*"))
@@ -80,7 +80,7 @@ def test_the_same_run_may_be_published_again_and_another_may_not(tmp_path: Path)
     network = SmallMultiView(tiny().multiview)
     for name in ("one", "two"):
         save_small(network, tmp_path / name / "multiview")
-        write_card(tmp_path / name, "small", "Apache-2.0", {"stage": name})
+        write_model_card(tmp_path / name, "small", "Apache-2.0", {"stage": name})
     publish(tmp_path / "one", tmp_path / "out")
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     publish(tmp_path / "one", tmp_path / "out")
@@ -94,7 +94,7 @@ def test_what_fails_half_way_leaves_an_empty_folder_empty(tmp_path: Path) -> Non
     out.mkdir()
     save_small(SmallMultiView(tiny().multiview), run / "multiview")
     (run / "reconstructor").mkdir()
-    write_card(run, "small", "Apache-2.0")
+    write_model_card(run, "small", "Apache-2.0")
     with pytest.raises(WeightsError, match="reconstructor"):
         publish(run, out)
     assert not list(out.iterdir())
@@ -102,7 +102,7 @@ def test_what_fails_half_way_leaves_an_empty_folder_empty(tmp_path: Path) -> Non
 
 def test_two_do_not_publish_into_one_folder(tmp_path: Path) -> None:
     save_small(SmallMultiView(tiny().multiview), tmp_path / "run" / "multiview")
-    write_card(tmp_path / "run", "small", "Apache-2.0")
+    write_model_card(tmp_path / "run", "small", "Apache-2.0")
     with locked(tmp_path / "out", LOCK), pytest.raises(OutputError, match="another run is writing"):
         publish(tmp_path / "run", tmp_path / "out")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from geco.model_files.card import Usage, write_card
+from geco.model_files.card import Usage, write_model_card
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
@@ -60,6 +60,6 @@ def exported(networks: tuple[SmallMultiView, SmallReconstructor], tmp_path_facto
     folder = tmp_path_factory.mktemp("exported")
     save_small(networks[0], folder / "torch" / "multiview")
     networks[1].save(folder / "torch" / "reconstructor")
-    write_card(folder / "torch", "small", "test", USAGE.to_dict())
+    write_model_card(folder / "torch", "small", "test", USAGE.to_dict())
     export_small(folder / "torch", folder / "onnx")
     return folder / "onnx"

@@ -10,7 +10,7 @@ import pytest
 
 from geco.cli.main import main
 from geco.locks import locked
-from geco.model_files.card import CARD, write_card
+from geco.model_files.card import CARD, write_model_card
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
 from geco.reconstruct.small.model import SmallReconstructor
@@ -22,7 +22,7 @@ from tests.onnx_runtime.conftest import USAGE
 def trained(networks: tuple[SmallMultiView, SmallReconstructor], tmp_path: Path) -> Path:
     save_small(networks[0], tmp_path / "run" / "multiview")
     networks[1].save(tmp_path / "run" / "reconstructor")
-    write_card(tmp_path / "run", "small", "test", USAGE.to_dict())
+    write_model_card(tmp_path / "run", "small", "test", USAGE.to_dict())
     return tmp_path / "run"
 
 

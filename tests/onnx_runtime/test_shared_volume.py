@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from geco.model_files.card import Usage, write_card
+from geco.model_files.card import Usage, write_model_card
 from geco.multiview.interface import Condition
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
@@ -33,7 +33,7 @@ def test_the_exported_volume_gives_what_torch_gives(
     randomize(network, 2)
     save_small(network, tmp_path / "torch" / "multiview")
     networks[1].save(tmp_path / "torch" / "reconstructor")
-    write_card(tmp_path / "torch", "small", "test", USAGE.to_dict())
+    write_model_card(tmp_path / "torch", "small", "test", USAGE.to_dict())
     card = export_small(tmp_path / "torch", tmp_path / "onnx")
     assert card["export_error"]["views"] < 2e-4
     generator = SmallGenerator(ExportedModel(tmp_path / "onnx"))
@@ -62,7 +62,7 @@ def test_the_exported_card_is_used_as_the_models_own(
     save_small(networks[0], tmp_path / "torch" / "multiview")
     networks[1].save(tmp_path / "torch" / "reconstructor")
     usage = Usage(24, 128, sampling)
-    write_card(tmp_path / "torch", "small", "test", usage.to_dict())
+    write_model_card(tmp_path / "torch", "small", "test", usage.to_dict())
     export_small(tmp_path / "torch", tmp_path / "onnx")
     first, other = (
         GecoPipeline.from_pretrained(tmp_path / name, device="cpu").backend for name in ("torch", "onnx")
@@ -77,7 +77,7 @@ def test_a_distilled_model_is_exported_as_one(
 ) -> None:
     save_small(networks[0], tmp_path / "torch" / "multiview")
     networks[1].save(tmp_path / "torch" / "reconstructor")
-    write_card(
+    write_model_card(
         tmp_path / "torch",
         "small",
         "Apache-2.0",

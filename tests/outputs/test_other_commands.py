@@ -13,7 +13,7 @@ from geco.cli.data_info import check_sheet
 from geco.cli.main import main
 from geco.errors import GecoError, OutputError
 from geco.marks import Source, mark_text, read_mark
-from geco.model_files.card import Usage, write_card
+from geco.model_files.card import Usage, write_model_card
 from geco.pipeline import EMBEDDED
 from geco.render.turntable import save_turntable
 from geco.sampling import Sampling
@@ -57,7 +57,7 @@ def test_the_manifest_of_another_program_is_no_place_for_ours(
 
 def test_the_exporter_does_not_write_its_card_over_the_models_own(tmp_path: Path) -> None:
     export = pytest.importorskip("geco.onnx_runtime.export")
-    write_card(tmp_path, "small", "Apache-2.0", Usage(16, 64, Sampling()).to_dict())
+    write_model_card(tmp_path, "small", "Apache-2.0", Usage(16, 64, Sampling()).to_dict())
     card = (tmp_path / "config.json").read_bytes()
     with pytest.raises(OutputError, match=r"config\.json"):
         export.export_small(tmp_path, tmp_path)

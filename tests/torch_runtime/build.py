@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_card
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import save_small
@@ -42,5 +42,5 @@ def small_folder(folder: Path) -> Path:
             last[-1].bias -= middle
     save_small(network, folder / MULTIVIEW)
     model.save(folder / RECONSTRUCTOR)
-    write_card(folder, "small", "test", Usage(16, 64, Sampling("ddim", 2, clip=1.0)).to_dict())
+    write_model_card(folder, "small", "test", Usage(16, 64, Sampling("ddim", 2, clip=1.0)).to_dict())
     return folder

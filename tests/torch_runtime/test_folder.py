@@ -11,7 +11,7 @@ import pytest
 
 from geco import Asset, GecoPipeline
 from geco.errors import WeightsError
-from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_card
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
 from geco.public_weights import instantmesh
 from geco.public_weights.zero123plus import convert_zero123plus, load_zero123plus, save_zero123plus
 from geco.sampling import Sampling
@@ -43,7 +43,9 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reconstructor = tiny.model("mesh")
     checkpoint = test_instantmesh.write(folder / "tiny.ckpt", reconstructor)
     instantmesh.convert(checkpoint, folder / "model" / RECONSTRUCTOR, reconstructor.config)
-    write_card(folder / "model", "full", "test", Usage(16, 64, Sampling("euler-ancestral", 2, 4.0)).to_dict())
+    write_model_card(
+        folder / "model", "full", "test", Usage(16, 64, Sampling("euler-ancestral", 2, 4.0)).to_dict()
+    )
     return folder / "model"
 
 

@@ -23,7 +23,7 @@ from geco.public_weights.zero123plus import TEACHER, Zero123Plus, load_zero123pl
 from geco.recipes.find import find_recipe
 from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
-from geco.torch_runtime.folder import MULTIVIEW, RECONSTRUCTOR, load_backend, write_card
+from geco.torch_runtime.folder import MULTIVIEW, RECONSTRUCTOR, load_backend, write_model_card
 from geco.training import family, full_family
 from geco.training.full_family import FULL
 from geco.training.inputs import Inputs
@@ -77,7 +77,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = ball()
     card = {"format": instantmesh.FORMAT, "name": "tiny", "licence": "test", "config": model.config.to_dict()}
     write_folder(folder / "init" / RECONSTRUCTOR, card, {instantmesh.PART: model.state_dict()})
-    write_card(folder / "init", "full", "test", Usage(16, 64, TEACHER).to_dict())
+    write_model_card(folder / "init", "full", "test", Usage(16, 64, TEACHER).to_dict())
     return folder
 
 

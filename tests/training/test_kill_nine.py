@@ -23,7 +23,7 @@ import torch
 from safetensors import safe_open
 
 from geco.cli.main import main
-from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_card
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
 from geco.multiview.small.weights import save_small
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.sampling import Sampling
@@ -51,7 +51,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Stages:
     ):
         save_small(random_network(stages.recipe), folder / MULTIVIEW)
         SmallReconstructor(stages.recipe.reconstructor).save(folder / RECONSTRUCTOR)
-        write_card(folder, "small", "test", facts)
+        write_model_card(folder, "small", "test", facts)
     assert main(command(stages, "pairs", stages.folder / "truth")) == 0
     return stages
 

@@ -55,9 +55,9 @@ def export(options: argparse.Namespace) -> int:
 
 def _usage(options: argparse.Namespace) -> Usage:
     """The card's, with what the command says in its place; raises ConfigError for what is out of range."""
-    from geco.model_files.card import CARD, RESOLUTIONS, TEXTURE_SIZES, read_card, usage_of
+    from geco.model_files.card import CARD, RESOLUTIONS, TEXTURE_SIZES, read_model_card, usage_of
 
-    usage = usage_of(read_card(options.model), options.model)
+    usage = usage_of(read_model_card(options.model), options.model)
     sizes = {"resolution": RESOLUTIONS, "texture_size": TEXTURE_SIZES}
     given = {name: value for name in sizes if (value := getattr(options, name)) is not None}
     for name, value in given.items():

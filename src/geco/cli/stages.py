@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geco.errors import ConfigError, WeightsError
-from geco.model_files.card import CARD, read_card
+from geco.model_files.card import CARD, read_model_card
 from geco.recipes.find import find_recipe
 from geco.recipes.override import OPTIONS, override
 
@@ -122,7 +122,7 @@ def make_pairs(recipe: Recipe, inputs: Inputs, output: Path) -> dict[str, int]:
 def _facts(stage: str, recipe: Recipe, overrides: dict[str, Any], init: Path | None) -> dict[str, Any]:
     """For the card: the recipe, each stage's ``--set`` from --init on, and how the model is used."""
     carried = init is not None and stage != "regressor" and (init / CARD).exists()
-    known: dict[str, Any] = read_card(init)["facts"].get("overrides", {}) if init and carried else {}
+    known: dict[str, Any] = read_model_card(init)["facts"].get("overrides", {}) if init and carried else {}
     facts = {
         "recipe": recipe.name,
         "overrides": known | {stage: overrides},
@@ -147,7 +147,7 @@ def _family_name(stage: str, init: Path | None) -> str:
     """The family of the folder that a distillation starts from."""
     if init is None:
         raise WeightsError(f"{stage} starts from trained weights", f"Give {STARTS[stage]} as --init DIR.")
-    family = str(read_card(init)["family"])
+    family = str(read_model_card(init)["family"])
     if family not in FAMILIES:
         raise ConfigError(
             f"{init} is a model of the family {family!r}", f"Known are {' and '.join(FAMILIES)}."

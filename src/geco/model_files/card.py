@@ -71,11 +71,11 @@ class Usage:
 
 
 def usage_of(card: dict[str, Any], folder: Path) -> Usage:
-    """Of a card that :func:`read_card` read from ``folder``; raises WeightsError."""
+    """Of a card that :func:`read_model_card` read from ``folder``; raises WeightsError."""
     return Usage.from_fields(Fields(card["facts"], f"{folder / CARD}: facts", WeightsError, REMEDY))
 
 
-def write_card(
+def write_model_card(
     folder: Path, family: str, licence: str, facts: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Write the folder's card, after both halves are there."""
@@ -84,7 +84,7 @@ def write_card(
     return card
 
 
-def read_card(folder: Path) -> dict[str, Any]:
+def read_model_card(folder: Path) -> dict[str, Any]:
     """The folder's card: format, family, licence and facts; raises :class:`WeightsError` naming
     what is wrong.
     """

@@ -18,7 +18,7 @@ import torch
 from geco.errors import OutputError, WeightsError
 from geco.files import atomic_write, sweep_below
 from geco.locks import LOCK, locked
-from geco.model_files.card import CARD, HALF_ABOVE, MULTIVIEW, RECONSTRUCTOR, read_card
+from geco.model_files.card import CARD, HALF_ABOVE, MULTIVIEW, RECONSTRUCTOR, read_model_card
 from geco.model_files.folder import read_part, write_part
 from geco.model_files.manifest import FILES
 from geco.model_files.part import read_part_card
@@ -39,7 +39,7 @@ def publish(run: Path, folder: Path) -> dict[str, Any]:
         WeightsError: ``run`` is no such model folder, or a half of it cannot be read.
         OutputError: ``folder`` holds something, cannot be written, or another process is writing it.
     """
-    card = read_card(run)
+    card = read_model_card(run)
     halves = [half for half in (MULTIVIEW, RECONSTRUCTOR) if (run / half).is_dir()]
     if card["family"] != "small" or not halves:
         what = f"is of the family {card['family']!r}" if halves else "holds no weights"
@@ -96,7 +96,7 @@ def _is_earlier(folder: Path, card: dict[str, Any]) -> bool:
     if CARD not in names or not names <= {MULTIVIEW, RECONSTRUCTOR, CARD, *BESIDE}:
         return False
     try:
-        return read_card(folder) == card
+        return read_model_card(folder) == card
     except WeightsError:
         return False
 

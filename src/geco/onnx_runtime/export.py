@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from geco.errors import OutputError, WeightsError
 from geco.files import atomic_write
-from geco.model_files.card import CARD, MULTIVIEW, ONNX, RECONSTRUCTOR, Usage, read_card, usage_of
+from geco.model_files.card import CARD, MULTIVIEW, ONNX, RECONSTRUCTOR, Usage, read_model_card, usage_of
 from geco.model_files.manifest import FILES
 from geco.model_files.publish import halved, write_halves
 from geco.multiview.small.network import SmallMultiView
@@ -51,7 +51,7 @@ def export_small(
         OutputError: the folder cannot be written, or holds the model itself or something else's config.json.
     """
     source, target = Path(model_dir), Path(output_dir)
-    about = read_card(source)
+    about = read_model_card(source)
     usage = usage or usage_of(about, source)
     usage.drawing(str(source / CARD))
     check_folder(target, [CARD], _is_export)

@@ -24,10 +24,10 @@ from geco.model_files.card import (
     MULTIVIEW,
     RECONSTRUCTOR,
     Usage,
-    read_card,
+    read_model_card,
     shown_name,
     usage_of,
-    write_card,
+    write_model_card,
 )
 from geco.model_files.hub import INSTANTMESH, PINNED, ZERO123PLUS, is_hub_id
 from geco.outputs import check_folder
@@ -68,7 +68,9 @@ def convert_public(
     instantmesh.convert(str(reconstructor), folder / RECONSTRUCTOR)
     licence = instantmesh.licence_of(reconstructor)
     usage = Usage(FULL_RESOLUTION, FULL_TEXTURE_SIZE, TEACHER)
-    return write_card(folder, "full", f"views: {views['licence']}; reconstructor: {licence}", usage.to_dict())
+    return write_model_card(
+        folder, "full", f"views: {views['licence']}; reconstructor: {licence}", usage.to_dict()
+    )
 
 
 def _check_apart(source: str | os.PathLike[str] | None, folder: Path) -> None:
@@ -84,7 +86,7 @@ def _check_apart(source: str | os.PathLike[str] | None, folder: Path) -> None:
 
 def _is_model(folder: Path) -> bool:
     try:
-        read_card(folder)
+        read_model_card(folder)
     except WeightsError:
         return False
     return True
@@ -110,7 +112,7 @@ def load_backend(source: str, device: str | None = None) -> TorchBackend:
         WeightsError: it is not a model folder, a part is missing or damaged, or the hub cannot be reached.
     """
     folder = local_folder(source)
-    card = read_card(folder)
+    card = read_model_card(folder)
     placement = choose(device)
     if card["family"] == AUTOENCODER:
         raise WeightsError(

@@ -22,7 +22,7 @@ from geco.files import writing
 from geco.metrics.features.distance import NAME
 from geco.metrics.features.weights import load_distance
 from geco.metrics.pyramid import PYRAMID, perceptual_loss
-from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_card, usage_of, write_card
+from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_model_card, usage_of, write_model_card
 from geco.noise import seed_of
 from geco.render.shade_torch import render_mesh
 from geco.sampling import Sampling
@@ -171,7 +171,7 @@ def stage2(family: Family, options: Stage2Options, inputs: Inputs) -> Stage2Task
 
 def teacher_of(inputs: Inputs) -> Path:
     """``inputs.init``; raises ConfigError where it is distilled already."""
-    if read_card(inputs.start)["facts"].get("distilled"):
+    if read_model_card(inputs.start)["facts"].get("distilled"):
         raise ConfigError(
             f"{inputs.start} is a one-step generator, not a teacher",
             "Give the run of the reconstructor, or the converted public model, as --init.",
@@ -181,7 +181,7 @@ def teacher_of(inputs: Inputs) -> Path:
 
 def generator_sampling(folder: Path) -> Sampling:
     """How the one-step generator in ``folder`` is used; raises ConfigError where it is not distilled."""
-    card = read_card(folder)
+    card = read_model_card(folder)
     if not card["facts"].get("distilled"):
         raise ConfigError(f"{folder} is not a one-step generator", "Give the run folder of Stage I.")
     return usage_of(card, folder).drawing(str(folder / CARD))
@@ -200,11 +200,13 @@ def finish(family: Family, folder: Path, init: Path | None, facts: Mapping[str, 
     """Make a run folder a model folder: a half that was not trained comes from ``init``; the card, with what
     ``init``'s says too, is written last.
     """
-    known: dict[str, Any] = read_card(init)["facts"] if init is not None and (init / CARD).exists() else {}
+    known: dict[str, Any] = (
+        read_model_card(init)["facts"] if init is not None and (init / CARD).exists() else {}
+    )
     for half in (MULTIVIEW, RECONSTRUCTOR):
         if init is not None and (init / half).exists() and not (folder / half).exists():
             carry_along(init / half, folder / half, family.copy)
-    write_card(folder, family.name, family.licence(init or folder), known | dict(facts))
+    write_model_card(folder, family.name, family.licence(init or folder), known | dict(facts))
 
 
 def carry_along(source: Path, target: Path, copy: Callable[[str, str], str] = shutil.copy2) -> None:

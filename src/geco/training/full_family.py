@@ -22,7 +22,7 @@ from geco.errors import ConfigError, MeshError, WeightsError
 from geco.images.prepare import prepare
 from geco.metrics.lpips import load_lpips
 from geco.metrics.pyramid import PYRAMID
-from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_card
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_model_card
 from geco.model_files.folder import write_folder
 from geco.model_files.part import read_part_card
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
@@ -168,7 +168,7 @@ class FullFamily:
         return target
 
     def licence(self, init: Path) -> str:
-        return str(read_card(init)["licence"])
+        return str(read_model_card(init)["licence"])
 
 
 FULL = FullFamily()

@@ -15,7 +15,7 @@ from geco.data.shards import HELD_OUT
 from geco.errors import ConfigError
 from geco.metrics.features.network import Autoencoder
 from geco.metrics.features.weights import load_autoencoder, save_autoencoder
-from geco.model_files.card import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR, write_card
+from geco.model_files.card import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR, write_model_card
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small, save_small
 from geco.reconstruct.small.config import SmallReconstructorConfig
@@ -106,7 +106,7 @@ def autoencoder(options: AutoencoderOptions, inputs: Inputs) -> AutoencoderTask:
 
     def save(trained: Autoencoder, folder: Path) -> None:
         save_autoencoder(trained, folder / AUTOENCODER, LICENCE, facts)
-        write_card(folder, AUTOENCODER, LICENCE, facts)
+        write_model_card(folder, AUTOENCODER, LICENCE, facts)
 
     return AutoencoderTask(options, inputs, network.train(), data, save, _held_out(inputs))
 
