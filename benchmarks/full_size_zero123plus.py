@@ -26,7 +26,7 @@ from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.zero123plus.codec import Zero123PlusCodec
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.multiview.zero123plus.preprocess import Preprocess
-from geco.public_weights.zero123plus import Zero123Plus, load_zero123plus, save_zero123plus
+from geco.public_weights.zero123plus_folder import Zero123Plus, load_zero123plus, save_zero123plus
 
 # Stable Diffusion 2's VAE and OpenCLIP's ViT-H/14, which Zero123++ is built on.
 VAE = {

@@ -11,7 +11,6 @@ import sys
 import tempfile
 import threading
 import time
-import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from hypothesis import strategies as st
 
 from geco.errors import OutputError
 from geco.files import ABANDONED, atomic_path, atomic_write, is_leftover, sweep, sweep_below
-from geco.reading import read_regular
 from tests.cli_command import SOURCE
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="rights and signals of POSIX")
@@ -229,23 +227,3 @@ for job in jobs:
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["log.jsonl"]
     assert (tmp_path / "log.jsonl").read_text() == '{"step": 1}\n', "no half line"
-
-
-def test_a_large_limit_costs_a_small_file_nothing(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"12345")
-    tracemalloc.start()
-    try:
-        assert read_regular(tmp_path / "a", 1 << 30, OutputError) == b"12345"
-        assert tracemalloc.get_traced_memory()[1] < 1 << 20
-    finally:
-        tracemalloc.stop()
-    assert read_regular(tmp_path / "a", 5, OutputError) == b"12345"
-    with pytest.raises(OutputError, match="too large"):
-        read_regular(tmp_path / "a", 4, OutputError)
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="a file that does not say its size")
-def test_a_file_that_says_nothing_of_its_size_is_read_whole() -> None:
-    assert b"VmPeak" in read_regular("/proc/self/status", 1 << 20, OutputError)
-    with pytest.raises(OutputError, match="too large"):
-        read_regular("/proc/self/status", 100, OutputError)

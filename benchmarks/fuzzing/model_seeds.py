@@ -42,12 +42,13 @@ def _diffusers(folder: Path) -> None:
 
 
 def _full(folder: Path) -> None:
-    from tests.public_weights import test_instantmesh, zero123plus_folder
+    from tests.public_weights import instantmesh_checkpoint, zero123plus_folder
     from tests.reconstruct import tiny
 
     from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
     from geco.public_weights import instantmesh
-    from geco.public_weights.zero123plus import convert_zero123plus, load_zero123plus, save_zero123plus
+    from geco.public_weights.zero123plus import convert_zero123plus
+    from geco.public_weights.zero123plus_folder import load_zero123plus, save_zero123plus
     from geco.sampling import Sampling
 
     with tempfile.TemporaryDirectory() as other:
@@ -55,7 +56,7 @@ def _full(folder: Path) -> None:
         convert_zero123plus(Path(other, "source"), Path(other, "converted"))
         model = load_zero123plus(Path(other, "converted"))
         reconstructor = tiny.model("mesh")
-        checkpoint = test_instantmesh.write(Path(other, "tiny.ckpt"), reconstructor)
+        checkpoint = instantmesh_checkpoint.write(Path(other, "tiny.ckpt"), reconstructor)
         instantmesh.convert(checkpoint, folder / RECONSTRUCTOR, reconstructor.config)
     model.network.sample_shape = (4, 48, 32)  # 96 x 64 pixels behind the tiny VAE
     save_zero123plus(folder / MULTIVIEW, model)
@@ -63,10 +64,10 @@ def _full(folder: Path) -> None:
 
 
 def _checkpoint(folder: Path) -> None:
-    from tests.public_weights import test_instantmesh
+    from tests.public_weights import instantmesh_checkpoint
     from tests.reconstruct import tiny
 
-    test_instantmesh.write(folder / "tiny.ckpt", tiny.model("nerf"))
+    instantmesh_checkpoint.write(folder / "tiny.ckpt", tiny.model("nerf"))
 
 
 def _old_checkpoint(folder: Path) -> None:

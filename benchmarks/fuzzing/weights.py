@@ -60,7 +60,8 @@ def _pipeline(place: Path) -> None:
 
 
 def _diffusers(place: Path) -> None:
-    from geco.public_weights.zero123plus import convert_zero123plus, load_zero123plus
+    from geco.public_weights.zero123plus import convert_zero123plus
+    from geco.public_weights.zero123plus_folder import load_zero123plus
 
     convert_zero123plus(place, place.parent / "out")
     load_zero123plus(place.parent / "out")

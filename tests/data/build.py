@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from geco.data.objects import TexturedObject
 from geco.data.shards import PictureSet, Shards, ShardWriter, encode_object
 
 SIZE = 8
@@ -66,3 +67,13 @@ def digests(folder: Path) -> dict[str, str]:
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+RED = (200, 10, 20)
+
+
+def shades(obj: TexturedObject) -> list[tuple[int, ...]]:
+    """The colour of each face's material: texture x vertex colour, 8 bits."""
+    first = obj.colors[obj.faces[:, 0]]
+    texels = np.stack([obj.textures[m][0, 0, :3] for m in obj.materials])
+    return [tuple(int(v) for v in row) for row in np.rint(first * texels)]

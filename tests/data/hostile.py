@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from geco.data.objects import Limits, ObjectError, load_object
 from tests.data.glb import GlbWriter, box
 
 
@@ -45,3 +49,14 @@ PLY = (
     "ply\nformat ascii 1.0\nelement vertex {v}\nproperty float x\nproperty float y\nproperty float z\n"
     "element face {f}\nproperty list uchar int vertex_indices\nend_header\n"
 )
+
+
+def reason(path: Path, limits: Limits | None = None) -> str:
+    """Why a file is refused; the message names the file and says more than a word."""
+    with pytest.raises(ObjectError) as caught:
+        load_object(path, limits)
+    assert path.name in caught.value.problem and len(caught.value.problem) > len(path.name) + 8
+    return str(caught.value.reason)
+
+
+NAN, INF = float("nan"), float("inf")

@@ -54,3 +54,15 @@ def tangle(seed: int, faces: int = 60) -> TexturedObject:
     ]
     obj.cutoffs = np.array([0.5, 0.0], np.float32)
     return obj
+
+
+# no symmetry: every axis differs
+WEDGE = np.array([[10, -20, 30], [13, -20, 30], [10, -18, 30], [10, -20, 31]], np.float32)
+WEDGE_FACES = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
+
+
+def corners(loaded: TexturedObject) -> np.ndarray:
+    """(F, 3, 3) triangles in an order of their own, whatever the file's."""
+    triangles = loaded.vertices[loaded.faces].astype(np.float64)
+    turned = np.stack([np.roll(t, -int(np.lexsort(t.round(4).T)[0]), axis=0) for t in triangles])
+    return turned[np.lexsort(turned.round(4).reshape(len(turned), -1).T)]

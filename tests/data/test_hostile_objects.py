@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import stat
 import struct
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,20 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from geco.data.objects import Limits, ObjectError, load_object
-from geco.errors import OutputError
+from geco.data.objects import Limits, load_object
 from tests.data.glb import GlbWriter, box
-from tests.data.hostile import BOX_OBJ, PLY, good, one_bit_png
-
-NAN, INF = float("nan"), float("inf")
-
-
-def reason(path: Path, limits: Limits | None = None) -> str:
-    """Why a file is refused; the message names the file and says more than a word."""
-    with pytest.raises(ObjectError) as caught:
-        load_object(path, limits)
-    assert path.name in caught.value.problem and len(caught.value.problem) > len(path.name) + 8
-    return str(caught.value.reason)
+from tests.data.hostile import INF, NAN, good, one_bit_png, reason
 
 
 def chain(length: int) -> dict[str, Any]:
@@ -211,162 +197,7 @@ def test_json_bombs(tmp_path: Path) -> None:
     assert reason(path, Limits(file_bytes=4000)) == "too-large"
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (BOX_OBJ + "f 1 2 4\n", "broken"),
-        (BOX_OBJ + "f 1 2 0\n", "broken"),
-        (BOX_OBJ + "f 1 2 -4\n", "broken"),
-        (BOX_OBJ + "f 1/1 2/1 3/1\n", "broken"),
-        (BOX_OBJ + "f 1 2 99999999999\n", "broken"),
-        (BOX_OBJ + "f 1 2 x\n", "broken"),
-        (BOX_OBJ + "f\n", "broken"),
-        (BOX_OBJ + "f 1 2\n", "empty"),
-        (BOX_OBJ, "empty"),
-        ("", "empty"),
-        ("v 1 2\n", "broken"),
-        ("v nan 0 0 1 0 0\n" + BOX_OBJ + "f 1 2 3\n", "not-finite"),
-        ("v 1e999 0 0 1 0 0\n" + BOX_OBJ + "f 1 2 3\n", "not-finite"),
-        ("v 1e300 0 0 1 0 0\n" + BOX_OBJ + "f 1 2 3\n", "not-finite"),
-        ("v 0 0 0 1 1 1\n" * 3 + "f 1 2 3\n", "no-extent"),
-        ("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "untextured"),
-        ("mtllib gone.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "untextured"),
-        ("mtllib ../a.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "unsafe-path"),
-        (BOX_OBJ + "f" + " 1" * 600_000, "too-large"),  # one line of more than a MiB
-        (BOX_OBJ + "f 1 2 3\n" * 41, "too-many-faces"),
-        (BOX_OBJ + "f" + " 1 2 3" * 20 + "\n", "too-many-faces"),
-        (BOX_OBJ * 200 + "f 1 2 3\n", "too-large"),
-    ],
-)
-def test_obj_files_that_lie(tmp_path: Path, text: str, expected: str) -> None:
-    (tmp_path / "bad.obj").write_text(text)
-    assert reason(tmp_path / "bad.obj", Limits(faces=40)) == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "expected"),
-    [
-        ("a.ply", b"", "broken"),
-        ("a.ply", b"ply\nformat", "broken"),
-        ("a.ply", PLY.format(v=3, f=10**7).encode(), "too-many-faces"),
-        ("a.ply", PLY.format(v=10**9, f=1).encode(), "too-large"),
-        ("a.ply", PLY.format(v=10**6, f=10**6).encode() + b"0 0 0\n", "broken"),
-        ("a.ply", PLY.format(v=3, f=1).encode() + b"0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n", "broken"),
-        ("a.ply", PLY.format(v=3, f=-1).encode(), "broken"),
-        ("a.ply", PLY.format(v=3, f=0).encode() + b"0 0 0\n1 0 0\n0 1 0\n", "empty"),
-        ("a.ply", PLY.format(v=3, f=1).encode() + b"0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n", "untextured"),
-        ("a.stl", b"", "broken"),
-        ("a.stl", bytes(80) + struct.pack("<I", 10**6), "broken"),
-        ("a.stl", bytes(84), "empty"),
-        (
-            "a.stl",
-            bytes(80) + struct.pack("<I", 1) + struct.pack("<12fH", *[0] * 3, 0, 0, 0, 1, 0, 0, NAN, 1, 0, 0),
-            "untextured",
-        ),
-        ("a.stl", b"solid x\nfacet normal 0 0 1\nouter loop\nvertex 0 0", "broken"),
-        ("a.blend", b"BLENDER", "unsupported"),
-    ],
-)
-def test_other_files_that_lie(tmp_path: Path, name: str, data: bytes, expected: str) -> None:
-    pytest.importorskip("trimesh")
-    (tmp_path / name).write_bytes(data)
-    assert reason(tmp_path / name) == expected
-
-
-def test_nan_in_an_stl(tmp_path: Path) -> None:
-    pytest.importorskip("trimesh")
-    record = struct.pack("<12fH", *[0] * 3, 0, 0, 0, 1, 0, 0, NAN, 1, 0, 0)
-    (tmp_path / "a.stl").write_bytes(bytes(80) + struct.pack("<I", 1) + record)
-    assert reason(tmp_path / "a.stl", Limits(allow_untextured=True)) in ("not-finite", "empty")
-
-
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     assert reason(tmp_path / "gone.glb") == "missing"
     (tmp_path / "folder.glb").mkdir()
     assert reason(tmp_path / "folder.glb") == "missing"
-
-
-def packed(path: Path, entries: dict[str, bytes], **changes: Any) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in entries.items():
-            entry = zipfile.ZipInfo(name)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            for field, value in changes.items():
-                setattr(entry, field, value)
-            archive.writestr(entry, data)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["../a.glb"], "unsafe-archive"),
-        (["x/../../a.glb", "b.glb"], "unsafe-archive"),
-        (["/tmp/a.glb"], "unsafe-archive"),
-        (["C:/a.glb"], "unsafe-archive"),
-        (["..\\a.glb"], "unsafe-archive"),
-        (["a.glb", "b.obj"], "several-objects"),
-        (["readme.txt"], "empty"),
-        (["inner.zip"], "empty"),
-        (["__MACOSX/a.glb", ".hidden/b.glb"], "empty"),
-        (["a.glb", "a.glb/b.txt"], "broken"),
-        ([], "empty"),
-    ],
-)
-def test_archives_that_lie(tmp_path: Path, names: list[str], expected: str) -> None:
-    path = packed(tmp_path / "bad.zip", dict.fromkeys(names, good().encode()))
-    assert reason(path) == expected
-    assert sorted(each.name for each in tmp_path.rglob("*")) == ["bad.zip"]
-    assert not (tmp_path.parent / "a.glb").exists()
-
-
-def test_archives_with_links_and_locks(tmp_path: Path) -> None:
-    link = packed(
-        tmp_path / "link.zip",
-        {"a.glb": b"/etc/passwd"},
-        create_system=3,
-        external_attr=(stat.S_IFLNK | 0o777) << 16,
-    )
-    assert reason(link) == "unsafe-archive"
-    locked = bytearray(packed(tmp_path / "locked.zip", {"a.glb": good().encode()}).read_bytes())
-    locked[locked.index(b"PK\1\2") + 8] |= 1
-    (tmp_path / "locked.zip").write_bytes(locked)
-    assert reason(tmp_path / "locked.zip") == "unsupported"
-    strange = (
-        packed(tmp_path / "strange.zip", {"a.glb": good().encode()})
-        .read_bytes()
-        .replace(b"\x08\0", b"\x63\0")
-    )
-    (tmp_path / "strange.zip").write_bytes(strange)
-    assert reason(tmp_path / "strange.zip") == "unsupported"
-    (tmp_path / "cut.zip").write_bytes(
-        packed(tmp_path / "whole.zip", {"a.glb": good().encode()}).read_bytes()[:-30]
-    )
-    assert reason(tmp_path / "cut.zip") == "broken"
-
-
-def test_zip_bombs(tmp_path: Path) -> None:
-    limits = Limits(archive_bytes=1 << 20, archive_files=50)
-    bomb = packed(tmp_path / "bomb.zip", {"a.glb": bytes(2 << 20)})
-    assert bomb.stat().st_size < 1 << 14
-    assert reason(bomb, limits) == "unsafe-archive"
-    data = bytearray(bomb.read_bytes())  # the directory and the entry itself now say 100 bytes
-    struct.pack_into("<I", data, data.index(b"PK\1\2") + 24, 100)
-    struct.pack_into("<I", data, 22, 100)
-    bomb.write_bytes(data)
-    assert reason(bomb, limits) in ("unsafe-archive", "broken")
-    crowd = packed(tmp_path / "crowd.zip", {f"{index}.txt": b"" for index in range(51)})
-    assert reason(crowd, limits) == "unsafe-archive"
-
-
-def test_too_many_open_files_are_not_the_objects_fault(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*arguments: Any, **options: Any) -> int:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    path = good().save(tmp_path / "good.glb")
-    assert len(load_object(path).faces) == 12
-    monkeypatch.setattr("os.open", full)
-    with pytest.raises(OutputError, match="Too many open files"):
-        load_object(path)

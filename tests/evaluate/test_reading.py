@@ -13,8 +13,8 @@ import pytest
 from geco.data.objects import BoundedReader, ObjectError, find_objects
 from geco.errors import ConfigError, GecoError
 from geco.evaluate.foreign import find_mesh
+from geco.evaluate.plan import choose_objects
 from geco.evaluate.reading import Reader, Reading
-from geco.evaluate.run import choose_objects
 from geco.processes import Bounds
 from tests.cases import HOSTILE
 from tests.cli_command import geco

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -129,3 +130,14 @@ def png_header(width: int, height: int) -> bytes:
         + chunk(b"IDAT", zlib.compress(b"\0" * 64))
         + chunk(b"IEND", b"")
     )
+
+
+CASES = Path(__file__).parent.parent / "cases" / "hostile"
+
+
+def object_picture(side: int, seed: int = 0) -> Image.Image:
+    generator = np.random.default_rng(seed)
+    v, u = (np.indices((side, side)) + 0.5) / side
+    mask = (np.hypot(u - 0.5, (v - 0.5) * 1.3) < 0.3).astype(np.float32)
+    rgb = over(mask, textured(side, generator), np.ones((side, side, 3), np.float32))
+    return Image.fromarray(np.dstack([rgb * 255, mask * 255]).astype(np.uint8))

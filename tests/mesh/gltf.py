@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trimesh
 
 
 def parse_glb(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -97,3 +99,10 @@ def check_gltf(document: dict[str, Any], binary: bytes, vertices: int, faces: in
         )
     assert set(document.get("extensionsRequired", [])) <= set(document.get("extensionsUsed", []))
     assert json.dumps(document, allow_nan=False)
+
+
+def load(path: Path) -> trimesh.Trimesh:
+    """The only mesh of the file, untouched."""
+    scene = trimesh.load_scene(path, process=False)
+    assert len(scene.geometry) == 1
+    return next(iter(scene.geometry.values()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from geco.mesh import Mesh
@@ -86,3 +88,13 @@ def textured(size: int = 64) -> Mesh:
         texture[v * half : (v + 1) * half, u * half : (u + 1) * half] = color
     uvs = np.clip(mesh.vertices[:, :2] * 0.6 + 0.5, 0, 1)
     return mesh.with_(uvs=uvs.astype(np.float32), texture=texture)
+
+
+EXTRAS = {
+    "seed": np.int64(7),
+    "model": "small",
+    "timings": {"bake": np.float32(0.25)},
+    "bad": float("nan"),
+    "path": Path("a/b"),
+    "π": [1, 2],
+}

@@ -6,18 +6,13 @@ from __future__ import annotations
 
 import io
 import json
-import struct
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-import trimesh
 from PIL import Image
 
-from geco.errors import ConfigError, GecoError, MeshError, OutputError
+from geco.errors import ConfigError
 from geco.marks import mark_text
 from geco.mesh import Mesh
 from geco.mesh.export import FORMATS, About, save
@@ -25,24 +20,8 @@ from geco.mesh.export.axes import srgb_to_linear
 from geco.mesh.export.images import encode_texture, texture_format
 from geco.mesh.texture import sample_texture
 from geco.version import __version__
-from tests.mesh.gltf import check_gltf, parse_glb, read_accessor
-from tests.mesh.shapes import CORNERS, area, box, sphere, textured, volume
-
-EXTRAS = {
-    "seed": np.int64(7),
-    "model": "small",
-    "timings": {"bake": np.float32(0.25)},
-    "bad": float("nan"),
-    "path": Path("a/b"),
-    "π": [1, 2],
-}
-
-
-def load(path: Path) -> trimesh.Trimesh:
-    """The only mesh of the file, untouched."""
-    scene = trimesh.load_scene(path, process=False)
-    assert len(scene.geometry) == 1
-    return next(iter(scene.geometry.values()))
+from tests.mesh.gltf import check_gltf, load, parse_glb, read_accessor
+from tests.mesh.shapes import CORNERS, EXTRAS, area, box, sphere, textured, volume
 
 
 def test_axes_are_a_rotation_that_turns_the_input_side_to_the_front(tmp_path: Path) -> None:
@@ -218,56 +197,6 @@ def test_stl_and_ply_headers(tmp_path: Path) -> None:
     assert {"seed": 7} in facts and {"π": [1, 2]} in facts
 
 
-def _usd_complaints(path: Path) -> list[str]:
-    """What USD's own validators say: all of them where this version has them in Python, else the
-    older checker for AR viewers.
-    """
-    from pxr import Usd, UsdUtils
-
-    if hasattr(UsdUtils, "ComplianceChecker"):
-        checker = UsdUtils.ComplianceChecker(arkit=True)
-        checker.CheckCompliance(str(path))
-        return [*checker.GetErrors(), *checker.GetFailedChecks()]
-    from pxr import UsdValidation
-
-    registry = UsdValidation.ValidationRegistry()
-    validators = registry.GetOrLoadAllValidators()
-    assert len(validators) > 20
-    return [
-        error.GetMessage()
-        for error in UsdValidation.ValidationContext(validators).Validate(Usd.Stage.Open(str(path)))
-    ]
-
-
-@pytest.mark.parametrize("kind", ["jpeg", "png"])
-def test_usdz(tmp_path: Path, kind: str) -> None:
-    pytest.importorskip("pxr")
-    from pxr import Usd, UsdGeom, UsdShade
-
-    mesh = textured()
-    save(mesh, tmp_path / "a.usdz", texture_format=kind, about=About("4 chairs", extras=EXTRAS))
-    stage = Usd.Stage.Open(str(tmp_path / "a.usdz"))
-    assert UsdGeom.GetStageUpAxis(stage) == "Y" and UsdGeom.GetStageMetersPerUnit(stage) == 1.0
-    shapes = [prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]
-    assert len(shapes) == 1
-    shape = UsdGeom.Mesh(shapes[0])
-    np.testing.assert_array_equal(np.array(shape.GetPointsAttr().Get()), mesh.vertices[:, [1, 2, 0]])
-    np.testing.assert_array_equal(np.array(shape.GetFaceVertexIndicesAttr().Get()), mesh.faces.ravel())
-    st = np.array(UsdGeom.PrimvarsAPI(shape).GetPrimvar("st").Get())
-    np.testing.assert_allclose(st, mesh.uvs * [1, -1] + [0, 1], atol=1e-6)
-    assert (
-        UsdShade.MaterialBindingAPI(shapes[0]).ComputeBoundMaterial()[0].GetPath()
-        == "/_4_chairs/_4_chairs_material"
-    )
-    assert stage.GetRootLayer().customLayerData["seed"] == 7
-    assert _usd_complaints(tmp_path / "a.usdz") == []
-    with pytest.raises(ConfigError):
-        save(mesh, tmp_path / "b.usdz", texture_format="webp")
-    save(sphere(2).with_(colors=np.full((66, 3), 0.5, np.float32)), tmp_path / "b.usdz")
-    assert Usd.Stage.Open(str(tmp_path / "b.usdz"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.usdz", "b.usdz"]
-
-
 def test_texture_encodings() -> None:
     rng = np.random.default_rng(0)
     ramp = np.stack([*np.meshgrid(np.arange(128), np.arange(64)), np.full((64, 128), 90)], axis=-1).astype(
@@ -293,107 +222,3 @@ def test_sampling_is_bilinear_between_texel_centres() -> None:
     uvs = np.array([[0.25, 0.25], [0.75, 0.75], [0.5, 0.5], [0, 0], [1, 1]], np.float32)
     expected = np.array([[0, 0, 0], [200, 100, 0], [100, 50, 0], [0, 0, 0], [200, 100, 0]]) / 255
     np.testing.assert_allclose(sample_texture(texture, uvs), expected, atol=1e-6)
-
-
-def test_bad_requests_are_refused_before_anything_is_written(tmp_path: Path) -> None:
-    mesh = textured()
-    for name in ("a.fbx", "a", "a.glb.zip"):
-        with pytest.raises(OutputError, match=r"\.glb \.obj \.ply \.stl \.usdz \.3mf"):
-            save(mesh, tmp_path / name)
-    nan = mesh.with_(vertices=np.where(np.arange(258)[:, None] == 3, np.nan, mesh.vertices))
-    wrong: list[Mesh] = [
-        nan,
-        Mesh(mesh.vertices, np.zeros((0, 3))),
-        mesh.with_(faces=mesh.faces + 1),
-        mesh.with_(uvs=None),
-        mesh.with_(uvs=mesh.uvs[:-1]),
-        mesh.with_(texture=mesh.texture.astype(np.float32)),
-    ]
-    for bad in wrong:
-        with pytest.raises(MeshError):
-            save(bad, tmp_path / "a.glb")
-    with pytest.raises(ConfigError):
-        save(mesh, tmp_path / "a.glb", texture_format="tiff")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("suffix", FORMATS)
-def test_a_place_that_cannot_be_written(tmp_path: Path, suffix: str) -> None:
-    if suffix == ".usdz":
-        pytest.importorskip("pxr")
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(OutputError):
-        save(textured(), tmp_path / "file" / f"a{suffix}")
-    (tmp_path / f"folder{suffix}").mkdir()
-    with pytest.raises(OutputError):
-        save(textured(), tmp_path / f"folder{suffix}")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", f"folder{suffix}"]
-
-
-_FULL_DISK = """
-import resource, signal, sys
-from geco.errors import OutputError
-from geco.mesh.export import save
-from tests.mesh.shapes import textured
-mesh = textured(512)
-import PIL.JpegImagePlugin
-if sys.argv[1].endswith(".usdz"):
-    import pxr.Usd
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
-try:
-    save(mesh, sys.argv[1], texture_format="png")
-except OutputError as error:
-    print("refused:", error)
-"""
-
-
-@pytest.mark.parametrize(("suffix", "missing"), [(suffix, 1) for suffix in FORMATS] + [(".usdz", 10_000)])
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, suffix: str, missing: int) -> None:
-    """Room for all but the last bytes of the largest file (with 10,000 missing, USDZ cannot even
-    write its layer).
-    """
-    if suffix == ".usdz":
-        pytest.importorskip("pxr")
-    target = tmp_path / f"a{suffix}"
-    written = save(textured(512), target, texture_format="png")
-    room = max(path.stat().st_size for path in written) - missing
-    for path in written:
-        path.unlink()
-    target.write_bytes(b"the old one")
-    command = [sys.executable, "-c", _FULL_DISK, str(target), str(room)]
-    result = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
-    )
-    assert result.returncode == 0, result.stderr
-    expected = (
-        f"refused: cannot write {target}"
-        if missing == 1
-        else "refused: a USDZ file needs a folder for temporary files"
-    )
-    assert expected in result.stdout and len(result.stdout.splitlines()) == 1
-    assert target.read_bytes() == b"the old one"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_usdz_aligns_its_files(tmp_path: Path) -> None:
-    pytest.importorskip("pxr")
-    save(textured(), tmp_path / "a.usdz")
-    data = (tmp_path / "a.usdz").read_bytes()
-    with zipfile.ZipFile(tmp_path / "a.usdz") as package:
-        entries = package.infolist()
-        assert [entry.filename for entry in entries] == [
-            "object.usdc",
-            "object.jpg",
-        ] and package.testzip() is None
-    for entry in entries:
-        name, extra = struct.unpack_from("<HH", data, entry.header_offset + 26)
-        start = entry.header_offset + 30 + name + extra
-        assert entry.compress_type == zipfile.ZIP_STORED and start % 64 == 0
-        assert data[start:].startswith(b"PXR-USDC" if entry.filename.endswith("usdc") else b"\xff\xd8")
-
-
-def test_every_refusal_has_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(GecoError) as caught:
-        save(textured(), tmp_path / "a.xyz")
-    assert caught.value.remedy

@@ -25,7 +25,7 @@ from geco.files import atomic_write, sweep
 from geco.images import STEPS
 from geco.marks import Source, digest_of, mark_text, read_mark
 from geco.mesh import Mesh
-from geco.mesh.export import object_name, save
+from geco.mesh.export import About, object_name, save
 from geco.outputs import Job, Wanted, plan
 
 STEMS = [
@@ -210,14 +210,8 @@ def _write(jobs: list[Job[Given]], rng: random.Random) -> dict[Path, bytes]:
             sweep(path.parent)
             if path.suffix.lower() in (".glb", ".obj", ".ply", ".stl", ".3mf"):
                 texture = np.full((4, 4, 3), rng.randrange(256), np.uint8)
-                name = object_name(job.picture.path.stem)
-                files = save(
-                    TRIANGLE.with_(texture=texture),
-                    path,
-                    name=name,
-                    source=source,
-                    extras={"n": len(written)},
-                )
+                about = About(object_name(job.picture.path.stem), source, {"n": len(written)})
+                files = save(TRIANGLE.with_(texture=texture), path, about=about)
                 for file in files:
                     assert file == path or file.name.isascii()
                 written[path] = path.read_bytes()

@@ -20,18 +20,8 @@ from geco.model_files.part import read_part_card
 from geco.public_weights import instantmesh
 from geco.reconstruct.instantmesh.config import RELEASED
 from geco.reconstruct.instantmesh.model import InstantMesh
+from tests.public_weights.instantmesh_checkpoint import write
 from tests.reconstruct import tiny
-
-
-def write(
-    path: Path, model: InstantMesh, change: Callable[[dict[str, Any]], None] = lambda state: None
-) -> Path:
-    """A checkpoint in the public layout, with what its training left in it."""
-    state: dict[str, Any] = {f"lrm_generator.{key}": value for key, value in model.state_dict().items()}
-    state["lpips.net.0.weight"] = torch.zeros(3)
-    change(state)
-    torch.save({"state_dict": state, "epoch": 3, "global_step": 7}, path)
-    return path
 
 
 @pytest.mark.parametrize("kind", ["nerf", "mesh"])

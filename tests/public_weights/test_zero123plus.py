@@ -15,12 +15,8 @@ from geco.multiview.generate import generate_views
 from geco.multiview.zero123plus.codec import GREY
 from geco.multiview.zero123plus.network import ZERO123PLUS_UNET, Zero123PlusNetwork
 from geco.public_weights.diffusers_folder import empty_prompt_tokens
-from geco.public_weights.zero123plus import (
-    Zero123Plus,
-    convert_zero123plus,
-    load_zero123plus,
-    save_zero123plus,
-)
+from geco.public_weights.zero123plus import convert_zero123plus
+from geco.public_weights.zero123plus_folder import Zero123Plus, load_zero123plus, save_zero123plus
 from geco.sampling import Sampling
 from tests.multiview import tiny
 from tests.public_weights import zero123plus_folder

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -94,3 +96,6 @@ def form(picture: bytes, host: str = "localhost", **fields: object) -> bytes:
     body += b"\r\n--b--\r\n"
     head = f"POST /api/v1/mesh HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+Post = Callable[..., Any]

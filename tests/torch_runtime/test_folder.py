@@ -13,12 +13,13 @@ from geco import Asset, GecoPipeline
 from geco.errors import WeightsError
 from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
 from geco.public_weights import instantmesh
-from geco.public_weights.zero123plus import convert_zero123plus, load_zero123plus, save_zero123plus
+from geco.public_weights.zero123plus import convert_zero123plus
+from geco.public_weights.zero123plus_folder import load_zero123plus, save_zero123plus
 from geco.sampling import Sampling
 from geco.surface_to_asset import AssetOptions
 from tests.cli_command import geco
 from tests.pictures import ball_picture
-from tests.public_weights import test_instantmesh, zero123plus_folder
+from tests.public_weights import instantmesh_checkpoint, zero123plus_folder
 from tests.reconstruct import tiny
 from tests.torch_runtime.build import small_folder
 
@@ -41,7 +42,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.network.sample_shape = (4, 48, 32)  # 96 x 64 pixels behind the tiny VAE
     save_zero123plus(folder / "model" / MULTIVIEW, model)
     reconstructor = tiny.model("mesh")
-    checkpoint = test_instantmesh.write(folder / "tiny.ckpt", reconstructor)
+    checkpoint = instantmesh_checkpoint.write(folder / "tiny.ckpt", reconstructor)
     instantmesh.convert(checkpoint, folder / "model" / RECONSTRUCTOR, reconstructor.config)
     write_model_card(
         folder / "model", "full", "test", Usage(16, 64, Sampling("euler-ancestral", 2, 4.0)).to_dict()

@@ -19,7 +19,8 @@ from geco.model_files.card import Usage
 from geco.model_files.folder import write_folder
 from geco.multiview.sampling import Walk, sample
 from geco.public_weights import instantmesh
-from geco.public_weights.zero123plus import TEACHER, Zero123Plus, load_zero123plus, save_zero123plus
+from geco.public_weights.zero123plus import TEACHER
+from geco.public_weights.zero123plus_folder import Zero123Plus, load_zero123plus, save_zero123plus
 from geco.recipes.find import find_recipe
 from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh

@@ -22,8 +22,9 @@ def run(options: argparse.Namespace) -> int:
     """Check everything that can be checked, then measure."""
     from geco.errors import ConfigError
     from geco.evaluate.methods import parse_methods
+    from geco.evaluate.plan import Plan, choose_objects
     from geco.evaluate.reading import Reading
-    from geco.evaluate.run import Plan, choose_objects, evaluate
+    from geco.evaluate.run import evaluate
     from geco.processes import Bounds
 
     settings = _settings(options)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from geco.data.objects import ObjectError, ObjectSource, find_objects
+from geco.data.objects import ObjectError
 from geco.errors import ConfigError, GecoError, InputImageError, WeightsError
 from geco.evaluate.methods import Method
 from geco.evaluate.pictures import save_strip, truth_path
-from geco.evaluate.reading import Reader, Reading
+from geco.evaluate.plan import Plan
+from geco.evaluate.reading import Reader
 from geco.evaluate.report import outputs_are_current, write_report
 from geco.evaluate.rows import SKIPPED, Rows, row_key
 from geco.evaluate.score_row import Scorer
 from geco.evaluate.scores import Measures, load_measures
-from geco.evaluate.settings import Settings, agree_on_measures, agreed, describe, settle
+from geco.evaluate.settings import agree_on_measures, agreed, describe, settle
 from geco.evaluate.truth import Truth, on_white
 from geco.evaluate.worker import Job, MethodResult, Worker, WorkerDied
 from geco.files import sweep_below
@@ -26,53 +26,6 @@ from geco.images import over_white
 from geco.locks import LOCK, locked
 
 DEATHS = 3  # of a method's process in a row; then the method is given up
-
-
-@dataclass
-class Plan:
-    """What shall stand in the report.
-
-    Attributes:
-        report: its folder. objects: by key, in order. methods: in order. settings: see :class:`Settings`.
-        device: of the models; None chooses.
-        keep_meshes: write every mesh of ours as GLB.
-        quiet: no progress bar.
-        reading: what reading an object may take.
-    """
-
-    report: Path
-    objects: dict[str, ObjectSource]
-    methods: list[Method]
-    settings: Settings
-    device: str | None = None
-    keep_meshes: bool = True
-    quiet: bool = False
-    reading: Reading = field(default_factory=Reading)
-
-    def units(self, method: Method) -> list[tuple[str, int]]:
-        """(object, seed) of a method."""
-        return [
-            (key, seed)
-            for key in self.objects
-            for seed in range(1 if method.deterministic else self.settings.seeds)
-        ]
-
-
-def choose_objects(folder: str, limit: int | None, links: Sequence[Path] = ()) -> dict[str, ObjectSource]:
-    """The folder's objects by key, sorted; the first ``limit``. Raises ObjectError, InputImageError for an
-    empty folder.
-
-    Args:
-        links: further folders that links may lead into.
-    """
-    if limit is not None and limit < 1:
-        raise ConfigError(f"--limit {limit} leaves no object", "Ask for 1 or more.")
-    found = find_objects(folder, links)[:limit]
-    if not found:
-        raise InputImageError(
-            f"the folder {folder} holds no object", "Give a folder of .glb, .gltf, .obj, .ply, .stl or .zip."
-        )
-    return {source.key: source for source in found}
 
 
 def evaluate(plan: Plan) -> dict[str, Any]:

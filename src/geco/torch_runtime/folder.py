@@ -159,7 +159,7 @@ def _cache() -> Path:
 def _full(folder: Path, card: dict[str, Any], placement: Placement, name: str) -> TorchBackend:
     """Zero123++ in the placement's format and InstantMesh in float32 (a twentieth of the work)."""
     from geco.public_weights import instantmesh
-    from geco.public_weights.zero123plus import load_zero123plus
+    from geco.public_weights.zero123plus_folder import load_zero123plus
 
     usage, device = usage_of(card, folder), placement.device
     views = load_zero123plus(folder / MULTIVIEW, device, placement.dtype)

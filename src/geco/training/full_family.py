@@ -27,7 +27,7 @@ from geco.model_files.folder import write_folder
 from geco.model_files.part import read_part_card
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.public_weights import instantmesh
-from geco.public_weights.zero123plus import Zero123Plus, load_zero123plus, save_zero123plus
+from geco.public_weights.zero123plus_folder import Zero123Plus, load_zero123plus, save_zero123plus
 from geco.reconstruct.instantmesh.mesh import POINTS_AT_ONCE, MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.training.augment import USUAL, Jitter
