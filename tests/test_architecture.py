@@ -103,18 +103,15 @@ FOREIGN_ONLY_INSIDE = {
     *("igl", "ray", "bpy", "objaverse", "scipy", "pillow_heif", "pi_heif"),
 }
 
-# TO SHRINK: each entry is a file, a function or a signature that waits to be brought down.
-LONG_FILES = {
-    "evaluate/run.py",
-    "public_weights/zero123plus.py",
-}
+# What may be longer or wider than the rules say, each with its reason.
+LONG_FILES: set[str] = set()
 LONG_FUNCTIONS = {
-    "data.render.kernels._draw",
-    "isosurface.flexicubes_torch.FlexiCubes.__call__",
-    "public_weights.zero123plus.convert_zero123plus",
+    "data.render.kernels._draw",  # numba compiles one function
+    "isosurface.flexicubes_torch.FlexiCubes.__call__",  # ten parameters to document: the public code's
+    "public_weights.zero123plus.convert_zero123plus",  # one step after the other
 }
 WIDE_FUNCTIONS = {
-    "isosurface.flexicubes_torch.FlexiCubes.__call__",
+    "isosurface.flexicubes_torch.FlexiCubes.__call__",  # the public code's
 }
 
 
@@ -207,6 +204,13 @@ def test_signatures_are_short() -> None:
         if parameters(f) > PARAMETERS and f"{module}.{name}" not in WIDE_FUNCTIONS
     ]
     assert not wide, f"what these take together is a type: {wide}"
+
+
+def test_every_exception_to_the_sizes_is_needed() -> None:
+    found = {f"{module}.{name}": f for module, tree in MODULES.items() for name, f in functions(tree)}
+    assert all(len((SOURCE / name).read_text("utf-8").splitlines()) > FILE_LINES for name in LONG_FILES)
+    assert all(name in found and length(found[name]) > FUNCTION_LINES for name in LONG_FUNCTIONS)
+    assert all(name in found and parameters(found[name]) > PARAMETERS for name in WIDE_FUNCTIONS)
 
 
 def test_lines_fit_two_columns_on_a_laptop() -> None:
