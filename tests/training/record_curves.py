@@ -37,7 +37,7 @@ from geco.training.small_family import SMALL, small_mesh
 from geco.training.stage2 import Stage2Task
 from geco.training.task import Task
 from tests.boxes import render_boxes
-from tests.training.test_stage2 import ball
+from tests.training.build_pairs import ball
 
 STORED = Path(__file__).with_name("curves.json")
 STEPS = 8

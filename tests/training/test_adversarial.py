@@ -15,7 +15,7 @@ import torch
 from geco.errors import ConfigError
 from geco.training.adversarial import Discriminator, discriminator_loss, generator_term
 from geco.training.loop import LoopOptions, train
-from tests.training.test_stage1 import OPTIONS, Pairs, make_task
+from tests.training.build import OPTIONS, Pairs, make_task
 
 ON = replace(OPTIONS, adversarial_weight=0.5, discriminator_rate=1e-3)
 

@@ -20,8 +20,8 @@ from geco.sampling import Sampling
 from geco.training.pairs import Pairs
 from geco.training.stage2 import Stage2Task
 from geco.training.teacher_pairs import TeacherPairs, find_pairs
+from tests.training.build_pairs import write
 from tests.training.record_curves import Stages
-from tests.training.test_stage2 import write
 
 BOTH = ["--set", "regression_steps=2", "--set", "adversarial_weight=0.5"]
 SHAPE = (6, 3, 16, 16)
