@@ -43,8 +43,8 @@ def open_array(
         # numpy evaluates the header, which fails in as many ways as it can be damaged
         raise error(f"{os.fspath(path)} is no array: {_first(failure)}", remedy) from failure
     if not isinstance(found, np.ndarray) or not _fits(found, shape, dtype):
-        told = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else "an archive"
-        raise error(f"{os.fspath(path)} holds {told}, not {np.dtype(dtype)} {_told(shape)}", remedy)
+        content = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else "an archive"
+        raise error(f"{os.fspath(path)} holds {content}, not {np.dtype(dtype)} {_dimensions(shape)}", remedy)
     return found
 
 
@@ -86,7 +86,7 @@ def _fits(found: NDArray[Any], shape: Sequence[int | None], dtype: DTypeLike) ->
     return len(shape) == found.ndim and same and found.dtype == np.dtype(dtype)
 
 
-def _told(shape: Sequence[int | None]) -> str:
+def _dimensions(shape: Sequence[int | None]) -> str:
     return "(" + ", ".join("any" if length is None else str(length) for length in shape) + ")"
 
 

@@ -14,7 +14,7 @@ TIMESTEPS = 1000  # noise levels of every model here, as of Stable Diffusion
 
 @dataclass(frozen=True)
 class Sampling(Checked):
-    """How views are drawn from a network of noise levels; stored in the model's card.
+    """How views are sampled from a network of noise levels; stored in the model's card.
 
     Attributes:
         kind: "one-step" for a GECO generator: x0 from noise in one pass. Else a teacher's sampler on trailing

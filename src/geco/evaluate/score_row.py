@@ -65,7 +65,7 @@ class Scorer:
         self, truth: Truth, seed: int, outcome: MethodResult, error: str | None, facts: dict[str, Any]
     ) -> list[Row]:
         """One row a column. ``error``: why there is no outcome; ``facts``: of the loaded model."""
-        made = []
+        rows = []
         for number, (column, variant) in enumerate(self.method.columns(self.settings.variants).items()):
             row: Row = {
                 "method": column,
@@ -89,8 +89,8 @@ class Scorer:
                 raise  # of the machine, not of the method: started again, the row is measured
             except GecoError as problem:
                 row |= {"status": "failed", "error": str(problem)}
-            made.append(row)
-        return made
+            rows.append(row)
+        return rows
 
     def _views(self, row: Row, truth: Truth, column: str, seed: int, outcome: MethodResult) -> None:
         if self.method.kind == "copy-input":
@@ -182,8 +182,8 @@ class Scorer:
             return placed.render(cameras, size, self.settings.mesh_light)
         from geco.render.shade_numpy import render_mesh
 
-        drawn = [render_mesh(placed, pose, cameras.fov, size, engine="numba") for pose in cameras.poses]
-        return on_white(np.stack(drawn))
+        rendered = [render_mesh(placed, pose, cameras.fov, size, engine="numba") for pose in cameras.poses]
+        return on_white(np.stack(rendered))
 
     def _from_input(self, mesh: Mesh, pose: Alignment) -> Floats:
         from geco.render.shade_numpy import render_mesh

@@ -132,9 +132,9 @@ def score_mesh(
 
 
 def _mean(values: Doubles) -> float | None:
-    known = np.asarray(values, np.float64)
-    known = known[np.isfinite(known)]
-    return float(known.mean()) if known.size else None
+    finite = np.asarray(values, np.float64)
+    finite = finite[np.isfinite(finite)]
+    return float(finite.mean()) if finite.size else None
 
 
 def _lpips(kind: str, weights: str | None) -> Distance:
@@ -142,13 +142,13 @@ def _lpips(kind: str, weights: str | None) -> Distance:
     from geco.metrics.lpips import load_lpips
 
     model = load_lpips(kind, weights)
-    return lambda drawn, true, shot: model.distance(drawn, true)
+    return lambda rendered, true, shot: model.distance(rendered, true)
 
 
 def _perceptual() -> Distance:
     from geco.metrics.perceptual import pyramid_distance
 
-    return lambda drawn, true, shot: pyramid_distance(drawn, true)
+    return lambda rendered, true, shot: pyramid_distance(rendered, true)
 
 
 def _clip(weights: str | None) -> Distance:
@@ -157,7 +157,7 @@ def _clip(weights: str | None) -> Distance:
     from geco.metrics.clip import CLIP_HUB_ID, ClipImages
 
     model = ClipImages(weights or CLIP_HUB_ID)
-    return lambda drawn, true, shot: model.similarity(drawn, shot)
+    return lambda rendered, true, shot: model.similarity(rendered, shot)
 
 
 def _check_asked(weights: str | None) -> None:

@@ -78,10 +78,10 @@ def make_truth(source: ObjectSource, size: int, sets: tuple[str, ...], limits: L
     shot = render_views(obj, cameras["input"].poses, lens(INPUT_FOV, 1), INPUT_SIZE).rgba[0]
     poses = np.concatenate([cameras[name].poses for name in sets])
     lenses = np.concatenate([lens(cameras[name].fov, len(cameras[name].poses)) for name in sets])
-    drawn = render_views(obj, poses, lenses, size).rgba
+    rendered = render_views(obj, poses, lenses, size).rgba
     ends = np.cumsum([len(cameras[name].poses) for name in sets])
     return Truth(
-        source.key, source.names or (source.key,), obj, shot, dict(zip(sets, np.split(drawn, ends[:-1])))
+        source.key, source.names or (source.key,), obj, shot, dict(zip(sets, np.split(rendered, ends[:-1])))
     )
 
 

@@ -39,7 +39,7 @@ class Usage:
     Attributes:
         resolution: cubes a side of the surface grid.
         texture_size: texels a side of the texture.
-        sampling: how its views are drawn; None where it makes none.
+        sampling: how its views are sampled; None where it makes none.
     """
 
     resolution: int
@@ -48,8 +48,8 @@ class Usage:
 
     def to_dict(self) -> dict[str, Any]:
         """As facts of a card."""
-        drawn = {} if self.sampling is None else {"sampling": self.sampling.to_dict()}
-        return {"resolution": self.resolution, "texture_size": self.texture_size, **drawn}
+        sampling = {} if self.sampling is None else {"sampling": self.sampling.to_dict()}
+        return {"resolution": self.resolution, "texture_size": self.texture_size, **sampling}
 
     @classmethod
     def from_fields(cls, facts: Fields) -> Usage:
@@ -66,7 +66,7 @@ class Usage:
         one.
         """
         if self.sampling is None:
-            raise WeightsError(f"{where} does not say how views are drawn: it has no sampling", REMEDY)
+            raise WeightsError(f"{where} does not say how views are sampled: it has no sampling", REMEDY)
         return self.sampling
 
 

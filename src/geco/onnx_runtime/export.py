@@ -69,8 +69,8 @@ def export_small(
     (target / CARD).unlink(missing_ok=True)  # from now on the folder is not complete
     write_halves(source, [MULTIVIEW, RECONSTRUCTOR], target)
     write_graphs(target / ONNX, data, card)
-    told = {**about["facts"], **usage.to_dict(), **(facts or {})}
-    atomic_write(target / CARD, (json.dumps({**about, "facts": told}, indent=1) + "\n").encode())
+    everything = {**about["facts"], **usage.to_dict(), **(facts or {})}
+    atomic_write(target / CARD, (json.dumps({**about, "facts": everything}, indent=1) + "\n").encode())
     return card
 
 

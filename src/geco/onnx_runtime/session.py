@@ -112,10 +112,10 @@ class Network:
         """Itself, after making sure that its first inputs have these names and that it has so
         many outputs.
         """
-        made = len(self._session.get().get_outputs())
-        if self.inputs[: len(inputs)] != list(inputs) or (outputs is not None and made != outputs):
-            told = f"{', '.join(self.inputs)} to {made} outputs"
-            raise WeightsError(f"{self.path} is another graph ({told})", "Export the model again.")
+        count = len(self._session.get().get_outputs())
+        if self.inputs[: len(inputs)] != list(inputs) or (outputs is not None and count != outputs):
+            signature = f"{', '.join(self.inputs)} to {count} outputs"
+            raise WeightsError(f"{self.path} is another graph ({signature})", "Export the model again.")
         return self
 
     def __call__(self, **arrays: NDArray[Any]) -> list[Floats]:

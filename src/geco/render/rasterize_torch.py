@@ -149,11 +149,11 @@ def _visible(vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, size: int
         from geco.render import rasterize_numpy
 
         points, corners = vertices.cpu().numpy(), faces.cpu().numpy()
-        drawn = [
+        rasterized = [
             rasterize_numpy.rasterize(points, corners, pose, fov, size, engine=engine)
             for pose in c2w.cpu().numpy()
         ]
-        return torch.stack([torch.from_numpy(d.face_ids) for d in drawn]).long().to(vertices.device)
+        return torch.stack([torch.from_numpy(d.face_ids) for d in rasterized]).long().to(vertices.device)
     raise ConfigError(f"unknown rasteriser engine {engine!r}", "Use auto, torch, numpy, numba or nvdiffrast.")
 
 
@@ -170,5 +170,7 @@ def _by_nvdiffrast(vertices: Tensor, faces: Tensor, c2w: Tensor, fov: float, siz
     points = torch.cat([vertices, torch.ones_like(vertices[:, :1])], dim=1)
     clip = points @ (to_clip @ torch.linalg.inv(c2w.to(vertices))).transpose(1, 2)
     context = dr.RasterizeCudaContext(device=vertices.device)
-    drawn, _ = dr.rasterize(context, clip.contiguous(), faces.int().contiguous(), (size, size), grad_db=False)
-    return drawn[..., 3].long() - 1
+    rasterized, _ = dr.rasterize(
+        context, clip.contiguous(), faces.int().contiguous(), (size, size), grad_db=False
+    )
+    return rasterized[..., 3].long() - 1

@@ -29,13 +29,13 @@ def visible_faces(pixels: Tensor, inverse_depth: Tensor, faces: Tensor, size: in
     rows = corners[..., 1]
     first_row = rows.amin(dim=1).ceil().clamp(0, size)
     past_row = rows.amax(dim=1).ceil().clamp(0, size)
-    drawn = torch.nonzero((past_row > first_row) & (inverse > 0).all(dim=1))[:, 0]
-    if len(drawn) == 0:
+    candidates = torch.nonzero((past_row > first_row) & (inverse > 0).all(dim=1))[:, 0]
+    if len(candidates) == 0:
         return torch.full((cameras, size, size), -1, dtype=torch.long, device=faces.device)
-    corners, inverse = corners[drawn], inverse[drawn]
+    corners, inverse = corners[candidates], inverse[candidates]
     top, middle, bottom = _top_to_bottom(corners).unbind(dim=1)
 
-    face, row = _expand(first_row[drawn].long(), past_row[drawn].long())
+    face, row = _expand(first_row[candidates].long(), past_row[candidates].long())
     long = _edge_column(top[face], bottom[face], row)
     upper = (row < middle[face, 1])[:, None]
     short = _edge_column(
@@ -49,13 +49,13 @@ def visible_faces(pixels: Tensor, inverse_depth: Tensor, faces: Tensor, size: in
 
     ramps = _depth_ramps(corners, inverse)
     nearness = ramps[face, 0] + ramps[face, 1] * column + ramps[face, 2] * row
-    number = drawn[face]
+    number = candidates[face]
     target = (number // count * size + row) * size + column
     nearest = nearness.new_zeros(cameras * size * size).scatter_reduce(0, target, nearness, "amax")
     won = torch.nonzero(nearness == nearest[target])[:, 0]
-    seen = torch.full((cameras * size * size,), count, dtype=torch.long, device=faces.device)
-    seen = seen.scatter_reduce(0, target[won], number[won] % count, "amin")
-    return torch.where(seen == count, -1, seen).reshape(cameras, size, size)
+    nearest = torch.full((cameras * size * size,), count, dtype=torch.long, device=faces.device)
+    nearest = nearest.scatter_reduce(0, target[won], number[won] % count, "amin")
+    return torch.where(nearest == count, -1, nearest).reshape(cameras, size, size)
 
 
 def _top_to_bottom(corners: Tensor) -> Tensor:

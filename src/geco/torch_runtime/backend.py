@@ -26,7 +26,7 @@ class TorchBackend:
         card: what the pipeline asks.
         network: makes views, on ``device``; None for a regressor, which reads the picture alone.
         codec: between pictures and the network's space.
-        sampling: how views are drawn where nobody says otherwise; None for a regressor.
+        sampling: how views are sampled where nobody says otherwise; None for a regressor.
         reconstruct: views to fields.
         device: where the networks live.
         mixed: make views with float32 weights but products and convolutions in bfloat16 (autocast).

@@ -45,8 +45,8 @@ class Discriminator(nn.Module):
         Returns:
             (B, P) float32 logits of all patches of all views.
         """
-        known = level.reshape(len(x_t), *(1 for _ in x_t.shape[1:])).expand_as(x_t.narrow(-3, 0, 1))
-        joined = torch.cat([x_t, known.to(x_t)], dim=-3)
+        level_map = level.reshape(len(x_t), *(1 for _ in x_t.shape[1:])).expand_as(x_t.narrow(-3, 0, 1))
+        joined = torch.cat([x_t, level_map.to(x_t)], dim=-3)
         logits: Tensor = self.layers(joined.flatten(0, -4))
         return logits.reshape(len(x_t), -1).float()
 

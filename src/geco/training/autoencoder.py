@@ -112,8 +112,8 @@ class AutoencoderTask:
         worse = worsen(truth, o, rng).to(machine.device, memory_format=torch.channels_last)
         truth = truth.to(machine.device)
         with machine.autocast():
-            made = self.network(worse)
-        error = made.float() - truth
+            reconstructed = self.network(worse)
+        error = reconstructed.float() - truth
         l1, edges, color = (
             error.abs().mean(),
             gradient_error(error),

@@ -25,7 +25,7 @@ class Views:
 
     Attributes:
         network: teacher or generator. codec: between pictures and its space.
-        sampling: how its views are drawn.
+        sampling: how its views are sampled.
         about: what the family keeps beside the weights.
     """
 

@@ -147,8 +147,10 @@ def _sampled(maker: PairMaker, o: PairOptions, numbers: range) -> list[tuple[str
         without = (
             generator.encode(codec.unconditional(condition)) if generator.guidance_scale != 1.0 else None
         )
-        made = generator(z, generator.encode(condition), without)
-        x_t = teacher.schedule.add_noise(made, fresh, torch.full((len(numbers),), begin, device=made.device))
+        generated = generator(z, generator.encode(condition), without)
+        x_t = teacher.schedule.add_noise(
+            generated, fresh, torch.full((len(numbers),), begin, device=generated.device)
+        )
     weights = next(cast(nn.Module, teacher).parameters())
     mixed = maker.mixed and weights.dtype == torch.float32
     with autocast_bf16(weights.device) if mixed else contextlib.nullcontext():

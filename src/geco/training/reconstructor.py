@@ -168,10 +168,10 @@ class ReconstructorTask:
         batch = worsen(self.loader.at(index).to(rng.device), rng, o.faults, share).to(machine.device)
         if self.teacher is not None and count:
             with machine.autocast():
-                made = predict_noised(
+                predicted_views = predict_noised(
                     self.teacher, batch.picture[:count], batch.views[:count], rng, o.predicted_levels
                 )
-            batch = replace(batch, views=torch.cat([made.float(), batch.views[count:]]))
+            batch = replace(batch, views=torch.cat([predicted_views.float(), batch.views[count:]]))
         return losses(self.network, batch, o, machine.autocast())
 
     def report(self) -> tuple[dict[str, Any], Image.Image | None]:

@@ -59,7 +59,7 @@ def claimed(
             run.
         ConfigError: it holds a run, which may not go on, or was begun with other settings.
     """
-    new, untold = not folder.exists(), (folder / begun_with).exists() and not (folder / FILE).exists()
+    new, nameless = not folder.exists(), (folder / begun_with).exists() and not (folder / FILE).exists()
     # before there is anything of ours in another's folder
     _check(folder, settings, resume, begun_with, written)
     try:
@@ -71,7 +71,7 @@ def claimed(
     except BaseException:
         if new:
             _forget(folder)
-        if untold:  # whether these are the run's settings only its checkpoint knew
+        if nameless:  # whether these are the run's settings only its checkpoint knew
             (folder / FILE).unlink(missing_ok=True)
         raise
 
@@ -143,8 +143,8 @@ def agree(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any], say: 
             "Repeat the settings to go on with --resume, or choose another folder with -o.",
         )
     if say and changed:
-        told = ", ".join(f"{name} {now[name]} (was {before[name]})" for name in changed)
-        print(f"{folder} goes on with {told}", file=sys.stderr)
+        changes = ", ".join(f"{name} {now[name]} (was {before[name]})" for name in changed)
+        print(f"{folder} goes on with {changes}", file=sys.stderr)
 
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:

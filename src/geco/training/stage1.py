@@ -241,5 +241,5 @@ class Stage1Task:
         assert self._pairs is not None
         picture, z, x0 = (part.to(self.machine.device) for part in self._pairs.pairs(index, self.batch))
         with self.machine.autocast():
-            made = self._one_step(z, self.codec.condition(picture))
-        return (made - x0).square().mean()
+            generated = self._one_step(z, self.codec.condition(picture))
+        return (generated - x0).square().mean()

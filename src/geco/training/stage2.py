@@ -166,14 +166,14 @@ class Stage2Task:
         poses = torch.from_numpy(item["poses"][cameras]).to(device)
         truth = torch.from_numpy(item["rgb"][cameras]).to(device).float() / 255
         mask = torch.from_numpy(item["mask"][cameras]).to(device).float() / 255
-        drawn = render_mesh(vertices, faces, poses, INPUT_FOV, truth.shape[1], color)
+        rendered = render_mesh(vertices, faces, poses, INPUT_FOV, truth.shape[1], color)
         if keep is not None:
-            keep.append(drawn.rgb)
-        near = self.perceptual(drawn.rgb.permute(0, 3, 1, 2), truth.permute(0, 3, 1, 2)).mean()
+            keep.append(rendered.rgb)
+        near = self.perceptual(rendered.rgb.permute(0, 3, 1, 2), truth.permute(0, 3, 1, 2)).mean()
         return {
-            "mse": (drawn.rgb - truth).square().mean(),
+            "mse": (rendered.rgb - truth).square().mean(),
             "perceptual": near,
-            "mask": (drawn.mask - mask).square().mean(),
+            "mask": (rendered.mask - mask).square().mean(),
         }
 
     def _one_step(self, z: Tensor, condition: Condition) -> Tensor:

@@ -140,11 +140,11 @@ class SmallMultiView(nn.Module):
         appended to the list.
         """
         assert self.bridge is not None and picture is not None
-        drawn, covered = self.bridge(
+        rendered, covered = self.bridge(
             x.reshape(-1, VIEWS, *x.shape[1:]), picture.to(x.dtype), functional.silu(time)
         )
         opacity.append(covered)
-        return x + drawn.flatten(0, 1)
+        return x + rendered.flatten(0, 1)
 
     def _trunk(
         self,
