@@ -89,9 +89,14 @@ def parse_row(line: bytes, where: str) -> Row:
     row.text("error", 100_000, "")
     for name in ("seconds", "load_seconds", "warmup_seconds"):
         _number(row, name)
-    for name in (*PARTS, "stages", "memory", "sampling"):
+    for name in (*PARTS, "stages", "memory"):
         for inner in _object(row, name) or ():
             _number(row.fields(name), inner)
+    sampling = _object(row, "sampling")
+    if sampling is not None:
+        sampling.text("kind", 100)
+        for inner in sampling.values.keys() - {"kind"}:
+            _number(sampling, inner)
     alignment = _object(row, "alignment")
     if alignment is not None:
         alignment.text("method")
