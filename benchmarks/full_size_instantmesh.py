@@ -4,9 +4,8 @@ loaded, run once.
     python benchmarks/full_size_instantmesh.py [--model instant-mesh-large] [--threads 2] [--folder DIR]
 
 Prints time, CPU time and peak memory of every step and one JSON line. Needs 3 GB of disk in DIR (default: a
-temporary
-folder). Random weights hold no object but noise: the SDF's last bias is moved so that a hundredth of the grid
-is inside, which crosses several times more cubes than an object does. ``seconds`` is the clock's,
+temporary folder). Random weights hold no object but noise: the SDF's last bias is moved so that a hundredth
+of the grid is inside, which crosses several times more cubes than an object does. ``seconds`` is the clock's,
 ``cpu_seconds`` the process's own on all threads: on a machine busy with other things only the second says
 what the step costs.
 """

@@ -37,8 +37,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     failure.
 
     A file that is there keeps its rights, and its owner where that is possible; write-protected ones are not
-    replaced. A
-    symbolic link stays one: what it points to becomes new, as ``open`` would have it.
+    replaced. A symbolic link stays one: what it points to becomes new, as ``open`` would have it.
 
     Raises:
         OutputError: the folder cannot be made or written, or the disk is full; also where torch or

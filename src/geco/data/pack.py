@@ -2,9 +2,8 @@
 bounded size.
 
 A machine with a graphics card often stands behind a slow line. What travels is not pictures, which take a
-hundred times
-as much, but the objects they are rendered from: positions in 16 bits, textures as small as the views that
-show them.
+hundred times as much, but the objects they are rendered from: positions in 16 bits, textures as small as the
+views that show them.
 
     PACK/objects-00.tar.xz    objects-00/KEY.glb ... and objects-00/manifest.json (licence and author of every
     object) PACK/pack.json            the archives, their bytes and SHA-256; written last

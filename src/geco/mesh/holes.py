@@ -19,8 +19,8 @@ def border_loops(faces: NDArray[np.integer], twin: Longs, vertex_count: int) -> 
     """The borders as vertex loops, in the direction that the missing faces would have.
 
     At a vertex where several borders meet, each fan of faces keeps to its own border; a loop that still comes
-    back to one of
-    its vertices is cut there into simple ones. Slits of two edges are left out: they are closed already.
+    back to one of its vertices is cut there into simple ones. Slits of two edges are left out: they are
+    closed already.
     """
     border = np.flatnonzero(twin < 0)
     if not border.size:

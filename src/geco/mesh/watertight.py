@@ -59,9 +59,8 @@ def _agree(mesh: Mesh) -> Mesh:
     """Faces turned so that neighbours agree; of the two ways for a component, the one that turns less area.
 
     Each face is two nodes, as it is and turned; neighbours that agree join like with like, others crosswise.
-    A component that
-    holds both nodes of a face has one side only (a Moebius band) and is left as it is: it gets cut where
-    faces disagree.
+    A component that holds both nodes of a face has one side only (a Moebius band) and is left as it is: it
+    gets cut where faces disagree.
     """
     start, end = half_edges(mesh.faces)
     order, firsts, counts = edge_groups(start, end, len(mesh.vertices))

@@ -54,10 +54,9 @@ def foreground_psnr(a: ArrayLike, b: ArrayLike, mask: ArrayLike) -> Doubles:
     """PSNR over the object's pixels only, the squared errors weighted by ``mask``; (...).
 
     On white pictures most pixels agree whatever the object looks like, so PSNR over all pixels mostly
-    measures how
-    large the object is drawn. Give the UNION of both silhouettes (:func:`union`): with the target's
-    silhouette alone, matter drawn where there should be none would cost nothing, with the prediction's alone,
-    missing matter.
+    measures how large the object is drawn. Give the UNION of both silhouettes (:func:`union`): with the
+    target's silhouette alone, matter drawn where there should be none would cost nothing, with the
+    prediction's alone, missing matter.
 
     Args:
         a, b: (..., H, W, 3) in [0, 1].

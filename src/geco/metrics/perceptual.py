@@ -15,11 +15,9 @@ small neighbourhoods:
   + 0.1^2).
 
 Each is in [0, 1] and 0 for equal neighbourhoods. Averaged over pixels and scales, texture counts one half,
-structure and
-colour one quarter each: with these a blur of s pixels costs what a shift by s pixels costs (measured on
-renders, docs/metrics.md).
-Everything below works on numpy arrays and torch tensors alike: only slices, sums, products and powers.
-``geco.metrics.pyramid`` has the torch face, which is differentiable.
+structure and colour one quarter each: with these a blur of s pixels costs what a shift by s pixels costs
+(measured on renders, docs/metrics.md). Everything below works on numpy arrays and torch tensors alike: only
+slices, sums, products and powers. ``geco.metrics.pyramid`` has the torch face, which is differentiable.
 """
 
 from __future__ import annotations

@@ -4,9 +4,8 @@
     compare_volumes(predicted, truth).facts()       # and how well-defined both insides are
 
 The winding number (Jacobson 2013, "Robust inside-outside segmentation using generalized winding numbers")
-counts how often
-the surface goes round a point: 1 inside a closed mesh, 0 outside, between them near holes. Needs libigl,
-and numba for carving (extra ``evaluate``).
+counts how often the surface goes round a point: 1 inside a closed mesh, 0 outside, between them near holes.
+Needs libigl, and numba for carving (extra ``evaluate``).
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 Variance preserving everywhere: x_t = signal * x0 + noise_level * eps with signal = sqrt(alpha_bar) and
 noise_level = sqrt(1 - alpha_bar). Timestep 0 is nearly clean, timestep 999 nearly pure noise. Three
-predictions are
-interchangeable given x_t: ``x0``, ``eps`` and ``v`` = signal * eps - noise_level * x0.
+predictions are interchangeable given x_t: ``x0``, ``eps`` and ``v`` = signal * eps - noise_level * x0.
 """
 
 from __future__ import annotations

@@ -46,8 +46,7 @@ class Guard:
     headers.
 
     A page of another site can make a browser POST a form here, and one whose name was bound to this address
-    anew could
-    read the answers too: the first comes with its Origin, the second with its name as Host.
+    anew could read the answers too: the first comes with its Origin, the second with its name as Host.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:

@@ -2,9 +2,8 @@
 resume.
 
 All that is random follows from (seed, step), so a killed run that is started again repeats exactly what the
-first would
-have done (bit for bit on the CPU, with a budget in steps: with one in minutes the learning rate follows the
-clock).
+first would have done (bit for bit on the CPU, with a budget in steps: with one in minutes the learning rate
+follows the clock).
 """
 
 from __future__ import annotations

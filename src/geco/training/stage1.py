@@ -1,8 +1,7 @@
 """Stage I: the multi-view teacher distilled into a one-step generator by variational score distillation.
 
 Three networks from the teacher's weights: generator G, student (the score of G's samples, trained online) and
-the frozen
-teacher. Only condition pictures are needed: no views, no 3D.
+the frozen teacher. Only condition pictures are needed: no views, no 3D.
 """
 
 from __future__ import annotations

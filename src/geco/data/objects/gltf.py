@@ -1,10 +1,9 @@
 """A glTF 2.0 document to triangles: the scene graph node by node, each primitive with its own base colour.
 
 Read: triangles, strips and fans; quantised and sparse accessors; texture transforms; skins and morph targets
-in the pose that
-the file stands in. Refused: compressed geometry (Draco, meshopt), Basis textures, GPU instances. Dropped:
-points, lines, cameras, lamps, animations, normals, every map but the base colour, sampler wrapping (always
-repeat).
+in the pose that the file stands in. Refused: compressed geometry (Draco, meshopt), Basis textures, GPU
+instances. Dropped: points, lines, cameras, lamps, animations, normals, every map but the base colour, sampler
+wrapping (always repeat).
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 compared by.
 
 No normalisation over the picture: a change in one place leaves the features of far places as they are. It is
-no codec for
-a generator: the small model works in pixels, the full one in its own VAE's latents.
+no codec for a generator: the small model works in pixels, the full one in its own VAE's latents.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """A UNet over each of the six views that attends across all of them and over the clean condition picture.
 
 Pixels (B, 6, 3, S, S) in [-1, 1] are cut into patches of 4; convolutions work at S/4 and S/8, attention at
-S/8. The
-condition reaches the network twice: as extra channels of every view, and as keys and values that a write pass
-of the same trunk over the clean picture left at every attention. It predicts x0 (measured to learn much
-faster than v at this size).
+S/8. The condition reaches the network twice: as extra channels of every view, and as keys and values that a
+write pass of the same trunk over the clean picture left at every attention. It predicts x0 (measured to learn
+much faster than v at this size).
 """
 
 from __future__ import annotations
