@@ -64,7 +64,7 @@ size() {
   rm -rf "$out/venv"
   python3 -m venv "$out/venv"
   "$out/venv/bin/pip" install -q -c constraints.txt .
-  once size.txt du -s --apparent-size --block-size=1000000 --exclude 'pip*' --exclude 'setuptools*' \
+  once size.txt du -sm --exclude 'pip*' --exclude 'setuptools*' --exclude pkg_resources \
     "$out"/venv/lib/python3*/site-packages
   rm -rf "$out/venv"
 }
