@@ -48,9 +48,9 @@ class Squares(GridViews):
         return self._stack([(index % len(self), 0, 0, False) for index in range(count)])
 
 
-def make_task(autocast: bool = False) -> TeacherTask:
+def make_task(autocast: bool = False, compiles: bool = False) -> TeacherTask:
     torch.manual_seed(0)
-    machine = Machine("bf16" if autocast else "no", "cpu", 1)
+    machine = Machine("bf16" if autocast else "no", "cpu", 1, compiles)
     options = TeacherOptions(batch=8, average=0.95)
     checks = {"squares": Squares()}
     return TeacherTask(options, Inputs(machine), SmallMultiView(TINY), Squares(), validation=checks)
@@ -152,3 +152,28 @@ def test_broken_checkpoint_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"PK\3\4 half a file")
     with pytest.raises(WeightsError, match="Delete it"):
         train(make_task(), LoopOptions(tmp_path, steps=1))
+
+
+@pytest.mark.slow
+def test_a_compiled_network_learns_the_same(tmp_path: Path) -> None:
+    losses = []
+    for compiles in (False, True):
+        task, folder = make_task(compiles=compiles), tmp_path / str(compiles)
+        train(task, LoopOptions(folder, steps=6, warmup_steps=2, log_steps=1), quiet=True)
+        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        losses.append([line["loss"] for line in lines if "loss" in line])
+        assert load_small(folder) is not None  # what is saved has the names of the plain network
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+def test_a_batch_without_a_sample_at_the_last_level_logs_none_there(tmp_path: Path) -> None:
+    logged = []
+    for last_part in (0.0, 1.0):
+        task = make_task()
+        task.options = replace(task.options, last_part=last_part)
+        folder = tmp_path / str(last_part)
+        train(task, LoopOptions(folder, steps=3, warmup_steps=1, log_steps=1), quiet=True)
+        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        logged.append([line.get("mse_last") for line in lines if "loss" in line])
+        assert all(line["loss"] > 0 and line["samples_s"] > 0 for line in lines if "loss" in line)
+    assert logged[0] == [None] * 3 and all(value > 0 for value in logged[1])

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,9 +112,13 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     minutes = "wall-clock minutes, resumed pieces together"
     add_argument("--budget-minutes", type=float, metavar="N", help=minutes)
     add_argument("--steps", type=int, metavar="N", help="steps instead of minutes")
+    part = "of the end over which the rates fall to 0; 0 keeps them, for a run that is to be prolonged"
+    add_argument("--decay-part", type=float, metavar="P", help=f"part {part} (default: the recipe's)")
     dry = f"{DRY_STEPS} steps, then memory and time estimate; nothing is kept"
     add_argument("--dry-run", action="store_true", help=dry)
     add_argument("--threads", type=int, help="of the CPU")
+    compiles = "compile the teacher's network first (minutes): more samples a second, mostly on a GPU"
+    add_argument("--compile", action="store_true", help=compiles)
     add_argument("--tensorboard", action="store_true", help="write TensorBoard's files too (extra train)")
     command.set_defaults(function=run)
 
@@ -135,11 +140,14 @@ def run(options: argparse.Namespace) -> int:
     init = _local(options.init)
     recipe, overrides = read_recipe(options)
     length = recipe.length(options.stage)
+    if options.decay_part is not None:
+        length = replace(length, decay_part=options.decay_part)
+        recipe = replace(recipe, lengths={**recipe.lengths, options.stage: length})
     minutes, steps = options.budget_minutes, options.steps
     if minutes is None and steps is None:
         minutes, steps = length.budget_minutes, length.steps
     check(options, init)
-    machine = Machine(recipe.precision, options.device, options.threads)
+    machine = Machine(recipe.precision, options.device, options.threads, options.compile)
     settings = settings_of(options, recipe, init)
     everything = settings | length_of(recipe, options.stage) | free_settings(minutes, steps, machine)
     keeps = machine.leads and not options.dry_run
@@ -187,8 +195,6 @@ def make(options: argparse.Namespace) -> int:
 
 def rehearse(task: Task, loop: Any, machine: Machine) -> str:
     """Two steps in a folder that is thrown away; what the whole would take."""
-    from dataclasses import replace
-
     from geco.training.loop import train
 
     with tempfile.TemporaryDirectory() as folder:

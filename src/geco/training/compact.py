@@ -9,7 +9,7 @@ in 2048, which is less than a step of training moves them.
 
     FOLDER/config.json            what stands where, and a manifest of the parts
     FOLDER/part-00.safetensors    tensors, cut where a file would become too large
-    FOLDER/run.json, log.jsonl    of the run
+    FOLDER/run.json, log.jsonl, training.json    of the run
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from geco.training.state import save_checkpoint
 
 FORMAT, CARD = "geco-state-1", "config.json"
 PART_BYTES = 15 * 2**20  # of a file: below the 16 MiB that some places take at most
-CARRIED = (FILE, "log.jsonl")  # files of the run that come along
+CARRIED = (FILE, "log.jsonl", "training.json")  # files of the run that come along
 MOMENTUM = "momentum"  # the key of Muon's buffers
 LEVELS = 127  # of a signed byte, either way
 MOST_DEPTH = 16  # of nested containers; a checkpoint has 7

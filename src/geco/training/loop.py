@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from geco.errors import WeightsError
 from geco.files import sweep_below, writing
@@ -106,33 +107,34 @@ class _Loop:
         rate = min(1.0, (self.step + 1) / self.options.warmup_steps)
         if self.options.decay_part:
             rate = min(rate, (1 - progress) / self.options.decay_part)
-        values: dict[str, float] = {}
+        values: dict[str, float | Tensor] = {}
         for index, part in enumerate(self.parts):
             for turn in range(part.repeats):
                 found = self._update(index, turn, max(rate, 0.0))
             prefix = f"{part.name}_" if len(self.parts) > 1 else ""
             values |= {prefix + name: value for name, value in found.items()}
         self.step += 1
-        seconds = time.monotonic() - began
-        self.totals.add(self.samples, seconds)
-        if self.step % self.options.log_steps == 0 or self.step == 1:
+        logs = self.step % self.options.log_steps == 0 or self.step == 1
+        plain_values = as_numbers(values) if logs else {}  # waits for the device
+        self.totals.add(self.samples, time.monotonic() - began)
+        if logs:
             line = {"step": self.step, "samples": self.totals.samples, "elapsed": round(self.elapsed, 1)}
-            facts = {"rate": round(rate, 6), "samples_s": round(self.samples / seconds, 2)}
-            self.record.step(line | values | facts, progress, self.elapsed)
+            facts = {"rate": round(rate, 6), "samples_s": round(self.totals.samples_a_second(), 2)}
+            self.record.step(line | plain_values | facts, progress, self.elapsed)
 
-    def _update(self, index: int, turn: int, rate: float) -> dict[str, float]:
+    def _update(self, index: int, turn: int, rate: float) -> dict[str, float | Tensor]:
         """One update of one part; its loss, gradient norm and values."""
         part, optimizers, o = self.parts[index], self.optimizers[index], self.options
         part.network.train()
-        total = 0.0
-        values: dict[str, float] = {}
+        total = torch.zeros(())
+        values: Mapping[str, float | Tensor] = {}
         for micro in range(o.accumulate):
             at = (self.step * part.repeats + turn) * o.accumulate + micro
             # of (seed, part, step, process): a resumed run draws what the first would have
             rng = rng_of(o.seed, "step", part.name, at, self.machine.rank, device=self.machine.draws)
             loss, values = part.loss(at, rng)
             self.machine.backward(loss / o.accumulate)
-            total += float(loss.detach()) / o.accumulate
+            total = total.to(loss.device) + loss.detach() / o.accumulate
         parameters = part.parameters
         self.machine.average_gradients(parameters)
         norm = self.machine.clip(parameters, part.clip)
@@ -143,7 +145,7 @@ class _Loop:
             optimizer.zero_grad(set_to_none=True)
         if average := self.averages[index]:
             average.update(part.network)
-        return {"loss": total, "norm": float(norm), **values}
+        return {"loss": total, "norm": norm, **values}
 
     def _report(self) -> None:
         """Show and save with the averaged weights in place; every process waits for the first."""
@@ -226,3 +228,15 @@ class _Loop:
                 optimizer.load_state_dict(values)
             if average:
                 average.load_state_dict(saved["average"])
+
+
+def as_numbers(values: Mapping[str, float | Tensor]) -> dict[str, float]:
+    """Values of a step for the log; one that had no sample to be taken from (NaN) is left out, a
+    loss never.
+    """
+    numbers = {name: float(value) for name, value in values.items()}
+    return {
+        name: number
+        for name, number in numbers.items()
+        if number == number or name.endswith(("loss", "norm"))
+    }

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Literal, cast
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from accelerate import Accelerator
@@ -21,6 +22,7 @@ from geco.memory import peak
 from geco.timing import cpu_name
 
 Precision = Literal["no", "bf16", "fp16"]
+Function = TypeVar("Function", bound=Callable[..., Any])
 BUCKET = 1 << 25  # elements a message of averaged gradients: 128 MiB of float32
 
 
@@ -33,11 +35,17 @@ class Machine:
             emulate it.
         device: "cpu", "cuda" or "mps", or None for what is there; one that is not there raises ConfigError.
         threads: of the CPU; None leaves torch's own choice.
+        compiles: whether :meth:`compiled` does. The first step then takes a minute or two longer.
     """
 
     def __init__(
-        self, precision: Precision = "no", device: str | None = None, threads: int | None = None
+        self,
+        precision: Precision = "no",
+        device: str | None = None,
+        threads: int | None = None,
+        compiles: bool = False,
     ) -> None:
+        self.compiles = compiles
         if threads is not None:
             torch.set_num_threads(threads)
         # one format a process is accelerate's rule; tests and notebooks make several machines
@@ -85,6 +93,14 @@ class Machine:
         it, in float32.
         """
         return cast("contextlib.AbstractContextManager[None]", self._accelerator.autocast())
+
+    def compiled(self, function: Function) -> Function:
+        """``function`` of tensors by torch.compile, where that was asked for: its small operations become
+        few, forwards and backwards.
+        """
+        if not self.compiles:
+            return function
+        return cast(Function, torch.compile(function, dynamic=False))
 
     def wrap(self, optimizer: torch.optim.Optimizer) -> AcceleratedOptimizer:
         """The optimiser with loss scaling where the format needs it."""

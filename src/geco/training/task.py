@@ -4,7 +4,7 @@ how to save them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-Loss = tuple[Tensor, dict[str, float]]
+# Values stay on the device until a line of the log wants them: to fetch one waits for everything before it.
+Loss = tuple[Tensor, Mapping[str, float | Tensor]]
 
 
 @dataclass

@@ -26,11 +26,20 @@ class Totals:
     peak: int = 0
     machines: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._logged = self.samples, self.stepping
+
     def add(self, samples: int, seconds: float) -> None:
-        """One step."""
+        """One step, or what of it this process had to wait for: a device may still be at work."""
         self.steps += 1
         self.samples += samples
         self.stepping += seconds
+
+    def samples_a_second(self) -> float:
+        """Over the steps since this was last asked for, after a wait for the device."""
+        samples, seconds = self.samples - self._logged[0], self.stepping - self._logged[1]
+        self._logged = self.samples, self.stepping
+        return samples / max(seconds, 1e-9)
 
     def seen_on(self, machine: str, peak: int) -> None:
         """Note where this piece runs and the memory that it has taken so far."""
