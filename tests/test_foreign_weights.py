@@ -27,9 +27,17 @@ from geco.multiview.zero123plus.preprocess import Preprocess
 from geco.pipeline import GecoPipeline
 from geco.public_weights import instantmesh
 from geco.public_weights.ckpt import read_torch_file
+from geco.recipes.recipe import Length
 from geco.reconstruct.instantmesh.config import InstantMeshConfig, ViTConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.sampling import Sampling
+from geco.training.augment import Jitter
+from geco.training.autoencoder import AutoencoderOptions
+from geco.training.pairs import PairOptions
+from geco.training.reconstructor_options import ReconstructorOptions, ViewFaults
+from geco.training.stage1_options import Stage1Options
+from geco.training.stage2 import Stage2Options
+from geco.training.teacher import TeacherOptions
 from tests.cases import BUGS, HOSTILE
 from tests.cli_command import geco
 from tests.damage import ODD, damaged, signed
@@ -38,6 +46,11 @@ from tests.torch_runtime.build import small_folder
 CONFIGS: list[type[Checked]] = [
     *(SmallConfig, SmallReconstructorConfig, InstantMeshConfig, ViTConfig, AutoencoderConfig),
     *(Sampling, Preprocess),
+]
+# of the stages: people write them in recipes and behind --set
+OPTIONS: list[type[Checked]] = [
+    *(TeacherOptions, ReconstructorOptions, AutoencoderOptions, Stage1Options, Stage2Options, PairOptions),
+    *(Jitter, ViewFaults, Length),
 ]
 
 
@@ -70,10 +83,10 @@ def every_checked_class() -> set[type[Checked]]:
 
 
 def test_every_config_is_walked_here() -> None:
-    assert every_checked_class() == set(CONFIGS)
+    assert every_checked_class() == {*CONFIGS, *OPTIONS}
 
 
-@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize("kind", [*CONFIGS, *OPTIONS])
 def test_no_field_of_a_config_can_be_anything(kind: type[Checked]) -> None:
     """Each field in turn of every odd kind: taken and built, or refused with our own error that names it."""
     good = json.loads(json.dumps(kind().to_dict()))  # type: ignore[abstract]

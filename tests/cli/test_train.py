@@ -153,9 +153,9 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
         find_recipe(str(path))
 
 
-def test_a_run_is_packed_and_goes_on_elsewhere(tmp_path: Path, shards: Path) -> None:
+def test_a_run_is_packed_and_goes_on_elsewhere(tmp_path: Path, box_shards: Path) -> None:
     run, state, there = tmp_path / "run", tmp_path / "state", tmp_path / "there"
-    train = ["train", "teacher", "--recipe", "tiny", "--data", shards]
+    train = ["train", "teacher", "--recipe", "tiny", "--data", box_shards]
     assert geco(*train, "-o", run, "--steps", "2").returncode == 0
     done = geco("train", "pack", run, "-o", state, "--part-mib", "1")
     assert done.returncode == 0 and "parts" in done.stdout
