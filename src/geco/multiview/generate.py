@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from geco.errors import ConfigError
+from geco.multiview.guidance import without_picture
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
@@ -47,7 +48,7 @@ def generate_views(
         )
     condition = codec.condition(pictures)
     guidance = sampling.guidance_scale
-    unconditional = codec.unconditional(condition) if guidance != 1.0 else None
+    unconditional = without_picture(codec, condition, guidance)
     noise = SeededNoise(seeds)
     if sampling.kind == "one-step":
         generator = OneStepGenerator(network, sampling.timestep, guidance, sampling.truncation)

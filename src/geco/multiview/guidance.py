@@ -5,7 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from geco.multiview.interface import ConditionState, MultiViewNetwork, PredictionType
+from geco.multiview.interface import (
+    Condition,
+    ConditionState,
+    MultiViewNetwork,
+    PredictionType,
+    ViewCodec,
+)
+
+
+def without_picture(codec: ViewCodec, condition: Condition, scale: float) -> Condition | None:
+    """What guidance at ``scale`` pushes away from; None at scale 1, which is no guidance."""
+    return None if scale == 1.0 else codec.unconditional(condition)
 
 
 def guided(

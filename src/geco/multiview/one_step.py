@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from geco.multiview.guidance import guided
-from geco.multiview.interface import Condition, ConditionState, MultiViewNetwork
+from geco.multiview.guidance import guided, without_picture
+from geco.multiview.interface import Condition, ConditionState, MultiViewNetwork, ViewCodec
 from geco.multiview.noise import NoiseSource
 
 
@@ -50,6 +50,11 @@ class OneStepGenerator:
         if unconditional is None or self.guidance_scale == 1.0:
             return network.predict(z, t, state, "x0").float()
         return guided(network, z, t, state, unconditional, self.guidance_scale, "x0").float()
+
+    def from_noise(self, z: Tensor, condition: Condition, codec: ViewCodec) -> Tensor:
+        """x0 (B, *sample_shape) of B pictures, a sample each, with this generator's own guidance."""
+        without = without_picture(codec, condition, self.guidance_scale)
+        return self(z, self.encode(condition), None if without is None else self.encode(without))
 
     def generate(
         self,

@@ -23,6 +23,7 @@ from geco.device import autocast_bf16
 from geco.errors import ConfigError, MeshError
 from geco.files import atomic_write
 from geco.foreign import read_fields
+from geco.multiview.guidance import without_picture
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import Walk, sample
@@ -139,15 +140,12 @@ def _sampled(maker: PairMaker, o: PairOptions, numbers: range) -> list[tuple[str
     keys, pictures = zip(*(maker.pictures(number) for number in numbers))
     condition = codec.condition(torch.stack(pictures))
     noise = noise_of(o.seed, numbers)
-    unconditional = codec.unconditional(condition) if o.guidance_scale != 1.0 else None
+    unconditional = without_picture(codec, condition, o.guidance_scale)
     begin = x_t = None
     if generator is not None:
         begin = Sampler("ddim").first(teacher.schedule, o.steps, o.refine_from)
         z, fresh = (noise((len(numbers), *teacher.sample_shape)).to(pictures[0].device) for _ in range(2))
-        without = (
-            generator.encode(codec.unconditional(condition)) if generator.guidance_scale != 1.0 else None
-        )
-        generated = generator(z, generator.encode(condition), without)
+        generated = generator.from_noise(z, condition, codec)
         x_t = teacher.schedule.add_noise(
             generated, fresh, torch.full((len(numbers),), begin, device=generated.device)
         )

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from geco.errors import ConfigError
-from geco.multiview.guidance import guided
+from geco.multiview.guidance import guided, without_picture
 from geco.multiview.interface import Condition, MultiViewNetwork
 from geco.multiview.one_step import OneStepGenerator
 from geco.training.adapters import Role, SharedBackbone
@@ -220,8 +220,7 @@ class Stage1Task:
 
     def _one_step(self, z: Tensor, condition: Condition) -> Tensor:
         step = OneStepGenerator(self.generator, self.options.timestep, self.options.generator_guidance)
-        without = self.codec.unconditional(condition) if self.options.generator_guidance != 1.0 else None
-        return step(z, step.encode(condition), step.encode(without) if without else None)
+        return step.from_noise(z, condition, self.codec)
 
     def _noised(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         t = draw_timesteps(len(x), rng, self.options.t_range).to(x.device)
@@ -231,8 +230,9 @@ class Stage1Task:
     def _predict(self, network: Any, x_t: Tensor, t: Tensor, condition: Condition, scale: float) -> Tensor:
         """x0 by a scoring network, with guidance; references are clean (GECO, section 3.1)."""
         state = network.encode_condition(condition)
-        without = network.encode_condition(self.codec.unconditional(condition)) if scale != 1.0 else None
-        x0 = guided(network, x_t, t, state, without, scale, "x0").float()
+        without = without_picture(self.codec, condition, scale)
+        unconditional = None if without is None else network.encode_condition(without)
+        x0 = guided(network, x_t, t, state, unconditional, scale, "x0").float()
         limit = self.options.teacher_clip
         return x0 if limit is None else x0.clamp(-limit, limit)
 

@@ -178,6 +178,4 @@ class Stage2Task:
 
     def _one_step(self, z: Tensor, condition: Condition) -> Tensor:
         """x0 (1, *sample_shape), as the generator was made to be used."""
-        step = self.views.generator()
-        without = step.encode(self.codec.unconditional(condition)) if step.guidance_scale != 1.0 else None
-        return step(z, step.encode(condition), without).float()
+        return self.views.generator().from_noise(z, condition, self.codec).float()
