@@ -155,6 +155,8 @@ def _shard(entry: Fields) -> str:
 
 def _object(entry: Fields, shards: set[str]) -> str:
     entry.integer("bytes", 0, MOST_BYTES)
+    if missing := {"faces", "licence"} - set(entry):  # both may be unknown, which is null
+        raise entry.wrong(f"lacks {min(missing)}")
     if entry.values.get("faces") is not None:
         entry.integer("faces", 0, 10**12)
     if entry.values.get("licence") is not None:
