@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from geco import Asset, GecoPipeline
+from geco.cli.convert import unet_of
 from geco.errors import WeightsError
 from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
 from geco.public_weights import instantmesh
@@ -17,6 +18,7 @@ from geco.public_weights.zero123plus import convert_zero123plus
 from geco.public_weights.zero123plus_folder import load_zero123plus, save_zero123plus
 from geco.sampling import Sampling
 from geco.surface_to_asset import AssetOptions
+from geco.torch_runtime.folder import usual_unet
 from tests.cli_command import geco
 from tests.pictures import ball_picture
 from tests.public_weights import instantmesh_checkpoint, zero123plus_folder
@@ -84,6 +86,33 @@ def test_broken_folders_are_named(tmp_path: Path, full: Path) -> None:
     )
     with pytest.raises(WeightsError, match="huge"):
         GecoPipeline.from_pretrained(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("asked", "multiview", "unet"),
+    [
+        (None, "sudo-ai/zero123plus-v1.2", "TencentARC/InstantMesh"),
+        (None, "downloads/zero123plus-v1.2", "TencentARC/InstantMesh"),
+        (None, "sudo-ai/zero123plus-v1.1", None),
+        ("own", "sudo-ai/zero123plus-v1.2", None),
+        ("unet.bin", "sudo-ai/zero123plus-v1.2", "unet.bin"),
+    ],
+)
+def test_the_default_pairs_a_white_unet_with_the_reconstructor(
+    asked: str | None, multiview: str, unet: str | None
+) -> None:
+    assert unet_of(asked, multiview) == unet
+    if "/zero" in multiview and asked is None:
+        assert usual_unet(multiview) == unet  # what a hub id on the command line takes
+
+
+def test_convert_says_when_grey_views_will_meet_a_white_reconstructor(tmp_path: Path) -> None:
+    result = geco("convert", "--multiview", tmp_path / "none", "--unet", "own", "-o", tmp_path / "out")
+    assert result.returncode == 2 and "paints on grey" in result.stderr.splitlines()[0]
+    assert (
+        "paints on grey"
+        not in geco("convert", "--multiview", tmp_path / "none", "-o", tmp_path / "out").stderr
+    )
 
 
 def test_convert_names_what_is_missing(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from geco.errors import MissingExtraError
+
+OWN = "own"  # UNet: the source's
 
 
 def add(commands: Any) -> None:
@@ -16,8 +19,7 @@ def add(commands: Any) -> None:
         help="public Zero123++ and InstantMesh weights to one model folder",
         description="Read public weights strictly, fetch what is not here (its licence is printed), write "
         "one safetensors folder.",
-        epilog="Example: geco convert --unet TencentARC/InstantMesh --reconstructor instant-mesh-large -o "
-        "models/full",
+        epilog="Example: geco convert --reconstructor instant-mesh-large -o models/full",
     )
     command.add_argument(
         "--multiview",
@@ -28,7 +30,8 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--unet",
         metavar="ID|FILE",
-        help="another UNet: TencentARC/InstantMesh (white background), or its .bin file",
+        help="another UNet, which paints on white as the reconstructor wants it: TencentARC/InstantMesh, or "
+        "its .bin file; own keeps the source's, on grey (default: TencentARC/InstantMesh for v1.2)",
     )
     command.add_argument(
         "--reconstructor",
@@ -57,16 +60,31 @@ def convert(options: argparse.Namespace) -> int:
     from geco.locks import LOCK, locked
     from geco.torch_runtime.folder import convert_public
 
-    folder = Path(options.output)
+    folder, unet = Path(options.output), unet_of(options.unet, options.multiview)
+    if unet is None:
+        print(
+            "geco: this UNet paints on grey, InstantMesh's reconstructors were trained on white; expect "
+            "worse meshes than with --unet TencentARC/InstantMesh",
+            file=sys.stderr,
+        )
     with locked(folder, LOCK):  # made and held before gigabytes are fetched
         card = convert_public(
             options.multiview,
             options.reconstructor,
             options.output,
-            options.unet,
+            unet,
             options.rig,
             options.revision,
         )
     print(f"{options.output}: {card['licence']}")
     print(f"Use it with: geco run PICTURE --model {options.output}")
     return 0
+
+
+def unet_of(asked: str | None, multiview: str) -> str | None:
+    """The UNet to take in place of ``multiview``'s own, or None to keep that: "own", or none that
+    is usual.
+    """
+    from geco.torch_runtime.folder import usual_unet
+
+    return None if asked == OWN else asked or usual_unet(multiview)

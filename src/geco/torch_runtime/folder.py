@@ -73,6 +73,13 @@ def convert_public(
     )
 
 
+def usual_unet(multiview: str | os.PathLike[str]) -> str | None:
+    """What InstantMesh and GECO put in place of Zero123++ v1.2's own UNet, which paints on grey:
+    InstantMesh's reconstructors were trained on views over white. None for v1.1, for which there is none.
+    """
+    return None if "v1.1" in os.fspath(multiview) else INSTANTMESH
+
+
 def _check_apart(source: str | os.PathLike[str] | None, folder: Path) -> None:
     """Refuse a source that the converted model would be written over."""
     if source is None or not os.path.exists(source):
@@ -138,8 +145,7 @@ def _cached(hub_id: str) -> Path:
     name = hub_id.replace("/", "--") + (f"-{pin.revision[:12]}" if pin else "")
     folder = _cache() / "geco" / name
     if not (folder / CARD).is_file():
-        unet = None if "v1.1" in hub_id else INSTANTMESH
-        convert_public(hub_id, "instant-mesh-large", folder, unet)
+        convert_public(hub_id, "instant-mesh-large", folder, usual_unet(hub_id))
     return folder
 
 
