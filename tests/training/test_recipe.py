@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from benchmarks import sampling_table
 
 from geco.cli.main import main
 from geco.multiview.small.weights import load_small
+from geco.recipes.find import find_recipe
 
 pytest.importorskip("numba")
 
@@ -39,3 +41,13 @@ def test_shards_to_model_to_table(
         1,
         2,
     )
+
+
+def test_the_papers_stage2_weighs_its_terms_as_instantmesh_does() -> None:
+    rng = np.random.default_rng(0)
+    ours, truth, distance = rng.random((2, 3, 8, 8)), rng.random((2, 3, 8, 8)), 0.3  # any perceptual distance
+    options = find_recipe("paper").stage2
+    here = np.mean((ours - truth) ** 2) + options.perceptual * distance
+    # InstantMesh's model_mesh.py: both terms on pictures * 2 - 1, MSE + 2 LPIPS
+    there = np.mean(((ours * 2 - 1) - (truth * 2 - 1)) ** 2) + 2.0 * distance
+    assert there == pytest.approx(4 * here) and options.mask == 0

@@ -40,8 +40,10 @@ class Stage2Options(Checked):
         batch: pairs a step (4 a card in the appendix, 8 in the main text).
         views: random renders a pair and step (GECO: 4 of 50).
         rate: Adam's (1e-6 in the paper, for InstantMesh).
-        perceptual: lambda, not given in the paper; 2 as InstantMesh.
-        mask: weight of the silhouettes' MSE (1 in InstantMesh's training; the paper names RGB only).
+        perceptual: lambda against the squared error of pictures in [0, 1]; the paper gives none.
+            InstantMesh's 2 stands against pictures in [-1, 1], whose squared error is four times ours: 0.5
+            here. 2 is the small recipe's, with another distance.
+        mask: weight of the silhouettes' MSE; InstantMesh's 1 is 0.25 here, the paper names RGB only.
         generator_rate: of G where it is trained too; None freezes it (our decision: the paper is silent).
         average: decay of the moving averages. clip: largest gradient norm.
     """
