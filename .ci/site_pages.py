@@ -1,5 +1,5 @@
-"""The pages of the documentation site that are not in docs/: README.md, CONTRIBUTING.md, and one page of
-API reference a room, of its docstrings.
+"""The pages of the documentation site that are not in docs/: README.md, CHANGELOG.md, CONTRIBUTING.md,
+and one page of API reference a room, of its docstrings.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
 # A file of the repository, and the page it becomes.
-PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "docs/README.md": "pages.md"}
+PAGES = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changes.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "docs/README.md": "pages.md",
+}
 
 
 def on_config(config: Any) -> Any:

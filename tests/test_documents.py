@@ -118,7 +118,7 @@ def test_every_page_is_on_the_site() -> None:
     """The site itself is built by CI, with strict links."""
     nav = (ROOT / "mkdocs.yml").read_text().split("\nnav:")[1].split("\nplugins:")[0]
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
-    made = {"index.md", "contributing.md", "pages.md"}  # of README.md, CONTRIBUTING.md, docs/README.md
+    made = set(pages_of_the_site().values())
     assert sorted(re.findall(r"[\w-]+\.md", nav)) == sorted(pages | made)
 
 
@@ -194,3 +194,22 @@ def answered(guess: Guess, text: str) -> bool:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     places = [part for part in rows + re.split(r"\n(?=#+ )", text) if guess.word in part]
     return any(f"`{guess.file}" in place and f"`{guess.name}" in place for place in places)
+
+
+def pages_of_the_site() -> dict[Path, str]:
+    """Files of the repository that become pages, beside those of docs/: the site's hook lists them."""
+    text = (ROOT / ".ci" / "site_pages.py").read_text()
+    listed = re.search(r"^PAGES = (\{.*?\})", text, re.MULTILINE | re.DOTALL)
+    assert listed is not None
+    return {ROOT / name: page for name, page in re.findall(r'"([^"]+)": "([^"]+)"', listed.group(1))}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_page_that_is_linked_to_is_on_the_site(path: Path) -> None:
+    targets = re.findall(r"\]\((?!\w+:|#)([^)#\s]+\.md)", path.read_text())
+    linked = {(path.parent / target).resolve() for target in targets}
+    assert {page for page in linked if page.parent != ROOT / "docs"} <= pages_of_the_site().keys()
+
+
+def test_the_site_knows_its_pages() -> None:
+    assert {README, CONTRIBUTING, INDEX, ROOT / "CHANGELOG.md"} == pages_of_the_site().keys()
