@@ -100,39 +100,21 @@ def geco(room: Path, *arguments: str | Path) -> None:
     assert main([str(value) for value in given]) == 0
 
 
+def begun(room: Path, stage: str, output: Path, *more: str | Path) -> None:
+    """``geco distill STAGE`` from the teacher in the room, on the CPU."""
+    given = ["--data", room / "shards", "--init", room / "init", "-o", output, "--device", "cpu"]
+    geco(room, "distill", stage, *given, *more)
+
+
 @pytest.fixture(scope="module")
 def first(room: Path) -> Path:
-    geco(
-        room,
-        "distill",
-        "stage1",
-        "--data",
-        room / "shards",
-        "--init",
-        room / "init",
-        "-o",
-        room / "one",
-        "--device",
-        "cpu",
-    )
+    begun(room, "stage1", room / "one")
     return room / "one"
 
 
 @pytest.fixture(scope="module")
 def made_pairs(room: Path) -> Path:
-    geco(
-        room,
-        "distill",
-        "pairs",
-        "--data",
-        room / "shards",
-        "--init",
-        room / "init",
-        "-o",
-        room / "pairs",
-        "--device",
-        "cpu",
-    )
+    begun(room, "pairs", room / "pairs")
     return room / "pairs"
 
 
@@ -406,20 +388,7 @@ def test_what_does_not_fit_is_refused(
 
 def test_stage1_learns_from_pairs_of_the_full_family(room: Path, made_pairs: Path, tmp_path: Path) -> None:
     more = ["--set", "regression_steps=2", "--set", "adversarial_weight=0.5", "--pairs", made_pairs]
-    geco(
-        room,
-        "distill",
-        "stage1",
-        "--data",
-        room / "shards",
-        "--init",
-        room / "init",
-        "-o",
-        tmp_path,
-        "--device",
-        "cpu",
-        *more,
-    )
+    begun(room, "stage1", tmp_path, *more)
     first = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])
     assert (
         first["generator_regression"] > 0
