@@ -73,16 +73,16 @@ def test_the_exporter_does_not_write_its_card_over_the_models_own(tmp_path: Path
 
 
 def test_the_converter_writes_over_neither_its_sources_nor_another_programs_card(tmp_path: Path) -> None:
-    folder = pytest.importorskip("geco.torch_runtime.folder")
+    convert = pytest.importorskip("geco.torch_runtime.convert")
     (tmp_path / "multiview").mkdir()
     source = tmp_path / "multiview" / "network.safetensors"
     source.write_bytes(b"weights")
     for arguments in ((tmp_path, "instant-mesh-large"), (tmp_path / "none", source)):
         with pytest.raises(OutputError, match="input"):
-            folder.convert_public(*arguments, tmp_path)
+            convert.convert_public(*arguments, tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "another"}')
     with pytest.raises(OutputError, match=r"config\.json"):
-        folder.convert_public(tmp_path / "none", "instant-mesh-large", tmp_path)
+        convert.convert_public(tmp_path / "none", "instant-mesh-large", tmp_path)
     assert source.read_bytes() == b"weights" and sorted(path.name for path in tmp_path.iterdir()) == [
         "config.json",
         "multiview",

@@ -18,7 +18,7 @@ from geco.public_weights.zero123plus import convert_zero123plus
 from geco.public_weights.zero123plus_folder import load_zero123plus, save_zero123plus
 from geco.sampling import Sampling
 from geco.surface_to_asset import AssetOptions
-from geco.torch_runtime.folder import usual_unet
+from geco.torch_runtime.convert import usual_unet
 from tests.cli_command import geco
 from tests.pictures import ball_picture
 from tests.public_weights import instantmesh_checkpoint, zero123plus_folder

@@ -15,7 +15,7 @@ import torch
 
 from geco.cli.main import main
 from geco.errors import ConfigError, MeshError
-from geco.model_files.card import Usage
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
 from geco.model_files.folder import write_folder
 from geco.multiview.sampling import Walk, sample
 from geco.public_weights import instantmesh
@@ -24,7 +24,7 @@ from geco.public_weights.zero123plus_folder import Zero123Plus, load_zero123plus
 from geco.recipes.find import find_recipe
 from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
-from geco.torch_runtime.folder import MULTIVIEW, RECONSTRUCTOR, load_backend, write_model_card
+from geco.torch_runtime.folder import load_backend
 from geco.training import family, full_family
 from geco.training.full_family import FULL
 from geco.training.inputs import Inputs

@@ -58,7 +58,7 @@ def convert(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise MissingExtraError("torch", "torch", "geco convert") from error
     from geco.locks import LOCK, locked
-    from geco.torch_runtime.folder import convert_public
+    from geco.torch_runtime.convert import convert_public
 
     folder, unet = Path(options.output), unet_of(options.unet, options.multiview)
     if unet is None:
@@ -85,6 +85,6 @@ def unet_of(asked: str | None, multiview: str) -> str | None:
     """The UNet to take in place of ``multiview``'s own, or None to keep that: "own", or none that
     is usual.
     """
-    from geco.torch_runtime.folder import usual_unet
+    from geco.torch_runtime.convert import usual_unet
 
     return None if asked == OWN else asked or usual_unet(multiview)
