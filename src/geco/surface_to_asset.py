@@ -20,6 +20,7 @@ from geco.mesh.decimate import decimate
 from geco.mesh.normals import vertex_normals
 from geco.mesh.types import Mesh
 from geco.mesh.uv import unwrap
+from geco.mesh.vertex_colors import vertex_raster, with_vertex_colors
 from geco.mesh.watertight import make_watertight
 from geco.photo import find_camera, keep_to_outline, prior_camera
 from geco.photo.fit_camera import fit_input_camera, measure
@@ -48,6 +49,8 @@ class AssetOptions:
         outline: make the surface keep to the input picture's outline (models whose fields are sampled
             densely: the small one).
         uv_method: "charts" (ours) or "xatlas" (extra ``mesh``).
+        vertex_colors: colours at the vertices in place of UVs and a texture, which takes less time and shows
+            as much as the surface has vertices; there is no texture size then.
     """
 
     faces: int | None = None
@@ -57,6 +60,7 @@ class AssetOptions:
     projection: bool = True
     outline: bool = True
     uv_method: str = "charts"
+    vertex_colors: bool = False
 
     def __post_init__(self) -> None:
         _within("faces", self.faces, 100, 2_000_000)
@@ -64,6 +68,11 @@ class AssetOptions:
         _within("resolution", self.resolution, 16, 512)
         if self.uv_method not in ("charts", "xatlas"):
             raise ConfigError(f"no unwrapping method is called {self.uv_method!r}", "Use charts or xatlas.")
+        if self.vertex_colors and (self.texture_size is not None or self.uv_method != "charts"):
+            asked = "a texture size" if self.texture_size is not None else "a way of unwrapping"
+            raise ConfigError(
+                f"{asked} is for a texture, and colours at the vertices need none", "Leave one out."
+            )
 
 
 def surface_to_asset(
@@ -74,7 +83,7 @@ def surface_to_asset(
     texture_size: int,
     watch: Stopwatch,
 ) -> tuple[Mesh, dict[str, Any]]:
-    """A UV-textured mesh and what was found out on the way.
+    """A mesh with UVs and a texture, or with colours at its vertices, and what was found out on the way.
 
     Raises:
         MeshError: the fields hold no surface.
@@ -89,12 +98,13 @@ def surface_to_asset(
                 "nothing is left of the surface once it is cleaned",
                 "Check the picture's cut-out, or try another seed.",
             )
-    with watch.stage("unwrap"):
-        mesh = unwrap(mesh, texture_size=texture_size, method=options.uv_method)
-        mesh.normals = vertex_normals(mesh.vertices, mesh.faces)
+    if not options.vertex_colors:
+        with watch.stage("unwrap"):
+            mesh = unwrap(mesh, texture_size=texture_size, method=options.uv_method)
     with watch.stage("bake"):
-        raster = rasterize_uv(mesh, texture_size)
-        mesh = bake(mesh, color, texture_size, raster=raster)
+        mesh.normals = vertex_normals(mesh.vertices, mesh.faces)
+        raster = vertex_raster(mesh) if options.vertex_colors else rasterize_uv(mesh, texture_size)
+        mesh = bake(mesh, color, raster.size, raster=raster)
     facts: dict[str, Any] = {
         "faces": len(mesh.faces),
         "vertices": len(mesh.vertices),
@@ -102,7 +112,8 @@ def surface_to_asset(
     }
     if options.projection:
         with watch.stage("project"):
-            camera = measure(camera, mesh, picture) if camera else fit_input_camera(mesh, picture)
+            shown = with_vertex_colors(mesh) if options.vertex_colors else mesh
+            camera = measure(camera, shown, picture) if camera else fit_input_camera(shown, picture)
             # Where the surface was made to keep to the outline, a colour that differs is the model's error,
             # not another object.
             projected = camera.iou >= AGREEING_IOU if facts["outline_kept"] else camera.agrees
@@ -110,7 +121,7 @@ def surface_to_asset(
                 trust = ROUGH if facts["outline_kept"] else EXACT
                 mesh = project_picture(mesh, raster, picture, camera, trust)
         facts |= {"projected": projected, "input_camera": camera.summary()}
-    return mesh, facts
+    return with_vertex_colors(mesh) if options.vertex_colors else mesh, facts
 
 
 def surface(

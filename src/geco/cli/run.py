@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
         projection=not options.no_projection,
         outline=not options.no_outline,
         uv_method=options.uv,
+        vertex_colors=options.vertex_colors,
     )
     found = find_pictures(options.pictures)
     jobs = plan(found.pictures, options)

@@ -77,6 +77,11 @@ def _add_mesh(mesh: Any) -> None:
     mesh.add_argument(
         "--resolution", type=int, metavar="N", help="cubes a side of the surface grid (default: the model's)"
     )
+    mesh.add_argument(
+        "--vertex-colors",
+        action="store_true",
+        help="colours at the vertices in place of UVs and a texture; quicker, and as sharp as the grid",
+    )
     mesh.add_argument("--watertight", action="store_true", help="guarantee a closed manifold, for printing")
     mesh.add_argument(
         "--no-outline",
