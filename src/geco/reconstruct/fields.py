@@ -4,10 +4,15 @@ runtimes import this.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.types import Floats
+
+if TYPE_CHECKING:
+    import torch
+
+    from geco.isosurface.tensor_grid import TensorGrid
 
 
 class SurfaceFields(Protocol):
@@ -38,3 +43,18 @@ class DenseFields(SurfaceFields, Protocol):
         """(R + 1, R + 1, R + 1) signed distance on the grid's vertices, indexed [x, y, z],
         positive all over the border.
         """
+
+
+@runtime_checkable
+class TensorFields(SurfaceFields, Protocol):
+    """Fields that also answer in tensors where they live, so that a surface can be made there."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where they live."""
+
+    def tensor_grid(self, resolution: int) -> TensorGrid:
+        """:meth:`grid` on the device."""
+
+    def tensor_color(self, points: torch.Tensor) -> torch.Tensor:
+        """:meth:`color` on the device: (N, 3) float32 -> (N, 3) float32 in [0, 1]."""

@@ -1,4 +1,4 @@
-"""One object's fields in numpy, for the extraction, texturing and export that know nothing of torch."""
+"""One object's fields, asked in numpy by the host and in tensors by what is made where the planes are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from geco.errors import MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
+from geco.isosurface.tensor_grid import TensorGrid
 from geco.reconstruct.instantmesh.decoders import CUBE_WEIGHTS, NERF_LEVEL
 from geco.reconstruct.instantmesh.grid import grid_tensors, shell_mask, surface_cubes
 from geco.reconstruct.instantmesh.mesh import POINTS_AT_ONCE, MeshSynthesizer
@@ -33,9 +34,17 @@ class MeshSurface:
             self.synthesizer.grid_res * self.synthesizer.deformation_multiplier
         )
 
-    @torch.no_grad()
+    @property
+    def device(self) -> torch.device:
+        return self.planes.device
+
     def grid(self, resolution: int) -> FlexiGrid:
         """The cubes that the surface crosses; raises :class:`MeshError` when there are none."""
+        return self.tensor_grid(resolution).on_host()
+
+    @torch.no_grad()
+    def tensor_grid(self, resolution: int) -> TensorGrid:
+        """:meth:`grid` where the planes are."""
         net = self.synthesizer
         corners, cubes = net.grid(self.planes.device, resolution)
         sdf = _closed(net.sdf(self.planes, corners)[0, :, 0], resolution)
@@ -43,19 +52,24 @@ class MeshSurface:
         used, local = torch.unique(cubes, return_inverse=True)
         moved = corners[used] + net.deformation(self.planes, corners[used], resolution)[0]
         beta, alpha, gamma = net.cube_weights(self.planes, corners, cubes)[0].split(CUBE_WEIGHTS, dim=-1)
-        return FlexiGrid(
-            vertices=_floats(moved),
-            sdf=_floats(sdf[used]),
-            cubes=local.cpu().numpy().astype(np.int32),
-            beta=_floats(beta),
-            alpha=_floats(alpha),
-            gamma=_floats(gamma[:, 0]),
+        return TensorGrid(
+            moved.float(),
+            sdf[used].float(),
+            local,
+            beta.float(),
+            alpha.float(),
+            gamma[:, 0].float(),
             weight_scale=net.weight_scale,
         )
 
     def color(self, points: Floats) -> Floats:
         """(N, 3) world points -> (N, 3) sRGB in [0, 1]."""
-        return _colors(lambda part: self.synthesizer.color(self.planes, part), points, self.planes.device)
+        return _asked(self.tensor_color, points, self.device)
+
+    @torch.no_grad()
+    def tensor_color(self, points: Tensor) -> Tensor:
+        """:meth:`color` where the planes are."""
+        return _colors(lambda part: self.synthesizer.color(self.planes, part), points)
 
 
 class NerfSurface:
@@ -70,20 +84,33 @@ class NerfSurface:
     def __init__(self, synthesizer: NerfSynthesizer, planes: Tensor, level: float = NERF_LEVEL) -> None:
         self.synthesizer, self.planes, self.level = synthesizer, planes, level
 
-    @torch.no_grad()
+    @property
+    def device(self) -> torch.device:
+        return self.planes.device
+
     def grid(self, resolution: int) -> FlexiGrid:
         """The cubes that the level set crosses, without weights; raises :class:`MeshError` when
         there are none.
         """
+        return self.tensor_grid(resolution).on_host()
+
+    @torch.no_grad()
+    def tensor_grid(self, resolution: int) -> TensorGrid:
+        """:meth:`grid` where the planes are."""
         density = self.synthesizer.density_grid(self.planes, resolution + 1)
         sdf = _closed((self.level - density).reshape(-1), resolution)
         corners, cubes = grid_tensors(resolution, device=sdf.device)
         used, local = torch.unique(cubes[_crossed(sdf, resolution)], return_inverse=True)
-        return FlexiGrid(_floats(corners[used] * 2), _floats(sdf[used]), local.cpu().numpy().astype(np.int32))
+        return TensorGrid(corners[used] * 2, sdf[used].float(), local)
 
     def color(self, points: Floats) -> Floats:
         """(N, 3) world points -> (N, 3) sRGB in [0, 1]."""
-        return _colors(lambda part: self.synthesizer.raw(self.planes, part)[0], points, self.planes.device)
+        return _asked(self.tensor_color, points, self.device)
+
+    @torch.no_grad()
+    def tensor_color(self, points: Tensor) -> Tensor:
+        """:meth:`color` where the planes are."""
+        return _colors(lambda part: self.synthesizer.raw(self.planes, part)[0], points)
 
 
 def _closed(sdf: Tensor, resolution: int) -> Tensor:
@@ -102,12 +129,14 @@ def _crossed(sdf: Tensor, resolution: int) -> Tensor:
     return crossed
 
 
-def _floats(tensor: Tensor) -> Floats:
-    return tensor.float().cpu().numpy()
+def _colors(field: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+    """(N, 3) -> (N, 3) float32 in [0, 1], a bounded number of points at a time."""
+    if not len(points):
+        return points.new_zeros(0, 3)
+    parts = [field(part[None])[0].clamp(0, 1).float() for part in points.split(POINTS_AT_ONCE)]
+    return torch.cat(parts)
 
 
-@torch.no_grad()
-def _colors(field: Callable[[Tensor], Tensor], points: Floats, device: torch.device) -> Floats:
+def _asked(field: Callable[[Tensor], Tensor], points: Floats, device: torch.device) -> Floats:
     rows = torch.from_numpy(np.ascontiguousarray(points, np.float32)).to(device)
-    parts = [field(part[None])[0].clamp(0, 1) for part in rows.split(POINTS_AT_ONCE)]
-    return _floats(torch.cat(parts)) if parts else np.zeros((0, 3), np.float32)
+    return field(rows).cpu().numpy()
