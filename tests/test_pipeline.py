@@ -42,7 +42,8 @@ def test_the_verbs_make_what_a_call_makes(pipeline: GecoPipeline, tmp_path: Path
 def test_views_may_come_from_elsewhere_and_an_error_leaves_the_seconds(pipeline: GecoPipeline) -> None:
     seen, watch = pipeline.see(ball_picture(64)), Stopwatch()
     size = pipeline.card.picture_size
-    nothing = replace(seen, condition=replace(seen.condition, rgb=np.ones((size, size, 3), np.float32)))
+    white = np.ones((size, size, 3), np.float32)
+    nothing = replace(seen, condition=replace(seen.condition, rgb=white), read=white)
     with pytest.raises(MeshError):
         pipeline.finish(Views(0, np.ones((6, size, size, 3), np.float32)), nothing, OPTIONS, watch)
     assert watch.seconds["reconstruct"] > 0

@@ -15,7 +15,7 @@ from geco.marks import Source
 from geco.mesh.export.metadata import About
 from geco.mesh.export.names import object_name
 from geco.mesh.types import Mesh
-from geco.types import Floats
+from geco.types import Floats, Pictures
 
 if TYPE_CHECKING:
     import trimesh
@@ -28,7 +28,8 @@ class Asset:
     Attributes:
         mesh: UV-textured, world z up, the input side facing +x (files are written y up, the input side facing
             +z).
-        views: (6, S, S, 3) float32 in [0, 1], the generated views in the order of the model's camera rig.
+        drawn: (6, S, S, 3) float32 in [0, 1], the generated views in the order of the model's camera rig,
+            where the runtime left them.
         picture: (P, P, 4) float32 in [0, 1], the cut-out picture as the model saw it, at projection
             resolution.
         timings: seconds a stage, in order; "total" is the whole call.
@@ -39,13 +40,18 @@ class Asset:
     """
 
     mesh: Mesh
-    views: Floats
+    drawn: Pictures
     picture: Floats
     timings: dict[str, float]
     seed: int
     model: str
     facts: dict[str, Any] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
+
+    @property
+    def views(self) -> Floats:
+        """:attr:`drawn` in numpy: off the device at the first look."""
+        return np.asarray(self.drawn)
 
     @property
     def name(self) -> str:

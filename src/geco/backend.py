@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from geco.reconstruct.fields import SurfaceFields
 from geco.sampling import Sampling
-from geco.types import Floats
+from geco.types import Floats, Pictures
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,18 @@ class Backend(Protocol):
     def distilled(self) -> bool:
         """Whether the network was trained to make views in one pass, so that it is nobody's teacher."""
 
-    def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
+    def place(self, pictures: Floats) -> Pictures:
+        """Condition picture or views as this runtime keeps them, for both verbs; each is brought to the
+        device once, when it is first needed there.
+        """
+
+    def generate(self, picture: Pictures, seeds: Sequence[int], sampling: Sampling | None = None) -> Pictures:
         """Condition picture (S, S, 3) in [0, 1] over the card's background -> views (len(seeds), 6, H, W, 3)
-        in [0, 1].
+        in [0, 1], where the networks left them.
 
         ``sampling`` takes the place of the model's own. The noise of a seed is
         ``geco.noise.stream(seed, "views")`` in every runtime.
         """
 
-    def reconstruct(self, views: Floats, picture: Floats) -> SurfaceFields:
+    def reconstruct(self, views: Pictures, picture: Pictures) -> SurfaceFields:
         """One sample's views (6, H, W, 3) and the condition picture (S, S, 3) -> the surface's fields."""

@@ -130,7 +130,8 @@ class GecoPipeline:
             cut = cut_out(loaded, method=cutout)
             condition = prepare(cut, card.picture_size, card.foreground_ratio, card.background)
             detailed = condition.rgba(PROJECTION_SIZE)
-        return Seen(condition, detailed, source or source_of(picture), watch.seconds["picture"])
+            read = self.backend.place(condition.rgb)
+        return Seen(condition, detailed, read, source or source_of(picture), watch.seconds["picture"])
 
     def views(self, seen: Seen, seeds: Sequence[int], sampling: Sampling | None = None) -> Iterator[Views]:
         """The second verb: what the model draws of a picture, one item a seed, :data:`BATCH` seeds at a time.
@@ -146,9 +147,9 @@ class GecoPipeline:
         for start in range(0, len(seeds), BATCH):
             batch, watch = seeds[start : start + BATCH], Stopwatch()
             with watch.stage("views"):
-                generated = self.backend.generate(seen.condition.rgb, batch, sampling)
-            for seed, pictures in zip(batch, generated):
-                yield Views(int(seed), pictures, sampling, seen.source, watch.seconds["views"])
+                generated = self.backend.generate(seen.read, batch, sampling)
+            for row, seed in enumerate(batch):
+                yield Views(int(seed), generated[row], sampling, seen.source, watch.seconds["views"])
 
     def finish(
         self,
@@ -170,12 +171,12 @@ class GecoPipeline:
         """
         options, watch, card = options or AssetOptions(), watch or Stopwatch(), self.card
         with watch.stage("reconstruct"):
-            fields = self.backend.reconstruct(views.pictures, seen.condition.rgb)
+            fields = self.backend.reconstruct(views.drawn, seen.read)
         texture_size = options.texture_size or card.texture_size
         mesh, facts = surface_to_asset(fields, seen.picture, options, card.resolution, texture_size, watch)
         return Asset(
             mesh,
-            views.pictures,
+            views.drawn,
             seen.picture,
             watch.finish({"picture": seen.seconds, "views": views.seconds}),
             views.seed,

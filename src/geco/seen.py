@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from geco.images import Prepared, save_views
 from geco.marks import Source, digest_of, mark_text
 from geco.sampling import Sampling
-from geco.types import Floats
+from geco.types import Floats, Pictures
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,14 @@ class Seen:
     Attributes:
         condition: the square that the networks read, and the cut-out it was taken from.
         picture: (P, P, 4) float32 in [0, 1], the same square at projection resolution, straight alpha.
+        read: ``condition.rgb`` as the runtime keeps it (:meth:`geco.backend.Backend.place`).
         source: the picture's file by name and content; empty for arrays.
         seconds: how long seeing took.
     """
 
     condition: Prepared
     picture: Floats
+    read: Pictures
     source: Source = field(default_factory=Source)
     seconds: float = 0.0
 
@@ -46,17 +50,23 @@ class Views:
 
     Attributes:
         seed: of the noise.
-        pictures: (6, S, S, 3) float32 in [0, 1], in the order of the model's camera rig.
+        drawn: (6, S, S, 3) float32 in [0, 1], in the order of the model's camera rig, where the runtime left
+            them.
         sampling: what was asked for in place of the model's own; None: nothing.
         source: of the picture.
         seconds: how long its batch took.
     """
 
     seed: int
-    pictures: Floats
+    drawn: Pictures
     sampling: Sampling | None = None
     source: Source = field(default_factory=Source)
     seconds: float = 0.0
+
+    @property
+    def pictures(self) -> Floats:
+        """:attr:`drawn` in numpy: off the device at the first look."""
+        return np.asarray(self.drawn)
 
     @property
     def facts(self) -> dict[str, Any]:

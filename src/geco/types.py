@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,3 +15,18 @@ Index = NDArray[np.intp]
 Bytes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 Array = NDArray[Any]
+
+
+class Pictures(Protocol):
+    """Pictures (..., H, W, 3), float32 in [0, 1], wherever a runtime keeps them. ``numpy.asarray`` brings
+    them here; a numpy array is there already.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Pictures: ...
+
+    def __array__(self, dtype: Any = None, /) -> Array: ...

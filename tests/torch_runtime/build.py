@@ -1,4 +1,4 @@
-"""A small model folder with random weights."""
+"""Model folders of both families, tiny and with random weights."""
 
 from __future__ import annotations
 
@@ -44,3 +44,25 @@ def small_folder(folder: Path) -> Path:
     model.save(folder / RECONSTRUCTOR)
     write_model_card(folder, "small", "test", Usage(16, 64, Sampling("ddim", 2, clip=1.0)).to_dict())
     return folder
+
+
+def full_folder(folder: Path) -> Path:
+    """A full-family model folder made from a diffusers folder and a checkpoint, views of 32 px."""
+    from geco.public_weights import instantmesh
+    from geco.public_weights.zero123plus import convert_zero123plus
+    from geco.public_weights.zero123plus_folder import load_zero123plus, save_zero123plus
+    from tests.public_weights import instantmesh_checkpoint, zero123plus_folder
+    from tests.reconstruct import tiny
+
+    zero123plus_folder.write(folder / "source")
+    convert_zero123plus(folder / "source", folder / "converted")
+    model = load_zero123plus(folder / "converted")
+    model.network.sample_shape = (4, 48, 32)  # 96 x 64 pixels behind the tiny VAE
+    save_zero123plus(folder / "model" / MULTIVIEW, model)
+    reconstructor = tiny.model("mesh")
+    checkpoint = instantmesh_checkpoint.write(folder / "tiny.ckpt", reconstructor)
+    instantmesh.convert(checkpoint, folder / "model" / RECONSTRUCTOR, reconstructor.config)
+    write_model_card(
+        folder / "model", "full", "test", Usage(16, 64, Sampling("euler-ancestral", 2, 4.0)).to_dict()
+    )
+    return folder / "model"

@@ -12,18 +12,11 @@ import pytest
 from geco import Asset, GecoPipeline
 from geco.cli.convert import unet_of
 from geco.errors import WeightsError
-from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
-from geco.public_weights import instantmesh
-from geco.public_weights.zero123plus import convert_zero123plus
-from geco.public_weights.zero123plus_folder import load_zero123plus, save_zero123plus
-from geco.sampling import Sampling
 from geco.surface_to_asset import AssetOptions
 from geco.torch_runtime.convert import usual_unet
 from tests.cli_command import geco
 from tests.pictures import ball_picture
-from tests.public_weights import instantmesh_checkpoint, zero123plus_folder
-from tests.reconstruct import tiny
-from tests.torch_runtime.build import small_folder
+from tests.torch_runtime.build import full_folder, small_folder
 
 OPTIONS = AssetOptions(resolution=16, texture_size=64)
 
@@ -37,19 +30,7 @@ def assert_textured(asset: Asset) -> None:
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A full-family model folder made from a diffusers folder and a checkpoint, views of 32 px."""
-    folder = tmp_path_factory.mktemp("full")
-    zero123plus_folder.write(folder / "source")
-    convert_zero123plus(folder / "source", folder / "converted")
-    model = load_zero123plus(folder / "converted")
-    model.network.sample_shape = (4, 48, 32)  # 96 x 64 pixels behind the tiny VAE
-    save_zero123plus(folder / "model" / MULTIVIEW, model)
-    reconstructor = tiny.model("mesh")
-    checkpoint = instantmesh_checkpoint.write(folder / "tiny.ckpt", reconstructor)
-    instantmesh.convert(checkpoint, folder / "model" / RECONSTRUCTOR, reconstructor.config)
-    write_model_card(
-        folder / "model", "full", "test", Usage(16, 64, Sampling("euler-ancestral", 2, 4.0)).to_dict()
-    )
-    return folder / "model"
+    return full_folder(tmp_path_factory.mktemp("full"))
 
 
 def test_full_family(full: Path, tmp_path: Path) -> None:

@@ -149,9 +149,12 @@ class ViewCodec(Protocol):
     Attributes:
         background: grey level in [0, 1] that the model's pictures stand on: 1, or 127 / 255 for the original
             Zero123++.
+        on_host: whether :meth:`condition` wants its pictures on the host and sends what it makes of them to
+            the networks' device itself.
     """
 
     background: float
+    on_host: bool
 
     def condition(self, picture: Tensor, noise: NoiseSource | None = None) -> Condition:
         """picture (B, 3, H, W) in [0, 1] over ``background`` -> Condition.

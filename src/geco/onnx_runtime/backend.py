@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from geco.onnx_runtime.card import ExportedModel
 from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
 from geco.reconstruct.fields import SurfaceFields
 from geco.sampling import Sampling
-from geco.types import Floats
+from geco.types import Floats, Pictures
 
 
 class OnnxBackend:
@@ -40,10 +42,14 @@ class OnnxBackend:
         """As the card says."""
         return bool(self.card.facts.get("distilled", False))
 
-    def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
-        """(S, S, 3) over white -> (len(seeds), 6, S, S, 3), all in [0, 1]."""
-        return self._generator.generate(picture, seeds, sampling)
+    def place(self, pictures: Floats) -> Floats:
+        """As they are: numpy is where this runtime works."""
+        return pictures
 
-    def reconstruct(self, views: Floats, picture: Floats) -> SurfaceFields:
+    def generate(self, picture: Pictures, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
+        """(S, S, 3) over white -> (len(seeds), 6, S, S, 3), all in [0, 1]."""
+        return self._generator.generate(np.asarray(picture), seeds, sampling)
+
+    def reconstruct(self, views: Pictures, picture: Pictures) -> SurfaceFields:
         """(6, S, S, 3) and (S, S, 3) in [0, 1] -> the surface's fields."""
-        return self._reconstructor.reconstruct(views, picture)
+        return self._reconstructor.reconstruct(np.asarray(views), np.asarray(picture))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,10 +13,11 @@ from geco.multiview.generate import generate_views
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.reconstruct.fields import SurfaceFields
 from geco.sampling import Sampling
-from geco.types import Floats
+from geco.torch_runtime.pictures import DevicePictures
+from geco.types import Floats, Pictures
 
-# views (1, 6, 3, H, W) and condition picture (1, 3, S, S), both in [0, 1] -> fields
-Reconstruct = Callable[[Tensor, Tensor], SurfaceFields]
+# views (1, 6, 3, H, W) on the device and condition picture (S, S, 3), both in [0, 1] -> fields
+Reconstruct = Callable[[Tensor, DevicePictures], SurfaceFields]
 
 
 class TorchBackend:
@@ -55,30 +56,28 @@ class TorchBackend:
             or bool(self.card.facts.get("distilled", False))
         )
 
+    def place(self, pictures: Floats) -> DevicePictures:
+        """Still on the host: they go to the device when a network asks, and once."""
+        return DevicePictures(pictures)
+
     @torch.no_grad()
-    def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
-        """(S, S, 3) over the card's background -> (len(seeds), 6, H, W, 3), all in [0, 1]; a regressor's one
-        "view" is the picture itself.
+    def generate(
+        self, picture: Pictures, seeds: Sequence[int], sampling: Sampling | None = None
+    ) -> DevicePictures:
+        """(S, S, 3) over the card's background -> (len(seeds), 6, H, W, 3), all in [0, 1], on the device; a
+        regressor's one "view" is the picture itself.
         """
-        how = sampling or self.sampling
+        how, shown = sampling or self.sampling, DevicePictures.of(picture)
         if self.network is None or how is None:
-            return np.repeat(picture[None, None], len(seeds), axis=0)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
-            views = generate_views(self.network, self.codec, self._tensor(picture)[None], seeds, how)
-        return _numpy(views)
+            return DevicePictures(shown.on(self._device).expand(len(seeds), 1, -1, -1, -1))
+        with torch.autocast(self._device.type, torch.bfloat16) if self._mixed else nullcontext():
+            pictures = shown.on(torch.device("cpu") if self.codec.on_host else self._device)
+            views = generate_views(self.network, self.codec, pictures[None], seeds, how)
+        return DevicePictures(views)
 
     @torch.no_grad()
-    def reconstruct(self, views: Floats, picture: Floats) -> SurfaceFields:
-        """(6, H, W, 3) and (S, S, 3) in [0, 1] -> the surface's fields."""
-        return self._reconstruct(self._tensor(views)[None], self._tensor(picture)[None])
-
-    def _tensor(self, pictures: Floats) -> Tensor:
-        """(..., H, W, 3) numpy -> (..., 3, H, W) on the device."""
-        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, -1, -3))).to(
-            self._device, torch.float32
-        )
-
-
-def _numpy(pictures: Tensor) -> Floats:
-    """(..., 3, H, W) -> (..., H, W, 3) float32 on the CPU, contiguous."""
-    return np.ascontiguousarray(np.moveaxis(pictures.float().cpu().numpy(), -3, -1))
+    def reconstruct(self, views: Pictures, picture: Pictures) -> SurfaceFields:
+        """(6, H, W, 3) and (S, S, 3) in [0, 1] -> the surface's fields; views of :meth:`generate` are taken
+        where they are.
+        """
+        return self._reconstruct(DevicePictures.of(views).on(self._device)[None], DevicePictures.of(picture))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,11 +14,35 @@ from geco.cameras import camera_vectors, rig
 from geco.device import Placement
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, usage_of
 from geco.reconstruct.fields import SurfaceFields
+from geco.sampling import Sampling
 from geco.torch_runtime.backend import TorchBackend
+from geco.torch_runtime.pictures import DevicePictures
+
+if TYPE_CHECKING:
+    from geco.public_weights.zero123plus_folder import Zero123Plus
+    from geco.reconstruct.instantmesh.model import InstantMesh
 
 # Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320
 # px views can fill.
 FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE, FULL_VIEW_SIZE = 128, 1024, 512, 320
+
+
+@dataclass(frozen=True)
+class FullNetworks:
+    """Both halves, loaded, on one device."""
+
+    views: Zero123Plus
+    reconstructor: InstantMesh
+
+    def to(self, device: torch.device) -> FullNetworks:
+        """These networks, moved in place."""
+        for part in (self.views.network, self.views.codec, self.reconstructor):
+            part.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        return self.reconstructor.device
 
 
 def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name: str) -> TorchBackend:
@@ -25,16 +50,10 @@ def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name:
     from geco.public_weights import instantmesh
     from geco.public_weights.zero123plus_folder import load_zero123plus
 
-    usage, device = usage_of(card, folder), placement.device
-    views = load_zero123plus(folder / MULTIVIEW, device, placement.dtype)
-    model = instantmesh.load(folder / RECONSTRUCTOR, device)
+    views = load_zero123plus(folder / MULTIVIEW, placement.device, placement.dtype)
+    networks = FullNetworks(views, instantmesh.load(folder / RECONSTRUCTOR, placement.device))
+    usage = usage_of(card, folder)
     cameras = rig(views.card["rig"])
-    vectors = torch.from_numpy(camera_vectors(cameras.poses(), cameras.fov))[None].to(device)
-
-    def reconstruct(pictures: Tensor, _: Tensor) -> SurfaceFields:
-        return model.surfaces(pictures, vectors)[0]
-
-    facts = {"rig": cameras.name, **card["facts"]}
     described = ModelCard(
         name,
         FULL_PICTURE_SIZE,
@@ -42,9 +61,20 @@ def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name:
         usage.resolution,
         usage.texture_size,
         card["licence"],
-        facts,
+        {"rig": cameras.name, **card["facts"]},
         views.codec.background,
         FULL_VIEW_SIZE,
     )
-    sampling = usage.drawing(f"{folder / CARD}: facts")
-    return TorchBackend(described, views.network, views.codec, sampling, reconstruct, device)
+    return joined(networks, described, usage.drawing(f"{folder / CARD}: facts"))
+
+
+def joined(networks: FullNetworks, card: ModelCard, sampling: Sampling) -> TorchBackend:
+    """The backend of ``networks``, with ``card.facts["rig"]`` as their cameras."""
+    views, device = networks.views, networks.device
+    cameras = rig(card.facts["rig"])
+    vectors = torch.from_numpy(camera_vectors(cameras.poses(), cameras.fov))[None].to(device)
+
+    def reconstruct(pictures: Tensor, _: DevicePictures) -> SurfaceFields:
+        return networks.reconstructor.surfaces(pictures, vectors)[0]
+
+    return TorchBackend(card, views.network, views.codec, sampling, reconstruct, device)

@@ -13,6 +13,7 @@ from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR
 from geco.reconstruct.fields import SurfaceFields
 from geco.small_model import read_small_model
 from geco.torch_runtime.backend import TorchBackend
+from geco.torch_runtime.pictures import DevicePictures
 
 
 def small_backend(folder: Path, _: dict[str, Any], placement: Placement, name: str) -> TorchBackend:
@@ -28,8 +29,8 @@ def small_backend(folder: Path, _: dict[str, Any], placement: Placement, name: s
     model = SmallReconstructor.load(folder / RECONSTRUCTOR).to(device)
     network = load_small(folder / MULTIVIEW, device) if about.views else None
 
-    def reconstruct(pictures: Tensor, picture: Tensor) -> SurfaceFields:
-        return fields_of(model, model.encode(pictures, picture))
+    def reconstruct(pictures: Tensor, picture: DevicePictures) -> SurfaceFields:
+        return fields_of(model, model.encode(pictures, picture.on(device)[None]))
 
     return TorchBackend(
         about.described(name),

@@ -19,6 +19,7 @@ class PixelCodec:
     """
 
     background = 1.0  # white, of the condition picture and of the views
+    on_host = False
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -40,6 +40,7 @@ class Zero123PlusCodec(nn.Module):
 
     text_states: Tensor
     ramp: Tensor
+    on_host = True  # Pillow resizes there; then each encoder's input goes to the device once
 
     def __init__(
         self,
@@ -65,8 +66,8 @@ class Zero123PlusCodec(nn.Module):
         With ``noise`` the latent is a posterior sample, as in the public pipeline; without, the posterior's
         mean.
         """
-        picture = picture.to(self.vae.device)
-        return self.assemble(self.for_vae(picture), self.for_vision(picture), noise)
+        device = self.vae.device
+        return self.assemble(self.for_vae(picture).to(device), self.for_vision(picture).to(device), noise)
 
     @torch.no_grad()
     def assemble(
