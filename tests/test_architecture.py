@@ -74,6 +74,8 @@ TORCH_ROOMS = {
     "model_files.state",
     "multiview",
     "reconstruct.instantmesh",
+    "reconstruct.triplane",
+    "reconstruct.vit",
     "reconstruct.small",
     "isosurface.connect_torch",
     "isosurface.crossings",

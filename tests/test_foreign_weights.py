@@ -28,8 +28,9 @@ from geco.pipeline import GecoPipeline
 from geco.public_weights import instantmesh
 from geco.public_weights.ckpt import read_torch_file
 from geco.recipes.recipe import Length
-from geco.reconstruct.instantmesh.config import InstantMeshConfig, ViTConfig
+from geco.reconstruct.instantmesh.config import InstantMeshConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.reconstruct.vit_config import ViTConfig
 from geco.sampling import Sampling
 from geco.training.augment import Jitter
 from geco.training.autoencoder import AutoencoderOptions

@@ -10,7 +10,7 @@ from geco.errors import ConfigError
 from geco.reconstruct.instantmesh.config import RELEASED, InstantMeshConfig
 from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.reconstruct.instantmesh.transformer import Attention
-from geco.reconstruct.instantmesh.vit import interpolate_positions
+from geco.reconstruct.vit import interpolate_positions
 from tests.reconstruct import tiny
 
 # Parameter counts of the released checkpoints (manifests of the reference data).

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geco.cameras import INPUT_FOV, orbit_poses, render_vectors
-from geco.reconstruct.instantmesh.triplane import PLANE_AXES, point_features, sample_planes
 from geco.reconstruct.instantmesh.volume import (
     Draws,
     box_limits,
@@ -19,6 +18,7 @@ from geco.reconstruct.instantmesh.volume import (
     sample_pdf,
     stratified_depths,
 )
+from geco.reconstruct.triplane import PLANE_AXES, point_features, sample_planes
 from tests.reconstruct import tiny
 
 

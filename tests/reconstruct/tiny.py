@@ -7,10 +7,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from geco.reconstruct.instantmesh.config import InstantMeshConfig, ViTConfig
+from geco.reconstruct.instantmesh.config import InstantMeshConfig
 from geco.reconstruct.instantmesh.decoders import NERF_LEVEL
 from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.reconstruct.vit_config import ViTConfig
 
 Kind = Literal["nerf", "mesh"]
 

@@ -64,7 +64,8 @@ def config_of(
     """From the ``model_config.params`` of an InstantMesh yaml and a transformers ViT config; other keys are
     ignored.
     """
-    from geco.reconstruct.instantmesh.config import InstantMeshConfig, ViTConfig
+    from geco.reconstruct.instantmesh.config import InstantMeshConfig
+    from geco.reconstruct.vit_config import ViTConfig
 
     params = {f.name: model_params[f.name] for f in fields(InstantMeshConfig) if f.name in model_params}
     encoder = ViTConfig(**{f.name: vit[f.name] for f in fields(ViTConfig) if f.name in vit})
@@ -112,7 +113,7 @@ def plane_features(tensors: Tensors) -> Iterator[Result]:
     """The bilinear look-up at the stored points."""
     import torch
 
-    from geco.reconstruct.instantmesh.triplane import sample_planes
+    from geco.reconstruct.triplane import sample_planes
 
     if {"pts_plane_features", "planes", "pts"} <= tensors.keys():
         ours = sample_planes(planes_of(tensors), torch.from_numpy(tensors["pts"]))

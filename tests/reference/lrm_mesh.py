@@ -78,7 +78,7 @@ def _as_set(edges: np.ndarray) -> np.ndarray:
 def _fields(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
     import torch
 
-    from geco.reconstruct.instantmesh.triplane import point_features
+    from geco.reconstruct.triplane import point_features
 
     planes = lrm.planes_of(tensors)
     corners, _ = net.grid(planes.device)

@@ -91,7 +91,7 @@ def _planes(
 ) -> Iterator[Result]:
     import torch
 
-    from geco.reconstruct.instantmesh.triplane import project_to_planes, sample_planes
+    from geco.reconstruct.triplane import project_to_planes, sample_planes
 
     points = torch.from_numpy(own["points"])
     yield Result(

@@ -18,7 +18,7 @@ def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result
     """Every stored grid that has an interpolated one."""
     import torch
 
-    from geco.reconstruct.instantmesh.vit import interpolate_positions
+    from geco.reconstruct.vit import interpolate_positions
 
     for name in [n.removesuffix(".out") for n in tensors if n.endswith(".out")]:
         match = _CASE.fullmatch(name)

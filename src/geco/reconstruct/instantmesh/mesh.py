@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from geco.reconstruct.instantmesh.config import InstantMeshConfig
 from geco.reconstruct.instantmesh.decoders import CUBE_WEIGHTS, MeshDecoder
 from geco.reconstruct.instantmesh.grid import fill_empty, grid_tensors, surface_cubes
-from geco.reconstruct.instantmesh.triplane import point_features
+from geco.reconstruct.triplane import point_features
 
 POINTS_AT_ONCE = 1 << 16
 CUBES_AT_ONCE = 1 << 14

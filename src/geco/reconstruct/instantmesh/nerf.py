@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from geco.reconstruct.instantmesh.config import InstantMeshConfig
 from geco.reconstruct.instantmesh.decoders import NeRFDecoder, activate_density
-from geco.reconstruct.instantmesh.triplane import point_features
 from geco.reconstruct.instantmesh.volume import Draws, RayResult, camera_rays, render_rays
+from geco.reconstruct.triplane import point_features
 
 
 @dataclass

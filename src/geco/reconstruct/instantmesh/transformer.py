@@ -72,7 +72,7 @@ class TransformerBlock(nn.Module):
 
 class TriplaneTransformer(nn.Module):
     """(B, M, D) image tokens -> (B, 3, C, H, W) planes xy, xz, zy (order of
-    geco.reconstruct.instantmesh.triplane).
+    geco.reconstruct.triplane).
     """
 
     def __init__(self, config: InstantMeshConfig) -> None:

@@ -1,4 +1,4 @@
-"""Looking points up in three axis-aligned feature planes."""
+"""Looking points up in three axis-aligned feature planes, as InstantMesh and TripoSR do."""
 
 from __future__ import annotations
 
@@ -6,30 +6,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Which coordinates a plane reads, as (width, height) of its picture: plane 0 xy, plane 1 xz, plane 2 zy.
+# Which coordinates a plane reads, as (width, height) of its picture: InstantMesh's plane 0 xy, plane 1 xz,
+# plane 2 zy.
 PLANE_AXES = ((0, 1), (0, 2), (2, 1))
+Axes = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
-def project_to_planes(points: Tensor) -> Tensor:
+def project_to_planes(points: Tensor, axes: Axes = PLANE_AXES) -> Tensor:
     """(B, P, 3) -> (B, 3, P, 2): the point's (width, height) coordinates on each plane, [-1, 1]
     from edge to edge.
     """
-    return torch.stack([points[..., list(axes)] for axes in PLANE_AXES], dim=1)
+    return torch.stack([points[..., list(pair)] for pair in axes], dim=1)
 
 
-def sample_planes(planes: Tensor, points: Tensor) -> Tensor:
+def sample_planes(planes: Tensor, points: Tensor, axes: Axes = PLANE_AXES) -> Tensor:
     """Bilinear features of points; zero outside the planes.
 
     Args:
         planes: (B, 3, C, H, W).
         points: (B, P, 3) in [-1, 1] (pixel edges at -1 and 1), any float type.
+        axes: which coordinates each plane reads.
 
     Returns:
         (B, 3, P, C) float32, or float64 for float64 planes: coordinates lose too much in half precision.
     """
     dtype = torch.promote_types(planes.dtype, torch.float32)
     with torch.autocast(planes.device.type, enabled=False):
-        grid = project_to_planes(points.to(dtype)).flatten(0, 1)[:, None]
+        grid = project_to_planes(points.to(dtype), axes).flatten(0, 1)[:, None]
         features = F.grid_sample(
             planes.to(dtype).flatten(0, 1), grid, mode="bilinear", padding_mode="zeros", align_corners=False
         )
