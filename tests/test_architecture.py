@@ -75,6 +75,7 @@ TORCH_ROOMS = {
     "multiview",
     "reconstruct.instantmesh",
     "reconstruct.triplane",
+    "reconstruct.triposr",
     "reconstruct.vit",
     "reconstruct.small",
     "isosurface.connect_torch",

@@ -11,6 +11,8 @@ from geco.reconstruct.instantmesh.config import InstantMeshConfig
 from geco.reconstruct.instantmesh.decoders import NERF_LEVEL
 from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.reconstruct.triposr.config import TripoSRConfig
+from geco.reconstruct.triposr.model import TripoSR
 from geco.reconstruct.vit_config import ViTConfig
 
 Kind = Literal["nerf", "mesh"]
@@ -103,3 +105,30 @@ CONFIG = SmallReconstructorConfig(
     point_hidden=16,
     color_hidden=16,
 )
+
+
+def triposr_config(**changes: Any) -> TripoSRConfig:
+    """A few thousand parameters; 32 px pictures."""
+    vit = ViTConfig(
+        hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=48, image_size=32
+    )
+    settings: dict[str, Any] = {
+        "cond_image_size": 32,
+        "plane_size": 4,
+        "channels": 16,
+        "heads": 2,
+        "head_dim": 8,
+        "layers": 2,
+        "norm_groups": 4,
+        "plane_channels": 4,
+        "neurons": 16,
+        "hidden_layers": 2,
+        "samples_per_ray": 16,
+    }
+    return TripoSRConfig(vit=vit, **{**settings, **changes})
+
+
+def triposr(seed: int = 0, **changes: Any) -> TripoSR:
+    """TripoSR with random weights."""
+    torch.manual_seed(seed)
+    return TripoSR(triposr_config(**changes)).eval().requires_grad_(False)

@@ -27,6 +27,7 @@ RUNNERS = (
     "lrm_nerf",
     "manifest",
     "render_utils",
+    "triposr",
     "vit_posembed",
     "zero123_pipeline",
     "zero123_refunet",

@@ -1,6 +1,7 @@
 """Released checkpoints: our classes, built on the meta device, must have exactly their keys, shapes and
 parameter counts.
 
+``manifest_triposr_UNVERIFIED`` holds the configuration from general knowledge of the release;
 ``manifest_zero123plus_unet_UNVERIFIED`` is built by diffusers from the configuration in the file.
 """
 
@@ -18,11 +19,14 @@ BOUND = 0.0
 
 def run(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Iterator[Result]:
     """Keys, shapes and counts of one manifest; errors are 0 (equal) or inf."""
-    ours = _unet(meta) if "UNVERIFIED" in meta else _reconstructor(meta)
-    theirs = {name: tuple(entry["shape"]) for name, entry in meta["state_dict"].items()}
+    if "tokenizer_cls" in meta.get("config", {}):
+        ours, entries = _triposr(meta), meta["tensors"]
+    else:
+        ours, entries = _unet(meta) if "UNVERIFIED" in meta else _reconstructor(meta), meta["state_dict"]
+    theirs = {name: tuple(entry["shape"]) for name, entry in entries.items()}
     yield _equal("keys", set(ours), set(theirs))
     yield _equal("shapes", ours, theirs)
-    yield _equal("number of tensors", len(ours), meta["n_tensors"])
+    yield _equal("number of tensors", len(ours), meta.get("n_tensors", len(entries)))
     yield _equal("parameters", sum(int(np.prod(shape)) for shape in ours.values()), meta["total_parameters"])
     for module, count in meta.get("params_by_module", {}).items():
         yield _equal(
@@ -39,6 +43,14 @@ def _reconstructor(meta: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     kind = "mesh" if any(".net_sdf." in key for key in meta["state_dict"]) else "nerf"
     config = config_of(kind, meta["model_params"], meta["vit_config"])
     return {name: tuple(value.shape) for name, value in InstantMesh.on_meta(config).state_dict().items()}
+
+
+def _triposr(meta: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    from geco.reconstruct.triposr.model import TripoSR
+    from tests.reference.triposr import config_of
+
+    model = TripoSR.on_meta(config_of(dict(meta)))
+    return {name: tuple(value.shape) for name, value in model.state_dict().items()}
 
 
 def _unet(meta: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
