@@ -27,6 +27,7 @@ class DeviceMesh:
         vertices: (V, 3) float32 world units.
         faces: (F, 3) int64.
         normals: (V, 3) float32, or None. uvs: (V, 2) float32, or None. texture: (H, W, 3) uint8, or None.
+        colors: (V, 3) float32 in [0, 1], or None.
     """
 
     vertices: Tensor
@@ -34,11 +35,12 @@ class DeviceMesh:
     normals: Tensor | None = None
     uvs: Tensor | None = None
     texture: Tensor | None = None
+    colors: Tensor | None = None
 
     @classmethod
     def of(cls, mesh: Mesh, device: torch.device | str) -> DeviceMesh:
-        """A mesh of the host, vertex colours left behind."""
-        parts = (mesh.vertices, mesh.faces, mesh.normals, mesh.uvs, mesh.texture)
+        """A mesh of the host."""
+        parts = (mesh.vertices, mesh.faces, mesh.normals, mesh.uvs, mesh.texture, mesh.colors)
         tensors = [None if part is None else torch.from_numpy(part).to(device) for part in parts]
         vertices, faces = tensors[0], tensors[1]
         assert vertices is not None and faces is not None
@@ -56,6 +58,7 @@ class DeviceMesh:
             brought(self.normals),
             brought(self.uvs),
             brought(self.texture),
+            brought(self.colors),
         )
 
     def with_(self, **changes: Any) -> DeviceMesh:

@@ -18,11 +18,11 @@ from geco.types import Bools, Floats, Index
 __all__ = ["AGREEING_COLORS", "AGREEING_IOU", "InputCamera", "fit_input_camera", "project_picture"]
 
 
-_ERODE = 0.015  # own choice, of the object's size: the picture's rim holds background and is never used
-_FEATHER = 0.04  # own choice, of the object's size: over this width the picture fades in from its rim
+ERODE = 0.015  # own choice, of the object's size: the picture's rim holds background and is never used
+FEATHER = 0.04  # own choice, of the object's size: over this width the picture fades in from its rim
 # world units: how far behind the z-buffer a texel may lie, and the same again for each unit of slope a pixel
 # covers
-_BIAS = 0.01
+BIAS = 0.01
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def project_picture(
     slope = np.sqrt(np.maximum(1 / facing**2 - 1, 0))
     # world units across a pixel
     pixel = float(2 * np.tan(np.radians(camera.fov / 2)) / (size * camera.scale)) * away[2]
-    seen = away[2] - depth.reshape(-1)[near] < _BIAS + 2 * slope * pixel
+    seen = away[2] - depth.reshape(-1)[near] < BIAS + 2 * slope * pixel
     seen &= (column >= 0) & (row >= 0) & (column <= size - 1) & (row <= size - 1)
     used = np.flatnonzero(seen & (picture[..., 3].reshape(-1)[near] > 0))
     found = _bilinear(picture, column[used], row[used])
@@ -124,7 +124,7 @@ def trusted(alpha: Floats, depth: Floats, step: float = EXACT.step) -> Floats:
             inside[:, 1:] &= ~jump
             inside[:, :-1] &= ~jump
     extent = np.sqrt((alpha > 0.5).sum())
-    skip, width = max(round(_ERODE * extent), 1), max(round(_FEATHER * extent), 1)
+    skip, width = max(round(ERODE * extent), 1), max(round(FEATHER * extent), 1)
     depth_inside = np.zeros(alpha.shape, np.float32)
     core = inside
     for ring in range(skip + width):

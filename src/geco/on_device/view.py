@@ -1,0 +1,155 @@
+"""What a camera sees of a mesh on a device: where points fall, and a z-buffer, the twin of
+`render.rasterize_numpy`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from geco.on_device.cover import covered
+from geco.on_device.types import DeviceMesh, exact
+from geco.render.rasterize_numpy import NEAREST
+
+
+@dataclass
+class Cameras:
+    """Some cameras of one lens, each with its window (see `photo.input_camera.InputCamera`), all in the
+    device's widest float.
+
+    Attributes:
+        poses: (B, 4, 4) camera-to-world.
+        scale: (B,). offset: (B, 2) right and down, in parts of the picture.
+        focal: in parts of the picture.
+    """
+
+    poses: Tensor
+    scale: Tensor
+    offset: Tensor
+    focal: float
+
+    def __getitem__(self, index: Tensor) -> Cameras:
+        """Those of the numbers (K,)."""
+        return Cameras(self.poses[index], self.scale[index], self.offset[index], self.focal)
+
+    def windowed(self, scale: Tensor, offset: Tensor) -> Cameras:
+        """The same cameras with other windows."""
+        return Cameras(self.poses, scale, offset, self.focal)
+
+    def see(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Where points (N, 3) are seen, (B, N, 2) right and down in parts of the picture, and 1 / depth
+        (B, N), 0 for those not in front; in the type of the points.
+        """
+        turn, eye = self.poses[:, None, :3, :3], self.poses[:, :3, 3]
+        # Products written out: a matrix product may be rounded to TF32.
+        moved = points[None] - eye[:, None].to(points.dtype)
+        local = [
+            sum(moved[..., k] * turn[..., k, axis].to(points.dtype) for k in range(3)) for axis in range(3)
+        ]
+        depth = -torch.as_tensor(local[2])
+        nearness = torch.where(depth > NEAREST, 1 / depth, 0)
+        focal = (self.scale[:, None] * self.focal).to(points.dtype)
+        middle = (self.offset + 0.5).to(points.dtype)
+        right = focal * local[0] * nearness + middle[:, :1]
+        return torch.stack([right, middle[:, 1:] - focal * local[1] * nearness], dim=-1), nearness
+
+
+@dataclass
+class Seen:
+    """What each pixel of a camera sees.
+
+    Attributes:
+        faces: (S, S) int64, -1 where nothing is seen.
+        weights: (S, S, 3) float32 perspective-correct barycentrics, 0 where nothing is seen.
+        depth: (S, S) float32 world units, inf where nothing is seen.
+    """
+
+    faces: Tensor
+    weights: Tensor
+    depth: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        return self.faces >= 0
+
+
+def rasterize(mesh: DeviceMesh, camera: Cameras, size: int, name: str) -> Seen:
+    """The z-buffer of one camera; of equally near faces the one of lower number is seen.
+
+    Args:
+        name: of the waits.
+    """
+    places, nearness = camera.see(mesh.vertices.to(exact(mesh.device)))
+    corners = mesh.faces.T  # (3, F)
+    columns, rows = (places[0, :, axis][corners] * size - 0.5 for axis in (0, 1))
+    near = nearness[0][corners]
+    face, row, column = covered(columns, rows, size, name, (near > 0).all(dim=0))
+    planes = _planes(columns, rows)
+    ramps = (near[:, None] * planes).sum(dim=0)  # 1 / depth = ramps[0] + ramps[1] column + ramps[2] row
+    found = ramps[0][face] + ramps[1][face] * column + ramps[2][face] * row
+    target, count = row * size + column, len(mesh.faces)
+    nearest = found.new_zeros(size * size).scatter_reduce(0, target, found, "amax")
+    winner = torch.full((size * size,), count, dtype=torch.long, device=face.device)
+    first = torch.where(found == nearest[target], face, count)
+    winner = winner.scatter_reduce(0, target, first, "amin")
+    seen, shown = winner < count, winner.clamp_max(max(count - 1, 0))
+    at = torch.arange(size * size, device=face.device)
+    column, row = at % size, torch.div(at, size, rounding_mode="floor")
+    flat = planes[:, 0, shown] + planes[:, 1, shown] * column + planes[:, 2, shown] * row
+    flat = flat.clamp(0, 1)
+    weighted = flat * near[:, shown]
+    total = weighted.sum(dim=0)
+    weights = torch.where(seen, weighted / total, 0).T.float()
+    depth = torch.where(seen, flat.sum(dim=0) / total, torch.inf).float()
+    faces = torch.where(seen, shown, -1)
+    return Seen(faces.reshape(size, size), weights.reshape(size, size, 3), depth.reshape(size, size))
+
+
+def surface_colors(mesh: DeviceMesh, faces: Tensor, weights: Tensor) -> Tensor:
+    """(N, 3) float32 sRGB in [0, 1] of points given by face (N,), where -1 stands for any, and weights
+    (N, 3): from the texture, bilinear, or from the vertices.
+    """
+    corners = mesh.faces[faces.clamp_min(0)]
+
+    def mixed(values: Tensor) -> Tensor:
+        parts = [values[corners[:, k]] * weights[:, k, None] for k in range(3)]
+        return parts[0] + parts[1] + parts[2]
+
+    if mesh.texture is None or mesh.uvs is None:
+        assert mesh.colors is not None
+        return mixed(mesh.colors)
+    return bilinear(mesh.texture, mixed(mesh.uvs) * len(mesh.texture) - 0.5) / 255
+
+
+def bilinear(image: Tensor, places: Tensor) -> Tensor:
+    """(S, S, C) at N places (column, row), whole numbers at pixel centres, clamped at the borders: (N, C)
+    float32.
+    """
+    size = len(image)
+    places = places.clamp(0, size - 1)
+    first = places.long().clamp_max(max(size - 2, 0))
+    across, down = (places - first).float()[:, :, None].unbind(dim=1)
+    step = min(size - 1, 1)
+    corner, flat = first[:, 1] * size + first[:, 0], image.reshape(size * size, -1)
+    rows = []
+    for start in (corner, corner + step * size):
+        left, right = flat[start].float(), flat[start + step].float()
+        rows.append(left + (right - left) * across)
+    return rows[0] + (rows[1] - rows[0]) * down
+
+
+def _planes(x: Tensor, y: Tensor) -> Tensor:
+    """(3 corners, 3, K) of (3, K) corners: screen barycentric k = planes[k, 0] + planes[k, 1] column +
+    planes[k, 2] row.
+    """
+    area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
+    inverse = torch.where(area != 0, 1 / torch.where(area != 0, area, 1), 0)
+    planes = []
+    for i, j in ((2, 0), (0, 1)):
+        along, down = (y[i] - y[j]) * inverse, (x[j] - x[i]) * inverse
+        planes.append(torch.stack([-(along * x[0] + down * y[0]), along, down]))
+    first = -planes[0] - planes[1]
+    first[0] += 1
+    return torch.stack([first, *planes])
