@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from geco.asset import Asset
+from geco.batches import MOST_SAMPLES
 from geco.errors import ConfigError, InputImageError, MeshError
-from geco.pipeline import MOST_SAMPLES, GecoPipeline
+from geco.pipeline import GecoPipeline
 from geco.surface_to_asset import AssetOptions
 
 CASES = Path(__file__).parent / "cases"

@@ -25,12 +25,12 @@ def pipeline() -> GecoPipeline:
 
 def test_the_verbs_make_what_a_call_makes(pipeline: GecoPipeline, tmp_path: Path) -> None:
     seen = pipeline.see(ball_picture(64))
-    (views,) = pipeline.views(seen, [5], pipeline.sampling(0.5))
+    (views,) = pipeline.views(seen, [5], pipeline.sampling(truncation=0.5))
     asset = pipeline.finish(views, seen, OPTIONS)
     whole = pipeline(ball_picture(64), 5, OPTIONS, truncation=0.5)
     np.testing.assert_array_equal(asset.views, whole.views)
     np.testing.assert_array_equal(asset.mesh.vertices, whole.mesh.vertices)
-    assert asset.facts == whole.facts and asset.facts["truncation"] == 0.5
+    assert asset.facts == whole.facts and asset.facts["sampling"]["truncation"] == 0.5
     assert list(asset.timings) == list(whole.timings)
     assert {"picture", "views", "reconstruct", "bake", "total"} <= asset.timings.keys()
     assert asset.timings["views"] == views.seconds > 0 and asset.timings["picture"] == seen.seconds > 0
@@ -57,4 +57,4 @@ def test_seeds_run_in_batches_and_the_picture_is_seen_once(pipeline: GecoPipelin
     assets = list(pipeline.samples(ball_picture(64), [9, 0], OPTIONS))
     np.testing.assert_allclose(assets[0].views, many[9].pictures, atol=1e-5)
     with pytest.raises(ConfigError, match="truncation"):
-        pipeline.sampling(2.0)
+        pipeline.sampling(truncation=2.0)

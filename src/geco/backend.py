@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from geco.reconstruct.fields import SurfaceFields
-from geco.sampling import Sampling
+from geco.sampling import OnStep, Reference, Sampling
 from geco.types import Floats, Pictures
 
 
@@ -28,6 +28,7 @@ class ModelCard:
         background: grey level in [0, 1] that the condition picture stands on.
         facts: anything else worth printing (parameters, training, sampler).
         view_size: side of the views in pixels; 0: that of the condition picture.
+        references: how the networks can write the condition picture; see :class:`geco.sampling.Sampling`.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ModelCard:
     facts: dict[str, Any]
     background: float = 1.0
     view_size: int = 0
+    references: tuple[Reference, ...] = ("clean",)
 
 
 class Backend(Protocol):
@@ -61,12 +63,19 @@ class Backend(Protocol):
         device once, when it is first needed there.
         """
 
-    def generate(self, picture: Pictures, seeds: Sequence[int], sampling: Sampling | None = None) -> Pictures:
-        """Condition picture (S, S, 3) in [0, 1] over the card's background -> views (len(seeds), 6, H, W, 3)
-        in [0, 1], where the networks left them.
+    def generate(
+        self,
+        pictures: Sequence[Pictures],
+        seeds: Sequence[int],
+        sampling: Sampling | None = None,
+        on_step: OnStep | None = None,
+    ) -> Pictures:
+        """Condition pictures, each (S, S, 3) in [0, 1] over the card's background -> views (len(seeds), 6, H,
+        W, 3) in [0, 1], where the networks left them.
 
+        ``seeds`` are as many for each picture, those of the first picture first.
         ``sampling`` takes the place of the model's own. The noise of a seed is
-        ``geco.noise.stream(seed, "views")`` in every runtime.
+        ``geco.noise.stream(seed, "views")`` in every runtime. ``on_step`` is called after each step of many.
         """
 
     def reconstruct(self, views: Pictures, picture: Pictures) -> SurfaceFields:

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from geco.asset import Asset
 from geco.backend import Backend, ModelCard
+from geco.batches import BATCH, check_seeds
 from geco.errors import ConfigError, WeightsError
 from geco.images import Picture, cut_out, load_picture, prepare
 from geco.marks import Source
 from geco.model_files.card import is_exported, read_model_card, shown_name
 from geco.model_files.hub import is_hub_id
-from geco.sampling import Sampling
+from geco.sampling import OnStep, Sampling, Steering
 from geco.seen import Seen, Views, source_of
 from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 
 EMBEDDED = Path(__file__).parent / "assets" / "small"
-MOST_SAMPLES = 1000  # of one picture; more is a slip of the keyboard, and a run of many minutes
-BATCH = 8  # seeds at a time: memory stays level however many there are
 # side of the cut-out picture kept for projection: more than a 512 texture can show of one side
 PROJECTION_SIZE = 384
 
@@ -77,7 +73,8 @@ class GecoPipeline:
         seed: int = 0,
         options: AssetOptions | None = None,
         cutout: str = "auto",
-        truncation: float | None = None,
+        on_step: OnStep | None = None,
+        **asked: Any,
     ) -> Asset:
         """One picture to one asset.
 
@@ -87,14 +84,15 @@ class GecoPipeline:
             seed: of the noise, 0 to 2**32 - 1.
             options: what the mesh shall be like.
             cutout: how the background is removed; see :func:`geco.images.cut_out`.
-            truncation: 0 (the likeliest object, the same for every seed) to 1 (the most different ones);
-                None: the model's.
+            on_step: called with the steps done and the steps in all, after each of a model of many.
+            asked: steps, guidance, sampler, reference, truncation: what of the model's own way of drawing
+                views shall be otherwise (:class:`geco.sampling.Steering`).
 
         Raises:
             InputImageError: the picture cannot be used. MeshError: no surface came out. ConfigError: an
-                option is out of range.
+                option is out of range, or the model has no such thing.
         """
-        return next(self.samples(picture, [seed], options, cutout, truncation))
+        return next(self.samples(picture, [seed], options, cutout, on_step, **asked))
 
     def samples(
         self,
@@ -102,15 +100,16 @@ class GecoPipeline:
         seeds: Sequence[int],
         options: AssetOptions | None = None,
         cutout: str = "auto",
-        truncation: float | None = None,
+        on_step: OnStep | None = None,
+        **asked: Any,
     ) -> Iterator[Asset]:
         """One asset a seed, as each is ready: :meth:`see` once, :meth:`views` in batches, :meth:`finish` for
         each; arguments and errors as of a call.
         """
-        options, sampling = options or AssetOptions(), self.sampling(truncation)
+        options, sampling = options or AssetOptions(), self.sampling(**asked)
         check_seeds(seeds)
         seen = self.see(picture, cutout)
-        for views in self.views(seen, seeds, sampling):
+        for views in self.views(seen, seeds, sampling, on_step):
             yield self.finish(views, seen, options)
 
     def see(self, picture: Any, cutout: str = "auto", source: Source | None = None) -> Seen:
@@ -133,21 +132,29 @@ class GecoPipeline:
             read = self.backend.place(condition.rgb)
         return Seen(condition, detailed, read, source or source_of(picture), watch.seconds["picture"])
 
-    def views(self, seen: Seen, seeds: Sequence[int], sampling: Sampling | None = None) -> Iterator[Views]:
-        """The second verb: what the model draws of a picture, one item a seed, :data:`BATCH` seeds at a time.
+    def views(
+        self,
+        seen: Seen,
+        seeds: Sequence[int],
+        sampling: Sampling | None = None,
+        on_step: OnStep | None = None,
+    ) -> Iterator[Views]:
+        """The second verb: what the model draws of a picture, one item a seed, a few seeds at a time.
 
         Args:
-            seen: of :meth:`see`. seeds: see :func:`check_seeds`.
-            sampling: in place of the model's own.
+            seen: of :meth:`see`. seeds: see :func:`geco.batches.check_seeds`.
+            sampling: of :meth:`sampling`; None: the model's own.
+            on_step: as of a call; each batch begins anew.
 
         Raises:
             ConfigError: a seed is out of range.
         """
+        sampling = sampling or self.backend.sampling
         check_seeds(seeds)
         for start in range(0, len(seeds), BATCH):
             batch, watch = seeds[start : start + BATCH], Stopwatch()
             with watch.stage("views"):
-                generated = self.backend.generate(seen.read, batch, sampling)
+                generated = self.backend.generate([seen.read], batch, sampling, on_step)
             for row, seed in enumerate(batch):
                 yield Views(int(seed), generated[row], sampling, seen.source, watch.seconds["views"])
 
@@ -185,33 +192,23 @@ class GecoPipeline:
             seen.source,
         )
 
-    def sampling(self, truncation: float | None) -> Sampling | None:
-        """The model's own way of drawing views at another truncation; None where none is given.
+    def sampling(self, **asked: Any) -> Sampling | None:
+        """The model's own way of drawing views with what is asked in its place; None of a model without
+        views, of which nothing can be asked.
+
+        Args:
+            asked: see :class:`geco.sampling.Steering`.
 
         Raises:
-            ConfigError: it is out of range, or the model has none.
+            ConfigError: a value is out of range, or the model has no such thing.
         """
-        if truncation is None:
-            return None
-        own = self.backend.sampling
-        if own is None:
-            raise ConfigError(f"{self.card.name} draws no views", "Leave truncation out.")
-        return replace(own, truncation=truncation)
-
-
-def check_seeds(seeds: Sequence[int]) -> None:
-    """Raises ConfigError: none, more than :data:`MOST_SAMPLES`, or one that is no whole number
-    from 0 to 2**32 - 1.
-    """
-    if not 1 <= len(seeds) <= MOST_SAMPLES:
-        raise ConfigError(
-            f"{len(seeds)} samples of a picture are out of range", f"Ask for 1 to {MOST_SAMPLES}."
-        )
-    for seed in seeds:
-        if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        found = Steering(**asked).of(self.backend.sampling, self.card.name)
+        if found is not None and found.reference not in (None, *self.card.references):
             raise ConfigError(
-                f"the seed {seed!r} is out of range", "Choose whole numbers from 0 to 4294967295."
+                f"the networks of {self.card.name} read a {self.card.references[0]} reference alone",
+                "Leave the reference out.",
             )
+        return found
 
 
 def _folder_backend(folder: Path, device: str | None) -> Backend:

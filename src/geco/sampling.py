@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 from geco.checked import Checked, choice, real, whole
 from geco.errors import ConfigError
 
 Kind = Literal["one-step", "euler-ancestral", "ddim"]
+Walking = Literal["euler-ancestral", "ddim"]  # the kinds of many steps
+Reference = Literal["clean", "noised"]
+OnStep = Callable[[int, int], None]  # steps done so far, steps in all; called after each
 TIMESTEPS = 1000  # noise levels of every model here, as of Stable Diffusion
 
 
@@ -28,6 +32,9 @@ class Sampling(Checked):
         timestep: of "one-step", where its noise stands; None for the last.
         truncation: of "one-step", factor of its noise: less keeps samples near the likeliest one (BigGAN's
             trick, arXiv 1809.11096); 1 in the paper.
+        reference: how the condition picture is written: "clean", once for all steps (GECO's generator and
+            what it is trained from), or "noised" to the level of each step anew (the public Zero123++). None
+            is the network's own way; one step is always clean.
     """
 
     kind: Kind = choice("one-step", get_args(Kind))
@@ -37,6 +44,7 @@ class Sampling(Checked):
     clip: float | None = real(None, 0.0, 1000.0)
     timestep: int | None = whole(None, 0, TIMESTEPS - 1)
     truncation: float = real(1.0, 0.0, 1.0)
+    reference: Reference | None = choice(None, get_args(Reference))
 
     def check(self) -> None:
         """One step has no sampler's settings, and a sampler none of one step's."""
@@ -45,8 +53,82 @@ class Sampling(Checked):
                 raise ConfigError(f"one step is not {self.steps} steps", "Ask for ddim, or for 1 step.")
             if self.eta:
                 raise ConfigError(f"eta {self.eta:g} is for samplers of many steps", "Leave it out.")
+            if self.reference == "noised":
+                raise ConfigError("the reference of one step is always clean", "Leave it out.")
         elif self.timestep is not None or self.truncation != 1:
             what = "timestep" if self.timestep is not None else "truncation"
             raise ConfigError(
                 f"{what} is for a one-step generator, not for the sampler {self.kind}", "Leave it out."
             )
+
+    def facts(self) -> dict[str, Any]:
+        """What was used, without what was not: plain values, for files and reports."""
+        return {name: value for name, value in self.to_dict().items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Steering(Checked):
+    """What a user asks of a model's sampling; None leaves the model's own.
+
+    Attributes:
+        steps: passes, 1 to 1000; they cost time in proportion.
+        guidance: scale of classifier-free guidance, 0 to 100; 1 is none.
+        sampler: "ddim", then deterministic, or "euler-ancestral".
+        reference: see :class:`Sampling`.
+        truncation: 0 (the likeliest object, the same for every seed) to 1 (the most different ones), of a
+            one-step generator.
+    """
+
+    steps: int | None = whole(None, 1, TIMESTEPS)
+    guidance: float | None = real(None, 0.0, 100.0)
+    sampler: Walking | None = choice(None, get_args(Walking))
+    reference: Reference | None = choice(None, get_args(Reference))
+    truncation: float | None = real(None, 0.0, 1.0)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What is not None, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def over(self, default: Steering) -> Steering:
+        """Both, where they differ this one's."""
+        return replace(default, **self.asked)
+
+    def of(self, own: Sampling | None, model: str) -> Sampling | None:
+        """``own`` with what is asked in its place; ``own`` itself where nothing is.
+
+        Raises:
+            ConfigError: ``model``, which messages name, has no such thing: a regressor draws no views, a
+                one-step generator takes no steps, truncation is for one step.
+        """
+        if not self.asked:
+            return own
+        if own is None:
+            raise ConfigError(
+                f"{model} draws no views: it reads the picture alone", f"Leave {self._said(self.asked)} out."
+            )
+        if own.kind == "one-step":
+            self._check_one_step(model)
+        changes = {name: value for name, value in self.asked.items() if name not in ("guidance", "sampler")}
+        if self.guidance is not None:
+            changes["guidance_scale"] = self.guidance
+        if self.sampler is not None:
+            changes |= {"kind": self.sampler, "eta": 0.0}
+        return replace(own, **changes)
+
+    def _check_one_step(self, model: str) -> None:
+        asked = {**self.asked}
+        impossible = [name for name in ("steps", "sampler", "reference") if name in asked]
+        if asked.get("steps") == 1:
+            impossible.remove("steps")
+        if asked.get("reference") == "clean":
+            impossible.remove("reference")
+        if impossible:
+            raise ConfigError(
+                f"{model} is a one-step generator: it takes no {self._said(impossible)}",
+                "Leave it out, or give a teacher as the model: its folder (models/small/teacher), or "
+                "what geco convert makes of public weights.",
+            )
+
+    def _said(self, names: Any) -> str:
+        return ", ".join(f"{name} {self.asked[name]}" for name in names)

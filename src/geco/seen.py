@@ -52,7 +52,7 @@ class Views:
         seed: of the noise.
         drawn: (6, S, S, 3) float32 in [0, 1], in the order of the model's camera rig, where the runtime left
             them.
-        sampling: what was asked for in place of the model's own; None: nothing.
+        sampling: how they were drawn; None where they were not.
         source: of the picture.
         seconds: how long its batch took.
     """
@@ -70,8 +70,8 @@ class Views:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is needed to draw them again, where it is not the model's own way."""
-        return {} if self.sampling is None else {"truncation": self.sampling.truncation}
+        """What is needed to draw them again."""
+        return {} if self.sampling is None else {"sampling": self.sampling.facts()}
 
     def save(self, path: str | os.PathLike[str], made: str = "views") -> None:
         """Write the six as one sheet; ``made`` is what the file says that it is. Raises OutputError."""

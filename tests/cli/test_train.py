@@ -112,7 +112,7 @@ def test_a_run_is_resumed_on_request_only_and_becomes_a_model(tmp_path: Path, bo
     assert geco(*regressor, "--steps", "2").returncode == 0
     backend = GecoPipeline.from_pretrained(tmp_path / "regressor").backend
     picture = np.random.default_rng(0).random((16, 16, 3), np.float32)
-    views = np.asarray(backend.generate(picture, [0, 1]))
+    views = np.asarray(backend.generate([picture], [0, 1]))
     assert views.shape == (2, 1, 16, 16, 3) and np.array_equal(views[0, 0], picture)
     assert backend.distilled and backend.card.facts["views"] is False
     assert "not a one-step generator" in refused(

@@ -16,15 +16,15 @@ def test_the_embedded_model_takes_other_settings() -> None:
     assert own == Sampling(truncation=0.3) and backend.distilled
     picture = np.ones((96, 96, 3), np.float32)
     picture[24:72, 24:72] = [0.8, 0.2, 0.1]
-    default = backend.generate(picture, [3])
-    np.testing.assert_array_equal(backend.generate(picture, [3], own), default)
+    default = backend.generate([picture], [3])
+    np.testing.assert_array_equal(backend.generate([picture], [3], own), default)
     sampled = [Sampling("ddim", *how, clip=1.0) for how in ((2,), (2, 1.0, 1.0), (3, 1.5, 1.0))]
     for other in (Sampling(guidance_scale=1.5), *sampled):
-        views = backend.generate(picture, [3], other)
+        views = backend.generate([picture], [3], other)
         assert views.shape == default.shape and views.min() >= 0 and views.max() <= 1
         assert np.abs(views - default).max() > 0.01, other
     # asking for others changes nothing
-    np.testing.assert_array_equal(backend.generate(picture, [3]), default)
+    np.testing.assert_array_equal(backend.generate([picture], [3]), default)
 
 
 def test_torch_models_take_other_settings(tmp_path: Path) -> None:
@@ -35,9 +35,9 @@ def test_torch_models_take_other_settings(tmp_path: Path) -> None:
     assert isinstance(backend, TorchBackend) and not backend.distilled
     size = backend.card.picture_size
     picture = np.random.default_rng(0).random((size, size, 3)).astype(np.float32)
-    own = np.asarray(backend.generate(picture, [1]))
-    np.testing.assert_array_equal(backend.generate(picture, [1], backend.sampling), own)
-    assert np.abs(np.asarray(backend.generate(picture, [1], Sampling("ddim", 5))) - own).max() > 1e-3
+    own = np.asarray(backend.generate([picture], [1]))
+    np.testing.assert_array_equal(backend.generate([picture], [1], backend.sampling), own)
+    assert np.abs(np.asarray(backend.generate([picture], [1], Sampling("ddim", 5))) - own).max() > 1e-3
     backend.sampling = Sampling()
     assert backend.distilled
 

@@ -111,7 +111,7 @@ def test_the_embedded_folder_gives_the_same_views_on_both_runtimes() -> None:
     rng = np.random.default_rng(0)
     backends = OnnxBackend(EMBEDDED, "small"), load_backend(str(EMBEDDED), "cpu")
     picture = rng.random((96, 96, 3), np.float32)
-    ours, theirs = (np.asarray(backend.generate(picture, [5])[0]) for backend in backends)
+    ours, theirs = (np.asarray(backend.generate([picture], [5])[0]) for backend in backends)
     # each is up to 1e-5 from the network in float64
     assert np.abs(ours - theirs).max() < 2e-5 and ours.std() > 0.05
     assert vars(backends[0].card) == vars(backends[1].card) | {"name": "small"}

@@ -61,7 +61,7 @@ def test_a_changed_weight_changes_both_runtimes_alike(exported: Path, tmp_path: 
     picture = np.random.default_rng(0).random((SIZE, SIZE, 3), np.float32)
     before, ours = (OnnxBackend(folder, "m") for folder in (exported, tmp_path / "m"))
     theirs = load_backend(str(tmp_path / "m"), "cpu")
-    views = [backend.generate(picture, [0])[0] for backend in (before, ours, theirs)]
+    views = [backend.generate([picture], [0])[0] for backend in (before, ours, theirs)]
     assert np.abs(views[0] - views[1]).max() > 0.01
     np.testing.assert_allclose(views[1], views[2], atol=1e-5)
     points = np.random.default_rng(1).uniform(-0.9, 0.9, (200, 3)).astype(np.float32)
@@ -73,12 +73,12 @@ def test_a_changed_weight_changes_both_runtimes_alike(exported: Path, tmp_path: 
 def test_the_weights_live_as_long_as_the_sessions(exported: Path) -> None:
     picture = np.random.default_rng(0).random((SIZE, SIZE, 3), np.float32)
     backends = [OnnxBackend(exported, "m") for _ in range(3)]
-    wanted = backends[0].generate(picture, [4])
+    wanted = backends[0].generate([picture], [4])
     del backends[0]
     gc.collect()
     rubbish = [np.full(50_000, 7, np.float32) for _ in range(200)]
     for backend in backends:
-        np.testing.assert_array_equal(backend.generate(picture, [4]), wanted)
+        np.testing.assert_array_equal(backend.generate([picture], [4]), wanted)
     assert rubbish[-1][0] == 7
 
 

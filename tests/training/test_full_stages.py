@@ -131,7 +131,7 @@ def generate(folder: Path) -> np.ndarray:
     assert backend.distilled and backend.sampling.steps == 1
     picture = np.full((512, 512, 3), 1, np.float32)
     picture[128:384, 128:384] = (0.8, 0.3, 0.1)
-    views = np.asarray(backend.generate(picture, [0, 1]))
+    views = np.asarray(backend.generate([picture], [0, 1]))
     assert (
         views.shape == (2, 6, 32, 32, 3) and np.isfinite(views).all() and not np.allclose(views[0], views[1])
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.cli import run_options
+from geco.cli import progress, run_options, steering
 from geco.cli.ending import LOWER
 from geco.cli.run_options import FORMATS
 from geco.errors import ConfigError, GecoError, one_line
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from geco.cli.plan import Job
     from geco.outputs import Output
     from geco.pipeline import GecoPipeline
+    from geco.sampling import Sampling
     from geco.seen import Seen, Views
+    from geco.surface_to_asset import AssetOptions
 
 
 def add(commands: Any) -> None:
@@ -34,35 +36,29 @@ def run(options: argparse.Namespace) -> int:
     """Plan every output first (so that a bad path costs no work), load the model, then do picture
     by picture.
     """
+    from geco.batches import MOST_SAMPLES, check_seeds
     from geco.cli.pictures import find_pictures
     from geco.cli.plan import plan
-    from geco.pipeline import MOST_SAMPLES, GecoPipeline, check_seeds
-    from geco.surface_to_asset import AssetOptions
+    from geco.pipeline import GecoPipeline
+    from geco.sampling import Steering
 
     if not 1 <= options.samples <= MOST_SAMPLES:
         raise ConfigError(f"--samples {options.samples} is out of range", f"Ask for 1 to {MOST_SAMPLES}.")
     check_seeds(range(options.seed, options.seed + options.samples))
-    asset_options = AssetOptions(
-        faces=options.faces,
-        texture_size=options.texture_size,
-        resolution=options.resolution,
-        watertight=options.watertight,
-        projection=not options.no_projection,
-        outline=not options.no_outline,
-        uv_method=options.uv,
-        vertex_colors=options.vertex_colors,
-    )
+    asset_options = _asset_options(options)
+    wanted = Steering(**steering.asked(options))
     found = find_pictures(options.pictures)
     jobs = plan(found.pictures, options)
     if found.skipped:
         print(f"geco: {one_line(found.note())}", file=sys.stderr)
 
     pipeline = GecoPipeline.from_pretrained(options.model, options.device)
+    work = _Work(pipeline, pipeline.sampling(**wanted.asked), asset_options, options)
     failures = made = 0
-    for job in _progress(jobs, options):
+    for job in progress.pictures(jobs, options.quiet):
         files: list[Path] = []
         try:
-            _one(pipeline, job, asset_options, options, files)
+            _one(work, job, files)
         except Exception as error:
             ours = _ours(error)
             if ours is None:
@@ -74,10 +70,27 @@ def run(options: argparse.Namespace) -> int:
             failures += 1
             print(f"geco: {one_line(str(ours))}", file=sys.stderr)
         finally:
+            work.on_step.close()
             made += sum(path.suffix.lower().removeprefix(".") in FORMATS for path in files)
     if not options.quiet and len(jobs) > 1:
         print(f"{made} written, {failures} of {len(jobs)} pictures failed", file=sys.stderr)
     return 2 if failures else 0
+
+
+def _asset_options(options: argparse.Namespace) -> AssetOptions:
+    """What was asked of the mesh; raises ConfigError."""
+    from geco.surface_to_asset import AssetOptions
+
+    return AssetOptions(
+        faces=options.faces,
+        texture_size=options.texture_size,
+        resolution=options.resolution,
+        watertight=options.watertight,
+        projection=not options.no_projection,
+        outline=not options.no_outline,
+        uv_method=options.uv,
+        vertex_colors=options.vertex_colors,
+    )
 
 
 def _ours(error: Exception) -> GecoError | None:
@@ -89,10 +102,23 @@ def _ours(error: Exception) -> GecoError | None:
     return shortage(error, LOWER["run"]) if is_shortage(error) else None
 
 
-def _one(
-    pipeline: GecoPipeline, job: Job, asset_options: Any, options: argparse.Namespace, files: list[Path]
-) -> None:
+class _Work:
+    """What all pictures of a run have in common."""
+
+    def __init__(
+        self,
+        pipeline: GecoPipeline,
+        sampling: Sampling | None,
+        asset: AssetOptions,
+        options: argparse.Namespace,
+    ) -> None:
+        self.pipeline, self.sampling, self.asset, self.options = pipeline, sampling, asset, options
+        self.on_step = progress.Steps(options.quiet)
+
+
+def _one(work: _Work, job: Job, files: list[Path]) -> None:
     """All samples of one picture, each saved before it is reported; ``files`` collects what was written."""
+    pipeline, options = work.pipeline, work.options
     seeds = [output.seed for output in job.outputs]
     picture = job.picture.source()
     source = None if job.picture.data is None else job.origin.source
@@ -101,14 +127,14 @@ def _one(
     _warn(job, seen)
     written = [] if job.steps is None else seen.save_steps(job.steps)
     files += written
-    drawn = pipeline.views(seen, seeds, pipeline.sampling(options.truncation))
+    drawn = pipeline.views(seen, seeds, work.sampling, work.on_step)
     for number, (output, views) in enumerate(zip(job.outputs, drawn)):
         if job.steps is not None:
             path = job.steps / f"views-{number}.png"
             views.save(path, "step")
             written.append(path)
             files.append(path)
-        asset = pipeline.finish(views, seen, asset_options)
+        asset = pipeline.finish(views, seen, work.asset)
         for path in _save(asset, views, output, job, options):
             written.append(path)
             files.append(path)
@@ -168,12 +194,3 @@ def _report(job: Job, output: Output, asset: Asset, files: list[Path], options: 
         )
         facts = f"{asset.facts['faces']:,} faces  seed {asset.seed}  {asset.timings['total']:.2f} s"
         print(f"{one_line(str(output.mesh))}  {facts} ({stages})", flush=True)
-
-
-def _progress(jobs: list[Job], options: argparse.Namespace) -> Any:
-    """The jobs behind a progress bar where there is more than one and somebody watches."""
-    if options.quiet or len(jobs) < 2 or not sys.stderr.isatty():
-        return jobs
-    from tqdm import tqdm
-
-    return tqdm(jobs, unit="picture", file=sys.stderr)

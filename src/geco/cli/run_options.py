@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from geco.cli import steering
 from geco.outputs import MESH_SUFFIXES
 
 FORMATS = tuple(suffix.removeprefix(".") for suffix in MESH_SUFFIXES)
@@ -20,6 +21,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "the others are written.",
     )
     _add_pictures(command)
+    _add_views(command.add_argument_group("how the views are drawn"))
     _add_mesh(command.add_argument_group("mesh"))
     _add_model(command.add_argument_group("model"))
     _add_output(command.add_argument_group("more output"))
@@ -46,11 +48,15 @@ def _add_pictures(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--samples", type=int, default=1, metavar="K", help="K meshes a picture, with seeds N … N+K-1"
     )
-    command.add_argument(
+
+
+def _add_views(views: Any) -> None:
+    steering.add(views)
+    views.add_argument(
         "--truncation",
         type=float,
         metavar="T",
-        help="0 to 1: how far seeds may differ, 1 the most (default: the model's)",
+        help="0 to 1, of a one-step generator: how far seeds may differ, 1 the most (default: the model's)",
     )
 
 

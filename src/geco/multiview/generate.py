@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import Trace, Walk, sample
 from geco.multiview.steps import Sampler
-from geco.sampling import Sampling
+from geco.sampling import OnStep, Sampling
 
 
 @torch.no_grad()
@@ -24,7 +25,7 @@ def generate_views(
     pictures: Tensor,
     seeds: Sequence[int],
     sampling: Sampling,
-    on_step: Callable[[Trace], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Tensor:
     """Views (len(seeds), 6, 3, S, S) in [0, 1], float32, on the networks' device; all run as one batch.
 
@@ -33,7 +34,7 @@ def generate_views(
         pictures: (B, 3, H, W) in [0, 1] over ``codec.background``, framed as the model wants it.
         seeds: as many for each picture, those of the first picture first; what a seed gives depends neither
             on the others nor on the device (to rounding).
-        on_step: called after every sampling step; never for one step.
+        on_step: called after every sampling step; never for a one-step generator.
 
     The picture's latent is the mean of the VAE's posterior, not a sample as in the public pipeline, so that
     the write pass of a clean reference is one for all seeds.
@@ -54,6 +55,12 @@ def generate_views(
         generator = OneStepGenerator(network, sampling.timestep, guidance, sampling.truncation)
         x0 = generator.generate(condition, noise, each, unconditional)
     else:
-        walk = Walk(sampling.steps, Sampler(sampling.kind, eta=sampling.eta), guidance, sampling.clip)
-        x0 = sample(network, condition, noise, walk, unconditional, each, on_step)
+        sampler = Sampler(sampling.kind, eta=sampling.eta)
+        walk = Walk(sampling.steps, sampler, guidance, sampling.clip, reference=sampling.reference)
+        traced = None if on_step is None else partial(_told, on_step, sampling.steps)
+        x0 = sample(network, condition, noise, walk, unconditional, each, traced)
     return codec.decode(x0).float()
+
+
+def _told(on_step: OnStep, steps: int, trace: Trace) -> None:
+    on_step(trace.index + 1, steps)

@@ -64,6 +64,34 @@ class Condition:
         )
         return Condition(*parts)
 
+    def joins(self, other: Condition) -> bool:
+        """Whether :meth:`join` is possible: the same tensors and, but for the batch, of the same shapes."""
+        pairs = ((self.picture, other.picture), (self.text, other.text))
+        return all(
+            (a is None and b is None) or (a is not None and b is not None and a.shape[1:] == b.shape[1:])
+            for a, b in pairs
+        )
+
+    def join(self, other: Condition) -> Condition:
+        """Both batches in one, self first."""
+        return Condition(
+            _cat(self.picture, other.picture),
+            _cat(self.text, other.text),
+            None if self.keep is None and other.keep is None else torch.cat([self._kept(), other._kept()]),
+        )
+
+    def _kept(self) -> Tensor:
+        """``keep``, spelled out."""
+        if self.keep is not None:
+            return self.keep
+        like = self.picture if self.picture is not None else self.text
+        assert like is not None
+        return torch.ones(len(like), dtype=torch.bool, device=like.device)
+
+
+def _cat(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    return None if first is None or second is None else torch.cat([first, second.to(first)])
+
 
 @dataclass(frozen=True)
 class ConditionState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from geco.multiview.guidance import guided, without_picture
+from geco.multiview.guidance import guided, read, without_picture, write
 from geco.multiview.interface import Condition, ConditionState, MultiViewNetwork, ViewCodec
 from geco.multiview.noise import NoiseSource
 
@@ -45,16 +45,12 @@ class OneStepGenerator:
         self, z: Tensor, state: ConditionState, unconditional: ConditionState | None = None
     ) -> Tensor:
         """x0 (B, *sample_shape) float32 from standard normal z of that shape and states of batch B."""
-        t = z.new_full((z.shape[0],), self.timestep).long()
-        network, z = self.network, z * self.truncation
-        if unconditional is None or self.guidance_scale == 1.0:
-            return network.predict(z, t, state, "x0").float()
-        return guided(network, z, t, state, unconditional, self.guidance_scale, "x0").float()
+        z, t = self._start(z)
+        return guided(self.network, z, t, state, unconditional, self.guidance_scale, "x0").float()
 
     def from_noise(self, z: Tensor, condition: Condition, codec: ViewCodec) -> Tensor:
         """x0 (B, *sample_shape) of B pictures, a sample each, with this generator's own guidance."""
-        without = without_picture(codec, condition, self.guidance_scale)
-        return self(z, self.encode(condition), None if without is None else self.encode(without))
+        return self._drawn(z, condition, without_picture(codec, condition, self.guidance_scale))
 
     def generate(
         self,
@@ -66,12 +62,21 @@ class OneStepGenerator:
         """x0 (B * per_picture, *sample_shape): ``per_picture`` samples of each of B pictures, as
         one batch.
         """
-        state = self.encode(condition).expand(per_picture)
-        without = (
-            self.encode(unconditional).expand(per_picture)
-            if unconditional and self.guidance_scale != 1.0
-            else None
-        )
-        like = next(iter(state.tensors.values()))
-        z = noise((state.batch, *self.network.sample_shape)).to(like.device)
-        return self(z, state, without)
+        like = condition.picture if condition.picture is not None else condition.text
+        assert like is not None
+        z = noise((len(like) * per_picture, *self.network.sample_shape)).to(like.device)
+        return self._drawn(z, condition, unconditional, per_picture)
+
+    def _drawn(
+        self, z: Tensor, condition: Condition, unconditional: Condition | None, per_picture: int = 1
+    ) -> Tensor:
+        guided_by = unconditional is not None and self.guidance_scale != 1.0
+        told = [unconditional, condition] if guided_by and unconditional is not None else [condition]
+        states = [state.expand(per_picture) for state in write(self.network, told)]
+        z, t = self._start(z)
+        scale = self.guidance_scale if guided_by else 1.0
+        return read(self.network, z, t, states, scale, "x0").float()
+
+    def _start(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the read pass begins: the noise, truncated, and its timestep."""
+        return z * self.truncation, z.new_full((z.shape[0],), self.timestep).long()

@@ -4,18 +4,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from geco.errors import ConfigError
-from geco.multiview.guidance import guided
+from geco.multiview.guidance import read, write
 from geco.multiview.interface import Condition, ConditionState, MultiViewNetwork
 from geco.multiview.noise import NoiseSource
 from geco.multiview.schedule import Schedule
 from geco.multiview.steps import Sampler, Step
+from geco.sampling import Reference
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Walk:
         start: (B * per_picture, *sample_shape) standard normal z to start from, instead of a draw.
         begin: leave out the steps before this timestep; ``start`` is then the x_t of the first one left
             (:meth:`Sampler.first`).
+        reference: "clean", written once for all steps, or "noised" to each step's level; None: the network's
+            own way.
     """
 
     steps: int = 75
@@ -52,6 +55,7 @@ class Walk:
     clip: float | None = None
     start: Tensor | None = None
     begin: int | None = None
+    reference: Reference | None = None
 
     def plan(self, schedule: Schedule) -> list[Step]:
         """The steps to take."""
@@ -88,14 +92,14 @@ def sample(
         )
     else:
         conditions = [unconditional, condition]
-    reference = condition.picture if condition.picture is not None else condition.text
-    if reference is None:
+    like = condition.picture if condition.picture is not None else condition.text
+    if like is None:
         raise ConfigError("a condition needs a picture or text states", "Make it with the model's codec.")
-    batch, device = reference.shape[0] * per_picture, reference.device
+    batch, device = like.shape[0] * per_picture, like.device
     z = noise((batch, *network.sample_shape)) if walk.start is None else walk.start
     x_t = walk.sampler.start(network.schedule, z.to(device).float())
-    noised = network.noised_reference
-    clean = [] if noised else [network.encode_condition(c).expand(per_picture) for c in conditions]
+    noised = network.noised_reference if walk.reference is None else walk.reference == "noised"
+    clean = [] if noised else [state.expand(per_picture) for state in write(network, conditions)]
     repeated = [c.expand(per_picture) for c in conditions] if noised else []
     for index, step in enumerate(walk.plan(network.schedule)):
         t = torch.full((batch,), step.t, device=device, dtype=torch.long)
@@ -109,15 +113,11 @@ def sample(
 
 
 def _predicted(
-    network: MultiViewNetwork, x_t: Tensor, t: Tensor, states: list[ConditionState], walk: Walk
+    network: MultiViewNetwork, x_t: Tensor, t: Tensor, states: Sequence[ConditionState], walk: Walk
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The native prediction after guidance, and x0 (clipped) and eps that go with it; ``states`` end with the
-    conditional one.
-    """
-    *without, state = states
+    """The native prediction after guidance, and x0 (clipped) and eps that go with it."""
     schedule, native = network.schedule, network.native_prediction
-    bare = without[0] if without else None
-    prediction = guided(network, x_t, t, state, bare, walk.guidance_scale, native).float()
+    prediction = read(network, x_t, t, states, walk.guidance_scale, native).float()
     x0 = schedule.convert(prediction, x_t, t, native, "x0")
     if walk.clip is None:
         return prediction, x0, schedule.convert(prediction, x_t, t, native, "eps")
@@ -127,19 +127,15 @@ def _predicted(
 
 def _noised_states(
     network: MultiViewNetwork, conditions: list[Condition], t: Tensor, noise: NoiseSource
-) -> list[ConditionState]:
-    """Write passes of references noised to ``t``; the noise of all conditions is one draw,
-    unconditional first.
+) -> Sequence[ConditionState]:
+    """Write passes of references noised to ``t``; the noise of all conditions is one draw, unconditional
+    first.
     """
     pictures = [c.picture for c in conditions if c.picture is not None]
     draw = noise((sum(len(p) for p in pictures), *pictures[0].shape[1:])) if pictures else torch.zeros(0)
-    states, used = [], 0
+    parts: list[Tensor | None] = []
     for condition in conditions:
-        if condition.picture is None:
-            states.append(network.encode_condition(condition))
-            continue
-        count = len(condition.picture)
-        part = draw[used : used + count].to(condition.picture.device)
-        states.append(network.encode_condition(condition, t, part))
-        used += count
-    return states
+        count = 0 if condition.picture is None else len(condition.picture)
+        part, draw = draw[:count], draw[count:]
+        parts.append(part.to(t.device) if count else None)
+    return write(network, conditions, t, parts)

@@ -10,7 +10,7 @@ import numpy as np
 from geco.onnx_runtime.card import ExportedModel
 from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
 from geco.reconstruct.fields import SurfaceFields
-from geco.sampling import Sampling
+from geco.sampling import OnStep, Sampling
 from geco.types import Floats, Pictures
 
 
@@ -46,9 +46,24 @@ class OnnxBackend:
         """As they are: numpy is where this runtime works."""
         return pictures
 
-    def generate(self, picture: Pictures, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
-        """(S, S, 3) over white -> (len(seeds), 6, S, S, 3), all in [0, 1]."""
-        return self._generator.generate(np.asarray(picture), seeds, sampling)
+    def generate(
+        self,
+        pictures: Sequence[Pictures],
+        seeds: Sequence[int],
+        sampling: Sampling | None = None,
+        on_step: OnStep | None = None,
+    ) -> Floats:
+        """Each (S, S, 3) over white -> (len(seeds), 6, S, S, 3), all in [0, 1]. Picture by picture: on a CPU
+        nothing is gained by more at a time.
+        """
+        each = len(seeds) // len(pictures)
+        views = [
+            self._generator.generate(
+                np.asarray(picture), seeds[row * each : (row + 1) * each], sampling, on_step
+            )
+            for row, picture in enumerate(pictures)
+        ]
+        return views[0] if len(views) == 1 else np.concatenate(views)
 
     def reconstruct(self, views: Pictures, picture: Pictures) -> SurfaceFields:
         """(6, S, S, 3) and (S, S, 3) in [0, 1] -> the surface's fields."""

@@ -14,7 +14,7 @@ from geco.noise import Noise, stream
 from geco.onnx_runtime.card import ExportedModel
 from geco.onnx_runtime.session import Network
 from geco.reconstruct.small.fields import SmallFields
-from geco.sampling import Sampling
+from geco.sampling import OnStep, Sampling
 from geco.types import Floats
 
 MOST_VOXELS = 256  # a side of the coarse field
@@ -41,7 +41,13 @@ class SmallGenerator:
         self.exported = exported
         self._views = exported.network("views").expect(["picture", "x_t", "t"], 1)
 
-    def generate(self, picture: Floats, seeds: Sequence[int], sampling: Sampling | None = None) -> Floats:
+    def generate(
+        self,
+        picture: Floats,
+        seeds: Sequence[int],
+        sampling: Sampling | None = None,
+        on_step: OnStep | None = None,
+    ) -> Floats:
         """Picture (S, S, 3) in [0, 1] on white -> views (len(seeds), 6, S, S, 3) in [0, 1]; all
         seeds run as one batch.
 
@@ -50,20 +56,29 @@ class SmallGenerator:
         noise = Noise([stream(seed, "views") for seed in seeds])
         size = self.exported.views.size
         z = noise((len(seeds), 6, 3, size, size))
-        return self.sample(picture, z, noise, sampling or self.exported.sampling)
+        return self.sample(picture, z, noise, sampling or self.exported.sampling, on_step)
 
-    def sample(self, picture: Floats, z: Floats, noise: Noise, sampling: Sampling) -> Floats:
+    def sample(
+        self,
+        picture: Floats,
+        z: Floats,
+        noise: Noise,
+        sampling: Sampling,
+        on_step: OnStep | None = None,
+    ) -> Floats:
         """From standard normal z (K, 6, 3, S, S) to views (K, 6, S, S, 3); ``noise`` gives the steps' fresh
         numbers.
         """
         x = start_of(sampling, self.exported, z).astype(np.float32, copy=False)
-        for step in steps_of(sampling, self.exported):
+        for done, step in enumerate(steps_of(sampling, self.exported), 1):
             x0 = self.denoise(picture, x, step.t, sampling.guidance_scale)
             if sampling.clip is not None:
                 np.clip(x0, -sampling.clip, sampling.clip, out=x0)
             signal, noisy = np.float32(math.sqrt(step.alpha)), np.float32(math.sqrt(1 - step.alpha))
             eps = ((x - signal * x0) / noisy).astype(np.float32, copy=False)
             x = step.move(x0, eps, noise(x.shape) if step.eta else None)
+            if on_step is not None and sampling.steps > 1:
+                on_step(done, sampling.steps)
         return np.ascontiguousarray(np.moveaxis((np.clip(x, -1, 1) + 1) / 2, 2, -1), np.float32)
 
     def denoise(self, picture: Floats, x: Floats, t: int, guidance: float) -> Floats:

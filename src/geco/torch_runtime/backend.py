@@ -12,7 +12,7 @@ from geco.backend import ModelCard
 from geco.multiview.generate import generate_views
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.reconstruct.fields import SurfaceFields
-from geco.sampling import Sampling
+from geco.sampling import OnStep, Sampling
 from geco.torch_runtime.pictures import DevicePictures
 from geco.types import Floats, Pictures
 
@@ -62,17 +62,24 @@ class TorchBackend:
 
     @torch.no_grad()
     def generate(
-        self, picture: Pictures, seeds: Sequence[int], sampling: Sampling | None = None
+        self,
+        pictures: Sequence[Pictures],
+        seeds: Sequence[int],
+        sampling: Sampling | None = None,
+        on_step: OnStep | None = None,
     ) -> DevicePictures:
-        """(S, S, 3) over the card's background -> (len(seeds), 6, H, W, 3), all in [0, 1], on the device; a
-        regressor's one "view" is the picture itself.
+        """Each (S, S, 3) over the card's background -> (len(seeds), 6, H, W, 3), all in [0, 1], on the
+        device, as one batch; a regressor's one "view" is the picture itself.
         """
-        how, shown = sampling or self.sampling, DevicePictures.of(picture)
+        how, shown = sampling or self.sampling, [DevicePictures.of(picture) for picture in pictures]
         if self.network is None or how is None:
-            return DevicePictures(shown.on(self._device).expand(len(seeds), 1, -1, -1, -1))
+            each = len(seeds) // len(pictures)
+            copied = torch.stack([picture.on(self._device) for picture in shown])
+            return DevicePictures(copied.repeat_interleave(each, 0)[:, None])
         with torch.autocast(self._device.type, torch.bfloat16) if self._mixed else nullcontext():
-            pictures = shown.on(torch.device("cpu") if self.codec.on_host else self._device)
-            views = generate_views(self.network, self.codec, pictures[None], seeds, how)
+            read = torch.device("cpu") if self.codec.on_host else self._device
+            told = torch.stack([picture.on(read) for picture in shown])
+            views = generate_views(self.network, self.codec, told, seeds, how, on_step)
         return DevicePictures(views)
 
     @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +64,14 @@ def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name:
         {"rig": cameras.name, **card["facts"]},
         views.codec.background,
         FULL_VIEW_SIZE,
+        ("clean", "noised"),
     )
-    return joined(networks, described, usage.drawing(f"{folder / CARD}: facts"))
+    sampling = usage.drawing(f"{folder / CARD}: facts")
+    if sampling.reference is None and sampling.kind != "one-step":
+        sampling = replace(
+            sampling, reference="noised" if networks.views.network.noised_reference else "clean"
+        )
+    return joined(networks, described, sampling)
 
 
 def joined(networks: FullNetworks, card: ModelCard, sampling: Sampling) -> TorchBackend:
