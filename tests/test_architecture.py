@@ -73,6 +73,7 @@ TORCH_ROOMS = {
     "model_files.publish",
     "model_files.state",
     "multiview",
+    "reconstruct.folded",
     "reconstruct.instantmesh",
     "reconstruct.triplane",
     "reconstruct.triposr",

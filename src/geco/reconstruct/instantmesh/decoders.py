@@ -28,7 +28,8 @@ def mlp(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def _color(raw: Tensor) -> Tensor:
+def activate_color(raw: Tensor) -> Tensor:
+    """Raw decoder output to colours in (-0.001, 1.001)."""
     return torch.sigmoid(raw) * (1 + 2 * COLOR_MARGIN) - COLOR_MARGIN
 
 
@@ -53,7 +54,7 @@ class NeRFDecoder(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         raw = _run(self.net, features)
-        return _color(raw[..., 1:4]), raw[..., :1]
+        return activate_color(raw[..., 1:4]), raw[..., :1]
 
 
 class MeshDecoder(nn.Module):
@@ -82,7 +83,7 @@ class MeshDecoder(nn.Module):
 
     def color(self, features: Tensor) -> Tensor:
         """(B, P, 3*C) -> (B, P, 3) in (-0.001, 1.001)."""
-        return _color(_run(self.net_rgb, features))
+        return activate_color(_run(self.net_rgb, features))
 
 
 # InstantMesh's mesh_threshold: the density of a NeRF's surface.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from geco.isosurface.grids import voxel_grid
+from geco.isosurface.grids import corner_steps, voxel_grid
 
 
 def grid_tensors(resolution: int, device: torch.device | str | None = None) -> tuple[Tensor, Tensor]:
@@ -18,6 +18,21 @@ def grid_tensors(resolution: int, device: torch.device | str | None = None) -> t
     """
     corners, cubes = voxel_grid(resolution)
     return torch.from_numpy(corners).to(device), torch.from_numpy(cubes).to(device, torch.int64)
+
+
+def cube_corners(cubes: Tensor, resolution: int) -> Tensor:
+    """Numbers (K,) of cubes -> those of their corners (K, 8), as in :func:`grid_tensors`."""
+    rows = cubes // resolution
+    x = rows // resolution
+    # a side has one corner more than cubes: one more a row, and a row more a layer
+    first = cubes + rows + x * (resolution + 1)
+    return first[:, None] + torch.from_numpy(corner_steps(resolution)).to(cubes.device)
+
+
+def corner_points(corners: Tensor, axis: Tensor) -> Tensor:
+    """Numbers (N,) of corners -> points (N, 3), from the coordinates (R + 1,) along an axis."""
+    rows = corners // len(axis)
+    return axis[torch.stack([rows // len(axis), rows % len(axis), corners % len(axis)], dim=1)]
 
 
 def center_index(resolution: int) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from geco.isosurface.grids import axis_coordinates
 from geco.reconstruct.instantmesh.config import InstantMeshConfig
 from geco.reconstruct.instantmesh.decoders import CUBE_WEIGHTS, MeshDecoder
 from geco.reconstruct.instantmesh.grid import fill_empty, grid_tensors, surface_cubes
@@ -75,6 +76,10 @@ class MeshSynthesizer(nn.Module):
             self._grid = (resolution, corners * self.grid_scale, cubes)
         return self._grid[1], self._grid[2]
 
+    def axis(self, device: torch.device, resolution: int) -> Tensor:
+        """(R + 1,) coordinates of the grid's corners along each axis, world units."""
+        return torch.from_numpy(axis_coordinates(resolution)).to(device) * self.grid_scale
+
     def sdf(self, planes: Tensor, points: Tensor) -> Tensor:
         """Points (N, 3) shared by the batch -> (B, N, 1)."""
         return _in_chunks(lambda part: self.decoder.sdf(_features(planes, part)), points)
@@ -82,6 +87,10 @@ class MeshSynthesizer(nn.Module):
     def deformation(self, planes: Tensor, points: Tensor, resolution: int | None = None) -> Tensor:
         """Points (N, 3) shared by the batch -> (B, N, 3) world units."""
         raw = _in_chunks(lambda part: self.decoder.deformation(_features(planes, part)), points)
+        return self.bounded(raw, resolution)
+
+    def bounded(self, raw: Tensor, resolution: int | None = None) -> Tensor:
+        """The decoder's deformation -> world units, at most a part of a cube."""
         return torch.tanh(raw) / ((resolution or self.grid_res) * self.deformation_multiplier)
 
     def cube_weights(self, planes: Tensor, corners: Tensor, cubes: Tensor) -> Tensor:
