@@ -60,6 +60,7 @@ FLOORS: list[set[str]] = [
     {"recipes"},
     {"surface_to_asset", "asset", "backend", "batches", "seen", "small_model"},
     {"onnx_runtime", "torch_runtime"},
+    {"getting"},
     {"pipeline"},
     {"evaluate", "serve"},
     {"cli"},
@@ -115,7 +116,6 @@ LONG_FILES: set[str] = set()
 LONG_FUNCTIONS = {
     "data.render.kernels._draw",  # numba compiles one function
     "isosurface.flexicubes_torch.FlexiCubes.__call__",  # ten parameters to document: the public code's
-    "public_weights.zero123plus.convert_zero123plus",  # one step after the other
 }
 WIDE_FUNCTIONS = {
     "isosurface.flexicubes_torch.FlexiCubes.__call__",  # the public code's

@@ -10,11 +10,11 @@ from typing import Any
 from geco.asset import Asset
 from geco.backend import Backend, ModelCard
 from geco.batches import BATCH, check_seeds
-from geco.errors import ConfigError, WeightsError
+from geco.errors import ConfigError
+from geco.getting import find_folder
 from geco.images import Picture, cut_out, load_picture, prepare
 from geco.marks import Source
 from geco.model_files.card import is_exported, read_model_card, shown_name
-from geco.model_files.hub import is_hub_id
 from geco.sampling import OnStep, Sampling, Steering
 from geco.seen import Seen, Views, source_of
 from geco.surface_to_asset import AssetOptions, surface_to_asset
@@ -46,9 +46,9 @@ class GecoPipeline:
         """Load a model.
 
         Args:
-            model: "small" (embedded, runs without torch); a folder made by ``geco convert``, by training or
-                by the exporter; or a hub id of public weights (``sudo-ai/zero123plus-v1.2``), which needs the
-                extra ``torch``.
+            model: "small" (embedded, runs without torch); a folder made by ``geco get``, ``geco convert``,
+                training or the exporter; the name of a model that ``geco get`` made ready; or a hub id
+                (``sudo-ai/zero123plus-v1.2``), which is fetched at first use and needs the extra ``torch``.
             device: None chooses; "cpu", "cuda", "mps" for models that run on torch.
 
         Raises:
@@ -57,15 +57,9 @@ class GecoPipeline:
         """
         if str(model) == "small":
             return cls(_folder_backend(EMBEDDED, device))
-        folder = Path(model)
-        if folder.is_dir():
-            return cls(_folder_backend(folder, device))
-        if is_hub_id(model):
-            return cls(_torch_backend(os.fspath(model), device))
-        raise WeightsError(
-            f"no model {str(model)!r}: neither 'small', a model folder, nor a hub id",
-            "See `geco info` for what is there.",
-        )
+        folder = find_folder(model)
+        named = None if Path(model).is_dir() else os.fspath(model)
+        return cls(_folder_backend(folder, device, named))
 
     def __call__(
         self,
@@ -211,25 +205,26 @@ class GecoPipeline:
         return found
 
 
-def _folder_backend(folder: Path, device: str | None) -> Backend:
+def _folder_backend(folder: Path, device: str | None, name: str | None = None) -> Backend:
     """A folder with graphs on ONNX Runtime, on the CPU; on torch where another device is asked for, or there
     are none.
     """
     read_model_card(folder)  # what is wrong with it is said before torch is asked for
+    name = name or shown_name(folder)
     if device in (None, "cpu") and is_exported(folder):
         from geco.onnx_runtime.backend import OnnxBackend
 
-        return OnnxBackend(folder, shown_name(folder))
-    return _torch_backend(str(folder), device)
+        return OnnxBackend(folder, name)
+    return _torch_backend(folder, device, name)
 
 
-def _torch_backend(source: str, device: str | None) -> Backend:
+def _torch_backend(folder: Path, device: str | None, name: str) -> Backend:
     from geco.errors import MissingExtraError
 
     try:
         import torch  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError("torch", "torch", f"the model {source!r}") from error
+        raise MissingExtraError("torch", "torch", f"the model {name!r}") from error
     from geco.torch_runtime.folder import load_backend
 
-    return load_backend(source, device)
+    return load_backend(folder, device, name)

@@ -79,10 +79,10 @@ def test_the_converter_writes_over_neither_its_sources_nor_another_programs_card
     source.write_bytes(b"weights")
     for arguments in ((tmp_path, "instant-mesh-large"), (tmp_path / "none", source)):
         with pytest.raises(OutputError, match="input"):
-            convert.convert_public(*arguments, tmp_path)
+            convert.convert_public(convert.Halves(*arguments), tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "another"}')
     with pytest.raises(OutputError, match=r"config\.json"):
-        convert.convert_public(tmp_path / "none", "instant-mesh-large", tmp_path)
+        convert.convert_public(convert.Halves(tmp_path / "none", "instant-mesh-large"), tmp_path)
     assert source.read_bytes() == b"weights" and sorted(path.name for path in tmp_path.iterdir()) == [
         "config.json",
         "multiview",

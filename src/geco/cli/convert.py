@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,29 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--reconstructor",
         default="instant-mesh-large",
-        metavar="NAME|FILE",
-        help="instant-{nerf,mesh}-{base,large} or a .ckpt file (default: instant-mesh-large)",
+        metavar="NAME|FILE|DIR",
+        help="instant-{nerf,mesh}-{base,large}, a .ckpt file, or a folder that holds them: DIR for its "
+        "instant-mesh-large, DIR/NAME for another (default: instant-mesh-large)",
     )
+    command.add_argument(
+        "--config",
+        metavar="FILE",
+        help="settings of a reconstructor of other sizes: InstantMesh's .yaml, or a .json of ours (default: "
+        "the .yaml beside it, else one of the released)",
+    )
+    command.add_argument(
+        "--precision",
+        choices=("float16", "float32"),
+        default="float16",
+        help="of UNet, VAE and CLIP: float16, as the public pipelines run them, or float32, what the sources "
+        "have (default float16)",
+    )
+    _add_more(command)
+    command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write")
+    command.set_defaults(function=convert)
+
+
+def _add_more(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--revision",
         metavar="COMMIT",
@@ -47,8 +68,6 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--rig", help="camera rig of the views (default: read off the source, else zero123plus-v1.2)"
     )
-    command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write")
-    command.set_defaults(function=convert)
 
 
 def convert(options: argparse.Namespace) -> int:
@@ -58,33 +77,29 @@ def convert(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise MissingExtraError("torch", "torch", "geco convert") from error
     from geco.locks import LOCK, locked
-    from geco.torch_runtime.convert import convert_public
+    from geco.torch_runtime.convert import Halves, convert_public
 
-    folder, unet = Path(options.output), unet_of(options.unet, options.multiview)
+    unet = unet_of(options.unet, options.multiview, options.reconstructor)
     if unet is None:
         print(
             "geco: this UNet paints on grey, InstantMesh's reconstructors were trained on white; expect "
             "worse meshes than with --unet TencentARC/InstantMesh",
             file=sys.stderr,
         )
-    with locked(folder, LOCK):  # made and held before gigabytes are fetched
-        card = convert_public(
-            options.multiview,
-            options.reconstructor,
-            options.output,
-            unet,
-            options.rig,
-            options.revision,
-        )
+    halves = Halves(
+        options.multiview, options.reconstructor, unet, options.rig, options.revision, options.config
+    )
+    with locked(Path(options.output), LOCK):  # made and held before gigabytes are fetched
+        card = convert_public(halves, options.output, options.precision)
     print(f"{options.output}: {card['licence']}")
     print(f"Use it with: geco run PICTURE --model {options.output}")
     return 0
 
 
-def unet_of(asked: str | None, multiview: str) -> str | None:
+def unet_of(asked: str | None, multiview: str, reconstructor: str = "") -> str | os.PathLike[str] | None:
     """The UNet to take in place of ``multiview``'s own, or None to keep that: "own", or none that
     is usual.
     """
     from geco.torch_runtime.convert import usual_unet
 
-    return None if asked == OWN else asked or usual_unet(multiview)
+    return None if asked == OWN else asked or usual_unet(multiview, reconstructor)

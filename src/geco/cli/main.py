@@ -19,14 +19,14 @@ EXIT_CODES = (
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line; each command adds its own arguments and sets ``function``."""
-    from geco.cli import cameras, convert, data, evaluate, export, info, publish, run, serve, train
+    from geco.cli import cameras, convert, data, evaluate, export, get, info, publish, run, serve, train
 
     about = "One picture of an object to a textured 3D mesh within a second."
     top = argparse.ArgumentParser(prog="geco", description=about, epilog=EXIT_CODES)
     top.add_argument("--version", action="version", version=f"geco {__version__}")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (run, serve, info, convert, cameras, data, train, evaluate, export, publish):
+    for command in (run, get, serve, info, convert, cameras, data, train, evaluate, export, publish):
         command.add(commands)
     return top
 

@@ -217,14 +217,16 @@ def rehearse(task: Task, loop: Any, machine: Machine) -> str:
 
 
 def _local(init: Path | None) -> Path | None:
-    """The folder that --init means: a hub id is fetched and converted once."""
+    """The folder that --init means: a model that ``geco get`` made ready by its name, a hub id fetched once,
+    else the path as it is.
+    """
+    from geco.getting import find_folder
     from geco.model_files.hub import is_hub_id
+    from geco.model_files.products import find_product
 
-    if init is None or not is_hub_id(init):
+    if init is None or init.exists() or not (is_hub_id(init) or find_product(init.as_posix())):
         return init
-    from geco.torch_runtime.folder import local_folder
-
-    return local_folder(init)
+    return find_folder(init.as_posix())
 
 
 def _need_torch() -> None:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from geco.errors import ConfigError, WeightsError
 from geco.model_files.hub import is_hub_id
+from geco.model_files.products import find_product, offer
 
 Kind = Literal["model", "copy-input", "ground-truth-views", "meshes"]
 Variant = Literal["bare", "outline", "projection", "finish"]
@@ -161,7 +162,11 @@ def _role_folder(model: str, role: str) -> str | None:
 
 
 def _model_folder(folder: str) -> str:
-    if folder == "small" or (Path(folder) / CARD).is_file() or is_hub_id(folder):
+    if folder == "small" or (Path(folder) / CARD).is_file():
+        return folder
+    if (product := find_product(folder)) is not None and not is_hub_id(folder) and not product.is_here():
+        raise offer(product)
+    if product is not None or is_hub_id(folder):
         return folder
     raise WeightsError(
         f"{folder!r} is no folder of a model: it has no {CARD}",

@@ -8,21 +8,23 @@ the hub itself.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from geco.errors import MissingExtraError, WeightsError
+from geco.errors import GecoError, MissingExtraError, WeightsError
+from geco.model_files.download import Listing, fetch_large, listing, matches
 from geco.model_files.manifest import weights_size
 from geco.reading import sha256_of
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,23 @@ class Pin:
     sha256: Mapping[str, str] = field(default_factory=dict)
 
 
-ZERO123PLUS, INSTANTMESH = "sudo-ai/zero123plus-v1.2", "TencentARC/InstantMesh"
+ZERO123PLUS, INSTANTMESH, TRIPOSR = (
+    "sudo-ai/zero123plus-v1.2",
+    "TencentARC/InstantMesh",
+    "stabilityai/TripoSR",
+)
 PINNED: dict[str, Pin] = {
     ZERO123PLUS: Pin("2da07e89919e1a130c9b5add1584c70c7aa065fd"),
     INSTANTMESH: Pin(
         "b785b4ecfb6636ef34a08c748f96f6a5686244d0",
         {"instant_mesh_base.ckpt": "22701cd25201d624ebb1568b93cf91b43a2c32006835c08fe73e1f3c9f6c44b5"},
+    ),
+    TRIPOSR: Pin(
+        "5b521936b01fbe1890f6f9baed0254ab6351c04a",
+        {
+            "config.yaml": "74ca708ce086bf68e97709ea6b3d91f14717921c04691e84043f0eb8fcc68e62",
+            "model.ckpt": "429e2c6b22a0923967459de24d67f05962b235f79cde6b032aa7ed2ffcd970ee",
+        },
     ),
     "openai/clip-vit-large-patch14": Pin(
         "32bd64288804d66eefd0ccbe215aa642df71cc41",
@@ -94,14 +107,14 @@ def fetch(hub_id: str, patterns: Sequence[str], licence: str, revision: str | No
     pin = PINNED.get(hub_id)
     wanted = revision or (pin.revision if pin else None)
     print(f"{hub_id} at {wanted or 'main'}: licence {licence}", file=sys.stderr)
-    folder = _snapshot(hub_id, list(patterns), wanted)
+    folder = _answered(hub_id, lambda: _snapshot(hub_id, list(patterns), wanted))
     found = revision_of(folder / "any")
     if found not in ("", wanted):
         print(f"{hub_id}: {wanted or 'main'} is commit {found}", file=sys.stderr)
     files = [
         path
         for path in sorted(folder.rglob("*"))
-        if _matches(path.relative_to(folder), patterns) and not path.is_dir()
+        if matches(path.relative_to(folder).as_posix(), patterns) and not path.is_dir()
     ]
     if not files:
         raise WeightsError(f"{hub_id} has no file {', '.join(patterns)}", "Check the name of the model.")
@@ -111,21 +124,58 @@ def fetch(hub_id: str, patterns: Sequence[str], licence: str, revision: str | No
     return Fetched(folder, found)
 
 
+def asked(hub_id: str, patterns: Sequence[str], revision: str | None = None) -> Listing | None:
+    """What the hub says of the files that :func:`fetch` would fetch; None where it does not answer.
+
+    Raises:
+        MissingExtraError: huggingface_hub is not installed.
+    """
+    pin = PINNED.get(hub_id)
+    return _answered(hub_id, lambda: _listed(hub_id, patterns, revision or (pin.revision if pin else None)))
+
+
 def revision_of(path: Path) -> str:
     """The commit of a file in the hub's cache, whose folder is named after it; "" for any other file."""
     return path.parent.name if _COMMIT.fullmatch(path.parent.name) else ""
 
 
 def _snapshot(hub_id: str, patterns: list[str], revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+
+    wanted = _listed(hub_id, patterns, revision)
+    if wanted is not None:
+        fetch_large(wanted)
+    # small files; and where nobody could be asked, what is in the cache, or what is wrong
+    return Path(snapshot_download(hub_id, allow_patterns=patterns, revision=revision))
+
+
+def _listed(hub_id: str, patterns: Sequence[str], revision: str | None) -> Listing | None:
+    """What the hub lists; None without a line, or where it has no such thing."""
+    from huggingface_hub.errors import HfHubHTTPError
+
     try:
-        from huggingface_hub import snapshot_download
+        return listing(hub_id, patterns, revision)
+    except HfHubHTTPError:
+        return None
+    except Exception as error:
+        # offline by choice (an OSError of the library's), or its HTTP client's own errors
+        if isinstance(error, OSError) or "httpx" in type(error).__module__:
+            return None
+        raise
+
+
+def _answered(hub_id: str, ask: Callable[[], T]) -> T:
+    """What ``ask`` returns; what huggingface_hub raises becomes our error."""
+    try:
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", "torch", f"fetching {hub_id}") from error
     by_hand = f"Fetch it where there is a network and give the folder: hf download {hub_id} --local-dir DIR."
     by_hand += " Or was a folder meant? There is none of that name."
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=patterns, revision=revision))
+        return ask()
+    except GecoError:
+        raise
     except LocalEntryNotFoundError as error:
         raise WeightsError(f"{hub_id} is not in the cache and the hub cannot be reached", by_hand) from error
     except HfHubHTTPError as error:
@@ -133,13 +183,10 @@ def _snapshot(hub_id: str, patterns: list[str], revision: str | None) -> Path:
         problem = f"the hub refused {hub_id} (HTTP status {status})"
         raise WeightsError(problem, "Check the name and the revision, and access if it is gated.") from error
     except Exception as error:
-        # refused names, paths out of the cache, no home, no space, an answer not of the hub's kind
+        # refused names, paths out of the cache, no home, no space, a line that broke
         why = (str(error) or type(error).__name__).splitlines()[0]
-        raise WeightsError(f"cannot fetch {hub_id}: {why}", by_hand) from error
-
-
-def _matches(path: Path, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatch(path.as_posix(), pattern) for pattern in patterns)
+        again = "Run it again: large files go on where they stopped. Or: "
+        raise WeightsError(f"cannot fetch {hub_id}: {why}", again + by_hand) from error
 
 
 def _check(path: Path, pinned: str | None) -> None:

@@ -46,8 +46,11 @@ class DiffusersFolder:
     for_vision: Preprocess
 
 
-def read_diffusers_folder(folder: Path) -> DiffusersFolder:
+def read_diffusers_folder(folder: Path, unet: Path | None = None) -> DiffusersFolder:
     """Read all parts; the text encoder runs once and is dropped.
+
+    Args:
+        unet: weights in place of the folder's own UNet's, which then need not be there.
 
     Raises:
         WeightsError: a part is missing, damaged or of another model.
@@ -65,13 +68,13 @@ def read_diffusers_folder(folder: Path) -> DiffusersFolder:
             f"{folder}: {len(coefficients)} ramping coefficients for {text_states.shape[1]} text tokens",
             _REMEDY,
         )
-    unet = _module(folder / "unet", UNet2DConditionModel.from_config)
+    network = _module(folder / "unet", UNet2DConditionModel.from_config, weights=unet)
     vae = _module(folder / "vae", AutoencoderKL.from_config, _modern_vae_key)
     vision = _module(
         folder / "vision_encoder", lambda c: CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(c))
     )
     ramp = torch.tensor(coefficients, dtype=torch.float32)
-    return DiffusersFolder(unet, vae, vision, schedule, text_states, ramp, for_vae, for_vision)
+    return DiffusersFolder(network, vae, vision, schedule, text_states, ramp, for_vae, for_vision)
 
 
 def _schedule(path: Path) -> Schedule:
@@ -126,12 +129,17 @@ def empty_prompt_tokens(folder: Path) -> list[int]:
 
 
 def _module(
-    folder: Path, build: Callable[[dict[str, Any]], Model], rename: Callable[[str], str] = str
+    folder: Path,
+    build: Callable[[dict[str, Any]], Model],
+    rename: Callable[[str], str] = str,
+    weights: Path | None = None,
 ) -> Model:
-    """A part of a diffusers folder: its config.json built without allocating, its weights loaded strictly."""
+    """A part of a diffusers folder: its config.json built without allocating, its weights (or others in their
+    place) loaded strictly.
+    """
     config = _fields(folder / "config.json")
     check_library_config(config)
-    weights = weights_file(folder)
+    weights = weights or weights_file(folder)
     state = {rename(key): value for key, value in read_state(weights).items()}
     return part(lambda: build(dict(config.values)), state, weights, config)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from geco.model_files.manifest import weights_size
 from geco.model_files.part import checked_weights, read_part_card
 from geco.model_files.state import check_shapes, check_state
 from geco.public_weights.ckpt import read_torch_file
+from geco.public_weights.instantmesh_yaml import settings_beside
 from geco.public_weights.licences import LICENCES
 from geco.reconstruct.instantmesh.config import RELEASED, InstantMeshConfig
 from geco.reconstruct.instantmesh.model import InstantMesh
@@ -38,8 +40,8 @@ DEFAULT = "instant-mesh-large"  # the one that GECO's paper builds on
 
 
 def find(source: str | Path) -> Path:
-    """The .ckpt that ``source`` means: a path, one of the four names, or the hub id (then :data:`DEFAULT`);
-    fetched if needed.
+    """The .ckpt that ``source`` means: a path, one of the four names, a folder that holds it (then
+    :data:`DEFAULT`; ``FOLDER/NAME`` for another), or the hub id (then :data:`DEFAULT`); fetched if needed.
 
     Raises:
         WeightsError: no such file, or the hub cannot be reached.
@@ -47,13 +49,36 @@ def find(source: str | Path) -> Path:
     name = DEFAULT if str(source) == INSTANTMESH else str(source)
     if name in FILES:
         return fetch_file(INSTANTMESH, FILES[name], LICENCES[INSTANTMESH])
-    if not os.path.lexists(source):
+    return local(source)
+
+
+def local(source: str | Path) -> Path:
+    """:func:`find` of what is on this machine."""
+    path = Path(source)
+    if path.is_dir():
+        return _in_folder(path)
+    if not os.path.lexists(path) and path.name in FILES and path.parent.is_dir():
+        path = path.parent / FILES[path.name]
+    if not os.path.lexists(path):
         raise WeightsError(
-            f"InstantMesh weights {source} do not exist",
-            f"Give the path of a .ckpt, {INSTANTMESH}, or one of {', '.join(FILES)}.",
+            f"InstantMesh weights {path} do not exist",
+            f"Give the path of a .ckpt or of a folder with it, {INSTANTMESH}, or one of {', '.join(FILES)}.",
         )
-    weights_size(Path(source))
-    return Path(source)
+    weights_size(path)
+    return path
+
+
+def _in_folder(folder: Path) -> Path:
+    there = sorted(path.name for path in folder.glob("*.ckpt") if path.is_file())
+    if FILES[DEFAULT] in there:
+        return folder / FILES[DEFAULT]
+    if len(there) == 1:
+        return folder / there[0]
+    found = f"{len(there)} of them and not {FILES[DEFAULT]}" if there else "none"
+    raise WeightsError(
+        f"{folder} was looked through for a .ckpt and holds {found}",
+        f"Name the file, {folder / (there[0] if there else FILES[DEFAULT])}.",
+    )
 
 
 def licence_of(source: str | os.PathLike[str]) -> str:
@@ -102,34 +127,54 @@ def recognize(state: Mapping[str, Tensor], source: str | Path) -> str:
     )
 
 
-def convert(
-    source: str | Path, folder: str | Path, config: InstantMeshConfig | None = None
-) -> InstantMeshConfig:
-    """Write a checkpoint as our folder; nothing is written when anything is wrong with it.
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that fits its settings, its tensors still in the file, and what its card shall say."""
+
+    path: Path
+    settings: InstantMeshConfig
+    state: Mapping[str, Tensor]
+    facts: dict[str, Any]
+
+
+def open_checkpoint(source: str | Path, config: InstantMeshConfig | None = None) -> Checkpoint:
+    """Find a checkpoint and compare every name, shape and number with its settings.
 
     Args:
         source: as for :func:`find`.
-        folder: its config.json comes last, so that a folder with one is complete.
-        config: settings of a checkpoint of our own making; None recognises the released ones by their shapes.
+        config: settings of a checkpoint of other sizes; None takes those of the .yaml beside it, else
+            recognises the released ones by their shapes.
 
     Raises:
         WeightsError: missing, damaged or foreign checkpoint.
-        OutputError: the folder cannot be written.
     """
     path = find(source)
     state = read(path)
-    name = recognize(state, path) if config is None else path.stem
-    settings = RELEASED[name] if config is None else config
+    settings = config or settings_beside(path)
+    name = recognize(state, path) if settings is None else path.stem
+    settings = settings or RELEASED[name]
     check_state(state, InstantMesh.on_meta(settings).state_dict(), path)
-    card: dict[str, Any] = {
-        "format": FORMAT,
-        "name": name,
-        "source": INSTANTMESH,
-        "revision": revision_of(path),
-    }
-    card |= {"licence": licence_of(source), "config": settings.to_dict()}
-    write_folder(folder, card, {PART: state})
-    return settings
+    facts = {"name": name, "source": INSTANTMESH, "revision": revision_of(path)}
+    return Checkpoint(path, settings, state, {**facts, "licence": licence_of(source)})
+
+
+def write(checkpoint: Checkpoint, folder: str | Path) -> None:
+    """Write a checkpoint as our folder; its config.json comes last, so that a folder with one is complete.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    card = {"format": FORMAT, **checkpoint.facts, "config": checkpoint.settings.to_dict()}
+    write_folder(folder, card, {PART: checkpoint.state})
+
+
+def convert(
+    source: str | Path, folder: str | Path, config: InstantMeshConfig | None = None
+) -> InstantMeshConfig:
+    """:func:`open_checkpoint` and :func:`write` in one; nothing is written when anything is wrong with it."""
+    checkpoint = open_checkpoint(source, config)
+    write(checkpoint, folder)
+    return checkpoint.settings
 
 
 def load(

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from geco.errors import WeightsError
 from geco.foreign import Fields
 from geco.model_files.state import check_shapes, check_state
 
@@ -75,6 +76,23 @@ def filled(module: Model, state: Mapping[str, Tensor], source: Path) -> Model:
     check_state(own, wanted, source)
     module.load_state_dict(own, strict=True, assign=True)
     return module.eval()
+
+
+def in_half(module: nn.Module, dtype: torch.dtype, source: Path) -> None:
+    """Round a module's numbers to ``dtype``, a tensor at a time: memory stays at one copy and the largest.
+
+    Raises:
+        WeightsError: one is too large for it.
+    """
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if not tensor.is_floating_point() or tensor.dtype == dtype:
+            continue
+        rounded = tensor.data.to(dtype)
+        if not bool(torch.isfinite(rounded).all()):
+            raise WeightsError(
+                f"{source}: {name!r} holds numbers too large for {dtype}", "Convert with --precision float32."
+            )
+        tensor.data = rounded
 
 
 def _renamed(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:

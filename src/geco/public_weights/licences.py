@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from geco.model_files.hub import INSTANTMESH, ZERO123PLUS
+from geco.model_files.hub import INSTANTMESH, TRIPOSR, ZERO123PLUS
 
 # hub id -> licence, as the model pages state them
 LICENCES = {
     "sudo-ai/zero123plus-v1.1": "CC-BY-NC-4.0 (weights non-commercial; what you generate is yours)",
     ZERO123PLUS: "CC-BY-NC-4.0 (weights non-commercial; what you generate is yours)",
     INSTANTMESH: "Apache-2.0 as tagged; its UNet is a derivative of Zero123++ (CC-BY-NC-4.0)",
+    TRIPOSR: "MIT",
 }

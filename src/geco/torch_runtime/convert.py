@@ -1,67 +1,151 @@
-"""Public weights of both halves as one model folder."""
+"""Public weights as one model folder: both halves of the full family, or TripoSR."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from geco.errors import OutputError, WeightsError
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, Usage, read_model_card, write_model_card
-from geco.model_files.hub import INSTANTMESH
+from geco.model_files.hub import INSTANTMESH, is_hub_id
 from geco.outputs import check_folder
 from geco.torch_runtime.full import FULL_RESOLUTION, FULL_TEXTURE_SIZE
 
+WORK = ".converting"  # within the folder: a half is moved out of it when all is written
+# What the public pipelines run the views' networks in (their torch_dtype=torch.float16).
+PUBLIC_PRECISION = "float16"
+PRECISIONS: dict[str, torch.dtype | None] = {"float16": torch.float16, "float32": None}
+
+
+@dataclass(frozen=True)
+class Halves:
+    """What a model is made of.
+
+    Attributes:
+        multiview: a hub id of Zero123++ or a diffusers folder.
+        reconstructor: InstantMesh's, as :func:`geco.public_weights.instantmesh.find` takes it.
+        unet: in place of the first one's own; None keeps that.
+        rig: camera rig of the views; None reads it off the source.
+        revision: commit of ``multiview``'s repository instead of the pinned one.
+        settings: a file with the reconstructor's settings, where it is of other sizes than the released.
+    """
+
+    multiview: str | os.PathLike[str]
+    reconstructor: str | os.PathLike[str]
+    unet: str | os.PathLike[str] | None = None
+    rig: str | None = None
+    revision: str | None = None
+    settings: str | os.PathLike[str] | None = None
+
+    def local(self) -> list[str | os.PathLike[str]]:
+        """Those that are on this machine, or are taken for it."""
+        from geco.public_weights.instantmesh import FILES
+
+        given = [self.multiview, self.reconstructor, self.unet, self.settings]
+        return [name for name in given if name is not None and not is_hub_id(name) and str(name) not in FILES]
+
 
 def convert_public(
-    multiview: str | os.PathLike[str],
-    reconstructor: str | os.PathLike[str],
-    output: str | os.PathLike[str],
-    unet: str | os.PathLike[str] | None = None,
-    rig_name: str | None = None,
-    revision: str | None = None,
+    halves: Halves, output: str | os.PathLike[str], precision: str = PUBLIC_PRECISION
 ) -> dict[str, Any]:
     """Public Zero123++ and InstantMesh weights as one model folder; returns its card.
 
+    All sources are found, and the reconstructor is compared with its settings, before anything is written;
+    after a failure the folder is as it was.
+
     Args:
-        revision: commit of ``multiview``'s repository instead of the pinned one.
+        precision: "float16" for the views' networks as the public pipelines run them; "float32" keeps what
+            the sources have. InstantMesh stays in float32, as the public code runs it.
 
     Raises:
         WeightsError: a source is missing, damaged or of another model. OutputError: the folder cannot be
             written, holds something else's config.json, or one of the sources.
     """
     from geco.public_weights import instantmesh
-    from geco.public_weights.zero123plus import TEACHER, convert_zero123plus
+    from geco.public_weights.instantmesh_yaml import read_settings
+    from geco.public_weights.zero123plus import TEACHER, open_zero123plus, write_zero123plus
 
     folder = Path(output)
     check_folder(folder, [CARD], _is_model)
-    for source in (multiview, reconstructor, unet):
-        _check_apart(source, folder)
-    views = convert_zero123plus(multiview, folder / MULTIVIEW, unet, rig_name, revision)
-    instantmesh.convert(str(reconstructor), folder / RECONSTRUCTOR)
-    licence = instantmesh.licence_of(reconstructor)
+    _check_apart(halves, folder)
+    settings = None if halves.settings is None else read_settings(Path(halves.settings))
+    if halves.reconstructor in halves.local():
+        instantmesh.local(
+            Path(halves.reconstructor)
+        )  # a slip of the pen is said before gigabytes are fetched
+    views = open_zero123plus(halves.multiview, halves.unet, halves.revision)
+    checkpoint = instantmesh.open_checkpoint(str(halves.reconstructor), settings)
+    with _swapped(folder) as work:
+        card = write_zero123plus(views, work / MULTIVIEW, halves.rig, PRECISIONS[precision])
+        instantmesh.write(checkpoint, work / RECONSTRUCTOR)
+    licence = f"views: {card['licence']}; reconstructor: {checkpoint.facts['licence']}"
     usage = Usage(FULL_RESOLUTION, FULL_TEXTURE_SIZE, TEACHER)
-    return write_model_card(
-        folder, "full", f"views: {views['licence']}; reconstructor: {licence}", usage.to_dict()
-    )
+    return write_model_card(folder, "full", licence, usage.to_dict())
 
 
-def usual_unet(multiview: str | os.PathLike[str]) -> str | None:
+def usual_unet(
+    multiview: str | os.PathLike[str], reconstructor: str | os.PathLike[str] = ""
+) -> str | os.PathLike[str] | None:
     """What InstantMesh and GECO put in place of Zero123++ v1.2's own UNet, which paints on grey:
     InstantMesh's reconstructors were trained on views over white. None for v1.1, for which there is none.
+
+    A copy that lies beside ``reconstructor`` (or in it, a folder) comes before the hub's.
     """
-    return None if "v1.1" in os.fspath(multiview) else INSTANTMESH
+    from geco.public_weights.zero123plus import INSTANTMESH_UNET
+
+    if "v1.1" in os.fspath(multiview):
+        return None
+    given = Path(reconstructor)
+    for folder in (given, given.parent) if os.fspath(reconstructor) else ():
+        if folder != Path() and (folder / INSTANTMESH_UNET).is_file():
+            return folder / INSTANTMESH_UNET
+    return INSTANTMESH
 
 
-def _check_apart(source: str | os.PathLike[str] | None, folder: Path) -> None:
+@contextlib.contextmanager
+def _swapped(folder: Path) -> Iterator[Path]:
+    """A place to write a model's parts in, which become the folder's at the end; after an error it is gone.
+
+    What a killed process left there is deleted first. The folder's lock is the caller's.
+    """
+    work = folder / WORK
+    shutil.rmtree(work, ignore_errors=True)
+    new = not folder.exists()
+    try:
+        yield work
+        try:
+            (folder / CARD).unlink(missing_ok=True)  # from now on the folder is not complete
+            for part in sorted(work.iterdir()):
+                shutil.rmtree(folder / part.name, ignore_errors=True)
+                os.replace(part, folder / part.name)
+        except OSError as error:
+            why = error.strerror or error
+            raise OutputError(f"cannot write {folder}: {why}", "Choose another folder with -o.") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if new:
+            with contextlib.suppress(OSError):  # not empty where it was made
+                folder.rmdir()
+
+
+def _check_apart(halves: Halves, folder: Path) -> None:
     """Refuse a source that the converted model would be written over."""
-    if source is None or not os.path.exists(source):
-        return
-    real = Path(os.path.realpath(source))
-    if real == folder.resolve() or any(
-        real.is_relative_to((folder / half).resolve()) for half in (MULTIVIEW, RECONSTRUCTOR)
-    ):
-        raise OutputError(f"{os.fspath(source)} is an input of this run", "Choose another folder with -o.")
+    for source in halves.local():
+        real = Path(os.path.realpath(source))
+        places = [(folder / half).resolve() for half in (MULTIVIEW, RECONSTRUCTOR, WORK)]
+        if os.path.exists(source) and (
+            real == folder.resolve() or any(real.is_relative_to(place) for place in places)
+        ):
+            raise OutputError(
+                f"{os.fspath(source)} is an input of this run", "Choose another folder with -o."
+            )
 
 
 def _is_model(folder: Path) -> bool:
