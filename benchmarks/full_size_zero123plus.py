@@ -16,38 +16,13 @@ import tempfile
 from pathlib import Path
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from benchmarks.full_size_instantmesh import gigabytes, measured
 from geco.device import choose
 from geco.multiview.noise import SeededNoise
 from geco.multiview.one_step import OneStepGenerator
-from geco.multiview.zero123plus.codec import Zero123PlusCodec
-from geco.multiview.zero123plus.network import Zero123PlusNetwork
-from geco.multiview.zero123plus.preprocess import Preprocess
+from geco.multiview.zero123plus.public_size import PICTURE_SIZE, public_networks
 from geco.public_weights.zero123plus_folder import Zero123Plus, load_zero123plus, save_zero123plus
-
-# Stable Diffusion 2's VAE and OpenCLIP's ViT-H/14, which Zero123++ is built on.
-VAE = {
-    "block_out_channels": (128, 256, 512, 512),
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
-    "layers_per_block": 2,
-    "latent_channels": 4,
-    "sample_size": 768,
-    "scaling_factor": 0.18215,
-}
-VISION = {
-    "hidden_size": 1280,
-    "intermediate_size": 5120,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 16,
-    "patch_size": 14,
-    "projection_dim": 1024,
-    "hidden_act": "gelu",
-}
-PICTURE_SIZE = 512  # side of the reference picture
 
 
 def main() -> None:
@@ -97,13 +72,10 @@ def random_generator() -> Zero123Plus:
     previous = torch.get_default_dtype()
     torch.set_default_dtype(torch.float16)
     try:
-        network = Zero123PlusNetwork.from_config(noised_reference=False)
-        vae, vision = AutoencoderKL(**VAE), CLIPVisionModelWithProjection(CLIPVisionConfig(**VISION))
+        network, codec = public_networks()
     finally:
         torch.set_default_dtype(previous)
-    for_vae = Preprocess((0.5,) * 3, (0.8,) * 3, shortest=PICTURE_SIZE, crop=(PICTURE_SIZE, PICTURE_SIZE))
-    text, ramp = torch.randn(1, 77, 1024), torch.linspace(0, 1, 77)
-    codec = Zero123PlusCodec(vae, vision, text, ramp, for_vae, Preprocess.from_transformers({}))
+    codec.text_states.normal_()
     return Zero123Plus(network, codec, {"licence": "none: random values"})
 
 

@@ -46,7 +46,7 @@ FLOORS: list[set[str]] = [
         "reading",
     },
     {"outputs"},
-    {"checked", "device", "cameras"},
+    {"checked", "device", "simulated", "cameras"},
     {"sampling", "model_files"},
     {"images"},
     {"isosurface"},
@@ -70,6 +70,7 @@ FLOORS: list[set[str]] = [
 # import.
 TORCH_ROOMS = {
     "device",
+    "simulated",
     "model_files.folder",
     "model_files.publish",
     "model_files.state",
