@@ -141,6 +141,8 @@ def _watch(run: Simulation, owner: Any, method: str, name: str) -> None:
 class _Prepared:
     """A codec whose pictures are prepared already: Pillow, which does that, knows no fake tensors."""
 
+    on_host = False
+
     def __init__(self, run: Simulation, codec: Zero123PlusCodec) -> None:
         self._run, self._codec, self.background = run, codec, codec.background
 
