@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from geco.photo import find_camera, keep_to_outline, prior_camera
 from geco.photo.fit_camera import fit_input_camera, measure
 from geco.photo.input_camera import AGREEING_IOU, InputCamera
 from geco.photo.projection import EXACT, ROUGH, project_picture
-from geco.reconstruct.fields import DenseFields, SurfaceFields
+from geco.reconstruct.fields import DenseFields, SurfaceFields, TensorFields
 from geco.timing import Stopwatch
 from geco.types import Floats
 
@@ -51,6 +52,8 @@ class AssetOptions:
         uv_method: "charts" (ours) or "xatlas" (extra ``mesh``).
         vertex_colors: colours at the vertices in place of UVs and a texture, which takes less time and shows
             as much as the surface has vertices; there is no texture size then.
+        on_device: make the mesh where the fields live, in torch, or on the host; None: on the device where
+            that is CUDA. Not for fields that answer in numpy alone (the small model's).
     """
 
     faces: int | None = None
@@ -61,6 +64,7 @@ class AssetOptions:
     outline: bool = True
     uv_method: str = "charts"
     vertex_colors: bool = False
+    on_device: bool | None = None
 
     def __post_init__(self) -> None:
         _within("faces", self.faces, 100, 2_000_000)
@@ -85,10 +89,14 @@ def surface_to_asset(
 ) -> tuple[Mesh, dict[str, Any]]:
     """A mesh with UVs and a texture, or with colours at its vertices, and what was found out on the way.
 
+    Fields that live on an accelerator become a mesh there (`on_device`), others on the host.
+
     Raises:
         MeshError: the fields hold no surface.
     """
     size = options.resolution or resolution
+    if _stays_on_device(fields, options):
+        return _on_device(fields, picture, options, size, texture_size, watch)
     with watch.stage("surface"):
         mesh, color, camera = surface(fields, size, picture if options.outline else None)
     with watch.stage("clean"):
@@ -122,6 +130,38 @@ def surface_to_asset(
                 mesh = project_picture(mesh, raster, picture, camera, trust)
         facts |= {"projected": projected, "input_camera": camera.summary()}
     return with_vertex_colors(mesh) if options.vertex_colors else mesh, facts
+
+
+def _stays_on_device(fields: SurfaceFields, options: AssetOptions) -> TypeGuard[TensorFields]:
+    """As asked for; else where CUDA is: MPS lacks the wide floats that decide on edges."""
+    if not isinstance(fields, TensorFields):
+        if options.on_device:
+            raise ConfigError(
+                "this model's fields answer in numpy, and cannot become a mesh on a device",
+                "Leave on_device out.",
+            )
+        return False
+    return fields.device.type == "cuda" if options.on_device is None else options.on_device
+
+
+def _on_device(
+    fields: TensorFields,
+    picture: Floats,
+    options: AssetOptions,
+    resolution: int,
+    texture_size: int,
+    watch: Stopwatch,
+) -> tuple[Mesh, dict[str, Any]]:
+    from geco.on_device.asset import Wanted, asset_on_device
+
+    wanted = Wanted(
+        resolution,
+        None if options.vertex_colors else texture_size,
+        picture if options.projection else None,
+        options.uv_method,
+        partial(finish, options=options) if options.faces is not None or options.watertight else None,
+    )
+    return asset_on_device(fields, wanted, watch)
 
 
 def surface(
@@ -170,7 +210,11 @@ def outlined_grid(fields: DenseFields, size: int, picture: Floats) -> tuple[Flex
 
 def clean(mesh: Mesh, options: AssetOptions) -> Mesh:
     """Floaters and degenerate faces removed, small holes closed, decimated; watertight where asked for."""
-    mesh = fill_holes(remove_floaters(drop_degenerate(mesh)))
+    return finish(fill_holes(remove_floaters(drop_degenerate(mesh))), options)
+
+
+def finish(mesh: Mesh, options: AssetOptions) -> Mesh:
+    """A clean mesh decimated and made watertight where asked for."""
     if options.faces is not None:
         mesh = drop_degenerate(decimate(mesh, options.faces))
     return make_watertight(mesh) if options.watertight else mesh

@@ -9,21 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geco.graph import connected_components as of_host
-from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import extract
-from geco.isosurface.tensor_grid import TensorGrid
 from geco.on_device import extract as on_device
 from geco.on_device.groups import connected_components, first_of_group, group_sums, numbered
 from tests.isosurface.test_flexicubes import noise
-
-
-def on_tensors(grid: FlexiGrid) -> TensorGrid:
-    def tensor(values: np.ndarray | None) -> torch.Tensor | None:
-        return None if values is None else torch.from_numpy(values)
-
-    weights = [tensor(values) for values in (grid.beta, grid.alpha, grid.gamma)]
-    points, sdf = torch.from_numpy(grid.vertices), torch.from_numpy(grid.sdf)
-    return TensorGrid(points, sdf, torch.from_numpy(grid.cubes).long(), *weights, grid.weight_scale)
+from tests.on_device.fields import on_tensors
 
 
 @settings(max_examples=12, deadline=None)
