@@ -89,8 +89,6 @@ def surface_to_asset(
 ) -> tuple[Mesh, dict[str, Any]]:
     """A mesh with UVs and a texture, or with colours at its vertices, and what was found out on the way.
 
-    Fields that live on an accelerator become a mesh there (`on_device`), others on the host.
-
     Raises:
         MeshError: the fields hold no surface.
     """
