@@ -77,6 +77,8 @@ TORCH_ROOMS = {
     "multiview",
     "reconstruct.folded",
     "reconstruct.instantmesh",
+    "reconstruct.density",
+    "reconstruct.lattice",
     "reconstruct.triplane",
     "reconstruct.triposr",
     "reconstruct.vit",

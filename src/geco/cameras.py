@@ -22,6 +22,14 @@ INPUT_FOV = 30.0
 NEAR, FAR = 0.1, 1000.0  # clip planes of InstantMesh's mesh renderer
 
 
+@dataclass(frozen=True)
+class Lens:
+    """Of a camera that looks at the origin: field of view in degrees, and distance in world units."""
+
+    fov: float = INPUT_FOV
+    radius: float = INPUT_RADIUS
+
+
 def look_at(position: ArrayLike, target: ArrayLike = (0.0, 0.0, 0.0)) -> Floats:
     """Camera-to-world matrices that look from ``position`` at ``target`` with world z up.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -83,8 +82,9 @@ def _make(product: Product, folder: Path, precision: str) -> None:
         multiview, unet = (source.repository for source in product.sources[:2])
         convert_public(Halves(multiview, product.reconstructor, unet), folder, precision)
         return
-    # its adapter is a module of its own that lands later
-    import_module("geco.public_weights.triposr").convert(product.sources[0].repository, folder)
+    from geco.public_weights import triposr
+
+    triposr.convert(product.sources[0].repository, folder)
 
 
 def check_disk(product: Product, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from geco.reconstruct.instantmesh.config import InstantMeshConfig
@@ -12,6 +13,7 @@ from geco.reconstruct.instantmesh.decoders import NERF_LEVEL
 from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.triposr.config import TripoSRConfig
+from geco.reconstruct.triposr.decoder import raw_level
 from geco.reconstruct.triposr.model import TripoSR
 from geco.reconstruct.vit_config import ViTConfig
 
@@ -132,3 +134,29 @@ def triposr(seed: int = 0, **changes: Any) -> TripoSR:
     """TripoSR with random weights."""
     torch.manual_seed(seed)
     return TripoSR(triposr_config(**changes)).eval().requires_grad_(False)
+
+
+def triposr_shape(xy: Tensor, xz: Tensor, yz: Tensor, **changes: Any) -> TripoSR:
+    """TripoSR that sees the same object in every picture: the intersection of three outlines.
+
+    Args:
+        xy, xz, yz: (S, S) bool with S a power of two, rows along the later axis, columns along the earlier.
+    """
+    size = len(xy)
+    made = triposr(plane_size=size // 2, channels=4, norm_groups=1, hidden_layers=1, **changes)
+    planes = torch.where(torch.stack([xy, xz, yz]), 0.0, 20.0)
+    with torch.no_grad():
+        # The tokens go through the backbone as they are; a channel for each of the four places that the
+        # upsampling makes of one.
+        made.backbone.proj_out.weight.zero_(), made.backbone.proj_out.bias.zero_()
+        made.tokenizer.embeddings.copy_(F.pixel_unshuffle(planes[:, None], 2))
+        up = made.post_processor.upsample
+        up.weight.zero_(), up.bias.zero_()
+        up.weight[:, 0] = torch.eye(4).reshape(4, 2, 2)
+        for parameter in made.decoder.parameters():
+            parameter.zero_()
+        first, last = made.decoder.layers[0], made.decoder.layers[-1]
+        first.weight[0, :: made.config.plane_channels] = 1.0  # the sum of what lies beyond the outlines
+        last.weight[0, 0], last.bias[0] = -1.0, raw_level(25.0, "exp", -1.0) + 10
+        last.bias[1:] = torch.tensor([2.0, 0.0, -2.0])
+    return made

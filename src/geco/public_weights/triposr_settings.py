@@ -4,16 +4,18 @@ that would change the network and that this version does not have is refused.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any, get_args
 
 from geco.errors import MissingExtraError, WeightsError
-from geco.foreign import Fields
+from geco.foreign import Fields, is_plain_name, read_fields
 from geco.reading import read_regular
 from geco.reconstruct.triposr.config import Activation, FeedForward, Output, Reduction, TripoSRConfig
 from geco.reconstruct.vit_config import ViTConfig
 
+ENCODER = "facebook/dino-vitb16"  # of which the released file gives the name alone
 # The parts of a model, and the one class that each may be (its last name; the package may be a copy's).
 _CLASSES = {
     "image_tokenizer": "DINOSingleImageTokenizer",
@@ -29,7 +31,7 @@ _TRAINING = {
     "decoder": ("weight_init", "bias_init"),
     "renderer": ("randomized",),
 }
-_MOST = 64 * 1024  # bytes; the released file has 987
+_MOST = 8 * 1024  # bytes; the released file has 987
 _REFERENCE = re.compile(r"\$\{([a-z_]+)\.([a-z_]+)\}")
 _REMEDY = "Is it the config.yaml that belongs to TripoSR's model.ckpt?"
 
@@ -51,7 +53,25 @@ def read_settings(path: Path) -> TripoSRConfig:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         why = str(error).splitlines()[0]
         raise WeightsError(f"{path} is no readable YAML ({why})", _REMEDY) from error
-    return settings_of(Fields(values, str(path), WeightsError, _REMEDY), ViTConfig())
+    fields = Fields(values, str(path), WeightsError, _REMEDY)
+    return settings_of(fields, _encoder(fields, path.parent))
+
+
+def _encoder(values: Fields, folder: Path) -> ViTConfig:
+    """The image encoder that the settings name: the released one, or one whose config.json (as transformers
+    writes it) lies in a folder of that name beside the settings.
+    """
+    part = values.fields("image_tokenizer")
+    name = part.text("pretrained_model_name_or_path", default=ENCODER)
+    if name == ENCODER:
+        return ViTConfig()
+    if not is_plain_name(name) or not (folder / name / "config.json").is_file():
+        raise part.wrong(f"names the image encoder {name!r}; known is {ENCODER}")
+    own = read_fields(folder / name / "config.json", WeightsError, _REMEDY)
+    own.choice("hidden_act", ["gelu"], "gelu")
+    known = {each.name for each in dataclasses.fields(ViTConfig)}
+    kept = {key: value for key, value in own.values.items() if key in known}
+    return ViTConfig.from_dict(kept, own.where, WeightsError, _REMEDY)
 
 
 def settings_of(values: Fields, vit: ViTConfig) -> TripoSRConfig:

@@ -16,6 +16,7 @@ from geco.model_files.card import AUTOENCODER, CARD, read_model_card, shown_name
 from geco.torch_runtime.backend import TorchBackend
 from geco.torch_runtime.full import full_backend
 from geco.torch_runtime.small import small_backend
+from geco.torch_runtime.triposr import triposr_backend
 
 
 def load_backend(
@@ -38,9 +39,9 @@ def load_backend(
             f"{folder} holds an autoencoder, a perceptual distance: there is no generator in it",
             "Give the run of another stage; this one is for: geco distill stage2 --perceptual.",
         )
-    build = {"full": full_backend, "small": small_backend}.get(card["family"])
+    build = {"full": full_backend, "small": small_backend, "triposr": triposr_backend}.get(card["family"])
     if build is None:
         raise WeightsError(
-            f"{folder / CARD} names the family {card['family']!r}", "Known are full and small."
+            f"{folder / CARD} names the family {card['family']!r}", "Known are full, small and triposr."
         )
     return build(folder, card, placement, name or shown_name(folder))

@@ -1,0 +1,68 @@
+"""One object's fields, asked in numpy by the host and in tensors by what is made where the planes are.
+
+TripoSR's world is ours but for its unit (z up, the picture taken from +x, +y to its right): here the cube of
+its planes is [-1, 1]^3.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from geco.cameras import Lens
+from geco.isosurface.flexi_grid import FlexiGrid
+from geco.isosurface.tensor_grid import TensorGrid
+from geco.reconstruct.density import level_grid
+from geco.reconstruct.lattice import TriplaneLattice
+from geco.reconstruct.triposr.decoder import PLANE_AXES, raw_level
+from geco.reconstruct.triposr.model import TripoSR
+from geco.types import Floats
+
+POINTS_AT_ONCE = 1 << 14
+
+
+class TripoSRSurface:
+    """The level set of a density, on planes (3, C, H, W)."""
+
+    half_extent = 1.0
+
+    def __init__(self, model: TripoSR, planes: Tensor) -> None:
+        self.model, self.planes = model, planes.float()
+
+    @property
+    def device(self) -> torch.device:
+        return self.planes.device
+
+    @property
+    def lens(self) -> Lens:
+        """Of the camera that takes the picture."""
+        config = self.model.config
+        return Lens(config.picture_fov, config.picture_distance / config.radius)
+
+    def grid(self, resolution: int) -> FlexiGrid:
+        """The cubes that the level set crosses, without weights; raises :class:`MeshError` when
+        there are none.
+        """
+        return self.tensor_grid(resolution).on_host()
+
+    @torch.no_grad()
+    def tensor_grid(self, resolution: int) -> TensorGrid:
+        """:meth:`grid` where the planes are."""
+        config = self.model.config
+        lattice = TriplaneLattice(self.planes, PLANE_AXES, list(self.model.decoder.layers), resolution + 1)
+        level = raw_level(config.level, config.density_activation, config.density_bias)
+        return level_grid(lattice, level, resolution, self.half_extent, self.device)
+
+    def color(self, points: Floats) -> Floats:
+        """(N, 3) world points -> (N, 3) sRGB in [0, 1]."""
+        rows = torch.from_numpy(np.ascontiguousarray(points, np.float32)).to(self.device)
+        return self.tensor_color(rows).cpu().numpy()
+
+    @torch.no_grad()
+    def tensor_color(self, points: Tensor) -> Tensor:
+        """:meth:`color` where the planes are."""
+        if not len(points):
+            return points.new_zeros(0, 3)
+        own = (points.float() * self.model.config.radius).split(POINTS_AT_ONCE)
+        return torch.cat([self.model.color(self.planes[None], part[None])[0].clamp(0, 1) for part in own])
