@@ -30,8 +30,9 @@ from geco.public_weights.ckpt import read_torch_file
 from geco.recipes.recipe import Length
 from geco.reconstruct.instantmesh.config import InstantMeshConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
+from geco.reconstruct.triposr.config import TripoSRConfig
 from geco.reconstruct.vit_config import ViTConfig
-from geco.sampling import Sampling
+from geco.sampling import Sampling, Steering
 from geco.training.augment import Jitter
 from geco.training.autoencoder import AutoencoderOptions
 from geco.training.pairs import PairOptions
@@ -46,7 +47,7 @@ from tests.torch_runtime.build import small_folder
 
 CONFIGS: list[type[Checked]] = [
     *(SmallConfig, SmallReconstructorConfig, InstantMeshConfig, ViTConfig, AutoencoderConfig),
-    *(Sampling, Preprocess),
+    *(Sampling, Steering, Preprocess, TripoSRConfig),
 ]
 # of the stages: people write them in recipes and behind --set
 OPTIONS: list[type[Checked]] = [
