@@ -8,6 +8,7 @@ import pytest
 
 from geco.errors import ConfigError, GecoError, WeightsError
 from geco.evaluate.methods import Method, parse_methods
+from geco.sampling import Steering
 
 
 def model(folder: Path) -> Path:
@@ -21,8 +22,8 @@ def test_plain_names_run_the_model() -> None:
         ["geco", "teacher-75", "undistilled", "copy-input", "ground-truth-views"]
     )
     assert geco == Method("geco", "model", "small")
-    assert (teacher.steps, teacher.teacher, teacher.source) == (75, True, "small")
-    assert (one.steps, one.teacher) == (1, True)
+    assert (teacher.steering.steps, teacher.teacher, teacher.source) == (75, True, "small")
+    assert (one.steering.steps, one.teacher) == (1, True)
     assert copy.kind == "copy-input" and copy.deterministic and not copy.has_process
     assert truth.kind == "ground-truth-views" and truth.deterministic and truth.source == "small"
 
@@ -56,16 +57,27 @@ def test_folders_become_columns(tmp_path: Path) -> None:
         [str(run), f"mine={run}", f"teacher-5={run}"], [f"other={meshes}"]
     )
     assert by_folder.name == "run-7" and named.name == "mine" and named.source == str(run)
-    assert (teacher.name, teacher.steps, teacher.source) == ("teacher-5", 5, str(run))
+    assert (teacher.name, teacher.steering.steps, teacher.source) == ("teacher-5", 5, str(run))
     assert (foreign.kind, foreign.source, foreign.deterministic) == ("meshes", str(meshes), True)
 
 
 def test_truncation_stands_behind_a_name(tmp_path: Path) -> None:
     run = model(tmp_path / "run")
     own, whole, half, named = parse_methods(["geco", "geco@1", f"stage1@0.5={run}", f"mine@0={run}"])
-    assert own.truncation is None and (whole.name, whole.truncation, whole.source) == ("geco@1", 1.0, "small")
-    assert (half.name, half.truncation, half.source) == ("stage1@0.5", 0.5, str(run))
-    assert (named.name, named.truncation) == ("mine@0", 0.0)
+    assert own.steering == Steering() and (whole.name, whole.source) == ("geco@1", "small")
+    assert (half.name, half.source, named.name) == ("stage1@0.5", str(run), "mine@0")
+    assert [each.steering.truncation for each in (whole, half, named)] == [1.0, 0.5, 0.0]
+
+
+def test_teachers_are_steered_behind_their_names_and_all_at_once(tmp_path: Path) -> None:
+    run = model(tmp_path / "run")
+    names = [f"teacher-28@clean@guidance-3={run}", f"mine@steps-7@euler-ancestral={run}", "copy-input"]
+    teacher, mine, lower = parse_methods(names, asked=Steering(guidance=3.0, reference="clean"))
+    assert teacher.name == "teacher-28@clean@guidance-3" and lower.steering == Steering()
+    assert teacher.steering == Steering(steps=28, guidance=3.0, sampler="ddim", reference="clean")
+    assert mine.steering == Steering(steps=7, guidance=3.0, sampler="euler-ancestral", reference="clean")
+    with pytest.raises(ConfigError, match="says its steps itself"):
+        parse_methods([f"teacher-75={run}"], asked=Steering(steps=28))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +88,10 @@ def test_truncation_stands_behind_a_name(tmp_path: Path) -> None:
         (["geco@"], [], ConfigError, "truncation"),
         (["teacher-5@0.5"], [], ConfigError, "truncation"),
         (["copy-input@1"], [], ConfigError, "truncation"),
+        (["teacher-5@steps-7"], [], ConfigError, "steps-N"),
+        (["geco@steps-0"], [], ConfigError, "steps-N"),
+        (["geco@guidance-much"], [], ConfigError, "guidance-G"),
+        (["geco@blurred"], [], ConfigError, "clean or noised"),
         (["no-such"], [], ConfigError, "no-such"),
         (["teacher-0"], [], ConfigError, "teacher-0"),
         (["teacher-1001"], [], ConfigError, "1000 noise levels"),

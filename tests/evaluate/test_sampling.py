@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from geco.pipeline import GecoPipeline
-from geco.sampling import Sampling
+from geco.sampling import Sampling, Steering
 
 
 def test_the_embedded_model_takes_other_settings() -> None:
@@ -57,3 +58,18 @@ def test_a_method_with_a_truncation_of_its_own() -> None:
         assert first is not None and other is not None and np.abs(first - other).max() < 1e-4
     finally:
         with_noise.close(), without.close()
+
+
+def test_a_teacher_is_steered_in_its_own_process(tmp_path: Path) -> None:
+    from geco.errors import ConfigError
+    from geco.evaluate.methods import parse_methods
+    from geco.evaluate.worker import _Runner
+    from tests.torch_runtime.build import small_folder
+
+    folder = small_folder(tmp_path / "model")
+    (method,) = parse_methods([f"teacher-3={folder}"], asked=Steering(guidance=2.5))
+    facts = _Runner(method, ("bare",), "cpu").facts
+    assert facts["sampling"] == Sampling("ddim", 3, 2.5, clip=1.0).to_dict()
+    (method,) = parse_methods([f"teacher-3@noised={folder}"])
+    with pytest.raises(ConfigError, match="clean reference alone"):
+        _Runner(method, ("bare",), "cpu")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.cli import evaluate_options
+from geco.cli import evaluate_options, steering
 
 if TYPE_CHECKING:
     from geco.evaluate.settings import Settings
@@ -26,9 +26,11 @@ def run(options: argparse.Namespace) -> int:
     from geco.evaluate.reading import Reading
     from geco.evaluate.run import evaluate
     from geco.processes import Bounds
+    from geco.sampling import Steering
 
     settings = _settings(options)
-    methods = parse_methods(_listed(options.methods), options.meshes, options.model)
+    asked = Steering(**steering.asked(options))
+    methods = parse_methods(_listed(options.methods), options.meshes, options.model, asked)
     for folder in options.allow_links_to:
         if not folder.is_dir():
             raise ConfigError(

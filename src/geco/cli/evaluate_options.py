@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from geco.cli import steering
+
 
 def add(commands: Any) -> argparse.ArgumentParser:
     """The command with its arguments."""
@@ -18,11 +20,13 @@ def add(commands: Any) -> argparse.ArgumentParser:
         epilog="Methods: geco (the model as it ships), teacher-N (N deterministic DDIM steps), undistilled "
         "(one step of the teacher), copy-input, ground-truth-views (the reconstructor on rendered views: "
         "upper bound), regressor, stage1, a folder of a model, or NAME=FOLDER. NAME@T truncates the noise of "
-        "a one-step generator to T, 0 to 1.",
+        "a one-step generator to T, 0 to 1; NAME@steps-28, @guidance-3, @ddim, @euler-ancestral, @clean, "
+        "@noised steer this one alone.",
     )
     _add_report(command)
     _add_meshes(command.add_argument_group("meshes made elsewhere"))
     _add_model(command.add_argument_group("model"))
+    steering.add(command.add_argument_group("how every method's model draws its views"))
     _add_bounds(command.add_argument_group("bounds of one object, or of one mesh made elsewhere"))
     return command
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from geco.errors import ConfigError, WeightsError
+from geco.evaluate.behind import EXAMPLE, SETTINGS, settings_of
 from geco.model_files.hub import is_hub_id
 from geco.model_files.products import find_product, offer
+from geco.sampling import Steering
 
 Kind = Literal["model", "copy-input", "ground-truth-views", "meshes"]
 Variant = Literal["bare", "outline", "projection", "finish"]
@@ -30,19 +32,17 @@ class Method:
         kind: "model" runs a model; "copy-input" repeats the input picture; "ground-truth-views" reconstructs
             from rendered views with the model's reconstructor; "meshes" reads what another program made.
         source: the model ("small", a folder, a hub id), or the folder of meshes; "" where there is none.
-        steps: of deterministic DDIM with the model's guidance; None takes the model's own sampler.
+        steering: what of the model's own way of drawing views is otherwise.
         teacher: the model must be one of noise levels, not a distilled generator.
         deterministic: the seed changes nothing, so one is enough.
-        truncation: of a one-step generator's noise; None takes the model's own.
     """
 
     name: str
     kind: Kind
     source: str = ""
-    steps: int | None = None
+    steering: Steering = field(default_factory=Steering)
     teacher: bool = False
     deterministic: bool = False
-    truncation: float | None = None
 
     def columns(self, variants: Sequence[str]) -> dict[str, str]:
         """Column of the tables -> variant of the mesh. The bare networks' mesh carries the
@@ -53,28 +53,41 @@ class Method:
         return {self.name if variant == "bare" else f"{self.name}+{variant}": variant for variant in variants}
 
     @property
+    def is_steered(self) -> bool:
+        """Whether there is a sampling to steer: a model draws its views."""
+        return self.kind == "model" and not self.deterministic
+
+    @property
     def has_process(self) -> bool:
         """Whether a model runs for it, in a process of its own."""
         return self.kind in ("model", "ground-truth-views")
 
 
-def parse_methods(names: Sequence[str], meshes: Sequence[str] = (), model: str = "small") -> list[Method]:
+def parse_methods(
+    names: Sequence[str],
+    meshes: Sequence[str] = (),
+    model: str = "small",
+    asked: Steering | None = None,
+) -> list[Method]:
     """Methods in the order given, meshes last.
 
     Args:
         names: each one of :data:`PLAIN_NAMES`, a model folder, or ``NAME=FOLDER``; ``teacher-N=FOLDER``,
-            ``undistilled=FOLDER`` and the other plain names take that folder instead of ``model``. ``@T``
-            behind a name, as in ``geco@1`` or ``stage1@0.5=FOLDER``, truncates the noise of a one-step
-            generator to T instead of its own.
+            ``undistilled=FOLDER`` and the other plain names take that folder instead of ``model``. Behind an
+            ``@`` stands what is otherwise than the model's own: ``geco@1`` or ``stage1@0.5=FOLDER`` truncates
+            a one-step generator's noise, ``teacher-28@clean@guidance-3`` steers a teacher
+            (:data:`SETTINGS`).
         meshes: each ``NAME=FOLDER``.
         model: what the plain names run. A folder may hold the folders ``teacher``, ``stage1`` and
             ``regressor`` for those roles.
+        asked: of every model that draws views, where its name does not say it.
 
     Raises:
-        ConfigError: an unknown or repeated name, or nothing to do. WeightsError: a role that the model does
-            not have.
+        ConfigError: an unknown or repeated name, nothing to do, or a name against ``asked``.
+        WeightsError: a role that the model does not have.
     """
     found = [_parse(name, model) for name in names] + [_meshes(entry) for entry in meshes]
+    found = [_steered(method, asked or Steering()) for method in found]
     if not found:
         raise ConfigError(
             "no method was given",
@@ -90,23 +103,34 @@ def parse_methods(names: Sequence[str], meshes: Sequence[str] = (), model: str =
     return found
 
 
+def _steered(method: Method, asked: Steering) -> Method:
+    """The method, with what is asked of all where it says nothing of its own."""
+    if not method.is_steered:
+        return method
+    own = method.steering.asked
+    for name, value in asked.asked.items():
+        if own.get(name, value) != value:
+            raise ConfigError(
+                f"{method.name} says its {name} itself, and {name} {value} is asked of all",
+                f"Write what is meant for one method behind its name: {EXAMPLE}",
+            )
+    return replace(method, steering=method.steering.over(asked))
+
+
 def _parse(entry: str, model: str) -> Method:
-    """``NAME[@T][=FOLDER]`` to a method."""
+    """``NAME[@SETTING ...][=FOLDER]`` to a method."""
     name, equals, folder = entry.partition("=")
     plain, at, text = name.partition("@")
     if not at or (not equals and (Path(entry) / CARD).is_file()):
         return _method(entry, model)
     method = _method(f"{plain}{equals}{folder}", model)
-    try:
-        truncation = float(text)
-    except ValueError:
-        truncation = -1.0
-    if not 0 <= truncation <= 1 or method.kind != "model" or method.teacher or method.deterministic:
+    asked = settings_of(name, text)
+    if not method.is_steered or (method.teacher and {"steps", "truncation"} & asked.keys()):
         raise ConfigError(
-            f"{name}: what stands behind @ is the truncation of a one-step generator's noise, 0 to 1",
-            "Write geco@1, for example.",
+            f"{name}: what stands behind @ is {SETTINGS}, and {plain} takes no such thing",
+            EXAMPLE,
         )
-    return replace(method, name=name, truncation=truncation)
+    return replace(method, name=name, steering=Steering(**{**method.steering.asked, **asked}))
 
 
 def _method(entry: str, model: str) -> Method:
@@ -151,9 +175,8 @@ def _plain(name: str, source: str, own_folder: bool) -> Method | None:
         return None
     if steps > 1000:
         raise ConfigError(f"{name}: there are 1000 noise levels", "Ask for at most teacher-1000.")
-    return Method(
-        name, "model", (not own_folder and _role_folder(source, "teacher")) or source, steps, teacher=True
-    )
+    folder = (not own_folder and _role_folder(source, "teacher")) or source
+    return Method(name, "model", folder, Steering(steps=steps, sampler="ddim"), teacher=True)
 
 
 def _role_folder(model: str, role: str) -> str | None:

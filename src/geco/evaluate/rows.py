@@ -15,6 +15,7 @@ from geco.files import writing
 from geco.foreign import Fields
 from geco.json_text import parse_json
 from geco.reading import read_regular
+from geco.sampling import Sampling
 
 Row = dict[str, Any]
 RowKey = tuple[str, str, int]  # column, object, seed
@@ -94,9 +95,7 @@ def parse_row(line: bytes, where: str) -> Row:
             _number(row.fields(name), inner)
     sampling = _object(row, "sampling")
     if sampling is not None:
-        sampling.text("kind", 100)
-        for inner in sampling.values.keys() - {"kind"}:
-            _number(sampling, inner)
+        Sampling.from_fields(sampling)
     alignment = _object(row, "alignment")
     if alignment is not None:
         alignment.text("method")

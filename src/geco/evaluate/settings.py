@@ -212,11 +212,10 @@ def _difference(name: str, before: Any, now: Any) -> str:
 def _method(method: Method) -> dict[str, Any]:
     known: dict[str, Any] = {
         "kind": method.kind,
-        "steps": method.steps,
+        "steering": method.steering.asked,
         "teacher": method.teacher,
         "deterministic": method.deterministic,
     }
-    known |= {} if method.truncation is None else {"truncation": method.truncation}
     if method.kind == "meshes":
         return known | {"files": _listing_hash(Path(method.source))}
     if not method.has_process:

@@ -68,9 +68,13 @@ def _head(results: Results) -> str:
         if method["sampling"] and method["variant"] == "bare":
             s = method["sampling"]
             less = f", truncation {s['truncation']:g}" if s.get("truncation", 1) != 1 else ""
-            lines.append(
-                f"- {name}: {s['steps']} step(s), guidance {s['guidance_scale']:g}, eta {s['eta']:g}{less}"
+            less += f", {s['reference']} reference" if s.get("reference") else ""
+            steps = (
+                f"{s['steps']} step{'s' * (s['steps'] != 1)} of {s['kind']}"
+                if s["kind"] != "one-step"
+                else "1 step"
             )
+            lines.append(f"- {name}: {steps}, guidance {s['guidance_scale']:g}, eta {s['eta']:g}{less}")
     return "\n".join(lines)
 
 

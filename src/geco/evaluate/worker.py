@@ -9,7 +9,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -19,7 +19,6 @@ from geco.evaluate.methods import Method
 from geco.memory import peak
 from geco.mesh.types import Mesh
 from geco.processes.inside import ignore_interrupt, sheltered
-from geco.sampling import Sampling
 from geco.types import Bytes, Floats
 
 
@@ -172,15 +171,13 @@ class _Runner:
                 f"asks for",
                 f"Give the teacher's folder: --methods {method.name}=FOLDER.",
             )
-        own = backend.sampling
-        self.asked = None if own is None else _asked(method, own)
-        self.variants, self.has_views = variants, own is not None
-        used = self.asked or own
+        self.sampling = self.pipeline.sampling(**method.steering.asked)
+        self.variants, self.has_views = variants, self.sampling is not None
         self.facts = {
             "model": card.name,
             "view_size": card.view_size or card.picture_size,
             "rig": card.facts.get("rig") or "zero123plus-v1.2",
-            "sampling": used.to_dict() if used and method.kind == "model" else None,
+            "sampling": self.sampling.to_dict() if self.sampling and method.kind == "model" else None,
             "resolution": card.resolution,
             "texture_size": card.texture_size,
             "licence": card.licence,
@@ -195,7 +192,7 @@ class _Runner:
 
         seen = self.pipeline.see(job.picture)
         if job.views is None:
-            views = next(self.pipeline.views(seen, [job.seed], self.asked))
+            views = next(self.pipeline.views(seen, [job.seed], self.sampling))
         else:
             views = Views(job.seed, job.views)
         before = {"picture": seen.seconds} | ({"views": views.seconds} if job.views is None else {})
@@ -213,13 +210,6 @@ class _Runner:
             outcome.stages[variant] = watch.finish(before)
         outcome.peak_mb, outcome.gpu_mb = peak_memory()
         return outcome
-
-
-def _asked(method: Method, own: Sampling) -> Sampling | None:
-    """How a method draws views where it is not the model's own way."""
-    if method.steps is not None:
-        return Sampling("ddim", method.steps, own.guidance_scale, clip=own.clip)
-    return None if method.truncation is None else replace(own, truncation=method.truncation)
 
 
 def peak_memory() -> tuple[float | None, float | None]:
