@@ -76,6 +76,7 @@ TORCH_ROOMS = {
     "model_files.state",
     "multiview",
     "reconstruct.folded",
+    "reconstruct.half",
     "reconstruct.instantmesh",
     "reconstruct.density",
     "reconstruct.lattice",

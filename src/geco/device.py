@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,6 +76,25 @@ def autocast_bf16(device: torch.device | str) -> torch.autocast:
     and in float32 elsewhere.
     """
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=has_bf16(device))
+
+
+@contextmanager
+def tf32(device: torch.device | str) -> Iterator[None]:
+    """While inside, float32 products on CUDA round their factors to TF32's eleven bits and run on the tensor
+    cores (convolutions do so by torch's default); elsewhere nothing changes.
+
+    The switch is torch's own and holds for the whole process, so it is put back on the way out: what must be
+    exact, such as a signed distance, is computed outside.
+    """
+    if torch.device(device).type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _device(name: str | None) -> tuple[torch.device, str]:

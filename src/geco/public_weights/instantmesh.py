@@ -182,6 +182,9 @@ def load(
 ) -> InstantMesh:
     """A model folder of :func:`convert`, ready for inference.
 
+    Args:
+        dtype: of the products (:meth:`InstantMesh.halve`); all else is float32.
+
     Raises:
         WeightsError: a file is missing, damaged, or does not fit its settings.
     """
@@ -193,4 +196,5 @@ def load(
     state = read_safetensors(path, device)
     check_state(state, model.state_dict(), path)
     model.load_state_dict(state, strict=True, assign=True)
-    return model.to(dtype=dtype).eval().requires_grad_(False)
+    model.float().eval().requires_grad_(False)
+    return model if dtype == torch.float32 else model.halve(dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ class TorchBackend:
         sampling: how views are sampled where nobody says otherwise; None for a regressor.
         reconstruct: views to fields.
         device: where the networks live.
-        mixed: make views with float32 weights but products and convolutions in bfloat16 (autocast).
+        within: the context in which views are made, such as autocast.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class TorchBackend:
         sampling: Sampling | None,
         reconstruct: Reconstruct,
         device: torch.device,
-        mixed: bool = False,
+        within: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.card = card
         self.network, self.codec, self.sampling = network, codec, sampling
-        self._reconstruct, self._device, self._mixed = reconstruct, device, mixed
+        self._reconstruct, self._device, self._within = reconstruct, device, within
 
     @property
     def distilled(self) -> bool:
@@ -76,7 +76,7 @@ class TorchBackend:
             each = len(seeds) // len(pictures)
             copied = torch.stack([picture.on(self._device) for picture in shown])
             return DevicePictures(copied.repeat_interleave(each, 0)[:, None])
-        with torch.autocast(self._device.type, torch.bfloat16) if self._mixed else nullcontext():
+        with self._within():
             read = torch.device("cpu") if self.codec.on_host else self._device
             told = torch.stack([picture.on(read) for picture in shown])
             views = generate_views(self.network, self.codec, told, seeds, how, on_step)

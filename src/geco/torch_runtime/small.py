@@ -39,5 +39,6 @@ def small_backend(folder: Path, _: dict[str, Any], placement: Placement, name: s
         about.usage.drawing(f"{folder / CARD}: facts") if network is not None else None,
         reconstruct,
         device,
-        mixed=placement.dtype == torch.bfloat16,
+        # float32 weights, products and convolutions in bfloat16
+        lambda: torch.autocast(device.type, torch.bfloat16, placement.dtype == torch.bfloat16),
     )

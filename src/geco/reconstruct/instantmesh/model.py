@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from geco.reconstruct.fields import SurfaceFields
+from geco.reconstruct.half import halve
 from geco.reconstruct.instantmesh.config import InstantMeshConfig
 from geco.reconstruct.instantmesh.encoder import ImageEncoder
 from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
@@ -36,6 +37,17 @@ class InstantMesh(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.transformer.pos_embed.device
+
+    def halve(self, dtype: torch.dtype) -> InstantMesh:
+        """This model with the products of its encoder and transformer in ``dtype``, for inference.
+
+        Float32 stay, beside what :func:`geco.reconstruct.half.halve` names: the camera's embedding and what
+        each block makes of it, the upsampler, the planes, where they are read, and every decoder on them
+        (SDF, deformation, FlexiCubes' weights, density, colour).
+        """
+        halve(self.encoder.model, dtype, kept=("adaLN_modulation",))
+        halve(self.transformer, dtype)
+        return self
 
     def forward(self, images: Tensor, cameras: Tensor) -> Tensor:
         """Planes of each object.

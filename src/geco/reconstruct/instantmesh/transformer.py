@@ -41,7 +41,7 @@ class Attention(nn.Module):
         else:
             weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
         q, k, v = (
-            F.linear(x, weight).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            F.linear(x.to(weight.dtype), weight).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for x, weight in zip((queries, context, context), weights)
         )
         return self.out_proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
