@@ -12,7 +12,7 @@ import torch
 
 from geco.errors import MeshError
 from geco.mesh.types import Mesh
-from geco.mesh.uv import unwrap
+from geco.mesh.uv import unwrap as unwrap_on_host
 from geco.on_device.clean import clean
 from geco.on_device.extract import extract
 from geco.on_device.fit_camera import Picture, find_camera
@@ -20,6 +20,7 @@ from geco.on_device.normals import vertex_normals
 from geco.on_device.projection import project_picture
 from geco.on_device.texels import Texels, bake, texels_of, texels_of_vertices
 from geco.on_device.types import DeviceMesh
+from geco.on_device.unwrap import unwrap
 from geco.photo.input_camera import InputCamera
 from geco.reconstruct.fields import TensorFields
 from geco.timing import Stopwatch
@@ -88,7 +89,9 @@ def asset_on_device(fields: TensorFields, wanted: Wanted, watch: Stopwatch) -> t
 
 
 def _unwrapped(mesh: DeviceMesh, size: int, method: str) -> DeviceMesh:
-    host = unwrap(mesh.on_host("a mesh that the host unwraps"), texture_size=size, method=method)
+    if method == "charts":
+        return unwrap(mesh, size)
+    host = unwrap_on_host(mesh.on_host("a mesh that the host unwraps"), texture_size=size, method=method)
     return DeviceMesh.of(host, mesh.device)
 
 

@@ -58,9 +58,9 @@ def remove_floaters(mesh: DeviceMesh, min_fraction: float = 0.02) -> DeviceMesh:
     a, b, c = mesh.faces.unbind(dim=1)
     label = connected_components(count, torch.cat([a, b]), torch.cat([b, c]), "parts of the surface")
     of_face = label[a]
-    low, high = _boxes(mesh, label)
-    middle = (((low + high) / 2)[of_face]).to(mesh.corners()[0])
-    p, q, r = (corner - middle for corner in mesh.corners())
+    # Volumes are measured from one of each part's own vertices: an open one is not at the mercy of the origin.
+    origin = mesh.vertices.to(exact(mesh.device))[of_face]
+    p, q, r = (corner - origin for corner in mesh.corners())
     vectors = torch.linalg.cross(q - p, r - p)
     length = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
     solid = (p * torch.linalg.cross(q, r)).sum(dim=1, keepdim=True)
@@ -71,7 +71,7 @@ def remove_floaters(mesh: DeviceMesh, min_fraction: float = 0.02) -> DeviceMesh:
     closed = (
         torch.linalg.vector_norm(flow, dim=1) <= 1e-3 * area
     )  # the normals of a closed surface cancel out
-    within = (low >= low[largest]).all(dim=1) & (high <= high[largest]).all(dim=1)
+    within = _within(mesh, label, largest)
     cavity = closed & within & (volume * torch.sign(volume[largest]) < 0)
     keep = (area >= min_fraction * area[largest]) & ~cavity
     kept = waits.places(keep[of_face], "faces of the parts that stay")
@@ -158,8 +158,12 @@ def _sizes(mesh: DeviceMesh) -> tuple[Tensor, Tensor]:
     return squares.amin(dim=0).sqrt(), height
 
 
-def _boxes(mesh: DeviceMesh, label: Tensor) -> tuple[Tensor, Tensor]:
-    """(V, 3) smallest and largest coordinates of the vertices of each label."""
-    where = label[:, None].expand(-1, 3)
-    low = torch.full_like(mesh.vertices, torch.inf).scatter_reduce(0, where, mesh.vertices, "amin")
-    return low, torch.full_like(mesh.vertices, -torch.inf).scatter_reduce(0, where, mesh.vertices, "amax")
+def _within(mesh: DeviceMesh, label: Tensor, largest: Tensor) -> Tensor:
+    """(V,) by label: whether a part's box lies within that of the part ``largest``."""
+    its = (label == largest)[:, None]
+    low = torch.where(its, mesh.vertices, torch.inf).amin(dim=0)
+    high = torch.where(its, mesh.vertices, -torch.inf).amax(dim=0)
+    inside = ((mesh.vertices >= low) & (mesh.vertices <= high)).all(dim=1).long()
+    # The largest part's own vertices are left out: so many writes to one place would wait for each other.
+    where = torch.where(its[:, 0], torch.arange(len(label), device=label.device), label)
+    return torch.ones_like(label).scatter_reduce(0, where, inside, "amin") > 0

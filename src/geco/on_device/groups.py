@@ -6,6 +6,8 @@ Here floats are added as whole numbers, whose sum has no order.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -17,19 +19,34 @@ _SUM_BITS = 62
 _ROUNDS = 4  # own choice: rounds of joining between two looks at whether all is joined
 
 
-def group_sums(values: Tensor, group: Tensor, count: int) -> Tensor:
-    """(count, D) sums of values (N, D) by group (N,), in the device's widest float.
+@dataclass
+class Summands:
+    """Values (N, D) as whole numbers, to be added up by group more than once.
 
     Each value is rounded to 2^(62 - log2 N) steps of the largest one: about 1e-13 of it for 100,000 values.
     """
-    wide = values.to(exact(values.device))
-    bits = _SUM_BITS - max(len(values), 1).bit_length()
-    largest = wide.abs().amax() if len(values) else wide.new_zeros(())
-    # A power of two, so that scaling rounds nothing.
-    scale = torch.exp2(bits - torch.ceil(torch.log2(torch.where(largest > 0, largest, 1))))
-    whole = torch.round(wide * scale).long()
-    total = torch.zeros(count, values.shape[1], dtype=torch.long, device=values.device)
-    return total.index_add_(0, group, whole).to(wide.dtype) / scale
+
+    whole: Tensor
+    scale: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor) -> Summands:
+        wide = values.to(exact(values.device))
+        bits = _SUM_BITS - max(len(values), 1).bit_length()
+        largest = wide.abs().amax() if len(values) else wide.new_zeros(())
+        # A power of two, so that scaling rounds nothing.
+        scale = torch.exp2(bits - torch.ceil(torch.log2(torch.where(largest > 0, largest, 1))))
+        return cls(torch.round(wide * scale).long(), scale)
+
+    def sums(self, group: Tensor, count: int) -> Tensor:
+        """(count, D) sums by group (N,), in the device's widest float."""
+        total = self.whole.new_zeros(count, self.whole.shape[1])
+        return total.index_add_(0, group, self.whole).to(self.scale.dtype) / self.scale
+
+
+def group_sums(values: Tensor, group: Tensor, count: int) -> Tensor:
+    """(count, D) sums of values (N, D) by group (N,), in the device's widest float."""
+    return Summands.of(values).sums(group, count)
 
 
 def group_counts(group: Tensor, count: int) -> Tensor:
@@ -58,7 +75,7 @@ def first_of_group(keys: Tensor) -> Tensor:
     return result
 
 
-def expand(counts: Tensor, name: str, largest: int | None = None) -> tuple[Tensor, Tensor]:
+def expand(counts: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """Owner and position of every item when owner i holds ``counts[i]`` (N,) items; ``name`` is that of the
     wait for their number.
     """
@@ -75,8 +92,8 @@ def connected_components(count: int, a: Tensor, b: Tensor, name: str) -> Tensor:
     (a[i], b[i]).
 
     Every round hangs the parent of each link's end below the smallest parent that it sees, then halves the
-    paths (the FastSV scheme of Zhang, Azad and Hu 2020, "FastSV"); labels only fall, so that nothing depends
-    on the order of the threads. All is done when both ends of every link agree.
+    paths (after Zhang, Azad and Hu 2020, "FastSV"); labels only fall, so that nothing depends on the order of
+    the threads. All is done when both ends of every link agree.
     """
     label = torch.arange(count, device=a.device)
     if not len(a):
@@ -86,13 +103,41 @@ def connected_components(count: int, a: Tensor, b: Tensor, name: str) -> Tensor:
         for _ in range(_ROUNDS):
             above = label[label]
             seen = above[others]
-            label = label.scatter_reduce(0, label[ends], seen, "amin")
-            label = label.scatter_reduce(0, ends, seen, "amin")
+            label = _hung(label, ends, seen).scatter_reduce(0, ends, seen, "amin")
             label = label[label]
             label = label[label]
         one, two = label[a], label[b]
-        if not waits.number(((one != two).any() | (label[label] != label).any()), name):
+        if not waits.number((one != two).any() | (label[label] != label).any(), name):
             return label
+
+
+def connected_neighbours(neighbours: Tensor, name: str) -> Tensor:
+    """:func:`connected_components` of nodes that know their neighbours (N, K), each being its neighbours'; a
+    node may stand for no neighbour.
+    """
+    own = torch.arange(len(neighbours), device=neighbours.device)
+    label = own
+    while True:
+        for _ in range(_ROUNDS):
+            above = label[label]
+            seen = above[neighbours].amin(dim=1)
+            label = torch.minimum(_hung(label, own, seen), seen)
+            label = label[label]
+            label = label[label]
+        alike = (label[neighbours] == label[:, None]).all()
+        if waits.number(alike & (label[label] == label).all(), name):
+            return label
+
+
+def _hung(label: Tensor, ends: Tensor, seen: Tensor) -> Tensor:
+    """The parents of ``ends`` hung below what these see, where that is smaller; elsewhere each end writes to
+    itself what changes nothing, since thousands of writes to one root would wait for each other.
+    """
+    parent = label[ends]
+    smaller = seen < label[parent]
+    return label.scatter_reduce(
+        0, torch.where(smaller, parent, ends), torch.where(smaller, seen, parent), "amin"
+    )
 
 
 def numbered(labels: Tensor) -> tuple[Tensor, Tensor]:
