@@ -58,7 +58,7 @@ def remove_floaters(mesh: DeviceMesh, min_fraction: float = 0.02) -> DeviceMesh:
     a, b, c = mesh.faces.unbind(dim=1)
     label = connected_components(count, torch.cat([a, b]), torch.cat([b, c]), "parts of the surface")
     of_face = label[a]
-    # Volumes are measured from one of each part's own vertices: an open one is not at the mercy of the origin.
+    # Volumes are measured from a vertex of each part, so that no open one is at the mercy of the origin.
     origin = mesh.vertices.to(exact(mesh.device))[of_face]
     p, q, r = (corner - origin for corner in mesh.corners())
     vectors = torch.linalg.cross(q - p, r - p)
