@@ -40,8 +40,8 @@ ELEVATION = 17.0  # of the rendered pictures: none that a search on whole tens s
 PARTS = {
     "geco.surface_to_asset": [
         "extract", "drop_degenerate", "remove_floaters", "fill_holes", "unwrap", "vertex_normals",
-        "rasterize_uv", "bake", "find_camera", "keep_to_outline", "fit_input_camera", "measure",
-        "project_picture",
+        "rasterize_uv", "bake", "find_camera", "keep_to_outline", "fit_input_camera", "fit_and_look",
+        "measure", "look", "project_picture",
     ],
     "geco.mesh.uv": ["face_links", "segment", "flatten", "evened", "upright_boxes", "cut_long", "pack"],
     "geco.mesh.bake": ["filled"],

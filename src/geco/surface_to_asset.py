@@ -24,8 +24,9 @@ from geco.mesh.uv import unwrap
 from geco.mesh.vertex_colors import vertex_raster, with_vertex_colors
 from geco.mesh.watertight import make_watertight
 from geco.photo import find_camera, keep_to_outline, prior_camera
-from geco.photo.fit_camera import fit_input_camera, measure
+from geco.photo.fit_camera import fit_and_look
 from geco.photo.input_camera import AGREEING_IOU, InputCamera
+from geco.photo.look import look
 from geco.photo.projection import EXACT, ROUGH, project_picture
 from geco.reconstruct.fields import DenseFields, SurfaceFields, TensorFields
 from geco.timing import Stopwatch
@@ -119,13 +120,13 @@ def surface_to_asset(
     if options.projection:
         with watch.stage("project"):
             shown = with_vertex_colors(mesh) if options.vertex_colors else mesh
-            camera = measure(camera, shown, picture) if camera else fit_input_camera(shown, picture)
+            camera, seen = look(camera, shown, picture) if camera else fit_and_look(shown, picture)
             # Where the surface was made to keep to the outline, a colour that differs is the model's error,
             # not another object.
             projected = camera.iou >= AGREEING_IOU if facts["outline_kept"] else camera.agrees
             if projected:
                 trust = ROUGH if facts["outline_kept"] else EXACT
-                mesh = project_picture(mesh, raster, picture, camera, trust)
+                mesh = project_picture(mesh, raster, picture, camera, trust, seen)
         facts |= {"projected": projected, "input_camera": camera.summary()}
     return with_vertex_colors(mesh) if options.vertex_colors else mesh, facts
 

@@ -13,8 +13,8 @@ from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
 from geco.mesh import Mesh
 from geco.photo import find_camera, keep_to_outline, prior_camera
-from geco.photo.fit_camera import measure
 from geco.photo.input_camera import InputCamera
+from geco.photo.look import measure
 from geco.photo.maps import enlarged, signed_distance
 
 R = 48
@@ -94,7 +94,7 @@ def test_what_the_picture_shows_is_added_and_takes_its_colour() -> None:
     kept = keep_to_outline(body, 1.0, grey, picture, camera)
     mesh = Mesh(*extract(grid_from_volume(kept.volume, 1.0)))
     after = measure(camera, mesh, picture).iou
-    assert before < 0.9 and after > 0.95 and kept.added > 0.05
+    assert before < 0.92 and after > 0.95 and kept.added > 0.05
     low = mesh.vertices[mesh.vertices[:, 2] < -0.6]
     assert len(low) > 20
     assert np.abs(low[:, 0]).max() < 0.3  # round material near the body's middle, not a wall along the ray

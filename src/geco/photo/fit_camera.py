@@ -1,5 +1,7 @@
 """Find the camera that took the input picture, which the models do not give: a small search on silhouette and
 colour.
+
+The search looks at points of the surface instead of its triangles; only the end is measured on the mesh.
 """
 
 from __future__ import annotations
@@ -7,29 +9,45 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from PIL import Image
 
-from geco.cameras import INPUT_FOV
+from geco.cameras import INPUT_FOV, intrinsics
 from geco.errors import ConfigError
 from geco.mesh.types import Mesh
 from geco.photo.input_camera import InputCamera, silhouette
-from geco.render.rasterize_numpy import project_to_pixels
-from geco.render.shade_numpy import surface_colors
-from geco.types import Bools, Doubles, Floats
+from geco.photo.look import look, mean_gap, nudged
+from geco.photo.surface_points import SurfacePoints, surface_points
+from geco.render.fragments import Fragments
+from geco.render.rasterize_numpy import NEAREST
+from geco.types import Bools, Doubles, Floats, Index
 
 # InstantMesh is trained on pictures from -20 to 45 degrees; users go higher
 _ELEVATIONS = np.arange(-20.0, 61.0, 10.0)
 _FINE_STEPS = (5.0, 2.5, 1.0)
 _COLOR_WEIGHT = 1.0  # how much one unit of colour difference counts against one of IoU
-_COARSE, _FINE, _LAST = 64, 96, 256  # pixels of the search's pictures
+_COARSE, _FINE = 96, 128  # cells a side of the search's pictures
+# Own choice, of the highest alpha: a pixel of more belongs to the outline, and so does its cell.
+_FAINT = 0.25
+_PIXELS = 384  # a side: smaller pictures are enlarged, so that little of the outline falls between pixels
+# Own choice, of 1 / depth: points so little behind the nearest one of their pixel are seen too (0.06 world
+# units at the distance of the object).
+_BEHIND = 0.004
 
 
 def fit_input_camera(
     mesh: Mesh, rgba: Floats, fov: float = INPUT_FOV, azimuth: float = 0.0, azimuth_range: float = 0.0
 ) -> InputCamera:
-    """The elevation, scale and offset under which the mesh looks most like the picture.
+    """The camera of :func:`fit_and_look` alone."""
+    return fit_and_look(mesh, rgba, fov, azimuth, azimuth_range)[0]
+
+
+def fit_and_look(
+    mesh: Mesh, rgba: Floats, fov: float = INPUT_FOV, azimuth: float = 0.0, azimuth_range: float = 0.0
+) -> tuple[InputCamera, Fragments | None]:
+    """The elevation, scale and offset under which the mesh looks most like the picture; and what is seen.
 
     Elevation is searched from coarse to fine; scale and offset follow from the boxes around the silhouettes,
-    and at the end from their areas and centres.
+    and at the end from their areas and centres where that helps.
 
     Args:
         mesh: textured, coloured or bare (then the silhouette alone decides).
@@ -37,6 +55,9 @@ def fit_input_camera(
         fov: degrees, of the camera assumed.
         azimuth: degrees, where the models place the input camera.
         azimuth_range: also try azimuths up to this far off, degrees.
+
+    Returns:
+        Camera and fragments of :func:`geco.photo.look.look`.
 
     Raises:
         ConfigError: the picture is not square or has no alpha.
@@ -46,34 +67,27 @@ def fit_input_camera(
             f"a picture of shape {rgba.shape} cannot be fitted", "Give a square (S, S, 4) cut-out."
         )
     start = InputCamera(0.0, azimuth % 360.0, fov=fov, iou=0.0, color_error=1.0)
-    if not (rgba[..., 3] > 0.5).any() or not len(mesh.faces):
-        return start
-    search = _Search(mesh, rgba)
-    found = [search.tried(start, elevation, azimuth, _COARSE) for elevation in _ELEVATIONS]
+    wanted = silhouette(rgba[..., 3])
+    if not wanted.any() or not len(mesh.faces):
+        return start, None
+    camera, fragments = look(_searched(start, _Search(mesh, rgba), azimuth_range), mesh, rgba)
+    assert fragments is not None  # there are faces and a picture
+    nearer, seen = look(nudged(camera, fragments.mask, wanted), mesh, rgba)
+    return (nearer, seen) if nearer.iou > camera.iou else (camera, fragments)
+
+
+def _searched(start: InputCamera, search: _Search, azimuth_range: float) -> InputCamera:
+    """The best camera of the search, from coarse to fine."""
+    found = [search.tried(start, elevation, start.azimuth, _COARSE) for elevation in _ELEVATIONS]
     best = max(found, key=_score)
     best = search.tried(best, best.elevation, best.azimuth, _FINE)
     for step in _FINE_STEPS:
         turns = [(step, 0.0), (-step, 0.0)]
         if azimuth_range:
             turns += [(0.0, step * azimuth_range / 8), (0.0, -step * azimuth_range / 8)]
-        best = max(
-            [
-                best,
-                *(search.tried(best, best.elevation + up, best.azimuth + side, _FINE) for up, side in turns),
-            ],
-            key=_score,
-        )
-    return search.settled(best)
-
-
-def measure(camera: InputCamera, mesh: Mesh, rgba: Floats) -> InputCamera:
-    """A camera known from elsewhere, with the agreement of outlines and colours of this mesh and picture.
-
-    Of a picture without anything visible the agreement is 0.
-    """
-    if not len(mesh.faces) or not silhouette(rgba[..., 3]).any():
-        return replace(camera, iou=0.0, color_error=1.0)
-    return _Search(mesh, rgba).measured(camera, _LAST)
+        tried = [search.tried(best, best.elevation + up, best.azimuth + side, _FINE) for up, side in turns]
+        best = max([best, *tried], key=_score)
+    return best
 
 
 def _score(camera: InputCamera) -> float:
@@ -84,7 +98,7 @@ def _score(camera: InputCamera) -> float:
 class _Search:
     mesh: Mesh
     rgba: Floats
-    pictures: dict[int, Floats] = field(default_factory=dict)
+    pictures: dict[int, tuple[Bools, Doubles]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         mask = silhouette(self.rgba[..., 3])
@@ -92,101 +106,103 @@ class _Search:
         size = len(mask)
         self.low = np.array([columns[0], rows[0]]) / size
         self.high = np.array([columns[-1] + 1, rows[-1] + 1]) / size
-        # colours weighted by alpha; alpha itself is put back next
-        self.weighted = self.rgba * self.rgba[..., 3:]
-        self.weighted[..., 3] = self.rgba[..., 3]
+        if size < _PIXELS:
+            self.rgba = _enlarged(self.rgba, _PIXELS)
+        self.corners = np.ascontiguousarray(self.mesh.vertices.T)
+        self.points: SurfacePoints = surface_points(self.mesh)
 
     def tried(self, camera: InputCamera, elevation: float, azimuth: float, size: int) -> InputCamera:
         """The camera turned there, boxes aligned, and measured at a picture size."""
-        return self.measured(
-            self.boxed(replace(camera, elevation=float(elevation), azimuth=float(azimuth % 360.0))), size
-        )
+        turned = replace(camera, elevation=float(elevation), azimuth=float(azimuth % 360.0))
+        return self.measured(self.boxed(turned), size)
 
     def boxed(self, camera: InputCamera) -> InputCamera:
         """Scale and offset that bring the box around the mesh onto the box around the picture's object."""
-        pixels, inverse_depth = project_to_pixels(self.mesh.vertices, camera.c2w, camera.fov, 1)
-        seen = pixels[:, inverse_depth > 0] + 0.5  # parts of the picture
-        low, high = seen.min(axis=1), seen.max(axis=1)
+        plain = replace(camera, scale=1.0, offset=(0.0, 0.0))
+        x, y, _ = _in_view(plain, self.corners)  # parts of the picture
+        low, high = (np.array([float(f(x)), float(f(y))]) for f in (np.min, np.max))
         extent, wanted = high - low, self.high - self.low
         scale = float((extent * wanted).sum() / max((extent * extent).sum(), 1e-12))
         offset = (self.low + self.high) / 2 - 0.5 - scale * ((low + high) / 2 - 0.5)
         return replace(camera, scale=scale, offset=(float(offset[0]), float(offset[1])))
 
-    def picture(self, size: int) -> Floats:
-        """(size, size, 4) the picture made smaller by area, colours weighted by alpha."""
-        if size not in self.pictures:
-            small = _area_resized(self.weighted, size)
-            small[..., :3] /= np.maximum(small[..., 3:], 1e-4)
-            self.pictures[size] = small
-        return self.pictures[size]
-
     def measured(self, camera: InputCamera, size: int) -> InputCamera:
-        """The camera with the agreement of silhouettes and colours at a picture size."""
-        return self.compared(camera, size)[0]
-
-    def compared(self, camera: InputCamera, size: int) -> tuple[InputCamera, Bools]:
-        """The measured camera, and the mesh's silhouette."""
-        picture = self.picture(size)
-        fragments = camera.rasterize(self.mesh, size)
-        wanted, seen = silhouette(picture[..., 3]), fragments.mask
+        """The camera with the agreement of the points with the picture, both in ``size`` cells a side."""
+        wanted, picture = self.picture(size)
+        x, y, nearness = _in_view(camera, self.points.positions)
+        cell = _cells(x * np.float32(size), y * np.float32(size), size)
+        nearest = np.zeros((size + 2) ** 2, np.float32)
+        np.maximum.at(nearest, cell, nearness)
+        seen = _framed((nearest > 0).reshape(size + 2, size + 2))
         both = np.flatnonzero(wanted & seen)
         iou = len(both) / max(int(np.count_nonzero(wanted | seen)), 1)
-        shown = surface_colors(
-            self.mesh, fragments.face_ids.reshape(-1)[both], fragments.barycentrics.reshape(-1, 3)[both]
-        )
-        error = 0.0
-        if shown is not None and len(both):
-            gap = picture.reshape(-1, 4)[both, :3] - shown
-            error = float(np.abs(gap - gap.mean(axis=0)).mean())
-        return replace(camera, iou=iou, color_error=error), seen
+        colors, error = self.points.colors, 0.0
+        if colors is not None and len(both):
+            front = np.flatnonzero(nearness > nearest.take(cell) - np.float32(_BEHIND))
+            shown = _means(cell.take(front), colors.take(front, axis=1), len(nearest))
+            error = mean_gap(picture.take(both, axis=1) - shown.take(both, axis=1))
+        return replace(camera, iou=iou, color_error=error)
 
-    def settled(self, camera: InputCamera) -> InputCamera:
-        """The camera with scale and offset nudged towards equal areas and centres, while that
-        helps; measured finely.
+    def picture(self, size: int) -> tuple[Bools, Doubles]:
+        """The picture's outline and its mean colours (3, cells) in ``size`` cells a side, with a frame of one
+        empty cell around them; cells as :func:`_cells` counts them.
         """
-        wanted = _moments(silhouette(self.picture(_LAST)[..., 3]))
-        best, mask = self.compared(camera, _LAST)
-        for _ in range(2):
-            seen = _moments(mask)
-            if not seen[2]:
-                break
-            ratio = float(np.sqrt(wanted[2] / seen[2]))
-            shift = wanted[:2] - (
-                0.5 + np.array(best.offset) + ratio * (seen[:2] - 0.5 - np.array(best.offset))
+        if size not in self.pictures:
+            alpha = self.rgba[..., 3].reshape(-1)
+            some = np.flatnonzero(alpha)
+            at = (np.arange(len(self.rgba), dtype=np.float32) + np.float32(0.5)) * np.float32(
+                size / len(self.rgba)
             )
-            offset = (best.offset[0] + float(shift[0]), best.offset[1] + float(shift[1]))
-            nudged, mask = self.compared(replace(best, scale=best.scale * ratio, offset=offset), _LAST)
-            if nudged.iou <= best.iou:
-                break
-            best = nudged
-        return best
+            row, column = np.divmod(some, len(self.rgba))
+            cell = _cells(at.take(column), at.take(row), size)
+            count, weight = (size + 2) ** 2, alpha.take(some)
+            outline = np.zeros(count, bool)  # as of the points: a cell is in it once anything of it is
+            outline[cell.compress(weight > _FAINT * weight.max())] = True
+            colors = self.rgba.reshape(-1, 4).take(some, axis=0)[:, :3].T
+            total = np.maximum(np.bincount(cell, weight, count), 1e-9)
+            means = np.stack([np.bincount(cell, color * weight, count) for color in colors]) / total
+            self.pictures[size] = outline, means
+        return self.pictures[size]
 
 
-def _moments(mask: Bools) -> Doubles:
-    """Centre (x, y) and area of a mask, in parts of the picture."""
-    size = len(mask)
-    count = mask.sum()
-    if not count:
-        return np.zeros(3)
-    at = (np.arange(size) + 0.5) / size
-    return np.array(
-        [(mask.sum(axis=0) * at).sum() / count, (mask.sum(axis=1) * at).sum() / count, count / size**2]
+def _enlarged(rgba: Floats, size: int) -> Floats:
+    """(S, S, 4) -> (size, size, 4), bilinear."""
+    channels = [Image.fromarray(np.ascontiguousarray(rgba[..., k])) for k in range(4)]
+    larger = [channel.resize((size, size), Image.Resampling.BILINEAR) for channel in channels]
+    return np.stack([np.asarray(channel, np.float32) for channel in larger], axis=2)
+
+
+def _in_view(camera: InputCamera, points: Floats) -> tuple[Floats, Floats, Floats]:
+    """Where (3, N) points are seen, right and down in parts of the picture, and 1 / depth; float32."""
+    pose = np.asarray(camera.c2w, np.float64)
+    focal = camera.scale * intrinsics(camera.fov)[0, 0]
+    turn = (pose[:3, :3] * np.array([focal, -focal, -1.0])).T
+    across, down, depth = turn.astype(np.float32) @ points - (turn @ pose[:3, 3]).astype(np.float32)[:, None]
+    nearness = np.float32(1) / np.maximum(depth, np.float32(NEAREST))
+    return (
+        across * nearness + np.float32(0.5 + camera.offset[0]),
+        down * nearness + np.float32(0.5 + camera.offset[1]),
+        nearness,
     )
 
 
-def _area_resized(image: Floats, size: int) -> Floats:
-    """A square image at another size: halved while it can be, then block means or bilinear samples."""
-    while len(image) >= 2 * size and len(image) % 2 == 0:
-        rows = image[::2] + image[1::2]
-        image = (rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25)
-    length = len(image)
-    if length == size:
-        return image.copy()
-    at = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
-    first = np.minimum(at.astype(np.intp), max(length - 2, 0))
-    second = np.minimum(first + 1, length - 1)
-    part = (at - first).astype(np.float32)
-    image = image[first] * (1 - part)[:, None, None] + image[second] * part[:, None, None]
-    return np.asarray(
-        image[:, first] * (1 - part)[None, :, None] + image[:, second] * part[None, :, None], np.float32
-    )
+def _cells(column: Floats, row: Floats, size: int) -> Index:
+    """The numbers of the cells that places in [0, size] lie in, in a grid with a frame of one cell around it,
+    which has all that lies outside.
+    """
+    inner = [
+        np.clip(place + np.float32(1), 0, np.float32(size + 1)).astype(np.intp) for place in (row, column)
+    ]
+    return np.asarray(inner[0] * (size + 2) + inner[1])
+
+
+def _framed(mask: Bools) -> Bools:
+    """A mask without its frame, flat."""
+    mask[[0, -1]] = mask[:, [0, -1]] = False
+    return mask.reshape(-1)
+
+
+def _means(cell: Index, values: Floats, count: int) -> Doubles:
+    """(C, count) means of values (C, N) by cell; 0 where there are none."""
+    number = np.maximum(np.bincount(cell, minlength=count), 1)
+    return np.stack([np.bincount(cell, row, count) for row in values]) / number

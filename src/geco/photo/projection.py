@@ -13,6 +13,7 @@ from geco.mesh.types import Mesh
 from geco.mesh.uv_raster import UVRaster
 from geco.photo.fit_camera import fit_input_camera
 from geco.photo.input_camera import AGREEING_COLORS, AGREEING_IOU, InputCamera
+from geco.render.fragments import Fragments
 from geco.types import Bools, Floats, Index
 
 __all__ = ["AGREEING_COLORS", "AGREEING_IOU", "InputCamera", "fit_input_camera", "project_picture"]
@@ -46,7 +47,12 @@ ROUGH = Trust(0.05, 0.35, 0.15)
 
 
 def project_picture(
-    mesh: Mesh, raster: UVRaster, rgba: Floats, camera: InputCamera, trust: Trust = EXACT
+    mesh: Mesh,
+    raster: UVRaster,
+    rgba: Floats,
+    camera: InputCamera,
+    trust: Trust = EXACT,
+    fragments: Fragments | None = None,
 ) -> Mesh:
     """A copy of the mesh whose texture shows the picture where the camera sees the surface well.
 
@@ -60,6 +66,7 @@ def project_picture(
         rgba: (S, S, 4) float32 in [0, 1], the cut-out picture, straight alpha.
         camera: of :func:`fit_input_camera`; that it agrees is the caller's business.
         trust: how far the surface is believed.
+        fragments: the mesh as the camera sees it in the picture's size, where it has been drawn already.
 
     Raises:
         MeshError: no texture, or a raster of another size. ConfigError: the picture is not a square with
@@ -72,7 +79,7 @@ def project_picture(
             f"a picture of shape {rgba.shape} cannot be projected", "Give a square (S, S, 4) cut-out."
         )
     size = len(rgba)
-    depth = camera.rasterize(mesh, size).depth
+    depth = (fragments or camera.rasterize(mesh, size)).depth
     picture = rgba.copy()
     picture[..., 3] = trusted(rgba[..., 3], depth, trust.step)
     front, facing = _facing(mesh, raster, camera, trust.steep)
