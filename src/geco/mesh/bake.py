@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geco.errors import MeshError
 from geco.images.color import to_bytes
 from geco.mesh.types import Mesh
 from geco.mesh.uv_raster import UVRaster, rasterize_uv
-from geco.types import Bytes, Floats
+from geco.types import Bytes, Floats, Index
 
-__all__ = ["UVRaster", "bake", "rasterize_uv", "with_texels"]
+__all__ = ["UVRaster", "bake", "painted", "rasterize_uv", "with_texels"]
 
 _EMPTY = 255  # white where nothing at all is covered
 
@@ -58,15 +59,34 @@ def bake(
 
 def with_texels(mesh: Mesh, raster: UVRaster, colors: Bytes) -> Mesh:
     """A copy of the mesh with (N, 3) colours at the raster's texels, seams dilated."""
-    texture = np.full((raster.size * raster.size, 3), _EMPTY, np.uint8)
-    texture[raster.texels] = colors
+    texture = np.full((raster.size, raster.size, 3), _EMPTY, np.uint8)
+    _whole(texture)[raster.texels] = _whole(colors)
     return mesh.with_(texture=filled(texture, raster))
 
 
 def filled(texture: Bytes, raster: UVRaster) -> Bytes:
-    """(H W, 3) texels, changed in place so that those without a face repeat a covered one near
-    them; as (H, W, 3).
-    """
+    """(H, W, 3) texels, changed in place so that those without a face repeat a covered one near them."""
     empty, sources = raster.filling
-    texture[empty] = texture[sources]
-    return texture.reshape(raster.size, raster.size, 3)
+    flat = _whole(texture)
+    flat[empty] = flat.take(sources)
+    return texture
+
+
+def painted(texture: Bytes, raster: UVRaster, texels: Index, colors: Floats) -> Bytes:
+    """A filled texture with other colours (3, N) in [0, 1] at some covered texels (N,), and where these are
+    repeated.
+    """
+    texture = texture.copy()
+    flat = _whole(texture)
+    flat[texels] = _whole(np.ascontiguousarray(to_bytes(colors).T))
+    new = np.zeros(len(flat), bool)
+    new[texels] = True
+    empty, sources = raster.filling
+    again = np.flatnonzero(new.take(sources))
+    flat[empty.take(again)] = flat.take(sources.take(again))
+    return texture
+
+
+def _whole(texels: Bytes) -> NDArray[np.void]:
+    """(..., 3) bytes as one item a texel, which numpy moves several times faster than rows of three."""
+    return texels.reshape(-1).view("V3")

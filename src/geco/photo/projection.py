@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from geco.errors import ConfigError, MeshError
-from geco.images.color import to_bytes
-from geco.mesh.bake import filled
+from geco.mesh.bake import painted
+from geco.mesh.topology import cross, dot
 from geco.mesh.types import Mesh
 from geco.mesh.uv_raster import UVRaster
 from geco.photo.fit_camera import fit_input_camera
@@ -84,24 +84,31 @@ def project_picture(
     picture[..., 3] = trusted(rgba[..., 3], depth, trust.step)
     front, facing = _facing(mesh, raster, camera, trust.steep)
     part = raster.part(front)
-    away = part.interpolate(mesh, _homogeneous(mesh, camera, size)).T
-    column, row = away[0] / away[2], away[1] / away[2]
-    near = np.rint(row.clip(0, size - 1)).astype(np.intp) * size + np.rint(column.clip(0, size - 1)).astype(
-        np.intp
-    )
+    column, row, away = part.interpolate(mesh, _homogeneous(mesh, camera, size)).T
+    column, row = column / away, row / away
+    near = _nearest(row, size) * size + _nearest(column, size)
+    seen = _in_sight(away, depth.reshape(-1).take(near), facing, camera, size)
+    seen &= (column >= 0) & (row >= 0) & (column <= size - 1) & (row <= size - 1)
+    used = np.flatnonzero(seen & (picture[..., 3].reshape(-1).take(near) > 0))
+    found = _bilinear(picture, column.take(used), row.take(used))
+    share = found[3] * _ramp(facing.take(used), trust.steep, trust.frontal)
+    texels = part.texels.take(used)
+    before = mesh.texture.reshape(-1, 3).take(texels, axis=0).T / np.float32(255)
+    return mesh.with_(texture=painted(mesh.texture, raster, texels, before + share * (found[:3] - before)))
+
+
+def _nearest(place: Floats, size: int) -> Index:
+    return np.rint(place.clip(0, size - 1)).astype(np.intp)
+
+
+def _in_sight(away: Floats, depth: Floats, facing: Floats, camera: InputCamera, size: int) -> Bools:
+    """Whether points ``away`` from the camera's plane are not behind the ``depth`` of their pixel, allowing
+    for how much of their slope a pixel covers.
+    """
     slope = np.sqrt(np.maximum(1 / facing**2 - 1, 0))
     # world units across a pixel
-    pixel = float(2 * np.tan(np.radians(camera.fov / 2)) / (size * camera.scale)) * away[2]
-    seen = away[2] - depth.reshape(-1)[near] < BIAS + 2 * slope * pixel
-    seen &= (column >= 0) & (row >= 0) & (column <= size - 1) & (row <= size - 1)
-    used = np.flatnonzero(seen & (picture[..., 3].reshape(-1)[near] > 0))
-    found = _bilinear(picture, column[used], row[used])
-    share = (found[:, 3] * _ramp(facing[used], trust.steep, trust.frontal))[:, None]
-    texture = mesh.texture.reshape(-1, 3).copy()
-    texels = part.texels[used]
-    before = texture[texels] / np.float32(255)
-    texture[texels] = to_bytes(before + share * (found[:, :3] - before))
-    return mesh.with_(texture=filled(texture, raster))
+    pixel = float(2 * np.tan(np.radians(camera.fov / 2)) / (size * camera.scale)) * away
+    return away - depth < BIAS + 2 * slope * pixel
 
 
 def _homogeneous(mesh: Mesh, camera: InputCamera, size: int) -> Floats:
@@ -155,18 +162,25 @@ def _facing(mesh: Mesh, raster: UVRaster, camera: InputCamera, steep: float) -> 
     """Texels turned towards the camera enough to count: their places in the raster, and their
     cosines to the viewing ray.
     """
-    rays = camera.c2w[:3, 3] - mesh.vertices
-    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    normals = mesh.face_normals()
-    length = np.maximum(np.linalg.norm(normals, axis=1), 1e-30)
-    flat = (normals * rays[mesh.faces[:, 0]]).sum(axis=1) / length
+    vertices = np.ascontiguousarray(mesh.vertices.T)
+    rays = camera.c2w[:3, 3, None] - vertices
+    rays /= np.sqrt(dot(rays, rays))
+    corners = mesh.faces.T.astype(np.intp)
+    a, b, c = (vertices.take(corner, axis=1) for corner in corners)
+    normals = cross(b - a, c - a)
+    flat = dot(normals, rays.take(corners[0], axis=1))
     if mesh.normals is None:
-        front = np.flatnonzero((flat > steep)[raster.faces])
-        return front, flat[raster.faces[front]]
-    smooth = (mesh.normals * rays).sum(axis=1)[mesh.faces.T]  # (3, F)
-    front = np.flatnonzero(((flat > 0) & (smooth.max(axis=0) > steep))[raster.faces])
-    faces = raster.faces[front]
-    facing = sum(smooth[k][faces] * raster.weights[k][front] for k in range(3))
+        flat /= np.maximum(np.sqrt(dot(normals, normals)), 1e-30)
+        front = np.flatnonzero((flat > steep).take(raster.faces, mode="clip"))
+        return front, flat.take(raster.faces.take(front))
+    smooth = dot(np.ascontiguousarray(mesh.normals.T), rays)
+    one, two, three = (smooth.take(corner) for corner in corners)
+    turned = (flat > 0) & (np.maximum(np.maximum(one, two), three) > steep)
+    front = np.flatnonzero(turned.take(raster.faces, mode="clip"))
+    faces = raster.faces.take(front).astype(np.intp)
+    facing = one.take(faces) * raster.weights[0].take(front)
+    facing += two.take(faces) * raster.weights[1].take(front)
+    facing += three.take(faces) * raster.weights[2].take(front)
     return front, np.maximum(facing, 1e-3)
 
 
@@ -181,16 +195,18 @@ def _smooth(values: Floats) -> Floats:
 
 
 def _bilinear(image: Floats, column: Floats, row: Floats) -> Floats:
-    """(S, S, C) at N places inside it: (N, C)."""
-    size, channels = len(image), image.shape[2]
-    flat = image.reshape(size * size, channels)
-    left, top = np.minimum(column.astype(np.intp), size - 2), np.minimum(row.astype(np.intp), size - 2)
-    across, down = (column - left).astype(np.float32)[:, None], (row - top).astype(np.float32)[:, None]
+    """(S, S, C) at N places inside it: (C, N)."""
+    size = len(image)
+    left, top = (np.minimum(place.astype(np.intp), size - 2) for place in (column, row))
+    across, down = (column - left).astype(np.float32), (row - top).astype(np.float32)
     corner = top * size + left
     rows = []
+    flat = image.reshape(size * size, -1)
     for first in (corner, corner + size):
-        one = flat.take(first, axis=0)
-        one += (flat.take(first + 1, axis=0) - one) * across
-        rows.append(one)
-    rows[0] += (rows[1] - rows[0]) * down
-    return rows[0]
+        one, two = (np.ascontiguousarray(flat.take(at, axis=0).T) for at in (first, first + 1))
+        two -= one
+        two *= across
+        rows.append(one + two)
+    rows[1] -= rows[0]
+    rows[1] *= down
+    return np.asarray(rows[0] + rows[1], np.float32)
