@@ -103,9 +103,12 @@ TORCH_ROOMS = {
     "torch_runtime",
     "on_device",
     "onnx_runtime.export",
+    "onnx_runtime.export_bridge",
+    "onnx_runtime.export_layers",
     "onnx_runtime.export_modules",
     "onnx_runtime.export_shapes",
     "onnx_runtime.export_trace",
+    "onnx_runtime.export_views",
     "onnx_runtime.export_volume",
 }
 # Everything outside these imports these libraries where it uses them, if at all.

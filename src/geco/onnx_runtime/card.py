@@ -58,11 +58,8 @@ class ExportedModel:
         }
         self._weights: dict[str, dict[str, Array]] = {}
 
-    def network(self, graph: str, once: bool = False) -> Network:
+    def network(self, graph: str) -> Network:
         """A graph of HALVES with its weights, open.
-
-        Args:
-            once: run once a picture; see :func:`geco.onnx_runtime.session.open_session`.
 
         Raises:
             WeightsError: see :class:`Network`.
@@ -72,5 +69,5 @@ class ExportedModel:
             self._weights[half] = self.model.arrays(half)
         path = self.model.folder / ONNX / f"{graph}.onnx"
         return Network(
-            path, self._manifest.read(path), self._weights[half], self._forms[graph], self._threads, once
+            path, self._manifest.read(path), self._weights[half], self._forms[graph], self._threads
         )

@@ -25,8 +25,9 @@ from geco.model_files.publish import halved, write_halves
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small
 from geco.onnx_runtime.card import FORMAT, HALVES, ExportedModel
-from geco.onnx_runtime.export_modules import PointPass, ReconstructPass, ViewsPass
+from geco.onnx_runtime.export_modules import PointPass, ReconstructPass
 from geco.onnx_runtime.export_trace import Graph, compare, traced
+from geco.onnx_runtime.export_views import ViewsPass
 from geco.onnx_runtime.weights import formed
 from geco.outputs import check_folder
 from geco.reconstruct.small.model import SmallReconstructor
@@ -90,19 +91,19 @@ def graphs(network: SmallMultiView, model: SmallReconstructor) -> dict[str, Grap
     def rand(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=rng)
 
-    def noisy(pictures: int, samples: int) -> dict[str, Tensor]:
+    def noisy(samples: int) -> dict[str, Tensor]:
         x_t = torch.randn(samples, 6, 3, size, size, generator=rng)
-        return {"picture": rand(pictures, 3, size, size) * 2 - 1, "x_t": x_t, "t": torch.tensor([400.0])}
+        return {"picture": rand(samples, 3, size, size) * 2 - 1, "x_t": x_t, "t": torch.tensor([400.0])}
 
     encode, seen = ReconstructPass(model), {"views": rand(6, size, size, 3), "picture": rand(size, size, 3)}
     with torch.no_grad():
         table, volume, _ = encode(**seen)
     asked = [{"table": table, "volume": volume, "points": rand(count, 3) * 2 - 1} for count in (301, 70)]
-    axes = {"picture": "pictures", "x_t": "samples", "x0": "n"}
+    axes = {"picture": "n", "x_t": "n", "x0": "n"}
     return {
         "views": Graph(
             ViewsPass(network),
-            [noisy(2, 3), noisy(1, 1), noisy(1, 2), noisy(2, 1)],
+            [noisy(2), noisy(1), noisy(3)],
             ["x0"],
             ("model.bridge.waves",) if network.bridge is not None else (),
             axes,

@@ -13,47 +13,16 @@ from torch.nn import functional
 
 from geco.cameras import invert, rig
 from geco.isosurface.grids import voxel_axis
-from geco.multiview.interface import Condition
-from geco.multiview.small.network import SmallMultiView
 from geco.onnx_runtime.export_volume import look_around
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.reconstruct.small.volume import lifting_coordinates, lifting_poses
-
-
-class ViewsPass(nn.Module):
-    """The write pass of G pictures and one read pass of K samples of each.
-
-    ``forward``: picture (G, 3, S, S) in [-1, 1], zeros for "no picture"; x_t (K, 6, 3, S, S), the same for
-    every picture; t (1,) float32 -> x0 (G K, 6, 3, S, S), a picture's samples side by side.
-    """
-
-    def __init__(self, model: SmallMultiView) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, picture: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        pictures, samples = picture.shape[0], x_t.shape[0]
-        state = self.model.encode_condition(Condition(picture)).tensors
-        each = {name: _repeated(value[:, None], 1, samples) for name, value in state.items()}
-        noisy = _repeated(x_t[None], 0, pictures)
-        stored = [each[f"tokens.{index}"] for index in range(self.model.config.stages)]
-        times = t.expand(noisy.shape[0])
-        return self.model.denoise(noisy, times, each["patches"], stored, each.get("fine"))[0]
-
-
-def _repeated(x: Tensor, axis: int, count: int) -> Tensor:
-    """(G, 1, ...) or (1, K, ...), so often along ``axis`` -> (G K, ...)."""
-    sizes = [-1] * x.ndim
-    sizes[axis] = count
-    return x.expand(sizes).flatten(0, 1)
 
 
 class ReconstructPass(nn.Module):
     """views (6, S, S, 3) and picture (S, S, 3) in [0, 1] -> tables for points.
 
     Returns:
-        table: (6 S S, 4 M) every pixel's features beside those of its right, lower and lower right
-            neighbours.
+        table: (6 S S, 2 M) every pixel's features beside those of its right neighbour.
         volume: (R^3, 2 C) every voxel's features beside those of the next in x; order z, y, x.
         coarse: (R, R, R) signed distance at the voxels' centres, world units.
     """
@@ -92,9 +61,7 @@ class ReconstructPass(nn.Module):
         side = net.size
         slices = self.mix(seen).reshape(side, side * side, -1).transpose(1, 2).reshape(side, -1, side, side)
         volume = look_around(net, slices).permute(0, 2, 3, 1)  # (R, R, R, C), z, y, x
-        beside = torch.cat([volume[:, :, 1:], volume[:, :, -1:]], dim=2)
-        pairs = torch.cat([volume, beside], dim=-1).flatten(0, 2)
-        return corners(maps[0].permute(0, 2, 3, 1)), pairs, volume[..., 0] * 0.1
+        return pairs(maps[0].permute(0, 2, 3, 1)), pairs(volume), volume[..., 0] * 0.1
 
     def depth(self) -> Tensor:
         """(N, 7) of every voxel along each viewing axis, less the cameras' distance."""
@@ -135,7 +102,8 @@ class PointPass(nn.Module):
         inside = self.read_volume(volume, points)
         index, weight, depth = self.read_places(points)
         channels = config.map_channels
-        weighted = table[index] * (weight @ spread(4, channels))  # (6 N, 4 M)
+        seen = table[index].reshape(-1, 4 * channels)
+        weighted = seen * (weight @ spread(4, channels))  # (6 N, 4 M)
         # sums the corners and applies the layer in one product
         kernel = field.view.weight[:, :channels].T.repeat(4, 1)
         from_depth = depth[..., None] * field.view.weight[:, channels]
@@ -170,7 +138,9 @@ class PointPass(nn.Module):
         return (rows * (weight @ spread(8, channels))) @ gather_sum(8, channels)
 
     def read_places(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows (6 N,), weights (6 N, 4) of the four corners, and depth - radius (N, 6), view fastest."""
+        """Rows (12 N,), upper and lower; weights (6 N, 4) of the four corners; depth - radius (N, 6); then
+        views fastest.
+        """
         field, size = self.model.field, self.config.view_size
         axes = field.rotation.transpose(0, 1)  # (3, 6, 3): camera x, y, z of each view
         right, up, back = (points @ axes[i].T + field.translation[:, i] for i in range(3))  # (N, 6) each
@@ -179,7 +149,8 @@ class PointPass(nn.Module):
         down = ((0.5 * size - 0.5) - up * scale).clamp(0, size - 1)
         x, y = across.floor().clamp(max=size - 2), down.floor().clamp(max=size - 2)
         fx, fy = across - x, down - y
-        index = (y * size + x + torch.arange(6) * float(size * size)).to(torch.int32)
+        first = (y * size + x + torch.arange(6) * float(size * size)).to(torch.int32)
+        index = first[..., None] + torch.tensor([0, size], dtype=torch.int32)
         weight = torch.stack([(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy], dim=-1)
         return index.reshape(-1), weight.reshape(-1, 4), -back - field.radius
 
@@ -194,14 +165,10 @@ def along_axes(waves: Tensor) -> Tensor:
     return torch.stack([x.expand(shape), y.expand(shape), z.expand(shape)], dim=-1).flatten(3).flatten(0, 2)
 
 
-def corners(maps: Tensor) -> Tensor:
-    """(V, S, S, C) -> (V S S, 4 C): each pixel beside its right, lower and lower right neighbours
-    (edges repeated).
-    """
-    right = torch.cat([maps[:, :, 1:], maps[:, :, -1:]], dim=2)
-    both = torch.cat([maps, right], dim=-1)
-    below = torch.cat([both[:, 1:], both[:, -1:]], dim=1)
-    return torch.cat([both, below], dim=-1).flatten(0, 2)
+def pairs(grid: Tensor) -> Tensor:
+    """(Z, Y, X, C) -> (Z Y X, 2 C): every cell beside the next in x (the last one beside itself)."""
+    beside = torch.cat([grid[:, :, 1:], grid[:, :, -1:]], dim=2)
+    return torch.cat([grid, beside], dim=-1).flatten(0, 2)
 
 
 def spread(corner_count: int, channels: int) -> Tensor:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from geco.errors import WeightsError
 from geco.files import writing
 from geco.onnx_runtime.export_shapes import plain_shapes
-from geco.onnx_runtime.export_weights import OWNER, Forms, ask_for, replace, shrink
+from geco.onnx_runtime.export_weights import OWNER, Forms, ask_for, replace, shorten_names, shrink
 from geco.onnx_runtime.session import open_session
 from geco.onnx_runtime.weights import Weights
 
@@ -87,6 +87,7 @@ def traced(graph: Graph, stored: Weights) -> tuple[bytes, Forms]:
     model = _optimized(model, {*graph.unfolded, *(f"{OWNER}{name}" for name in stored)})
     forms = ask_for(model, stored)
     shrink(model)
+    shorten_names(model)
     return bytes(model.SerializeToString()), forms
 
 

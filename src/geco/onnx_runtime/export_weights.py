@@ -71,6 +71,24 @@ def shrink(model: Any) -> None:
     replace(model.graph.node, [*first, *model.graph.node])
 
 
+def shorten_names(model: Any) -> None:
+    """Short names for everything but inputs, outputs and weights: a session looks them up all the time."""
+    asked = [tensor.name for tensor in model.graph.initializer if tensor.external_data]
+    kept = {*asked, *(value.name for value in [*model.graph.input, *model.graph.output])}
+    names: dict[str, str] = {}
+
+    def short(name: str) -> str:
+        return name if not name or name in kept else names.setdefault(name, f"v{len(names)}")
+
+    for tensor in model.graph.initializer:
+        tensor.name = short(tensor.name)
+    for index, node in enumerate(model.graph.node):
+        node.name = f"n{index}"
+        replace(node.input, [short(name) for name in node.input])
+        replace(node.output, [short(name) for name in node.output])
+    replace(model.graph.value_info, [])
+
+
 def replace(repeated: Any, values: list[Any]) -> None:
     """Give a repeated field of a message these values, which may be some of its own."""
     kept = list(values)

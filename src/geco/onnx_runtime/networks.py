@@ -94,8 +94,10 @@ class SmallGenerator:
 
     def _predict(self, pictures: Floats, x: Floats, t: int) -> Floats:
         """x0 (G K, ...) of each of G pictures, (G, 3, S, S) in [-1, 1]."""
-        (x0,) = self._views(picture=np.ascontiguousarray(pictures), x_t=x, t=np.array([t], np.float32))
-        check_output(self._views, x0, (len(pictures) * len(x), *x.shape[1:]))
+        each = np.repeat(pictures, len(x), axis=0)
+        noisy = np.concatenate([x] * len(pictures))
+        (x0,) = self._views(picture=each, x_t=noisy, t=np.array([t], np.float32))
+        check_output(self._views, x0, noisy.shape)
         return x0
 
 
@@ -105,7 +107,7 @@ class SmallReconstructor:
     def __init__(self, exported: ExportedModel) -> None:
         self.half_extent = exported.model.reconstructor.half_extent
         inputs = ["table", "volume", "points"]
-        self._encode = exported.network("reconstruct", once=True).expect(["views", "picture"], 3)
+        self._encode = exported.network("reconstruct").expect(["views", "picture"], 3)
         self._shape = exported.network("shape").expect(inputs, 1)
         self._color = exported.network("color").expect(inputs, 1)
 

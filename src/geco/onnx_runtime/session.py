@@ -40,9 +40,7 @@ def physical_cores() -> int:
     return max(1, len(siblings))
 
 
-def open_session(
-    data: bytes, weights: Weights, threads: int | None = None, once: bool = False
-) -> onnxruntime.InferenceSession:
+def open_session(data: bytes, weights: Weights, threads: int | None = None) -> onnxruntime.InferenceSession:
     """A session of a graph on the CPU, given the weights that it asks for.
 
     ONNX Runtime reads the arrays where they are: they must live at least as long as the session.
@@ -50,7 +48,6 @@ def open_session(
     Args:
         weights: name -> array; others than the graph's own are left out.
         threads: of one operator; None takes :func:`own_threads`.
-        once: run once a picture, so that opening fast (fewer optimisations) is worth more than running fast.
 
     Raises:
         ValueError: the graph asks for something that is not there, or of another type or shape. ONNX
@@ -70,8 +67,6 @@ def open_session(
     options.intra_op_num_threads = threads or own_threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # fatal: errors come as exceptions, not as lines on the terminal too
-    if once:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     if given:
         options.add_external_initializers(list(given), list(given.values()))
     # Without ONNX Runtime's own second try, which prints to standard output.
@@ -85,7 +80,7 @@ class Network:
         path: the graph's file, for errors. data: its checked bytes.
         weights: of the half of the model that the graph is of; kept as long as this is.
         forms: in which the graph wants some of them.
-        threads, once: see :func:`open_session`.
+        threads: see :func:`open_session`.
 
     Raises:
         WeightsError: it is no graph for this version of ONNX Runtime, or the weights do not fit it.
@@ -98,12 +93,11 @@ class Network:
         weights: Weights,
         forms: Mapping[str, Form],
         threads: int | None = None,
-        once: bool = False,
     ) -> None:
         self.path = path
         try:
             given = formed(weights, forms)
-            self._session = ForkedSession(lambda: open_session(data, given, threads, once))
+            self._session = ForkedSession(lambda: open_session(data, given, threads))
         except Exception as error:  # ONNX Runtime has eight kinds of its own, and some of Python's
             raise _failure(error, f"ONNX Runtime cannot load {path}") from error
         self.inputs = [item.name for item in self._session.get().get_inputs()]
