@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from geco.errors import MissingExtraError, OutputError, WeightsError
+from geco.errors import ConfigError, MissingExtraError, OutputError, WeightsError
 from geco.locks import LOCK, locked
 from geco.model_files.cache import user_cache
-from geco.model_files.card import CARD
+from geco.model_files.card import CARD, RECONSTRUCTOR, read_model_card
+from geco.model_files.disk import check_disk
 from geco.model_files.hub import PINNED, asked, is_hub_id
-from geco.model_files.products import GB, PRODUCTS, Product, find_product, offer
+from geco.model_files.hub_folder import check_whole, fetch_folder, kind_of
+from geco.model_files.part import read_part_card
+from geco.model_files.products import PRODUCTS, Product, find_product, offer
 
-SPARE = 0.1 * GB  # bytes beyond what is needed: locks, listings, the pictures of the next minute
+DEFAULT_RECONSTRUCTOR = "instant-mesh-large"  # of a Zero123++ pipeline on the hub that is no product
 
 
 def find_folder(model: str | os.PathLike[str]) -> Path:
@@ -33,125 +35,120 @@ def find_folder(model: str | os.PathLike[str]) -> Path:
     if path.is_dir():
         return path
     product = find_product(name)
-    if product is not None and (product.is_here() or name == product.name):
-        if not product.is_here():
-            raise offer(product)
+    if product is not None and product.is_here():
         return product.folder
+    if product is not None and name == product.name:
+        raise offer(product)
     if is_hub_id(name):
-        return get(name)
+        folder = _folder_of(name)
+        return folder if (folder / CARD).is_file() else get(name)
     raise WeightsError(
         f"no model {name!r}: neither 'small', a model folder, nor a hub id",
-        f"A name is one of {', '.join(PRODUCTS)}; see geco get.",
+        f"Names are {', '.join(PRODUCTS)} (see geco get).",
     )
 
 
-def get(name: str, output: Path | None = None, precision: str = "float16") -> Path:
-    """Make a model ready; its folder.
+def get(
+    name: str, output: Path | None = None, precision: str = "float16", revision: str | None = None
+) -> Path:
+    """Make a model ready; its folder. One that is here already is looked through instead, and made again
+    where it is damaged.
 
     Args:
         name: of a product, or a hub id.
         output: where its folder shall be; the user's cache if left out, where the name finds it.
         precision: as for :func:`geco.torch_runtime.convert.convert_public`.
+        revision: of a hub id's repository; needs ``output``.
 
     Raises:
         WeightsError: no such model, or the hub cannot be reached. OutputError: too little disk, another
-            process is writing the folder, or it cannot be written.
+            process is writing the folder, it cannot be written, or holds another model. ConfigError: a
+            revision without a place or of a product.
     """
-    product = find_product(name)
+    product = None if revision else find_product(name)
     if product is None and not is_hub_id(name):
-        raise WeightsError(f"there is no model {name!r} to get", f"There are {', '.join(PRODUCTS)}.")
+        problem = f"there is no model {name!r} to get" + (" at a revision" if revision else "")
+        raise WeightsError(problem, f"There are {', '.join(PRODUCTS)}, and OWNER/NAME of the hub.")
+    if revision and output is None:
+        raise ConfigError("a model at a revision of your own has no name", "Say where it shall be: -o DIR.")
     folder = output or (product.folder if product else _folder_of(name))
-    if (folder / CARD).is_file() and output is None:
-        return folder
-    _need(name, "huggingface_hub", "torch")
+    if output is not None and (output / CARD).is_file():
+        _check_same(output, product)
     with locked(folder, LOCK):
+        if _is_whole(folder):
+            print(f"{name} is here and whole", file=sys.stderr)
+            return folder
+        _need("huggingface_hub", name)
         if product is not None:
             _make(product, folder, precision)
+        elif kind_of(name, revision) == "geco":
+            fetch_folder(name, folder, revision)
         else:
-            _make_of_hub(name, folder, precision)
+            _convert_pipeline(name, folder, precision, revision)
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a model is there, every file as its manifest says; a damaged one is told."""
+    if not (folder / CARD).is_file():
+        return False
+    try:
+        check_whole(folder)
+    except WeightsError as error:
+        print(f"geco: {error.problem}; it is made again", file=sys.stderr)
+        return False
+    return True
 
 
 def _make(product: Product, folder: Path, precision: str) -> None:
     print(f"{product.name}: {product.what}", file=sys.stderr)
     print(f"licence: {product.licence}", file=sys.stderr)
-    check_disk(product, folder)
+    listings = [asked(source.repository, source.patterns) for source in product.sources]
+    told = [listed for listed in listings if listed is not None]
+    if len(told) == len(listings):  # else what is in the cache may do
+        files = [file for listed in told for file in listed.files]
+        kept = sum(file.size for file in files if not file.path.startswith("text_encoder/"))
+        check_disk(product.name, told, kept, folder)
+    _need("torch", product.name)
     if product.reconstructor:
         from geco.torch_runtime.convert import Halves, convert_public
 
         multiview, unet = (source.repository for source in product.sources[:2])
         convert_public(Halves(multiview, product.reconstructor, unet), folder, precision)
-        return
-    from geco.public_weights import triposr
+    else:
+        from geco.model_files.swap import swapped
+        from geco.public_weights import triposr
 
-    triposr.convert(product.sources[0].repository, folder)
-
-
-def check_disk(product: Product, folder: Path) -> None:
-    """Say what is needed, and refuse what the disk has not.
-
-    Raises:
-        OutputError: it has not that much.
-    """
-    to_fetch = total = 0
-    for source in product.sources:
-        found = asked(source.repository, source.patterns)
-        if found is None:  # what is in the cache may do
-            return
-        to_fetch += found.to_fetch()
-        total += sum(file.size for file in found.files if not file.path.startswith("text_encoder/"))
-    cache = _cache_of_hub()
-    free = {place: _free(place) for place in (cache, folder)}
-    print(
-        f"disk: {to_fetch / GB:.2f} GB to fetch into {cache}, {total / GB:.2f} GB for {folder}; "
-        f"{free[folder] / GB:.1f} GB are free",
-        file=sys.stderr,
-    )
-    together = _device(cache) == _device(folder)
-    needs = [(folder, total + (to_fetch if together else 0))]
-    needs += [] if together else [(cache, to_fetch)]
-    for place, need in needs:
-        if need + SPARE > free[place]:
-            there = f"{free[place] / GB:.1f} GB are free"
-            raise OutputError(
-                f"{product.name} needs {need / GB:.1f} GB of disk at {place}, and {there}",
-                "Free some, or choose other places: -o DIR for the model, HF_HOME for what is fetched.",
-            )
+        with swapped(folder) as work:
+            triposr.convert(product.sources[0].repository, work)
 
 
-def _make_of_hub(hub_id: str, folder: Path, precision: str) -> None:
+def _convert_pipeline(hub_id: str, folder: Path, precision: str, revision: str | None) -> None:
+    """Somebody's Zero123++ with the usual UNet and reconstructor."""
+    _need("torch", hub_id)
     from geco.torch_runtime.convert import Halves, convert_public, usual_unet
 
-    convert_public(Halves(hub_id, "instant-mesh-large", usual_unet(hub_id)), folder, precision)
+    halves = Halves(hub_id, DEFAULT_RECONSTRUCTOR, usual_unet(hub_id), revision=revision)
+    convert_public(halves, folder, precision)
+
+
+def _check_same(folder: Path, product: Product | None) -> None:
+    """Raise OutputError unless the model in a folder that the user named is the one that is asked for."""
+    card = read_model_card(folder)
+    same = product is not None and card["family"] == product.family
+    if same and product is not None and product.reconstructor:
+        fields = read_part_card(folder / RECONSTRUCTOR)
+        same = fields.text("name", default="") == product.reconstructor
+    if not same:
+        raise OutputError(f"{folder} holds a model already", "Choose another folder with -o.")
 
 
 def _folder_of(hub_id: str) -> Path:
-    """At another revision it is another folder."""
+    """At another pinned commit it is another folder."""
     pin = PINNED.get(hub_id)
     return user_cache() / (hub_id.replace("/", "--") + (f"-{pin.revision[:12]}" if pin else ""))
 
 
-def _cache_of_hub() -> Path:
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
-
-
-def _free(place: Path) -> int:
-    return shutil.disk_usage(_existing(place)).free
-
-
-def _device(place: Path) -> int:
-    return os.stat(_existing(place)).st_dev
-
-
-def _existing(place: Path) -> Path:
-    place = place.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    return place
-
-
-def _need(name: str, package: str, extra: str) -> None:
+def _need(package: str, name: str) -> None:
     if find_spec(package) is None:
-        raise MissingExtraError(package, extra, f"getting {name}")
+        raise MissingExtraError(package, "torch", f"getting {name}")

@@ -34,6 +34,9 @@ def add(commands: Any) -> None:
         help="of the views' networks: float16 as the public pipelines run them, float32 what the sources "
         "have (default float16)",
     )
+    command.add_argument(
+        "--revision", metavar="COMMIT", help="of a hub id's repository: a commit, branch or tag; needs -o"
+    )
     command.set_defaults(function=get)
 
 
@@ -47,7 +50,7 @@ def get(options: argparse.Namespace) -> int:
         return 0
     from geco.getting import get as make_ready
 
-    folder = make_ready(options.name, options.output, options.precision)
+    folder = make_ready(options.name, options.output, options.precision, options.revision)
     size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     print(f"{folder}: {size / GB:.2f} GB of weights")
     named = options.name if options.output is None else folder

@@ -128,7 +128,7 @@ def _receive(wanted: Listing, file: Remote, part: Path, have: int) -> None:
 
     url = hf_hub_url(wanted.hub_id, file.path, revision=wanted.commit)
     headers = build_hf_headers()
-    with part.open("ab") as stream:
+    with part.open("ab", buffering=0) as stream:
         http_get(
             url,
             stream,

@@ -8,6 +8,7 @@ the hub itself.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -24,6 +25,7 @@ from geco.reading import sha256_of
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+MOST_SMALL = 64 * 2**20  # bytes of a file that the hub keeps in git itself: it allows 10 MB
 T = TypeVar("T")
 
 
@@ -189,12 +191,21 @@ def _answered(hub_id: str, ask: Callable[[], T]) -> T:
         raise WeightsError(f"cannot fetch {hub_id}: {why}", again + by_hand) from error
 
 
+def git_sha1(data: bytes) -> str:
+    """What the hub (and git) calls a small file by."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
 def _check(path: Path, pinned: str | None) -> None:
     """A fetched file against what its place in the cache (large files are named by their SHA-256)
     and the pin say.
     """
-    weights_size(path)
-    named = path.resolve().name
+    size, named = weights_size(path), path.resolve().name
+    if _COMMIT.fullmatch(named) and size <= MOST_SMALL and git_sha1(path.read_bytes()) != named:
+        raise WeightsError(
+            f"{path} is damaged: it is not what the hub says it is",
+            f"Delete {path.resolve()} and fetch it again.",
+        )
     wanted = {digest for digest in (pinned, named if _DIGEST.fullmatch(named) else None) if digest}
     if wanted and {sha256_of(path)} != wanted:
         whose = "the one this version was made with" if pinned else "the hub's"

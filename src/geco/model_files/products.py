@@ -58,6 +58,11 @@ class Product:
     reconstructor: str = ""
 
     @property
+    def family(self) -> str:
+        """Of the folder's card."""
+        return "full" if self.reconstructor else "triposr"
+
+    @property
     def download(self) -> float:
         """Bytes of all sources."""
         return sum(source.size for source in self.sources)

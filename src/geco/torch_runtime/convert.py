@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +12,10 @@ import torch
 from geco.errors import OutputError, WeightsError
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, Usage, read_model_card, write_model_card
 from geco.model_files.hub import INSTANTMESH, is_hub_id
+from geco.model_files.swap import WORK, swapped
 from geco.outputs import check_folder
 from geco.torch_runtime.full import FULL_RESOLUTION, FULL_TEXTURE_SIZE
 
-WORK = ".converting"  # within the folder: a half is moved out of it when all is written
 # What the public pipelines run the views' networks in (their torch_dtype=torch.float16).
 PUBLIC_PRECISION = "float16"
 PRECISIONS: dict[str, torch.dtype | None] = {"float16": torch.float16, "float32": None}
@@ -82,7 +79,7 @@ def convert_public(
         )  # a slip of the pen is said before gigabytes are fetched
     views = open_zero123plus(halves.multiview, halves.unet, halves.revision)
     checkpoint = instantmesh.open_checkpoint(str(halves.reconstructor), settings)
-    with _swapped(folder) as work:
+    with swapped(folder) as work:
         card = write_zero123plus(views, work / MULTIVIEW, halves.rig, PRECISIONS[precision])
         instantmesh.write(checkpoint, work / RECONSTRUCTOR)
     licence = f"views: {card['licence']}; reconstructor: {checkpoint.facts['licence']}"
@@ -107,32 +104,6 @@ def usual_unet(
         if folder != Path() and (folder / INSTANTMESH_UNET).is_file():
             return folder / INSTANTMESH_UNET
     return INSTANTMESH
-
-
-@contextlib.contextmanager
-def _swapped(folder: Path) -> Iterator[Path]:
-    """A place to write a model's parts in, which become the folder's at the end; after an error it is gone.
-
-    What a killed process left there is deleted first. The folder's lock is the caller's.
-    """
-    work = folder / WORK
-    shutil.rmtree(work, ignore_errors=True)
-    new = not folder.exists()
-    try:
-        yield work
-        try:
-            (folder / CARD).unlink(missing_ok=True)  # from now on the folder is not complete
-            for part in sorted(work.iterdir()):
-                shutil.rmtree(folder / part.name, ignore_errors=True)
-                os.replace(part, folder / part.name)
-        except OSError as error:
-            why = error.strerror or error
-            raise OutputError(f"cannot write {folder}: {why}", "Choose another folder with -o.") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        if new:
-            with contextlib.suppress(OSError):  # not empty where it was made
-                folder.rmdir()
 
 
 def _check_apart(halves: Halves, folder: Path) -> None:
