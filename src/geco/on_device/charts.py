@@ -40,11 +40,13 @@ class Surface:
 
     Attributes:
         normals: (F, 3) unit vectors, 0 for faces without area. areas: (F,).
+        steepest: (F,) cosine above which a face fits a direction; without area it fits any.
         neighbours: (F, 3) the face across each edge; a border gives the face itself.
         summands: areas and normals times areas, (F, 4).
     """
 
     normals: Tensor
+    steepest: Tensor
     areas: Tensor
     neighbours: Tensor
     summands: Summands
@@ -59,7 +61,8 @@ class Surface:
         normals = torch.where(solid[:, None], normals / torch.where(solid, double, 1)[:, None], 0)
         areas = torch.where(solid, double / 2, 0)
         summands = Summands.of(torch.cat([areas[:, None], normals * areas[:, None]], dim=1))
-        return cls(normals, areas, neighbours_of(mesh.faces, len(mesh.vertices)), summands)
+        steepest = torch.where(solid, STEEPEST, -torch.inf)
+        return cls(normals, steepest, areas, neighbours_of(mesh.faces, len(mesh.vertices)), summands)
 
 
 def neighbours_of(faces: Tensor, count: int) -> Tensor:
@@ -116,9 +119,8 @@ def _axis_labels(surface: Surface) -> Tensor:
     for _ in range(_BLUR_ROUNDS):
         blurred = blurred + blurred[surface.neighbours].sum(dim=1)
     labels = _nearest_axis(blurred)
-    steep = (surface.normals * _axes(blurred)[labels]).sum(dim=1) <= STEEPEST
-    own = steep & (surface.normals != 0).any(dim=1)
-    return torch.where(own, _nearest_axis(surface.normals), labels)
+    fits = _fits(surface, _axes(blurred)[labels])
+    return torch.where(fits, labels, _nearest_axis(surface.normals))
 
 
 def _nearest_axis(vectors: Tensor) -> Tensor:
@@ -132,12 +134,12 @@ def _majority(labels: Tensor, surface: Surface) -> Tensor:
     for _ in range(_MAJORITY_ROUNDS):
         a, b, c = labels[surface.neighbours].unbind(dim=1)
         winner = torch.where((a == b) | (a == c), a, torch.where(b == c, b, labels))
-        labels = torch.where(_fits(surface.normals, axes[winner]), winner, labels)
+        labels = torch.where(_fits(surface, axes[winner]), winner, labels)
     return labels
 
 
-def _fits(normals: Tensor, directions: Tensor) -> Tensor:
-    return ((normals * directions).sum(dim=1) > STEEPEST) | ~(normals != 0).any(dim=1)
+def _fits(surface: Surface, directions: Tensor) -> Tensor:
+    return (surface.normals * directions).sum(dim=1) > surface.steepest
 
 
 def _aimed(charts: Charts, surface: Surface) -> Charts:
@@ -146,7 +148,7 @@ def _aimed(charts: Charts, surface: Surface) -> Charts:
     mean = surface.summands.sums(charts.of_face, count)[:, 1:]
     length = torch.linalg.vector_norm(mean, dim=1, keepdim=True)
     mean = torch.where(length > 0, mean / torch.where(length > 0, length, 1), charts.directions)
-    spoiled = _any_face(~_fits(surface.normals, mean[charts.of_face]), charts.of_face, count)
+    spoiled = _any_face(~_fits(surface, mean[charts.of_face]), charts.of_face, count)
     return Charts(charts.of_face, torch.where(spoiled[:, None], charts.directions, mean))
 
 
@@ -193,7 +195,7 @@ def _targets(charts: Charts, surface: Surface) -> Tensor:
         best = torch.full((count + 1,), -1, dtype=torch.long, device=own.device)
         best = best.scatter_reduce(0, small, value, "amax")
         wanted = torch.where(best[:-1] >= 0, best[:-1] % count, own)
-        fits = ~_any_face(~_fits(surface.normals, charts.directions[wanted[of_face]]), of_face, count)
+        fits = ~_any_face(~_fits(surface, charts.directions[wanted[of_face]]), of_face, count)
         target = torch.where((target == own) & fits, wanted, target)
         value = torch.where(value == best[small], -1, value)
     return target

@@ -67,7 +67,7 @@ def remove_floaters(mesh: DeviceMesh, min_fraction: float = 0.02) -> DeviceMesh:
     sums = group_sums(torch.cat([length, vectors], dim=1), of_face, count)
     area, flow = sums[:, 0], sums[:, 1:]
     volume = group_sums(solid, of_face, count)[:, 0]
-    largest = area.argmax()
+    largest = area.argmax(dim=0, keepdim=True)
     closed = (
         torch.linalg.vector_norm(flow, dim=1) <= 1e-3 * area
     )  # the normals of a closed surface cancel out
@@ -100,13 +100,14 @@ def edge_runs(faces: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
 def _flaws(mesh: DeviceMesh) -> Tensor:
     """What is wrong with a mesh, as bits of one number."""
     shortest, lowest = _sizes(mesh)
-    fine = (shortest > _limit(mesh)) & (lowest > _limit(mesh)) & mesh.vertices.isfinite().all()
+    # Vertices that are not finite make the limit so too, and nothing is above it.
+    fine = torch.minimum(shortest, lowest) > SMALLEST * _diagonal(*mesh.vertices.aminmax(dim=0))
     unused = torch.ones(len(mesh.vertices), dtype=torch.bool, device=mesh.device)
     unused.index_fill_(0, mesh.faces.reshape(-1), False)
     order, run, rising = edge_runs(mesh.faces, len(mesh.vertices))
     balance = torch.zeros_like(run).index_add_(0, run, torch.where(rising[order], 1, -1))
-    found = (~fine).any() * _SMALL + _copies(mesh).any() * _COPIED + unused.any() * _UNUSED
-    return found + (balance != 0).any() * _OPEN
+    flaws = torch.stack([~fine.all(), _copies(mesh).any(), unused.any(), balance.any()])
+    return (flaws * torch.tensor([_SMALL, _COPIED, _UNUSED, _OPEN], device=flaws.device)).sum()
 
 
 def _copies(mesh: DeviceMesh) -> Tensor:
@@ -121,10 +122,12 @@ def _copies(mesh: DeviceMesh) -> Tensor:
 
 def _without_small(mesh: DeviceMesh) -> DeviceMesh:
     """Edges up to the limit collapsed, flat faces flipped on the host or, where they cannot be, dropped."""
-    whole = mesh.vertices.isfinite().all(dim=1)[mesh.faces].all(dim=1)
-    limit = _limit(mesh)
+    finite = mesh.vertices.isfinite().all(dim=1, keepdim=True)
+    whole = finite[:, 0][mesh.faces].all(dim=1)
+    low = torch.where(finite, mesh.vertices, torch.inf).amin(dim=0)
+    limit = SMALLEST * _diagonal(low, torch.where(finite, mesh.vertices, -torch.inf).amax(dim=0))
     start, end = mesh.faces.reshape(-1), mesh.faces.roll(-1, dims=1).reshape(-1)
-    wide = torch.where(mesh.vertices.isfinite(), mesh.vertices, 0).to(exact(mesh.device))
+    wide = torch.where(finite, mesh.vertices, 0).to(exact(mesh.device))
     squares = (wide[start] - wide[end]).square().sum(dim=1)
     short = waits.places((squares <= limit * limit) & whole.repeat_interleave(3), "short edges")
     group = connected_components(len(mesh.vertices), start[short], end[short], "chains of short edges")
@@ -141,12 +144,10 @@ def _without_small(mesh: DeviceMesh) -> DeviceMesh:
     return compact(mesh.with_(faces=faces[waits.places(_sizes(mesh)[1] > limit, "faces with a height")]))
 
 
-def _limit(mesh: DeviceMesh) -> Tensor:
-    """The smallest length that means something, of the finite vertices' box."""
-    finite = mesh.vertices.isfinite().all(dim=1, keepdim=True)
-    low = torch.where(finite, mesh.vertices, torch.inf).amin(dim=0)
-    high = torch.where(finite, mesh.vertices, -torch.inf).amax(dim=0)
-    return SMALLEST * torch.linalg.vector_norm(high.to(exact(mesh.device)) - low.to(exact(mesh.device)))
+def _diagonal(low: Tensor, high: Tensor) -> Tensor:
+    """Length of a box's diagonal."""
+    wide = exact(low.device)
+    return torch.linalg.vector_norm(high.to(wide) - low.to(wide))
 
 
 def _sizes(mesh: DeviceMesh) -> tuple[Tensor, Tensor]:

@@ -91,20 +91,18 @@ def find_camera(mesh: DeviceMesh, picture: Picture, fov: float = INPUT_FOV) -> F
     elevations = _candidates()
     search = _Search(mesh, picture, surface_points(mesh), float(intrinsics(fov)[0, 0]))
     coarse = search.scores(search.cameras(elevations[:, 0, 0, 0]), _COARSE)[1]
-    started = coarse.argmax()
+    started = coarse.argmax(dim=0, keepdim=True)
     poses = torch.from_numpy(orbit_poses(0.0, elevations.reshape(len(elevations), -1), INPUT_RADIUS))
-    poses = poses.to(mesh.device, exact(mesh.device))[started]
+    poses = poses.to(mesh.device, exact(mesh.device))[started][0]
     cameras, fine = search.scores(search.of_poses(poses), _FINE)
-    # From step to step the best of three: each axis holds standing still, up, down.
-    scores = fine.reshape(3, 3, 3)
-    one = scores[:, 0, 0].argmax()
-    two = scores[one, :, 0].argmax()
-    chosen = 9 * one + 3 * two + scores[one, two].argmax()
-    camera = search.settled(cameras[chosen[None]])
+    chosen = torch.zeros_like(started)
+    for stride in (9, 3, 1):
+        # From step to step the best of three: standing still, up, down.
+        tried = chosen + stride * torch.arange(3, device=mesh.device)
+        chosen = chosen + stride * fine[tried].argmax(dim=0, keepdim=True)
+    camera = search.settled(cameras[chosen])
     seen, iou, error = _measured(camera, mesh, picture)
-    numbers = torch.stack(
-        [started.to(iou), chosen.to(iou), camera.scale[0], *camera.offset[0], iou, error], dim=0
-    )
+    numbers = torch.cat([started, chosen, camera.scale, camera.offset[0], iou, error])
     start, place, *rest = waits.array(numbers, "the camera that fits best").tolist()
     scale, right, down, agreement, difference = rest
     elevation = float(elevations.reshape(len(elevations), -1)[int(start), int(place)])
@@ -120,13 +118,15 @@ def _candidates() -> np.ndarray:
 
 
 def _measured(camera: Cameras, mesh: DeviceMesh, picture: Picture) -> tuple[Seen, Tensor, Tensor]:
-    """What a camera sees at the picture's size, the overlap of the outlines, and how far colours differ."""
+    """What a camera sees at the picture's size, the overlap of the outlines, and how far colours differ, one
+    element each.
+    """
     size = len(picture.rgba)
     seen = rasterize(mesh, camera, size, "the mesh before the picture")
     both = (picture.outline & seen.mask).reshape(-1)
     shown = surface_colors(mesh, seen.faces.reshape(-1), seen.weights.reshape(-1, 3))
     error = _difference(picture.rgba.reshape(-1, 4)[:, :3].to(camera.scale.dtype), shown[None], both[None])
-    return seen, _overlap(picture.outline[None], seen.mask[None])[0], error[0]
+    return seen, _overlap(picture.outline[None], seen.mask[None]), error
 
 
 def _difference(wanted: Tensor, shown: Tensor, both: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from geco.on_device import waits
@@ -33,9 +34,9 @@ class Summands:
     def of(cls, values: Tensor) -> Summands:
         wide = values.to(exact(values.device))
         bits = _SUM_BITS - max(len(values), 1).bit_length()
-        largest = wide.abs().amax() if len(values) else wide.new_zeros(())
+        largest = torch.linalg.vector_norm(wide, ord=torch.inf) if len(values) else wide.new_zeros(())
         # A power of two, so that scaling rounds nothing.
-        scale = torch.exp2(bits - torch.ceil(torch.log2(torch.where(largest > 0, largest, 1))))
+        scale = torch.exp2((bits - torch.frexp(largest).exponent).to(wide.dtype))
         return cls(torch.round(wide * scale).long(), scale)
 
     def sums(self, group: Tensor, count: int) -> Tensor:
@@ -60,9 +61,8 @@ def sorted_runs(keys: Tensor) -> tuple[Tensor, Tensor]:
     place of it belongs to.
     """
     ordered, order = torch.sort(keys, stable=True)
-    opens = torch.ones(len(keys), dtype=torch.long, device=keys.device)
-    opens[1:] = (ordered[1:] != ordered[:-1]).long()
-    return order, torch.cumsum(opens, dim=0) - 1
+    opens = F.pad(ordered[1:] != ordered[:-1], (min(len(keys), 1), 0))
+    return order, torch.cumsum(opens, dim=0)
 
 
 def first_of_group(keys: Tensor) -> Tensor:
@@ -102,10 +102,7 @@ def connected_components(count: int, a: Tensor, b: Tensor, name: str) -> Tensor:
     while True:
         for _ in range(_ROUNDS):
             above = label[label]
-            seen = above[others]
-            label = _hung(label, ends, seen).scatter_reduce(0, ends, seen, "amin")
-            label = label[label]
-            label = label[label]
+            label = _hung(above, label[ends], ends, above[others], above[ends])
         one, two = label[a], label[b]
         if not waits.number((one != two).any() | (label[label] != label).any(), name):
             return label
@@ -120,24 +117,20 @@ def connected_neighbours(neighbours: Tensor, name: str) -> Tensor:
     while True:
         for _ in range(_ROUNDS):
             above = label[label]
-            seen = above[neighbours].amin(dim=1)
-            label = torch.minimum(_hung(label, own, seen), seen)
-            label = label[label]
-            label = label[label]
+            label = _hung(above, label, own, above[neighbours].amin(dim=1), above)
         alike = (label[neighbours] == label[:, None]).all()
         if waits.number(alike & (label[label] == label).all(), name):
             return label
 
 
-def _hung(label: Tensor, ends: Tensor, seen: Tensor) -> Tensor:
-    """The parents of ``ends`` hung below what these see, where that is smaller; elsewhere each end writes to
-    itself what changes nothing, since thousands of writes to one root would wait for each other.
+def _hung(above: Tensor, parent: Tensor, ends: Tensor, seen: Tensor, known: Tensor) -> Tensor:
+    """Labels with the parents of ``ends`` hung below what these see, where that is smaller than what they
+    know. Elsewhere each end writes to its own place what changes nothing: thousands of writes to one root
+    would wait for each other.
     """
-    parent = label[ends]
-    smaller = seen < label[parent]
-    return label.scatter_reduce(
-        0, torch.where(smaller, parent, ends), torch.where(smaller, seen, parent), "amin"
-    )
+    place = torch.where(seen < known, parent, ends)
+    hung = above.scatter_reduce(0, place, seen, "amin")
+    return hung[hung]
 
 
 def numbered(labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,22 +31,22 @@ def overlapping_triangles(x: Tensor, y: Tensor, groups: Tensor, tolerance: Tenso
     x = torch.where(turned, x.flip(0), x)
     y = torch.where(turned, y.flip(0), y)
     one, two = _near_pairs(x, y, groups, solid, tolerance)
-    # Edge k runs from corner k to the next; how far beyond its line a triangle must reach to overlap.
-    reach = tolerance * torch.hypot(x.roll(-1, dims=0) - x, y.roll(-1, dims=0) - y)
-    apart = torch.zeros_like(one, dtype=torch.bool)
-    for k in range(3):
-        for fixed, other in ((one, two), (two, one)):
-            apart |= _beyond_edge(k, x, y, reach[k], fixed, other)
-    left = waits.places(~apart, "triangles that overlap")
+    left = waits.places(
+        ~(_beyond_edges(x, y, tolerance, one, two) | _beyond_edges(x, y, tolerance, two, one)),
+        "triangles that overlap",
+    )
     return one[left], two[left]
 
 
-def _beyond_edge(k: int, x: Tensor, y: Tensor, reach: Tensor, fixed: Tensor, other: Tensor) -> Tensor:
-    """(P,) whether the line of edge k of ``fixed`` has all of ``other`` on its outer side."""
-    start_x, start_y = x[k][fixed], y[k][fixed]
-    edge_x, edge_y = x[k - 2][fixed] - start_x, y[k - 2][fixed] - start_y
-    inside = edge_x * (y[:, other] - start_y) - edge_y * (x[:, other] - start_x)
-    return inside.amax(dim=0) <= reach[fixed]
+def _beyond_edges(x: Tensor, y: Tensor, tolerance: Tensor, fixed: Tensor, other: Tensor) -> Tensor:
+    """(P,) whether the line of some edge of the counter-clockwise ``fixed`` has all of ``other`` on its outer
+    side, or no further inside than the tolerance.
+    """
+    start_x, start_y = x[:, fixed], y[:, fixed]
+    edge_x, edge_y = start_x.roll(-1, dims=0) - start_x, start_y.roll(-1, dims=0) - start_y
+    across, up = x[:, None, other] - start_x, y[:, None, other] - start_y  # (corner, edge, P)
+    inside = (edge_x * up - edge_y * across).amax(dim=0)
+    return (inside <= tolerance * torch.hypot(edge_x, edge_y)).any(dim=0)
 
 
 def _near_pairs(

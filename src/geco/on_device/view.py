@@ -42,18 +42,14 @@ class Cameras:
         """Where points (N, 3) are seen, (B, N, 2) right and down in parts of the picture, and 1 / depth
         (B, N), 0 for those not in front; in the type of the points.
         """
-        turn, eye = self.poses[:, None, :3, :3], self.poses[:, :3, 3]
-        # Products written out: a matrix product may be rounded to TF32.
-        moved = points[None] - eye[:, None].to(points.dtype)
-        local = [
-            sum(moved[..., k] * turn[..., k, axis].to(points.dtype) for k in range(3)) for axis in range(3)
-        ]
-        depth = -torch.as_tensor(local[2])
-        nearness = torch.where(depth > NEAREST, 1 / depth, 0)
-        focal = (self.scale[:, None] * self.focal).to(points.dtype)
+        poses = self.poses.to(points.dtype)
+        local = (points - poses[:, None, :3, 3]) @ poses[:, :3, :3]
+        depth = local[..., 2]
+        nearness = torch.where(depth < -NEAREST, -1 / depth, 0)
+        focal = self.scale * self.focal
+        focal = torch.stack([focal, -focal], dim=1).to(points.dtype)
         middle = (self.offset + 0.5).to(points.dtype)
-        right = focal * local[0] * nearness + middle[:, :1]
-        return torch.stack([right, middle[:, 1:] - focal * local[1] * nearness], dim=-1), nearness
+        return local[..., :2] * nearness[..., None] * focal[:, None] + middle[:, None], nearness
 
 
 @dataclass
