@@ -1,9 +1,9 @@
-"""What the path on the device asks of it: launches, bytes and waits of every stage from fields to the finished
-mesh, and the time that these foretell on a card. ``python -m benchmarks.on_device``.
+"""What the path on the device asks of it: ``python -m benchmarks.on_device``.
 
-Runs on the CPU device, where every operation is the one that a card would run; nothing is timed there. The
-object is `benchmarks.surface`'s figure with analytic colours, so that the networks' own work is left out; with
-``--device cuda`` the whole is timed as well, synchronised, the median of ``--repeats``. JSON on the last line.
+Launches, bytes and waits of every stage from fields to the finished mesh, and the time that these foretell
+on a card. Runs on the CPU device, where every operation is the one that a card would run; nothing is timed
+there. The object is `benchmarks.surface`'s figure with analytic colours, so that the networks' own work is
+left out. With ``--device cuda`` the whole is timed too, the median of ``--repeats``. JSON on the last line.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def test_the_atlas_is_as_good_as_that_of_the_host(make: Callable[[], Mesh]) -> N
     mesh = make()
     found, wanted = report(unwrapped(mesh)), report(on_host(mesh))
     assert found.charts <= 1.15 * wanted.charts + 2
-    assert found.area_used > wanted.area_used - 0.04
+    assert found.area_used > wanted.area_used - 0.06
     assert found.stretch_l2 < wanted.stretch_l2 + 0.03
     assert found.texel_spread < wanted.texel_spread + 0.1
 

@@ -11,7 +11,7 @@ import numpy as np
 from geco.mesh.uv_blocks import Blocks, outline_blocks, place_blocks
 from geco.types import Array, Bools, Index
 
-_CELLS = 192  # own choice: grid of the placement; 256 packs 0.3 % tighter and takes 1.4 times the time
+CELLS = 192  # own choice: grid of the placement; 256 packs 0.3 % tighter and takes 1.4 times the time
 _SINGLE_CHARTS = 128  # own choice: charts placed one by one; the smaller rest goes in strips
 _RUNS = 4  # own choice: trials of the scale once a packing is found
 _CLOSE = 0.98  # own choice: no more trials when a scale 2 % larger found no room
@@ -48,11 +48,12 @@ class Packing:
     turned: Bools
 
 
-def pack(outlines: Outlines, size: int, padding: float) -> Packing:
+def pack(outlines: Outlines, size: int, padding: float, cells: int = CELLS) -> Packing:
     """Places for all charts in ``size`` x ``size`` texels at the largest scale found, ``padding`` texels
     between charts.
 
-    Where the padding alone leaves no room (many thousand charts in a small texture) it shrinks.
+    ``cells`` a side is the grid of the placement. Where the padding alone leaves no room (many thousand
+    charts in a small texture) it shrinks.
     """
     longest = float(outlines.sizes.max(initial=0)) or 1.0
     limit = max(size - padding, 1) * (1 - 1e-9) / longest
@@ -63,7 +64,7 @@ def pack(outlines: Outlines, size: int, padding: float) -> Packing:
     too_large, run = np.inf, 0
     while True:
         run += 1
-        trial, used = _pack_at(outlines, size, padding, scale)
+        trial, used = _pack_at(outlines, size, padding, scale, cells)
         if used <= 1:
             good = trial
         else:
@@ -79,10 +80,12 @@ def pack(outlines: Outlines, size: int, padding: float) -> Packing:
             scale = min(limit, good.scale * max(1 / np.sqrt(used), 1.03))
 
 
-def _pack_at(outlines: Outlines, size: int, padding: float, scale: float) -> tuple[Packing, float]:
+def _pack_at(
+    outlines: Outlines, size: int, padding: float, scale: float, cells: int
+) -> tuple[Packing, float]:
     """A packing at a fixed scale, and how much of the height it used (above 1: there was no room for all)."""
     boxes = outlines.sizes * scale + padding  # (C, 2) texels
-    cell = size / _CELLS
+    cell = size / cells
     order = np.argsort(-boxes.prod(axis=1), kind="stable")
     singles, rest = order[:_SINGLE_CHARTS], order[_SINGLE_CHARTS:]
     strip_of, strip_x, strip_boxes = _strips(boxes[rest], size)
@@ -105,7 +108,7 @@ def _pack_at(outlines: Outlines, size: int, padding: float, scale: float) -> tup
     whole = np.ones(int((rows * columns)[count:].sum()), bool)
     blocks = Blocks(np.concatenate([blocks.cells, whole]), rows, columns)
     by_size = np.argsort(-(rows * columns) * 1.0, kind="stable")
-    place, turned, used = place_blocks(blocks, by_size, _CELLS, _CELLS)
+    place, turned, used = place_blocks(blocks, by_size, cells, cells)
     # a turned chart turns within its raster, which is a little larger than its box
     slack = np.where(turned[:, None], shapes * cell - np.concatenate([boxes[singles], strip_boxes]), 0)
     corner = place * cell + slack

@@ -29,7 +29,7 @@ class FlatCharts:
         points: (N, 2) positions. corners: (F, 3) point of each face corner.
         sources: (N,) mesh vertex of each point. of_point: (N,) chart of each point.
         charts: which chart each face is of, and its direction.
-        borders: (B, 2) points of the border edges.
+        frames: (C, 3, 3) right, up and direction of each. borders: (B, 2) points of the border edges.
     """
 
     points: Tensor
@@ -37,6 +37,7 @@ class FlatCharts:
     sources: Tensor
     of_point: Tensor
     charts: Charts
+    frames: Tensor
     borders: Tensor
 
 
@@ -71,9 +72,9 @@ def project(mesh: DeviceMesh, surface: Surface, charts: Charts) -> FlatCharts:
     key = keys.new_empty(total)
     key[run] = keys[order]  # the same one from every corner
     sources, of_point = key % count, torch.div(key, count, rounding_mode="floor")
-    right, up = plane_axes(charts.directions)
+    frames = plane_frames(charts.directions)
     position = mesh.vertices.to(exact(mesh.device))[sources]
-    points = torch.stack([(position * axis[of_point]).sum(dim=1) for axis in (right, up)], dim=1)
+    points = (position[:, None] * frames[of_point][:, :2]).sum(dim=2)
     neighbours = surface.neighbours
     itself = neighbours == torch.arange(len(neighbours), device=neighbours.device)[:, None]
     border = itself | (of_face[neighbours] != of_face[:, None])
@@ -81,16 +82,16 @@ def project(mesh: DeviceMesh, surface: Surface, charts: Charts) -> FlatCharts:
     corners = corners.reshape(-1, 3)
     ends = corners.roll(-1, dims=1).reshape(-1)[edge]
     borders = torch.stack([corners.reshape(-1)[edge], ends], dim=1)
-    return FlatCharts(points, corners, sources, of_point, charts, borders)
+    return FlatCharts(points, corners, sources, of_point, charts, frames, borders)
 
 
-def plane_axes(directions: Tensor) -> tuple[Tensor, Tensor]:
-    """Right and up so that (right, up, direction) is right-handed: two (C, 3) tensors."""
+def plane_frames(directions: Tensor) -> Tensor:
+    """(C, 3, 3): rows right, up and direction, right-handed (see `mesh.uv_flatten.plane_axes`)."""
     y, z = torch.eye(3, dtype=directions.dtype, device=directions.device)[1:]
     helper = torch.where((directions[:, 2].abs() > 0.9)[:, None], y, z)
     right = torch.linalg.cross(helper, directions)
     right = right / torch.linalg.vector_norm(right, dim=1, keepdim=True)
-    return right, torch.linalg.cross(directions, right)
+    return torch.stack([right, torch.linalg.cross(directions, right), directions], dim=1)
 
 
 def _recut(charts: Charts, part: Tensor, surface: Surface, name: str) -> Charts:
@@ -106,23 +107,20 @@ def evened(flat: FlatCharts, surface: Surface) -> Tensor:
     """Points after one linear map a chart that makes its average metric the identity (see
     `mesh.uv_boxes.evened`).
     """
-    charts, of_point = flat.charts, flat.of_point
-    right, up = plane_axes(charts.directions)
-    along = (surface.normals * charts.directions[charts.of_face]).sum(dim=1)
-    safe = torch.where(along > 1e-3, along, torch.inf)  # faces without area
-    g = (surface.normals * right[charts.of_face]).sum(dim=1) / safe
-    h = (surface.normals * up[charts.of_face]).sum(dim=1) / safe
-    areas = surface.areas
-    metric = torch.stack([areas, areas * g * g, areas * g * h, areas * h * h], dim=1)
-    sums = group_sums(metric, charts.of_face, len(charts.directions))
+    of_face = flat.charts.of_face
+    seen = (surface.normals[:, None] * flat.frames[of_face]).sum(dim=2)  # along right, up, direction
+    # Faces without area have no slope.
+    slope = seen[:, :2] / torch.where(seen[:, 2:] > 1e-3, seen[:, 2:], torch.inf)
+    sloped = surface.areas[:, None] * slope
+    metric = torch.cat([surface.areas[:, None], sloped * slope[:, :1], sloped[:, 1:] * slope[:, 1:]], dim=1)
+    sums = group_sums(metric, of_face, len(flat.frames))
     xx, xy, yy = (sums[:, 1:] / torch.where(sums[:, :1] > 0, sums[:, :1], 1)).unbind(dim=1)
     xx, yy = xx + 1, yy + 1
     # The root of a symmetric 2x2 matrix M: (M + sqrt(det) I) / sqrt(trace + 2 sqrt(det)).
     root = torch.sqrt(xx * yy - xy * xy)
     scale = 1 / torch.sqrt(xx + yy + 2 * root)
-    a, b, d = (part[of_point] for part in ((xx + root) * scale, xy * scale, (yy + root) * scale))
-    x, y = flat.points.unbind(dim=1)
-    return torch.stack([a * x + b * y, b * x + d * y], dim=1)
+    maps = torch.stack([xx + root, xy, xy, yy + root], dim=1).reshape(-1, 2, 2) * scale[:, None, None]
+    return (maps[flat.of_point] * flat.points[:, None]).sum(dim=2)
 
 
 def upright_boxes(points: Tensor, flat: FlatCharts) -> tuple[Tensor, Tensor]:
