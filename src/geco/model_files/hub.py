@@ -20,7 +20,7 @@ from typing import TypeVar
 from geco.errors import GecoError, MissingExtraError, WeightsError
 from geco.model_files.download import Listing, fetch_large, listing, matches
 from geco.model_files.manifest import weights_size
-from geco.reading import sha256_of
+from geco.model_files.stamps import whole_digest
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -207,7 +207,7 @@ def _check(path: Path, pinned: str | None) -> None:
             f"Delete {path.resolve()} and fetch it again.",
         )
     wanted = {digest for digest in (pinned, named if _DIGEST.fullmatch(named) else None) if digest}
-    if wanted and {sha256_of(path)} != wanted:
+    if wanted and {whole_digest(path)} != wanted:
         whose = "the one this version was made with" if pinned else "the hub's"
         problem = f"{path} is damaged or another file: its SHA-256 is not {whose}"
         raise WeightsError(problem, f"Delete {path.resolve()} and fetch it again.")

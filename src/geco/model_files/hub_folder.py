@@ -66,7 +66,7 @@ def fetch_folder(hub_id: str, folder: Path, revision: str | None = None) -> None
 
 
 def check_whole(folder: Path) -> int:
-    """Compare every weights file of a model folder with its manifest, by its SHA-256; their bytes.
+    """Compare every weights file of a model folder with its manifest, by its SHA-256 taken now; their bytes.
 
     Raises:
         WeightsError: one is missing, truncated or changed, or there are none.
@@ -79,7 +79,7 @@ def check_whole(folder: Path) -> int:
             continue
         manifest = Manifest(fields)
         for name in manifest.entries:
-            manifest.check(card.parent / name)
+            manifest.check(card.parent / name, fresh=True)
             size += (card.parent / name).stat().st_size
     if not size:
         raise WeightsError(f"{folder} holds no weights", "Get or convert the model again.")

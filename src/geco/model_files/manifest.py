@@ -14,6 +14,7 @@ from typing import Any
 
 from geco.errors import WeightsError
 from geco.foreign import Fields, is_plain_name
+from geco.model_files.stamps import whole_digest
 from geco.reading import read_regular, regular_size, sha256_of
 
 FILES = "files"
@@ -44,16 +45,17 @@ class Manifest:
     def __contains__(self, name: str) -> bool:
         return name in self.entries
 
-    def check(self, path: Path, check_hash: bool = True) -> None:
+    def check(self, path: Path, check_hash: bool = True, fresh: bool = False) -> None:
         """Raise :class:`WeightsError` unless ``path`` is a regular file, listed, of its size and
-        (if wanted) its hash.
+        (if wanted) its hash: a large file's is taken once (:mod:`geco.model_files.stamps`), or, ``fresh``,
+        now.
         """
         size = weights_size(path)
         listed = self._listed(path)
         same = [digest for length, digest in listed if length == size]
         if not same:
             raise _wrong_size(path, size, listed[0][0])
-        if check_hash and sha256_of(path) not in same:
+        if check_hash and whole_digest(path, fresh) not in same:
             raise WeightsError(
                 f"weights file {path} is damaged: its SHA-256 is not that of {self.where}", REMEDY
             )

@@ -18,10 +18,11 @@ from geco.errors import WeightsError
 from geco.foreign import Fields, read_fields
 from geco.public_weights.yaml_file import read_yaml
 from geco.reconstruct.instantmesh.config import InstantMeshConfig
+from geco.reconstruct.vit_config import ViTConfig
 
 _REMEDY = "Give the .yaml of InstantMesh's configs that the checkpoint was trained with."
 ENCODER = "facebook/dino-vitb16"  # the only image encoder that any released config names
-_ENCODER_WIDTH = 768
+ENCODER_SETTINGS, _ENCODER_WIDTH = ViTConfig(), 768
 CLASS_GRID_SCALE = 2.0  # where a .yaml says none: the public class' own default (the released ones say 2.1)
 
 
@@ -53,7 +54,8 @@ def read_settings(path: Path) -> InstantMeshConfig:
     own = {name: value for name, value in values.items() if not name.startswith("encoder_")}
     if kind == "mesh":
         own.setdefault("grid_scale", CLASS_GRID_SCALE)
-    return InstantMeshConfig.from_fields(Fields({"kind": kind, **own}, where, WeightsError, _REMEDY))
+    own |= {"kind": kind, "vit": ENCODER_SETTINGS.to_dict()}
+    return InstantMeshConfig.from_fields(Fields(own, where, WeightsError, _REMEDY))
 
 
 def _check_encoder(params: Fields) -> None:

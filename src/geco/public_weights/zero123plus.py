@@ -74,6 +74,10 @@ def open_zero123plus(
             f"{name} is neither a folder nor a hub id",
             "Give a diffusers folder, or a hub id such as sudo-ai/zero123plus-v1.2.",
         )
+    if unet is not None and not is_hub_id(unet) and not os.path.lexists(unet):
+        raise WeightsError(
+            f"the UNet {unet} does not exist", "Give TencentARC/InstantMesh, its .bin file, or own."
+        )
     licence = LICENCES.get(name, "that of the source folder (as released, Zero123++ is CC-BY-NC-4.0)")
     if is_hub_id(name):
         patterns = [*SETTINGS, *PARTS, *([] if unet is not None else ["unet/*"])]
@@ -95,10 +99,6 @@ def _open_unet(source: str | os.PathLike[str]) -> tuple[Path, str, str]:
     if is_hub_id(name):
         fetched = fetch(name, [INSTANTMESH_UNET], licence)
         path, revision = fetched.folder / INSTANTMESH_UNET, fetched.revision
-    elif not os.path.lexists(path):
-        raise WeightsError(
-            f"the UNet {name} does not exist", "Give TencentARC/InstantMesh, its .bin file, or own."
-        )
     return (weights_file(path) if path.is_dir() else path), licence, revision
 
 
