@@ -191,9 +191,12 @@ def python_calls(work: Callable[[], object]) -> int:
     return count
 
 
-def test_a_hundred_times_the_work_takes_no_more_steps_of_python() -> None:
-    """What makes it fast (25 ms at 512, 60 ms at 1024 on a free core): no loop over faces, rows or texels."""
+def test_a_hundred_times_the_work_takes_few_more_steps_of_python() -> None:
+    """What makes it fast (18 ms at 1024 on a free core): no loop over faces or rows, and over texels only by
+    blocks of thousands.
+    """
     few, many = unwrap(surfaces.knot(40, 8)), unwrap(surfaces.knot(400, 25))
     assert len(many.faces) > 30 * len(few.faces)
     calls = python_calls(lambda: rasterize_uv(few, 96))
-    assert 10 < calls == python_calls(lambda: rasterize_uv(many, 1024))
+    more = python_calls(lambda: rasterize_uv(many, 1024)) - calls
+    assert calls > 10 and more < 40 * len(rasterize_uv(many, 1024).texels) / 2**15

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geco.mesh.types import Mesh
-from geco.types import Doubles, Floats, Longs
+from geco.types import Bools, Doubles, Floats, Index, Longs
 
 
 def weld_groups(vertices: Floats) -> Longs:
@@ -62,6 +62,23 @@ def corners(vertices: Floats, faces: NDArray[np.integer]) -> tuple[Doubles, Doub
     columns = np.ascontiguousarray(vertices.T, np.float64)
     a, b, c = (columns.take(corner, axis=1) for corner in np.ascontiguousarray(faces.T, np.intp))
     return a, b, c
+
+
+def chosen(mask: Bools, yes: NDArray[Any], no: NDArray[Any]) -> NDArray[Any]:
+    """``np.where`` along the last axis for masks without a pattern, which it takes five times as long for."""
+    both = np.concatenate([no, yes], axis=-1)
+    return both.take(mask * np.intp(len(mask)) + np.arange(len(mask)), axis=-1)
+
+
+def expand(counts: NDArray[Any]) -> tuple[Index, Index]:
+    """Owner and position of every item when owner i holds ``counts[i]`` items: two arrays of
+    length ``counts.sum()``.
+    """
+    ends = np.cumsum(counts, dtype=np.intp)
+    total = int(ends[-1]) if len(ends) else 0
+    # Where an owner's items end the next one's begin: counting ends is several times faster than np.repeat.
+    owners = np.cumsum(np.bincount(ends[:-1], minlength=total + 1)[:total], dtype=np.intp)
+    return owners, np.arange(total) - (ends - counts).take(owners)
 
 
 def cross(a: Real, b: Real) -> Real:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geco.mesh.uv_graph import expand
+from geco.mesh.topology import expand
 from geco.types import Array, Bools, Index
 
 

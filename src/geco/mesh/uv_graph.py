@@ -67,13 +67,3 @@ def compact(labels: NDArray[Any], bound: int) -> tuple[Index, Index]:
     used = np.zeros(bound, bool)
     used[labels] = True
     return (np.cumsum(used) - 1)[labels], np.flatnonzero(used)
-
-
-def expand(counts: NDArray[Any]) -> tuple[Index, Index]:
-    """Owner and position of every item when owner i holds ``counts[i]`` items: two arrays of
-    length ``counts.sum()``.
-    """
-    counts = np.asarray(counts, np.intp)
-    owners = np.repeat(np.arange(len(counts)), counts)
-    firsts = np.cumsum(counts) - counts
-    return owners, np.arange(len(owners)) - firsts[owners]

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from geco.errors import MeshError
 from geco.mesh.dilate import nearest_full
+from geco.mesh.topology import chosen, expand
 from geco.mesh.types import Mesh
-from geco.mesh.uv_graph import expand
 from geco.types import Bools, Doubles, Floats, Index, Ints
+
+_BLOCK = 1 << 15  # texels at a time: what is computed of them stays in the cache
 
 
 @dataclass
@@ -74,12 +76,17 @@ class UVRaster:
     def interpolate(self, mesh: Mesh, attribute: NDArray[Any]) -> Floats:
         """A vertex attribute (V, C) at the covered texels: (N, C) float32."""
         result = np.empty((len(self.texels), attribute.shape[1]), np.float32)
-        for channel in range(attribute.shape[1]):
-            corners = np.ascontiguousarray(attribute[:, channel][mesh.faces.T], np.float32)
-            total = corners[0][self.faces] * self.weights[0]
-            total += corners[1][self.faces] * self.weights[1]
-            total += corners[2][self.faces] * self.weights[2]
-            result[:, channel] = total
+        faces = np.ascontiguousarray(mesh.faces.T, np.intp)
+        values = np.ascontiguousarray(attribute.T, np.float32)
+        corners = [[channel.take(corner) for corner in faces] for channel in values]
+        for begin in range(0, len(result), _BLOCK):
+            part = slice(begin, begin + _BLOCK)
+            face, weights = self.faces[part].astype(np.intp), self.weights[:, part]
+            for channel, (a, b, c) in enumerate(corners):
+                total = a.take(face) * weights[0]
+                total += b.take(face) * weights[1]
+                total += c.take(face) * weights[2]
+                result[part, channel] = total
         return result
 
 
@@ -100,65 +107,97 @@ def rasterize_uv(mesh: Mesh, size: int) -> UVRaster:
     """
     if mesh.uvs is None:
         raise MeshError("the mesh has no texture coordinates", "Call geco.mesh.uv.unwrap first.")
-    x, y = (mesh.uvs.astype(np.float64) * size - 0.5).T
-    faces = mesh.faces.T.astype(np.intp)
-    low, high = np.ceil(y[faces].min(axis=0)), np.ceil(y[faces].max(axis=0))
-    first = np.clip(low, 0, size).astype(np.intp)
-    counts = np.clip(high, 0, size).astype(np.intp) - first
-    face, place = expand(counts)
-    row = first[face] + place
-    start, length = _runs(x, y, faces, face, row, size)
-    keep = length > 0
-    face, row, start, length = face[keep], row[keep], start[keep], length[keep]
-    return _texels((x, y), faces, face, row, start, length, size)
+    points = np.ascontiguousarray(mesh.uvs.T, np.float64) * size - 0.5
+    faces = np.ascontiguousarray(mesh.faces.T, np.intp)
+    x, y = ([line.take(corner) for corner in faces] for line in points)
+    runs = _runs(_top_to_bottom(x, y), size)
+    return _texels(x, y, runs, size)
 
 
-def _runs(x: Doubles, y: Doubles, faces: Index, face: Index, row: Index, size: int) -> tuple[Index, Index]:
-    """First column and number of columns of each (face, row)."""
-    order = np.argsort(y[faces], axis=0, kind="stable")
-    top, middle, bottom = np.take_along_axis(faces, order, axis=0)
-    upper = row < y[middle][face]
-    long = _crossing(x, y, top[face], bottom[face], row)
-    short = _crossing(
-        x, y, np.where(upper, top[face], middle[face]), np.where(upper, middle[face], bottom[face]), row
+@dataclass
+class _Runs:
+    """Texels side by side: ``length`` of them in ``row`` from column ``start`` on, all of one ``face``."""
+
+    face: Index
+    row: Index
+    start: Index
+    length: Index
+
+
+def _top_to_bottom(x: list[Doubles], y: list[Doubles]) -> list[Doubles]:
+    """Corners of triangles as (3, 2, F), x and y, the lowest row first; equal rows in the order given."""
+    corners = [np.stack(corner) for corner in zip(x, y)]
+    for one, two in ((0, 1), (1, 2), (0, 1)):
+        later = corners[two][1] < corners[one][1]
+        corners[one], corners[two] = (
+            chosen(later, corners[two], corners[one]),
+            chosen(later, corners[one], corners[two]),
+        )
+    return corners
+
+
+def _runs(corners: list[Doubles], size: int) -> _Runs:
+    """The runs of texels whose centres lie in triangles, row after row of each."""
+    top, middle, bottom = corners
+    first, split, past = (
+        np.clip(np.ceil(corner[1]), 0, size).astype(np.intp) for corner in (top, middle, bottom)
     )
-    first = np.clip(np.ceil(np.minimum(long, short)), 0, size).astype(np.intp)
-    return first, np.clip(np.ceil(np.maximum(long, short)), 0, size).astype(np.intp) - first
+    face, place = expand(past - first)
+    row = first.take(face) + place
+    along = row.astype(np.float64)
+    long = _crossing(top, bottom, face, along)
+    # The short side is the upper edge as far as the middle corner, then the lower one.
+    edge = 2 * face + (row >= split.take(face))
+    short = _crossing(_woven(top, middle), _woven(middle, bottom), edge, along)
+    start = np.clip(np.ceil(np.minimum(long, short)), 0, size).astype(np.intp)
+    length = np.clip(np.ceil(np.maximum(long, short)), 0, size).astype(np.intp) - start
+    kept = np.flatnonzero(length > 0)
+    return _Runs(*(each.take(kept) for each in (face, row, start, length)))
 
 
-def _crossing(x: Doubles, y: Doubles, top: Index, bottom: Index, row: Index) -> Doubles:
-    return x[top] + (row - y[top]) * ((x[bottom] - x[top]) / (y[bottom] - y[top]))
+def _woven(one: Doubles, two: Doubles) -> Doubles:
+    """(2, F) and (2, F) in turn: (2, 2 F)."""
+    return np.stack([one, two], axis=2).reshape(2, -1)
 
 
-def _texels(
-    points: tuple[Doubles, Doubles],
-    faces: Index,
-    face: Index,
-    row: Index,
-    start: Index,
-    length: Index,
-    size: int,
-) -> UVRaster:
-    """Texels of runs: ``length`` of them in ``row`` from column ``start`` on, all within ``face``."""
-    x, y = points
-    (ax, bx, cx), (ay, by, cy) = x[faces], y[faces]
+def _crossing(top: Doubles, bottom: Doubles, edge: Index, row: Doubles) -> Doubles:
+    """Columns where rows cross edges given by their ends (2, E) and, for each row, the edge's number."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # an edge along a row, which no row crosses
+        slope = (bottom[0] - top[0]) / (bottom[1] - top[1])
+    return top[0].take(edge) + (row - top[1].take(edge)) * slope.take(edge)
+
+
+def _texels(x: list[Doubles], y: list[Doubles], runs: _Runs, size: int) -> UVRaster:
+    (ax, bx, cx), (ay, by, cy) = x, y
     double = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
     inverse = np.divide(1.0, double, out=np.zeros_like(double), where=double != 0)
     # change of the weights of b and c by one column
     step_b, step_c = (cy - ay) * inverse, (ay - by) * inverse
-    dx, dy = start - ax[face], row - ay[face]
-    first_b = dx * step_b[face] + dy * ((ax - cx) * inverse)[face]
-    first_c = dx * step_c[face] + dy * ((bx - ax) * inverse)[face]
-    along = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
-    column = along.astype(np.float32)
-    weights = np.empty((3, len(along)), np.float32)
-    for k, (at, step) in ((1, (first_b, step_b)), (2, (first_c, step_c))):
-        np.multiply(column, np.repeat(step[face].astype(np.float32), length), out=weights[k])
-        weights[k] += np.repeat(at.astype(np.float32), length)
-        np.clip(weights[k], 0, 1, out=weights[k])  # centres on an edge may miss it by rounding
-    np.subtract(1, weights[1], out=weights[0])
-    np.minimum(weights[2], weights[0], out=weights[2])
-    weights[0] -= weights[2]
-    return UVRaster(
-        size, np.repeat(row * size + start, length) + along, np.repeat(face.astype(np.int32), length), weights
-    )
+    face = runs.face
+    dx, dy = runs.start - ax.take(face), runs.row - ay.take(face)
+    first_b = dx * step_b.take(face) + dy * ((ax - cx) * inverse).take(face)
+    first_c = dx * step_c.take(face) + dy * ((bx - ax) * inverse).take(face)
+    lines = [
+        (each.astype(np.float32), step.astype(np.float32).take(face))
+        for each, step in ((first_b, step_b), (first_c, step_c))
+    ]
+    run, along = expand(runs.length)
+    texels = (runs.row * size + runs.start).take(run) + along
+    weights = np.empty((3, len(run)), np.float32)
+    for begin in range(0, len(run), _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        _weigh(weights[:, part], run[part], along[part].astype(np.float32), lines)
+    return UVRaster(size, texels, face.astype(np.int32).take(run), weights)
+
+
+def _weigh(out: Floats, run: Index, column: Floats, lines: list[tuple[Floats, Floats]]) -> None:
+    """Barycentric weights of texels, ``column`` texels into their runs; lines: first value and step of b and
+    c for each run.
+    """
+    for weight, (first, step) in zip(out[1:], lines):
+        np.multiply(column, step.take(run), out=weight)
+        weight += first.take(run)
+        np.clip(weight, 0, 1, out=weight)  # centres on an edge may miss it by rounding
+    np.subtract(1, out[1], out=out[0])
+    np.minimum(out[2], out[0], out=out[2])
+    out[0] -= out[2]
