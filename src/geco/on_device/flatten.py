@@ -9,15 +9,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from geco.mesh.uv_pack import FIRST_FILL
 from geco.on_device import waits
 from geco.on_device.charts import Charts, Surface, joined
 from geco.on_device.groups import group_sums, sorted_runs
 from geco.on_device.overlap import overlapping_triangles
 from geco.on_device.types import DeviceMesh, exact
 
-# As in `mesh.uv_flatten` and `mesh.uv_boxes`.
+# As in `mesh.uv`, `mesh.uv_flatten` and `mesh.uv_boxes`.
 _WELL_FILLED, _HOLLOW, _LARGE = 0.5, 0.45, 0.3
 _TOLERANCE = 1e-7
+_LONGEST = 0.8
 _ANGLES = 16
 
 
@@ -41,14 +43,33 @@ class FlatCharts:
     borders: Tensor
 
 
-def flatten(mesh: DeviceMesh, surface: Surface, charts: Charts) -> FlatCharts:
-    """Charts projected, cut further until no two triangles of a chart overlap."""
+def flatten(mesh: DeviceMesh, surface: Surface, charts: Charts) -> tuple[FlatCharts, Tensor, Tensor]:
+    """Charts in the plane, evened and upright, cut so that no two triangles of a chart overlap and none is
+    too long; their points (N, 2) and boxes (C, 2) as of :func:`upright_boxes`.
+
+    All cuts are found on the first projection and made at once.
+    """
     flat = project(mesh, surface, charts)
+    layer = _layers(mesh, flat)
+    points, sizes = upright_boxes(evened(flat, surface), flat)
+    piece = _pieces(flat, points, sizes)
+    if layer is None and piece is None:
+        return flat, points, sizes
+    none = torch.zeros_like(charts.of_face)
+    layer, piece = none if layer is None else layer, none if piece is None else piece
+    part = layer * (piece.amax() + 1) + piece
+    flat = project(mesh, surface, _recut(charts, part, surface))
+    return flat, *upright_boxes(evened(flat, surface), flat)
+
+
+def _layers(mesh: DeviceMesh, flat: FlatCharts) -> Tensor | None:
+    """(F,) numbers of layers, so that no two faces of a chart and layer overlap; None where none do."""
+    charts = flat.charts
     x, y = flat.points[flat.corners.T].unbind(dim=2)  # (3, F) each
     extent = (flat.points.amax(dim=0) - flat.points.amin(dim=0)).amax()
     one, two = overlapping_triangles(x, y, charts.of_face, _TOLERANCE * extent)
     if not len(one):
-        return flat
+        return None
     a, b, c = mesh.corners()
     depth = -((a + b + c) * charts.directions[charts.of_face]).sum(dim=1)
     # Of two overlapping faces the one further from the viewer goes one layer down.
@@ -58,7 +79,25 @@ def flatten(mesh: DeviceMesh, surface: Surface, charts: Charts) -> FlatCharts:
     while waits.number((same := layer[above] == layer[below]).any(), "whether layers overlap"):
         step = torch.zeros_like(layer)
         layer = layer + step.scatter_reduce(0, below, same.long(), "amax")
-    return project(mesh, surface, _recut(charts, layer, surface, "charts without folds"))
+    return layer
+
+
+def _pieces(flat: FlatCharts, points: Tensor, sizes: Tensor) -> Tensor | None:
+    """(F,) numbers of the pieces that long charts are cut into, which leave their square mostly empty; None
+    where none is too long (see `mesh.uv_flatten.cut_long`).
+    """
+    of_face, width = flat.charts.of_face, sizes[:, 0]
+    faces = flat_areas(points, flat)
+    longest = _LONGEST * torch.sqrt(faces.abs().sum() / FIRST_FILL)
+    areas = group_sums(faces[:, None], of_face, len(sizes))[:, 0]
+    wanted = torch.ceil(width / longest.clamp_min(1e-300) - 1e-6)
+    pieces = torch.where(areas < _WELL_FILLED * width.square(), wanted, 1)
+    hollow = (areas < _HOLLOW * sizes.prod(dim=1)) & (width > _LARGE * longest)
+    pieces = torch.where(hollow, pieces.clamp_min(2), pieces)
+    if not waits.number((pieces > 1).any(), "whether charts are too long"):
+        return None
+    centre = points[:, 0][flat.corners].mean(dim=1)
+    return torch.floor(centre * (pieces / width.clamp_min(1e-300))[of_face]).long()
 
 
 def project(mesh: DeviceMesh, surface: Surface, charts: Charts) -> FlatCharts:
@@ -94,10 +133,12 @@ def plane_frames(directions: Tensor) -> Tensor:
     return torch.stack([right, torch.linalg.cross(directions, right), directions], dim=1)
 
 
-def _recut(charts: Charts, part: Tensor, surface: Surface, name: str) -> Charts:
+def _recut(charts: Charts, part: Tensor, surface: Surface) -> Charts:
     """Charts cut where the numbers ``part`` (F,) of neighbouring faces differ."""
     of_face, beside = charts.of_face[:, None], surface.neighbours
-    parts = joined((charts.of_face[beside] == of_face) & (part[beside] == part[:, None]), surface, name)
+    parts = joined(
+        (charts.of_face[beside] == of_face) & (part[beside] == part[:, None]), surface, "cut charts"
+    )
     directions = charts.directions.new_empty(parts.count, 3)
     directions[parts.of_face] = charts.directions[charts.of_face]  # the same one from every face
     return Charts(parts.of_face, directions)
@@ -158,26 +199,6 @@ def _extremes(values: Tensor, group: Tensor, count: int) -> tuple[Tensor, Tensor
     where = group[:, None].expand_as(values)
     low = values.new_full((count, values.shape[1]), torch.inf).scatter_reduce(0, where, values, "amin")
     return low, torch.full_like(low, -torch.inf).scatter_reduce(0, where, values, "amax")
-
-
-def cut_long(
-    mesh: DeviceMesh, surface: Surface, flat: FlatCharts, points: Tensor, sizes: Tensor, longest: Tensor
-) -> FlatCharts | None:
-    """Long charts that leave their square mostly empty cut across into equal pieces; None when none was too
-    long (see `mesh.uv_flatten.cut_long`).
-    """
-    charts = flat.charts
-    areas = group_sums(flat_areas(points, flat)[:, None], charts.of_face, len(sizes))[:, 0]
-    width = sizes[:, 0]
-    wanted = torch.ceil(width / longest.clamp_min(1e-300) - 1e-6)
-    pieces = torch.where(areas < _WELL_FILLED * width.square(), wanted, 1)
-    hollow = (areas < _HOLLOW * sizes.prod(dim=1)) & (width > _LARGE * longest)
-    pieces = torch.where(hollow, pieces.clamp_min(2), pieces)
-    if not waits.number((pieces > 1).any(), "whether charts are too long"):
-        return None
-    centre = points[:, 0][flat.corners].mean(dim=1)
-    part = torch.floor(centre * (pieces / width.clamp_min(1e-300))[charts.of_face]).long()
-    return project(mesh, surface, _recut(charts, part, surface, "shorter charts"))
 
 
 def flat_areas(points: Tensor, flat: FlatCharts) -> Tensor:

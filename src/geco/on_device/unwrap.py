@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import torch
 
-from geco.mesh.uv_pack import FIRST_FILL, Outlines, pack
+from geco.mesh.uv_pack import Outlines, pack
 from geco.on_device import waits
 from geco.on_device.charts import Surface, segment
-from geco.on_device.flatten import FlatCharts, cut_long, evened, flat_areas, flatten, upright_boxes
+from geco.on_device.flatten import FlatCharts, flat_areas, flatten
 from geco.on_device.types import DeviceMesh
 
-_LONGEST = 0.8  # as in `mesh.uv`
 # Own choice, half of `mesh.uv_pack`'s: the device waits for the host, which packs in 40 % of the time and
 # leaves texels 3 % wider (the figure of `benchmarks.surface`).
 _CELLS = 96
@@ -23,13 +22,7 @@ def unwrap(mesh: DeviceMesh, texture_size: int, padding: int = 2) -> DeviceMesh:
     their corners (see `mesh.uv.unwrap`).
     """
     surface = Surface.of(mesh)
-    flat = flatten(mesh, surface, segment(surface))
-    points, sizes = upright_boxes(evened(flat, surface), flat)
-    longest = _LONGEST * torch.sqrt(flat_areas(points, flat).abs().sum() / FIRST_FILL)
-    shorter = cut_long(mesh, surface, flat, points, sizes, longest)
-    if shorter is not None:
-        flat = shorter
-        points, sizes = upright_boxes(evened(flat, surface), flat)
+    flat, points, sizes = flatten(mesh, surface, segment(surface))
     uvs = _packed(flat, points, sizes, texture_size, padding)
     return DeviceMesh(mesh.vertices[flat.sources], flat.corners, uvs=uvs)
 

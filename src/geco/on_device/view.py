@@ -126,14 +126,12 @@ def bilinear(image: Tensor, places: Tensor) -> Tensor:
     size = len(image)
     places = places.clamp(0, size - 1)
     first = places.long().clamp_max(max(size - 2, 0))
-    across, down = (places - first).float()[:, :, None].unbind(dim=1)
-    step = min(size - 1, 1)
-    corner, flat = first[:, 1] * size + first[:, 0], image.reshape(size * size, -1)
-    rows = []
-    for start in (corner, corner + step * size):
-        left, right = flat[start].float(), flat[start + step].float()
-        rows.append(left + (right - left) * across)
-    return rows[0] + (rows[1] - rows[0]) * down
+    part = (places - first).float()
+    steps = torch.tensor([[0, 1], [size, size + 1]] if size > 1 else [[0, 0], [0, 0]], device=image.device)
+    corners = (first[:, 1] * size + first[:, 0])[:, None, None] + steps  # (N, down, across)
+    found = image.reshape(size * size, -1)[corners].float()
+    rows = torch.lerp(found[:, :, 0], found[:, :, 1], part[:, :1, None])
+    return torch.lerp(rows[:, 0], rows[:, 1], part[:, 1:])
 
 
 def _planes(x: Tensor, y: Tensor) -> Tensor:
