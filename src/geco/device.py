@@ -108,10 +108,11 @@ def _device(name: str | None) -> tuple[torch.device, str]:
         device = torch.device(name)
     except RuntimeError as error:
         raise ConfigError(f"unknown device {name!r}", "Use cpu, cuda, cuda:N or mps.") from error
+    first = device.index in (None, 0)
     present = {
-        "cpu": True,
+        "cpu": first,
         "cuda": (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
+        "mps": first and torch.backends.mps.is_available(),
     }
     if device.type not in present:
         raise ConfigError(f"device {name!r} is not supported", "Use cpu, cuda, cuda:N or mps.")
@@ -119,7 +120,8 @@ def _device(name: str | None) -> tuple[torch.device, str]:
         raise ConfigError(
             f"device {name!r} is not there", "Leave --device out to let it be chosen, or use cpu."
         )
-    return device, "device as asked"
+    # there is one: libraries that read a device's name know no "cpu:0"
+    return device if device.type == "cuda" else torch.device(device.type), "device as asked"
 
 
 def _default_dtype(device: torch.device, purpose: Purpose) -> tuple[torch.dtype, str]:

@@ -5,6 +5,7 @@ what each stage trains, leaves alone and carries along.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +16,12 @@ import torch
 
 from geco.cli.main import main
 from geco.errors import ConfigError, MeshError
-from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
-from geco.model_files.folder import write_folder
+from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR
 from geco.multiview.sampling import Walk, sample
 from geco.public_weights import instantmesh
-from geco.public_weights.zero123plus import TEACHER
-from geco.public_weights.zero123plus_folder import Zero123Plus, load_zero123plus, save_zero123plus
+from geco.public_weights.zero123plus_folder import load_zero123plus
 from geco.recipes.find import find_recipe
 from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
-from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.torch_runtime.folder import load_backend
 from geco.training import family, full_family
 from geco.training.full_family import FULL
@@ -32,28 +30,8 @@ from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.pairs import Pairs, noise_of
 from geco.training.task import Task
-from tests.data.dots import write_dots
-from tests.multiview import tiny as tiny_views
 from tests.reconstruct import tiny as tiny_mesh
-
-RECIPE = """
-from dataclasses import replace
-
-from geco.recipes.paper import paper
-from geco.recipes.recipe import Length
-
-
-def recipe():
-    made = paper()
-    length = Length(steps=2, decay_part=0.0, warmup_steps=1)
-    return replace(
-        made, precision="bf16", pairs=replace(made.pairs, steps=3, renders=4, chunk=2, size=32),
-        pair_count=4, resolution=12,
-        stage1=replace(made.stage1, rate=1e-4, student_rate=1e-4, average=0.5),
-        stage2=replace(made.stage2, batch=2, views=2, rate=1e-4, average=None),
-        lengths={"stage1": length, "stage2": length},
-    )
-"""
+from tests.training.build_full import full_room
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,32 +45,7 @@ def without_the_hub() -> object:
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``shards``, ``recipe.py`` and the converted model ``init``, views of 32 px."""
-    folder = tmp_path_factory.mktemp("full")
-    write_dots(folder / "shards", ["condition-2"], objects=3)
-    (folder / "recipe.py").write_text(RECIPE)
-    network = tiny_views.network(noised_reference=True)
-    network.sample_shape = (4, 48, 32)  # 96 x 64 pixels behind the tiny VAE
-    card = {"licence": "test", "rig": "zero123plus-v1.2"}
-    save_zero123plus(folder / "init" / MULTIVIEW, Zero123Plus(network, tiny_views.codec(), card))
-    model = ball()
-    card = {"format": instantmesh.FORMAT, "name": "tiny", "licence": "test", "config": model.config.to_dict()}
-    write_folder(folder / "init" / RECONSTRUCTOR, card, {instantmesh.PART: model.state_dict()})
-    write_model_card(folder / "init", "full", "test", Usage(16, 64, TEACHER).to_dict())
-    return folder
-
-
-def ball() -> InstantMesh:
-    """Random weights whose signed distance crosses zero inside the grid, whatever the views."""
-    model = tiny_mesh.model("mesh")
-    images, cameras = tiny_mesh.views(count=6)
-    synthesizer = model.synthesizer
-    assert isinstance(synthesizer, MeshSynthesizer)
-    with torch.no_grad():
-        corners, _ = synthesizer.grid(torch.device("cpu"))
-        sdf = synthesizer.sdf(model(images, cameras), corners)
-        synthesizer.decoder.net_sdf[-1].bias -= sdf.median()
-    return model
+    return full_room(tmp_path_factory.mktemp("full"))
 
 
 def geco(room: Path, *arguments: str | Path) -> None:
@@ -157,7 +110,7 @@ def test_the_chain_makes_models_and_leaves_the_teacher_alone(
         room / "init" / RECONSTRUCTOR / "model.safetensors"
     )
     card = json.loads((first / "config.json").read_text())
-    assert card["family"] == "full" and card["licence"] == "test"
+    assert card["family"] == "full" and card["licence"] == "views: test; reconstructor: test"
     assert card["facts"]["distilled"] is True and card["facts"]["sampling"]["kind"] == "one-step"
     generate(first)
     assert list(first.glob("grid_*.png"))
@@ -182,6 +135,9 @@ def test_the_chain_makes_models_and_leaves_the_teacher_alone(
     for (name, a), b in zip(frozen.named_parameters(), trained.parameters()):
         assert not torch.equal(a, b), name
     generate(room / "two")
+    for part, link in itertools.product(("", MULTIVIEW, RECONSTRUCTOR), (first, room / "two")):
+        kept, begun = (json.loads((at / part / "config.json").read_text()) for at in (link, room / "init"))
+        assert kept["licence"] == begun["licence"] != "", (part, link)
     assert json.loads((room / "two" / "config.json").read_text())["facts"]["perceptual"] == "pyramid"
     assert digests(room / "init") == before
 

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 import pytest
 
 from geco.errors import ConfigError
-from geco.recipes.override import ELSEWHERE, OPTIONS, WITHOUT_LENGTH, override, parse
-from geco.recipes.recipe import Length, Stage
+from geco.recipes.override import ELSEWHERE, OF_RECIPE, OPTIONS, WITHOUT_LENGTH, override, parse
+from geco.recipes.recipe import Length, Recipe, Stage
 from geco.recipes.small import small
 from geco.recipes.tiny import tiny
 from geco.training.augment import Jitter
@@ -60,16 +60,18 @@ def test_every_number_of_every_stage_can_be_given_as_it_is(stage: str) -> None:
     held, length = getattr(recipe, OPTIONS[stage]), recipe.lengths.get(stage, Length())  # type: ignore
     sources = [held] if stage in WITHOUT_LENGTH else [held, length]
     values: dict[str, Any] = {}
-    for source in sources:
-        for field in fields(source):
-            value = getattr(source, field.name)
-            inside = asdict(value) if is_dataclass(value) else None  # type: ignore[arg-type]
-            values |= {f"{field.name}.{n}": v for n, v in inside.items()} if inside else {field.name: value}
+    named = [(field.name, getattr(source, field.name)) for source in sources for field in fields(source)]
+    for name, value in [*named, *((name, getattr(recipe, name)) for name in OF_RECIPE[stage])]:
+        inside = asdict(value) if is_dataclass(value) else None  # type: ignore[arg-type]
+        values |= {f"{name}.{n}": v for n, v in inside.items()} if inside else {name: value}
+
+    values = {n: v for n, v in values.items() if not isinstance(v, dict)}  # tables are for a file
 
     def text(value: Any) -> str:
         return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
     made, told = override(recipe, stage, [f"{n}={text(v)}" for n, v in values.items() if n not in ELSEWHERE])
+    assert made == recipe or stage not in recipe.lengths
     assert getattr(made, OPTIONS[stage]) == held and len(told) == len(values.keys() - ELSEWHERE)
     assert stage in WITHOUT_LENGTH or made.lengths[stage] == length  # type: ignore[index]
 
@@ -146,3 +148,38 @@ def test_words_and_truths() -> None:
     for text, kind in (("yes", bool), ("c", Literal["a", "b"]), ("", int)):
         with pytest.raises(ValueError):
             parse(text, kind)
+
+
+def test_a_stage_takes_the_recipes_own_numbers_too() -> None:
+    made, told = override(
+        small(), "stage1", ["precision=fp16", "rank=64", "checkpointing=false", "resolution=128"]
+    )
+    assert (made.precision, made.resolution, made.stage1.rank) == ("fp16", 128, 64)
+    assert told["precision"] == "fp16" and small().precision == "bf16"
+    made, _ = override(small(), "pairs", ["pair_count=12", "size=256", "resolution=32"])
+    assert (made.pair_count, made.pairs.size, made.resolution) == (12, 256, 32)
+    made, _ = override(small(), "autoencoder", ["autoencoder.widths=8,16,32"])
+    assert made.autoencoder.widths == (8, 16, 32)
+    made, _ = override(small(), "teacher", ["sampling.steps=30", "multiview.width=96"])
+    assert made.sampling.steps == 30 and made.multiview.width == 96
+
+
+def test_every_field_of_a_recipe_is_some_stages() -> None:
+    taken = {*OPTIONS.values(), *(name for names in OF_RECIPE.values() for name in names)}
+    assert taken | {"name", "lengths"} == {field.name for field in fields(Recipe)}
+
+
+@pytest.mark.parametrize(
+    ("stage", "assignment", "told"),
+    [
+        ("stage1", "precision=fp8", "one of no, bf16, fp16"),
+        ("pairs", "pair_count=0", "pair_count = 0, outside 1"),
+        ("stage2", "resolution=2", "resolution = 2, outside"),
+        ("stage1", "texture_size=9000", "texture_size = 9000, outside"),
+        ("stage1", "pair_count=3", "no such number"),  # of another stage
+        ("teacher", "multiview.size=32", "no such number"),  # the data's
+    ],
+)
+def test_what_a_recipe_cannot_be_is_refused(stage: str, assignment: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        override(tiny(), stage, [assignment])

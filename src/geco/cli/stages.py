@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geco.cli.train_run import NETWORKS
 from geco.errors import ConfigError, WeightsError
-from geco.model_files.card import CARD, read_model_card
+from geco.model_files.card import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR, read_model_card
 from geco.recipes.find import find_recipe
 from geco.recipes.override import OPTIONS, override
 
@@ -61,6 +62,9 @@ def check(options: argparse.Namespace, init: Path | None) -> None:
                 "--true-views is for the small family, without --generator and --steps",
                 "Leave one of them out.",
             )
+    _check_sizes(options, init)
+    if getattr(options, "lpips_weights", None) is not None and options.perceptual is not None:
+        raise ConfigError("--perceptual and --lpips-weights name two distances", "Leave one of them out.")
     given = {name: getattr(options, name, None) for name in ("data", "pairs", "perceptual", "generator")}
     for name, folder in ({"init": init} | given).items():
         both_there = isinstance(folder, Path) and folder.exists() and options.output.exists()
@@ -68,6 +72,19 @@ def check(options: argparse.Namespace, init: Path | None) -> None:
             raise ConfigError(
                 f"--{name} and -o are the same folder {folder}", "Choose another folder with -o."
             )
+
+
+def _check_sizes(options: argparse.Namespace, init: Path | None) -> None:
+    """Raise where ``--set`` gives sizes of a network that comes from --init, which has its own."""
+    name = NETWORKS.get(options.stage, "")
+    half = {"teacher": MULTIVIEW, "reconstructor": RECONSTRUCTOR, "autoencoder": AUTOENCODER}
+    if init is None or options.stage not in half or not (init / half[options.stage]).exists():
+        return
+    if given := [text for text in options.set if text.strip().startswith(f"{name}.")]:
+        raise ConfigError(
+            f"--set {given[0]}: the network is that of --init {init}, whose sizes stand",
+            "Leave one of the two out.",
+        )
 
 
 def inputs_of(
@@ -86,9 +103,10 @@ def inputs_of(
         options.data,
         init,
         getattr(options, "pairs", None),
-        getattr(options, "perceptual", None),
-        getattr(options, "generator", None),
-        getattr(options, "true_views", False),
+        perceptual=getattr(options, "perceptual", None),
+        lpips=getattr(options, "lpips_weights", None),
+        generator=getattr(options, "generator", None),
+        true_views=getattr(options, "true_views", False),
         seed=options.seed,
         resolution=recipe.resolution,
         facts=facts,
@@ -116,7 +134,7 @@ def make_pairs(recipe: Recipe, inputs: Inputs, output: Path) -> dict[str, int]:
     from geco.training import family, pair_maker
 
     maker = family.pairs(_family("pairs", inputs.init), recipe.pairs, inputs)
-    return pair_maker.make_pairs(maker, recipe.pairs, recipe.pair_count, output)
+    return pair_maker.make_pairs(maker, recipe.pairs, recipe.pair_count, output, inputs.machine)
 
 
 def _facts(stage: str, recipe: Recipe, overrides: dict[str, Any], init: Path | None) -> dict[str, Any]:

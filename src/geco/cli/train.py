@@ -71,7 +71,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     add_argument("--seed", type=int, default=0)
     another = "a number of the stage other than the recipe's, e.g. batch=4; repeatable"
     add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=another)
-    add_argument("--device", help="cpu, or left out for what is there")
+    add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: what is there")
     if stage == "pairs":
         _add_pairs(command)
         return
@@ -88,6 +88,8 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
             help="run of geco train autoencoder: compare by its features; pyramid: without trained weights "
             "(default: small models pyramid, full ones LPIPS, as the paper)",
         )
+        weights = "VGG16: compare by LPIPS, either family (default: cache, network)"
+        add_argument("--lpips-weights", type=Path, metavar="DIR", help=weights)
     _add_run(command)
 
 
@@ -186,10 +188,12 @@ def make(options: argparse.Namespace) -> int:
     recipe, overrides = read_recipe(options)
     check(options, init)
     settings = settings_of(options, recipe, init) | {"true_views": options.true_views}
-    with claimed(options.output, settings, resume=True, begun_with="pairs.json", written=()):
-        machine = Machine("no", options.device)
+    machine = Machine("no", options.device)
+    held = claimed(options.output, settings, resume=True, begun_with="pairs.json", written=())
+    with held if machine.leads else contextlib.nullcontext():
         found = make_pairs(recipe, inputs_of(options, recipe, overrides, init, machine), options.output)
-    print(f"{options.output}: {found['pairs']} pairs, {found['empty']} without a surface")
+    if machine.leads:
+        print(f"{options.output}: {found['pairs']} pairs, {found['empty']} without a surface")
     return 0
 
 

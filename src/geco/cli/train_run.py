@@ -28,6 +28,7 @@ FOLDERS = ("init", "pairs", "perceptual", "generator")
 
 def settings_of(options: argparse.Namespace, recipe: Recipe, init: Path | None) -> dict[str, Any]:
     """Everything that decides the weights of a stage (or the pairs), flat: names as ``--set`` knows them."""
+    from geco.metrics.lpips import LPIPS
     from geco.recipes.override import OPTIONS
     from geco.training.run_folder import fingerprint
 
@@ -42,6 +43,8 @@ def settings_of(options: argparse.Namespace, recipe: Recipe, init: Path | None) 
         found["sampling"] = recipe.sampling.to_dict()
     if options.data is not None:
         found["data"] = _shards(options.data)
+    if getattr(options, "lpips_weights", None) is not None:
+        found["perceptual"] = LPIPS
     for name in FOLDERS:
         given = init if name == "init" else getattr(options, name, None)
         if given is not None:

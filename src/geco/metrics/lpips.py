@@ -26,6 +26,7 @@ from geco.model_files.state import check_state
 from geco.public_weights.ckpt import read_torch_file
 from geco.types import Doubles
 
+LPIPS = "lpips-vgg"  # in a model's card: the distance it was trained with
 HEADS = Path(__file__).parent.parent / "assets" / "lpips"
 # The authors' scaling layer for inputs in [-1, 1]: about torchvision's ImageNet mean and deviation, 2 mean -
 # 1 and 2 deviation.

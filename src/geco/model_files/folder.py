@@ -99,12 +99,13 @@ def read_safetensors(path: Path, device: torch.device | str = "cpu") -> dict[str
     or damaged.
     """
     weights_size(path)
-    place = "cpu" if torch.device(device).type == "cpu" else str(device)  # safetensors knows no "cpu:0"
     try:
-        return load_file(path, device=place)
+        state = load_file(path, device="cpu")
     except Exception as error:
         # its own error, and what torch says to a format or a size that it does not know
         raise _damaged(path, error) from error
+    # What goes wrong from here on is the device's: safetensors would call it damage, and knows no "cpu:0".
+    return {name: tensor.to(device) for name, tensor in state.items()}
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -25,11 +25,23 @@ OPTIONS = {
     "stage2": "stage2",
 }
 WITHOUT_LENGTH = {"pairs"}
-ELSEWHERE = {"seed"}  # options of their own: here they would be overruled in silence
+# What a stage takes of the recipe itself: single numbers, and settings whose fields have dotted names.
+OF_RECIPE: dict[str, tuple[str, ...]] = {
+    "teacher": ("precision", "resolution", "texture_size", "multiview", "sampling"),
+    "reconstructor": ("precision", "resolution", "texture_size", "reconstructor"),
+    "regressor": ("precision", "resolution", "texture_size", "regressor"),
+    "autoencoder": ("precision", "autoencoder"),
+    "stage1": ("precision", "resolution", "texture_size"),
+    "pairs": ("pair_count", "resolution"),
+    "stage2": ("precision", "resolution", "texture_size"),
+}
+# What has an option of its own, or is the data's: here it would be overruled in silence.
+ELSEWHERE = {"seed", "multiview.size", "reconstructor.view_size", "regressor.view_size"}
 
 
 def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe with single fields of one stage replaced.
+    """The recipe with single fields replaced: of one stage, of its length, and of what it takes of the
+    recipe itself (:data:`OF_RECIPE`).
 
     Args:
         stage: of :data:`OPTIONS`.
@@ -47,7 +59,8 @@ def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Re
     held, length = getattr(recipe, OPTIONS[stage]), recipe.lengths.get(cast(Stage, stage), Length())
     own = {name: kind for name, kind in _kinds(type(held)).items() if name not in ELSEWHERE}
     of_length = {} if stage in WITHOUT_LENGTH else {n: k for n, k in _kinds(Length).items() if n not in own}
-    known = own | of_length
+    of_recipe = {n: k for n, k in _of_recipe(stage).items() if n not in ELSEWHERE}
+    known = own | of_length | of_recipe
     values: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, text = (part.strip() for part in assignment.partition("="))
@@ -63,19 +76,32 @@ def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Re
         changes = {OPTIONS[stage]: _replaced(held, {n: v for n, v in values.items() if n in own})}
         if rest := {name: value for name, value in values.items() if name in of_length}:
             changes["lengths"] = recipe.lengths | {cast(Stage, stage): replace(length, **rest)}
+        made = _replaced(recipe, {n: v for n, v in values.items() if n in of_recipe})
+        made = replace(made, **changes)
     except ConfigError as error:
         problem = f"--set {' --set '.join(assignments)}: {error.problem}"
         raise ConfigError(problem, error.remedy or "Take another value.") from error
     replaced = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-    return replace(recipe, **changes), replaced
+    return made, replaced
+
+
+def _of_recipe(stage: str) -> dict[str, Any]:
+    """Annotations of the recipe's own fields that the stage takes, by the names of ``--set``."""
+    hints = get_type_hints(Recipe)
+    found: dict[str, Any] = {}
+    for name in OF_RECIPE[stage]:
+        inside = isinstance(hints[name], type) and issubclass(hints[name], Checked)
+        found |= _kinds(hints[name], f"{name}.") if inside else {name: hints[name]}
+    return found
 
 
 def _kinds(options: type[Checked], before: str = "") -> dict[str, Any]:
-    """Annotations by name, of settings inside settings too: "jitter.gain"."""
+    """Annotations by name, of settings inside settings too: "jitter.gain". Tables are for a recipe's file."""
     found: dict[str, Any] = {}
     for name, kind in get_type_hints(options).items():
         inside = isinstance(kind, type) and issubclass(kind, Checked)
-        found |= _kinds(kind, f"{before}{name}.") if inside else {before + name: kind}
+        if get_origin(kind) is not dict:
+            found |= _kinds(kind, f"{before}{name}.") if inside else {before + name: kind}
     return found
 
 
@@ -106,9 +132,10 @@ def parse(text: str, kind: Any) -> Any:
         return text
     if origin is tuple:
         parts = text.split(",")
-        if len(parts) != len(inner):
+        kinds = [inner[0]] * len(parts) if inner[-1] is Ellipsis else inner
+        if len(parts) != len(kinds):
             raise ValueError(text)
-        return tuple(parse(part.strip(), one) for part, one in zip(parts, inner))
+        return tuple(parse(part.strip(), one) for part, one in zip(parts, kinds))
     if kind is bool:
         return parse(text.lower(), Literal["true", "false"]) == "true"
     if kind is float and not math.isfinite(float(text)):
@@ -126,5 +153,6 @@ def describe(kind: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(map(str, inner))}"
     if origin is tuple:
-        return f"{len(inner)} values with commas between, each {describe(inner[0])}"
+        many = "" if inner[-1] is Ellipsis else f"{len(inner)} "
+        return f"{many}values with commas between, each {describe(inner[0])}"
     return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a word")

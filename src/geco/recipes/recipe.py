@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
-from geco.checked import Checked, amount, count, share
+from geco.checked import MOST, Checked, amount, count, share
 from geco.errors import ConfigError
+from geco.foreign import Fields
 from geco.metrics.features.config import AutoencoderConfig
+from geco.model_files.card import RESOLUTIONS, TEXTURE_SIZES
 from geco.multiview.small.config import SmallConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.sampling import Sampling
@@ -80,6 +82,14 @@ class Recipe:
     stage2: Stage2Options = field(default_factory=Stage2Options)
     lengths: dict[Stage, Length] = field(default_factory=dict)
     sampling: Sampling = field(default_factory=lambda: Sampling("ddim", steps=75, guidance_scale=4.0))
+
+    def __post_init__(self) -> None:
+        """Its own numbers in their ranges; the stages' options check themselves."""
+        own = Fields(vars(self), "Recipe", ConfigError)
+        own.choice("precision", get_args(Precision))
+        own.integer("pair_count", 1, MOST)
+        own.integer("resolution", *RESOLUTIONS)
+        own.integer("texture_size", *TEXTURE_SIZES)
 
     def length(self, stage: Stage) -> Length:
         """Of a stage; raises ConfigError where the recipe does not train it."""

@@ -20,7 +20,7 @@ from geco.multiview.interface import Condition, ConditionState, MultiViewNetwork
 from geco.multiview.schedule import PredictionType
 
 RANK = 64  # SwiftBrush
-ALPHA = 108.0  # SwiftBrush
+SCALE = 108 / 64  # SwiftBrush's alpha over its rank; of every rank, or small ones would be enlarged 27 times
 
 
 class SharedBackbone:
@@ -29,14 +29,14 @@ class SharedBackbone:
     Args:
         network: of either family; changed in place and frozen.
         names: of the adapters.
-        rank, alpha: of each; the update is scaled by alpha / rank.
+        rank: of each; scale: of the update, whatever the rank.
 
     Raises:
         MissingExtraError: peft is not installed. ConfigError: nothing in the network can be adapted.
     """
 
     def __init__(
-        self, network: MultiViewNetwork, names: tuple[str, ...], rank: int = RANK, alpha: float = ALPHA
+        self, network: MultiViewNetwork, names: tuple[str, ...], rank: int = RANK, scale: float = SCALE
     ) -> None:
         try:
             from peft import LoraConfig, inject_adapter_in_model
@@ -51,9 +51,8 @@ class SharedBackbone:
         if not targets:
             raise ConfigError("the network has no layer that an adapter fits", "Train it in full.")
         for name in names:
-            config = LoraConfig(
-                r=rank, lora_alpha=cast(int, alpha), target_modules=targets, init_lora_weights=True
-            )
+            alpha = cast(int, scale * rank)  # peft divides it by the rank again
+            config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets, init_lora_weights=True)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # peft wonders at a second adapter; it is meant
                 inject_adapter_in_model(config, self.network, adapter_name=name)

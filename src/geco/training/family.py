@@ -21,6 +21,7 @@ from geco.errors import ConfigError
 from geco.files import writing
 from geco.metrics.features.distance import NAME
 from geco.metrics.features.weights import load_distance
+from geco.metrics.lpips import LPIPS, load_lpips
 from geco.metrics.pyramid import PYRAMID, perceptual_loss
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_model_card, usage_of, write_model_card
 from geco.noise import seed_of
@@ -188,7 +189,11 @@ def generator_sampling(folder: Path) -> Sampling:
 
 
 def perceptual_distance(family: Family, inputs: Inputs) -> tuple[Distance, str]:
-    """What was asked for, an autoencoder's features or "pyramid", else the family's own; and its name."""
+    """What was asked for, an autoencoder's features, "pyramid" or LPIPS with weights from a folder, else the
+    family's own; and its name.
+    """
+    if inputs.lpips is not None:
+        return load_lpips("vgg", inputs.lpips, inputs.machine.device), LPIPS
     if inputs.perceptual is None:
         return family.distance(inputs.machine.device)
     if inputs.perceptual == PYRAMID:

@@ -20,7 +20,7 @@ from geco.data.dataset import ConditionPictures
 from geco.device import choose
 from geco.errors import ConfigError, MeshError, WeightsError
 from geco.images.prepare import prepare
-from geco.metrics.lpips import load_lpips
+from geco.metrics.lpips import LPIPS, load_lpips
 from geco.metrics.pyramid import PYRAMID
 from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_model_card
 from geco.model_files.folder import write_folder
@@ -96,7 +96,7 @@ class FullFamily:
                 raise ConfigError(
                     "activation checkpointing and low-rank adapters do not go together: one network has "
                     "three roles",
-                    "Set checkpointing to false, or rank to none.",
+                    "Add --set checkpointing=false, or leave rank out.",
                 )
             pixels = pixels or options.teacher_clip is not None or bool(options.drop)
         else:
@@ -152,9 +152,10 @@ class FullFamily:
         whose lambda is another, is taken only when asked for.
         """
         try:
-            return load_lpips("vgg").to(device), "lpips-vgg"
+            return load_lpips("vgg", device=device), LPIPS
         except WeightsError as error:
-            remedy = f"{error.remedy} Or compare without trained weights: --perceptual {PYRAMID}."
+            remedy = f"{error.remedy} Then: --lpips-weights DIR. Or compare without trained weights: "
+            remedy += f"--perceptual {PYRAMID}."
             raise WeightsError(error.problem, remedy) from error
 
     def copy(self, source: str, target: str) -> str:

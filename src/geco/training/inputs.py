@@ -37,6 +37,7 @@ class Inputs:
         init: model folder that it starts from.
         pairs: folder of the teacher's pairs.
         perceptual: an autoencoder's run, or "pyramid"; None takes the family's own distance.
+        lpips: folder of VGG16's weights, for LPIPS instead.
         generator: Stage I's run, whose samples pairs are made of. true_views: of the data's own views.
         seed: of first weights, order, noise and augmentations.
         resolution: cubes a side of the surfaces that are made and trained on.
@@ -49,6 +50,7 @@ class Inputs:
     init: Path | None = None
     pairs: Path | None = None
     perceptual: Path | str | None = None
+    lpips: Path | None = None
     generator: Path | None = None
     true_views: bool = False
     seed: int = 0

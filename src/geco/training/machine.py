@@ -7,6 +7,7 @@ after the backward pass and once a step, which stays plain when several networks
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, cast
@@ -18,6 +19,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from geco.device import choose, has_bf16
+from geco.errors import ConfigError
 from geco.memory import peak
 from geco.timing import cpu_name
 
@@ -33,9 +35,13 @@ class Machine:
         precision: "bf16" or "fp16" compute matrix products and convolutions in that format; weights stay in
             float32. "fp16" scales the loss and needs CUDA. "bf16" becomes "no" on a device that would only
             emulate it.
-        device: "cpu", "cuda" or "mps", or None for what is there; one that is not there raises ConfigError.
+        device: "cpu", "cuda", "cuda:1" or "mps", or None for what is there. Of several processes each takes a
+            CUDA device of its own, so "cuda" then has no number.
         threads: of the CPU; None leaves torch's own choice.
         compiles: whether :meth:`compiled` does. The first step then takes a minute or two longer.
+
+    Raises:
+        ConfigError: a device that is not there, with a format, or with a number for several processes.
     """
 
     def __init__(
@@ -50,22 +56,20 @@ class Machine:
             torch.set_num_threads(threads)
         # one format a process is accelerate's rule; tests and notebooks make several machines
         AcceleratorState._reset_state()
-        place = choose(device, purpose="training").device
-        self.precision: Precision = "no" if precision == "bf16" and not has_bf16(place) else precision
+        place = training_device(device, int(os.environ.get("WORLD_SIZE", "1")))
+        self.precision: Precision = precision if computes(place, precision) else "no"
         if place.type == "cuda":  # shapes stay the same from step to step
             torch.backends.cudnn.benchmark = True
             torch.set_float32_matmul_precision("high")
-        self._accelerator = Accelerator(cpu=device == "cpu", mixed_precision=self.precision)
+            if place.index is not None:
+                torch.cuda.set_device(place)
+        self._accelerator = Accelerator(cpu=place.type == "cpu", mixed_precision=self.precision)
+        # accelerate gives each of several processes a CUDA device, and numbers what is only one
+        numbered = place.type == "cuda" and place.index is None
+        self.device: torch.device = self._accelerator.device if numbered else place
         if self.precision != precision and self.leads:
-            print(
-                f"training in float32: this {place.type} would only emulate bfloat16",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    @property
-    def device(self) -> torch.device:
-        return cast(torch.device, self._accelerator.device)
+            why = "would only emulate bfloat16" if precision == "bf16" else "has no float16 training"
+            print(f"training in float32: this {place.type} {why}", file=sys.stderr, flush=True)
 
     @property
     def draws(self) -> torch.device:
@@ -132,12 +136,16 @@ class Machine:
         torch.nn.utils.clip_grads_with_norm_(present, limit, norm)
         return norm
 
-    def agree(self, value: float) -> float:
-        """Rank 0's value in every process: whether to stop must not depend on whose clock is ahead."""
+    def total(self, value: float) -> float:
+        """The sum over all processes."""
         if self.world == 1:
             return value
-        shared = torch.tensor([value if self.leads else 0.0], dtype=torch.float64, device=self.device)
+        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
         return float(cast(Tensor, self._accelerator.reduce(shared, reduction="sum"))[0])
+
+    def agree(self, value: float) -> float:
+        """Rank 0's value in every process: whether to stop must not depend on whose clock is ahead."""
+        return self.total(value if self.leads else 0.0)
 
     def wait(self) -> None:
         """Until every process has come here."""
@@ -159,6 +167,29 @@ class Machine:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         return peak() or 0
+
+
+def training_device(name: str | None, processes: int) -> torch.device:
+    """Where one of ``processes`` trains; arguments and errors as of :class:`Machine`."""
+    if name is not None and "," in name:
+        raise ConfigError(
+            f"--device {name}: a training's number format is the recipe's",
+            f"Give --device {name.partition(',')[0]} and --set precision=bf16, fp16 or no.",
+        )
+    place = choose(name, purpose="training").device
+    if place.index is not None and processes > 1:
+        raise ConfigError(
+            f"--device {name} is one device for {processes} processes",
+            f"Give --device {place.type}: each takes one of its own; CUDA_VISIBLE_DEVICES says which.",
+        )
+    return place
+
+
+def computes(device: torch.device, precision: Precision) -> bool:
+    """Whether ``device`` trains in that format by itself; float32 takes its place where not."""
+    if precision == "bf16":
+        return has_bf16(device)
+    return precision == "no" or device.type == "cuda"
 
 
 def channels_last(network: nn.Module) -> None:

@@ -29,6 +29,7 @@ from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import Walk, sample
 from geco.multiview.steps import Sampler
 from geco.noise import stream
+from geco.training.machine import Machine
 from geco.training.pairs import FORMAT, REFINED, TEACHER, TRUE_VIEWS, PairOptions, chunk_path, noise_of
 
 # six views (6, 3, H, W) and condition picture (3, S, S) in [0, 1], poses (N, 4, 4) -> RGB (N, H, W, 3) and
@@ -70,12 +71,15 @@ class PairMaker:
         return found
 
 
-def make_pairs(maker: PairMaker, options: PairOptions, count: int, folder: Path) -> dict[str, int]:
+def make_pairs(
+    maker: PairMaker, options: PairOptions, count: int, folder: Path, machine: Machine | None = None
+) -> dict[str, int]:
     """Write pairs 0 .. count - 1 in files of ``options.chunk``; files that are there are kept, so a killed
     run continues.
 
     Args:
         folder: gets ``pairs-000000.npz`` ... and ``pairs.json``.
+        machine: its processes share the files out; None is one process.
 
     Returns:
         How many there are ("pairs"), and how many were left out ("empty").
@@ -83,16 +87,21 @@ def make_pairs(maker: PairMaker, options: PairOptions, count: int, folder: Path)
     Raises:
         ConfigError: the folder holds pairs of other settings. OutputError: it cannot be written.
     """
-    _begin(folder, maker.settings(options), count, options.chunk)
+    rank, world = (machine.rank, machine.world) if machine else (0, 1)
+    if rank == 0:
+        _begin(folder, maker.settings(options), count, options.chunk)
+    if machine is not None:
+        machine.wait()
     empty = 0
-    starts = [
-        s for s in range(0, count, options.chunk) if not chunk_path(folder, s // options.chunk).exists()
-    ]
+    mine = range(rank * options.chunk, count, world * options.chunk)
+    starts = [start for start in mine if not chunk_path(folder, start // options.chunk).exists()]
     for start in tqdm(starts, unit="chunk", disable=not starts):
         numbers = range(start, min(start + options.chunk, count))
         items = [item for item in _chunk(maker, options, numbers) if item is not None]
         empty += len(numbers) - len(items)
         _write(chunk_path(folder, start // options.chunk), items)
+    if machine is not None:
+        empty = round(machine.total(empty))
     return {"pairs": count - empty, "empty": empty}
 
 
@@ -137,6 +146,7 @@ def _chunk(maker: PairMaker, options: PairOptions, numbers: range) -> list[dict[
 def _sampled(maker: PairMaker, o: PairOptions, numbers: range) -> list[tuple[str, Tensor, Tensor]]:
     """(key, picture, x0) of the pairs ``numbers``, sampled as one batch."""
     teacher, codec, generator = maker.teacher, maker.codec, maker.generator
+    weights = next(cast(nn.Module, teacher).parameters())
     keys, pictures = zip(*(maker.pictures(number) for number in numbers))
     condition = codec.condition(torch.stack(pictures))
     noise = noise_of(o.seed, numbers)
@@ -144,12 +154,11 @@ def _sampled(maker: PairMaker, o: PairOptions, numbers: range) -> list[tuple[str
     begin = x_t = None
     if generator is not None:
         begin = Sampler("ddim").first(teacher.schedule, o.steps, o.refine_from)
-        z, fresh = (noise((len(numbers), *teacher.sample_shape)).to(pictures[0].device) for _ in range(2))
+        z, fresh = (noise((len(numbers), *teacher.sample_shape)).to(weights.device) for _ in range(2))
         generated = generator.from_noise(z, condition, codec)
         x_t = teacher.schedule.add_noise(
             generated, fresh, torch.full((len(numbers),), begin, device=generated.device)
         )
-    weights = next(cast(nn.Module, teacher).parameters())
     mixed = maker.mixed and weights.dtype == torch.float32
     with autocast_bf16(weights.device) if mixed else contextlib.nullcontext():
         walk = Walk(o.steps, Sampler("ddim"), o.guidance_scale, o.clip, x_t, begin)
