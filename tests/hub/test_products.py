@@ -17,6 +17,7 @@ from tests.mesh.gltf import parse_glb
 
 NAMES = list(PRODUCTS)
 PICTURE = Path(__file__).parent.parent / "cases" / "bugs" / "run" / "toy.png"
+ONE_LINER = "triposr"  # got by the run itself
 SMALL = ("--resolution", "16", "--texture-size", "64")
 
 
@@ -26,12 +27,13 @@ class Session:
     def __init__(self, hub: Hub, home: Path) -> None:
         self.hub, self.home = hub, home
         words: list[list[str | Path]] = [["run", PICTURE, "--model", NAMES[0], "-o", home / "none.glb"]]
+        words.append(["run", PICTURE, "--model", ONE_LINER, "--get", "-o", self.glb("one"), *SMALL])
         for name in NAMES:
             words.append(["get", name])
             words.append(["run", PICTURE, "--model", name, "-o", self.glb(name), *SMALL])
         words.append(["get", NAMES[0]])
         words.append(["run", PICTURE, "--model", ZERO123PLUS, "-o", self.glb("id"), *SMALL])
-        self.offered, *rest = geco(hub, home, *words, tiny=True)
+        self.offered, self.one_line, *rest = geco(hub, home, *words, tiny=True)
         self.got = dict(zip(NAMES, rest[: 2 * len(NAMES) : 2]))
         self.ran = dict(zip(NAMES, rest[1 : 2 * len(NAMES) : 2]))
         self.again, self.by_id = rest[2 * len(NAMES) :]
@@ -52,6 +54,11 @@ def test_a_name_that_is_not_here_is_offered_in_one_line(session: Session) -> Non
     for part in ("geco get instantmesh ", "5.3 GB to fetch", "10.0 GB of disk", "CC-BY-NC-4.0"):
         assert part in session.offered.error
     assert not (session.home / "none.glb").exists()
+
+
+def test_a_run_may_get_its_model_itself(session: Session) -> None:
+    assert session.one_line.code == 0 and session.glb("one").exists(), session.one_line.error
+    assert "licence: MIT" in session.one_line.error and "whole" in session.got[ONE_LINER].error
 
 
 @pytest.mark.parametrize("name", NAMES)

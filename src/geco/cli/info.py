@@ -6,7 +6,10 @@ import argparse
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geco.model_files.products import Product
 
 PACKAGE = "geco3d"
 RUNTIME = ("numpy", "onnxruntime", "Pillow", "safetensors", "torch")  # told where they are installed
@@ -46,7 +49,10 @@ def show(options: argparse.Namespace) -> int:
             print(f"  {name:22} {value}")
     for name, value in found["model"]["facts"].items():
         print(f"  {name:22} {value}")
-    print("licences of public weights (not part of this package)")
+    print("public models (geco get NAME; not part of this package)")
+    for name, about in found["products"].items():
+        print(f"  {name:22} {about['folder'] or about['sizes']}; {about['licence']}")
+    print("licences of public weights")
     for name, licence in found["licences"].items():
         print(f"  {name:34} {licence}")
     return 0
@@ -59,6 +65,7 @@ def collect(model: str) -> dict[str, Any]:
     import platform
     from dataclasses import asdict
 
+    from geco.model_files.products import PRODUCTS
     from geco.pipeline import GecoPipeline
     from geco.public_weights.licences import LICENCES
     from geco.version import __version__
@@ -72,7 +79,14 @@ def collect(model: str) -> dict[str, Any]:
         "extras": missing_packages(),
         "model": asdict(card),
         "licences": LICENCES,
+        "products": {name: _about(product) for name, product in PRODUCTS.items()},
     }
+
+
+def _about(product: Product) -> dict[str, str]:
+    """What a public model is, what it takes, and where it lies: "" if it is not here."""
+    where = str(product.folder) if product.is_here() else ""
+    return {"what": product.what, "sizes": product.sizes(), "licence": product.licence, "folder": where}
 
 
 def missing_packages() -> dict[str, list[str]]:

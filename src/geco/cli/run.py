@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     # Before numpy is loaded: its products are small here, and threads for them cost 90 ms of CPU time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from geco.batches import MOST_SAMPLES, check_seeds
+    from geco.cli.offer import make_ready
     from geco.cli.pictures import find_pictures
     from geco.cli.plan import plan
     from geco.pipeline import GecoPipeline
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
     if found.skipped:
         print(f"geco: {one_line(found.note())}", file=sys.stderr)
 
+    make_ready(options.model, options.get, options.quiet)
     pipeline = GecoPipeline.from_pretrained(options.model, options.device)
     work = _Work(pipeline, pipeline.sampling(**wanted.asked), asset_options, options)
     failures = made = 0

@@ -107,7 +107,13 @@ def _add_mesh(mesh: Any) -> None:
 
 def _add_model(model: Any) -> None:
     model.add_argument(
-        "--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id"
+        "--model",
+        default="small",
+        metavar="NAME|DIR",
+        help="small (embedded), the name of a public model (see geco get), a model folder, or a hub id",
+    )
+    model.add_argument(
+        "--get", action="store_true", help="get the public model first where it is not here (gigabytes)"
     )
     model.add_argument(
         "--device",
