@@ -135,3 +135,13 @@ def test_the_tables_sizes_are_those_of_the_networks(product: Product) -> None:
 
         made, size = TripoSR.on_meta(TRIPOSR), product.download
     assert size == pytest.approx(4 * sum(p.numel() for p in made.parameters()), abs=0.01 * GB)
+
+
+@pytest.mark.parametrize("product", PRODUCTS.values(), ids=lambda product: product.name)
+def test_the_page_says_what_the_table_says(product: Product) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "public-models.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| `{product.name}` |")]
+    _, _, what, fetched, folder, licence, _ = (cell.strip() for cell in row.split("|"))
+    assert what == product.what
+    assert (fetched, folder) == (f"{product.download / GB:.1f} GB", f"{product.folder_size / GB:.1f} GB")
+    assert licence in ("as above", product.licence)

@@ -1,4 +1,4 @@
-"""A public model that is not here yet, fetched by the command that wants it: ``--get``, or a yes when asked."""
+"""A public model that is not here yet, fetched by the command that wants it: ``--get``, or a yes."""
 
 from __future__ import annotations
 
