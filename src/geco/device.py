@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +15,14 @@ import torch
 from geco.errors import ConfigError
 
 Purpose = Literal["inference", "training"]
+Way = Literal["graphs", "compiled", "offload", "tiled"]
+# How the full family may be run, for inference.
+WAYS: dict[Way, str] = {
+    "graphs": "passes recorded as CUDA graphs",
+    "compiled": "passes compiled by torch.compile",
+    "offload": "one network on the device at a time",
+    "tiled": "views decoded in overlapping tiles",
+}
 _DTYPES = {"float32": torch.float32, "fp32": torch.float32, "float16": torch.float16, "fp16": torch.float16}
 _DTYPES |= {"bfloat16": torch.bfloat16, "bf16": torch.bfloat16}
 
@@ -24,9 +34,17 @@ class Placement:
     device: torch.device
     dtype: torch.dtype
     why: str
+    ways: frozenset[Way] = frozenset()
 
     def __str__(self) -> str:
-        return f"{self.device} in {str(self.dtype).removeprefix('torch.')} ({self.why})"
+        ways = "".join(f", {WAYS[way]}" for way in WAYS if way in self.ways)
+        return f"{self.device} in {str(self.dtype).removeprefix('torch.')}{ways} ({self.why})"
+
+    def check_ways(self, known: Collection[Way], what: str) -> None:
+        """Raises ConfigError: asked for a way that ``what`` cannot be run in."""
+        for way in WAYS:
+            if way in self.ways and way not in known:
+                raise ConfigError(f"{what} cannot be run with {way}", f"Leave {way} out of --device.")
 
 
 def choose(device: str | None = None, dtype: str | None = None, purpose: Purpose = "inference") -> Placement:
@@ -34,25 +52,55 @@ def choose(device: str | None = None, dtype: str | None = None, purpose: Purpose
 
     Args:
         device: "cpu", "cuda", "cuda:1", "mps"; None takes CUDA, else MPS, else the CPU. A format may follow:
-            "cpu,bf16".
+            "cpu,bf16", and any of :data:`WAYS`: "cuda,bf16,graphs".
         dtype: "float32", "float16" or "bfloat16" (short: fp32, fp16, bf16); None chooses by device and
             purpose.
         purpose: for training the weights are always float32 by default; mixed precision is the training
             loop's business.
 
     Raises:
-        ConfigError: unknown or absent device, or unknown format.
+        ConfigError: unknown or absent device, or unknown format; ways that exclude each other, or the device
+            or the purpose.
     """
-    name, _, behind = (device or "").partition(",")
-    dtype = behind or dtype
+    name, *behind = (device or "").split(",")
+    ways = frozenset(way for way in WAYS if way in behind)
+    formats = [word for word in behind if word and word not in WAYS]
+    if len(formats) > 1:
+        raise ConfigError(f"{device!r} names several number formats", "Name one.")
+    dtype = formats[0] if formats else dtype
     place, reason = _device(name or None)
+    _check_ways(ways, place, purpose)
     if dtype is None:
         number, because = _default_dtype(place, purpose)
     elif dtype in _DTYPES:
         number, because = _DTYPES[dtype], "format as asked"
     else:
-        raise ConfigError(f"unknown number format {dtype!r}", f"Known: {', '.join(_DTYPES)}.")
-    return Placement(place, number, f"{reason}; {because}")
+        known = ", ".join([*_DTYPES, *WAYS])
+        raise ConfigError(f"unknown number format {dtype!r}", f"A device may be followed by {known}.")
+    return Placement(place, number, f"{reason}; {because}", ways)
+
+
+def _check_ways(ways: Collection[Way], device: torch.device, purpose: Purpose) -> None:
+    if ways and purpose == "training":
+        raise ConfigError(f"{', '.join(sorted(ways))} is for inference", "Leave it out of --device.")
+    if "graphs" in ways and device.type != "cuda":
+        raise ConfigError(f"{device} has no CUDA graphs", "Leave graphs out of --device, or use cuda.")
+    if "offload" in ways and ("graphs" in ways or "compiled" in ways):
+        raise ConfigError(
+            "weights that come and go fit no recorded or compiled pass",
+            "Leave offload, or graphs and compiled, out of --device.",
+        )
+    if "compiled" in ways and device.type == "cpu" and not _has_compiler():
+        raise ConfigError(
+            "torch.compile needs a C++ compiler, and none is here",
+            "Install g++ or clang, or name one in the variable CXX; or leave compiled out of --device.",
+        )
+
+
+def _has_compiler() -> bool:
+    """Whether one of the compilers that torch.compile looks for on a CPU is installed."""
+    named = os.environ.get("CXX")
+    return any(shutil.which(name) for name in ([named] if named else ["g++", "clang++", "cl"]))
 
 
 @functools.cache

@@ -118,7 +118,7 @@ def _add_model(model: Any) -> None:
     model.add_argument(
         "--device",
         help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: "
-        "cpu,bf16",
+        "cpu,bf16; the full family also with compiled, graphs, offload or tiled (docs/full-size-speed.md)",
     )
     model.add_argument(
         "--cutout",

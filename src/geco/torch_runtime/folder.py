@@ -44,4 +44,6 @@ def load_backend(
         raise WeightsError(
             f"{folder / CARD} names the family {card['family']!r}", "Known are full, small and triposr."
         )
+    if card["family"] != "full":
+        placement.check_ways((), f"a model of the family {card['family']}")
     return build(folder, card, placement, name or shown_name(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,20 +12,29 @@ from torch import Tensor
 
 from geco.backend import ModelCard
 from geco.cameras import camera_vectors, rig
-from geco.device import Placement, tf32
+from geco.device import Placement, Way, tf32
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, usage_of
+from geco.passes import Wrap
 from geco.reconstruct.fields import SurfaceFields
 from geco.sampling import Sampling
 from geco.torch_runtime.backend import TorchBackend
+from geco.torch_runtime.captured import Compiled, CudaGraphs, Graphs
+from geco.torch_runtime.offload import Turns
 from geco.torch_runtime.pictures import DevicePictures
 
 if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
     from geco.public_weights.zero123plus_folder import Zero123Plus
     from geco.reconstruct.instantmesh.model import InstantMesh
 
 # Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320
 # px views can fill.
 FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE, FULL_VIEW_SIZE = 128, 1024, 512, 320
+TILE = 64  # latents a side of a tile: six of them cover the sheet, and each takes 43 % of its memory
+# Bytes of a card's memory below which the networks take turns: 5.6 GB while all are there (simulated), and
+# what the device's context and workspaces take.
+SMALL_CARD = 7_000_000_000
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,43 @@ class FullNetworks:
 
     @property
     def device(self) -> torch.device:
+        """Where they work."""
         return self.reconstructor.device
+
+    def run_by(self, ways: Collection[Way], device: torch.device) -> None:
+        """Run the passes in these ways from now on, on ``device``."""
+        if "tiled" in ways:
+            tile(self.views.codec.vae)
+        if "offload" in ways:
+            self.through(Turns(device))
+            self.reconstructor.synthesizer.to(device)
+            for name, tensor in self.views.codec.named_buffers(recurse=False):
+                setattr(self.views.codec, name, tensor.to(device))
+        elif "compiled" in ways:
+            self.through(Compiled(then=Graphs(CudaGraphs()) if "graphs" in ways else None))
+        elif "graphs" in ways:
+            self.through(Graphs(CudaGraphs()))
+
+    def through(self, wrap: Wrap) -> None:
+        """Run every pass of the three through ``wrap`` from now on."""
+        for part in (self.views.network, self.views.codec, self.reconstructor):
+            part.through(wrap)
+
+
+def tile(vae: AutoencoderKL) -> None:
+    """Have ``vae`` decode in overlapping tiles, blended (diffusers'): less memory, and not the same picture,
+    since its norms then see a tile each and its middle attention no further.
+    """
+    vae.enable_tiling()
+    vae.tile_latent_min_size = TILE
+    vae.tile_sample_min_size = TILE * 2 ** (len(vae.config["block_out_channels"]) - 1)
+
+
+def _is_small(placement: Placement) -> bool:
+    """Whether all networks at once do not fit the device."""
+    if placement.device.type != "cuda" or placement.ways & {"graphs", "compiled"}:
+        return False
+    return torch.cuda.get_device_properties(placement.device).total_memory < SMALL_CARD
 
 
 def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name: str) -> TorchBackend:
@@ -52,9 +98,13 @@ def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name:
     from geco.public_weights import instantmesh
     from geco.public_weights.zero123plus_folder import load_zero123plus
 
-    views = load_zero123plus(folder / MULTIVIEW, placement.device, placement.dtype)
+    small: frozenset[Way] = frozenset({"offload"} if _is_small(placement) else ())
+    ways = placement.ways | small
+    resting = torch.device("cpu") if "offload" in ways else placement.device
+    views = load_zero123plus(folder / MULTIVIEW, resting, placement.dtype)
     products = placement.dtype if placement.dtype == torch.bfloat16 else torch.float32
-    networks = FullNetworks(views, instantmesh.load(folder / RECONSTRUCTOR, placement.device, products))
+    networks = FullNetworks(views, instantmesh.load(folder / RECONSTRUCTOR, resting, products))
+    networks.run_by(ways, placement.device)
     usage = usage_of(card, folder)
     cameras = rig(views.card["rig"])
     described = ModelCard(
@@ -64,7 +114,7 @@ def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name:
         usage.resolution,
         usage.texture_size,
         card["licence"],
-        {"rig": cameras.name, **card["facts"]},
+        {"rig": cameras.name, **card["facts"]} | ({"ways": sorted(ways)} if ways else {}),
         views.codec.background,
         FULL_VIEW_SIZE,
         ("clean", "noised"),

@@ -21,6 +21,7 @@ from geco.multiview.zero123plus.latents import (
     views_to_sheet,
 )
 from geco.multiview.zero123plus.preprocess import Preprocess
+from geco.passes import Wrap, plainly
 
 GREY = 127 / 255  # background of the original Zero123++; InstantMesh's fine-tune stands on white
 WHITE = 1.0
@@ -58,6 +59,17 @@ class Zero123PlusCodec(nn.Module):
         self.background = background
         self.register_buffer("text_states", text_states)
         self.register_buffer("ramp", ramp)
+        self.through(plainly)
+
+    def through(self, wrap: Wrap) -> None:
+        """Run the encoders and the decoder through ``wrap`` from now on."""
+        self._mean, self._decoded = (wrap([self.vae], run) for run in (self._latent, self._picture))
+        self._embedding = wrap([self.vision], self._seen)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it works; the encoders' weights may wait elsewhere."""
+        return self.text_states.device
 
     def condition(self, picture: Tensor, noise: NoiseSource | None = None) -> Condition:
         """picture (B, 3, H, W) in [0, 1] over ``background`` -> latent (B, 4, h, w) and text states (B, T,
@@ -66,21 +78,20 @@ class Zero123PlusCodec(nn.Module):
         With ``noise`` the latent is a posterior sample, as in the public pipeline; without, the posterior's
         mean.
         """
-        device = self.vae.device
-        return self.assemble(self.for_vae(picture).to(device), self.for_vision(picture).to(device), noise)
+        return self.assemble(
+            self.for_vae(picture).to(self.device), self.for_vision(picture).to(self.device), noise
+        )
 
     @torch.no_grad()
     def assemble(
         self, vae_input: Tensor, vision_input: Tensor, noise: NoiseSource | None = None
     ) -> Condition:
         """As :meth:`condition`, from inputs that are already preprocessed."""
-        return Condition(
-            encode_posterior(self.vae, vae_input, noise), self.text_with(self.embed(vision_input))
-        )
+        return Condition(self._encoded(vae_input, noise), self.text_with(self.embed(vision_input)))
 
     def embed(self, vision_input: Tensor) -> Tensor:
         """CLIP's projected image embedding (B, E)."""
-        return self.vision(vision_input.to(self.vision.dtype)).image_embeds
+        return self._embedding(vision_input.to(self.vision.dtype))
 
     def text_with(self, embedding: Tensor) -> Tensor:
         """Text states (B, T, E) of the empty prompt plus ramp x ``embedding`` (B, E)."""
@@ -95,8 +106,8 @@ class Zero123PlusCodec(nn.Module):
             raise ValueError("the condition holds no picture")
         batch, _, height, width = condition.picture.shape
         reduction = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
-        grey = torch.zeros(batch, 3, height * reduction, width * reduction, device=self.vae.device)
-        return Condition(encode_posterior(self.vae, grey, noise), self.text_states.expand(batch, -1, -1))
+        grey = torch.zeros(batch, 3, height * reduction, width * reduction, device=self.device)
+        return Condition(self._encoded(grey, noise), self.text_states.expand(batch, -1, -1))
 
     @torch.no_grad()
     def encode(self, views: Tensor, noise: NoiseSource | None = None) -> Tensor:
@@ -105,4 +116,18 @@ class Zero123PlusCodec(nn.Module):
 
     def decode(self, x0: Tensor) -> Tensor:
         """x0 (B, 4, 3h, 2w) -> views (B, 6, 3, 8h, 8w) in [0, 1]; one sheet at a time, to save memory."""
-        return torch.cat([sheet_to_views(decode_sheet(self.vae, item)) for item in x0.split(1)])
+        return torch.cat([sheet_to_views(self._decoded(item)) for item in x0.split(1)])
+
+    def _encoded(self, image: Tensor, noise: NoiseSource | None) -> Tensor:
+        if noise is None:
+            return self._mean(image.to(self.vae.dtype))
+        return encode_posterior(self.vae, image, noise)
+
+    def _latent(self, image: Tensor) -> Tensor:
+        return encode_posterior(self.vae, image, None)
+
+    def _picture(self, x0: Tensor) -> Tensor:
+        return decode_sheet(self.vae, x0)
+
+    def _seen(self, vision_input: Tensor) -> Tensor:
+        return self.vision(vision_input).image_embeds

@@ -13,6 +13,7 @@ from geco.errors import ConfigError
 from geco.multiview.interface import Condition, ConditionState, PredictionType
 from geco.multiview.schedule import Schedule
 from geco.multiview.zero123plus.attention import Read, Write, install_reference_attention
+from geco.passes import Wrap, plainly
 
 TEXT = "text"  # the name of the cross-attention states among a ConditionState's tensors
 SHEET_LATENT = (4, 120, 80)  # of the released models: a 960 x 640 sheet through a VAE that divides by 8
@@ -68,6 +69,11 @@ class Zero123PlusNetwork(nn.Module):
         self.sample_shape = tuple(sample_shape)
         self.noised_reference = noised_reference
         self.self_attentions = install_reference_attention(unet, query_chunk)
+        self.through(plainly)
+
+    def through(self, wrap: Wrap) -> None:
+        """Run both passes through ``wrap`` from now on."""
+        self._write, self._read = (wrap([self.unet], run) for run in (self._tokens, self._prediction))
 
     @classmethod
     def from_config(
@@ -113,23 +119,32 @@ class Zero123PlusNetwork(nn.Module):
             # The public code adds noise in its sampler's own form and then scales the model input: the same
             # thing.
             picture = self.schedule.add_noise(picture.float(), noise, t)
-        tokens: dict[str, Tensor] = {}
-        self._unet(picture, t, text, Write(tokens))
-        return ConditionState({TEXT: text, **tokens})
+        tokens = self._write(picture.to(self.dtype), t, text)
+        return ConditionState({TEXT: text, **dict(zip(self.self_attentions, tokens, strict=True))})
 
     def predict(
         self, x_t: Tensor, t: Tensor, state: ConditionState, prediction_type: PredictionType
     ) -> Tensor:
         """The read pass; x_t (B, 4, 3h, 2w), t (B,) or ()."""
-        tokens = {name: value for name, value in state.tensors.items() if name != TEXT}
-        v = self._unet(x_t, t, state.tensors[TEXT], Read(tokens)).to(x_t.dtype)
+        tokens = [state.tensors[name] for name in self.self_attentions] if len(state.tensors) > 1 else []
+        v = self._read(x_t.to(self.dtype), t, state.tensors[TEXT], *tokens).to(x_t.dtype)
         return self.schedule.convert(v, x_t, t, self.native_prediction, prediction_type)
 
     forward = predict
 
+    def _tokens(self, sample: Tensor, t: Tensor, text: Tensor) -> tuple[Tensor, ...]:
+        """What every self-attention was given, in their order."""
+        tokens: dict[str, Tensor] = {}
+        self._unet(sample, t, text, Write(tokens))
+        return tuple(tokens[name] for name in self.self_attentions)
+
+    def _prediction(self, sample: Tensor, t: Tensor, text: Tensor, *tokens: Tensor) -> Tensor:
+        """The network's own output; without ``tokens`` no reference is attended."""
+        return self._unet(sample, t, text, Read(dict(zip(self.self_attentions, tokens))))
+
     def _unet(self, sample: Tensor, t: Tensor, text: Tensor, reference: Write | Read) -> Tensor:
         return self.unet(
-            sample.to(self.dtype),
+            sample,
             t,
             encoder_hidden_states=text,
             cross_attention_kwargs={"reference": reference},

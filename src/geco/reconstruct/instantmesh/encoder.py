@@ -29,11 +29,9 @@ class ImageEncoder(nn.Module):
 
     def normalize(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> ViT input; computed in the dtype given, returned in the model's."""
-        mean, std = (
-            torch.tensor(x, dtype=images.dtype, device=images.device)[:, None, None]
-            for x in (self.image_mean, self.image_std)
-        )
-        return ((images - mean) / std).to(self.dtype)
+        # channel by channel with plain numbers: a tensor made here would be one brought from the host
+        channels = zip(images.unbind(1), self.image_mean, self.image_std)
+        return torch.stack([(channel - mean) / std for channel, mean, std in channels], dim=1).to(self.dtype)
 
     def forward(self, images: Tensor, cameras: Tensor) -> Tensor:
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from geco.passes import Wrap, plainly
 from geco.reconstruct.fields import SurfaceFields
 from geco.reconstruct.half import halve
 from geco.reconstruct.instantmesh.config import InstantMeshConfig
@@ -27,6 +28,7 @@ class InstantMesh(nn.Module):
         self.encoder = ImageEncoder(config)
         self.transformer = TriplaneTransformer(config)
         self.synthesizer = NerfSynthesizer(config) if config.kind == "nerf" else MeshSynthesizer(config)
+        self.through(plainly)
 
     @classmethod
     def on_meta(cls, config: InstantMeshConfig) -> InstantMesh:
@@ -36,7 +38,8 @@ class InstantMesh(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.transformer.pos_embed.device
+        """Where it works; the weights that make planes may wait elsewhere."""
+        return next(self.synthesizer.parameters()).device
 
     def halve(self, dtype: torch.dtype) -> InstantMesh:
         """This model with the products of its encoder and transformer in ``dtype``, for inference.
@@ -59,9 +62,16 @@ class InstantMesh(nn.Module):
         Returns:
             (B, 3, C, H', W') planes xy, xz, zy over [-1, 1].
         """
-        return self.transformer(self.encoder(images, cameras))
+        return self._planes(images, cameras)
 
     planes = forward
+
+    def through(self, wrap: Wrap) -> None:
+        """Make planes through ``wrap`` from now on."""
+        self._planes = wrap([self.encoder, self.transformer], self._from_views)
+
+    def _from_views(self, images: Tensor, cameras: Tensor) -> Tensor:
+        return self.transformer(self.encoder(images, cameras))
 
     @torch.no_grad()
     def surfaces(self, images: Tensor, cameras: Tensor) -> list[SurfaceFields]:
