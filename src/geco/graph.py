@@ -14,19 +14,29 @@ def connected_components(count: int, a: NDArray[np.integer], b: NDArray[np.integ
     Returns:
         (count,) the smallest node of the component: labels are not consecutive, but label[i] <= i.
     """
-    label = np.arange(count)
+    own = np.arange(count)
     a, b = np.asarray(a, np.int64), np.asarray(b, np.int64)
-    while a.size:
-        # Both ends are roots here (the label array is flat): hang the larger root below the smallest one
-        # linked to it,
-        low, high = np.minimum(a, b), np.maximum(a, b)
-        np.minimum.at(label, high, low)
-        while True:  # then flatten the chains by pointer doubling,
-            flat = label[label]
-            if np.array_equal(flat, label):
-                break
-            label = flat
-        a, b = label[a], label[b]  # and go on with the links that still join two components.
-        open_links = a != b
-        a, b = a[open_links], b[open_links]
-    return label
+    if not a.size:
+        return own
+    # Hang every node below the smallest one linked to it,
+    label = own.copy()
+    np.minimum.at(label, np.maximum(a, b), np.minimum(a, b))
+    while True:  # flatten the chains by pointer doubling,
+        flat = label.take(label)
+        if np.array_equal(flat, label):
+            break
+        label = flat
+    a, b = (
+        label.take(a),
+        label.take(b),
+    )  # and go on with the links that still join two roots: a smaller graph.
+    open_links = np.flatnonzero(a != b)
+    if not open_links.size:
+        return label
+    roots = np.flatnonzero(label == own)
+    number = np.empty(count, np.int64)
+    number[roots] = np.arange(len(roots))
+    joined = connected_components(
+        len(roots), number.take(a.take(open_links)), number.take(b.take(open_links))
+    )
+    return roots.take(joined).take(number.take(label))

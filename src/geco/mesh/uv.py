@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from geco.errors import ConfigError, MeshError, MissingExtraError
+from geco.mesh.topology import corners, cross, dot
 from geco.mesh.types import Mesh
 from geco.mesh.uv_boxes import evened, upright_boxes
 from geco.mesh.uv_charts import segment
 from geco.mesh.uv_flatten import cut_long, flatten
 from geco.mesh.uv_graph import face_links
 from geco.mesh.uv_pack import FIRST_FILL, Outlines, pack
-from geco.types import Index
+from geco.types import Array, Index
 
 _LONGEST = 0.8  # own choice: charts longer than this share of the side of a well filled square are cut across
 
@@ -53,7 +54,7 @@ def unwrap(mesh: Mesh, texture_size: int = 1024, padding: int = 2, method: str =
     else:
         raise ConfigError(f"no unwrapping method is called {method!r}", "Use charts or xatlas.")
     return Mesh(
-        mesh.vertices[sources],
+        mesh.vertices.take(sources, axis=0),
         faces.astype(np.int32),
         normals=None if mesh.normals is None else mesh.normals[sources],
         uvs=uvs.astype(np.float32).clip(0, 1),
@@ -62,42 +63,41 @@ def unwrap(mesh: Mesh, texture_size: int = 1024, padding: int = 2, method: str =
 
 
 def _unwrap_charts(mesh: Mesh, texture_size: int, padding: int) -> tuple[Index, Index, np.ndarray]:
-    vertices = mesh.vertices.astype(np.float64)
+    vertices = np.ascontiguousarray(mesh.vertices.T, np.float64)
     faces = mesh.faces.astype(np.intp)
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    normals = np.cross(b - a, c - a)
-    double = np.sqrt((normals * normals).sum(axis=1))
+    a, b, c = corners(mesh.vertices, mesh.faces)
+    normals = cross(b - a, c - a)
+    double = np.sqrt(dot(normals, normals))
     # thinner faces have only rounding for a normal
-    solid = double > 1e-14 * float(np.ptp(vertices, axis=0).max()) ** 2
-    normals = np.where(solid[:, None], normals / np.where(solid, double, 1)[:, None], 0)
+    solid = double > 1e-14 * float(np.ptp(vertices, axis=1).max()) ** 2
+    normals = np.where(solid, normals / np.where(solid, double, 1), 0)
     areas = np.where(solid, double / 2, 0)
 
-    links = face_links(mesh.faces, len(vertices))
+    links = face_links(mesh.faces, len(mesh.vertices))
     flat = flatten(vertices, faces, segment(normals, areas, links), links)
     points, sizes = upright_boxes(evened(flat, normals, areas), flat)
-    area = _area(points[flat.corners])
+    area = _area(points, flat.corners)
     shorter = cut_long(vertices, faces, flat, links, points, sizes, _LONGEST * np.sqrt(area / FIRST_FILL))
     if shorter is not None:
         flat = shorter
         points, sizes = upright_boxes(evened(flat, normals, areas), flat)
-    starts, ends = flat.borders.T
-    packing = pack(
-        Outlines(points[starts], points[ends], flat.of_point[starts], sizes, area), texture_size, padding
-    )
+    starts, ends = (points.take(side, axis=1).T for side in flat.borders)
+    of_border = flat.of_point.take(flat.borders[0])
+    packing = pack(Outlines(starts, ends, of_border, sizes.T, area), texture_size, padding)
 
     texels = points * packing.scale
-    texels = np.where(
-        packing.turned[flat.of_point, None], (sizes * packing.scale)[flat.of_point] - texels, texels
-    )
-    uvs = (texels + packing.offsets[flat.of_point]) / texture_size
-    uvs[:, 1] = 1 - uvs[:, 1]  # texture rows grow downwards
-    return flat.sources, flat.corners, uvs
+    turned = np.flatnonzero(packing.turned.take(flat.of_point))
+    boxes = (sizes * packing.scale).take(flat.of_point.take(turned), axis=1)
+    texels[:, turned] = boxes - texels.take(turned, axis=1)
+    uvs = (texels + packing.offsets.T.take(flat.of_point, axis=1)) / texture_size
+    uvs[1] = 1 - uvs[1]  # texture rows grow downwards
+    return flat.sources, flat.corners.T, uvs.T
 
 
-def _area(triangles: np.ndarray) -> float:
-    """Sum of the areas of (F, 3, 2) triangles."""
-    a, b = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
-    return float(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / 2)
+def _area(points: Array, corners: Index) -> float:
+    """Sum of the areas of triangles, corners (3, F) of points (2, N)."""
+    (ax, ay), (bx, by), (cx, cy) = (points.take(corner, axis=1) for corner in corners)
+    return float(np.abs((bx - ax) * (cy - ay) - (by - ay) * (cx - ax)).sum() / 2)
 
 
 def _unwrap_xatlas(mesh: Mesh, texture_size: int, padding: int) -> tuple[Index, Index, np.ndarray]:

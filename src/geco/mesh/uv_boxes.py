@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from geco.mesh.uv_charts import chart_sums
+from geco.mesh.topology import dot, runs
+from geco.mesh.uv_charts import chart_sums, firsts
 from geco.mesh.uv_flatten import FlatCharts, plane_axes
+from geco.mesh.uv_graph import sorted_with_order
 from geco.types import Array
 
 _ANGLES = 16  # own choice: rotations tried in a quarter turn; 5.6 degrees apart, under 1 % of a chart's box
@@ -19,50 +21,49 @@ def evened(flat: FlatCharts, normals: Array, areas: Array) -> Array:
     metric in the plane is I + g g^T. The root of the chart's area-weighted mean metric is the linear map of
     least Sander L2 stretch.
     """
-    right, up = plane_axes(flat.directions)
-    along = (normals * flat.directions[flat.of_face]).sum(axis=1)
-    safe = np.where(along > 1e-3, along, np.inf)  # faces without area
-    g = (normals * right[flat.of_face]).sum(axis=1) / safe
-    h = (normals * up[flat.of_face]).sum(axis=1) / safe
-    sums = chart_sums(
-        flat.of_face, np.stack([areas, areas * g * g, areas * g * h, areas * h * h], axis=1), flat.count
+    along, right, up = (
+        dot(normals, axes.take(flat.of_face, axis=1))
+        for axes in (flat.directions, *plane_axes(flat.directions))
     )
-    xx, xy, yy = (sums[:, 1:] / np.where(sums[:, :1] > 0, sums[:, :1], 1)).T
+    flatless = np.flatnonzero(~(along > 1e-3))  # faces without area
+    along[flatless] = np.inf
+    g, h = right / along, up / along
+    sums = chart_sums(
+        flat.of_face, np.stack([areas, areas * g * g, areas * g * h, areas * h * h]), flat.count
+    )
+    xx, xy, yy = sums[1:] / np.where(sums[0] > 0, sums[0], 1)
     xx, yy = xx + 1, yy + 1
     # sqrt of a symmetric 2x2 matrix M: (M + sqrt(det) I) / sqrt(trace + 2 sqrt(det))
     root = np.sqrt(xx * yy - xy * xy)
     scale = 1 / np.sqrt(xx + yy + 2 * root)
-    a, b, d = (
-        ((xx + root) * scale)[flat.of_point],
-        (xy * scale)[flat.of_point],
-        ((yy + root) * scale)[flat.of_point],
-    )
-    x, y = flat.points.T
-    return np.stack([a * x + b * y, b * x + d * y], axis=1)
+    a, b, d = (each.take(flat.of_point) for each in ((xx + root) * scale, xy * scale, (yy + root) * scale))
+    x, y = flat.points
+    return np.stack([a * x + b * y, b * x + d * y])
 
 
 def upright_boxes(points: Array, flat: FlatCharts) -> tuple[Array, Array]:
     """Points turned so that each chart's box is smallest and lies flat, with its corner at the origin.
 
     Returns:
-        (N, 2) points, and the (C, 2) sizes of the boxes (width not below height).
+        (2, N) points, and the (2, C) sizes of the boxes (width not below height).
     """
-    # a chart of faces without area may have no border
-    _, any_point = np.unique(flat.of_point, return_index=True)
-    rim = np.unique(np.concatenate([flat.borders[:, 0], any_point]))
-    rim = rim[np.argsort(flat.of_point[rim], kind="stable")]
-    _, starts = np.unique(flat.of_point[rim], return_index=True)
+    on_rim = np.zeros(len(flat.of_point), bool)
+    on_rim[flat.borders[0]] = True
+    on_rim[firsts(flat.of_point)] = True  # a chart of faces without area may have no border
+    rim = np.flatnonzero(on_rim)
+    charts, order = sorted_with_order(flat.of_point.take(rim))
+    rim, (starts, _) = rim.take(order), runs(charts)
     angles = np.arange(_ANGLES) * (np.pi / 2 / _ANGLES)
     cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
-    x, y = points[rim].T
+    x, y = points.take(rim, axis=1)
     turned = np.stack([cos * x - sin * y, sin * x + cos * y])  # (2, A, R)
     sizes = np.maximum.reduceat(turned, starts, axis=2) - np.minimum.reduceat(turned, starts, axis=2)
     best = sizes.prod(axis=0).argmin(axis=0)
     width, height = sizes[:, best, np.arange(len(starts))]
     angle = angles[best] + np.where(height > width, np.pi / 2, 0)
-    cos, sin = np.cos(angle)[flat.of_point], np.sin(angle)[flat.of_point]
-    x, y = points.T
-    turned = np.stack([cos * x - sin * y, sin * x + cos * y], axis=1)
-    low = np.minimum.reduceat(turned[rim], starts, axis=0)
-    high = np.maximum.reduceat(turned[rim], starts, axis=0)
-    return turned - low[flat.of_point], high - low
+    cos, sin = np.cos(angle).take(flat.of_point), np.sin(angle).take(flat.of_point)
+    x, y = points
+    turned = np.stack([cos * x - sin * y, sin * x + cos * y])
+    at_rim = turned.take(rim, axis=1)
+    low, high = (extreme.reduceat(at_rim, starts, axis=1) for extreme in (np.minimum, np.maximum))
+    return turned - low.take(flat.of_point, axis=1), high - low

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geco.mesh.uv_graph import compact, components
+from geco.mesh.topology import dot, expand, runs
+from geco.mesh.uv_graph import compact, components, sorted_with_order
 from geco.types import Array, Bools, Index
 
 # own choice: cosine of 72.5 degrees; a face at the limit is stretched 3.3 times along one direction
@@ -20,7 +21,7 @@ _MAJORITY_ROUNDS = 4
 _MERGE_ROUNDS = 6
 # own choice: charts below this share of the surface are merged where a neighbour can take them
 _SMALL_SHARE = 0.004
-_AXES = np.concatenate([np.eye(3), -np.eye(3)])
+_AXES = np.concatenate([np.eye(3), -np.eye(3)], axis=1)  # (3, 6)
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Charts:
 
     Attributes:
         of_face: (F,) chart number 0..C-1.
-        directions: (C, 3) unit vectors to project along.
+        directions: (3, C) unit vectors to project along.
     """
 
     of_face: Index
@@ -40,104 +41,130 @@ def segment(normals: Array, areas: Array, links: Index) -> Charts:
     """Charts of a surface.
 
     Args:
-        normals: (F, 3) unit vectors, zero for faces without area.
+        normals: (3, F) unit vectors, zero for faces without area.
         areas: (F,).
-        links: (E, 2) half-edge pairs of :func:`geco.mesh.uv_graph.face_links`.
+        links: (2, E) half-edge pairs of :func:`geco.mesh.uv_graph.face_links`.
     """
     neighbours = _neighbours(len(areas), links)
-    pairs = links // 3
+    one, two = links // 3
     labels = _majority(_axis_labels(normals, areas, neighbours), normals, neighbours)
-    of_face = components(len(areas), pairs[labels[pairs[:, 0]] == labels[pairs[:, 1]]])
-    charts = _aimed(Charts(of_face, _AXES[labels[_first_faces(of_face)]]), normals, areas)
-    return _merge_small(charts, normals, areas, pairs)
+    alike = np.flatnonzero(labels.take(one) == labels.take(two))
+    of_face = components(len(areas), one.take(alike), two.take(alike))
+    charts = _aimed(Charts(of_face, _AXES.take(labels.take(firsts(of_face)), axis=1)), normals, areas)
+    return _merge_small(charts, normals, areas, one, two)
 
 
 def _neighbours(count: int, links: Index) -> Index:
-    """(F, 3) face across each edge; a border gives the face itself."""
+    """(3, F) face across each edge; a border gives the face itself."""
     across = np.repeat(np.arange(count), 3)
-    across[links[:, 0]] = links[:, 1] // 3
-    across[links[:, 1]] = links[:, 0] // 3
-    return across.reshape(-1, 3)
+    across[links[0]] = links[1] // 3
+    across[links[1]] = links[0] // 3
+    return np.ascontiguousarray(across.reshape(-1, 3).T)
 
 
 def _axis_labels(normals: Array, areas: Array, neighbours: Index) -> Index:
     """The axis nearest to each face's blurred normal, or to its own normal where that axis would
     be too steep.
     """
-    blurred = normals * areas[:, None]
-    one, two, three = neighbours.T
+    blurred = normals * areas
     for _ in range(_BLUR_ROUNDS):
-        blurred = blurred + blurred[one] + blurred[two] + blurred[three]
+        total = blurred.copy()
+        for across in neighbours:
+            total += blurred.take(across, axis=1)
+        blurred = total
     labels = _nearest_axis(blurred)
-    steep = (normals * _AXES[labels]).sum(axis=1) <= STEEPEST
-    own = _nearest_axis(normals[steep])
-    labels[steep] = np.where(normals[steep].any(axis=1), own, labels[steep])
+    steep = np.flatnonzero(_along(normals, labels) <= STEEPEST)
+    own = normals.take(steep, axis=1)
+    some = np.flatnonzero(own.any(axis=0))
+    labels[steep.take(some)] = _nearest_axis(own.take(some, axis=1))
     return labels
 
 
 def _nearest_axis(vectors: Array) -> Index:
-    axis = np.abs(vectors).argmax(axis=1)
-    return np.where(vectors[np.arange(len(vectors)), axis] < 0, axis + 3, axis)
+    x, y, z = np.abs(vectors)
+    axis = (y > x).astype(np.intp)
+    axis += (z > np.maximum(x, y)) * (2 - axis)
+    return axis + 3 * (_component(vectors, axis) < 0)
+
+
+def _component(vectors: Array, axis: Index) -> Array:
+    """(N,) the components of (3, N) vectors along one of x, y and z each."""
+    count = vectors.shape[1]
+    return vectors.reshape(-1).take(axis * count + np.arange(count))
+
+
+def _along(vectors: Array, labels: Index) -> Array:
+    """(N,) the components of (3, N) vectors along one of the six axes each."""
+    turned = labels >= 3
+    return _component(vectors, labels - 3 * turned) * (1 - 2 * turned)
 
 
 def _majority(labels: Index, normals: Array, neighbours: Index) -> Index:
     """Faces with two neighbours of one other label join them, where that does not make them too steep."""
-    one, two, three = neighbours.T
+    labels = labels.copy()
     for _ in range(_MAJORITY_ROUNDS):
-        a, b, c = labels[one], labels[two], labels[three]
-        winner = np.where((a == b) | (a == c), a, np.where(b == c, b, labels))
-        moved = np.flatnonzero(winner != labels)
-        fits = _fits(normals[moved], _AXES[winner[moved]])
-        if not fits.any():
+        a, b, c = (labels.take(across) for across in neighbours)
+        first = (a == b) | (a == c)
+        moved = np.flatnonzero((first & (a != labels)) | (~first & (b == c) & (b != labels)))
+        winner = np.where(first.take(moved), a.take(moved), b.take(moved))
+        there = normals.take(moved, axis=1)
+        fits = np.flatnonzero((_along(there, winner) > STEEPEST) | ~there.any(axis=0))
+        if not len(fits):
             break
-        labels = labels.copy()
-        labels[moved[fits]] = winner[moved[fits]]
+        labels[moved.take(fits)] = winner.take(fits)
     return labels
 
 
-def _fits(normals: Array, directions: Array) -> Bools:
-    return ((normals * directions).sum(axis=1) > STEEPEST) | ~normals.any(axis=1)
+def _misfits(normals: Array, directions: Array) -> Index:
+    """Which normals (3, N) are too steep for the directions (3, N); those without length never are."""
+    steep = np.flatnonzero(~(dot(normals, directions) > STEEPEST))
+    return steep.compress(normals.take(steep, axis=1).any(axis=0))
 
 
-def _first_faces(of_face: Index) -> Index:
-    first = np.zeros(int(of_face.max(initial=-1)) + 1, np.intp)
-    first[of_face[::-1]] = np.arange(len(of_face))[::-1]
+def firsts(of: Index) -> Index:
+    """(C,) the first place of each of the numbers 0..C-1."""
+    first = np.zeros(int(of.max(initial=-1)) + 1, np.intp)
+    first[of[::-1]] = np.arange(len(of))[::-1]
     return first
 
 
 def _aimed(charts: Charts, normals: Array, areas: Array) -> Charts:
     """Charts turned to their mean normal, where no face of theirs becomes too steep by that."""
-    count = len(charts.directions)
-    mean = chart_sums(charts.of_face, normals * areas[:, None], count)
-    length = np.linalg.norm(mean, axis=1, keepdims=True)
+    count = charts.directions.shape[1]
+    mean = chart_sums(charts.of_face, normals * areas, count)
+    length = np.sqrt(dot(mean, mean))
     mean = np.where(length > 0, mean / np.where(length > 0, length, 1), charts.directions)
     spoiled = np.zeros(count, bool)
-    spoiled[charts.of_face[~_fits(normals, mean[charts.of_face])]] = True
-    return Charts(charts.of_face, np.where(spoiled[:, None], charts.directions, mean))
+    spoiled[charts.of_face.take(_misfits(normals, mean.take(charts.of_face, axis=1)))] = True
+    return Charts(charts.of_face, np.where(spoiled, charts.directions, mean))
 
 
 def chart_sums(of_face: Index, values: Array, count: int) -> Array:
-    """(C, K) sums over the faces of each chart of (F, K) values."""
-    return np.stack([np.bincount(of_face, values[:, k], count) for k in range(values.shape[1])], axis=1)
+    """(K, C) sums over the faces of each chart of (K, F) values."""
+    return np.stack([np.bincount(of_face, row, count) for row in values])
 
 
-def _merge_small(charts: Charts, normals: Array, areas: Array, pairs: Index) -> Charts:
+def _merge_small(charts: Charts, normals: Array, areas: Array, first: Index, second: Index) -> Charts:
     """Small charts join the neighbour that they share most border with, where all of their faces
-    fit its direction.
+    fit its direction; (E,) first and second face of each inner edge.
     """
     for _ in range(_MERGE_ROUNDS):
-        of_face, count = charts.of_face, len(charts.directions)
+        of_face, count = charts.of_face, charts.directions.shape[1]
         sizes = np.bincount(of_face, areas, count)
-        one, two = of_face[pairs[:, 0]], of_face[pairs[:, 1]]
-        border = one != two
-        one, two = np.concatenate([one[border], two[border]]), np.concatenate([two[border], one[border]])
+        one, two = of_face.take(first), of_face.take(second)
+        border = np.flatnonzero(one != two)
+        first, second = first.take(border), second.take(border)  # what is joined once stays so
+        one, two = one.take(border), two.take(border)
+        one, two = np.concatenate([one, two]), np.concatenate([two, one])
         # the larger takes the smaller; equal sizes go by number, so that no two charts take each other
-        smaller = (sizes[one] < sizes[two]) | ((sizes[one] == sizes[two]) & (one > two))
-        useful = smaller & (sizes[one] < _SMALL_SHARE * sizes.sum())
-        key, edges = np.unique(one[useful] * count + two[useful], return_counts=True)
-        small, large = np.divmod(key, count)
-        fit = _whole_fit(charts, normals, small, large)
-        small, large, edges = small[fit], large[fit], edges[fit]
+        mine, theirs = sizes.take(one), sizes.take(two)
+        smaller = (mine < theirs) | ((mine == theirs) & (one > two))
+        useful = np.flatnonzero(smaller & (mine < _SMALL_SHARE * sizes.sum()))
+        ordered = np.sort(one.take(useful) * count + two.take(useful))
+        begins, edges = runs(ordered)
+        small, large = np.divmod(ordered.take(begins), count)
+        fit = np.flatnonzero(_whole_fit(charts, normals, small, large))
+        small, large, edges = small.take(fit), large.take(fit), edges.take(fit)
         if not len(small):
             break
         order = np.lexsort((edges, small))
@@ -146,19 +173,23 @@ def _merge_small(charts: Charts, normals: Array, areas: Array, pairs: Index) -> 
         target[small[order[last]]] = large[order[last]]
         # who joins one that moves itself waits a round
         target = np.where(target[target] == target, target, np.arange(count))
-        of_face, kept = compact(target[of_face], count)
-        charts = _aimed(Charts(of_face, charts.directions[kept]), normals, areas)
+        number, kept = compact(target, count)
+        charts = _aimed(Charts(number.take(of_face), charts.directions.take(kept, axis=1)), normals, areas)
     return charts
 
 
 def _whole_fit(charts: Charts, normals: Array, small: Index, large: Index) -> Bools:
     """(P,) whether every face of chart ``small`` fits the direction of chart ``large``."""
-    order = np.argsort(charts.of_face, kind="stable")
-    sizes = np.bincount(charts.of_face, minlength=len(charts.directions))
-    firsts = np.cumsum(sizes) - sizes
-    owners = np.repeat(np.arange(len(small)), sizes[small])
-    starts = np.cumsum(sizes[small]) - sizes[small]
-    faces = order[np.arange(len(owners)) - starts[owners] + firsts[small][owners]]
+    count = charts.directions.shape[1]
+    asked = np.zeros(count, bool)
+    asked[small] = True
+    faces = np.flatnonzero(asked.take(charts.of_face))
+    faces = faces.take(sorted_with_order(charts.of_face.take(faces))[1])
+    sizes = np.bincount(charts.of_face.take(faces), minlength=count)
+    begins = np.cumsum(sizes) - sizes
+    owners, place = expand(sizes.take(small))
+    tried = faces.take(begins.take(small).take(owners) + place)
     fit = np.ones(len(small), bool)
-    fit[owners[~_fits(normals[faces], charts.directions[large[owners]])]] = False
+    directions = charts.directions.take(large.take(owners), axis=1)
+    fit[owners.take(_misfits(normals.take(tried, axis=1), directions))] = False
     return fit

@@ -22,18 +22,17 @@ def face_links(faces: Ints, vertex_count: int) -> Index:
         vertex_count: V.
 
     Returns:
-        (E, 2) half-edge numbers: half-edge ``3 f + k`` runs from corner k to corner k + 1 of face f.
+        (2, E) half-edge numbers: half-edge ``3 f + k`` runs from corner k to corner k + 1 of face f.
     """
     starts = faces.reshape(-1).astype(np.int64)
     ends = faces[:, [1, 2, 0]].reshape(-1).astype(np.int64)
-    keys = np.minimum(starts, ends) * vertex_count + np.maximum(starts, ends)
-    keys, order = sorted_with_order(keys)
+    keys, order = sorted_with_order(np.minimum(starts, ends) * vertex_count + np.maximum(starts, ends))
     same = np.zeros(len(keys) + 1, bool)
     np.equal(keys[1:], keys[:-1], out=same[1:-1])
     first = np.flatnonzero(same[1:] & ~same[:-1])  # opens a run of at least two
     first = first[~same[first + 2]] if len(first) else first  # runs of exactly two
-    one, two = order[first], order[first + 1]
-    return np.stack([one, two], axis=1)[starts[one] == ends[two]]
+    pairs = np.stack([order.take(first), order.take(first + 1)])
+    return pairs.take(np.flatnonzero(starts.take(pairs[0]) == ends.take(pairs[1])), axis=1)
 
 
 def sorted_with_order(keys: Longs) -> tuple[Longs, Index]:
@@ -50,14 +49,14 @@ def sorted_with_order(keys: Longs) -> tuple[Longs, Index]:
     return keys[order], order
 
 
-def components(count: int, links: NDArray[Any]) -> Index:
+def components(count: int, a: NDArray[Any], b: NDArray[Any]) -> Index:
     """Connected components: (count,) numbers 0..C-1, in the order of each component's lowest member.
 
     Args:
         count: number of nodes.
-        links: (E, 2) pairs of nodes.
+        a, b: (E,) nodes that are linked.
     """
-    return compact(connected_components(count, links[:, 0], links[:, 1]), count)[0]
+    return compact(connected_components(count, a, b), count)[0]
 
 
 def compact(labels: NDArray[Any], bound: int) -> tuple[Index, Index]:
@@ -66,4 +65,4 @@ def compact(labels: NDArray[Any], bound: int) -> tuple[Index, Index]:
     """
     used = np.zeros(bound, bool)
     used[labels] = True
-    return (np.cumsum(used) - 1)[labels], np.flatnonzero(used)
+    return (np.cumsum(used) - 1).take(labels), np.flatnonzero(used)

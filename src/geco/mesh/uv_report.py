@@ -60,7 +60,7 @@ def report(mesh: Mesh) -> UVReport:
         else 1.0
     )
     return UVReport(
-        charts=int(components(len(mesh.vertices), _edges(mesh))[mesh.faces].max() + 1)
+        charts=int(components(len(mesh.vertices), *_edges(mesh))[mesh.faces].max() + 1)
         if len(mesh.faces)
         else 0,
         area_used=float(used),
@@ -85,8 +85,9 @@ def _uv_triangles(mesh: Mesh) -> np.ndarray:
     return mesh.uvs.astype(np.float64)[mesh.faces]
 
 
-def _edges(mesh: Mesh) -> Index:
-    return np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]]]).astype(np.intp)
+def _edges(mesh: Mesh) -> tuple[Index, Index]:
+    a, b, c = mesh.faces.T.astype(np.intp)
+    return np.concatenate([a, b]), np.concatenate([b, c])
 
 
 def _spread(values: np.ndarray, weights: np.ndarray) -> float:
