@@ -15,7 +15,8 @@ from geco.isosurface.tensor_grid import TensorGrid
 from geco.mesh.components import component_labels
 from geco.mesh.types import Mesh
 from geco.reconstruct.density import level_grid
-from geco.reconstruct.lattice import TriplaneLattice
+from geco.reconstruct.folded import FoldedDecoder
+from geco.reconstruct.lattice import Lattice
 from geco.reconstruct.triposr.decoder import PLANE_AXES
 from tests.reconstruct import tiny
 
@@ -110,7 +111,7 @@ def test_random_weights_lose_nothing_that_is_as_wide_as_a_block() -> None:
         model = tiny.triposr(seed, plane_size=8, hidden_layers=4)
         with torch.no_grad():
             planes = torch.randn(3, model.config.plane_channels, 16, 16)
-            lattice = TriplaneLattice(planes, PLANE_AXES, list(model.decoder.layers), resolution + 1)
+            lattice = Lattice(FoldedDecoder(planes, model.decoder.layers, PLANE_AXES), resolution + 1)
             level = float(lattice.at(torch.arange((resolution + 1) ** 3)).quantile(0.9))
             found = level_grid(lattice, level, resolution, 1.0, CPU, step)
             every = level_grid(lattice, level, resolution, 1.0, CPU, 1)
@@ -154,5 +155,5 @@ def test_a_lattice_is_the_decoder_at_its_points(reduction: str) -> None:
     points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).reshape(1, -1, 3)
     with torch.no_grad():
         expected = model.outputs(planes[None], points)[0, :, 0]
-        lattice = TriplaneLattice(planes, PLANE_AXES, list(model.decoder.layers), side)
+        lattice = Lattice(FoldedDecoder(planes, model.decoder.layers, PLANE_AXES), side)
         torch.testing.assert_close(lattice.at(torch.arange(side**3)), expected, atol=2e-5, rtol=1e-5)

@@ -25,7 +25,7 @@ class FoldedDecoder:
 
     Args:
         planes: (3, C, H, W) over [-1, 1], zero beyond.
-        net: its first layer is linear in the 3 * C features, plane after plane.
+        net: its first layer is linear in the 3 * C features, plane after plane, or in the mean of the three.
         axes: which coordinates each plane reads, as (width, height) of its picture.
     """
 
@@ -34,10 +34,14 @@ class FoldedDecoder:
         first = net[0]
         assert isinstance(first, nn.Linear)
         exact = torch.promote_types(first.weight.dtype, torch.float32)
-        weight = first.weight.to(exact).unflatten(1, (3, -1))
+        weight = first.weight.to(exact)
+        if first.in_features == planes.shape[1]:
+            weight = weight.repeat(1, 3) / 3
+        weight = weight.unflatten(1, (3, -1))
         # (3, H, W, K): the numbers of a texel side by side
         self.texels = torch.einsum("pchw,kpc->phwk", planes.to(exact), weight).contiguous()
-        self.bias, self.axes = first.bias.to(exact), axes
+        self.bias = weight.new_zeros(len(weight)) if first.bias is None else first.bias.to(exact)
+        self.axes = axes
         self.rest = net[1:] if first.weight.dtype == exact else deepcopy(net[1:]).to(exact)
         self.on_cpu = planes.device.type == "cpu"
         self.chunk = CPU_POINTS if self.on_cpu else GPU_POINTS
@@ -52,7 +56,7 @@ class FoldedDecoder:
     @torch.no_grad()
     def on_grid(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
         """Coordinates (X,), (Y,) and (Z,) -> (X, Y, Z, outputs) at all of their combinations."""
-        maps = [self._map(plane, (x, y, z)) for plane in range(3)]
+        maps = [self.map_of(plane, (x, y, z)) for plane in range(3)]
         maps[0] = maps[0] + self.bias
         wide = max(1, self.chunk // (len(y) * len(z)))
         long = max(1, self.chunk // (wide * len(z)))
@@ -62,7 +66,8 @@ class FoldedDecoder:
         ]
         return torch.cat([torch.cat(block, dim=1) for block in blocks])
 
-    def _map(self, plane: int, coordinates: Sequence[Tensor]) -> Tensor:
+    @torch.no_grad()
+    def map_of(self, plane: int, coordinates: Sequence[Tensor]) -> Tensor:
         """What a plane adds on a grid: (X, Y, Z, K) with 1 along the axis that it does not see."""
         across, down = self.axes[plane]
         columns, rows = (coordinates[axis].to(self.texels.dtype) for axis in (across, down))

@@ -4,6 +4,8 @@ checkpoints.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -43,6 +45,11 @@ def _run(net: nn.Sequential, features: Tensor) -> Tensor:
 def activate_density(raw: Tensor) -> Tensor:
     """Raw decoder output to density, softplus(raw - 1)."""
     return F.softplus(raw - 1)
+
+
+def raw_density(density: float) -> float:
+    """The raw decoder output whose density it is: the inverse of :func:`activate_density`."""
+    return density + math.log(-math.expm1(-density)) + 1
 
 
 class NeRFDecoder(nn.Module):

@@ -12,16 +12,18 @@ from torch import Tensor, nn
 from geco.errors import MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.tensor_grid import TensorGrid
+from geco.reconstruct.density import level_grid
 from geco.reconstruct.folded import FoldedDecoder
 from geco.reconstruct.instantmesh.decoders import (
     CUBE_WEIGHTS,
     NERF_LEVEL,
     activate_color,
-    activate_density,
+    raw_density,
 )
 from geco.reconstruct.instantmesh.grid import corner_points, cube_corners, shell_mask, surface_cubes
 from geco.reconstruct.instantmesh.mesh import CUBES_AT_ONCE, POINTS_AT_ONCE, MeshSynthesizer
 from geco.reconstruct.instantmesh.nerf import NerfSynthesizer
+from geco.reconstruct.lattice import Lattice
 from geco.reconstruct.triplane import PLANE_AXES, point_features
 from geco.types import Floats
 
@@ -125,12 +127,8 @@ class NerfSurface:
     @torch.no_grad()
     def tensor_grid(self, resolution: int) -> TensorGrid:
         """:meth:`grid` where the planes are."""
-        axis = torch.linspace(-1, 1, resolution + 1, device=self.device)
-        density = activate_density(self._outputs.on_grid(axis, axis, axis)[..., 0])
-        sdf = _closed((self.level - density).reshape(-1), resolution)
-        crossed = cube_corners(_crossed(sdf, resolution), resolution)
-        used, cubes = torch.unique(crossed, return_inverse=True)
-        return TensorGrid(corner_points(used, axis), sdf[used].float(), cubes)
+        raw = Lattice(self._outputs, resolution + 1)
+        return level_grid(raw, raw_density(self.level), resolution, self.half_extent, self.device)
 
     def color(self, points: Floats) -> Floats:
         """(N, 3) world points -> (N, 3) sRGB in [0, 1]."""

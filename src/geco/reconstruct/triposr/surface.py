@@ -6,6 +6,8 @@ its planes is [-1, 1]^3.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,12 +16,11 @@ from geco.cameras import Lens
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.tensor_grid import TensorGrid
 from geco.reconstruct.density import level_grid
-from geco.reconstruct.lattice import TriplaneLattice
-from geco.reconstruct.triposr.decoder import PLANE_AXES, raw_level
+from geco.reconstruct.folded import FoldedDecoder
+from geco.reconstruct.lattice import Lattice
+from geco.reconstruct.triposr.decoder import PLANE_AXES, activate, raw_level
 from geco.reconstruct.triposr.model import TripoSR
 from geco.types import Floats
-
-POINTS_AT_ONCE = 1 << 14
 
 
 class TripoSRSurface:
@@ -50,7 +51,7 @@ class TripoSRSurface:
     def tensor_grid(self, resolution: int) -> TensorGrid:
         """:meth:`grid` where the planes are."""
         config = self.model.config
-        lattice = TriplaneLattice(self.planes, PLANE_AXES, list(self.model.decoder.layers), resolution + 1)
+        lattice = Lattice(self._outputs, resolution + 1)
         level = raw_level(config.level, config.density_activation, config.density_bias)
         return level_grid(lattice, level, resolution, self.half_extent, self.device)
 
@@ -59,10 +60,11 @@ class TripoSRSurface:
         rows = torch.from_numpy(np.ascontiguousarray(points, np.float32)).to(self.device)
         return self.tensor_color(rows).cpu().numpy()
 
-    @torch.no_grad()
     def tensor_color(self, points: Tensor) -> Tensor:
         """:meth:`color` where the planes are."""
-        if not len(points):
-            return points.new_zeros(0, 3)
-        own = (points.float() * self.model.config.radius).split(POINTS_AT_ONCE)
-        return torch.cat([self.model.color(self.planes[None], part[None])[0].clamp(0, 1) for part in own])
+        raw = self._outputs.at(points.float())[:, 1:]
+        return activate(raw, self.model.config.color_activation).clamp(0, 1)
+
+    @cached_property
+    def _outputs(self) -> FoldedDecoder:
+        return FoldedDecoder(self.planes, self.model.decoder.layers, PLANE_AXES)
