@@ -29,6 +29,7 @@ class ModelCard:
         facts: anything else worth printing (parameters, training, sampler).
         view_size: side of the views in pixels; 0: that of the condition picture.
         references: how the networks can write the condition picture; see :class:`geco.sampling.Sampling`.
+        eight_bits: the condition picture is framed in whole levels (:func:`geco.images.prepare`).
     """
 
     name: str
@@ -41,6 +42,7 @@ class ModelCard:
     background: float = 1.0
     view_size: int = 0
     references: tuple[Reference, ...] = ("clean",)
+    eight_bits: bool = False
 
 
 class Backend(Protocol):

@@ -30,6 +30,9 @@ class Lens:
     radius: float = INPUT_RADIUS
 
 
+INPUT_LENS = Lens()
+
+
 def look_at(position: ArrayLike, target: ArrayLike = (0.0, 0.0, 0.0)) -> Floats:
     """Camera-to-world matrices that look from ``position`` at ``target`` with world z up.
 

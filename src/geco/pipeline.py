@@ -121,7 +121,9 @@ class GecoPipeline:
         with watch.stage("picture"):
             loaded = picture if isinstance(picture, Picture) else load_picture(picture)
             cut = cut_out(loaded, method=cutout)
-            condition = prepare(cut, card.picture_size, card.foreground_ratio, card.background)
+            condition = prepare(
+                cut, card.picture_size, card.foreground_ratio, card.background, card.eight_bits
+            )
             detailed = condition.rgba(PROJECTION_SIZE)
             read = self.backend.place(condition.rgb)
         return Seen(condition, detailed, read, source or source_of(picture), watch.seconds["picture"])

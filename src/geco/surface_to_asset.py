@@ -28,7 +28,7 @@ from geco.photo.fit_camera import fit_and_look
 from geco.photo.input_camera import AGREEING_IOU, InputCamera
 from geco.photo.look import look
 from geco.photo.projection import EXACT, ROUGH, project_picture
-from geco.reconstruct.fields import DenseFields, SurfaceFields, TensorFields
+from geco.reconstruct.fields import DenseFields, SurfaceFields, TensorFields, lens_of
 from geco.timing import Stopwatch
 from geco.types import Floats
 
@@ -119,8 +119,8 @@ def surface_to_asset(
     }
     if options.projection:
         with watch.stage("project"):
-            shown = with_vertex_colors(mesh) if options.vertex_colors else mesh
-            camera, seen = look(camera, shown, picture) if camera else fit_and_look(shown, picture)
+            shown, lens = with_vertex_colors(mesh) if options.vertex_colors else mesh, lens_of(fields)
+            camera, seen = look(camera, shown, picture) if camera else fit_and_look(shown, picture, lens)
             # Where the surface was made to keep to the outline, a colour that differs is the model's error,
             # not another object.
             projected = camera.iou >= AGREEING_IOU if facts["outline_kept"] else camera.agrees

@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from geco.cameras import Lens
+from geco.photo.fit_camera import fit_input_camera
+from geco.photo.input_camera import InputCamera
 from geco.pipeline import GecoPipeline
 from geco.public_weights import triposr
 from geco.surface_to_asset import AssetOptions
@@ -16,6 +20,7 @@ from tests.public_weights import triposr_folder
 from tests.reconstruct import tiny
 
 SIZE = 32
+LENS = Lens(40.0, 1.9 / 0.87)  # of TripoSR's renders, its cube made ours
 
 
 def outlines() -> tuple[Tensor, Tensor, Tensor]:
@@ -63,3 +68,58 @@ def test_a_known_density_comes_out_the_right_way_round(folder: Path) -> None:
     assert asset.mesh.texture is not None
     middle = asset.mesh.texture[asset.mesh.texture.sum(axis=2) > 0].mean(axis=0) / 255
     np.testing.assert_allclose(middle, torch.sigmoid(torch.tensor([2.0, 0.0, -2.0])), atol=0.02)
+
+
+@pytest.fixture(scope="module")
+def photo(folder: Path) -> np.ndarray:
+    """(256, 256, 4) the object in red, as TripoSR's lens sees it from its height."""
+    options = AssetOptions(resolution=64, texture_size=64, projection=False)
+    mesh = GecoPipeline.from_pretrained(folder)(picture(), options=options).mesh
+    camera = InputCamera(0.0, fov=LENS.fov, radius=LENS.radius, scale=0.8)
+    rgba = np.zeros((256, 256, 4), np.float32)
+    rgba[..., :3] = (0.8, 0.2, 0.1)
+    rgba[..., 3] = camera.rasterize(mesh, 256).mask
+    return rgba
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_the_picture_is_laid_on_from_where_triposr_sees_it(
+    folder: Path, photo: np.ndarray, on_device: bool
+) -> None:
+    options = AssetOptions(resolution=64, texture_size=128, on_device=on_device)
+    asset = GecoPipeline.from_pretrained(folder)(photo, options=options)
+    found = asset.facts["input_camera"]
+    assert (found["fov"], found["radius"]) == (LENS.fov, round(LENS.radius, 4))
+    assert asset.facts["projected"] and found["iou"] > 0.97
+    assert abs(found["elevation"]) <= 2.5
+    # what the picture shows is red now; what it does not show kept the model's colour
+    assert asset.mesh.texture is not None
+    texels = asset.mesh.texture.astype(int)
+    red, own = (np.abs(texels - color).max(axis=2) < 12 for color in ((204, 51, 26), (225, 128, 30)))
+    assert red.mean() > 0.05 and own.mean() > 0.2
+
+
+def test_another_lens_does_not_fit_as_well(folder: Path, photo: np.ndarray) -> None:
+    options = AssetOptions(resolution=64, texture_size=64, projection=False)
+    mesh = GecoPipeline.from_pretrained(folder)(picture(), options=options).mesh
+    assert fit_input_camera(mesh, photo, LENS).iou > fit_input_camera(mesh, photo).iou + 0.02
+
+
+def test_the_picture_is_framed_as_triposr_frames_it(folder: Path) -> None:
+    """On grey, the longer side at 0.85, whole levels rounded down, then torch's bilinear filter with
+    antialias.
+    """
+    rng = np.random.default_rng(0)
+    rgba = np.zeros((170, 170, 4), np.uint8)
+    inner = slice(0, 170)
+    rgba[inner, 40:130, :3] = rng.integers(0, 256, (170, 90, 3))
+    rgba[inner, 40:130, 3] = 255
+    seen = GecoPipeline.from_pretrained(folder).see(rgba).condition
+    # the public code's steps: pad to 170 / 0.85 = 200 pixels, compose, 8 bits, resize
+    square = np.zeros((200, 200, 4), np.float32)
+    square[15:185, 15:185] = rgba / np.float32(255)
+    composed = square[..., :3] * square[..., 3:] + (1 - square[..., 3:]) * 0.5
+    levels = torch.from_numpy((composed * 255).astype(np.uint8)).permute(2, 0, 1)[None].float() / 255
+    wanted = F.interpolate(levels, (32, 32), mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
+    assert np.abs(seen.rgb - wanted).max() < 1.5 / 255
+    assert (seen.rgb[0, 0] == np.float32(127 / 255)).all()

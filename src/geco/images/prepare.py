@@ -91,6 +91,7 @@ def prepare(
     size: int,
     foreground_ratio: float = ZERO123PLUS_RATIO,
     background: float = 1.0,
+    eight_bits: bool = False,
 ) -> Prepared:
     """Crop to the object's box, centre it in a square, scale, and lay it over a grey level.
 
@@ -101,6 +102,9 @@ def prepare(
             card says what it was trained with.
         background: grey level in [0, 1]; every model of ours wants white. (Zero123++'s own UNets were given
             0.5.)
+        eight_bits: lay the cut-out over the grey at its own size, in whole levels of 255 rounded down, and
+            scale that with a bilinear filter, as TripoSR's public code does.
+
     Raises:
         InputImageError: there is no object.
     """
@@ -119,9 +123,12 @@ def prepare(
     side = longer / foreground_ratio
     left = (columns[0] + columns[-1] + 1 - side) / 2
     top = (rows[0] + rows[-1] + 1 - side) / 2
-    premultiplied = _sample(cutout.rgba, left, top, side, size)
-    alpha = premultiplied[..., 3]
-    rgb = (premultiplied[..., :3] + background * (1 - alpha[..., None])).clip(0, 1)
+    if eight_bits:
+        rgb, alpha = _composed(cutout.rgba, left, top, side, size, background)
+    else:
+        premultiplied = _sample(cutout.rgba, left, top, side, size)
+        alpha = premultiplied[..., 3]
+        rgb = (premultiplied[..., :3] + background * (1 - alpha[..., None])).clip(0, 1)
     return Prepared(rgb, alpha, float(left), float(top), float(side), cutout, background)
 
 
@@ -131,6 +138,28 @@ def _sample(rgba: Floats, left: float, top: float, side: float, size: int) -> Fl
     Pillow's bicubic filter widens with the reduction (an area filter with a little sharpening), and takes
     fractional boxes.
     """
+    canvas, part = _canvas(rgba, left, top, side)
+    out = resize(canvas, size, size, Image.Resampling.BICUBIC, part).clip(0, 1)
+    np.minimum(out[:3], out[3], out=out[:3])
+    return np.ascontiguousarray(out.transpose(1, 2, 0))
+
+
+def _composed(
+    rgba: Floats, left: float, top: float, side: float, size: int, background: float
+) -> tuple[Floats, Floats]:
+    """(size, size, 3) colours and (size, size) alpha of ``eight_bits``."""
+    canvas, part = _canvas(rgba, left, top, side)
+    canvas[:3] += background * (1 - canvas[3])
+    # a hair above, so that a whole level is not rounded down to the one before
+    canvas[:3] = np.floor(canvas[:3] * 255 + 1e-3) / 255
+    out = resize(canvas, size, size, Image.Resampling.BILINEAR, part).clip(0, 1)
+    return np.ascontiguousarray(out[:3].transpose(1, 2, 0)), out[3]
+
+
+def _canvas(
+    rgba: Floats, left: float, top: float, side: float
+) -> tuple[Floats, tuple[float, float, float, float]]:
+    """(4, h, w) premultiplied, the picture around the square, empty beyond it; and the square in it."""
     height, width = rgba.shape[:2]
     # Two pixels more on each side, so that the filter at the square's edge sees what is there, not the edge
     # repeated.
@@ -142,7 +171,4 @@ def _sample(rgba: Floats, left: float, top: float, side: float, size: int) -> Fl
     target = canvas[:, rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0]
     np.multiply(piece, piece[3], out=target)
     target[3] = piece[3]
-    part = (left - x0, top - y0, left - x0 + side, top - y0 + side)
-    out = resize(canvas, size, size, Image.Resampling.BICUBIC, part).clip(0, 1)
-    np.minimum(out[:3], out[3], out=out[:3])
-    return np.ascontiguousarray(out.transpose(1, 2, 0))
+    return canvas, (left - x0, top - y0, left - x0 + side, top - y0 + side)

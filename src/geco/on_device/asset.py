@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from geco.cameras import Lens
 from geco.errors import MeshError
 from geco.mesh.types import Mesh
 from geco.mesh.uv import unwrap as unwrap_on_host
@@ -22,7 +23,7 @@ from geco.on_device.texels import Texels, bake, texels_of, texels_of_vertices
 from geco.on_device.types import DeviceMesh
 from geco.on_device.unwrap import unwrap
 from geco.photo.input_camera import InputCamera
-from geco.reconstruct.fields import TensorFields
+from geco.reconstruct.fields import TensorFields, lens_of
 from geco.timing import Stopwatch
 from geco.types import Floats
 
@@ -82,7 +83,7 @@ def asset_on_device(fields: TensorFields, wanted: Wanted, watch: Stopwatch) -> t
     facts: dict[str, Any] = {"faces": len(mesh.faces), "vertices": len(mesh.vertices), "outline_kept": False}
     if wanted.picture is not None:
         with watch.stage("project"):
-            mesh, camera = _with_picture(mesh, texels, wanted.picture)
+            mesh, camera = _with_picture(mesh, texels, wanted.picture, lens_of(fields))
         facts |= {"projected": camera.agrees, "input_camera": camera.summary()}
     with watch.stage("to the host"):
         return (_shown(mesh) if wanted.texture_size is None else mesh).on_host("the finished mesh"), facts
@@ -95,12 +96,14 @@ def _unwrapped(mesh: DeviceMesh, size: int, method: str) -> DeviceMesh:
     return DeviceMesh.of(host, mesh.device)
 
 
-def _with_picture(mesh: DeviceMesh, texels: Texels, rgba: Floats) -> tuple[DeviceMesh, InputCamera]:
+def _with_picture(
+    mesh: DeviceMesh, texels: Texels, rgba: Floats, lens: Lens
+) -> tuple[DeviceMesh, InputCamera]:
     """The mesh with the picture laid on if they agree, and the camera."""
     picture = Picture.of(rgba, mesh.device)
     if picture is None:
         return mesh, InputCamera(0.0, iou=0.0, color_error=1.0)
-    found = find_camera(_shown(mesh) if mesh.uvs is None else mesh, picture)
+    found = find_camera(_shown(mesh) if mesh.uvs is None else mesh, picture, lens)
     if found.camera.agrees:
         mesh = project_picture(mesh, texels, picture, rgba, found)
     return mesh, found.camera

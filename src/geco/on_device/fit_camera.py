@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from geco.cameras import INPUT_FOV, INPUT_RADIUS, intrinsics, orbit_poses
+from geco.cameras import INPUT_LENS, INPUT_RADIUS, Lens, intrinsics, orbit_poses
 from geco.on_device import waits
 from geco.on_device.groups import group_sums
 from geco.on_device.points import SurfacePoints, surface_points
@@ -84,15 +84,15 @@ class Found:
     seen: Seen
 
 
-def find_camera(mesh: DeviceMesh, picture: Picture, fov: float = INPUT_FOV) -> Found:
+def find_camera(mesh: DeviceMesh, picture: Picture, lens: Lens = INPUT_LENS) -> Found:
     """The elevation, scale and offset under which the mesh looks most like the picture (see
     `photo.fit_camera.fit_input_camera`); azimuth 0.
     """
     elevations = _candidates()
-    search = _Search(mesh, picture, surface_points(mesh), float(intrinsics(fov)[0, 0]))
+    search = _Search(mesh, picture, surface_points(mesh), lens)
     coarse = search.scores(search.cameras(elevations[:, 0, 0, 0]), _COARSE)[1]
     started = coarse.argmax(dim=0, keepdim=True)
-    poses = torch.from_numpy(orbit_poses(0.0, elevations.reshape(len(elevations), -1), INPUT_RADIUS))
+    poses = torch.from_numpy(orbit_poses(0.0, elevations.reshape(len(elevations), -1), lens.radius))
     poses = poses.to(mesh.device, exact(mesh.device))[started][0]
     cameras, fine = search.scores(search.of_poses(poses), _FINE)
     chosen = torch.zeros_like(started)
@@ -106,7 +106,7 @@ def find_camera(mesh: DeviceMesh, picture: Picture, fov: float = INPUT_FOV) -> F
     start, place, *rest = waits.array(numbers, "the camera that fits best").tolist()
     scale, right, down, agreement, difference = rest
     elevation = float(elevations.reshape(len(elevations), -1)[int(start), int(place)])
-    found = InputCamera(elevation, 0.0, scale, (right, down), fov, agreement, difference)
+    found = InputCamera(elevation, 0.0, scale, (right, down), lens.fov, agreement, difference, lens.radius)
     return Found(found, camera, seen)
 
 
@@ -158,18 +158,19 @@ class _Search:
     mesh: DeviceMesh
     picture: Picture
     points: SurfacePoints
-    focal: float
+    lens: Lens
 
     def cameras(self, elevations: np.ndarray) -> Cameras:
         """Cameras at elevations (B,)."""
-        poses = torch.from_numpy(orbit_poses(0.0, elevations, INPUT_RADIUS))
+        poses = torch.from_numpy(orbit_poses(0.0, elevations, self.lens.radius))
         return self.of_poses(poses.to(self.mesh.device, exact(self.mesh.device)))
 
     def of_poses(self, poses: Tensor) -> Cameras:
         """Cameras (B, 4, 4) with the windows that bring the box around the mesh onto that around the
         picture's object.
         """
-        whole = Cameras(poses, poses.new_ones(len(poses)), poses.new_zeros(len(poses), 2), self.focal)
+        focal = float(intrinsics(self.lens.fov)[0, 0])
+        whole = Cameras(poses, poses.new_ones(len(poses)), poses.new_zeros(len(poses), 2), focal)
         places, nearness = whole.see(self.mesh.vertices)
         ahead = (nearness > 0)[..., None]
         low = torch.where(ahead, places, torch.inf).amin(dim=1).to(poses.dtype)
@@ -193,7 +194,8 @@ class _Search:
         nearest = nearness.new_zeros(len(cell) * count).scatter_reduce(0, flat, nearness.reshape(-1), "amax")
         inner = (nearest > 0).reshape(-1, side, side)[:, 1:-1, 1:-1]
         seen = F.pad(inner, (1, 1, 1, 1)).reshape(-1, count)
-        front = (nearness.reshape(-1) > nearest[flat] - _BEHIND)[:, None].float()
+        behind = _BEHIND * (INPUT_RADIUS / self.lens.radius) ** 2
+        front = (nearness.reshape(-1) > nearest[flat] - behind)[:, None].float()
         colors = self.points.colors.repeat(len(cell), 1) * front
         sums = group_sums(torch.cat([colors, front], dim=1), flat, len(nearest))
         shown = (sums[:, :3] / sums[:, 3:].clamp_min(1)).reshape(-1, count, 3)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL import Image
 
-from geco.cameras import INPUT_FOV, intrinsics
+from geco.cameras import INPUT_LENS, INPUT_RADIUS, Lens, intrinsics
 from geco.errors import ConfigError
 from geco.mesh.types import Mesh
 from geco.photo.input_camera import InputCamera, silhouette
@@ -30,19 +30,19 @@ _COARSE, _FINE = 96, 128  # cells a side of the search's pictures
 _FAINT = 0.25
 _PIXELS = 384  # a side: smaller pictures are enlarged, so that little of the outline falls between pixels
 # Own choice, of 1 / depth: points so little behind the nearest one of their pixel are seen too (0.06 world
-# units at the distance of the object).
+# units at the distance of the object, 4).
 _BEHIND = 0.004
 
 
 def fit_input_camera(
-    mesh: Mesh, rgba: Floats, fov: float = INPUT_FOV, azimuth: float = 0.0, azimuth_range: float = 0.0
+    mesh: Mesh, rgba: Floats, lens: Lens = INPUT_LENS, azimuth: float = 0.0, azimuth_range: float = 0.0
 ) -> InputCamera:
     """The camera of :func:`fit_and_look` alone."""
-    return fit_and_look(mesh, rgba, fov, azimuth, azimuth_range)[0]
+    return fit_and_look(mesh, rgba, lens, azimuth, azimuth_range)[0]
 
 
 def fit_and_look(
-    mesh: Mesh, rgba: Floats, fov: float = INPUT_FOV, azimuth: float = 0.0, azimuth_range: float = 0.0
+    mesh: Mesh, rgba: Floats, lens: Lens = INPUT_LENS, azimuth: float = 0.0, azimuth_range: float = 0.0
 ) -> tuple[InputCamera, Fragments | None]:
     """The elevation, scale and offset under which the mesh looks most like the picture; and what is seen.
 
@@ -52,7 +52,7 @@ def fit_and_look(
     Args:
         mesh: textured, coloured or bare (then the silhouette alone decides).
         rgba: (S, S, 4) float32 in [0, 1], the cut-out picture, straight alpha.
-        fov: degrees, of the camera assumed.
+        lens: of the camera assumed.
         azimuth: degrees, where the models place the input camera.
         azimuth_range: also try azimuths up to this far off, degrees.
 
@@ -66,7 +66,7 @@ def fit_and_look(
         raise ConfigError(
             f"a picture of shape {rgba.shape} cannot be fitted", "Give a square (S, S, 4) cut-out."
         )
-    start = InputCamera(0.0, azimuth % 360.0, fov=fov, iou=0.0, color_error=1.0)
+    start = InputCamera(0.0, azimuth % 360.0, fov=lens.fov, iou=0.0, color_error=1.0, radius=lens.radius)
     wanted = silhouette(rgba[..., 3])
     if not wanted.any() or not len(mesh.faces):
         return start, None
@@ -138,7 +138,8 @@ class _Search:
         iou = len(both) / max(int(np.count_nonzero(wanted | seen)), 1)
         colors, error = self.points.colors, 0.0
         if colors is not None and len(both):
-            front = np.flatnonzero(nearness > nearest.take(cell) - np.float32(_BEHIND))
+            behind = np.float32(_BEHIND * (INPUT_RADIUS / camera.radius) ** 2)
+            front = np.flatnonzero(nearness > nearest.take(cell) - behind)
             shown = _means(cell.take(front), colors.take(front, axis=1), len(nearest))
             error = mean_gap(picture.take(both, axis=1) - shown.take(both, axis=1))
         return replace(camera, iou=iou, color_error=error)

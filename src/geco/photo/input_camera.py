@@ -24,14 +24,13 @@ AGREEING_COLORS = 0.18
 
 @dataclass(frozen=True)
 class InputCamera:
-    """Where the input picture was taken from, looking at the origin from radius 4, and how well the mesh fits
-    it.
+    """Where the input picture was taken from, looking at the origin, and how well the mesh fits it.
 
     Attributes:
         elevation, azimuth: degrees; azimuth 0 is +x.
         scale, offset: the square picture shows ``0.5 + scale * (p - 0.5) + offset`` where the camera sees p,
             in parts of its size, (right, down).
-        fov: degrees.
+        fov: degrees. radius: distance from the origin, world units.
         iou: intersection over union of the silhouettes of picture and mesh.
         color_error: mean absolute difference of picture and mesh in [0, 1] where both are, after their means
             are made equal.
@@ -44,6 +43,7 @@ class InputCamera:
     fov: float = INPUT_FOV
     iou: float = 1.0
     color_error: float = 0.0
+    radius: float = INPUT_RADIUS
 
     @property
     def agrees(self) -> bool:
@@ -53,7 +53,7 @@ class InputCamera:
     @property
     def c2w(self) -> Floats:
         """(4, 4) camera-to-world."""
-        return orbit_poses(self.azimuth, self.elevation, INPUT_RADIUS)
+        return orbit_poses(self.azimuth, self.elevation, self.radius)
 
     @property
     def window(self) -> Window:
@@ -78,6 +78,7 @@ class InputCamera:
             "scale": round(self.scale, 4),
             "offset": [round(value, 4) for value in self.offset],
             "fov": self.fov,
+            "radius": round(self.radius, 4),
             "iou": round(self.iou, 4),
             "color_error": round(self.color_error, 4),
             "agrees": self.agrees,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from geco.cameras import INPUT_LENS, Lens
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.types import Floats
 
@@ -43,6 +44,22 @@ class DenseFields(SurfaceFields, Protocol):
         """(R + 1, R + 1, R + 1) signed distance on the grid's vertices, indexed [x, y, z],
         positive all over the border.
         """
+
+
+@runtime_checkable
+class PicturedFields(SurfaceFields, Protocol):
+    """Fields of a network that sees its picture through another lens than the input camera of this project
+    (:data:`geco.cameras.INPUT_LENS`); from azimuth 0 too.
+    """
+
+    @property
+    def lens(self) -> Lens:
+        """Of the camera that takes the picture, in the fields' world units."""
+
+
+def lens_of(fields: SurfaceFields) -> Lens:
+    """The lens that the picture of these fields was seen through."""
+    return fields.lens if isinstance(fields, PicturedFields) else INPUT_LENS
 
 
 @runtime_checkable

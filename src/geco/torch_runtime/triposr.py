@@ -42,5 +42,6 @@ def triposr_backend(folder: Path, card: dict[str, Any], placement: Placement, na
         card["facts"],
         BACKGROUND,
         size,
+        eight_bits=True,
     )
     return TorchBackend(described, None, PixelCodec(size), None, reconstruct, placement.device)
