@@ -39,10 +39,10 @@ def main() -> None:
     start = time.perf_counter()
     import onnxruntime
 
+    from geco.loading import EMBEDDED
     from geco.onnx_runtime.card import ExportedModel
     from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
     from geco.onnx_runtime.session import own_threads
-    from geco.pipeline import EMBEDDED
 
     imported = time.perf_counter()
     exported = ExportedModel(args.model or EMBEDDED, args.threads)

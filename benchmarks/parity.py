@@ -25,8 +25,9 @@ from geco.asset import Asset
 from geco.cameras import INPUT_FOV, orbit_poses
 from geco.data.procedural.families import make_object
 from geco.images.color import to_bytes
+from geco.loading import EMBEDDED
 from geco.onnx_runtime.backend import OnnxBackend
-from geco.pipeline import EMBEDDED, GecoPipeline
+from geco.pipeline import GecoPipeline
 from geco.render.shade_numpy import Headlight, render_mesh
 from geco.torch_runtime.folder import load_backend
 from geco.types import Bytes, Floats

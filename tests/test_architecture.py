@@ -61,6 +61,7 @@ FLOORS: list[set[str]] = [
     {"surface_to_asset", "asset", "backend", "batches", "seen", "small_model"},
     {"onnx_runtime", "torch_runtime"},
     {"getting"},
+    {"loading"},
     {"pipeline"},
     {"evaluate", "serve"},
     {"cli"},

@@ -45,6 +45,37 @@ class ModelCard:
     eight_bits: bool = False
 
 
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that a loaded model takes: of the device that it runs on, of the process where that is the CPU.
+
+    Attributes:
+        resting: taken now, while nothing runs.
+        first: beyond that, most while one set of six views is drawn.
+        more: each further set that is drawn with it.
+        kept: a set that waits to be reconstructed.
+        rebuilding: beyond ``resting``, most while a set becomes fields.
+        keeps: what drawing took stays taken, in an arena or the process's heap.
+    """
+
+    resting: int
+    first: int
+    more: int
+    kept: int
+    rebuilding: int
+    keeps: bool
+
+    def of(self, sets: int, finishing: int) -> int:
+        """Most bytes while ``sets`` are drawn together and reconstructed one after the other.
+
+        Args:
+            finishing: beyond ``rebuilding``, what making the mesh takes.
+        """
+        drawing, after = self.first + (sets - 1) * self.more, self.rebuilding + finishing
+        together = drawing + after if self.keeps else max(drawing, sets * self.kept + after)
+        return self.resting + together
+
+
 class Backend(Protocol):
     """One loaded model in one runtime."""
 
@@ -59,6 +90,10 @@ class Backend(Protocol):
     @property
     def distilled(self) -> bool:
         """Whether the network was trained to make views in one pass, so that it is nobody's teacher."""
+
+    @property
+    def joins_pictures(self) -> bool:
+        """Whether several pictures drawn together take less time than one after the other."""
 
     def place(self, pictures: Floats) -> Pictures:
         """Condition picture or views as this runtime keeps them, for both verbs; each is brought to the
@@ -79,6 +114,9 @@ class Backend(Protocol):
         ``sampling`` takes the place of the model's own. The noise of a seed is
         ``geco.noise.stream(seed, "views")`` in every runtime. ``on_step`` is called after each step of many.
         """
+
+    def footprint(self, sampling: Sampling | None) -> Footprint:
+        """What drawing views in this way takes."""
 
     def reconstruct(self, views: Pictures, picture: Pictures) -> SurfaceFields:
         """One sample's views (6, H, W, 3) and the condition picture (S, S, 3) -> the surface's fields."""

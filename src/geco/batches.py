@@ -6,10 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from geco.backend import Footprint
 from geco.errors import ConfigError
+from geco.memory import shown_size, size_of
 
 MOST_SAMPLES = 1000  # of one picture; more is a slip of the keyboard, and a run of many minutes
-BATCH = 8  # seeds at a time: memory stays level however many there are
+BATCH = 8  # sets of views at a time: memory stays level however many there are
+MOST_AT_ONCE = 64  # of a device on which more at a time cost less each, where a bound on memory allows them
+# Bytes of the process from fields to the mesh, measured on the embedded model (64 to 4096 texels, 16 to 192
+# cubes a side, 20,000 to 200,000 faces): what one texel and one cube take, and the rest.
+TEXEL, CUBE, REST = 64, 60, 32 << 20
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
@@ -25,3 +31,31 @@ def check_seeds(seeds: Sequence[int]) -> None:
             raise ConfigError(
                 f"the seed {seed!r} is out of range", "Choose whole numbers from 0 to 4294967295."
             )
+
+
+def bound_of(memory: str | int | None) -> int | None:
+    """Bytes of "8GB" or of a number; None stays None. Raises ConfigError."""
+    return size_of(str(memory)) if memory is not None else None
+
+
+def finishing(texture_size: int, resolution: int) -> int:
+    """Bytes that making a mesh of fields takes; ``texture_size`` is 0 for colours at the vertices."""
+    return TEXEL * texture_size**2 + CUBE * resolution**3 + REST
+
+
+def at_once(footprint: Footprint, finishing: int, bound: int, most: int) -> int:
+    """How many sets of views may be drawn together so that no more than ``bound`` bytes are taken, at most
+    ``most``.
+
+    Raises:
+        ConfigError: not even one may.
+    """
+    one = footprint.of(1, finishing)
+    if one > bound:
+        work = shown_size(one - footprint.resting)
+        raise ConfigError(
+            f"{shown_size(bound)} of memory are too little: the loaded model takes "
+            f"{shown_size(footprint.resting)} and one mesh {work} more",
+            f"Allow {shown_size(one)} (--max-memory), or ask for a smaller texture or resolution.",
+        )
+    return max(sets for sets in range(1, most + 1) if footprint.of(sets, finishing) <= bound)

@@ -12,12 +12,15 @@ import re
 import sys
 from pathlib import Path
 
-from geco.errors import GecoError
+from geco.errors import ConfigError, GecoError
 
 STATUS = Path("/proc/self/status")  # Linux's own account of a process
 
 # Address space in which numpy loads and computes; measured: OpenBLAS ends the process below 190 MiB.
 LEAST = 256 << 20
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+_SIZE = re.compile(rf"(\d{{1,15}}(?:\.\d{{0,9}})?)\s*({'|'.join(_UNITS)})", re.IGNORECASE | re.ASCII)
 _TEXTS = re.compile(
     r"std::bad_alloc|Failed to allocate memory|out of memory|not enough memory|can't allocate "
     r"memory|Cannot allocate memory"
@@ -108,18 +111,54 @@ def peak() -> int | None:
     try:
         import resource
     except ImportError:  # Windows
-        return _peak_of_psutil()
+        return _of_psutil("peak_wset")
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _peak_of_psutil() -> int | None:
+def resident() -> int:
+    """Bytes of this process that are resident now; at most so far where the system tells no more."""
+    if STATUS.is_file():
+        for line in STATUS.read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+    found = _of_psutil("rss")
+    return (peak() or 0) if found is None else found
+
+
+def device_peak() -> int | None:
+    """Bytes that torch allocated on a CUDA device at most so far; None where it uses none."""
+    torch = sys.modules.get("torch")  # whoever uses a device has imported it
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    return int(torch.cuda.max_memory_allocated())
+
+
+def size_of(text: str) -> int:
+    """Bytes of "8GB", "500MB", "1.5 GiB", "4096": SI's units are powers of ten, those with an i of two.
+
+    Raises:
+        ConfigError: it is no size, or below a megabyte.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    size = float(match[1]) * _UNITS[match[2].upper()] if match else 0.0
+    if not 10**6 <= size < 2**63:
+        raise ConfigError(f"{text!r} is no size of memory", "Write 8GB, 500MB or 4GiB, for example.")
+    return int(size)
+
+
+def shown_size(size: int) -> str:
+    """Bytes as people and :func:`size_of` read them, rounded up."""
+    return f"{-(-size // 10**7) / 100:.2f}GB" if size >= 10**9 else f"{-(-size // 10**6)}MB"
+
+
+def _of_psutil(name: str) -> int | None:
     try:
         import psutil
     except ImportError:
         return None
     found = psutil.Process().memory_info()
-    return int(getattr(found, "peak_wset", found.rss))
+    return int(getattr(found, name, found.rss))
 
 
 def _first_line(error: BaseException) -> str:

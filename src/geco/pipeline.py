@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from geco.asset import Asset
 from geco.backend import Backend, ModelCard
-from geco.batches import BATCH, check_seeds
+from geco.batches import BATCH, MOST_AT_ONCE, at_once, bound_of, check_seeds, finishing
 from geco.errors import ConfigError
-from geco.getting import find_folder
 from geco.images import Picture, cut_out, load_picture, prepare
+from geco.loading import load_backend
 from geco.marks import Source
-from geco.model_files.card import is_exported, read_model_card, shown_name
 from geco.sampling import OnStep, Sampling, Steering
 from geco.seen import Seen, Views, source_of
 from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 
-EMBEDDED = Path(__file__).parent / "assets" / "small"
 # side of the cut-out picture kept for projection: more than a 512 texture can show of one side
 PROJECTION_SIZE = 384
 
@@ -31,8 +28,8 @@ class GecoPipeline:
     :meth:`finish` the mesh.
     """
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, backend: Backend, max_memory: str | int | None = None) -> None:
+        self.backend, self.max_memory = backend, bound_of(max_memory)
 
     @property
     def card(self) -> ModelCard:
@@ -41,7 +38,10 @@ class GecoPipeline:
 
     @classmethod
     def from_pretrained(
-        cls, model: str | os.PathLike[str] = "small", device: str | None = None
+        cls,
+        model: str | os.PathLike[str] = "small",
+        device: str | None = None,
+        max_memory: str | int | None = None,
     ) -> GecoPipeline:
         """Load a model.
 
@@ -50,16 +50,16 @@ class GecoPipeline:
                 training or the exporter; the name of a model that ``geco get`` made ready; or a hub id
                 (``sudo-ai/zero123plus-v1.2``), which is fetched at first use and needs the extra ``torch``.
             device: None chooses; "cpu", "cuda", "mps" for models that run on torch.
+            max_memory: bytes, or "8GB": as many sets of views are drawn together as it allows
+                (:meth:`at_once`); None: :data:`geco.batches.BATCH`.
 
         Raises:
             WeightsError: nothing is there, or it is broken.
-            MissingExtraError: the model needs torch and it is not installed.
+            MissingExtraError: the model needs torch and it is not installed. ConfigError: ``max_memory`` is
+                no size.
         """
-        if str(model) == "small":
-            return cls(_folder_backend(EMBEDDED, device))
-        folder = find_folder(model)
-        named = None if Path(model).is_dir() else os.fspath(model)
-        return cls(_folder_backend(folder, device, named))
+        bound_of(max_memory)  # before anything is loaded
+        return cls(load_backend(model, device), max_memory)
 
     def __call__(
         self,
@@ -103,7 +103,7 @@ class GecoPipeline:
         options, sampling = options or AssetOptions(), self.sampling(**asked)
         check_seeds(seeds)
         seen = self.see(picture, cutout)
-        for views in self.views(seen, seeds, sampling, on_step):
+        for views in self.views(seen, seeds, sampling, on_step, self.at_once(options, sampling)):
             yield self.finish(views, seen, options)
 
     def see(self, picture: Any, cutout: str = "auto", source: Source | None = None) -> Seen:
@@ -134,6 +134,7 @@ class GecoPipeline:
         seeds: Sequence[int],
         sampling: Sampling | None = None,
         on_step: OnStep | None = None,
+        at_once: int = BATCH,
     ) -> Iterator[Views]:
         """The second verb: what the model draws of a picture, one item a seed, a few seeds at a time.
 
@@ -141,18 +142,37 @@ class GecoPipeline:
             seen: of :meth:`see`. seeds: see :func:`geco.batches.check_seeds`.
             sampling: of :meth:`sampling`; None: the model's own.
             on_step: as of a call; each batch begins anew.
+            at_once: seeds that are drawn together.
 
         Raises:
             ConfigError: a seed is out of range.
         """
-        sampling = sampling or self.backend.sampling
         check_seeds(seeds)
-        for start in range(0, len(seeds), BATCH):
-            batch, watch = seeds[start : start + BATCH], Stopwatch()
-            with watch.stage("views"):
-                generated = self.backend.generate([seen.read], batch, sampling, on_step)
-            for row, seed in enumerate(batch):
-                yield Views(int(seed), generated[row], sampling, seen.source, watch.seconds["views"])
+        for start in range(0, len(seeds), at_once):
+            yield from self.views_together([seen], seeds[start : start + at_once], sampling, on_step)[0]
+
+    def views_together(
+        self,
+        seen: Sequence[Seen],
+        seeds: Sequence[int],
+        sampling: Sampling | None = None,
+        on_step: OnStep | None = None,
+    ) -> list[list[Views]]:
+        """:meth:`views` of several pictures as one batch: for each picture an item a seed; seconds are shared
+        out to the pictures.
+        """
+        sampling, watch = sampling or self.backend.sampling, Stopwatch()
+        with watch.stage("views"):
+            pictures = [each.read for each in seen]
+            generated = self.backend.generate(pictures, [*seeds] * len(seen), sampling, on_step)
+        seconds, count = watch.seconds["views"] / len(seen), len(seeds)
+        return [
+            [
+                Views(int(seed), generated[row * count + place], sampling, each.source, seconds)
+                for place, seed in enumerate(seeds)
+            ]
+            for row, each in enumerate(seen)
+        ]
 
     def finish(
         self,
@@ -188,6 +208,24 @@ class GecoPipeline:
             seen.source,
         )
 
+    def at_once(self, options: AssetOptions | None = None, sampling: Sampling | None = None) -> int:
+        """How many sets of views are drawn together: as many as ``max_memory`` allows, of the device that the
+        model runs on, or of the process where that is the CPU.
+
+        Args:
+            options, sampling: as of the verbs; what they ask for takes memory, too.
+
+        Raises:
+            ConfigError: it does not even allow one.
+        """
+        if self.max_memory is None:
+            return BATCH
+        options, card = options or AssetOptions(), self.card
+        texture_size = 0 if options.vertex_colors else options.texture_size or card.texture_size
+        needed = finishing(texture_size, options.resolution or card.resolution)
+        footprint = self.backend.footprint(sampling or self.backend.sampling)
+        return at_once(footprint, needed, self.max_memory, BATCH if footprint.keeps else MOST_AT_ONCE)
+
     def sampling(self, **asked: Any) -> Sampling | None:
         """The model's own way of drawing views with what is asked in its place; None of a model without
         views, of which nothing can be asked.
@@ -205,28 +243,3 @@ class GecoPipeline:
                 "Leave the reference out.",
             )
         return found
-
-
-def _folder_backend(folder: Path, device: str | None, name: str | None = None) -> Backend:
-    """A folder with graphs on ONNX Runtime, on the CPU; on torch where another device is asked for, or there
-    are none.
-    """
-    read_model_card(folder)  # what is wrong with it is said before torch is asked for
-    name = name or shown_name(folder)
-    if device in (None, "cpu") and is_exported(folder):
-        from geco.onnx_runtime.backend import OnnxBackend
-
-        return OnnxBackend(folder, name)
-    return _torch_backend(folder, device, name)
-
-
-def _torch_backend(folder: Path, device: str | None, name: str) -> Backend:
-    from geco.errors import MissingExtraError
-
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("torch", "torch", f"the model {name!r}") from error
-    from geco.torch_runtime.folder import load_backend
-
-    return load_backend(folder, device, name)

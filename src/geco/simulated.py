@@ -154,6 +154,8 @@ class Simulation(TorchDispatchMode):
         if not isinstance(value, Tensor) or isinstance(value, FakeTensor):
             return value
         fake = self._fake.from_tensor(value)
+        if value.layout != torch.strided:  # a sparse one has several storages; only what is made of it counts
+            return fake
         storage = fake.untyped_storage()
         if storage._cdata not in self._storages:
             self.given += storage.nbytes()

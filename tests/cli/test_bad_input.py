@@ -111,7 +111,7 @@ def test_full_disk(tmp_path: Path) -> None:
 
 def test_broken_weights(tmp_path: Path) -> None:
     ball_picture(64).save(tmp_path / "ball.png")
-    from geco.pipeline import EMBEDDED
+    from geco.loading import EMBEDDED
 
     shutil.copytree(EMBEDDED, tmp_path / "model")
     victim = max((tmp_path / "model").rglob("*.onnx"), key=lambda p: p.stat().st_size)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from geco.loading import EMBEDDED
 from geco.model_files.products import PRODUCTS
-from geco.pipeline import EMBEDDED
 from tests.hub.commands import ended, geco, start
 from tests.hub.server import Hub, files_of, serving
 

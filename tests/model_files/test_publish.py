@@ -10,6 +10,7 @@ import torch
 
 from geco.cli.main import main
 from geco.errors import OutputError, WeightsError
+from geco.loading import EMBEDDED
 from geco.locks import LOCK, locked
 from geco.model_files.card import read_model_card, write_model_card
 from geco.model_files.publish import publish
@@ -17,7 +18,6 @@ from geco.multiview.interface import Condition
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small, save_small
 from geco.onnx_runtime.backend import OnnxBackend
-from geco.pipeline import EMBEDDED
 from geco.recipes.tiny import tiny
 from geco.small_model import read_small_model
 from geco.torch_runtime.folder import load_backend

@@ -16,13 +16,13 @@ from safetensors.numpy import load, save
 
 from geco.errors import WeightsError
 from geco.foreign import Fields
+from geco.loading import EMBEDDED
 from geco.model_files.card import MULTIVIEW, ONNX
 from geco.onnx_runtime.backend import OnnxBackend
 from geco.onnx_runtime.card import HALVES, ExportedModel
 from geco.onnx_runtime.graph import wanted_weights
 from geco.onnx_runtime.session import open_session
 from geco.onnx_runtime.weights import Form
-from geco.pipeline import EMBEDDED
 from geco.torch_runtime.folder import load_backend
 from tests.damage import signed
 from tests.onnx_runtime.conftest import SIZE

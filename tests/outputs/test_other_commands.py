@@ -12,9 +12,9 @@ from PIL import Image
 from geco.cli.data_info import check_sheet
 from geco.cli.main import main
 from geco.errors import GecoError, OutputError
+from geco.loading import EMBEDDED
 from geco.marks import Source, mark_text, read_mark
 from geco.model_files.card import Usage, write_model_card
-from geco.pipeline import EMBEDDED
 from geco.render.turntable import save_turntable
 from geco.sampling import Sampling
 from geco.training.curves import write_curves

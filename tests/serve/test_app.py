@@ -19,8 +19,8 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from geco.loading import EMBEDDED
 from geco.mesh.export import FORMATS
-from geco.pipeline import EMBEDDED
 from geco.serve import Limits, create_app
 from geco.serve.fields import Format
 from geco.serve.jobs import MEDIA_TYPES, MeshTask

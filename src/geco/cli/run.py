@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geco.cli import progress, run_options, steering
+from geco.cli.ahead import Ahead
 from geco.cli.ending import LOWER
 from geco.cli.run_options import FORMATS
 from geco.errors import ConfigError, GecoError, one_line
 from geco.marks import mark_text
-from geco.memory import is_shortage, shortage
+from geco.memory import device_peak, is_shortage, peak, shortage
 
 if TYPE_CHECKING:
     from geco.asset import Asset
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """
     # Before numpy is loaded: its products are small here, and threads for them cost 90 ms of CPU time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from geco.batches import MOST_SAMPLES, check_seeds
+    from geco.batches import MOST_SAMPLES, bound_of, check_seeds
     from geco.cli.offer import make_ready
     from geco.cli.pictures import find_pictures
     from geco.cli.plan import plan
@@ -51,14 +52,15 @@ def run(options: argparse.Namespace) -> int:
     check_seeds(range(options.seed, options.seed + options.samples))
     asset_options = _asset_options(options)
     wanted = Steering(**steering.asked(options))
+    bound_of(options.max_memory)
     found = find_pictures(options.pictures)
     jobs = plan(found.pictures, options)
     if found.skipped:
         print(f"geco: {one_line(found.note())}", file=sys.stderr)
 
     make_ready(options.model, options.get, options.quiet)
-    pipeline = GecoPipeline.from_pretrained(options.model, options.device)
-    work = _Work(pipeline, pipeline.sampling(**wanted.asked), asset_options, options)
+    pipeline = GecoPipeline.from_pretrained(options.model, options.device, options.max_memory)
+    work = _Work(pipeline, pipeline.sampling(**wanted.asked), asset_options, options, jobs)
     failures = made = 0
     for job in progress.pictures(jobs, options.quiet):
         files: list[Path] = []
@@ -116,30 +118,28 @@ class _Work:
         sampling: Sampling | None,
         asset: AssetOptions,
         options: argparse.Namespace,
+        jobs: list[Job],
     ) -> None:
-        self.pipeline, self.sampling, self.asset, self.options = pipeline, sampling, asset, options
+        self.pipeline, self.asset, self.options = pipeline, asset, options
         self.on_step = progress.Steps(options.quiet)
+        at_once = pipeline.at_once(asset, sampling)
+        self.ahead = Ahead(pipeline, jobs, options.cutout, sampling, self.on_step, at_once)
 
 
 def _one(work: _Work, job: Job, files: list[Path]) -> None:
     """All samples of one picture, each saved before it is reported; ``files`` collects what was written."""
-    pipeline, options = work.pipeline, work.options
-    seeds = [output.seed for output in job.outputs]
-    picture = job.picture.source()
-    source = None if job.picture.data is None else job.origin.source
-    job.check(job.step_files)
-    seen = pipeline.see(picture, options.cutout, source)
+    options = work.options
+    seen, drawn = work.ahead.of(job)
     _warn(job, seen)
     written = [] if job.steps is None else seen.save_steps(job.steps)
     files += written
-    drawn = pipeline.views(seen, seeds, work.sampling, work.on_step)
     for number, (output, views) in enumerate(zip(job.outputs, drawn)):
         if job.steps is not None:
             path = job.steps / f"views-{number}.png"
             views.save(path, "step")
             written.append(path)
             files.append(path)
-        asset = pipeline.finish(views, seen, work.asset)
+        asset = work.pipeline.finish(views, seen, work.asset)
         for path in _save(asset, views, output, job, options):
             written.append(path)
             files.append(path)
@@ -189,6 +189,7 @@ def _report(job: Job, output: Output, asset: Asset, files: list[Path], options: 
             "files": [str(path) for path in files],
             "seed": asset.seed,
             "model": asset.model,
+            "peak_memory": {"host_bytes": peak(), "device_bytes": device_peak()},
             "timings": {name: round(seconds, 4) for name, seconds in asset.timings.items()},
             **asset.facts,
         }

@@ -121,6 +121,12 @@ def _add_model(model: Any) -> None:
         "cpu,bf16; the full family also with compiled, graphs, offload or tiled (docs/full-size-speed.md)",
     )
     model.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        help="8GB, 500MB: seeds and pictures are drawn together as far as it allows; the device's, or the "
+        "process's on a CPU (default: 8 at a time)",
+    )
+    model.add_argument(
         "--cutout",
         choices=("auto", "alpha", "plain", "builtin", "grabcut", "rembg", "none"),
         default="auto",

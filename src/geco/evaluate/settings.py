@@ -17,8 +17,8 @@ from geco.evaluate.methods import Method
 from geco.evaluate.scores import NONE
 from geco.files import atomic_write, is_leftover
 from geco.foreign import Fields, read_fields
+from geco.loading import EMBEDDED
 from geco.locks import LOCK
-from geco.pipeline import EMBEDDED
 from geco.reading import sha256_of
 from geco.version import __version__
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 
 from geco.errors import ConfigError, GecoError
 from geco.evaluate.methods import Method
-from geco.memory import peak
+from geco.memory import device_peak, peak
 from geco.mesh.types import Mesh
 from geco.processes.inside import ignore_interrupt, sheltered
 from geco.types import Bytes, Floats
@@ -216,9 +215,5 @@ def peak_memory() -> tuple[float | None, float | None]:
     """Highest resident memory of this process and highest CUDA allocation, in MB (10^6 bytes);
     None where unknown.
     """
-    gpu = None
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        gpu = torch.cuda.max_memory_allocated() / 1e6
-    found = peak()
-    return None if found is None else found / 1e6, gpu
+    host, gpu = (None if found is None else found / 1e6 for found in (peak(), device_peak()))
+    return host, gpu

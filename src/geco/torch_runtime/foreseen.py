@@ -124,7 +124,7 @@ def _views(run: Simulation, network: Any, codec: Any, asked: Asked) -> Tensor:
         how = Sampling(**{**how.to_dict(), "steps": 2})
     with run.part("views"):
         picture = torch.empty(1, 3, PICTURE_SIZE, PICTURE_SIZE)
-        return generate_views(network, _Prepared(run, codec), picture, range(asked.seeds), how)
+        return generate_views(network, Prepared(run, codec), picture, range(asked.seeds), how)
 
 
 def _watch(run: Simulation, owner: Any, method: str, name: str) -> None:
@@ -138,7 +138,7 @@ def _watch(run: Simulation, owner: Any, method: str, name: str) -> None:
     object.__setattr__(owner, method, counted)
 
 
-class _Prepared:
+class Prepared:
     """A codec whose pictures are prepared already: Pillow, which does that, knows no fake tensors."""
 
     on_host = False

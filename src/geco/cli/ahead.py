@@ -1,0 +1,88 @@
+"""The pictures of a run, seen and drawn in order: several together where the model gains by it, each failing
+on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from geco.memory import is_shortage
+
+if TYPE_CHECKING:
+    from geco.cli.plan import Job
+    from geco.pipeline import GecoPipeline
+    from geco.sampling import OnStep, Sampling
+    from geco.seen import Seen, Views
+
+
+class Ahead:
+    """Asked for one job after the other; looks ahead as far as pictures are drawn together.
+
+    Args:
+        jobs: of the run, each of the same seeds.
+        cutout: see :meth:`geco.pipeline.GecoPipeline.see`.
+        at_once: sets of views that are drawn together.
+    """
+
+    def __init__(
+        self,
+        pipeline: GecoPipeline,
+        jobs: Sequence[Job],
+        cutout: str,
+        sampling: Sampling | None,
+        on_step: OnStep,
+        at_once: int,
+    ) -> None:
+        self._pipeline, self._cutout, self._sampling, self._on_step = pipeline, cutout, sampling, on_step
+        self._at_once, self._jobs = at_once, list(jobs)
+        samples = max(len(job.outputs) for job in jobs)
+        self._together = max(at_once // samples, 1) if pipeline.backend.joins_pictures else 1
+        self._ready: dict[int, tuple[Seen, list[Views] | None] | Exception] = {}
+
+    def of(self, job: Job) -> tuple[Seen, Iterator[Views]]:
+        """The picture as the model sees it, and its views, one item a seed.
+
+        Raises:
+            What :meth:`Job.check` and the pipeline's first verb raise; the views what the second does.
+        """
+        seeds = [output.seed for output in job.outputs]
+        if self._together == 1:
+            return (seen := self._see(job)), self._alone(seen, seeds)
+        if id(job) not in self._ready:
+            self._prepare(job)
+        ready = self._ready.pop(id(job))
+        if isinstance(ready, Exception):
+            raise ready
+        seen, drawn = ready
+        return seen, self._alone(seen, seeds) if drawn is None else iter(drawn)
+
+    def _see(self, job: Job) -> Seen:
+        picture = job.picture.source()
+        source = None if job.picture.data is None else job.origin.source
+        job.check(job.step_files)
+        return self._pipeline.see(picture, self._cutout, source)
+
+    def _alone(self, seen: Seen, seeds: Sequence[int]) -> Iterator[Views]:
+        return self._pipeline.views(seen, seeds, self._sampling, self._on_step, self._at_once)
+
+    def _prepare(self, first: Job) -> None:
+        """See ``first`` and those after it, and draw them together; what fails waits for its turn."""
+        start = next(number for number, job in enumerate(self._jobs) if job is first)
+        seen: dict[int, Seen] = {}
+        for job in self._jobs[start : start + self._together]:
+            try:
+                seen[id(job)] = self._see(job)
+            except Exception as error:
+                self._ready[id(job)] = error
+        drawn: list[Any] = [None] * len(seen)
+        if len(seen) > 1:
+            seeds = [output.seed for output in first.outputs]
+            try:
+                drawn = self._pipeline.views_together(
+                    list(seen.values()), seeds, self._sampling, self._on_step
+                )
+            except Exception as error:  # too much together: each picture alone, in its turn
+                if not is_shortage(error):
+                    raise
+        self._ready |= {key: (one, views) for (key, one), views in zip(seen.items(), drawn)}
