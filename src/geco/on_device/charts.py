@@ -185,16 +185,18 @@ def _targets(charts: Charts, surface: Surface) -> Tensor:
     # The larger takes the smaller; equal sizes go by number, so that no two charts take each other.
     smaller = (sizes[one] < sizes[two]) | ((sizes[one] == sizes[two]) & (one > two))
     useful = (one != two) & smaller & (sizes[one] < _SMALL_SHARE * sizes.sum())
-    order, run = sorted_runs(torch.where(useful, one * count + two, count * count))
+    # Edges within charts get keys and places of their own: many writes to one would wait for each other.
+    apart = torch.arange(len(one), device=one.device)
+    order, run = sorted_runs(torch.where(useful, one * count + two, count * count + apart))
     # A border of two charts is a run of its edges; what counts is its length, then the larger chart's number.
     edges = group_counts(run, len(run))[run]
-    small = torch.where(useful, one, count)[order]
+    small = torch.where(useful, one, count + apart)[order]
     value = torch.where(useful[order], edges * count + two[order], -1)
     target = own
     for _ in range(_TRIES):
-        best = torch.full((count + 1,), -1, dtype=torch.long, device=own.device)
+        best = torch.full((count + len(one),), -1, dtype=torch.long, device=own.device)
         best = best.scatter_reduce(0, small, value, "amax")
-        wanted = torch.where(best[:-1] >= 0, best[:-1] % count, own)
+        wanted = torch.where(best[:count] >= 0, best[:count] % count, own)
         fits = ~_any_face(~_fits(surface, charts.directions[wanted[of_face]]), of_face, count)
         target = torch.where((target == own) & fits, wanted, target)
         value = torch.where(value == best[small], -1, value)

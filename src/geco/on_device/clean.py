@@ -107,7 +107,7 @@ def _flaws(mesh: DeviceMesh) -> Tensor:
     order, run, rising = edge_runs(mesh.faces, len(mesh.vertices))
     balance = torch.zeros_like(run).index_add_(0, run, torch.where(rising[order], 1, -1))
     flaws = torch.stack([~fine.all(), _copies(mesh).any(), unused.any(), balance.any()])
-    return (flaws * torch.tensor([_SMALL, _COPIED, _UNUSED, _OPEN], device=flaws.device)).sum()
+    return (flaws.long() << torch.arange(4, device=flaws.device)).sum()
 
 
 def _copies(mesh: DeviceMesh) -> Tensor:
@@ -139,7 +139,8 @@ def _without_small(mesh: DeviceMesh) -> DeviceMesh:
     if not waits.number(flat.any(), "whether faces are flat"):
         return compact(mesh)
     host = mesh.on_host("flat faces, which the host flips")
-    faces = torch.from_numpy(flip_flat(host.faces, host.vertices, float(limit))).to(mesh.faces)
+    height = float(waits.array(limit, "the height of flat faces"))
+    faces = waits.sent(flip_flat(host.faces, host.vertices, height), mesh.device).long()
     mesh = mesh.with_(faces=faces)
     return compact(mesh.with_(faces=faces[waits.places(_sizes(mesh)[1] > limit, "faces with a height")]))
 

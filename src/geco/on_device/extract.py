@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,7 +55,7 @@ def extract(grid: TensorGrid) -> DeviceMesh:
     """
     known = cube.tables()
     arrays = (*cube.EDGES.T, cube.EDGE_RANK, cube.EDGE_SLOT, known.edge_dual, known.problem_face)
-    table = _Tables(*(torch.from_numpy(np.ascontiguousarray(a)).to(grid.cubes.device) for a in arrays))
+    table = _Tables(*(waits.sent(values, grid.cubes.device) for values in arrays))
     case = _untangled(case_numbers(grid.sdf, grid.cubes), grid, table.problem_face)
     numbers = _numbered(case, grid.cubes, table.edge_dual)
     return DeviceMesh(_vertices(grid, numbers, table), _faces(grid, numbers, table))

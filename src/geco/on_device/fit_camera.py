@@ -58,8 +58,8 @@ class Picture:
             return None
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         box = np.array([[columns[0], rows[0]], [columns[-1] + 1, rows[-1] + 1]]) / len(mask)
-        low, high = torch.from_numpy(box).to(device, exact(device))
-        return cls(torch.from_numpy(rgba).to(device), torch.from_numpy(mask).to(device), low, high)
+        low, high = waits.sent(box, device).to(exact(device))
+        return cls(waits.sent(rgba, device), waits.sent(mask, device), low, high)
 
     def cells(self, size: int) -> tuple[Tensor, Tensor]:
         """The outline (cells,) and the mean colours (cells, 3) in ``size`` cells a side, framed as
@@ -92,9 +92,7 @@ def find_camera(mesh: DeviceMesh, picture: Picture, lens: Lens = INPUT_LENS) -> 
     search = _Search(mesh, picture, surface_points(mesh), lens)
     coarse = search.scores(search.cameras(elevations[:, 0, 0, 0]), _COARSE)[1]
     started = coarse.argmax(dim=0, keepdim=True)
-    poses = torch.from_numpy(orbit_poses(0.0, elevations.reshape(len(elevations), -1), lens.radius))
-    poses = poses.to(mesh.device, exact(mesh.device))[started][0]
-    cameras, fine = search.scores(search.of_poses(poses), _FINE)
+    cameras, fine = search.scores(search.cameras(elevations.reshape(len(elevations), -1), started), _FINE)
     chosen = torch.zeros_like(started)
     for stride in (9, 3, 1):
         # From step to step the best of three: standing still, up, down.
@@ -160,15 +158,12 @@ class _Search:
     points: SurfacePoints
     lens: Lens
 
-    def cameras(self, elevations: np.ndarray) -> Cameras:
-        """Cameras at elevations (B,)."""
-        poses = torch.from_numpy(orbit_poses(0.0, elevations, self.lens.radius))
-        return self.of_poses(poses.to(self.mesh.device, exact(self.mesh.device)))
-
-    def of_poses(self, poses: Tensor) -> Cameras:
-        """Cameras (B, 4, 4) with the windows that bring the box around the mesh onto that around the
-        picture's object.
+    def cameras(self, elevations: np.ndarray, row: Tensor | None = None) -> Cameras:
+        """Cameras at elevations (B,), or at a row (1,) of (R, B), with the windows that bring the box around
+        the mesh onto that around the picture's object.
         """
+        poses = waits.sent(orbit_poses(0.0, elevations, self.lens.radius), self.mesh.device)
+        poses = (poses if row is None else poses[row][0]).to(exact(self.mesh.device))
         focal = float(intrinsics(self.lens.fov)[0, 0])
         whole = Cameras(poses, poses.new_ones(len(poses)), poses.new_zeros(len(poses), 2), focal)
         places, nearness = whole.see(self.mesh.vertices)

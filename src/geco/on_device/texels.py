@@ -80,7 +80,7 @@ def texels_of_vertices(mesh: DeviceMesh) -> Texels:
     corner = torch.full((count,), -1, dtype=torch.long, device=mesh.device)
     corner = corner.scatter_reduce(0, flat, numbers, "amax")
     used = waits.places(corner >= 0, "vertices that have colours")
-    weights = F.one_hot(corner[used] % 3, 3).float()
+    weights = ((corner[used] % 3)[:, None] == torch.arange(3, device=mesh.device)).float()
     size = max(int((count - 1) ** 0.5) + 1, 1)
     return Texels(size, used, torch.div(corner[used], 3, rounding_mode="floor"), weights)
 

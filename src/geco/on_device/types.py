@@ -41,7 +41,7 @@ class DeviceMesh:
     def of(cls, mesh: Mesh, device: torch.device | str) -> DeviceMesh:
         """A mesh of the host."""
         parts = (mesh.vertices, mesh.faces, mesh.normals, mesh.uvs, mesh.texture, mesh.colors)
-        tensors = [None if part is None else torch.from_numpy(part).to(device) for part in parts]
+        tensors = [None if part is None else waits.sent(part, device) for part in parts]
         vertices, faces = tensors[0], tensors[1]
         assert vertices is not None and faces is not None
         return cls(vertices, faces.long(), *tensors[2:])

@@ -45,8 +45,8 @@ def _packed(
         float(host[-1]),
     )
     packing = pack(outlines, size, padding, _CELLS)
-    offsets = torch.from_numpy(packing.offsets).to(points)
-    turned = torch.from_numpy(packing.turned).to(points.device)
+    offsets = waits.sent(packing.offsets, points.device).to(points.dtype)
+    turned = waits.sent(packing.turned, points.device)
     texels = points * packing.scale
     texels = torch.where(turned[flat.of_point, None], (sizes * packing.scale)[flat.of_point] - texels, texels)
     uvs = (texels + offsets[flat.of_point]) / size

@@ -127,8 +127,8 @@ def bilinear(image: Tensor, places: Tensor) -> Tensor:
     places = places.clamp(0, size - 1)
     first = places.long().clamp_max(max(size - 2, 0))
     part = (places - first).float()
-    steps = torch.tensor([[0, 1], [size, size + 1]] if size > 1 else [[0, 0], [0, 0]], device=image.device)
-    corners = (first[:, 1] * size + first[:, 0])[:, None, None] + steps  # (N, down, across)
+    step = torch.arange(2, device=image.device).clamp_max(size - 1)
+    corners = (first[:, 1] * size + first[:, 0])[:, None, None] + size * step[:, None] + step  # down, across
     found = image.reshape(size * size, -1)[corners].float()
     rows = torch.lerp(found[:, :, 0], found[:, :, 1], part[:, :1, None])
     return torch.lerp(rows[:, 0], rows[:, 1], part[:, 1:])
