@@ -22,7 +22,7 @@ ORDERLESS = re.compile(
     r"aten\.(index_add|scatter_add|scatter_reduce\w*sum|bincount|histc|put_|index_put\w*accumulate)"
 )
 TRAFFIC = re.compile(
-    r"\.(?:cpu|item|numpy)\(|\.tolist\(\)|torch\.nonzero\(|masked_select|\.unique\(|from_numpy\(|torch\.tensor\("
+    r"\.(?:cpu|item|numpy|unique)\(|\.tolist\(\)|torch\.(?:nonzero|tensor|from_numpy)\(|masked_select"
 )
 
 
