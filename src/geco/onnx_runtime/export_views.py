@@ -109,9 +109,8 @@ def attend(attention: Any, x: Tensor, last: bool) -> Tensor:
 
 def _heads(tokens: Tensor, weight: Tensor) -> Tensor:
     """(B, N, D) and (H, D, d) -> (H, B, N, d)."""
-    count, width = tokens.shape[1:]
-    found = torch.matmul(tokens.reshape(1, -1, width), weight)
-    return found.reshape(weight.shape[0], -1, count, weight.shape[2])
+    # In four axes both: OpenVINO fails where one has three.
+    return torch.matmul(tokens[None], weight[:, None])
 
 
 def _mixed(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
