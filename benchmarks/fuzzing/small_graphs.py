@@ -45,7 +45,7 @@ def write(folder: Path) -> None:
     for half, (kind, stem, settings) in cards.items():
         _part(folder / half, {"format": kind, **settings}, {f"{stem}.safetensors": save(WEIGHTS[half])})
     graphs = {f"{name}.onnx": graph.SerializeToString() for name, graph in _graphs().items()}
-    _part(folder / "onnx", {"format": "geco-onnx-2", "version": "0.1.0", "forms": FORMS}, graphs)
+    _part(folder / "onnx", {"format": "geco-onnx-3", "version": "0.1.0", "forms": FORMS}, graphs)
     card = {"format": "geco-model-1", "family": "small", "licence": "CC0-1.0", "facts": facts}
     (folder / "config.json").write_text(json.dumps(card, indent=1))
 

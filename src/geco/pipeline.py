@@ -49,7 +49,8 @@ class GecoPipeline:
             model: "small" (embedded, runs without torch); a folder made by ``geco get``, ``geco convert``,
                 training or the exporter; the name of a model that ``geco get`` made ready; or a hub id
                 (``sudo-ai/zero123plus-v1.2``), which is fetched at first use and needs the extra ``torch``.
-            device: None chooses; "cpu", "cuda", "mps" for models that run on torch.
+            device: None chooses; "cpu", "cuda", "mps" for models that run on torch; "cuda", "directml",
+                "coreml", "openvino" for those with graphs, where that provider of ONNX Runtime is installed.
             max_memory: bytes, or "8GB": as many sets of views are drawn together as it allows
                 (:meth:`at_once`); None: :data:`geco.batches.BATCH`.
 

@@ -47,7 +47,7 @@ def forms(folder: Path, **changes: Any) -> None:
         (lambda f: (f / CARD).unlink(), f"it has no {CARD}"),
         (lambda f: rewrite(f / CARD, lambda d: d[:-20]), f"{CARD} is not readable JSON"),
         (lambda f: (f / CARD).write_text("[]"), f"{CARD} holds a list"),
-        (lambda f: (f / CARD).write_text("{}"), f"{CARD} describes '', not 'geco-onnx-2'"),
+        (lambda f: (f / CARD).write_text("{}"), f"{CARD} describes '', not 'geco-onnx-3'"),
         (lambda f: forms(f, nothing={"order": [0]}), "that are not there: 'nothing'"),
         (lambda f: forms(f, **{"field.shape_in.weight": {"order": [0, 2]}}), "no order of axes"),
         (lambda f: forms(f, **{"field.shape_in.weight": {"order": [0, 1, 2]}}), "that it does not have"),

@@ -98,7 +98,7 @@ def _add_model(model: Any) -> None:
     model.add_argument(
         "--device",
         help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: "
-        "cpu,bf16",
+        "cpu,bf16; cuda, directml, coreml, openvino for models with graphs, see geco info",
     )
     model.add_argument(
         "--lpips-weights",

@@ -39,6 +39,9 @@ def show(options: argparse.Namespace) -> int:
     print(f"geco {found['geco']} · Python {found['python']} · {found['platform']}")
     for name, version in found["runtime"].items():
         print(f"  {name:12} {version}")
+    print("devices of ONNX Runtime (--device)")
+    for name, state in found["devices"].items():
+        print(f"  {name:12} {state}")
     print("extras")
     for name, missing in found["extras"].items():
         said = f"lacks {', '.join(missing)} (pip install '{PACKAGE}[{name}]')" if missing else "installed"
@@ -66,6 +69,7 @@ def collect(model: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     from geco.model_files.products import PRODUCTS
+    from geco.onnx_runtime.providers import devices
     from geco.pipeline import GecoPipeline
     from geco.public_weights.licences import LICENCES
     from geco.version import __version__
@@ -76,6 +80,7 @@ def collect(model: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "runtime": {name: importlib.metadata.version(name) for name in RUNTIME if not _is_missing(name)},
+        "devices": devices(),
         "extras": missing_packages(),
         "model": asdict(card),
         "licences": LICENCES,

@@ -118,7 +118,8 @@ def _add_model(model: Any) -> None:
     model.add_argument(
         "--device",
         help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: "
-        "cpu,bf16; the full family also with compiled, graphs, offload or tiled (docs/full-size-speed.md)",
+        "cpu,bf16; the full family also with compiled, graphs, offload or tiled (docs/full-size-speed.md); "
+        "cuda, directml, coreml, openvino for models with graphs (geco info)",
     )
     model.add_argument(
         "--max-memory",

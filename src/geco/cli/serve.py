@@ -35,7 +35,11 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id"
     )
-    command.add_argument("--device", help="cpu, cuda, mps, for models that run on torch")
+    command.add_argument(
+        "--device",
+        help="cpu, cuda, mps, for models that run on torch; cuda, directml, coreml, openvino for those with "
+        "graphs, see geco info",
+    )
     command.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from geco.backend import Footprint
+from geco.errors import ConfigError
 from geco.memory import resident
 from geco.onnx_runtime.card import ExportedModel
 from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
+from geco.onnx_runtime.providers import Provider
 from geco.reconstruct.fields import SurfaceFields
 from geco.sampling import OnStep, Sampling
 from geco.types import Floats, Pictures
@@ -24,16 +26,22 @@ class OnnxBackend:
     Args:
         folder: written by the exporter.
         name: what the card shall call it.
+        provider: where the networks run; None: on the CPU.
 
     Raises:
         WeightsError: a file is missing, truncated or damaged.
+        ConfigError: the provider is not installed, does not start, or gives other views than the CPU.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        exported = ExportedModel(folder)
+    def __init__(self, folder: Path, name: str, provider: Provider | None = None) -> None:
+        if provider is not None:
+            provider.check_installed()
+        exported = ExportedModel(folder, provider=provider)
         self.card = exported.model.described(name)
         self._sampling = exported.sampling
         self._generator = SmallGenerator(exported)
+        if provider is not None:
+            _check_views(self._generator, SmallGenerator(ExportedModel(folder)), provider)
         self._reconstructor = SmallReconstructor(exported)
 
     @property
@@ -89,3 +97,20 @@ class OnnxBackend:
     def reconstruct(self, views: Pictures, picture: Pictures) -> SurfaceFields:
         """(6, S, S, 3) and (S, S, 3) in [0, 1] -> the surface's fields."""
         return self._reconstructor.reconstruct(np.asarray(views), np.asarray(picture))
+
+
+def _check_views(ours: SmallGenerator, cpus: SmallGenerator, provider: Provider) -> None:
+    """Raise ConfigError where a provider's views of a picture, a shaded ball, are not those of the CPU."""
+    size = ours.exported.views.size
+    x, y = np.meshgrid(*[(np.arange(size, dtype=np.float32) + 0.5) / size * 2.4 - 1.2] * 2)
+    inside = x * x + y * y < 1
+    shade = np.where(inside, 0.3 + 0.5 * np.sqrt(np.maximum(1 - x * x - y * y, 0)), 1)
+    picture = shade[..., None] ** np.array([0.5, 1.0, 2.0], np.float32)
+    found, wanted = (each.generate(picture.astype(np.float32), [0]) for each in (ours, cpus))
+    reached = -10 * np.log10(max(float(np.square(found - wanted).mean()), 1e-12))
+    if not reached >= provider.least:
+        raise ConfigError(
+            f"--device {provider.device} gives other views than the CPU: {reached:.0f} dB from them, "
+            f"{provider.least:.0f} are asked for",
+            f"Leave --device out, or try another version of {provider.package or 'onnxruntime'}.",
+        )

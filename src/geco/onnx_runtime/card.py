@@ -18,13 +18,14 @@ from geco.model_files.manifest import Manifest
 from geco.model_files.part import read_part_card
 from geco.multiview.schedule_settings import alphas_of
 from geco.multiview.small.config import SmallConfig
+from geco.onnx_runtime.providers import Provider
 from geco.onnx_runtime.session import Network
 from geco.onnx_runtime.weights import Form
 from geco.sampling import Sampling
 from geco.small_model import read_small_model
 from geco.types import Array, Doubles
 
-FORMAT = "geco-onnx-2"
+FORMAT = "geco-onnx-3"
 HALVES = {"views": MULTIVIEW, "reconstruct": RECONSTRUCTOR, "shape": RECONSTRUCTOR, "color": RECONSTRUCTOR}
 
 
@@ -33,21 +34,22 @@ class ExportedModel:
 
     Args:
         folder: written by the exporter. threads: of one operator; see
-            :func:`geco.onnx_runtime.session.open_session`.
+            :func:`geco.onnx_runtime.session.open_session`. provider: runs the graphs that it is for; the
+            others run on the CPU, and without one all.
 
     Raises:
         WeightsError: a card is missing, damaged, of another format, or a field is missing or out of its
             range.
     """
 
-    def __init__(self, folder: Path, threads: int | None = None) -> None:
+    def __init__(self, folder: Path, threads: int | None = None, provider: Provider | None = None) -> None:
         self.model = read_small_model(folder)
         if self.model.views is None:
             raise WeightsError(f"{folder} makes no views", "Regressors run on torch: export a whole model.")
         self.views: SmallConfig = self.model.views
         self.sampling: Sampling = self.model.usage.drawing(f"{folder / CARD}: facts")
         self.alphas_cumprod: Doubles = alphas_of(self.views.schedule)
-        self._threads = threads
+        self._threads, self._provider = threads, provider
         card = read_part_card(folder / ONNX, FORMAT)
         self._manifest = Manifest(card)
         forms = card.fields("forms")
@@ -68,6 +70,7 @@ class ExportedModel:
         if half not in self._weights:
             self._weights[half] = self.model.arrays(half)
         path = self.model.folder / ONNX / f"{graph}.onnx"
+        provider = self._provider if self._provider and graph in self._provider.graphs else None
         return Network(
-            path, self._manifest.read(path), self._weights[half], self._forms[graph], self._threads
+            path, self._manifest.read(path), self._weights[half], self._forms[graph], self._threads, provider
         )

@@ -10,10 +10,11 @@ from typing import Any
 import onnxruntime
 from numpy.typing import NDArray
 
-from geco.errors import WeightsError
+from geco.errors import GecoError, WeightsError
 from geco.memory import is_shortage
 from geco.onnx_runtime.forked import ForkedSession
 from geco.onnx_runtime.graph import wanted_weights
+from geco.onnx_runtime.providers import CPU, Provider
 from geco.onnx_runtime.weights import Form, Weights, formed
 from geco.types import Floats
 
@@ -40,16 +41,20 @@ def physical_cores() -> int:
     return max(1, len(siblings))
 
 
-def open_session(data: bytes, weights: Weights, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """A session of a graph on the CPU, given the weights that it asks for.
+def open_session(
+    data: bytes, weights: Weights, threads: int | None = None, provider: Provider | None = None
+) -> onnxruntime.InferenceSession:
+    """A session of a graph, given the weights that it asks for.
 
     ONNX Runtime reads the arrays where they are: they must live at least as long as the session.
 
     Args:
         weights: name -> array; others than the graph's own are left out.
         threads: of one operator; None takes :func:`own_threads`.
+        provider: where it runs; None: on the CPU.
 
     Raises:
+        ConfigError: the provider does not start.
         ValueError: the graph asks for something that is not there, or of another type or shape. ONNX
             Runtime's own errors where it is no graph.
     """
@@ -69,8 +74,15 @@ def open_session(data: bytes, weights: Weights, threads: int | None = None) -> o
     options.log_severity_level = 4  # fatal: errors come as exceptions, not as lines on the terminal too
     if given:
         options.add_external_initializers(list(given), list(given.values()))
+    providers: list[Any] = [CPU]
+    if provider is not None:
+        options.enable_mem_pattern = provider.device != "directml"  # which does not work with it
+        providers = [(provider.name, provider.options()), CPU]
     # Without ONNX Runtime's own second try, which prints to standard output.
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    session = onnxruntime.InferenceSession(data, options, providers=providers, enable_fallback=0)
+    if provider is not None:
+        provider.check_started(session)
+    return session
 
 
 class Network:
@@ -80,7 +92,7 @@ class Network:
         path: the graph's file, for errors. data: its checked bytes.
         weights: of the half of the model that the graph is of; kept as long as this is.
         forms: in which the graph wants some of them.
-        threads: see :func:`open_session`.
+        threads, provider: see :func:`open_session`.
 
     Raises:
         WeightsError: it is no graph for this version of ONNX Runtime, or the weights do not fit it.
@@ -93,11 +105,14 @@ class Network:
         weights: Weights,
         forms: Mapping[str, Form],
         threads: int | None = None,
+        provider: Provider | None = None,
     ) -> None:
         self.path = path
         try:
             given = formed(weights, forms)
-            self._session = ForkedSession(lambda: open_session(data, given, threads))
+            self._session = ForkedSession(lambda: open_session(data, given, threads, provider))
+        except GecoError:
+            raise
         except Exception as error:  # ONNX Runtime has eight kinds of its own, and some of Python's
             raise _failure(error, f"ONNX Runtime cannot load {path}") from error
         self.inputs = [item.name for item in self._session.get().get_inputs()]
