@@ -82,6 +82,7 @@ TORCH_ROOMS = {
     "reconstruct.instantmesh",
     "reconstruct.density",
     "reconstruct.lattice",
+    "reconstruct.packed",
     "reconstruct.triplane",
     "reconstruct.triposr",
     "reconstruct.vit",

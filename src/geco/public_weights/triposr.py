@@ -118,14 +118,8 @@ def convert(
     return write_model_card(target, FAMILY, licence, {**USAGE.to_dict(), "views": False})
 
 
-def load(
-    folder: str | os.PathLike[str], device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> TripoSR:
-    """The reconstructor's folder of :func:`convert`, ready for inference.
-
-    Args:
-        dtype: of what makes the planes; the decoder stays in float32, since a density is an exponential of
-            what it says.
+def load(folder: str | os.PathLike[str], device: torch.device | str = "cpu") -> TripoSR:
+    """The reconstructor's folder of :func:`convert`, in float32, ready for inference.
 
     Raises:
         WeightsError: a file is missing, damaged, or does not fit its settings.
@@ -138,9 +132,7 @@ def load(
     state = read_safetensors(path, device)
     check_state(state, model.state_dict(), path)
     model.load_state_dict(state, strict=True, assign=True)
-    model = model.to(dtype=dtype)
-    model.decoder.float()
-    return model.eval().requires_grad_(False)
+    return model.float().eval().requires_grad_(False)
 
 
 def _check_apart(source: Path, target: Path) -> None:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from geco.errors import ConfigError
+from geco.reconstruct.packed import attend
 from geco.reconstruct.vit_config import ViTConfig
 
 
@@ -78,7 +79,7 @@ class _QueryKeyValue(nn.Module):
             layer(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
-        return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        return attend(query, key, value).transpose(1, 2).flatten(2)
 
 
 class Dense(nn.Module):

@@ -8,7 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from geco.reconstruct.packed import PackedLinear, attend, pack
 from geco.reconstruct.triposr.config import FeedForward, TripoSRConfig
+
+ROWS = 3 * 32 * 32  # tokens of the released model, which weights are packed for
 
 
 class TripleTokens(nn.Module):
@@ -47,7 +50,7 @@ class CrossAttention(nn.Module):
             layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer, x in ((self.to_q, tokens), (self.to_k, context), (self.to_v, context))
         )
-        return self.to_out[0](F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return self.to_out[0](attend(q, k, v).transpose(1, 2).flatten(2))
 
 
 class _Gate(nn.Module):
@@ -68,6 +71,28 @@ class _Gate(nn.Module):
         if self.kind == "geglu-approximate":
             return x * torch.sigmoid(1.702 * x)
         return F.gelu(x, approximate="tanh" if self.kind == "gelu-approximate" else "none")
+
+
+class _PackedGate(nn.Module):
+    """ "geglu" with the GELU computed where the product is."""
+
+    def __init__(self, gate: _Gate, dtype: torch.dtype, rows: int) -> None:
+        super().__init__()
+        value, by = (_rows_of(gate.proj, part) for part in (0, 1))
+        self.value, self.gate = PackedLinear(value, dtype, rows), PackedLinear(by, dtype, rows, "gelu")
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.value(tokens).mul_(self.gate(tokens))
+
+
+def _rows_of(linear: nn.Linear, part: int) -> nn.Linear:
+    """One half of a layer's outputs."""
+    half = nn.Linear(1, 1)
+    assert linear.bias is not None
+    half.weight, half.bias = (
+        nn.Parameter(x.detach().chunk(2)[part], requires_grad=False) for x in (linear.weight, linear.bias)
+    )
+    return half
 
 
 class _FeedForward(nn.Module):
@@ -117,10 +142,21 @@ class Backbone(nn.Module):
 
     def forward(self, tokens: Tensor, picture: Tensor) -> Tensor:
         """tokens (B, C, N), picture (B, M, D) -> (B, C, N)."""
-        inner = self.proj_in(self.norm(tokens).transpose(1, 2))
+        # What the blocks add to stays as precise as the tokens, whatever the products' format.
+        inner = self.proj_in(self.norm(tokens).transpose(1, 2)).to(tokens.dtype)
         for block in self.transformer_blocks:
             inner = block(inner, picture)
         return self.proj_out(inner).transpose(1, 2) + tokens
+
+
+def pack_backbone(backbone: Backbone, dtype: torch.dtype) -> None:
+    """Make a backbone ready for a CPU, for good: its products in ``dtype``, everything else in float32."""
+    for module in list(backbone.modules()):
+        if isinstance(module, _FeedForward):
+            gate = module.net[0]
+            if isinstance(gate, _Gate) and gate.kind == "geglu":
+                module.net[0] = _PackedGate(gate, dtype, ROWS)
+    pack(backbone, dtype, ROWS)
 
 
 class Upsampler(nn.Module):

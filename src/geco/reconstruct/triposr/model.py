@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from geco.reconstruct.triposr.backbone import Backbone, TripleTokens, Upsampler
+from geco.reconstruct.packed import pack
+from geco.reconstruct.triposr.backbone import Backbone, TripleTokens, Upsampler, pack_backbone
 from geco.reconstruct.triposr.config import TripoSRConfig
 from geco.reconstruct.triposr.decoder import Decoder, activate, point_outputs
 from geco.reconstruct.vit import ViT
@@ -47,6 +48,16 @@ class TripoSR(nn.Module):
         """Shapes without memory; fill it with ``load_state_dict(..., assign=True)``."""
         with torch.device("meta"):
             return cls(config)
+
+    def pack(self, dtype: torch.dtype) -> TripoSR:
+        """This model made ready for a CPU, for good: the products of encoder and backbone in ``dtype`` by
+        oneDNN, everything else in float32 (norms, what blocks add to, scores of attention, the decoder).
+        """
+        pack(self.image_tokenizer, dtype)
+        pack_backbone(self.backbone, dtype)
+        for parameter in self.parameters():  # lets go of the file that all of them lie in
+            parameter.data = parameter.data.clone()
+        return self
 
     @property
     def device(self) -> torch.device:
