@@ -2,13 +2,14 @@
 
     python benchmarks/full_size_triposr.py [--threads 2] [--folder DIR] [--without dense,bf16]
 
-The dense way is the public code's, with the same weights: torch's own products and attention in float32, and
-the decoder at all 256^3 points, 8192 at a time (its marching cubes and its texture are left out). Ours is what
-``geco run --model FOLDER`` does, in float32 and in bfloat16 where the processor has it.
+The dense way is the public code's, with the same weights: torch's own products and attention in float32,
+and the decoder at all 256^3 points, 8192 at a time (its marching cubes and its texture are left out). Ours is
+what ``geco run --model FOLDER`` does, in float32 and in bfloat16 where the processor has it.
 
-Random weights hold noise. The surface is therefore that of an analytic field, a lumpy ball on four legs, which
-is evaluated **beside** the whole of the network's own work: every point that is asked is read from the planes
-and decoded, and only then the analytic value takes the result's place. Colours are the random network's.
+Random weights hold noise. The surface is therefore that of an analytic field, a lumpy ball on four legs,
+which is evaluated **beside** the whole of the network's own work: every point that is asked is read from the
+planes and decoded, and only then the analytic value takes the result's place. Colours are the random
+network's.
 Prints a line a step and one JSON line: seconds by the clock, seconds of the process on all threads (on a busy
 machine only these mean something), peak resident gigabytes. Needs 4 GB of disk and 5 GB of memory.
 """
