@@ -9,22 +9,27 @@ The networks' own code runs on fake tensors (:mod:`geco.simulated`): two CPU sec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from geco.device import Way
 from geco.multiview.generate import generate_views
 from geco.multiview.interface import Condition
 from geco.multiview.noise import NoiseSource
 from geco.multiview.zero123plus.codec import Zero123PlusCodec
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.multiview.zero123plus.public_size import PICTURE_SIZE, public_networks
+from geco.passes import Pass
+from geco.reconstruct.folded import CPU_POINTS, GPU_POINTS, FoldedDecoder
 from geco.reconstruct.instantmesh.config import RELEASED
 from geco.reconstruct.instantmesh.mesh import CUBES_AT_ONCE, POINTS_AT_ONCE, MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
+from geco.reconstruct.instantmesh.surface import CUBES_IN_CACHE
+from geco.reconstruct.triplane import PLANE_AXES
 from geco.sampling import Sampling
 from geco.simulated import Part, Simulation, simulated
 
@@ -48,12 +53,15 @@ class Asked:
             that of all, operations and launches are of those two.
         resolution: cubes a side of the surface grid.
         on_cpu: as of :func:`geco.simulated.simulated`.
+        ways: "tiled" decodes so; "graphs" counts what a recording holds apart, in ``parts["recorded"]``. What
+            networks that take turns need is :attr:`Foreseen.turns`, whatever is asked.
     """
 
     seeds: int = 1
     sampling: Sampling = field(default_factory=Sampling)
     resolution: int = 128
     on_cpu: bool = False
+    ways: frozenset[Way] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,9 @@ class Foreseen:
         planes: most while views become planes.
         surface: most while the planes' fields are asked for a surface and its colours.
         parts: everything that was counted: "condition", "write", "read", "decode" (of ``views``), "planes",
-            "surface".
+            "surface"; "recorded" is in all of them.
+        turns: bytes of each part where only its own network's weights are on the device ("offload").
+        replays: passes that were run from a recording.
     """
 
     resting: int
@@ -74,6 +84,15 @@ class Foreseen:
     planes: int
     surface: int
     parts: Mapping[str, Part]
+    turns: Mapping[str, int]
+    replays: int = 0
+
+    @property
+    def outside(self) -> int:
+        """Launches beside the recordings: for each replay itself, and the copies in and out."""
+        recorded = self.parts["recorded"].launches if "recorded" in self.parts else 0
+        whole = sum(self.parts[name].launches for name in ("views", "planes", "surface"))
+        return whole - recorded + 3 * self.replays
 
     @property
     def peak(self) -> int:
@@ -101,17 +120,30 @@ def foresee(
         views_in, planes_in: formats of the weights of the two halves.
     """
     with torch.no_grad(), simulated(asked.on_cpu) as run:
-        network, codec = (run.placed(part, views_in) for part in (networks.network, networks.codec))
-        model = run.placed(networks.model, planes_in)
-        resting = run.live
+        network = run.placed(networks.network, views_in)
+        codec = run.placed(networks.codec, views_in)
+        model = run.placed(networks.model, torch.float32)
+        if planes_in != torch.float32:
+            model.halve(planes_in)
+        recorded = _Recorded(run)
+        for part in (network, codec, model) if "graphs" in asked.ways else ():
+            part.through(recorded)
+        if "tiled" in asked.ways:
+            codec.tile()
+        resting, weights = run.live, _weights(network, codec, model)
         views = _views(run, network, codec, asked)[:1].clone()
         with run.part("planes"):
             planes = model(views, torch.empty(*views.shape[:2], model.config.camera_dim))
         with run.part("surface"):
             if isinstance(model.synthesizer, MeshSynthesizer):
-                _surface(model.synthesizer, planes, asked.resolution)
+                _surface(model.synthesizer, planes, asked.resolution, asked.on_cpu)
     heights = {name: part.peak for name, part in run.parts.items()}
-    return Foreseen(resting, heights["views"], heights["planes"], heights["surface"], run.parts)
+    rest = resting - sum(weights.values())  # what belongs to no pass
+    owners = {"condition": "vision", "write": "unet", "read": "unet", "decode": "vae", "planes": "planes"}
+    turns = {name: heights[name] - resting + rest + weights[owner] for name, owner in owners.items()}
+    turns["surface"] = heights["surface"] - resting + rest + weights["planes"]
+    views_peak, planes_peak, surface_peak = (heights[name] for name in ("views", "planes", "surface"))
+    return Foreseen(resting, views_peak, planes_peak, surface_peak, run.parts, turns, recorded.replays)
 
 
 def _views(run: Simulation, network: Any, codec: Any, asked: Asked) -> Tensor:
@@ -125,6 +157,33 @@ def _views(run: Simulation, network: Any, codec: Any, asked: Asked) -> Tensor:
     with run.part("views"):
         picture = torch.empty(1, 3, PICTURE_SIZE, PICTURE_SIZE)
         return generate_views(network, Prepared(run, codec), picture, range(asked.seeds), how)
+
+
+class _Recorded:
+    """Counts what every pass does as recorded."""
+
+    def __init__(self, run: Simulation) -> None:
+        self._run, self.replays = run, 0
+
+    def __call__(self, parts: Sequence[nn.Module], run: Pass) -> Pass:
+        def counted(*tensors: Tensor) -> Any:
+            self.replays += 1
+            with self._run.part("recorded"):
+                return run(*tensors)
+
+        return counted
+
+
+def _weights(network: Zero123PlusNetwork, codec: Zero123PlusCodec, model: InstantMesh) -> dict[str, int]:
+    """Bytes of what each network's passes need."""
+    parts: dict[str, list[nn.Module]] = {
+        "unet": [network.unet],
+        "vae": [codec.vae],
+        "vision": [codec.vision],
+        "planes": [model.encoder, model.transformer],
+    }
+    sizes = {name: [p for m in modules for p in m.parameters()] for name, modules in parts.items()}
+    return {name: sum(p.numel() * p.element_size() for p in found) for name, found in sizes.items()}
 
 
 def _watch(run: Simulation, owner: Any, method: str, name: str) -> None:
@@ -164,15 +223,19 @@ class Prepared:
         return self._codec.decode(x0)
 
 
-def _surface(net: MeshSynthesizer, planes: Tensor, resolution: int) -> None:
+def _surface(net: MeshSynthesizer, planes: Tensor, resolution: int, on_cpu: bool) -> None:
     """As :class:`geco.reconstruct.instantmesh.surface.MeshSurface` asks: SDF everywhere, then a full piece
     each of the weights and colours, since how many cubes the surface crosses is not known before.
     """
-    corners = torch.empty((resolution + 1) ** 3, 3)
-    cubes = torch.empty(resolution**3, 8, dtype=torch.int64)
-    sdf = net.sdf(planes, corners)
-    net.deformation(planes, corners[:POINTS_AT_ONCE], resolution)
-    features = torch.empty(1, CUBES_AT_ONCE, 8, 3 * planes.shape[2])
-    net.decoder.weights(features)
-    del features, sdf, cubes
-    net.color(planes, corners[None, :POINTS_AT_ONCE])
+    decoder, axis = net.decoder, torch.empty(resolution + 1)
+    points = torch.empty(POINTS_AT_ONCE, 3)
+    nets = (decoder.net_sdf, decoder.net_deformation, decoder.net_rgb)
+    folded = [FoldedDecoder(planes[0], part, PLANE_AXES) for part in nets]
+    for each in folded:
+        each.on_cpu, each.chunk = on_cpu, CPU_POINTS if on_cpu else GPU_POINTS
+    sdf = folded[0].on_grid(axis, axis, axis)
+    folded[1].at(points)
+    cubes = CUBES_IN_CACHE if on_cpu else CUBES_AT_ONCE
+    decoder.weights(torch.empty(1, cubes, 8, 3 * planes.shape[2]))
+    del sdf
+    folded[2].at(points)

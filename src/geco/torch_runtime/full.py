@@ -23,15 +23,12 @@ from geco.torch_runtime.offload import Turns
 from geco.torch_runtime.pictures import DevicePictures
 
 if TYPE_CHECKING:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
     from geco.public_weights.zero123plus_folder import Zero123Plus
     from geco.reconstruct.instantmesh.model import InstantMesh
 
 # Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320
 # px views can fill.
 FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE, FULL_VIEW_SIZE = 128, 1024, 512, 320
-TILE = 64  # latents a side of a tile: six of them cover the sheet, and each takes 43 % of its memory
 # Bytes of a card's memory below which the networks take turns: 5.6 GB while all are there (simulated), and
 # what the device's context and workspaces take.
 SMALL_CARD = 7_000_000_000
@@ -58,7 +55,7 @@ class FullNetworks:
     def run_by(self, ways: Collection[Way], device: torch.device) -> None:
         """Run the passes in these ways from now on, on ``device``."""
         if "tiled" in ways:
-            tile(self.views.codec.vae)
+            self.views.codec.tile()
         if "offload" in ways:
             self.through(Turns(device))
             self.reconstructor.synthesizer.to(device)
@@ -73,15 +70,6 @@ class FullNetworks:
         """Run every pass of the three through ``wrap`` from now on."""
         for part in (self.views.network, self.views.codec, self.reconstructor):
             part.through(wrap)
-
-
-def tile(vae: AutoencoderKL) -> None:
-    """Have ``vae`` decode in overlapping tiles, blended (diffusers'): less memory, and not the same picture,
-    since its norms then see a tile each and its middle attention no further.
-    """
-    vae.enable_tiling()
-    vae.tile_latent_min_size = TILE
-    vae.tile_sample_min_size = TILE * 2 ** (len(vae.config["block_out_channels"]) - 1)
 
 
 def _is_small(placement: Placement) -> bool:

@@ -25,6 +25,7 @@ from geco.passes import Wrap, plainly
 
 GREY = 127 / 255  # background of the original Zero123++; InstantMesh's fine-tune stands on white
 WHITE = 1.0
+TILE = 64  # latents a side of a tile: six of them cover the sheet, and each takes 43 % of its memory
 
 
 class Zero123PlusCodec(nn.Module):
@@ -65,6 +66,14 @@ class Zero123PlusCodec(nn.Module):
         """Run the encoders and the decoder through ``wrap`` from now on."""
         self._mean, self._decoded = (wrap([self.vae], run) for run in (self._latent, self._picture))
         self._embedding = wrap([self.vision], self._seen)
+
+    def tile(self) -> None:
+        """Decode in overlapping tiles from now on, blended (diffusers'): less memory, and not the same
+        picture, since the VAE's norms then see a tile each and its middle attention no further.
+        """
+        self.vae.enable_tiling()
+        self.vae.tile_latent_min_size = TILE
+        self.vae.tile_sample_min_size = TILE * 2 ** (len(self.vae.config["block_out_channels"]) - 1)
 
     @property
     def device(self) -> torch.device:
