@@ -148,9 +148,11 @@ def _cross(
     if alpha_start is not None and alpha_end is not None:
         a, b = a * alpha_start, b * alpha_end
     weight = b / (b - a)
-    points = grid.vertices[start]
+    points = grid.vertices.take(start, axis=0)
     points *= weight[:, None]
-    points += grid.vertices[end] * (1 - weight)[:, None]
+    far = grid.vertices.take(end, axis=0)
+    far *= (1 - weight)[:, None]
+    points += far
     return points
 
 

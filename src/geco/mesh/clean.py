@@ -7,21 +7,20 @@ Lengths are relative to the diagonal of the bounding box. Vertex attributes foll
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geco.errors import MeshError
 from geco.graph import connected_components
 from geco.mesh.components import component_boxes, component_labels, component_volumes
-from geco.mesh.half_edges import edge_keys, half_edges, pair_half_edges
+from geco.mesh.flips import flipped, sizes
+from geco.mesh.half_edges import pair_half_edges
 from geco.mesh.holes import border_loops, fill_loops
-from geco.mesh.topology import compact, corners, cross, dot, first_of_group, merge, weld_groups
+from geco.mesh.topology import compact, cross, dot, first_of_group, merge, weld_groups
 from geco.mesh.types import Mesh
 from geco.types import Doubles, Floats, Ints, Longs
 
 # Coordinates lie within [-1, 1], where float32 steps by 6e-8: 1e-6 of the size is the smallest length that
 # still means something.
 SMALLEST = 1e-6
-_FLIP_ROUNDS = 8  # each round flips every flat triangle that does not touch another one being flipped
 
 
 def merge_close(mesh: Mesh, tolerance: float = SMALLEST) -> Mesh:
@@ -62,9 +61,12 @@ def drop_degenerate(mesh: Mesh, smallest: float = SMALLEST) -> Mesh:
     if not finite.all():
         mesh = compact(mesh, mesh.faces[finite[mesh.faces].all(axis=1)])
     limit = smallest * diagonal(mesh.vertices)
-    shortest, lowest = _sizes(mesh.vertices, mesh.faces)
-    if not ((shortest > limit) & (lowest > limit)).all():
-        mesh = _without_small(mesh, limit)
+    squares, heights = sizes(mesh.vertices, mesh.faces)
+    if (
+        not (np.minimum(np.minimum(*squares[:2]), squares[2]) > limit * limit).all()
+        or not (heights > limit).all()
+    ):
+        mesh = _without_small(mesh, limit, squares)
     faces = _without_copies(mesh.faces, len(mesh.vertices))
     return compact(mesh, None if len(faces) == len(mesh.faces) else faces)
 
@@ -84,19 +86,19 @@ def remove_floaters(mesh: Mesh, min_fraction: float = 0.02, drop_inner: bool = T
     count = int(face_label.max()) + 1
     if count == 1:
         return mesh
-    vectors = mesh.face_normals().astype(np.float64)
-    area = np.bincount(face_label, np.linalg.norm(vectors, axis=1), count)
+    vectors = _face_normals(mesh).astype(np.float64)
+    area = np.bincount(face_label, np.sqrt(dot(vectors, vectors)), count)
     largest = int(np.argmax(area))
     keep = area >= min_fraction * area[largest]
     keep[largest] = True
     if drop_inner:
-        flow = np.stack([np.bincount(face_label, vectors[:, axis], count) for axis in range(3)], axis=1)
-        closed = np.linalg.norm(flow, axis=1) <= 1e-3 * area  # the normals of a closed surface cancel out
+        flow: Doubles = np.stack([np.bincount(face_label, along, count) for along in vectors])
+        closed = np.sqrt(dot(flow, flow)) <= 1e-3 * area  # the normals of a closed surface cancel out
         volume = component_volumes(mesh, face_label, count)
         low, high = component_boxes(mesh, face_label, count)
         within = (low >= low[largest]).all(axis=1) & (high <= high[largest]).all(axis=1)
         keep &= ~(closed & within & (volume * np.sign(volume[largest]) < 0))
-    return mesh if keep.all() else compact(mesh, mesh.faces[keep[face_label]])
+    return mesh if keep.all() else compact(mesh, mesh.faces.compress(keep.take(face_label), axis=0))
 
 
 def fill_holes(mesh: Mesh, max_edges: int = 64) -> Mesh:
@@ -120,17 +122,23 @@ def fill_holes(mesh: Mesh, max_edges: int = 64) -> Mesh:
     return fill_loops(mesh, [loop for loop in small if len(loop) > 3 or tuple(sorted(loop)) not in triangles])
 
 
-def _without_small(mesh: Mesh, limit: float) -> Mesh:
+def _face_normals(mesh: Mesh) -> Floats:
+    """(3, F) as :meth:`Mesh.face_normals`."""
+    columns = np.ascontiguousarray(mesh.vertices.T)
+    a, b, c = (columns.take(corner, axis=1) for corner in np.ascontiguousarray(mesh.faces.T, np.intp))
+    return cross(b - a, c - a)
+
+
+def _without_small(mesh: Mesh, limit: float, squares: Doubles) -> Mesh:
     """Edges up to ``limit`` collapsed, faces up to that height flipped away or, where they cannot
-    be, dropped.
+    be, dropped; (3, F) squared lengths of the edges.
     """
-    start, end = half_edges(mesh.faces)
-    step = mesh.vertices[start].astype(np.float64) - mesh.vertices[end]
-    short = np.flatnonzero(np.einsum("ij,ij->i", step, step) <= limit * limit)
-    if short.size:
-        mesh = merge(mesh, connected_components(len(mesh.vertices), start[short], end[short]))
-    faces = flip_flat(mesh.faces, mesh.vertices, limit)
-    return mesh.with_(faces=faces[_sizes(mesh.vertices, faces)[1] > limit])
+    corner, face = np.nonzero(squares <= limit * limit)
+    if len(face):
+        start, end = mesh.faces[face, corner], mesh.faces[face, (corner + 1) % 3]
+        mesh = merge(mesh, connected_components(len(mesh.vertices), start, end))
+    faces, heights = flipped(mesh.faces, mesh.vertices, limit)
+    return mesh.with_(faces=faces.compress(heights > limit, axis=0))
 
 
 def diagonal(vertices: Floats) -> float:
@@ -141,46 +149,6 @@ def diagonal(vertices: Floats) -> float:
     if not np.isfinite([low, high]).all():
         return diagonal(vertices[np.isfinite(vertices).all(axis=1)])
     return float(np.linalg.norm(high.astype(np.float64) - low))
-
-
-def flip_flat(faces: Ints, vertices: Floats, limit: float) -> Ints:
-    """Faces lower than ``limit`` joined with the face across their longest edge and cut again along the other
-    diagonal.
-
-    Nothing is opened: the same edges stay closed. A flat face at a border, or one whose flip would double an
-    edge, stays.
-    """
-    faces = faces.copy()
-    for _ in range(_FLIP_ROUNDS):
-        flat = np.flatnonzero(_sizes(vertices, faces)[1] <= limit)
-        if not flat.size:
-            break
-        start, end = half_edges(faces)
-        keys = edge_keys(start, end, len(vertices))
-        present = np.sort(keys)
-        lengths = np.linalg.norm(vertices[faces[flat][:, [1, 2, 0]]] - vertices[faces[flat]], axis=2)
-        longest = 3 * flat + np.argmax(lengths, axis=1)
-        touched: set[int] = set()
-        added: set[int] = set()
-        for h in longest.tolist():
-            partners = np.flatnonzero(keys == keys[h])
-            if len(partners) != 2:
-                continue
-            t = int(partners[0] if partners[1] == h else partners[1])
-            p, q, r, s = (
-                int(v) for v in (start[h], end[h], faces[h // 3, (h + 2) % 3], faces[t // 3, (t + 2) % 3])
-            )
-            key = min(r, s) * len(vertices) + max(r, s)
-            place = int(np.searchsorted(present, key))
-            known = key in added or (place < len(present) and present[place] == key)
-            if start[t] != q or r == s or known or {h // 3, t // 3} & touched:
-                continue
-            faces[h // 3], faces[t // 3] = (p, s, r), (s, q, r)
-            touched |= {h // 3, t // 3}
-            added.add(key)
-        if not touched:
-            break
-    return faces
 
 
 def _close_pairs(vertices: Floats, among: Longs, distance: float) -> tuple[Longs, Longs]:
@@ -209,21 +177,17 @@ def _close_pairs(vertices: Floats, among: Longs, distance: float) -> tuple[Longs
     return np.concatenate([a for a, _ in found]), np.concatenate([b for _, b in found])
 
 
-def _sizes(vertices: Floats, faces: NDArray[np.integer]) -> tuple[Doubles, Doubles]:
-    """(F,) shortest edge and (F,) height over the longest edge; 0 for a point."""
-    a, b, c = corners(vertices, faces)
-    edges = b - a, c - b, a - c
-    squares = np.stack([dot(edge, edge) for edge in edges])
-    longest = np.sqrt(squares.max(axis=0))
-    normal = cross(edges[0], edges[1])
-    return np.sqrt(squares.min(axis=0)), np.sqrt(dot(normal, normal)) / np.where(longest > 0, longest, 1.0)
-
-
 def _without_copies(faces: Ints, count: int) -> Ints:
     """Faces without those that repeat an earlier one (same corners in the same turn)."""
-    wide = faces.astype(np.int64)
-    lowest = np.argmin(wide, axis=1)
-    rows = np.arange(len(wide))
-    a, b, c = (wide[rows, (lowest + k) % 3] for k in range(3))
-    first = first_of_group(first_of_group(a * count + b) * count + c)
-    return faces[first == rows]
+    a, b, c = np.ascontiguousarray(faces.T, np.int64)
+    lowest = np.minimum(np.minimum(a, b), c)
+    turn = (a > lowest) * (1 + (b > lowest))  # which corner is the lowest one
+    rows = np.arange(len(faces))
+    flat = np.concatenate([a, b, c, a, b])
+    second, third = (flat.take((turn + k) * len(faces) + rows) for k in (1, 2))
+    if count < 2_000_000:  # three numbers fit into one
+        keys = np.sort(lowest * count * count + second * count + third)
+        if not (keys[1:] == keys[:-1]).any():
+            return faces
+    first = first_of_group(first_of_group(lowest * count + second) * count + third)
+    return faces.compress(first == rows, axis=0)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from geco.graph import connected_components
-from geco.mesh.topology import corners, cross, dot, runs
+from geco.mesh.topology import corners, cross, dot
 from geco.mesh.types import Mesh
 from geco.types import Doubles, Floats, Longs
 
 
 def component_labels(mesh: Mesh) -> Longs:
     """(F,) number of the connected component of each face, counted from 0."""
-    a, b, c = mesh.faces.T
+    a, b, c = np.ascontiguousarray(mesh.faces.T, np.int64)
     label = connected_components(len(mesh.vertices), np.concatenate([a, b]), np.concatenate([b, c]))
-    return np.unique(label[a], return_inverse=True)[1].astype(np.int64)
+    of_face = label.take(a)
+    used = np.zeros(len(label), bool)
+    used[of_face] = True
+    return (np.cumsum(used) - 1).take(of_face)
 
 
 def component_volumes(mesh: Mesh, face_label: Longs, count: int) -> Doubles:
@@ -22,14 +25,21 @@ def component_volumes(mesh: Mesh, face_label: Longs, count: int) -> Doubles:
     not at the mercy of the origin.
     """
     low, high = component_boxes(mesh, face_label, count)
-    middle = ((low + high) / 2).T[:, face_label] if count > 1 else ((low + high) / 2).T
+    middle = np.ascontiguousarray(((low + high) / 2).T).take(face_label, axis=1)
     a, b, c = (corner - middle for corner in corners(mesh.vertices, mesh.faces))
     return np.bincount(face_label, dot(a, cross(b, c)), count) / 6
 
 
 def component_boxes(mesh: Mesh, face_label: Longs, count: int) -> tuple[Floats, Floats]:
-    """(count, 3) smallest and largest coordinates."""
-    order = np.argsort(face_label)
-    firsts, _ = runs(face_label[order])
-    points = mesh.vertices[mesh.faces[order]].reshape(-1, 3)
-    return np.minimum.reduceat(points, 3 * firsts), np.maximum.reduceat(points, 3 * firsts)
+    """(count, 3) smallest and largest coordinates of components that have no vertex in common."""
+    label = np.zeros(len(mesh.vertices), np.int64)
+    label[mesh.faces] = face_label[:, None]
+    used = np.zeros(len(label), bool)
+    used[mesh.faces] = True
+    members = np.flatnonzero(used)
+    label, points = label.take(members), mesh.vertices.take(members, axis=0).T
+    low, high = (np.full((3, count), start, np.float32) for start in (np.inf, -np.inf))
+    for axis in range(3):
+        np.minimum.at(low[axis], label, points[axis])
+        np.maximum.at(high[axis], label, points[axis])
+    return low.T, high.T

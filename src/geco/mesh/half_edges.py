@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geco.mesh.topology import runs
+from geco.mesh.topology import runs, sorted_with_order
 from geco.types import Doubles, Floats, Longs
 
 
@@ -46,9 +46,8 @@ def edge_groups(start: Longs, end: Longs, count: int) -> tuple[Longs, Longs, Lon
     """Half-edges sorted by their undirected edge: the order, and where each edge begins in it and
     how many it has.
     """
-    keys = edge_keys(start, end, count)
-    order = np.argsort(keys)
-    return order, *runs(keys[order])
+    keys, order = sorted_with_order(edge_keys(start, end, count))
+    return order, *runs(keys)
 
 
 def pair_groups(
@@ -62,11 +61,13 @@ def pair_groups(
 ) -> Longs:
     """:func:`pair_half_edges` from the result of :func:`edge_groups`."""
     twin = np.full(len(start), -1, np.int64)
-    a, b = order[firsts[counts == 2]], order[firsts[counts == 2] + 1]
-    opposite = start[a] != start[b]
-    a, b = a[opposite], b[opposite]
+    twos = firsts.take(np.flatnonzero(counts == 2))
+    a, b = order.take(twos), order.take(twos + 1)
+    opposite = np.flatnonzero(start.take(a) != start.take(b))
+    a, b = a.take(opposite), b.take(opposite)
     twin[a], twin[b] = b, a
-    for first, count in zip(firsts[counts > 2], counts[counts > 2]):
+    crowded = np.flatnonzero(counts > 2)
+    for first, count in zip(firsts[crowded], counts[crowded]):
         _pair_crowded(np.sort(order[first : first + count]), start, end, np.asarray(faces), vertices, twin)
     return twin
 

@@ -37,7 +37,7 @@ def vertex_normals(vertices: Floats, faces: NDArray[np.integer]) -> Floats:
         angles[~np.tile(usable, 3)] = 0.0
         normals[:, ~usable] = 0.0
     # all first corners, then all second, then all third ones
-    flat = group[np.ascontiguousarray(faces.T)].ravel()
+    flat = group.take(np.ascontiguousarray(faces.T)).ravel()
     total: Doubles = np.stack(
         [np.bincount(flat, angles * np.tile(axis, 3), len(vertices)) for axis in normals]
     )
@@ -47,11 +47,12 @@ def vertex_normals(vertices: Floats, faces: NDArray[np.integer]) -> Floats:
     cancelled = length < 1e-6
     if cancelled.any():
         last = np.zeros_like(total)
-        last[:, flat[np.tile(usable, 3)]] = np.tile(normals[:, usable], 3)
+        here = np.flatnonzero(cancelled.take(flat) & np.tile(usable, 3))
+        last[:, flat.take(here)] = normals.take(here % len(faces), axis=1)
         total[:, cancelled] = last[:, cancelled]
         lost = cancelled & ~last.any(axis=0)
         total[2, lost] = 1.0
-    return np.ascontiguousarray(_unit(total).T[group], np.float32)
+    return np.ascontiguousarray(_unit(total).T.astype(np.float32)).take(group, axis=0)
 
 
 def _angle(arriving: Doubles, leaving: Doubles) -> Doubles:

@@ -37,10 +37,10 @@ def weld_groups(vertices: Floats) -> Longs:
 def first_of_group(keys: NDArray[np.generic]) -> Longs:
     """(N,) keys -> (N,) index of the first element with the same key."""
     order = np.argsort(keys)
-    firsts, counts = runs(keys[order])
+    firsts, counts = runs(keys.take(order))
     result = np.empty(len(keys), np.int64)
     if len(keys):
-        result[order] = np.repeat(np.minimum.reduceat(order, firsts), counts)
+        result[order] = np.minimum.reduceat(order, firsts).take(expand(counts)[0])
     return result
 
 
@@ -62,6 +62,20 @@ def corners(vertices: Floats, faces: NDArray[np.integer]) -> tuple[Doubles, Doub
     columns = np.ascontiguousarray(vertices.T, np.float64)
     a, b, c = (columns.take(corner, axis=1) for corner in np.ascontiguousarray(faces.T, np.intp))
     return a, b, c
+
+
+def sorted_with_order(keys: Longs) -> tuple[Longs, Index]:
+    """Sorted keys and their stable order; keys are not negative.
+
+    The order rides in the low bits where it fits, since one plain sort is several times faster than an
+    argsort.
+    """
+    bits = len(keys).bit_length()
+    if len(keys) and int(keys.max()) < 1 << (62 - bits):
+        packed = np.sort((keys << bits) | np.arange(len(keys)))
+        return packed >> bits, (packed & ((1 << bits) - 1)).astype(np.intp)
+    order = np.argsort(keys, kind="stable")
+    return keys[order], order
 
 
 def chosen(mask: Bools, yes: NDArray[Any], no: NDArray[Any]) -> NDArray[Any]:
@@ -111,10 +125,10 @@ def take(mesh: Mesh, kept: NDArray[np.integer], faces: NDArray[np.integer]) -> M
     """
 
     def pick(values: Floats | None) -> Floats | None:
-        return None if values is None else values[kept]
+        return None if values is None else values.take(kept, axis=0)
 
     return mesh.with_(
-        vertices=mesh.vertices[kept],
+        vertices=mesh.vertices.take(kept, axis=0),
         faces=faces,
         normals=pick(mesh.normals),
         uvs=pick(mesh.uvs),
@@ -130,16 +144,16 @@ def compact(mesh: Mesh, faces: NDArray[np.integer] | None = None) -> Mesh:
     if used.all():
         return mesh if faces is mesh.faces else mesh.with_(faces=faces)
     renumber = np.cumsum(used) - 1
-    return take(mesh, np.flatnonzero(used), renumber[faces])
+    return take(mesh, np.flatnonzero(used), renumber.take(faces))
 
 
 def merge(mesh: Mesh, representative: Longs) -> Mesh:
     """Join each vertex into its representative, which keeps its attributes; faces that lose a
     corner are dropped.
     """
-    faces = representative[mesh.faces]
+    faces = representative.take(mesh.faces)
     a, b, c = faces.T
-    return compact(mesh, faces[(a != b) & (b != c) & (c != a)])
+    return compact(mesh, faces.compress((a != b) & (b != c) & (c != a), axis=0))
 
 
 def append_vertices(mesh: Mesh, groups: Longs, members: Longs, count: int) -> Mesh:

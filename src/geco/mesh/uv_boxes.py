@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from geco.mesh.topology import dot, runs
+from geco.mesh.topology import dot, runs, sorted_with_order
 from geco.mesh.uv_charts import chart_sums, firsts
 from geco.mesh.uv_flatten import FlatCharts, plane_axes
-from geco.mesh.uv_graph import sorted_with_order
 from geco.types import Array
 
 _ANGLES = 16  # own choice: rotations tried in a quarter turn; 5.6 degrees apart, under 1 % of a chart's box

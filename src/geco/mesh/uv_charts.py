@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geco.mesh.topology import dot, expand, runs
-from geco.mesh.uv_graph import compact, components, sorted_with_order
+from geco.mesh.topology import dot, expand, runs, sorted_with_order
+from geco.mesh.uv_graph import compact, components
 from geco.types import Array, Bools, Index
 
 # own choice: cosine of 72.5 degrees; a face at the limit is stretched 3.3 times along one direction

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geco.mesh.topology import cross, dot, expand, runs
+from geco.mesh.topology import cross, dot, expand, runs, sorted_with_order
 from geco.mesh.uv_charts import Charts, firsts
-from geco.mesh.uv_graph import components, sorted_with_order
+from geco.mesh.uv_graph import components
 from geco.mesh.uv_overlap import overlapping_triangles, suspect_groups
 from geco.types import Array, Index
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.graph import connected_components
-from geco.types import Index, Ints, Longs
+from geco.mesh.topology import sorted_with_order
+from geco.types import Index, Ints
 
 
 def face_links(faces: Ints, vertex_count: int) -> Index:
@@ -33,20 +34,6 @@ def face_links(faces: Ints, vertex_count: int) -> Index:
     first = first[~same[first + 2]] if len(first) else first  # runs of exactly two
     pairs = np.stack([order.take(first), order.take(first + 1)])
     return pairs.take(np.flatnonzero(starts.take(pairs[0]) == ends.take(pairs[1])), axis=1)
-
-
-def sorted_with_order(keys: Longs) -> tuple[Longs, Index]:
-    """Sorted keys and their stable order; keys are not negative.
-
-    The order rides in the low bits where it fits, since one plain sort is several times faster than an
-    argsort.
-    """
-    bits = len(keys).bit_length()
-    if len(keys) and int(keys.max()) < 1 << (62 - bits):
-        packed = np.sort((keys << bits) | np.arange(len(keys)))
-        return packed >> bits, (packed & ((1 << bits) - 1)).astype(np.intp)
-    order = np.argsort(keys, kind="stable")
-    return keys[order], order
 
 
 def components(count: int, a: NDArray[Any], b: NDArray[Any]) -> Index:

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from geco.mesh.topology import expand
-from geco.mesh.uv_graph import sorted_with_order
+from geco.mesh.topology import expand, sorted_with_order
 from geco.types import Array, Bools, Index
 
 _PAIRS_AT_ONCE = 2_000_000  # bounds the memory of dense cells

@@ -6,8 +6,9 @@ import numpy as np
 
 from geco.errors import MeshError
 from geco.graph import connected_components
-from geco.mesh.clean import SMALLEST, close_groups, diagonal, drop_degenerate, flip_flat, merge_close
+from geco.mesh.clean import SMALLEST, close_groups, diagonal, drop_degenerate, merge_close
 from geco.mesh.components import component_boxes, component_labels, component_volumes
+from geco.mesh.flips import flip_flat
 from geco.mesh.half_edges import edge_groups, edge_keys, fan_labels, half_edges, pair_half_edges
 from geco.mesh.holes import border_loops, fill_loops
 from geco.mesh.manifold import manifold_report

@@ -9,8 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from geco.mesh.clean import SMALLEST, flip_flat
+from geco.mesh.clean import SMALLEST
 from geco.mesh.clean import fill_holes as fill_holes_on_host
+from geco.mesh.flips import flip_flat
 from geco.on_device import waits
 from geco.on_device.groups import connected_components, first_of_group, group_sums, sorted_runs
 from geco.on_device.types import DeviceMesh, exact
