@@ -60,12 +60,12 @@ def _part(folder: Path, card: dict[str, Any], files: dict[str, bytes]) -> None:
 
 
 def _graphs() -> dict[str, Any]:
-    picture, six = ["g", 3, SIDE, SIDE], [6, 3, SIDE, SIDE]
+    picture, six = ["n", 3, SIDE, SIDE], [6, 3, SIDE, SIDE]
     table, volume = np.zeros((1, 4), np.float32), np.zeros((1, 4, 8, 8, 8), np.float32)
     pair = {"table": [1, 4], "volume": [1, 4, 8, 8, 8], "points": ["n", 3]}
     return {
         "views": _model(
-            {"picture": picture, "x_t": ["k", *six], "t": [1]},
+            {"picture": picture, "x_t": ["n", *six], "t": [1]},
             {"x0": ["n", *six]},
             [
                 ("Cast", ["mix"], "mix_float", {"to": FLOAT}),
@@ -77,7 +77,7 @@ def _graphs() -> dict[str, Any]:
                 ("Tanh", ["tinted"], "each", {}),
                 ("Reshape", ["each", "sizes"], "x0", {}),
             ],
-            {"axes": np.array([1, 2], np.int64), "sizes": np.array([-1, *six], np.int64)},
+            {"axes": np.array([1], np.int64), "sizes": np.array([-1, *six], np.int64)},
             {"mix": (np.float16, [3, 2]), "tint": (np.float32, [3, 1, 1])},
         ),
         "reconstruct": _model(
