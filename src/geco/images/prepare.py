@@ -28,6 +28,8 @@ LEAST_RATIO = 0.25
 VISIBLE = 0.05
 STEPS = ("cutout.png", "alpha.png", "prepared.png")  # the files of Prepared.save_steps
 
+Canvas = tuple[Floats, tuple[float, float, float, float]]  # see Prepared.canvas
+
 
 @dataclass
 class Prepared:
@@ -39,6 +41,7 @@ class Prepared:
         left, top, side: the square in pixels of the cut-out picture; it may reach beyond the picture.
         cutout: the picture it was taken from.
         background: the grey level under it.
+        canvas: (4, h, w) the cut-out around the square, premultiplied, and the square in it.
     """
 
     rgb: Floats
@@ -48,6 +51,7 @@ class Prepared:
     side: float
     cutout: Cutout
     background: float
+    canvas: Canvas
 
     def rgba(self, size: int) -> Floats:
         """The same square at another size, (size, size, 4) float32, straight alpha: for the projection of the
@@ -56,16 +60,18 @@ class Prepared:
         The object's colours reach two pixels beyond its edge, so that interpolation at the edge finds no
         foreign colour.
         """
-        premultiplied = _sample(self.cutout.rgba, self.left, self.top, self.side, size)
+        premultiplied = _sample(self.canvas, size)
         alpha = premultiplied[..., 3]
         seen = alpha > VISIBLE
         straight = premultiplied.copy()
         straight[..., :3] /= np.maximum(alpha, VISIBLE)[..., None]
         rows, columns = np.nonzero(dilate(seen, 2) & ~seen)
-        around = np.zeros((len(rows), 4), np.float32)
+        pixels, around = premultiplied.reshape(-1, 4), np.zeros((len(rows), 4), np.float32)
+        across = [(columns + right).clip(0, size - 1) for right in range(-2, 3)]
         for down in range(-2, 3):
-            for right in range(-2, 3):
-                around += premultiplied[(rows + down).clip(0, size - 1), (columns + right).clip(0, size - 1)]
+            first = (rows + down).clip(0, size - 1) * size
+            for column in across:
+                around += pixels[first + column]
         straight[rows, columns, :3] = around[:, :3] / np.maximum(around[:, 3:], 1e-6)
         return straight.clip(0, 1)
 
@@ -123,42 +129,40 @@ def prepare(
     side = longer / foreground_ratio
     left = (columns[0] + columns[-1] + 1 - side) / 2
     top = (rows[0] + rows[-1] + 1 - side) / 2
+    canvas = _canvas(cutout.rgba, left, top, side)
     if eight_bits:
-        rgb, alpha = _composed(cutout.rgba, left, top, side, size, background)
+        rgb, alpha = _composed(canvas, size, background)
     else:
-        premultiplied = _sample(cutout.rgba, left, top, side, size)
+        premultiplied = _sample(canvas, size)
         alpha = premultiplied[..., 3]
         rgb = (premultiplied[..., :3] + background * (1 - alpha[..., None])).clip(0, 1)
-    return Prepared(rgb, alpha, float(left), float(top), float(side), cutout, background)
+    return Prepared(rgb, alpha, float(left), float(top), float(side), cutout, background, canvas)
 
 
-def _sample(rgba: Floats, left: float, top: float, side: float, size: int) -> Floats:
-    """A square of the picture, resampled with premultiplied colours; (size, size, 4), colours at most alpha.
+def _sample(canvas: Canvas, size: int) -> Floats:
+    """The square of a canvas, resampled with premultiplied colours; (size, size, 4), colours at most alpha.
 
     Pillow's bicubic filter widens with the reduction (an area filter with a little sharpening), and takes
     fractional boxes.
     """
-    canvas, part = _canvas(rgba, left, top, side)
-    out = resize(canvas, size, size, Image.Resampling.BICUBIC, part).clip(0, 1)
+    planes, part = canvas
+    out = resize(planes, size, size, Image.Resampling.BICUBIC, part)
+    np.clip(out, 0, 1, out=out)
     np.minimum(out[:3], out[3], out=out[:3])
     return np.ascontiguousarray(out.transpose(1, 2, 0))
 
 
-def _composed(
-    rgba: Floats, left: float, top: float, side: float, size: int, background: float
-) -> tuple[Floats, Floats]:
+def _composed(canvas: Canvas, size: int, background: float) -> tuple[Floats, Floats]:
     """(size, size, 3) colours and (size, size) alpha of ``eight_bits``."""
-    canvas, part = _canvas(rgba, left, top, side)
-    canvas[:3] += background * (1 - canvas[3])
+    planes, part = canvas[0].copy(), canvas[1]
+    planes[:3] += background * (1 - planes[3])
     # a hair above, so that a whole level is not rounded down to the one before
-    canvas[:3] = np.floor(canvas[:3] * 255 + 1e-3) / 255
-    out = resize(canvas, size, size, Image.Resampling.BILINEAR, part).clip(0, 1)
+    planes[:3] = np.floor(planes[:3] * 255 + 1e-3) / 255
+    out = resize(planes, size, size, Image.Resampling.BILINEAR, part).clip(0, 1)
     return np.ascontiguousarray(out[:3].transpose(1, 2, 0)), out[3]
 
 
-def _canvas(
-    rgba: Floats, left: float, top: float, side: float
-) -> tuple[Floats, tuple[float, float, float, float]]:
+def _canvas(rgba: Floats, left: float, top: float, side: float) -> Canvas:
     """(4, h, w) premultiplied, the picture around the square, empty beyond it; and the square in it."""
     height, width = rgba.shape[:2]
     # Two pixels more on each side, so that the filter at the square's edge sees what is there, not the edge
