@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import nn
 
 from geco.errors import ConfigError
 
@@ -143,6 +144,19 @@ def tf32(device: torch.device | str) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def channels_last(network: nn.Module) -> None:
+    """The memory layout in which a CPU's convolutions are fastest, in place; not on a GPU, whose
+    norms want the plain one.
+    """
+    if next(network.parameters()).is_cuda:
+        return
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
+            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
 def _device(name: str | None) -> tuple[torch.device, str]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from geco.backend import ModelCard
 from geco.cameras import camera_vectors, rig
-from geco.device import Placement, Way, tf32
+from geco.device import Placement, Way, channels_last, tf32
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, usage_of
 from geco.passes import Wrap
 from geco.reconstruct.fields import SurfaceFields
@@ -92,6 +92,8 @@ def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name:
     views = load_zero123plus(folder / MULTIVIEW, resting, placement.dtype)
     products = placement.dtype if placement.dtype == torch.bfloat16 else torch.float32
     networks = FullNetworks(views, instantmesh.load(folder / RECONSTRUCTOR, resting, products))
+    for network in (views.network.unet, views.codec.vae):
+        channels_last(network)
     networks.run_by(ways, placement.device)
     usage = usage_of(card, folder)
     cameras = rig(views.card["rig"])

@@ -20,11 +20,11 @@ from torch.nn import functional
 
 from geco.checked import Checked, amount, count, decay, decays, inner, share, whole
 from geco.data.dataset import GridViews, SixViewBatch
+from geco.device import channels_last
 from geco.metrics.features.network import Autoencoder
 from geco.training.augment import Jitter, composite, photograph, recolor
 from geco.training.grids import strips
 from geco.training.inputs import Inputs
-from geco.training.machine import channels_last
 from geco.training.six_views import batch_tensors, to_tensors
 from geco.training.state import rng_of, standard_normal
 from geco.training.task import Loss, Part

@@ -192,19 +192,6 @@ def computes(device: torch.device, precision: Precision) -> bool:
     return precision == "no" or device.type == "cuda"
 
 
-def channels_last(network: nn.Module) -> None:
-    """The memory layout in which a CPU's convolutions are fastest, in place; not on a GPU, whose
-    norms want the plain one.
-    """
-    if next(network.parameters()).is_cuda:
-        return
-    for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)):
-            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-
-
 def _buckets(parameters: list[nn.Parameter]) -> list[list[nn.Parameter]]:
     groups: list[list[nn.Parameter]] = [[]]
     size = 0

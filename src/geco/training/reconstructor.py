@@ -21,11 +21,11 @@ from PIL import Image
 from torch import Tensor
 
 from geco.data.dataset import Loader
+from geco.device import channels_last
 from geco.multiview.small.network import SmallMultiView
 from geco.reconstruct.small.field import DISTANCE_SCALE
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.inputs import Inputs
-from geco.training.machine import channels_last
 from geco.training.muon import MATRIX_RATE, RATE, make_optimizers
 from geco.training.reconstructor_data import ReconstructorBatch, ReconstructorData, predict_noised, worsen
 from geco.training.reconstructor_options import ReconstructorOptions

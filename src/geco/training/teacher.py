@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from geco.checked import Checked, amount, count, decay, inner, share
 from geco.data.dataset import GridViews
-from geco.device import autocast_bf16
+from geco.device import autocast_bf16, channels_last
 from geco.multiview.generate import generate_views
 from geco.multiview.interface import Condition
 from geco.multiview.small.codec import PixelCodec
@@ -25,7 +25,6 @@ from geco.sampling import Sampling
 from geco.training.augment import Jitter, composite, photograph, recolor
 from geco.training.grids import picture_rows
 from geco.training.inputs import Inputs
-from geco.training.machine import channels_last
 from geco.training.muon import make_optimizers
 from geco.training.six_views import batch_tensors, to_tensors
 from geco.training.state import rng_of, standard_normal

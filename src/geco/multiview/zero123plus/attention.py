@@ -73,9 +73,14 @@ class ReferenceAttention:
         query, key, value = (
             x.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (attn.to_q(hidden_states), key, value)
         )
+        dtype = query.dtype
+        if attn.upcast_attention and dtype == torch.float16 and not query.is_cuda:
+            # Stable Diffusion 2's scores leave float16's range; CUDA's fused kernels add up in float32, what
+            # other devices do is not said
+            query, key, value = query.float(), key.float(), value.float()
         chunks = query.split(self.query_chunk or query.shape[2], dim=2)
         parts = [F.scaled_dot_product_attention(chunk, key, value, scale=attn.scale) for chunk in chunks]
-        mixed = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+        mixed = (parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)).to(dtype)
         out = attn.to_out[0](mixed.transpose(1, 2).flatten(2))
         return attn.to_out[1](out)
 
