@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_iter, tree_map
 DEVICE = torch.device("meta")
 _ATEN = torch.ops.aten
 _CPU = torch.device("cpu")
+_PRODUCTS = {_ATEN.mm, _ATEN.mv, _ATEN.bmm, _ATEN.addmm, _ATEN.addmv, _ATEN.baddbmm, _ATEN.dot}
 
 
 class Pretended(torch.Tensor):
@@ -55,6 +56,8 @@ class PretendedDevice(TorchDispatchMode):
         if ours or target == DEVICE:
             mixed = any(x.dim() for x in hosts)
             assert copies or not mixed, f"{func} mixes tensors of the host with the device's"
+            floats = all(x.is_floating_point() for x in ours.values())
+            assert floats or packet not in _PRODUCTS, f"{func}: CUDA has no products of whole numbers"
             self._count(packet, args, kwargs)
         if copies and hosts and target == DEVICE:
             self.sent += 1
@@ -83,3 +86,10 @@ class PretendedDevice(TorchDispatchMode):
             self.waited[str(packet)] += kwargs.get("output_size") is None
         elif packet in (_ATEN._local_scalar_dense, _ATEN.nonzero, _ATEN.masked_select, _ATEN._unique2):
             self.waited[str(packet)] += 1
+
+
+def sent(module: torch.nn.Module) -> None:
+    """The module's parameters and buffers on the device; inside of :class:`PretendedDevice`."""
+    for part in module.modules():
+        for tensors in (part._parameters, part._buffers):
+            tensors.update({name: Pretended(t.data) for name, t in tensors.items() if t is not None})

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -111,7 +112,9 @@ class _Volume:
         inside = (x < self.resolution)[:, :, None, None] & (y < self.resolution)[:, None, :, None]
         inside = inside & (z < self.resolution)[:, None, None, :]
         first = self._numbers(x[:, :, None, None], y[:, None, :, None], z[:, None, None, :])[inside]
-        corners = torch.from_numpy(CORNERS).to(first) @ first.new_tensor([self.side**2, self.side, 1])
+        # Worked out on the host: CUDA multiplies no matrices of whole numbers.
+        steps = CORNERS @ np.array([self.side**2, self.side, 1])
+        corners = torch.from_numpy(steps).to(first.device, non_blocking=True)
         negative = self.values < 0
         count = sum((negative[first + corner].int() for corner in corners), start=torch.zeros_like(first))
         first = first[(count > 0) & (count < 8)].sort().values

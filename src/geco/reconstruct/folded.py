@@ -80,7 +80,9 @@ class FoldedDecoder:
 
     def _sample(self, points: Tensor) -> Tensor:
         """(P, 3) -> (P, K), few launches."""
-        grid = torch.stack([points[:, list(pair)] for pair in self.axes])[:, None]
+        # Columns, not points[:, [i, j]]: a list is sent to the device first, which the host waits for.
+        columns = points.unbind(dim=1)
+        grid = torch.stack([torch.stack([columns[i], columns[j]], dim=1) for i, j in self.axes])[:, None]
         pictures = self.texels.permute(0, 3, 1, 2)
         return F.grid_sample(pictures, grid, align_corners=False)[:, :, 0].sum(0).T
 

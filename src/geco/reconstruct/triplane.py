@@ -16,7 +16,8 @@ def project_to_planes(points: Tensor, axes: Axes = PLANE_AXES) -> Tensor:
     """(B, P, 3) -> (B, 3, P, 2): the point's (width, height) coordinates on each plane, [-1, 1]
     from edge to edge.
     """
-    return torch.stack([points[..., list(pair)] for pair in axes], dim=1)
+    columns = points.unbind(dim=-1)
+    return torch.stack([torch.stack([columns[i], columns[j]], dim=-1) for i, j in axes], dim=1)
 
 
 def sample_planes(planes: Tensor, points: Tensor, axes: Axes = PLANE_AXES) -> Tensor:

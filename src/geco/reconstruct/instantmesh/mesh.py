@@ -78,7 +78,8 @@ class MeshSynthesizer(nn.Module):
 
     def axis(self, device: torch.device, resolution: int) -> Tensor:
         """(R + 1,) coordinates of the grid's corners along each axis, world units."""
-        return torch.from_numpy(axis_coordinates(resolution)).to(device) * self.grid_scale
+        axis = torch.from_numpy(axis_coordinates(resolution))
+        return axis.to(device, non_blocking=True) * self.grid_scale
 
     def sdf(self, planes: Tensor, points: Tensor) -> Tensor:
         """Points (N, 3) shared by the batch -> (B, N, 1)."""
