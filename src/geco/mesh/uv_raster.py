@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geco.errors import MeshError
+from geco.mesh.cover import Runs, covered_runs
 from geco.mesh.dilate import nearest_full
-from geco.mesh.topology import chosen, expand
+from geco.mesh.topology import expand
 from geco.mesh.types import Mesh
 from geco.types import Bools, Doubles, Floats, Index, Ints
 
@@ -110,64 +111,11 @@ def rasterize_uv(mesh: Mesh, size: int) -> UVRaster:
     points = np.ascontiguousarray(mesh.uvs.T, np.float64) * size - 0.5
     faces = np.ascontiguousarray(mesh.faces.T, np.intp)
     x, y = ([line.take(corner) for corner in faces] for line in points)
-    runs = _runs(_top_to_bottom(x, y), size)
+    runs = covered_runs(x, y, size)
     return _texels(x, y, runs, size)
 
 
-@dataclass
-class _Runs:
-    """Texels side by side: ``length`` of them in ``row`` from column ``start`` on, all of one ``face``."""
-
-    face: Index
-    row: Index
-    start: Index
-    length: Index
-
-
-def _top_to_bottom(x: list[Doubles], y: list[Doubles]) -> list[Doubles]:
-    """Corners of triangles as (3, 2, F), x and y, the lowest row first; equal rows in the order given."""
-    corners = [np.stack(corner) for corner in zip(x, y)]
-    for one, two in ((0, 1), (1, 2), (0, 1)):
-        later = corners[two][1] < corners[one][1]
-        corners[one], corners[two] = (
-            chosen(later, corners[two], corners[one]),
-            chosen(later, corners[one], corners[two]),
-        )
-    return corners
-
-
-def _runs(corners: list[Doubles], size: int) -> _Runs:
-    """The runs of texels whose centres lie in triangles, row after row of each."""
-    top, middle, bottom = corners
-    first, split, past = (
-        np.clip(np.ceil(corner[1]), 0, size).astype(np.intp) for corner in (top, middle, bottom)
-    )
-    face, place = expand(past - first)
-    row = first.take(face) + place
-    along = row.astype(np.float64)
-    long = _crossing(top, bottom, face, along)
-    # The short side is the upper edge as far as the middle corner, then the lower one.
-    edge = 2 * face + (row >= split.take(face))
-    short = _crossing(_woven(top, middle), _woven(middle, bottom), edge, along)
-    start = np.clip(np.ceil(np.minimum(long, short)), 0, size).astype(np.intp)
-    length = np.clip(np.ceil(np.maximum(long, short)), 0, size).astype(np.intp) - start
-    kept = np.flatnonzero(length > 0)
-    return _Runs(*(each.take(kept) for each in (face, row, start, length)))
-
-
-def _woven(one: Doubles, two: Doubles) -> Doubles:
-    """(2, F) and (2, F) in turn: (2, 2 F)."""
-    return np.stack([one, two], axis=2).reshape(2, -1)
-
-
-def _crossing(top: Doubles, bottom: Doubles, edge: Index, row: Doubles) -> Doubles:
-    """Columns where rows cross edges given by their ends (2, E) and, for each row, the edge's number."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # an edge along a row, which no row crosses
-        slope = (bottom[0] - top[0]) / (bottom[1] - top[1])
-    return top[0].take(edge) + (row - top[1].take(edge)) * slope.take(edge)
-
-
-def _texels(x: list[Doubles], y: list[Doubles], runs: _Runs, size: int) -> UVRaster:
+def _texels(x: list[Doubles], y: list[Doubles], runs: Runs, size: int) -> UVRaster:
     (ax, bx, cx), (ay, by, cy) = x, y
     double = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
     inverse = np.divide(1.0, double, out=np.zeros_like(double), where=double != 0)

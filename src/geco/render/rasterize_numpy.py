@@ -1,9 +1,7 @@
 """Which triangle every pixel sees: a z-buffer in vectorised numpy, for meshes of many small triangles.
 
-Triangles become rows, rows become runs of pixels, and the runs of all triangles fill the z-buffer at once.
-The ends of a run are computed from the edge alone, in the same way for both triangles that share it, so
-neighbours cover every pixel centre exactly once: no holes, no doubles. Pixel (row, column) has its centre at
-(column + 0.5, row + 0.5).
+The runs of pixels of all triangles (:mod:`geco.mesh.cover`) fill the z-buffer at once. Pixel (row, column)
+has its centre at (column + 0.5, row + 0.5).
 """
 
 from __future__ import annotations
@@ -17,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from geco.cameras import intrinsics
 from geco.errors import ConfigError
+from geco.mesh.cover import covered_runs
+from geco.mesh.topology import expand
 from geco.render.fragments import Fragments
 from geco.types import Doubles, Index
 
@@ -75,44 +75,49 @@ def project_to_pixels(
     where not in front.
     """
     pose, window = np.asarray(c2w, np.float64), window or Window()
-    local = (np.asarray(vertices, np.float64) - pose[:3, 3]) @ pose[:3, :3]
-    depth = -local[:, 2]
+    x, y, away = np.ascontiguousarray(((np.asarray(vertices, np.float64) - pose[:3, 3]) @ pose[:3, :3]).T)
+    depth = -away
     inverse = np.zeros_like(depth)
     np.divide(1.0, depth, out=inverse, where=depth > NEAREST)
     focal = window.scale * intrinsics(fov)[0, 0] * size
-    pixels = np.empty((2, len(local)))
-    pixels[0] = focal * local[:, 0] * inverse + ((0.5 + window.offset[0]) * size - 0.5)
-    pixels[1] = ((0.5 + window.offset[1]) * size - 0.5) - focal * local[:, 1] * inverse
+    pixels = np.empty((2, len(depth)))
+    pixels[0] = focal * x * inverse + ((0.5 + window.offset[0]) * size - 0.5)
+    pixels[1] = ((0.5 + window.offset[1]) * size - 0.5) - focal * y * inverse
     return pixels, inverse
 
 
 def _fill(pixels: Doubles, inverse_depth: Doubles, faces: NDArray[np.integer], size: int) -> Fragments:
     number, rows, columns = covered_pixels(pixels, inverse_depth, faces, size)
     used, local = _compact(number, len(faces))
-    corners = faces[used].T.astype(np.intp)  # (3, K) of the faces that cover something
-    planes = _planes(pixels[0][corners], pixels[1][corners])
-    inverse = inverse_depth[corners]
+    corners = np.ascontiguousarray(
+        faces.take(used, axis=0).T, np.intp
+    )  # (3, K) of the faces that cover something
+    planes = _planes(pixels[0].take(corners), pixels[1].take(corners))
+    inverse = inverse_depth.take(corners)
     ramps = np.einsum("kf,kcf->cf", inverse, planes)  # 1 / depth = ramps[0] + ramps[1] column + ramps[2] row
-    nearness = ramps[0, local] + ramps[1, local] * columns + ramps[2, local] * rows
+    nearness = ramps[0].take(local) + ramps[1].take(local) * columns + ramps[2].take(local) * rows
     target = rows * size + columns
 
     buffer = np.zeros(size * size)
     np.maximum.at(buffer, target, nearness)
-    won = np.flatnonzero(nearness == buffer[target])[::-1]  # backwards: the lowest number is written last
+    # backwards: the lowest number is written last
+    won = np.flatnonzero(nearness == buffer.take(target))[::-1]
     winner = np.full(size * size, -1, np.intp)
-    winner[target[won]] = local[won]
+    winner[target.take(won)] = local.take(won)
 
     seen = np.flatnonzero(winner >= 0)
-    local = winner[seen]
-    flat = planes[:, 0, local] + planes[:, 1, local] * (seen % size) + planes[:, 2, local] * (seen // size)
-    weights = np.clip(flat, 0.0, 1.0) * inverse[:, local]
-    total = weights.sum(axis=0)
+    local = winner.take(seen)
+    row, column = np.divmod(seen, size)
+    flat = np.stack([p[0].take(local) + p[1].take(local) * column + p[2].take(local) * row for p in planes])
+    flat = np.clip(flat, 0.0, 1.0)
+    weights = flat * inverse.take(local, axis=1)
+    total = weights[0] + weights[1] + weights[2]
     face_ids = np.full(size * size, -1, np.int32)
-    face_ids[seen] = used[local]
+    face_ids[seen] = used.take(local)
     barycentrics = np.zeros((size * size, 3), np.float32)
     barycentrics[seen] = (weights / total).T
     depth = np.full(size * size, np.inf, np.float32)
-    depth[seen] = np.clip(flat, 0.0, 1.0).sum(axis=0) / total
+    depth[seen] = (flat[0] + flat[1] + flat[2]) / total
     return Fragments(
         face_ids.reshape(size, size), barycentrics.reshape(size, size, 3), depth.reshape(size, size)
     )
@@ -123,51 +128,19 @@ def covered_pixels(
 ) -> tuple[Index, Index, Index]:
     """Every covered (face, row, column), hidden ones too, sorted by face."""
     columns, rows = pixels
-    a, b, c = (faces[:, i].astype(np.intp) for i in range(3))
-    first_row, past_row = _whole_rows(rows[a], rows[b], rows[c], size)
-    visible = (
-        (past_row > first_row) & (inverse_depth[a] > 0) & (inverse_depth[b] > 0) & (inverse_depth[c] > 0)
-    )
+    corners = np.ascontiguousarray(faces.T, np.intp)
+    a, b, c = (rows.take(corner) for corner in corners)
+    low, high = np.ceil(np.minimum(np.minimum(a, b), c)), np.ceil(np.maximum(np.maximum(a, b), c))
+    # some row of pixels meets the triangle, and all of it lies before the camera
+    visible = np.minimum(high, size) > np.maximum(low, 0)
+    if not (inverse_depth > 0).all():
+        for corner in corners:
+            visible &= inverse_depth.take(corner) > 0
     number = np.flatnonzero(visible)
-    a, b, c = (corner[number] for corner in (a, b, c))
-    a, b = np.where(rows[b] < rows[a], b, a), np.where(rows[b] < rows[a], a, b)
-    b, c = np.where(rows[c] < rows[b], c, b), np.where(rows[c] < rows[b], b, c)
-    a, b = np.where(rows[b] < rows[a], b, a), np.where(rows[b] < rows[a], a, b)  # now from top to bottom
-
-    face, row = _expand(first_row[number], past_row[number])
-    long = _edge_column(columns, rows, a[face], c[face], row)
-    upper = row < rows[b[face]]
-    short = _edge_column(
-        columns, rows, np.where(upper, a[face], b[face]), np.where(upper, b[face], c[face]), row
-    )
-    first = np.clip(np.ceil(np.minimum(long, short)), 0, size).astype(np.intp)
-    past = np.clip(np.ceil(np.maximum(long, short)), 0, size).astype(np.intp)
-    run, column = _expand(first, past)
-    return number[face[run]], row[run], column
-
-
-def _whole_rows(a: Doubles, b: Doubles, c: Doubles, size: int) -> tuple[Index, Index]:
-    """First row and one past the last row whose centre line a triangle meets, inside the picture."""
-    low = np.ceil(np.minimum(np.minimum(a, b), c))
-    high = np.ceil(np.maximum(np.maximum(a, b), c))
-    return np.clip(low, 0, size).astype(np.intp), np.clip(high, 0, size).astype(np.intp)
-
-
-def _edge_column(columns: Doubles, rows: Doubles, top: Index, bottom: Index, row: Index) -> Doubles:
-    """Where edges cross rows; always computed from the upper end, so both faces of an edge get
-    the same bits.
-    """
-    y = rows[top]
-    x = columns[top]
-    return x + (row - y) * ((columns[bottom] - x) / (rows[bottom] - y))
-
-
-def _expand(first: Index, past: Index) -> tuple[Index, Index]:
-    """All numbers first[i] <= n < past[i] as two arrays: which i, and n."""
-    count = past - first
-    owner = np.repeat(np.arange(len(count)), count)
-    begin = np.cumsum(count) - count
-    return owner, np.arange(len(owner)) + np.repeat(first - begin, count)
+    x = [columns.take(corner.take(number)) for corner in corners]
+    runs = covered_runs(x, [row.take(number) for row in (a, b, c)], size)
+    run, along = expand(runs.length)
+    return number.take(runs.face).take(run), runs.row.take(run), runs.start.take(run) + along
 
 
 def _compact(number: Index, count: int) -> tuple[Index, Index]:
