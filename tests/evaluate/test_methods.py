@@ -111,3 +111,14 @@ def test_mistakes_say_what_to_do(
     with pytest.raises(kind) as caught:
         parse_methods(names, meshes)
     assert word in str(caught.value) and caught.value.remedy
+
+
+def test_a_regressor_by_its_card_needs_one_seed(tmp_path: Path) -> None:
+    from geco.model_files.card import write_model_card
+
+    for name, facts in (("triposr", {"views": False}), ("full", {})):
+        (tmp_path / name).mkdir()
+        write_model_card(tmp_path / name, name, "test", facts)
+    entries = [f"triposr={tmp_path / 'triposr'}", f"one={tmp_path / 'full'}", str(tmp_path / "triposr")]
+    assert [m.deterministic for m in parse_methods(entries[:2])] == [True, False]
+    assert parse_methods(entries[2:])[0].deterministic

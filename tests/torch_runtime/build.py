@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_card
 from geco.multiview.small.config import SmallConfig
@@ -46,8 +47,10 @@ def small_folder(folder: Path) -> Path:
     return folder
 
 
-def full_folder(folder: Path) -> Path:
-    """A full-family model folder made from a diffusers folder and a checkpoint, views of 32 px."""
+def full_folder(folder: Path, kind: Literal["mesh", "nerf"] = "mesh") -> Path:
+    """A full-family model folder made from a diffusers folder and a checkpoint, views of 32 px; the field of
+    "nerf" is dense all over its cube.
+    """
     from geco.public_weights import instantmesh
     from geco.public_weights.zero123plus import convert_zero123plus
     from geco.public_weights.zero123plus_folder import load_zero123plus, save_zero123plus
@@ -59,7 +62,9 @@ def full_folder(folder: Path) -> Path:
     model = load_zero123plus(folder / "converted")
     model.network.sample_shape = (4, 48, 32)  # 96 x 64 pixels behind the tiny VAE
     save_zero123plus(folder / "model" / MULTIVIEW, model)
-    reconstructor = tiny.model("mesh")
+    reconstructor = tiny.model(kind)
+    if kind == "nerf":
+        reconstructor.synthesizer.decoder.net[-1].bias.data[0] += 1000
     checkpoint = instantmesh_checkpoint.write(folder / "tiny.ckpt", reconstructor)
     instantmesh.convert(checkpoint, folder / "model" / RECONSTRUCTOR, reconstructor.config)
     write_model_card(

@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from geco.cameras import Lens
+from geco.evaluate.methods import parse_methods
+from geco.evaluate.worker import Job, Worker
+from geco.mesh.types import Mesh
 from geco.photo.fit_camera import fit_input_camera
 from geco.photo.input_camera import InputCamera
 from geco.pipeline import GecoPipeline
 from geco.public_weights import triposr
 from geco.surface_to_asset import AssetOptions
+from tests.cli_command import geco
 from tests.public_weights import triposr_folder
 from tests.reconstruct import tiny
 
@@ -123,3 +128,27 @@ def test_the_picture_is_framed_as_triposr_frames_it(folder: Path) -> None:
     wanted = F.interpolate(levels, (32, 32), mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
     assert np.abs(seen.rgb - wanted).max() < 1.5 / 255
     assert (seen.rgb[0, 0] == np.float32(127 / 255)).all()
+
+
+@pytest.mark.slow
+def test_the_commands_convert_run_and_evaluate_it(tmp_path: Path) -> None:
+    release = triposr_folder.write(tmp_path / "release", tiny.triposr_shape(*outlines()))
+    converted = geco("convert", "--triposr", release, "-o", tmp_path / "model")
+    assert converted.returncode == 0 and "MIT" in converted.stdout
+    Image.fromarray(picture()).save(tmp_path / "thing.png")
+    more = ("--device", "cpu", "--resolution", "48", "--json", "-o", tmp_path / "thing.glb")
+    ran = geco("run", tmp_path / "thing.png", "--model", tmp_path / "model", *more)
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "thing.glb").read_bytes()[:4] == b"glTF"
+    assert "triposr" not in ran.stderr.lower() or ran.stderr.count("\n") <= 5
+    steered = geco("run", tmp_path / "thing.png", "--model", tmp_path / "model", "--steps", "3")
+    assert steered.returncode == 2 and steered.stderr.startswith("geco: ")
+
+
+def test_the_evaluation_runs_it_once_an_object(folder: Path) -> None:
+    method = parse_methods([f"triposr={folder}"])[0]
+    assert method.deterministic
+    with Worker(method, ("bare", "projection")) as worker:
+        answer = worker.ask(Job(picture(), 0))
+    bare = answer.meshes["bare"]
+    assert isinstance(bare, Mesh) and np.abs(bare.vertices).max() == pytest.approx(0.6, abs=0.06)

@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     """Add the command's arguments."""
     command: argparse.ArgumentParser = commands.add_parser(
         "convert",
-        help="public Zero123++ and InstantMesh weights to one model folder",
+        help="public weights (Zero123++ and InstantMesh, or TripoSR) to one model folder",
         description="Read public weights strictly, fetch what is not here (its licence is printed), write "
         "one safetensors folder.",
         epilog="Example: geco convert --reconstructor instant-mesh-large -o models/full",
@@ -54,6 +54,11 @@ def add(commands: Any) -> None:
         help="of UNet, VAE and CLIP: float16, as the public pipelines run them, or float32, what the sources "
         "have (default float16)",
     )
+    command.add_argument(
+        "--triposr",
+        metavar="ID|DIR",
+        help="TripoSR instead of two halves: a folder of config.yaml and model.ckpt, or stabilityai/TripoSR",
+    )
     _add_more(command)
     command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write")
     command.set_defaults(function=convert)
@@ -63,7 +68,7 @@ def _add_more(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--revision",
         metavar="COMMIT",
-        help="of the hub id in --multiview (default: the commit this version was made with)",
+        help="of the hub id in --multiview or --triposr (default: the commit this version was made with)",
     )
     command.add_argument(
         "--rig", help="camera rig of the views (default: read off the source, else zero123plus-v1.2)"
@@ -77,6 +82,12 @@ def convert(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise MissingExtraError("torch", "torch", "geco convert") from error
     from geco.locks import LOCK, locked
+
+    if options.triposr is not None:
+        from geco.public_weights import triposr
+
+        with locked(Path(options.output), LOCK):
+            return _said(options, triposr.convert(options.triposr, options.output, options.revision))
     from geco.torch_runtime.convert import Halves, convert_public
 
     unet = unet_of(options.unet, options.multiview, options.reconstructor)
@@ -90,7 +101,10 @@ def convert(options: argparse.Namespace) -> int:
         options.multiview, options.reconstructor, unet, options.rig, options.revision, options.config
     )
     with locked(Path(options.output), LOCK):  # made and held before gigabytes are fetched
-        card = convert_public(halves, options.output, options.precision)
+        return _said(options, convert_public(halves, options.output, options.precision))
+
+
+def _said(options: argparse.Namespace, card: dict[str, Any]) -> int:
     print(f"{options.output}: {card['licence']}")
     print(f"Use it with: geco run PICTURE --model {options.output}")
     return 0

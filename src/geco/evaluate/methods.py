@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from geco.errors import ConfigError, WeightsError
 from geco.evaluate.behind import EXAMPLE, SETTINGS, settings_of
+from geco.model_files.card import read_model_card
 from geco.model_files.hub import is_hub_id
 from geco.model_files.products import find_product, offer
 from geco.sampling import Steering
@@ -137,18 +138,34 @@ def _method(entry: str, model: str) -> Method:
     name, equals, folder = entry.partition("=")
     if equals:
         _check_name(name)
-        return _plain(name, folder, own_folder=True) or Method(name, "model", _model_folder(folder))
+        return _plain(name, folder, own_folder=True) or _of_model(name, _model_folder(folder))
     plain = _plain(entry, model, own_folder=False)
     if plain is not None:
         return plain
     if (Path(entry) / CARD).is_file():
         name = Path(entry).resolve().name
         _check_name(name)
-        return Method(name, "model", entry)
+        return _of_model(name, entry)
     raise ConfigError(
         f"no method is called {entry!r}, and it is no folder of a model",
         f"Use {', '.join(PLAIN_NAMES)}, a model folder, or NAME=FOLDER.",
     )
+
+
+def _of_model(name: str, source: str) -> Method:
+    """A model's own way; a regressor's (TripoSR's kind) draws nothing, so one seed is enough."""
+    folder = Path(source)
+    if (product := find_product(source)) is not None and product.is_here():
+        folder = product.folder
+    return Method(name, "model", source, deterministic=(folder / CARD).is_file() and not _draws(folder))
+
+
+def _draws(folder: Path) -> bool:
+    """Whether a model makes views; what is wrong with its card is said when it is loaded."""
+    try:
+        return bool(read_model_card(folder)["facts"].get("views", True))
+    except WeightsError:
+        return True
 
 
 def _plain(name: str, source: str, own_folder: bool) -> Method | None:
