@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -57,6 +58,19 @@ def test_a_recording_is_made_once_a_shape_and_what_it_gives_is_the_callers_own()
     assert recorder.recorded == 2 + MOST_SHAPES
     captured(torch.ones(2, 2, 3).transpose(0, 2), two[:, None, None].expand(3, 2, 2))
     assert recorder.recorded == 3 + MOST_SHAPES
+
+
+def test_a_copy_of_a_network_has_no_recordings() -> None:
+    network, recorder = tiny.network(), Repeated()
+    network.through(Graphs(recorder))
+    state = network.encode_condition(tiny.condition())
+    copied = copy.deepcopy(network)
+    for weight in network.parameters():
+        weight.zero_()
+    again = copied.encode_condition(tiny.condition())
+    assert recorder.recorded == 1 and all(
+        torch.allclose(again.tensors[n], x) for n, x in state.tensors.items()
+    )
 
 
 @pytest.mark.parametrize("sampling", [Sampling(), Sampling("euler-ancestral", 3, 4.0)])

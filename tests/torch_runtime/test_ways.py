@@ -15,6 +15,7 @@ from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR
 from geco.pipeline import GecoPipeline
 from geco.public_weights import instantmesh
 from geco.public_weights.zero123plus_folder import load_zero123plus
+from geco.torch_runtime.backend import TorchBackend
 from geco.torch_runtime.full import FullNetworks, joined
 from geco.torch_runtime.offload import Turns
 from tests.multiview import tiny
@@ -89,7 +90,8 @@ def test_one_part_is_on_the_device_at_a_time_and_steps_move_nothing(folder: Path
     unet, vae, vision = networks.views.network.unet, networks.views.codec.vae, networks.views.codec.vision
     planes = networks.reconstructor.transformer
     before = {name: weight.data_ptr() for name, weight in unet.named_parameters()}
-    networks.run_by({"offload"}, META)
+    largest = sum(w.numel() * w.element_size() for w in unet.parameters())
+    assert networks.run_by({"offload"}, META) == largest
     backend = joined(networks, card, sampling)
 
     def present() -> list[bool]:
@@ -104,6 +106,16 @@ def test_one_part_is_on_the_device_at_a_time_and_steps_move_nothing(folder: Path
     assert present() == [False, False, False, True]
     # the host's copy was never touched
     assert {name: weight.data_ptr() for name, weight in unet.named_parameters()} == before
+
+
+def test_what_a_model_takes_is_foreseen_whatever_the_way(folder: Path) -> None:
+    plain, turns = (GecoPipeline.from_pretrained(folder, device).backend for device in ("cpu", "cpu,offload"))
+    assert isinstance(turns, TorchBackend) and isinstance(plain, TorchBackend)
+    picture = np.full((512, 512, 3), 0.5, np.float32)
+    before = np.asarray(turns.generate([picture], [1]))
+    expected, found = plain.footprint(None), turns.footprint(None)
+    assert (found.first, found.more, found.rebuilding) == (expected.first, expected.more, expected.rebuilding)
+    np.testing.assert_array_equal(turns.generate([picture], [1]), before)  # the weights are still there
 
 
 def test_a_part_is_brought_once_for_all_of_its_passes_in_a_row() -> None:

@@ -45,6 +45,10 @@ class Schedule:
         self.config: dict[str, Any] = config or {"kind": "table", "alphas_cumprod": table.tolist()}
         self._tables: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Schedule:
+        """One of its own, without the tables that were brought to devices (a simulation's are not real)."""
+        return Schedule(self.alphas_cumprod, dict(self.config))
+
     @classmethod
     def linear(cls, beta_start: float = 0.00085, beta_end: float = 0.012) -> Schedule:
         """Betas evenly spaced. The defaults are Zero123++'s (InstantMesh's fine-tuning code

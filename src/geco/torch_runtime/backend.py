@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -48,6 +49,7 @@ class TorchBackend:
         self.network, self.codec, self.sampling = network, codec, sampling
         self._reconstruct, self._device, self._within = reconstruct, device, within
         self._footprints: dict[Sampling | None, Footprint] = {}
+        self.coming = 0  # bytes of the largest network, where they take turns and wait on the host
 
     @property
     def distilled(self) -> bool:
@@ -111,7 +113,8 @@ class TorchBackend:
         if self.network is not None and how is not None:
             draw = drawing(self.network, self.codec, size, how, on_cpu)
         with self._within():
-            return measured(draw, 4 * math.prod(shape), rebuilding(rebuild, on_cpu), self._device)
+            found = measured(draw, 4 * math.prod(shape), rebuilding(rebuild, on_cpu), self._device)
+        return replace(found, first=found.first + self.coming, rebuilding=found.rebuilding + self.coming)
 
     @torch.no_grad()
     def reconstruct(self, views: Pictures, picture: Pictures) -> SurfaceFields:

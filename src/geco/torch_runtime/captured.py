@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from geco.errors import ConfigError
 from geco.memory import is_shortage
-from geco.passes import Pass
+from geco.passes import Pass, Wrapped
 
 # Shapes of one pass that are kept, the last used: a recording holds its activations' memory.
 MOST_SHAPES = 4
@@ -64,7 +64,7 @@ class CudaGraphs:
         return outputs, graph.replay
 
 
-class Captured:
+class Captured(Wrapped):
     """A :data:`geco.passes.Pass` that is recorded at the first call with new shapes and replayed ever after.
 
     Args:
@@ -73,17 +73,19 @@ class Captured:
     """
 
     def __init__(self, run: Pass, recorder: Recorder) -> None:
-        self._run, self._recorder = run, recorder
+        super().__init__(run)
+        self._recorder = recorder
         self._kept: OrderedDict[Key, tuple[list[Tensor], Outputs, Callable[[], object]]] = OrderedDict()
 
     @torch.no_grad()
-    def __call__(self, *tensors: Tensor) -> Outputs:
+    def otherwise(self, *tensors: Tensor) -> Outputs:
+        """The outputs, which are the caller's own."""
         key = tuple((x.shape, x.dtype) for x in tensors)
         if key not in self._kept:
             while len(self._kept) >= MOST_SHAPES:
                 self._kept.popitem(last=False)
             inputs = [x.detach().clone(memory_format=torch.contiguous_format) for x in tensors]
-            self._kept[key] = (inputs, *self._recorder.record(self._run, inputs))
+            self._kept[key] = (inputs, *self._recorder.record(self.run, inputs))
         self._kept.move_to_end(key)
         inputs, outputs, replay = self._kept[key]
         torch._foreach_copy_(inputs, list(tensors))
@@ -116,18 +118,23 @@ class Compiled:
         self._backend, self._then = backend, then
 
     def __call__(self, parts: Sequence[nn.Module], run: Pass) -> Pass:
-        compiled: Any = torch.compile(run, dynamic=False, fullgraph=True, backend=self._backend)
+        compiled = _CompiledPass(run, self._backend)
+        return compiled if self._then is None else self._then(parts, compiled)
 
-        def tried(*tensors: Tensor) -> Outputs:
-            try:
-                made: Outputs = compiled(*tensors)
-            except RuntimeError as error:
-                if is_shortage(error):
-                    raise
-                raise ConfigError(
-                    f"torch.compile cannot compile a pass: {str(error).strip().splitlines()[0]}",
-                    "Leave compiled out of --device.",
-                ) from error
-            return made
 
-        return tried if self._then is None else self._then(parts, tried)
+class _CompiledPass(Wrapped):
+    def __init__(self, run: Pass, backend: str) -> None:
+        super().__init__(run)
+        self._compiled: Any = torch.compile(run, dynamic=False, fullgraph=True, backend=backend)
+
+    def otherwise(self, *tensors: Tensor) -> Outputs:
+        try:
+            made: Outputs = self._compiled(*tensors)
+        except RuntimeError as error:
+            if is_shortage(error):
+                raise
+            raise ConfigError(
+                f"torch.compile cannot compile a pass: {str(error).strip().splitlines()[0]}",
+                "Leave compiled out of --device.",
+            ) from error
+        return made

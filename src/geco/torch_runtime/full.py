@@ -52,19 +52,26 @@ class FullNetworks:
         """Where they work."""
         return self.reconstructor.device
 
-    def run_by(self, ways: Collection[Way], device: torch.device) -> None:
-        """Run the passes in these ways from now on, on ``device``."""
+    def run_by(self, ways: Collection[Way], device: torch.device) -> int:
+        """Run the passes in these ways from now on, on ``device``.
+
+        Returns:
+            Bytes of the largest network that comes to it and goes.
+        """
         if "tiled" in ways:
             self.views.codec.tile()
         if "offload" in ways:
-            self.through(Turns(device))
+            turns = Turns(device)
+            self.through(turns)
             self.reconstructor.synthesizer.to(device)
             for name, tensor in self.views.codec.named_buffers(recurse=False):
                 setattr(self.views.codec, name, tensor.to(device))
-        elif "compiled" in ways:
+            return 0 if device.type == "cpu" else turns.largest
+        if "compiled" in ways:
             self.through(Compiled(then=Graphs(CudaGraphs()) if "graphs" in ways else None))
         elif "graphs" in ways:
             self.through(Graphs(CudaGraphs()))
+        return 0
 
     def through(self, wrap: Wrap) -> None:
         """Run every pass of the three through ``wrap`` from now on."""
@@ -94,7 +101,7 @@ def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name:
     networks = FullNetworks(views, instantmesh.load(folder / RECONSTRUCTOR, resting, products))
     for network in (views.network.unet, views.codec.vae):
         channels_last(network)
-    networks.run_by(ways, placement.device)
+    coming = networks.run_by(ways, placement.device)
     usage = usage_of(card, folder)
     cameras = rig(views.card["rig"])
     described = ModelCard(
@@ -114,7 +121,9 @@ def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name:
         sampling = replace(
             sampling, reference="noised" if networks.views.network.noised_reference else "clean"
         )
-    return joined(networks, described, sampling)
+    backend = joined(networks, described, sampling)
+    backend.coming = coming
+    return backend
 
 
 def joined(networks: FullNetworks, card: ModelCard, sampling: Sampling) -> TorchBackend:

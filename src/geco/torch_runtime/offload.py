@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
-from geco.passes import Pass
+from geco.passes import Pass, Wrapped
 
 
 class Turns:
@@ -35,13 +36,10 @@ class Turns:
                 self._hosts[part] = [_kept(weight) for _, _, weight in _weights(part)]
                 self._point(part, self._hosts[part])
 
-        def turn(*tensors: Tensor) -> Any:
-            self._bring(mine)
-            return run(*tensors)
+        return _Turn(run, self, mine)
 
-        return turn
-
-    def _bring(self, parts: tuple[nn.Module, ...]) -> None:
+    def bring(self, parts: tuple[nn.Module, ...]) -> None:
+        """Have the weights of ``parts`` on the device, and those of no other."""
         if parts == self._present:
             return
         for part in self._present:
@@ -51,10 +49,32 @@ class Turns:
             self.brought += 1
         self._present = parts
 
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest part."""
+        sizes = [sum(w.numel() * w.element_size() for w in host) for host in self._hosts.values()]
+        return max(sizes, default=0)
+
     def _point(self, part: nn.Module, tensors: Sequence[Tensor]) -> None:
         for (owner, name, weight), tensor in zip(_weights(part), tensors, strict=True):
             parameter = isinstance(weight, nn.Parameter)
             setattr(owner, name, nn.Parameter(tensor, requires_grad=False) if parameter else tensor)
+
+
+class _Turn(Wrapped):
+    def __init__(self, run: Pass, turns: Turns, parts: tuple[nn.Module, ...]) -> None:
+        super().__init__(run)
+        self._turns, self._parts = turns, parts
+
+    def otherwise(self, *tensors: Tensor) -> Any:
+        self._turns.bring(self._parts)
+        return self.run(*tensors)
+
+    def plain(self, *tensors: Tensor) -> Any:
+        """Where the weights are just now: a simulation moves none."""
+        weights = next(self._parts[0].parameters()).device
+        made = self.run(*(tensor.to(weights) for tensor in tensors))
+        return tree_map(lambda tensor: tensor.to(tensors[0].device), made)
 
 
 def _weights(part: nn.Module) -> list[tuple[nn.Module, str, Tensor]]:
