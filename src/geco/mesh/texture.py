@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geco.types import Bytes, Floats
+from geco.types import Bytes, Floats, Index
 
 
 def sample_texture(texture: Bytes, uvs: Floats) -> Floats:
@@ -22,7 +22,11 @@ def sample_texture(texture: Bytes, uvs: Floats) -> Floats:
     y = np.clip(uvs[:, 1] * height - 0.5, 0, height - 1)
     left, top = x.astype(np.intp), y.astype(np.intp)
     right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    across, down = (x - left)[:, None], (y - top)[:, None]
-    upper = texture[top, left] * (1 - across) + texture[top, right] * across
-    lower = texture[below, left] * (1 - across) + texture[below, right] * across
-    return ((upper * (1 - down) + lower * down) / 255).astype(np.float32)
+    across, down = (x - left).astype(np.float32), (y - top).astype(np.float32)
+    flat = texture.reshape(height * width, -1)
+
+    def line(row: Index) -> Floats:
+        one, two = (flat.take(row * width + column, axis=0).T.astype(np.float32) for column in (left, right))
+        return np.asarray(one * (1 - across) + two * across, np.float32)
+
+    return np.ascontiguousarray((line(top) * (1 - down) + line(below) * down).T / np.float32(255))

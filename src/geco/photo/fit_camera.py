@@ -15,7 +15,7 @@ from geco.cameras import INPUT_LENS, INPUT_RADIUS, Lens, intrinsics
 from geco.errors import ConfigError
 from geco.mesh.types import Mesh
 from geco.photo.input_camera import InputCamera, silhouette
-from geco.photo.look import look, mean_gap, nudged
+from geco.photo.look import look, mean_gap, nudged, overlap
 from geco.photo.surface_points import SurfacePoints, surface_points
 from geco.render.fragments import Fragments
 from geco.render.rasterize_numpy import NEAREST
@@ -70,10 +70,13 @@ def fit_and_look(
     wanted = silhouette(rgba[..., 3])
     if not wanted.any() or not len(mesh.faces):
         return start, None
-    camera, fragments = look(_searched(start, _Search(mesh, rgba), azimuth_range), mesh, rgba)
-    assert fragments is not None  # there are faces and a picture
-    nearer, seen = look(nudged(camera, fragments.mask, wanted), mesh, rgba)
-    return (nearer, seen) if nearer.iou > camera.iou else (camera, fragments)
+    camera = _searched(start, _Search(mesh, rgba), azimuth_range)
+    fragments = camera.rasterize(mesh, len(rgba))
+    nearer = nudged(camera, fragments.mask, wanted)
+    seen = nearer.rasterize(mesh, len(rgba))
+    if overlap(wanted, seen.mask) > overlap(wanted, fragments.mask):
+        camera, fragments = nearer, seen
+    return look(camera, mesh, rgba, fragments)
 
 
 def _searched(start: InputCamera, search: _Search, azimuth_range: float) -> InputCamera:

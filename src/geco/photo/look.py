@@ -18,18 +18,20 @@ def measure(camera: InputCamera, mesh: Mesh, rgba: Floats) -> InputCamera:
     return look(camera, mesh, rgba)[0]
 
 
-def look(camera: InputCamera, mesh: Mesh, rgba: Floats) -> tuple[InputCamera, Fragments | None]:
+def look(
+    camera: InputCamera, mesh: Mesh, rgba: Floats, drawn: Fragments | None = None
+) -> tuple[InputCamera, Fragments | None]:
     """A camera with the agreement of outlines and colours, and the mesh as it sees it, pixel by pixel of the
-    picture.
+    picture (or as it was ``drawn`` so already).
 
     Of a picture without anything visible the agreement is 0, and nothing is drawn.
     """
     wanted = silhouette(rgba[..., 3])
     if not len(mesh.faces) or not wanted.any():
         return replace(camera, iou=0.0, color_error=1.0), None
-    fragments = camera.rasterize(mesh, len(rgba))
+    fragments = drawn or camera.rasterize(mesh, len(rgba))
     both = np.flatnonzero(wanted & fragments.mask)
-    iou = len(both) / max(int(np.count_nonzero(wanted | fragments.mask)), 1)
+    iou = overlap(wanted, fragments.mask)
     shown = surface_colors(
         mesh,
         fragments.face_ids.reshape(-1).take(both),
@@ -39,6 +41,11 @@ def look(camera: InputCamera, mesh: Mesh, rgba: Floats) -> tuple[InputCamera, Fr
     if shown is not None and len(both):
         error = mean_gap((rgba.reshape(-1, 4).take(both, axis=0)[:, :3] - shown).T)
     return replace(camera, iou=iou, color_error=error), fragments
+
+
+def overlap(one: Bools, two: Bools) -> float:
+    """Intersection over union of two masks."""
+    return int(np.count_nonzero(one & two)) / max(int(np.count_nonzero(one | two)), 1)
 
 
 def mean_gap(gap: Floats | Doubles) -> float:

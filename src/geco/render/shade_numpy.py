@@ -105,10 +105,10 @@ def interpolate(
     attributes: Floats, faces: NDArray[np.integer], face: NDArray[np.integer], weights: Floats
 ) -> Floats:
     """Vertex attributes (V, C) at points given by face (N,) and barycentric weights (N, 3); (N, C)."""
-    corners = faces[face]
-    result = attributes[corners[:, 0]] * weights[:, :1]
-    result += attributes[corners[:, 1]] * weights[:, 1:2]
-    result += attributes[corners[:, 2]] * weights[:, 2:]
+    corners = faces.take(face, axis=0)
+    result = attributes.take(corners[:, 0], axis=0) * weights[:, :1]
+    result += attributes.take(corners[:, 1], axis=0) * weights[:, 1:2]
+    result += attributes.take(corners[:, 2], axis=0) * weights[:, 2:]
     return result
 
 
