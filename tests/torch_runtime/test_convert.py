@@ -20,7 +20,7 @@ from geco.public_weights import instantmesh
 from geco.public_weights.instantmesh_yaml import read_settings
 from geco.reconstruct.instantmesh.config import RELEASED, InstantMeshConfig
 from geco.torch_runtime.convert import Halves, convert_public, usual_unet
-from tests.public_weights import instantmesh_checkpoint, zero123plus_folder
+from tests.public_weights import instantmesh_checkpoint, triposr_folder, zero123plus_folder
 from tests.reconstruct import tiny
 
 UNET = "diffusion_pytorch_model.bin"
@@ -216,3 +216,13 @@ def test_settings_that_are_none_are_refused(tmp_path: Path, text: str, said: str
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(WeightsError, match=said):
         read_settings(tmp_path / "a.yaml")
+
+
+def test_triposr_from_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = triposr_folder.write(tmp_path / "TripoSR", tiny.triposr())
+    assert convert("--triposr", source, "-o", tmp_path / "out") == 0
+    assert json.loads((tmp_path / "out" / CARD).read_text())["family"] == "triposr"
+    assert convert("--triposr", source, "--unet", "own", "-o", tmp_path / "other") == 2
+    assert "--triposr does not go with --unet" in capsys.readouterr().err
+    assert convert("--triposr", tmp_path / "nowhere", "-o", tmp_path / "other") == 2
+    assert not (tmp_path / "other").exists()

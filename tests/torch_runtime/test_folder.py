@@ -12,12 +12,12 @@ import pytest
 
 from geco import Asset, GecoPipeline
 from geco.cli.convert import unet_of
+from geco.cli.main import main
 from geco.errors import WeightsError
 from geco.mesh.manifold import manifold_report
 from geco.render.shade_numpy import surface_colors
 from geco.surface_to_asset import AssetOptions
 from geco.torch_runtime.convert import usual_unet
-from tests.cli_command import geco
 from tests.pictures import ball_picture
 from tests.torch_runtime.build import full_folder, small_folder
 
@@ -107,22 +107,15 @@ def test_the_default_pairs_a_white_unet_with_the_reconstructor(
         assert usual_unet(multiview) == unet  # what a hub id on the command line takes
 
 
-def test_convert_says_when_grey_views_will_meet_a_white_reconstructor(tmp_path: Path) -> None:
-    result = geco("convert", "--multiview", tmp_path / "none", "--unet", "own", "-o", tmp_path / "out")
-    assert result.returncode == 2 and "paints on grey" in result.stderr.splitlines()[0]
-    assert (
-        "paints on grey"
-        not in geco("convert", "--multiview", tmp_path / "none", "-o", tmp_path / "out").stderr
-    )
-
-
-def test_convert_names_what_is_missing(tmp_path: Path) -> None:
-    result = geco("convert", "--multiview", tmp_path / "nowhere", "-o", tmp_path / "out")
-    assert (
-        result.returncode == 2
-        and "nowhere" in result.stderr
-        and not (tmp_path / "out" / "config.json").exists()
-    )
+def test_convert_says_when_grey_views_will_meet_a_white_reconstructor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["convert", "--multiview", str(tmp_path / "none"), "-o", str(tmp_path / "out")]
+    assert main([*words, "--unet", "own"]) == 2
+    assert "paints on grey" in capsys.readouterr().err.splitlines()[0]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "paints on grey" not in said and "none" in said and not (tmp_path / "out").exists()
 
 
 def test_public_weights_that_cannot_be_fetched_are_named(

@@ -5,26 +5,28 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from geco.errors import MissingExtraError
+from geco.errors import ConfigError, MissingExtraError
 
 OWN = "own"  # UNet: the source's
+VIEWS, RECONSTRUCTOR = "sudo-ai/zero123plus-v1.2", "instant-mesh-large"  # what is converted by default
 
 
 def add(commands: Any) -> None:
     """Add the command's arguments."""
     command: argparse.ArgumentParser = commands.add_parser(
         "convert",
-        help="public weights (Zero123++ and InstantMesh, or TripoSR) to one model folder",
+        help="public weights (Zero123++ with InstantMesh, TripoSR) to one model folder",
         description="Read public weights strictly, fetch what is not here (its licence is printed), write "
         "one safetensors folder.",
         epilog="Example: geco convert --reconstructor instant-mesh-large -o models/full",
     )
     command.add_argument(
         "--multiview",
-        default="sudo-ai/zero123plus-v1.2",
+        default=VIEWS,
         metavar="ID|DIR",
         help="Zero123++ hub id or diffusers folder (default: sudo-ai/zero123plus-v1.2)",
     )
@@ -36,11 +38,17 @@ def add(commands: Any) -> None:
     )
     command.add_argument(
         "--reconstructor",
-        default="instant-mesh-large",
+        default=RECONSTRUCTOR,
         metavar="NAME|FILE|DIR",
         help="instant-{nerf,mesh}-{base,large}, a .ckpt file, or a folder that holds them: DIR for its "
         "instant-mesh-large, DIR/NAME for another (default: instant-mesh-large)",
     )
+    _add_more(command)
+    command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write")
+    command.set_defaults(function=convert)
+
+
+def _add_more(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--config",
         metavar="FILE",
@@ -55,17 +63,6 @@ def add(commands: Any) -> None:
         "have (default float16)",
     )
     command.add_argument(
-        "--triposr",
-        metavar="ID|DIR",
-        help="TripoSR instead of two halves: a folder of config.yaml and model.ckpt, or stabilityai/TripoSR",
-    )
-    _add_more(command)
-    command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write")
-    command.set_defaults(function=convert)
-
-
-def _add_more(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
         "--revision",
         metavar="COMMIT",
         help="of the hub id in --multiview or --triposr (default: the commit this version was made with)",
@@ -73,21 +70,31 @@ def _add_more(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--rig", help="camera rig of the views (default: read off the source, else zero123plus-v1.2)"
     )
+    command.add_argument(
+        "--triposr",
+        metavar="ID|DIR",
+        help="TripoSR instead of the two halves: stabilityai/TripoSR, or a folder with its config.yaml and "
+        "model.ckpt",
+    )
 
 
 def convert(options: argparse.Namespace) -> int:
-    """Convert both halves; the folder's own card is written last, so a folder that has one is whole."""
+    """Convert; the folder's own card is written last, so a folder that has one is whole."""
     try:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("torch", "torch", "geco convert") from error
     from geco.locks import LOCK, locked
 
-    if options.triposr is not None:
-        from geco.public_weights import triposr
+    make = _triposr(options) if options.triposr else _halves(options)
+    with locked(Path(options.output), LOCK):  # made and held before gigabytes are fetched
+        card = make()
+    print(f"{options.output}: {card['licence']}")
+    print(f"Use it with: geco run PICTURE --model {options.output}")
+    return 0
 
-        with locked(Path(options.output), LOCK):
-            return _said(options, triposr.convert(options.triposr, options.output, options.revision))
+
+def _halves(options: argparse.Namespace) -> Callable[[], dict[str, Any]]:
     from geco.torch_runtime.convert import Halves, convert_public
 
     unet = unet_of(options.unet, options.multiview, options.reconstructor)
@@ -100,14 +107,16 @@ def convert(options: argparse.Namespace) -> int:
     halves = Halves(
         options.multiview, options.reconstructor, unet, options.rig, options.revision, options.config
     )
-    with locked(Path(options.output), LOCK):  # made and held before gigabytes are fetched
-        return _said(options, convert_public(halves, options.output, options.precision))
+    return lambda: convert_public(halves, options.output, options.precision)
 
 
-def _said(options: argparse.Namespace, card: dict[str, Any]) -> int:
-    print(f"{options.output}: {card['licence']}")
-    print(f"Use it with: geco run PICTURE --model {options.output}")
-    return 0
+def _triposr(options: argparse.Namespace) -> Callable[[], dict[str, Any]]:
+    from geco.public_weights.triposr import convert as convert_triposr
+
+    others = {"multiview": VIEWS, "reconstructor": RECONSTRUCTOR, "unet": None, "config": None, "rig": None}
+    if given := [name for name, default in others.items() if getattr(options, name) != default]:
+        raise ConfigError(f"--triposr does not go with --{given[0]}", "TripoSR has no halves: leave it out.")
+    return lambda: convert_triposr(options.triposr, options.output, options.revision)
 
 
 def unet_of(asked: str | None, multiview: str, reconstructor: str = "") -> str | os.PathLike[str] | None:

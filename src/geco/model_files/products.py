@@ -15,6 +15,7 @@ from geco.model_files.card import CARD
 from geco.model_files.hub import INSTANTMESH, PINNED, TRIPOSR, ZERO123PLUS
 
 GB = 1e9
+INSTANTMESH_UNET = "diffusion_pytorch_model.bin"  # the white-background UNet in InstantMesh's repository
 NON_COMMERCIAL = "CC-BY-NC-4.0"
 _ZERO123PLUS_LICENCE = f"views: {NON_COMMERCIAL} (weights non-commercial; what you generate is yours)"
 _INSTANTMESH_LICENCE = f"{_ZERO123PLUS_LICENCE}; reconstructor: Apache-2.0"
@@ -98,7 +99,7 @@ _VIEWS = Source(
     ),
     2.11e9,
 )
-_UNET = Source(INSTANTMESH, ("diffusion_pytorch_model.bin",), 1.73e9)
+_UNET = Source(INSTANTMESH, (INSTANTMESH_UNET,), 1.73e9)
 _VIEWS_FOLDER = 1.73e9 + 1.26e9 + 0.17e9  # UNet, vision tower, VAE in float16; the text encoder is not kept
 
 

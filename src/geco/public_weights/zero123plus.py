@@ -17,6 +17,7 @@ import torch
 
 from geco.errors import WeightsError
 from geco.model_files.hub import fetch, is_hub_id
+from geco.model_files.products import INSTANTMESH_UNET
 from geco.multiview.zero123plus.codec import GREY, WHITE, Zero123PlusCodec
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.public_weights.diffusers_folder import read_diffusers_folder, weights_file
@@ -25,7 +26,6 @@ from geco.public_weights.licences import LICENCES
 from geco.public_weights.zero123plus_folder import Zero123Plus, save_zero123plus
 from geco.sampling import Sampling
 
-INSTANTMESH_UNET = "diffusion_pytorch_model.bin"
 SHEET = (960, 640)  # height, width of the public pipeline's output
 # As InstantMesh runs it: Euler ancestral, 75 steps, guidance 4.
 TEACHER = Sampling("euler-ancestral", 75, 4.0)

@@ -12,6 +12,7 @@ import torch
 from geco.errors import OutputError, WeightsError
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, Usage, read_model_card, write_model_card
 from geco.model_files.hub import INSTANTMESH, is_hub_id
+from geco.model_files.products import INSTANTMESH_UNET
 from geco.model_files.swap import WORK, swapped
 from geco.outputs import check_folder
 from geco.torch_runtime.full import FULL_RESOLUTION, FULL_TEXTURE_SIZE
@@ -95,8 +96,6 @@ def usual_unet(
 
     A copy that lies beside ``reconstructor`` (or in it, a folder) comes before the hub's.
     """
-    from geco.public_weights.zero123plus import INSTANTMESH_UNET
-
     if "v1.1" in os.fspath(multiview):
         return None
     given = Path(reconstructor)
