@@ -15,6 +15,7 @@ from geco.locks import LOCK, locked
 from geco.model_files.cache import user_cache
 from geco.model_files.card import CARD, RECONSTRUCTOR, read_model_card
 from geco.model_files.disk import check_disk
+from geco.model_files.download import Listing
 from geco.model_files.hub import PINNED, asked, is_hub_id
 from geco.model_files.hub_folder import check_whole, fetch_folder, kind_of
 from geco.model_files.part import read_part_card
@@ -103,9 +104,8 @@ def _is_whole(folder: Path) -> bool:
 def _make(product: Product, folder: Path, precision: str) -> None:
     print(f"{product.name}: {product.what}", file=sys.stderr)
     print(f"licence: {product.licence}", file=sys.stderr)
-    listings = [asked(source.repository, source.patterns) for source in product.sources]
-    told = [listed for listed in listings if listed is not None]
-    if len(told) == len(listings):  # else what is in the cache may do
+    told = _listings(product)
+    if told:  # else what is in the cache may do
         files = [file for listed in told for file in listed.files]
         kept = sum(file.size for file in files if not file.path.startswith("text_encoder/"))
         check_disk(product.name, told, kept, folder)
@@ -121,6 +121,17 @@ def _make(product: Product, folder: Path, precision: str) -> None:
 
         with swapped(folder) as work:
             triposr.convert(product.sources[0].repository, work)
+
+
+def _listings(product: Product) -> list[Listing]:
+    """Of all sources; empty without a line, after one question."""
+    told = []
+    for source in product.sources:
+        listed = asked(source.repository, source.patterns)
+        if listed is None:
+            return []
+        told.append(listed)
+    return told
 
 
 def _convert_pipeline(hub_id: str, folder: Path, precision: str, revision: str | None) -> None:

@@ -46,8 +46,8 @@ def start(
         tiny: the public models are tiny ones, which takes torch.
         more: environment.
     """
-    environment = {**os.environ, "PYTHONPATH": f"{SOURCE}{os.pathsep}{SOURCE.parent}", **more}
-    environment |= {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1", **hub.environment(home)}
+    environment = {**os.environ, "PYTHONPATH": f"{SOURCE}{os.pathsep}{SOURCE.parent}"}
+    environment |= {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1", **hub.environment(home), **more}
     listed = json.dumps([[str(word) for word in command] for command in commands])
     return subprocess.Popen(
         [sys.executable, "-m", "tests.hub.commands", "tiny" if tiny else "real", listed],

@@ -76,6 +76,8 @@ class Answer(BaseHTTPRequestHandler):
         range_ = self.headers.get("Range", "")
         path = self.path.partition("?")[0]
         self.server.seen.append(f"{self.command} {path} {range_}")
+        if path == "/":
+            return self.reply(200, b"", {}, with_body)
         if path.startswith("/api/models/"):
             return self.describe(path.removeprefix("/api/models/"), with_body)
         hub_id, _, rest = path.lstrip("/").partition("/resolve/")

@@ -22,6 +22,7 @@ from geco.locks import lock_folder
 from geco.reading import sha256_of
 
 LARGE = 8 * 2**20  # bytes; what is smaller may as well start again
+ANSWER = 10.0  # seconds that the hub has to answer
 POLL = 0.5  # seconds between two looks at another process' lock
 _COMMIT, _DIGEST = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
 
@@ -63,6 +64,16 @@ class Listing:
 def matches(name: str, patterns: Sequence[str]) -> bool:
     """Whether a file of a repository, ``folder/name``, is one of ``patterns``."""
     return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
+def reach() -> None:
+    """Raise what the library's HTTP client raises where the hub does not answer; asked once, since the
+    library's own questions are repeated for half a minute.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    get_session().head(constants.ENDPOINT, timeout=ANSWER)
 
 
 def listing(hub_id: str, patterns: Sequence[str], revision: str | None) -> Listing:

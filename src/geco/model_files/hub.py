@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from geco.errors import GecoError, MissingExtraError, WeightsError
-from geco.model_files.download import Listing, fetch_large, listing, matches
+from geco.model_files.download import Listing, fetch_large, listing, matches, reach
 from geco.model_files.manifest import weights_size
 from geco.model_files.stamps import whole_digest
 
@@ -127,10 +127,10 @@ def fetch(hub_id: str, patterns: Sequence[str], licence: str, revision: str | No
 
 
 def asked(hub_id: str, patterns: Sequence[str], revision: str | None = None) -> Listing | None:
-    """What the hub says of the files that :func:`fetch` would fetch; None where it does not answer.
+    """What the hub says of the files that :func:`fetch` would fetch; None where it is not to be reached.
 
     Raises:
-        MissingExtraError: huggingface_hub is not installed.
+        MissingExtraError: huggingface_hub is not installed. WeightsError: the hub has no such repository.
     """
     pin = PINNED.get(hub_id)
     return _answered(hub_id, lambda: _listed(hub_id, patterns, revision or (pin.revision if pin else None)))
@@ -142,28 +142,37 @@ def revision_of(path: Path) -> str:
 
 
 def _snapshot(hub_id: str, patterns: list[str], revision: str | None) -> Path:
+    """The folder in the hub's cache; raises what huggingface_hub raises."""
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    wanted = _listed(hub_id, patterns, revision)
+    refused: HfHubHTTPError | None = None
+    try:
+        wanted = _listed(hub_id, patterns, revision)
+    except HfHubHTTPError as error:  # a hub that is down is no reason where everything is here
+        wanted, refused = None, error
     if wanted is not None:
         fetch_large(wanted)
-    # small files; and where nobody could be asked, what is in the cache, or what is wrong
-    return Path(snapshot_download(hub_id, allow_patterns=patterns, revision=revision))
+    try:
+        return Path(
+            snapshot_download(
+                hub_id, allow_patterns=patterns, revision=revision, local_files_only=wanted is None
+            )
+        )
+    except LocalEntryNotFoundError as error:
+        raise refused or error from error
 
 
 def _listed(hub_id: str, patterns: Sequence[str], revision: str | None) -> Listing | None:
-    """What the hub lists; None without a line, or where it has no such thing."""
-    from huggingface_hub.errors import HfHubHTTPError
-
+    """What the hub lists; None where it is not to be reached, or not to be asked (HF_HUB_OFFLINE)."""
     try:
-        return listing(hub_id, patterns, revision)
-    except HfHubHTTPError:
-        return None
+        reach()
     except Exception as error:
         # offline by choice (an OSError of the library's), or its HTTP client's own errors
         if isinstance(error, OSError) or "httpx" in type(error).__module__:
             return None
         raise
+    return listing(hub_id, patterns, revision)
 
 
 def _answered(hub_id: str, ask: Callable[[], T]) -> T:
