@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--device",
         help="cpu, cuda, mps, for models that run on torch; cuda, directml, coreml, openvino for those with "
-        "graphs, see geco info",
+        "graphs, see geco info; with a format and ways as in geco run: cuda,bf16,graphs",
     )
     command.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"

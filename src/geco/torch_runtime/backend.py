@@ -50,6 +50,7 @@ class TorchBackend:
         self._reconstruct, self._device, self._within = reconstruct, device, within
         self._footprints: dict[Sampling | None, Footprint] = {}
         self.coming = 0  # bytes of the largest network, where they take turns and wait on the host
+        self.keeps = device.type == "cpu"  # what drawing took: a heap does, and so do recordings
 
     @property
     def distilled(self) -> bool:
@@ -114,7 +115,8 @@ class TorchBackend:
             draw = drawing(self.network, self.codec, size, how, on_cpu)
         with self._within():
             found = measured(draw, 4 * math.prod(shape), rebuilding(rebuild, on_cpu), self._device)
-        return replace(found, first=found.first + self.coming, rebuilding=found.rebuilding + self.coming)
+        most = {"first": found.first + self.coming, "rebuilding": found.rebuilding + self.coming}
+        return replace(found, keeps=self.keeps, **most)
 
     @torch.no_grad()
     def reconstruct(self, views: Pictures, picture: Pictures) -> SurfaceFields:

@@ -122,7 +122,7 @@ def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name:
             sampling, reference="noised" if networks.views.network.noised_reference else "clean"
         )
     backend = joined(networks, described, sampling)
-    backend.coming = coming
+    backend.coming, backend.keeps = coming, backend.keeps or "graphs" in ways
     return backend
 
 
