@@ -60,8 +60,8 @@ def test_the_object_is_the_one_that_the_host_makes(figure: Figure, picture: np.n
     assert psnr(mesh, host) > 35
 
 
-def test_the_same_fields_give_the_same_bytes(figure: Figure, picture: np.ndarray) -> None:
-    one, two = (made(figure, picture, on_device=True)[0] for _ in range(2))
+def test_the_same_fields_give_the_same_bytes(picture: np.ndarray) -> None:
+    one, two = (made(Figure(24), picture, on_device=True)[0] for _ in range(2))
     for name in ("vertices", "faces", "normals", "uvs", "texture"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
 
@@ -80,9 +80,7 @@ def test_colours_at_the_vertices(figure: Figure, picture: np.ndarray) -> None:
     assert np.abs(bare.colors - plain.colors).max() <= 1.01 / 255
 
 
-@pytest.mark.parametrize(
-    "options", [{"faces": 2000}, {"watertight": True}, {"faces": 900, "watertight": True}]
-)
+@pytest.mark.parametrize("options", [{"faces": 2000}, {"faces": 900, "watertight": True}])
 def test_what_the_host_does_to_the_mesh_is_done(
     figure: Figure, picture: np.ndarray, options: dict[str, Any]
 ) -> None:

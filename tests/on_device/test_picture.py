@@ -55,7 +55,7 @@ def test_points_behind_the_camera_are_not_seen() -> None:
     np.testing.assert_array_equal(found.faces.numpy(), host.face_ids)
 
 
-@pytest.mark.parametrize("elevation", [-17.0, 3.0, 21.5, 48.0])
+@pytest.mark.parametrize("elevation", [-17.0, 21.5])
 def test_the_camera_is_the_one_that_numpy_finds(
     object_with_texture: tuple[Mesh, DeviceMesh], elevation: float
 ) -> None:
