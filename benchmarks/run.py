@@ -3,7 +3,8 @@
 Warm: one loaded pipeline, after warm-up, the median of ``--repeats`` calls, stage by stage, the file written
 each time.
 Cold: the whole process `geco run PICTURE` from its start, the median of ``--cold-repeats``: wall seconds, CPU
-seconds (user and system, all threads), and the peak of its resident memory.
+seconds (user and system, all threads), and the peak of its resident memory. Modules are compiled, as they are
+in an installed package.
 Imports: the costliest modules of that process (``python -X importtime``).
 ``--busy N`` measures beside N processes that only keep a core busy. Ends with one JSON line.
 """
@@ -49,8 +50,11 @@ def main() -> None:
         output = Path(folder) / "asset.glb"
         # Cold first: the warm runs of this process must not warm caches that a fresh process would not have,
         # and Linux counts the memory of the process that starts another towards its peak.
-        cold = [cold_process(options, output) for _ in range(options.cold_repeats + 1)][1:]
-        imports = import_seconds(options, output)
+        compiled = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
+        compiled.pop("PYTHONDONTWRITEBYTECODE", None)
+        # the first one compiles
+        cold = [cold_process(options, output, compiled) for _ in range(options.cold_repeats + 1)][1:]
+        imports = import_seconds(options, output, compiled)
         stages, facts = warm_seconds(options, output)
     beside = f", beside {options.busy} busy processes" if options.busy else ""
     print(f"{options.picture.name}, {facts['faces']:,} faces, {os.cpu_count()} cores{beside}")
@@ -122,10 +126,10 @@ def command(options: argparse.Namespace, output: Path) -> list[str]:
     ]
 
 
-def cold_process(options: argparse.Namespace, output: Path) -> Process:
+def cold_process(options: argparse.Namespace, output: Path, environment: dict[str, str]) -> Process:
     """One whole process, from before its start to after its end."""
     start, before = time.perf_counter(), _children()
-    with subprocess.Popen([sys.executable, *command(options, output)]) as child:
+    with subprocess.Popen([sys.executable, *command(options, output)], env=environment) as child:
         if hasattr(os, "wait4"):
             _, status, used = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
@@ -157,10 +161,13 @@ def busy_processes(count: int) -> Iterator[None]:
             each.wait()
 
 
-def import_seconds(options: argparse.Namespace, output: Path, most: int = 10) -> list[tuple[str, float]]:
+def import_seconds(
+    options: argparse.Namespace, output: Path, environment: dict[str, str], most: int = 10
+) -> list[tuple[str, float]]:
     """The costliest top-level packages and modules of ours by cumulative import time, milliseconds."""
     arguments = [sys.executable, "-X", "importtime", *command(options, output)]
-    report = subprocess.run(arguments, check=True, capture_output=True, text=True).stderr
+    done = subprocess.run(arguments, check=True, capture_output=True, text=True, env=environment)
+    report = done.stderr
     costs: dict[str, float] = {}
     for line in report.splitlines():
         fields = line.removeprefix("import time:").split("|")

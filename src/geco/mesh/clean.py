@@ -42,7 +42,8 @@ def close_groups(vertices: Floats, distance: float) -> Longs:
     """
     group = weld_groups(vertices)
     if distance > 0:
-        a, b = _close_pairs(vertices, np.unique(group), distance)
+        first = np.flatnonzero(group == np.arange(len(group)))
+        a, b = _close_pairs(vertices, first, distance)
         if a.size:
             return connected_components(
                 len(group), np.concatenate([np.arange(len(group)), a]), np.concatenate([group, b])

@@ -16,7 +16,7 @@ from PIL import Image
 
 from geco.cameras import INPUT_FOV
 from geco.photo.input_camera import InputCamera, silhouette
-from geco.types import Bools, Doubles, Floats
+from geco.types import Bools, Doubles, Floats, Ints
 
 SIZE = 40  # pixels of the compared outlines: a cell of a 64 grid is about one
 ELEVATIONS = (-5.0, 5.0, 15.0, 25.0)  # the small model's training pictures lie between -10 and 30 degrees
@@ -109,9 +109,15 @@ def _overlap(centered: Floats, place: Doubles, wanted: Bools) -> float:
     inside = ((at >= 0) & (at < size)).all(axis=0)
     seen = np.zeros(size * size, bool)
     seen[at[1, inside] * size + at[0, inside]] = True
-    outside = len(np.unique(at[:, ~inside], axis=1).T) if not inside.all() else 0
+    outside = _different(at[:, ~inside]) if not inside.all() else 0
     grid = seen.reshape(size, size)
     closed = grid.copy()
     closed[1:-1] |= grid[:-2] & grid[2:]
     closed[:, 1:-1] |= grid[:, :-2] & grid[:, 2:]
     return float((closed & wanted).sum() / max((closed | wanted).sum() + outside, 1))
+
+
+def _different(pixels: Ints) -> int:
+    """How many different ones of (2, N) int32, N > 0. (np.unique loads numpy.ma: 6 ms of a start.)"""
+    keys = np.sort(pixels[0].astype(np.int64) << 32 | pixels[1].astype(np.int64) & 0xFFFFFFFF)
+    return 1 + int(np.count_nonzero(keys[1:] != keys[:-1]))
