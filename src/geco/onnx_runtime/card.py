@@ -19,7 +19,7 @@ from geco.model_files.part import read_part_card
 from geco.multiview.schedule_settings import alphas_of
 from geco.multiview.small.config import SmallConfig
 from geco.onnx_runtime.providers import Provider
-from geco.onnx_runtime.session import Network
+from geco.onnx_runtime.session import Network, own_threads
 from geco.onnx_runtime.weights import Form
 from geco.sampling import Sampling
 from geco.small_model import read_small_model
@@ -33,8 +33,8 @@ class ExportedModel:
     """An exported folder, its cards checked; graphs and weights are read when they are asked for.
 
     Args:
-        folder: written by the exporter. threads: of one operator; see
-            :func:`geco.onnx_runtime.session.open_session`. provider: runs the graphs that it is for; the
+        folder: written by the exporter. threads: None takes
+            :func:`geco.onnx_runtime.session.own_threads`. provider: runs the graphs that it is for; the
             others run on the CPU, and without one all.
 
     Raises:
@@ -49,7 +49,7 @@ class ExportedModel:
         self.views: SmallConfig = self.model.views
         self.sampling: Sampling = self.model.usage.drawing(f"{folder / CARD}: facts")
         self.alphas_cumprod: Doubles = alphas_of(self.views.schedule)
-        self._threads, self._provider = threads, provider
+        self.threads, self._provider = threads or own_threads(), provider
         card = read_part_card(folder / ONNX, FORMAT)
         self._manifest = Manifest(card)
         forms = card.fields("forms")
@@ -60,8 +60,11 @@ class ExportedModel:
         }
         self._weights: dict[str, dict[str, Array]] = {}
 
-    def network(self, graph: str) -> Network:
+    def network(self, graph: str, threads: int | None = None) -> Network:
         """A graph of HALVES with its weights, open.
+
+        Args:
+            threads: instead of the model's own.
 
         Raises:
             WeightsError: see :class:`Network`.
@@ -71,6 +74,5 @@ class ExportedModel:
             self._weights[half] = self.model.arrays(half)
         path = self.model.folder / ONNX / f"{graph}.onnx"
         provider = self._provider if self._provider and graph in self._provider.graphs else None
-        return Network(
-            path, self._manifest.read(path), self._weights[half], self._forms[graph], self._threads, provider
-        )
+        data, forms = self._manifest.read(path), self._forms[graph]
+        return Network(path, data, self._weights[half], forms, threads or self.threads, provider)

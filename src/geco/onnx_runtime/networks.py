@@ -108,8 +108,11 @@ class SmallReconstructor:
         self.half_extent = exported.model.reconstructor.half_extent
         inputs = ["table", "volume", "points"]
         self._encode = exported.network("reconstruct").expect(["views", "picture"], 3)
-        self._shape = exported.network("shape").expect(inputs, 1)
-        self._color = exported.network("color").expect(inputs, 1)
+        # Points are asked piece by piece, and pieces side by side: threads within one would wait for each
+        # other fifty times in a millisecond.
+        self._workers = exported.threads
+        self._shape = exported.network("shape", threads=1).expect(inputs, 1)
+        self._color = exported.network("color", threads=1).expect(inputs, 1)
 
     def reconstruct(self, views: Floats, picture: Floats) -> SmallFields:
         """views (6, S, S, 3) and picture (S, S, 3), in [0, 1] on white."""
@@ -128,4 +131,4 @@ class SmallReconstructor:
             check_output(self._color, found, (len(points), 3))
             return found
 
-        return SmallFields(coarse, shape, color, self.half_extent)
+        return SmallFields(coarse, shape, color, self.half_extent, self._workers)

@@ -30,6 +30,7 @@ class SmallFields:
         coarse: (R, R, R) signed distance at voxel centres, axes z, y, x.
         shape: (N, 3) -> (N,) signed distance. color: (N, 3) -> (N, 3) in [0, 1].
         half_extent: of the volume, world units.
+        workers: threads that ask for points at a time; 1 where a call has threads of its own.
     """
 
     def __init__(
@@ -38,9 +39,10 @@ class SmallFields:
         shape: Callable[[Floats], Floats],
         color: Callable[[Floats], Floats],
         half_extent: float,
+        workers: int = 1,
     ) -> None:
         self.coarse, self.shape, self._color = coarse, shape, color
-        self._half_extent = half_extent
+        self._half_extent, self._workers = half_extent, workers
 
     @property
     def half_extent(self) -> float:
@@ -71,7 +73,7 @@ class SmallFields:
         asked = np.zeros(volume.shape, bool)
         wanted = np.abs(volume) < BAND
         while wanted.any():
-            volume[wanted] = in_chunks(self.shape, axis[np.argwhere(wanted)])
+            volume[wanted] = in_chunks(self.shape, axis[np.argwhere(wanted)], self._workers)
             asked |= wanted
             # A vertex lies between two samples of different sign: both must be of the fine field.
             wanted = crossing_ends(volume < 0) & ~asked
@@ -84,7 +86,7 @@ class SmallFields:
         as fine as the views' pixels.
         """
         if len(points) <= DIRECT:
-            return in_chunks(self._color, np.ascontiguousarray(points, np.float32))
+            return in_chunks(self._color, np.ascontiguousarray(points, np.float32), self._workers)
         place = (points / self._half_extent + 1).astype(np.float32) * np.float32(0.5 * LATTICE)
         np.clip(place, 0, LATTICE - 1e-3, out=place)
         corner = place.astype(np.int32)
@@ -102,9 +104,8 @@ class SmallFields:
         number = np.empty(side**3, np.int32)
         number[lattice] = np.arange(len(lattice), dtype=np.int32)
         where = np.stack(np.unravel_index(lattice, (side,) * 3), axis=1).astype(np.float32)
-        known = in_chunks(
-            self._color, where * np.float32(2 * self._half_extent / LATTICE) - np.float32(self._half_extent)
-        )
+        asked = where * np.float32(2 * self._half_extent / LATTICE) - np.float32(self._half_extent)
+        known = in_chunks(self._color, asked, self._workers)
         out = np.zeros((len(points), 3), np.float32)
         sides = np.stack([1 - part, part])  # (2, N, 3)
         for index, step in enumerate(steps):
@@ -140,8 +141,14 @@ def upsampling(voxels: int, resolution: int) -> Floats:
     return weights
 
 
-def in_chunks(field: Callable[[Floats], Floats], points: Floats) -> Floats:
-    """A field at many points, a bounded number a call."""
+def in_chunks(field: Callable[[Floats], Floats], points: Floats, workers: int = 1) -> Floats:
+    """A field at many points, a bounded number a call, and so many calls at a time."""
     if not len(points):
         return field(np.zeros((1, 3), np.float32))[:0]
-    return np.concatenate([field(points[start : start + CHUNK]) for start in range(0, len(points), CHUNK)])
+    parts = [points[start : start + CHUNK] for start in range(0, len(points), CHUNK)]
+    if workers == 1 or len(parts) == 1:
+        return np.concatenate([field(part) for part in parts])
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:
+        return np.concatenate(list(pool.map(field, parts)))
