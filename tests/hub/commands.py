@@ -21,6 +21,8 @@ from typing import Any
 from tests.cli_command import SOURCE
 from tests.hub.server import LARGE, Hub
 
+PIECE = 32 * 1024  # bytes of a download that are written at a time
+
 
 @dataclass(frozen=True)
 class Done:
@@ -101,8 +103,8 @@ if __name__ == "__main__":
 
     from geco.model_files import download
 
-    # a few kilobytes are in pieces, and resumed, as gigabytes are
-    constants.DOWNLOAD_CHUNK_SIZE, download.LARGE, download.POLL = 1024, LARGE, 0.05
+    # megabytes come in pieces, and are resumed, as gigabytes are
+    constants.DOWNLOAD_CHUNK_SIZE, download.LARGE, download.POLL = PIECE, LARGE, 0.05
     if sys.argv[1] == "tiny":
         _shrink()
     print(json.dumps([_run(words) for words in json.loads(sys.argv[2])]))

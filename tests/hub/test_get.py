@@ -195,10 +195,15 @@ def test_names_are_listed_and_unknown_ones_refused(hub: Hub, tmp_path: Path) -> 
     assert left(tmp_path) == []
 
 
-def test_every_command_that_takes_a_model_offers_it(hub: Hub, tmp_path: Path) -> None:
+def test_commands_that_take_a_model_offer_it(hub: Hub, tmp_path: Path) -> None:
+    for done in geco(hub, tmp_path, *([word, "--model", "instantmesh"] for word in ("serve", "info"))):
+        assert done.code == 2 and "geco get instantmesh" in done.line, done.error
+
+
+@pytest.mark.slow
+def test_evaluation_and_training_offer_it_too(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
-    evaluate = ["evaluate", "--methods", "geco", "--objects", tmp_path, "-o", tmp_path / "y"]
-    distill = ["distill", "stage1", "--data", "x", "-o", tmp_path / "y", "--init", "instantmesh"]
-    commands = [[*words, "--model", "instantmesh"] for words in (["serve"], ["info"], evaluate)]
-    for done in geco(hub, tmp_path, *commands, distill):
+    evaluate = ["evaluate", "--methods", "geco", "--objects", tmp_path, "--model", "instantmesh"]
+    distill = ["distill", "stage1", "--data", "x", "--init", "instantmesh"]
+    for done in geco(hub, tmp_path, *([*words, "-o", tmp_path / "y"] for words in (evaluate, distill))):
         assert done.code == 2 and "geco get instantmesh" in done.line, done.error

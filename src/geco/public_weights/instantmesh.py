@@ -87,7 +87,7 @@ def licence_of(source: str | os.PathLike[str]) -> str:
     return (
         LICENCES[INSTANTMESH]
         if public
-        else f"that of the file {Path(source).name} (as released, {LICENCES[INSTANTMESH]})"
+        else f"that of {Path(source).name} (as released, {LICENCES[INSTANTMESH]})"
     )
 
 
