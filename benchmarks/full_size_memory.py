@@ -2,8 +2,9 @@
 
     python -m benchmarks.full_size_memory [--size full|tiny] [--dtype float32] [--seeds 1] [--threads 1]
 
-Random weights; one step from a picture to six views, views to planes. Measured is resident memory above the
-state in which only the weights are there (Linux). Full size in float32 needs 12 GB. A table and a JSON line.
+Random weights; one step from a picture to six views, views to planes, what an object's surface and colours
+ask of these; TripoSR's planes. Measured is resident memory above the state in which only the weights are
+there (Linux). Full size in float32 needs 12 GB. A table and a JSON line.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from benchmarks.filled import fill
+from benchmarks.gpu_triposr import triposr_model
+from benchmarks.gpu_where import Where
 from benchmarks.resident import give_back_at_once, most_while
-from benchmarks.untrained import fill, hollow
+from benchmarks.untrained import hollow
 from geco.cameras import ZERO123PLUS_V12
 from geco.multiview.generate import generate_views
 from geco.multiview.zero123plus.public_size import PICTURE_SIZE
 from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.sampling import Sampling
-from geco.torch_runtime.foreseen import Asked, Networks, foresee
+from geco.simulated import simulated
+from geco.torch_runtime.foreseen import Asked, Networks, ask_fields, foresee
 
 
 def main() -> None:
@@ -38,11 +43,15 @@ def main() -> None:
     networks = hollow(options.size)
     foreseen = foresee(networks, Asked(options.seeds, on_cpu=True), number, torch.float32)
     measured = measure(networks, options.seeds, number)
+    pairs = {name: (real, foreseen.parts[name].peak - foreseen.resting) for name, real in measured.items()}
+    for network in (networks.network, networks.codec, networks.model):
+        network.to("meta")
+    if options.size == "full":  # a tiny one takes less than can be told
+        pairs["TripoSR planes"] = triposr(options.size)
     rows = {}
-    for name, real in measured.items():
-        said = foreseen.parts[name].peak - foreseen.resting
+    for name, (real, said) in pairs.items():
         rows[name] = {"measured_mb": mega(real), "simulated_mb": mega(said), "ratio": round(said / real, 3)}
-        print(f"{name:8} measured {mega(real):9.1f} MB   simulated {mega(said):9.1f} MB   {said / real:.3f}")
+        print(f"{name:15} measured {mega(real):9.1f} MB   simulated {mega(said):9.1f} MB   {said / real:.3f}")
     facts = {"size": options.size, "dtype": options.dtype, "seeds": options.seeds, "torch": torch.__version__}
     print(json.dumps({**facts, "resting_mb": mega(foreseen.resting), "parts": rows}))
 
@@ -67,8 +76,27 @@ def measure(networks: Networks, seeds: int, dtype: torch.dtype) -> dict[str, int
         lambda: generate_views(networks.network, networks.codec, picture, range(seeds), Sampling()),
     )
     views = views[:1].clone()
-    part("planes", lambda: networks.model(views, cameras))
+    planes = part("planes", lambda: networks.model(views, cameras))
+    model = networks.model
+    part("surface", lambda: ask_fields(model.synthesizer, planes, model.config.grid_res, True))  # type: ignore
     return most
+
+
+def triposr(size: str) -> tuple[int, int]:
+    """Bytes that TripoSR's planes really take beyond its weights (float32), and those simulated."""
+    with torch.no_grad():
+        with simulated(on_cpu=True) as run:
+            where = Where(torch.device("cpu"), torch.float32, size, run.placed)
+            model = triposr_model(where)
+            side = model.config.cond_image_size
+            with run.part("planes") as said:
+                model(where.random(1, 3, side, side))
+        cpu = torch.device("cpu")
+        model = triposr_model(Where(cpu, torch.float32, size, lambda net, dtype: fill(net, cpu, dtype)))
+        picture = torch.rand(1, 3, side, side)
+        model(picture[..., : side // 4, : side // 4])
+        _, most = most_while(lambda: model(picture))
+    return most, said.added
 
 
 def warm_up(model: InstantMesh, cameras: Tensor) -> None:

@@ -87,7 +87,7 @@ def test_a_convolution_on_the_cpu_copies_what_is_not_channels_last() -> None:
     ):
         with simulated(on_cpu) as run, torch.no_grad():
             picture = torch.empty(1, 16, 64, 64).contiguous(memory_format=order)
-            weight = torch.empty(16, 16, 3, 3)
+            weight = torch.empty(16, 16, 3, 3).contiguous(memory_format=order)
             before = run.live
             with run.part("convolution") as part:
                 F.conv2d(picture, weight, padding=1)

@@ -121,15 +121,19 @@ class Simulation(TorchDispatchMode):
             self._open.pop()
             part.after = self.live
 
-    def placed(self, module: Module, dtype: torch.dtype | None = None) -> Module:
+    def placed(
+        self, module: Module, dtype: torch.dtype | None = None, device: torch.device | str = "cpu"
+    ) -> Module:
         """A copy of ``module`` in this run's memory; the module itself, from outside, stays as it is.
 
         Args:
             module: real, or built on ``meta``.
             dtype: of the copy's floating parameters and buffers; None keeps each one's own.
+            device: another than the CPU's may be "meta"; attention counts there as its plain products, since
+                no fused kernel is known.
         """
         tensors = [*module.parameters(), *module.buffers()]
-        memo: dict[int, Any] = {id(old): _like(old, dtype) for old in tensors}
+        memo: dict[int, Any] = {id(old): _like(old, dtype, device) for old in tensors}
         return copy.deepcopy(module, memo)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -211,25 +215,25 @@ def simulated(on_cpu: bool = False) -> Iterator[Simulation]:
         yield run
 
 
-def _like(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """An empty one of the same shape and kind, on the CPU."""
+def _like(tensor: Tensor, dtype: torch.dtype | None, device: torch.device | str) -> Tensor:
+    """An empty one of the same shape and kind."""
     number = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
-    empty = torch.empty_strided(tensor.shape, tensor.stride(), dtype=number)
+    empty = torch.empty_strided(tensor.shape, tensor.stride(), dtype=number, device=device)
     return nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
 
 
 def _copied_by_onednn(picture: Tensor, weight: Tensor, result: Tensor) -> int:
     """Bytes beside ``result`` while torch's CPU convolution (oneDNN) runs; measured with torch 2.13.
 
-    A contiguous picture is copied into blocks, the result is made in blocks and copied back. One that is
-    channels-last goes as it is, but for a kernel of one pixel, which copies it.
+    Where the weights are not channels-last, the picture is copied into blocks, the result is made in blocks
+    and copied back; not for a kernel of one pixel. The weights tell, since a fake picture of a batch of one
+    may claim to be channels-last where the real one is not.
     """
-    taken, made = (x.numel() * x.element_size() for x in (picture, result))
-    last = picture.is_contiguous(memory_format=torch.channels_last) and not picture.is_contiguous()
-    pixel = all(side == 1 for side in weight.shape[2:])
-    if last or pixel:
-        return taken if last and pixel else 0
-    return max(taken, made)
+    if all(side == 1 for side in weight.shape[2:]):
+        return 0
+    if weight.dim() == 4 and not weight.is_contiguous():
+        return 0
+    return max(x.numel() * x.element_size() for x in (picture, result))
 
 
 def _operations(packet: Any, args: Any, kwargs: Any, result: Any) -> int:
