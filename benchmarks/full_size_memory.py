@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,10 +25,15 @@ from benchmarks.untrained import hollow
 from geco.cameras import ZERO123PLUS_V12
 from geco.multiview.generate import generate_views
 from geco.multiview.zero123plus.public_size import PICTURE_SIZE
+from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
+from geco.reconstruct.instantmesh.surface import MeshSurface
 from geco.sampling import Sampling
 from geco.simulated import simulated
-from geco.torch_runtime.foreseen import Asked, Networks, ask_fields, foresee
+from geco.torch_runtime.foreseen import Asked, Networks, foresee
+
+CUBES = 40_000  # that the surface of an object of 80,000 faces crosses, and about as many corners
+TEXELS = 600_000  # of a texture of 1024 that it covers
 
 
 def main() -> None:
@@ -43,15 +49,18 @@ def main() -> None:
     networks = hollow(options.size)
     foreseen = foresee(networks, Asked(options.seeds, on_cpu=True), number, torch.float32)
     measured = measure(networks, options.seeds, number)
-    pairs = {name: (real, foreseen.parts[name].peak - foreseen.resting) for name, real in measured.items()}
+    said = {name: foreseen.parts[name].peak - foreseen.resting for name in ("views", "planes")}
+    said["surface"] = fields_simulated(networks.model)
+    pairs = {name: (real, said[name]) for name, real in measured.items()}
     for network in (networks.network, networks.codec, networks.model):
         network.to("meta")
     if options.size == "full":  # a tiny one takes less than can be told
         pairs["TripoSR planes"] = triposr(options.size)
     rows = {}
-    for name, (real, said) in pairs.items():
-        rows[name] = {"measured_mb": mega(real), "simulated_mb": mega(said), "ratio": round(said / real, 3)}
-        print(f"{name:15} measured {mega(real):9.1f} MB   simulated {mega(said):9.1f} MB   {said / real:.3f}")
+    for name, (real, counted) in pairs.items():
+        ratio = round(counted / real, 3)
+        rows[name] = {"measured_mb": mega(real), "simulated_mb": mega(counted), "ratio": ratio}
+        print(f"{name:15} measured {mega(real):9.1f} MB   simulated {mega(counted):9.1f} MB   {ratio:.3f}")
     facts = {"size": options.size, "dtype": options.dtype, "seeds": options.seeds, "torch": torch.__version__}
     print(json.dumps({**facts, "resting_mb": mega(foreseen.resting), "parts": rows}))
 
@@ -78,7 +87,7 @@ def measure(networks: Networks, seeds: int, dtype: torch.dtype) -> dict[str, int
     views = views[:1].clone()
     planes = part("planes", lambda: networks.model(views, cameras))
     model = networks.model
-    part("surface", lambda: ask_fields(model.synthesizer, planes, model.config.grid_res, True))  # type: ignore
+    part("surface", lambda: ask_fields(model.synthesizer, planes, model.config.grid_res))  # type: ignore
     return most
 
 
@@ -97,6 +106,31 @@ def triposr(size: str) -> tuple[int, int]:
         model(picture[..., : side // 4, : side // 4])
         _, most = most_while(lambda: model(picture))
     return most, said.added
+
+
+def ask_fields(net: MeshSynthesizer, planes: Tensor, resolution: int) -> None:
+    """What :class:`geco.reconstruct.instantmesh.surface.MeshSurface` asks of the decoders for an object's
+    surface, whatever the planes (1, 3, C, H, W) hold: how much it is depends on the surface itself.
+    """
+    fields = MeshSurface(net, planes)
+    axis = torch.linspace(-1, 1, resolution + 1)
+    fields._folded(net.decoder.net_sdf).on_grid(axis, axis, axis)
+    points = torch.rand(CUBES, 3)
+    fields._folded(net.decoder.net_deformation).at(points)
+    fields._weights(points, torch.zeros(CUBES, 8, dtype=torch.int64))
+    fields.tensor_color(torch.rand(TEXELS, 3))
+
+
+def fields_simulated(model: InstantMesh) -> int:
+    """Bytes of :func:`ask_fields` beyond weights and planes."""
+    config = model.config
+    side = config.triplane_high_res
+    with torch.no_grad(), simulated(on_cpu=True) as run:
+        net: Any = run.placed(model.synthesizer)
+        planes = torch.empty(1, 3, config.triplane_dim, side, side)
+        with run.part("surface") as said:
+            ask_fields(net, planes, config.grid_res)
+    return said.added
 
 
 def warm_up(model: InstantMesh, cameras: Tensor) -> None:

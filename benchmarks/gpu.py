@@ -19,41 +19,23 @@ from __future__ import annotations
 
 import argparse
 import gc
-import importlib.util
+import importlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.gpu_rates import CARDS, Rates, combined, this_cpu
+from benchmarks.gpu_forecast import Group, foretold, hollow_ones, lacking
+from benchmarks.gpu_rates import CARDS, Rates, this_cpu
 from benchmarks.gpu_rows import Measurable, Rows
 from geco.device import choose, tf32
 from geco.memory import is_shortage
-from geco.simulated import Part, simulated
-
-Account = dict[str, tuple[Part, float]]  # work by row, and how often it is done in one
-LIBRARIES = ("diffusers", "transformers", "accelerate")
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rows that share networks.
-
-    Attributes:
-        rows: their names. build: (where, folder) -> what to measure.
-        needs: libraries beside torch. fake: whether it runs on fake tensors, too.
-    """
-
-    rows: tuple[str, ...]
-    build: Callable[[Any, Path], Iterator[Measurable]]
-    needs: Sequence[str] = LIBRARIES
-    fake: bool = False
+from geco.simulated import Part
 
 
 def groups() -> dict[str, Group]:
@@ -133,7 +115,7 @@ def measured(asked: dict[str, Group], placement: Any, options: argparse.Namespac
         for name, group in asked.items():
             if all(row in rows.found for row in group.rows):
                 continue
-            if missing := [library for library in group.needs if importlib.util.find_spec(library) is None]:
+            if missing := lacking(group):
                 rows.leave_out(name, f"there is no {', '.join(missing)} here")
                 continue
             try:
@@ -168,64 +150,6 @@ def _measure(
             print(
                 f"{part.name:34} {row['ms']:12.2f} ms  of {row['n']:3}  {row['peak_mb']:9.1f} MB", flush=True
             )
-
-
-def foretold(asked: dict[str, Group], dtype: torch.dtype, size: str) -> Account:
-    """Work by row, and how often it is done in one."""
-    from benchmarks.gpu_where import Where
-
-    found: Account = {}
-    for group in asked.values():
-        if not group.fake or any(importlib.util.find_spec(library) is None for library in group.needs):
-            continue
-        networks = hollow_ones(group, size)
-        with torch.no_grad(), simulated() as run:
-            card = torch.device("meta")  # any but a CPU: decoders then take a card's way
-            where = Where(torch.device("cpu"), dtype, size, run.placed, networks, card)
-            for row in group.build(where, Path()):
-                with run.part(row.name) as part:
-                    row.run()
-                found[row.name] = (part, row.times)
-    if "surface" in asked:
-        from benchmarks.gpu_assets import counted_on_device
-
-        found["surface to GLB, device"] = (counted_on_device(), 1)
-    return found | {name: (combined(*pieces), 1) for name, pieces in _wholes(found).items()}
-
-
-def _wholes(found: Account) -> dict[str, list[tuple[float, Part]]]:
-    """Rows that are others put together, where those were counted.
-
-    Training: a pass is forwards, a backward pass two; Stage I's generator and student take ten, and two
-    more for activations computed again; a pair of Stage II four of the planes (batch 4), renders and
-    LPIPS left out.
-    """
-    wholes = {
-        "picture to GLB on disk, one step": {
-            "views, one step": 1,
-            "planes": 1,
-            "SDF on the grid": 1,
-            "colours": 1,
-            "surface to GLB, device": 1,
-        },
-        "TripoSR, picture to GLB on disk": {"TripoSR planes": 1, "surface to GLB, device": 1},
-        "Stage I, a step": {"write": 12, "read": 12, "CLIP": 2, "VAE encode": 2},
-        "Stage II, a step": {"planes": 16, "views, one step": 4},
-    }
-    return {
-        name: [(times, found[part][0]) for part, times in pieces.items()]
-        for name, pieces in wholes.items()
-        if pieces.keys() <= found.keys()
-    }
-
-
-def hollow_ones(group: Group, size: str) -> Any:
-    """The full family for a group that needs its libraries."""
-    if not group.needs:
-        return None
-    from benchmarks.untrained import hollow
-
-    return hollow("full" if size == "full" else "tiny")
 
 
 def _names(asked: dict[str, Group]) -> list[str]:

@@ -26,14 +26,12 @@ from geco.multiview.zero123plus.public_size import PICTURE_SIZE, public_networks
 from geco.passes import Pass
 from geco.reconstruct.folded import CPU_POINTS, GPU_POINTS, FoldedDecoder
 from geco.reconstruct.instantmesh.config import RELEASED
-from geco.reconstruct.instantmesh.mesh import CUBES_AT_ONCE, MeshSynthesizer
+from geco.reconstruct.instantmesh.mesh import CUBES_AT_ONCE, POINTS_AT_ONCE, MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
-from geco.reconstruct.instantmesh.surface import MeshSurface
+from geco.reconstruct.instantmesh.surface import CUBES_IN_CACHE
+from geco.reconstruct.triplane import PLANE_AXES
 from geco.sampling import Sampling
 from geco.simulated import Part, Simulation, simulated
-
-CUBES = 40_000  # that the surface of an object of 80,000 faces crosses, and about as many corners
-TEXELS = 600_000  # of a texture of 1024 that it covers
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ def foresee(
             planes = model(views, torch.empty(*views.shape[:2], model.config.camera_dim))
         with run.part("surface"):
             if isinstance(model.synthesizer, MeshSynthesizer):
-                ask_fields(model.synthesizer, planes, asked.resolution, asked.on_cpu)
+                _surface(model.synthesizer, planes, asked.resolution, asked.on_cpu)
     heights = {name: part.peak for name, part in run.parts.items()}
     rest = resting - sum(weights.values())  # what belongs to no pass
     owners = {"condition": "vision", "write": "unet", "read": "unet", "decode": "vae", "planes": "planes"}
@@ -225,29 +223,19 @@ class Prepared:
         return self._codec.decode(x0)
 
 
-class _Fields(MeshSurface):
-    """Fields that are asked as on the device that is meant, whatever device they are on."""
-
-    def __init__(self, net: MeshSynthesizer, planes: Tensor, on_cpu: bool) -> None:
-        super().__init__(net, planes)
-        self._as_on_cpu = on_cpu
-
-    def _folded(self, net: nn.Sequential) -> FoldedDecoder:
-        made = super()._folded(net)
-        made.on_cpu, made.chunk = self._as_on_cpu, CPU_POINTS if self._as_on_cpu else GPU_POINTS
-        return made
-
-
-def ask_fields(net: MeshSynthesizer, planes: Tensor, resolution: int, on_cpu: bool) -> None:
-    """What :class:`geco.reconstruct.instantmesh.surface.MeshSurface` asks of the decoders for an object's
-    surface, whatever the planes (1, 3, C, H, W) hold: how much it is depends on the surface itself.
+def _surface(net: MeshSynthesizer, planes: Tensor, resolution: int, on_cpu: bool) -> None:
+    """As :class:`geco.reconstruct.instantmesh.surface.MeshSurface` asks: SDF everywhere, then a full piece
+    each of the weights and colours, since how many cubes the surface crosses is not known before.
     """
-    fields, decoder = _Fields(net, planes, on_cpu), net.decoder
-    axis = torch.linspace(-1, 1, resolution + 1, device=planes.device)
-    fields._folded(decoder.net_sdf).on_grid(axis, axis, axis)
-    points = torch.rand(CUBES, 3, device=planes.device)
-    fields._folded(decoder.net_deformation).at(points)
-    fields._weights(points, torch.zeros(CUBES, 8, dtype=torch.int64, device=planes.device))
-    if not on_cpu:  # pieces of a card's size
-        decoder.weights(torch.empty(1, CUBES_AT_ONCE, 8, 3 * planes.shape[2], device=planes.device))
-    fields.tensor_color(torch.rand(TEXELS, 3, device=planes.device))
+    decoder, axis = net.decoder, torch.empty(resolution + 1)
+    points = torch.empty(POINTS_AT_ONCE, 3)
+    nets = (decoder.net_sdf, decoder.net_deformation, decoder.net_rgb)
+    folded = [FoldedDecoder(planes[0], part, PLANE_AXES) for part in nets]
+    for each in folded:
+        each.on_cpu, each.chunk = on_cpu, CPU_POINTS if on_cpu else GPU_POINTS
+    sdf = folded[0].on_grid(axis, axis, axis)
+    folded[1].at(points)
+    cubes = CUBES_IN_CACHE if on_cpu else CUBES_AT_ONCE
+    decoder.weights(torch.empty(1, cubes, 8, 3 * planes.shape[2]))
+    del sdf
+    folded[2].at(points)
