@@ -13,7 +13,7 @@ from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.grids import grid_from_volume
 from geco.types import Bools, Floats
 
-CHUNK = 1 << 11  # points a call: what is made of the samples of six views stays in the cache
+CHUNK = 1 << 10  # points a call: what is made of the samples of six views stays in the cache
 # The coarse field is corrected by the fine one where it says less than this (world units, a third of a voxel
 # of 24). On the evaluation objects (8 looked at, true and generated views, a 40^3 grid) no point beyond it
 # had another sign in the fine field.
