@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -21,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from benchmarks.parity import pictures
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
 from geco.errors import GecoError
 from geco.images.color import over_white
@@ -66,8 +67,12 @@ def compare(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         here = Path(__file__).parent.parent
         made = Path(folder, "before"), Path(folder, "after")
-        run_tree(options.before, made[0], here)
-        run_tree(here / "src", made[1], here)
+        files = [*common_pictures(Path(folder), options.count), *options.files]
+        more = ["--no-outline"] if options.no_outline else []
+        for source, goal in ((options.before, made[0]), (here / "src", made[1])):
+            run_tree(
+                source, here, [*map(str, files), "--seed", str(options.seed), "--write", str(goal), *more]
+            )
         for before in sorted(made[0].glob("*.npz")):
             rows.append(compared(before, made[1] / before.name))
             print_row(rows[-1])
@@ -83,10 +88,22 @@ def compare(options: argparse.Namespace) -> None:
     print(json.dumps(summary | {"rows": rows}))
 
 
-def run_tree(source: Path, folder: Path, here: Path) -> None:
+def common_pictures(folder: Path, count: int) -> list[Path]:
+    """Pictures that everybody has, written where both trees can read them."""
+    from benchmarks.parity import pictures  # here alone: the other tree may lack what it stands on
+
+    files = []
+    for name, picture in islice(pictures(), count):
+        files.append(picture if isinstance(picture, Path) else folder / f"{name}.png")
+        if not isinstance(picture, Path):
+            Image.fromarray(picture).save(files[-1])
+    return files
+
+
+def run_tree(source: Path, here: Path, arguments: list[str]) -> None:
     """This program again, with a tree's package and this tree's benchmarks."""
     paths = os.pathsep.join(map(str, (source.resolve(), here)))
-    command = [sys.executable, "-m", "benchmarks.same_renders", *sys.argv[1:], "--write", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.same_renders", *arguments]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": paths})
 
 
@@ -95,15 +112,14 @@ def write(options: argparse.Namespace) -> None:
     options.write.mkdir(parents=True)
     pipeline = GecoPipeline.from_pretrained("small")
     wanted = AssetOptions(outline=not options.no_outline)
-    given = [(path.stem, path) for path in options.files]
-    for name, picture in [*islice(pictures(), options.count), *given]:
+    for path in options.files:
         try:
-            asset = pipeline(picture, options.seed, wanted)
+            asset = pipeline(path, options.seed, wanted)
         except GecoError as error:
-            raise SystemExit(f"{name}: {error}") from error
+            raise SystemExit(f"{path}: {error}") from error
         mesh = asset.mesh
         np.savez(
-            options.write / f"{name}.npz",
+            options.write / f"{path.stem}.npz",
             vertices=mesh.vertices, faces=mesh.faces, normals=mesh.normals, uvs=mesh.uvs,
             texture=mesh.texture, facts=json.dumps(asset.facts),
         )  # fmt: skip
@@ -143,7 +159,7 @@ def seen(mesh: Mesh, side: tuple[float, float]) -> np.ndarray:
 
 def decibels(error: float) -> float:
     """Of a mean squared error of values in [0, 1]."""
-    return round(min(-10 * np.log10(max(error, 1e-12)), MOST), 2)
+    return round(min(-10 * math.log10(max(error, 1e-12)), MOST), 2)
 
 
 def print_row(row: dict[str, Any]) -> None:

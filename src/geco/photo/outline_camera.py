@@ -105,11 +105,17 @@ def _settled(centered: Floats, wanted: Bools) -> tuple[Doubles, float]:
 def _overlap(centered: Floats, place: Doubles, wanted: Bools) -> float:
     """IoU of the outlines; the solid's single empty pixels between points are closed."""
     size = len(wanted)
-    at = ((centered * place[0] + (place[1:] + 0.5)[:, None]) * size).astype(np.int32)
-    inside = ((at >= 0) & (at < size)).all(axis=0)
+    place_of = centered * place[0]
+    place_of += (place[1:] + 0.5)[:, None]
+    place_of *= size
+    column, row = place_of.astype(np.int32)
+    outside = 0
+    if min(column.min(), row.min()) < 0 or max(column.max(), row.max()) >= size:
+        within = (column >= 0) & (column < size) & (row >= 0) & (row < size)
+        outside = _different(np.stack([column.compress(~within), row.compress(~within)]))
+        column, row = column.compress(within), row.compress(within)
     seen = np.zeros(size * size, bool)
-    seen[at[1, inside] * size + at[0, inside]] = True
-    outside = _different(at[:, ~inside]) if not inside.all() else 0
+    seen[row * size + column] = True
     grid = seen.reshape(size, size)
     closed = grid.copy()
     closed[1:-1] |= grid[:-2] & grid[2:]

@@ -11,7 +11,7 @@ import numpy as np
 from geco.errors import MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.grids import grid_from_volume
-from geco.types import Bools, Floats
+from geco.types import Bools, Floats, Ints
 
 CHUNK = 1 << 10  # points a call: what is made of the samples of six views stays in the cache
 # The coarse field is corrected by the fine one where it says less than this (world units, a third of a voxel
@@ -21,6 +21,7 @@ BAND = 0.03
 # cells a side of the colour lattice: a cell is about a pixel of a 64 px view (2.14 / 64 world units)
 LATTICE = 64
 DIRECT = 20_000  # so few points are asked themselves
+BLOCK = 1 << 14  # points mixed at a time: what is computed of them stays in the cache
 
 
 class SmallFields:
@@ -89,8 +90,8 @@ class SmallFields:
             return in_chunks(self._color, np.ascontiguousarray(points, np.float32), self._workers)
         place = (points / self._half_extent + 1).astype(np.float32) * np.float32(0.5 * LATTICE)
         np.clip(place, 0, LATTICE - 1e-3, out=place)
-        corner = place.astype(np.int32)
-        part = place - corner
+        corner = place.astype(np.intp)
+        part = (place - corner).astype(np.float32)
         side = LATTICE + 1
         first = (corner[:, 0] * side + corner[:, 1]) * side + corner[:, 2]
         steps = [(x * side + y) * side + z for x in (0, 1) for y in (0, 1) for z in (0, 1)]
@@ -106,12 +107,26 @@ class SmallFields:
         where = np.stack(np.unravel_index(lattice, (side,) * 3), axis=1).astype(np.float32)
         asked = where * np.float32(2 * self._half_extent / LATTICE) - np.float32(self._half_extent)
         known = in_chunks(self._color, asked, self._workers)
-        out = np.zeros((len(points), 3), np.float32)
-        sides = np.stack([1 - part, part])  # (2, N, 3)
-        for index, step in enumerate(steps):
-            weight = sides[index >> 2, :, 0] * sides[index >> 1 & 1, :, 1] * sides[index & 1, :, 2]
-            out += weight[:, None] * known[number[first + step]]
+        channels = np.ascontiguousarray(known.T)
+        out = np.empty((len(points), 3), np.float32)
+        for begin in range(0, len(points), BLOCK):
+            block = slice(begin, begin + BLOCK)
+            out[block] = _mixed(channels, number, first[block], np.ascontiguousarray(part[block].T), steps).T
         return out
+
+
+def _mixed(channels: Floats, number: Ints, first: Ints, part: Floats, steps: list[int]) -> Floats:
+    """(3, N) colours between the eight corners of lattice cells: ``first`` their first corners and ``part``
+    (3, N) the places within; ``channels`` (3, L) of the lattice's used vertices by their ``number``.
+    """
+    sides = (1 - part, part)
+    total = np.zeros((3, len(first)), np.float32)
+    for index, step in enumerate(steps):
+        weight = sides[index >> 2][0] * sides[index >> 1 & 1][1] * sides[index & 1][2]
+        place = number.take(first + step).astype(np.intp)
+        for channel, known in zip(total, channels):
+            channel += weight * known.take(place)
+    return total
 
 
 def crossing_ends(inside: Bools) -> Bools:
