@@ -68,7 +68,7 @@ def fit_and_look(
         )
     start = InputCamera(0.0, azimuth % 360.0, fov=lens.fov, iou=0.0, color_error=1.0, radius=lens.radius)
     wanted = silhouette(rgba[..., 3])
-    if not wanted.any() or not len(mesh.faces):
+    if not (rgba[..., 3] > 0.5).any() or not len(mesh.faces):
         return start, None
     camera = _searched(start, _Search(mesh, rgba), azimuth_range)
     fragments = camera.rasterize(mesh, len(rgba))
