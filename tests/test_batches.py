@@ -111,6 +111,14 @@ def test_what_is_simulated_is_what_one_more_set_really_adds(tmp_path: Path) -> N
     assert footprint.keeps and footprint.kept == 6 * 3 * 320 * 320 * 4  # as the card says
     assert footprint.first > footprint.more > 5e6 and footprint.rebuilding > 1e6
     assert footprint.resting > 2e8
+    # Networks that take turns are looked at without moving a weight, also once they have run.
+    turning = GecoPipeline.from_pretrained(tmp_path / "model" / "model", device="cpu,offload")
+    seen = turning.see(ball_picture(64))
+    (before,) = turning.views(seen, [0])
+    found = turning.backend.footprint(None)
+    (after,) = turning.views(seen, [0])
+    np.testing.assert_array_equal(after.pictures, before.pictures)
+    assert (found.first, found.more) == (footprint.first, footprint.more)
 
 
 @contextmanager

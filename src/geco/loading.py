@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from geco.backend import Backend
 from geco.errors import ConfigError, MissingExtraError
 from geco.getting import find_folder
+from geco.memory import claim_for_torch
 from geco.model_files.card import is_exported, read_model_card, shown_name
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _torch_has_cuda() -> bool:
 
 
 def _on_torch(folder: Path, device: str | None, name: str) -> Backend:
+    claim_for_torch()
     try:
         import torch  # noqa: F401
     except ImportError as error:

@@ -12,18 +12,22 @@ import re
 import sys
 from pathlib import Path
 
-from geco.errors import ConfigError, GecoError
+from geco.errors import ConfigError, GecoError, MissingExtraError
 
 STATUS = Path("/proc/self/status")  # Linux's own account of a process
 
 # Address space in which numpy loads and computes; measured: OpenBLAS ends the process below 190 MiB.
 LEAST = 256 << 20
+# Address space in which torch loads and imports what it needs at its first steps, and numpy beside it; with
+# less, imports that were half done end in errors of all kinds (measured, torch 2.13: 598 MiB to be imported).
+LEAST_OF_TORCH = 1 << 30
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _SIZE = re.compile(rf"(\d{{1,15}}(?:\.\d{{0,9}})?)\s*({'|'.join(_UNITS)})", re.IGNORECASE | re.ASCII)
 _TEXTS = re.compile(
     r"std::bad_alloc|Failed to allocate memory|out of memory|not enough memory|can't allocate "
     r"memory|Cannot allocate memory"
+    r"|could not create a primitive|could not create a memory object"  # oneDNN
     r"|memory allocation|cannot allocate|pthread_create failed|can't start new thread|failed to map segment",
     re.IGNORECASE,
 )
@@ -37,6 +41,10 @@ def is_shortage(error: BaseException) -> bool:
     """Whether ``error`` says that memory, or a thread, could not be had."""
     if isinstance(error, (MemoryError, MemoryShortage)):
         return True
+    if isinstance(error, MissingExtraError):  # the library is there, but could not be loaded
+        return error.__cause__ is not None and is_shortage(error.__cause__)
+    if isinstance(error, SystemError) and address_limit() is not None:
+        return True  # a library's own C code has lost the MemoryError
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     if isinstance(error, (RuntimeError, ImportError, SystemError)) or type(error).__module__.startswith(
@@ -54,10 +62,19 @@ def shortage(error: BaseException, lower: str = "") -> MemoryShortage:
     """
     if isinstance(error, MemoryShortage):
         return error
+    if isinstance(error, MissingExtraError) and error.__cause__ is not None:
+        error = error.__cause__
     found = address_limit()
     limit = f" (this process may have {found >> 20} MiB)" if found is not None else ""
     remedy = f"Lower {lower}, or give the process more memory." if lower else "Give the process more memory."
     return MemoryShortage(f"not enough memory{limit}: {_first_line(error)}", remedy)
+
+
+def claim_for_torch(lower: str = "") -> None:
+    """Raises MemoryShortage: this process has a limit below what torch itself needs."""
+    limit = address_limit()
+    if limit is not None and limit < LEAST_OF_TORCH:
+        raise shortage(MemoryError(f"torch alone needs {LEAST_OF_TORCH >> 20} MiB"), lower)
 
 
 def claim(lower: str = "") -> None:

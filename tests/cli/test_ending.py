@@ -14,13 +14,20 @@ import pytest
 
 from geco import memory
 from geco.cli import ending
-from geco.errors import ConfigError
+from geco.errors import ConfigError, MissingExtraError
 from tests.cases import BUGS
 from tests.cli_command import SOURCE, geco
 
 resource = pytest.importorskip("resource")
 TOY = BUGS / "run" / "toy.png"
 QUICK = ("cameras", "--json")  # a command of a tenth of a second
+
+
+def _unloaded(why: ImportError) -> MissingExtraError:
+    """What is said where a library cannot be imported."""
+    error = MissingExtraError("torch", "torch", "the model 'x'")
+    error.__cause__ = why
+    return error
 
 
 def start(*arguments: str | Path, **more: object) -> subprocess.Popen[bytes]:
@@ -51,6 +58,23 @@ def test_too_little_memory_ends_in_one_line_that_names_what_to_lower(tmp_path: P
     assert done.stdout == "" and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("mebibytes", [700, 1350])
+def test_a_model_on_torch_without_room_for_its_samples_ends_in_one_line(
+    tmp_path: Path, mebibytes: int
+) -> None:
+    """Below what torch needs for itself, and where it cannot allocate: 8 sets of views take 1 GB."""
+    limit = (mebibytes << 20,) * 2
+    model = Path(__file__).parents[2] / "models" / "small" / "teacher"
+    wanted = ("--model", model, "--device", "cpu", "--samples", "8", "--steps", "1", "-o", tmp_path / "out/")
+    done = geco("run", TOY, *wanted, preexec=lambda: resource.setrlimit(resource.RLIMIT_AS, limit))
+    assert done.returncode == 2 and done.stdout == "", done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("geco: not enough memory"), done.stderr
+    advice = ("--samples", "--max-memory", "--texture-size", "fp16", "offload")
+    for said in advice if mebibytes > 1024 else ["torch alone needs 1024 MiB"]:
+        assert said in done.stderr
+    assert not list(tmp_path.rglob("*.glb"))
+
+
 @pytest.mark.parametrize(
     ("error", "found"),
     [
@@ -67,6 +91,9 @@ def test_too_little_memory_ends_in_one_line_that_names_what_to_lower(tmp_path: P
         (ImportError("libx.so: failed to map segment from shared object"), True),
         (ValueError("out of memory"), False),
         (ConfigError("not enough memory"), False),
+        (RuntimeError("could not create a primitive"), True),
+        (_unloaded(ImportError("libx.so: failed to map segment from shared object")), True),
+        (_unloaded(ImportError("No module named 'torch'")), False),
     ],
 )
 def test_a_shortage_of_memory_is_known_by_type_or_text(error: Exception, found: bool) -> None:

@@ -22,8 +22,9 @@ STOPPED = 128
 PIPE = 13  # SIGPIPE, which Windows has no name for
 # What takes the memory, by command: what the line names to lower.
 LOWER = {
-    "run": "--resolution, --texture-size or --samples",
-    "serve": "--resolution or --texture-size of the requests",
+    "run": "--samples, --max-memory, --texture-size or --resolution, let a model on torch work in half "
+    "precision or network by network (--device cuda,fp16, cuda,offload)",
+    "serve": "--max-texture, --max-resolution or --max-memory",
     "train": "--set batch=N",
     "distill": "--set batch=N (pairs: chunk=N)",
     "data": "--size or --workers",
@@ -74,7 +75,8 @@ def guarded(command: Callable[[], int], name: str, debug: bool = False) -> int:
     except GecoError as error:
         if debug:
             raise
-        _say(str(error))
+        lost = memory.is_shortage(error) and not isinstance(error, memory.MemoryShortage)
+        _say(str(memory.shortage(error, LOWER.get(name, "")) if lost else error))
         return FAILED
     except Exception as error:
         if isinstance(error, OSError) and (why := streams.failure()) is not None:

@@ -104,9 +104,9 @@ def _ours(error: Exception) -> GecoError | None:
     """The error of one picture that the others need not suffer from: one of ours, or too little
     memory for this one.
     """
-    if isinstance(error, GecoError):
-        return error
-    return shortage(error, LOWER["run"]) if is_shortage(error) else None
+    if is_shortage(error):
+        return shortage(error, LOWER["run"])
+    return error if isinstance(error, GecoError) else None
 
 
 class _Work:
