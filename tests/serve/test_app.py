@@ -19,9 +19,11 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from geco.errors import ConfigError
 from geco.loading import EMBEDDED
 from geco.mesh.export import FORMATS
-from geco.serve import Limits, create_app
+from geco.sampling import Steering
+from geco.serve import Limits, Settings, _load, create_app
 from geco.serve.fields import Format
 from geco.serve.jobs import MEDIA_TYPES, MeshTask
 from geco.serve.worker import within
@@ -76,6 +78,55 @@ def test_truncation_reaches_the_model(post: Post, picture: bytes) -> None:
     assert views(3, 0) == views(4, 0)
     assert views(3, 1) != views(4, 1)
     assert post(picture, truncation=1.5).status_code == 422
+
+
+def test_what_a_one_step_model_cannot_do_is_refused_with_the_remedy(post: Post, picture: bytes) -> None:
+    refused = post(picture, steps=28)
+    assert refused.status_code == 422 and "models/small/teacher" in refused.json()["error"]["remedy"]
+    assert "one-step generator" in refused.json()["error"]["problem"]
+    for fields in (
+        {"steps": 76},
+        {"steps": 0},
+        {"guidance": 101},
+        {"sampler": "heun"},
+        {"reference": "blurred"},
+    ):
+        assert post(picture, **fields).status_code == 422
+    assert "--max-steps" in post(picture, steps=76).json()["error"]["remedy"]
+    made = post(
+        picture, steps=1, guidance=1.5, reference="clean", resolution=24, vertex_colors=True, format="ply"
+    )
+    facts = json.loads(made.headers["X-Geco-Facts"])
+    assert made.status_code == 200 and facts["sampling"]["guidance_scale"] == 1.5
+    assert b"property uchar red" in made.content
+    assert post(picture, vertex_colors=True, texture_size=64).status_code == 422
+
+
+def test_the_server_s_own_way_is_taken_where_a_request_says_nothing() -> None:
+    settings = Settings(Limits(steps=30), views=Steering(steps=28, guidance=2.0))
+    asked = Steering(guidance=3.0).over(settings.views)
+    assert asked == Steering(steps=28, guidance=3.0)
+    model = {"texture": 512, "resolution": 64, "steps": 75}
+    task = within(MeshTask(b"", views=asked), model, settings.limits)
+    assert task.views.steps == 28 and task.texture_size == 512
+    own = within(MeshTask(b"", vertex_colors=True), model, settings.limits)
+    assert own.views.steps == 30 and own.texture_size is None
+    with pytest.raises(ConfigError, match="more than this server's limit"):
+        Settings(Limits(steps=20), views=Steering(steps=28))
+    with pytest.raises(ConfigError, match="no size of memory"):
+        Limits(max_memory="much")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (Settings(views=Steering(steps=28)), "one-step generator"),
+        (Settings(Limits(max_memory="120MB")), "120MB of memory are too little"),
+    ],
+)
+def test_a_server_that_no_request_could_use_does_not_start(settings: Settings, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        _load("small", None, settings)
 
 
 def test_every_format_that_is_written_is_served() -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from geco.cli import ending
+from geco.cli import ending, steering
 from geco.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--port", type=int, default=8000, help="default 8000; 0: any that is free")
     command.add_argument("-q", "--quiet", action="store_true", help="no line for each request")
+    steering.add(command.add_argument_group("how views are drawn where a request does not say it"))
     _add_cost(command.add_argument_group("what one request may cost"), Limits())
     _add_traffic(command.add_argument_group("how many clients, and how long"), Traffic())
     _add_clients(command.add_argument_group("who may ask"))
@@ -57,6 +58,12 @@ def _add_cost(cost: Any, limits: Limits) -> None:
     _number(cost, "--max-texture", "N", limits.texture, "side of the texture")
     _number(cost, "--max-faces", "N", limits.faces, "faces that may be asked for")
     _number(cost, "--max-resolution", "N", limits.resolution, "cubes a side that may be asked for")
+    _number(cost, "--max-steps", "N", limits.steps, "steps that may be asked for, of a teacher")
+    cost.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        help="8GB, 500MB: a request that would take more is refused; the device's, or the process's on a CPU",
+    )
     _number(
         cost,
         "--time-limit",
@@ -119,6 +126,7 @@ def run(options: argparse.Namespace) -> int:
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """The options as settings; raises :class:`ConfigError` for one out of its range."""
+    from geco.sampling import Steering
     from geco.serve import Access, Limits, Settings, Traffic
 
     if not options.max_upload < 2**20:  # before it is made a whole number: infinity and NaN are none
@@ -131,6 +139,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         resolution=options.max_resolution,
         seconds=options.time_limit,
         memory_gb=options.memory,
+        steps=options.max_steps,
+        max_memory=options.max_memory,
     )
     traffic = Traffic(
         waiting=options.max_waiting,
@@ -144,7 +154,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     access = Access(
         _token(options.token), tuple(options.cors), tuple(options.allow_host), tuple(options.proxy)
     )
-    return Settings(limits, traffic, access)
+    return Settings(limits, traffic, access, Steering(**steering.asked(options)))
 
 
 def _token(given: str | None) -> str | None:

@@ -39,7 +39,8 @@ def create_app(
     _check_installed("fastapi", "python_multipart")
     from geco.serve.app import build
 
-    return build(_loader(model, device), settings or Settings())
+    settings = settings or Settings()
+    return build(_loader(model, device, settings), settings)
 
 
 def serve(
@@ -63,7 +64,8 @@ def serve(
     _check_installed("uvicorn", "fastapi", "python_multipart")
     from geco.serve.server import run
 
-    return run(_loader(model, device), host, port, settings or Settings())
+    settings = settings or Settings()
+    return run(_loader(model, device, settings), host, port, settings)
 
 
 def _check_installed(*names: str) -> None:
@@ -77,10 +79,17 @@ def _check_installed(*names: str) -> None:
 
 
 def _loader(
-    model: str | os.PathLike[str] | Callable[[], GecoPipeline], device: str | None
+    model: str | os.PathLike[str] | Callable[[], GecoPipeline], device: str | None, settings: Settings
 ) -> Callable[[], GecoPipeline]:
     if callable(model):
         return model
+    return functools.partial(_load, os.fspath(model), device, settings)
+
+
+def _load(model: str, device: str | None, settings: Settings) -> GecoPipeline:
+    """In the worker; raises what the settings ask of the model and it cannot do."""
     from geco.pipeline import GecoPipeline
 
-    return functools.partial(GecoPipeline.from_pretrained, os.fspath(model), device)
+    pipeline = GecoPipeline.from_pretrained(model, device, settings.limits.max_memory)
+    pipeline.at_once(sampling=pipeline.sampling(**settings.views.asked))
+    return pipeline

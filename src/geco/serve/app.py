@@ -25,7 +25,7 @@ from geco.serve.frame import GONE, Frame
 from geco.serve.jobs import MEDIA_TYPES, PREVIEW, Made, MeshTask
 from geco.serve.metrics import MEDIA_TYPE, Metrics
 from geco.serve.security import Guard
-from geco.serve.settings import Limits, Settings
+from geco.serve.settings import Settings
 from geco.serve.uploads import TICKET, Uploads
 from geco.serve.worker import Worker, unavailable
 from geco.version import __version__
@@ -93,15 +93,15 @@ def build(load: Callable[[], "GecoPipeline"], settings: Settings, worker: Worker
         (Gone, _gone),
     ):
         app.add_exception_handler(kind, handler)
-    _add_api(app, own, line, settings.limits)
+    _add_api(app, own, line, settings)
     _add_operation(app, own, line, metrics)
     _add_page(app)
     app.openapi = partial(document, app, settings)  # type: ignore[method-assign]
     return app
 
 
-def _add_api(app: FastAPI, worker: Worker, line: Line, limits: Limits) -> None:
-    Asked = Annotated[MeshTask, Depends(task_of(limits))]
+def _add_api(app: FastAPI, worker: Worker, line: Line, settings: Settings) -> None:
+    Asked = Annotated[MeshTask, Depends(task_of(settings))]
 
     async def make(request: Request, task: MeshTask) -> Made:
         async with line.turn(request.scope[TICKET]):

@@ -9,11 +9,12 @@ import signal
 import traceback
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from geco.errors import GecoError, InputImageError
 from geco.memory import is_shortage
+from geco.sampling import Steering
 
 if TYPE_CHECKING:
     from geco.asset import Asset
@@ -41,7 +42,8 @@ class MeshTask:
     faces: int | None = None
     texture_size: int | None = None
     resolution: int | None = None
-    truncation: float | None = None
+    vertex_colors: bool = False
+    views: Steering = field(default_factory=Steering)
     size: float | None = None
     format: str = "glb"
     pixels: int = 64_000_000
@@ -90,6 +92,7 @@ class Jobs:
             "licence": card.licence,
             "texture": card.texture_size,
             "resolution": card.resolution,
+            "steps": 1 if (own := self.pipeline.backend.sampling) is None else own.steps,
         }
 
     def __call__(self, task: MeshTask) -> Made | Failed:
@@ -118,8 +121,13 @@ def make(pipeline: GecoPipeline, task: MeshTask) -> Made:
     if width * height > task.pixels:
         problem = f"{label} has {width} x {height} pixels; this server takes {task.pixels}"
         raise InputImageError(problem, "Send a smaller one (--max-pixels).")
-    options = AssetOptions(faces=task.faces, texture_size=task.texture_size, resolution=task.resolution)
-    asset = pipeline(task.picture, task.seed, options, truncation=task.truncation)
+    options = AssetOptions(
+        faces=task.faces,
+        texture_size=task.texture_size,
+        resolution=task.resolution,
+        vertex_colors=task.vertex_colors,
+    )
+    asset = pipeline(task.picture, task.seed, options, **task.views.asked)
     name, body = (
         ("preview.json", describe(asset, task.size))
         if task.format == PREVIEW

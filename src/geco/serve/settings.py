@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from geco.batches import bound_of
 from geco.errors import ConfigError
+from geco.sampling import Steering
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,9 @@ class Limits:
         resolution: cubes a side of the surface grid; work and memory grow with its cube.
         seconds: of work; then the request fails and the worker is started again.
         memory_gb: GiB that the worker may take beyond the loaded model (Linux); 0 is no limit.
+        steps: passes of a model that draws views in many; its own number is lowered to it.
+        max_memory: of :meth:`geco.pipeline.GecoPipeline.from_pretrained`: a request that would take more is
+            refused, and a model of which none would take less is not served.
     """
 
     upload: int = 32 * 2**20
@@ -30,6 +35,8 @@ class Limits:
     resolution: int = 128
     seconds: float = 60.0
     memory_gb: float = 4.0
+    steps: int = 75
+    max_memory: str | None = None
 
     def __post_init__(self) -> None:
         _within("upload limit", self.upload, 1024, 2**31)
@@ -39,6 +46,8 @@ class Limits:
         _within("resolution limit", self.resolution, 16, 512)
         _within("time limit", self.seconds, 0.1, 86_400)
         _within("memory limit", self.memory_gb, 0, 2**20)
+        _within("limit of steps", self.steps, 1, 1000)
+        bound_of(self.max_memory)
 
 
 @dataclass(frozen=True)
@@ -112,11 +121,21 @@ class Access:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of them; the defaults suit one machine and the embedded model."""
+    """All of them; the defaults suit one machine and the embedded model. ``views`` is how views are drawn
+    where a request does not say it.
+    """
 
     limits: Limits = field(default_factory=Limits)
     traffic: Traffic = field(default_factory=Traffic)
     access: Access = field(default_factory=Access)
+    views: Steering = field(default_factory=Steering)
+
+    def __post_init__(self) -> None:
+        if (self.views.steps or 1) > self.limits.steps:
+            raise ConfigError(
+                f"{self.views.steps} steps are more than this server's limit of {self.limits.steps}",
+                "Raise --max-steps, or lower --steps.",
+            )
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

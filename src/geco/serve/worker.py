@@ -130,7 +130,10 @@ class Worker:
         if outcome.reason == "timeout":
             problem = f"the request was not done within this server's limit of {self._limits.seconds:g} s"
             raise Refusal(
-                504, "TimeLimit", problem, "Ask for a smaller texture or resolution, or send another picture."
+                504,
+                "TimeLimit",
+                problem,
+                "Ask for less (steps, texture, resolution), or send another picture.",
             )
         if outcome.reason == "memory":
             problem = (
@@ -204,13 +207,16 @@ class Worker:
 
 
 def within(task: MeshTask, model: dict[str, Any], limits: Limits) -> MeshTask:
-    """The task with the model's own sizes lowered to the server's limits, where nothing else was
+    """The task with the model's own sizes and steps lowered to the server's limits, where nothing else was
     asked for.
     """
-    texture = task.texture_size or min(model["texture"], limits.texture)
-    return replace(
-        task, texture_size=texture, resolution=task.resolution or min(model["resolution"], limits.resolution)
-    )
+    texture, resolution, views = task.texture_size, task.resolution, task.views
+    if not task.vertex_colors:
+        texture = texture or min(model["texture"], limits.texture)
+    if views.steps is None and model.get("steps", 1) > limits.steps:
+        views = replace(views, steps=limits.steps)
+    resolution = resolution or min(model["resolution"], limits.resolution)
+    return replace(task, texture_size=texture, resolution=resolution, views=views)
 
 
 def unavailable() -> Refusal:
