@@ -130,13 +130,22 @@ def test_the_picture_is_framed_as_triposr_frames_it(folder: Path) -> None:
     assert (seen.rgb[0, 0] == np.float32(127 / 255)).all()
 
 
+def test_its_one_view_is_the_picture_that_it_saw(folder: Path, tmp_path: Path) -> None:
+    pipeline = GecoPipeline.from_pretrained(folder)
+    seen = pipeline.see(picture())
+    views = next(iter(pipeline.views(seen, [0])))
+    views.save(tmp_path / "views.png")
+    saved = np.asarray(Image.open(tmp_path / "views.png").convert("RGB")) / np.float32(255)
+    np.testing.assert_allclose(saved, seen.condition.rgb, atol=1 / 255)
+
+
 @pytest.mark.slow
 def test_the_commands_convert_run_and_evaluate_it(tmp_path: Path) -> None:
     release = triposr_folder.write(tmp_path / "release", tiny.triposr_shape(*outlines()))
     converted = geco("convert", "--triposr", release, "-o", tmp_path / "model")
     assert converted.returncode == 0 and "MIT" in converted.stdout
     Image.fromarray(picture()).save(tmp_path / "thing.png")
-    more = ("--device", "cpu", "--resolution", "48", "--json", "-o", tmp_path / "thing.glb")
+    more = ("--device", "cpu", "--resolution", "48", "--views", "--json", "-o", tmp_path / "thing.glb")
     ran = geco("run", tmp_path / "thing.png", "--model", tmp_path / "model", *more)
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "thing.glb").read_bytes()[:4] == b"glTF"

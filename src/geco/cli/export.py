@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.errors import ConfigError, MissingExtraError
+from geco.errors import ConfigError, MissingExtraError, WeightsError
 
 if TYPE_CHECKING:
     from geco.model_files.card import Usage
@@ -57,7 +57,12 @@ def _usage(options: argparse.Namespace) -> Usage:
     """The card's, with what the command says in its place; raises ConfigError for what is out of range."""
     from geco.model_files.card import CARD, RESOLUTIONS, TEXTURE_SIZES, read_model_card, usage_of
 
-    usage = usage_of(read_model_card(options.model), options.model)
+    card = read_model_card(options.model)
+    if card["family"] != "small":
+        raise WeightsError(
+            f"{options.model} is of the family {card['family']!r}", "Only the small family can be exported."
+        )
+    usage = usage_of(card, options.model)
     sizes = {"resolution": RESOLUTIONS, "texture_size": TEXTURE_SIZES}
     given = {name: value for name in sizes if (value := getattr(options, name)) is not None}
     for name, value in given.items():

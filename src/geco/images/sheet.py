@@ -13,7 +13,11 @@ ROWS, COLUMNS = 3, 2  # Zero123++ (arXiv 2310.15110), section 2.2: view = row * 
 
 
 def views_to_sheet(views: NDArray[Any]) -> NDArray[Any]:
-    """(6, H, W, C) -> (3H, 2W, C), any number type."""
+    """(6, H, W, C) -> (3H, 2W, C), any number type; the one view of a model that draws none, its picture, is
+    a sheet by itself.
+    """
+    if views.ndim == 4 and len(views) == 1:
+        return np.ascontiguousarray(views[0])
     if views.ndim != 4 or len(views) != ROWS * COLUMNS:
         raise ConfigError(f"views of shape {views.shape} are no sheet", "Give (6, H, W, C).")
     _, height, width, channels = views.shape
