@@ -32,7 +32,7 @@ from geco.isosurface.tensor_grid import TensorGrid
 # Part of the local range within which a block's corners count as near the surface. Of a distance field the
 # range over three blocks is at least 1.7 of a block's side about a ball of one block, whose surface is .37
 # from its corners: .21 would do there. Own choice, by what is lost of white noise, texel by texel: at .33 4 %
-# of its cubes, in parts of up to 1.2 blocks, at .5 0.4 %, in parts of at most .3 (an object: 8 and 10 % asked).
+# of its cubes, in parts of up to 1.2 blocks; at .5 0.4 %, of at most .3 (an object: 8 and 10 % asked).
 NEAR = 0.5
 # Cells along a block, from this many cells a side on: a triplane of 64 texels has one look a texel.
 STEPS = ((256, 4), (128, 2), (0, 1))
