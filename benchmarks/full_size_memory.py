@@ -103,7 +103,6 @@ def triposr(size: str) -> tuple[int, int]:
         cpu = torch.device("cpu")
         model = triposr_model(Where(cpu, torch.float32, size, lambda net, dtype: fill(net, cpu, dtype)))
         picture = torch.rand(1, 3, side, side)
-        model(picture[..., : side // 4, : side // 4])
         _, most = most_while(lambda: model(picture))
     return most, said.added
 

@@ -46,7 +46,8 @@ def foretold(asked: dict[str, Group], dtype: torch.dtype, size: str) -> Account:
         if not group.fake or lacking(group):
             continue
         networks = hollow_ones(group, size)
-        with torch.no_grad(), simulated() as run:
+        # Frozen networks take no gradients; where these are allowed, a CPU's own attention gives way to SDPA.
+        with torch.enable_grad(), simulated() as run:
             card = torch.device("meta")  # any but a CPU: decoders then take a card's way
             where = Where(torch.device("cpu"), dtype, size, run.placed, networks, card)
             for row in group.build(where, Path()):

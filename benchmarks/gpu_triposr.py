@@ -37,4 +37,4 @@ def triposr_model(where: Where) -> TripoSR:
     model = where.made(hollow_one, where.dtype)
     assert isinstance(model, TripoSR)
     model.decoder = where.made(hollow_one.decoder, torch.float32)
-    return model.eval()
+    return model.eval().requires_grad_(False)
