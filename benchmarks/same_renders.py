@@ -85,7 +85,7 @@ def compare(options: argparse.Namespace) -> None:
         "overlaps": sum(row["overlaps"] for row in rows),
         "closed": [sum(row["closed"][k] for row in rows) for k in (0, 1)],
     }
-    print(json.dumps(summary | {"rows": rows}))
+    print(json.dumps(summary | {"rows": rows}, default=int))
 
 
 def common_pictures(folder: Path, count: int) -> list[Path]:
