@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from geco.mesh.topology import expand, runs
 from geco.mesh.uv_blocks import Blocks, outline_blocks, place_blocks
 from geco.types import Array, Bools, Index
 
@@ -131,8 +132,8 @@ def _strips(boxes: Array, size: int) -> tuple[Index, Array, Array]:
     ends = np.cumsum(boxes[order, 0])
     starts = ends - boxes[order, 0]
     target = max(min(max(ends[-1] / 64, size / 8), size - boxes[:, 0].max()), 1.0)
-    strip, first = np.unique((starts // target).astype(np.intp), return_index=True)
-    index = np.repeat(np.arange(len(strip)), np.diff(np.append(first, len(order))))
+    first, counts = runs((starts // target).astype(np.intp))  # starts only grow
+    index = expand(counts)[0]
     of_box, x = np.empty(len(order), np.intp), np.empty(len(order))
     of_box[order] = index
     x[order] = starts - starts[first][index]
