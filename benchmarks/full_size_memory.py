@@ -103,6 +103,7 @@ def triposr(size: str) -> tuple[int, int]:
         cpu = torch.device("cpu")
         model = triposr_model(Where(cpu, torch.float32, size, lambda net, dtype: fill(net, cpu, dtype)))
         picture = torch.rand(1, 3, side, side)
+        model(picture)  # the first pass takes 25 to 40 MB once, for kernels
         _, most = most_while(lambda: model(picture))
     return most, said.added
 
