@@ -27,7 +27,7 @@ from geco.pipeline import GecoPipeline
 from geco.reconstruct.density import level_grid
 from geco.reconstruct.fields import TensorFields
 from geco.reconstruct.instantmesh.surface import MeshSurface
-from geco.reconstruct.lattice import TriplaneLattice
+from geco.reconstruct.lattice import Lattice
 from geco.sampling import Sampling
 from geco.simulated import Part
 from geco.surface_to_asset import AssetOptions, surface_to_asset
@@ -132,7 +132,6 @@ def triposr_asset_rows(where: Where, folder: Path) -> Iterator[Measurable]:
     """Picture to textured GLB on disk by TripoSR's planes, its density asked coarse to fine."""
     from benchmarks.gpu_triposr import triposr_model
     from geco.multiview.small.codec import PixelCodec
-    from geco.reconstruct.triposr.decoder import PLANE_AXES
     from geco.reconstruct.triposr.surface import TripoSRSurface
     from geco.torch_runtime.backend import TorchBackend
 
@@ -146,12 +145,12 @@ def triposr_asset_rows(where: Where, folder: Path) -> Iterator[Measurable]:
     def reconstruct(_: Tensor, seen: Any) -> TensorFields:
         own = TripoSRSurface(model, model(seen.on(where.device)[None])[0])
 
-        class Asked(TriplaneLattice):
+        class Asked(Lattice):
             def at(self, numbers: Tensor) -> Tensor:
                 return super().at(numbers) * 0 + volume[numbers]
 
         def grid() -> object:
-            field = Asked(own.planes, PLANE_AXES, list(model.decoder.layers), RESOLUTION + 1)
+            field = Asked(own._outputs, RESOLUTION + 1)
             return level_grid(field, 0.0, RESOLUTION, 1.0, where.device)
 
         return Figure(figure, grid, own.tensor_color)
