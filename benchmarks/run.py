@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=3)
     parser.add_argument("--busy", type=int, default=0, metavar="N", help="beside N busy processes")
     options = parser.parse_args()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded, as `geco run` has it
     with tempfile.TemporaryDirectory() as folder, busy_processes(options.busy):
         output = Path(folder) / "asset.glb"
         # Cold first: the warm runs of this process must not warm caches that a fresh process would not have,

@@ -4,6 +4,7 @@ as far as the worker.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -143,11 +144,7 @@ CLIENT = client_of(token=TOKEN)
 def test_a_request_id_is_kept_only_where_it_is_short_and_plain(given: str) -> None:
     answer = CLIENT.get("/healthz", headers={"x-request-id": given.encode("latin-1")})
     known = answer.headers["x-request-id"]
-    assert (
-        known.replace("-", "").replace("_", "").replace(".", "").isalnum()
-        and known.isascii()
-        and len(known) <= 64
-    )
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", known)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import asyncio
 import atexit
 import contextlib
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -175,10 +176,10 @@ class Worker:
         with self._lock:
             if self._stopping.is_set():
                 raise ConfigError("the server is stopping")
-            # All threads of the machine: the default is one a library.
-            self._child = Child(
-                self._jobs, Bounds(self._limits.seconds, self._limits.memory_gb), environment={}
-            )
+            # All threads of the machine for the networks, one for numpy's small products, as in `geco run`.
+            threads = {"OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1")}
+            bounds = Bounds(self._limits.seconds, self._limits.memory_gb)
+            self._child = Child(self._jobs, bounds, environment=threads)
         self.model = self._child.wait_ready()
         self.ready = True
 
