@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from geco.errors import ConfigError, MeshError
+from geco.errors import ConfigError
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
@@ -28,7 +28,14 @@ from geco.photo.fit_camera import fit_and_look
 from geco.photo.input_camera import AGREEING_IOU, InputCamera
 from geco.photo.look import look
 from geco.photo.projection import EXACT, ROUGH, project_picture
-from geco.reconstruct.fields import DenseFields, SurfaceFields, TensorFields, lens_of
+from geco.reconstruct.fields import (
+    DenseFields,
+    SurfaceFields,
+    TensorFields,
+    lens_of,
+    no_object,
+    nothing_left,
+)
 from geco.timing import Stopwatch
 from geco.types import Floats
 
@@ -101,10 +108,7 @@ def surface_to_asset(
     with watch.stage("clean"):
         mesh = clean(mesh, options)
         if not len(mesh.faces):
-            raise MeshError(
-                "nothing is left of the surface once it is cleaned",
-                "Check the picture's cut-out, or try another seed.",
-            )
+            raise nothing_left()
     if not options.vertex_colors:
         with watch.stage("unwrap"):
             mesh = unwrap(mesh, texture_size=texture_size, method=options.uv_method)
@@ -179,9 +183,7 @@ def surface(
             return mesh, color, camera
     mesh = Mesh(*extract(fields.grid(size)))
     if not len(mesh.faces):
-        raise MeshError(
-            "the model saw no object in the picture", "Check the picture's cut-out, or try another seed."
-        )
+        raise no_object()
     return mesh, fields.color, None
 
 
@@ -196,9 +198,7 @@ def outlined_grid(fields: DenseFields, size: int, picture: Floats) -> tuple[Flex
     # Ten thousand points draw the outline as well as all of them.
     inside = np.stack(np.unravel_index(solid[:: max(len(solid) // 10_000, 1)], volume.shape), axis=1)
     if not len(inside):
-        raise MeshError(
-            "the model saw no object in the picture", "Check the picture's cut-out, or try another seed."
-        )
+        raise no_object()
     points = (inside * (2 * fields.half_extent / size) - fields.half_extent).astype(np.float32)
     camera = find_camera(points, picture[..., 3])
     if camera.iou < KNOWN_CAMERA_IOU:

@@ -81,13 +81,23 @@ def test_another_object_does_not_agree(object_with_texture: tuple[Mesh, DeviceMe
     assert picture is not None and not find_camera(flat, picture).camera.agrees
 
 
+def test_a_picture_without_an_opaque_pixel_is_not_searched_for_a_camera_either(
+    object_with_texture: tuple[Mesh, DeviceMesh],
+) -> None:
+    mesh = object_with_texture[0]
+    rgba = picture_of(mesh, InputCamera(10.0))
+    rgba[..., 3] *= 0.5
+    assert Picture.of(rgba, torch.device("cpu")) is None
+    assert fit_input_camera(mesh, rgba) == InputCamera(0.0, iou=0.0, color_error=1.0)
+
+
 def test_the_picture_is_laid_on_texel_by_texel(object_with_texture: tuple[Mesh, DeviceMesh]) -> None:
     mesh, flat = object_with_texture
     rgba = picture_of(mesh, InputCamera(10.0))
     picture = Picture.of(rgba, torch.device("cpu"))
     assert picture is not None
     found = find_camera(flat, picture)
-    painted = project_picture(flat, texels_of(flat, SIZE), picture, rgba, found).texture
+    painted = project_picture(flat, texels_of(flat, SIZE), picture, found).texture
     wanted = project_on_host(mesh, rasterize_uv(mesh, SIZE), rgba, found.camera).texture
     assert painted is not None and wanted is not None and mesh.texture is not None
     difference = np.abs(painted.numpy().astype(int) - wanted)

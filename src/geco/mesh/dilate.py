@@ -8,7 +8,7 @@ import numpy as np
 
 from geco.types import Bools, Index, Ints
 
-_RINGS = 4  # own choice: rings of texels filled from the neighbour they touch; beyond them, from a pyramid
+RINGS = 4  # own choice: rings of texels filled from the neighbour they touch; beyond them, from a pyramid
 
 
 def nearest_full(full: Bools) -> Ints:
@@ -20,7 +20,7 @@ def nearest_full(full: Bools) -> Ints:
     inner[:] = np.where(full, np.arange(full.size, dtype=np.int32).reshape(full.shape), np.int32(-1))
     flat = sources.reshape(-1)
     cells = _beside(full, wide)
-    for _ in range(_RINGS):
+    for _ in range(RINGS):
         if not len(cells):
             break
         source = flat.take(cells - 1)

@@ -18,7 +18,7 @@ from geco.mesh.uv_graph import face_links
 from geco.mesh.uv_pack import FIRST_FILL, Outlines, pack
 from geco.types import Array, Index
 
-_LONGEST = 0.8  # own choice: charts longer than this share of the side of a well filled square are cut across
+LONGEST = 0.8  # own choice: charts longer than this share of the side of a well filled square are cut across
 
 
 def unwrap(mesh: Mesh, texture_size: int = 1024, padding: int = 2, method: str = "charts") -> Mesh:
@@ -77,7 +77,7 @@ def _unwrap_charts(mesh: Mesh, texture_size: int, padding: int) -> tuple[Index, 
     flat = flatten(vertices, faces, segment(normals, areas, links), links)
     points, sizes = upright_boxes(evened(flat, normals, areas), flat)
     area = _area(points, flat.corners)
-    shorter = cut_long(vertices, faces, flat, links, points, sizes, _LONGEST * np.sqrt(area / FIRST_FILL))
+    shorter = cut_long(vertices, faces, flat, links, points, sizes, LONGEST * np.sqrt(area / FIRST_FILL))
     if shorter is not None:
         flat = shorter
         points, sizes = upright_boxes(evened(flat, normals, areas), flat)

@@ -9,7 +9,7 @@ from geco.mesh.uv_charts import chart_sums, firsts
 from geco.mesh.uv_flatten import FlatCharts, plane_axes
 from geco.types import Array
 
-_ANGLES = 16  # own choice: rotations tried in a quarter turn; 5.6 degrees apart, under 1 % of a chart's box
+ANGLES = 16  # own choice: rotations tried in a quarter turn; 5.6 degrees apart, under 1 % of a chart's box
 
 
 def evened(flat: FlatCharts, normals: Array, areas: Array) -> Array:
@@ -52,7 +52,7 @@ def upright_boxes(points: Array, flat: FlatCharts) -> tuple[Array, Array]:
     rim = np.flatnonzero(on_rim)
     charts, order = sorted_with_order(flat.of_point.take(rim))
     rim, (starts, _) = rim.take(order), runs(charts)
-    angles = np.arange(_ANGLES) * (np.pi / 2 / _ANGLES)
+    angles = np.arange(ANGLES) * (np.pi / 2 / ANGLES)
     cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
     x, y = points.take(rim, axis=1)
     turned = np.stack([cos * x - sin * y, sin * x + cos * y])  # (2, A, R)

@@ -16,11 +16,11 @@ from geco.types import Array, Bools, Index
 
 # own choice: cosine of 72.5 degrees; a face at the limit is stretched 3.3 times along one direction
 STEEPEST = 0.3
-_BLUR_ROUNDS = 4  # own choice: neighbours averaged before a face takes its axis, so noise does not cut charts
-_MAJORITY_ROUNDS = 4
-_MERGE_ROUNDS = 6
+BLUR_ROUNDS = 4  # own choice: neighbours averaged before a face takes its axis, so noise does not cut charts
+MAJORITY_ROUNDS = 4
+MERGE_ROUNDS = 6
 # own choice: charts below this share of the surface are merged where a neighbour can take them
-_SMALL_SHARE = 0.004
+SMALL_SHARE = 0.004
 _AXES = np.concatenate([np.eye(3), -np.eye(3)], axis=1)  # (3, 6)
 
 
@@ -67,7 +67,7 @@ def _axis_labels(normals: Array, areas: Array, neighbours: Index) -> Index:
     be too steep.
     """
     blurred = normals * areas
-    for _ in range(_BLUR_ROUNDS):
+    for _ in range(BLUR_ROUNDS):
         total = blurred.copy()
         for across in neighbours:
             total += blurred.take(across, axis=1)
@@ -102,7 +102,7 @@ def _along(vectors: Array, labels: Index) -> Array:
 def _majority(labels: Index, normals: Array, neighbours: Index) -> Index:
     """Faces with two neighbours of one other label join them, where that does not make them too steep."""
     labels = labels.copy()
-    for _ in range(_MAJORITY_ROUNDS):
+    for _ in range(MAJORITY_ROUNDS):
         a, b, c = (labels.take(across) for across in neighbours)
         first = (a == b) | (a == c)
         moved = np.flatnonzero((first & (a != labels)) | (~first & (b == c) & (b != labels)))
@@ -148,7 +148,7 @@ def _merge_small(charts: Charts, normals: Array, areas: Array, first: Index, sec
     """Small charts join the neighbour that they share most border with, where all of their faces
     fit its direction; (E,) first and second face of each inner edge.
     """
-    for _ in range(_MERGE_ROUNDS):
+    for _ in range(MERGE_ROUNDS):
         of_face, count = charts.of_face, charts.directions.shape[1]
         sizes = np.bincount(of_face, areas, count)
         one, two = of_face.take(first), of_face.take(second)
@@ -159,7 +159,7 @@ def _merge_small(charts: Charts, normals: Array, areas: Array, first: Index, sec
         # the larger takes the smaller; equal sizes go by number, so that no two charts take each other
         mine, theirs = sizes.take(one), sizes.take(two)
         smaller = (mine < theirs) | ((mine == theirs) & (one > two))
-        useful = np.flatnonzero(smaller & (mine < _SMALL_SHARE * sizes.sum()))
+        useful = np.flatnonzero(smaller & (mine < SMALL_SHARE * sizes.sum()))
         ordered = np.sort(one.take(useful) * count + two.take(useful))
         begins, edges = runs(ordered)
         small, large = np.divmod(ordered.take(begins), count)

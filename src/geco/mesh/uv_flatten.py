@@ -12,9 +12,9 @@ from geco.mesh.uv_graph import components
 from geco.mesh.uv_overlap import overlapping_triangles, suspect_groups
 from geco.types import Array, Index
 
-_WELL_FILLED = 0.5  # own choice: charts that fill half of the square around them pack well and stay whole
-_HOLLOW, _LARGE = 0.45, 0.3  # own choice: rings and hooks that leave half of a large box empty are cut in two
-_TOLERANCE = 1e-7  # of the extent; float32 texture coordinates are no finer
+WELL_FILLED = 0.5  # own choice: charts that fill half of the square around them pack well and stay whole
+HOLLOW, LARGE = 0.45, 0.3  # own choice: rings and hooks that leave half of a large box empty are cut in two
+TOLERANCE = 1e-7  # of the extent; float32 texture coordinates are no finer
 
 
 @dataclass
@@ -130,7 +130,7 @@ def _overlaps(flat: FlatCharts, faces: Index) -> Index:
     corners = [flat.points.take(corner.take(faces), axis=1) for corner in flat.corners]
     extent = float(np.ptp(flat.points, axis=1).max())
     triangles = np.stack(corners).transpose(2, 0, 1)
-    pairs = overlapping_triangles(triangles, flat.of_face.take(faces), _TOLERANCE * extent)
+    pairs = overlapping_triangles(triangles, flat.of_face.take(faces), TOLERANCE * extent)
     return faces.take(pairs.T)
 
 
@@ -196,8 +196,8 @@ def cut_long(
     double = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
     areas = np.bincount(flat.of_face, double / 2, flat.count)
     width = sizes[0]
-    pieces = np.where(areas < _WELL_FILLED * width**2, np.ceil(width / max(longest, 1e-300) - 1e-6), 1)
-    hollow = (areas < _HOLLOW * (width * sizes[1])) & (width > _LARGE * longest)
+    pieces = np.where(areas < WELL_FILLED * width**2, np.ceil(width / max(longest, 1e-300) - 1e-6), 1)
+    hollow = (areas < HOLLOW * (width * sizes[1])) & (width > LARGE * longest)
     pieces = np.where(hollow, np.maximum(pieces, 2), pieces)
     if not (pieces > 1).any():
         return None

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from geco.cameras import Lens
-from geco.errors import MeshError
 from geco.mesh.types import Mesh
 from geco.mesh.uv import unwrap as unwrap_on_host
 from geco.on_device.clean import clean
@@ -23,7 +22,7 @@ from geco.on_device.texels import Texels, bake, texels_of, texels_of_vertices
 from geco.on_device.types import DeviceMesh
 from geco.on_device.unwrap import unwrap
 from geco.photo.input_camera import InputCamera
-from geco.reconstruct.fields import TensorFields, lens_of
+from geco.reconstruct.fields import TensorFields, lens_of, no_object, nothing_left
 from geco.timing import Stopwatch
 from geco.types import Floats
 
@@ -60,18 +59,13 @@ def asset_on_device(fields: TensorFields, wanted: Wanted, watch: Stopwatch) -> t
     with watch.stage("surface"):
         mesh = extract(fields.tensor_grid(wanted.resolution))
         if not len(mesh.faces):
-            raise MeshError(
-                "the model saw no object in the picture", "Check the picture's cut-out, or try another seed."
-            )
+            raise no_object()
     with watch.stage("clean"):
         mesh = clean(mesh)
         if wanted.finish is not None:
             mesh = DeviceMesh.of(wanted.finish(mesh.on_host("a mesh that the host finishes")), mesh.device)
         if not len(mesh.faces):
-            raise MeshError(
-                "nothing is left of the surface once it is cleaned",
-                "Check the picture's cut-out, or try another seed.",
-            )
+            raise nothing_left()
     if wanted.texture_size is not None:
         with watch.stage("unwrap"):
             mesh = _unwrapped(mesh, wanted.texture_size, wanted.uv_method)
@@ -105,7 +99,7 @@ def _with_picture(
         return mesh, InputCamera(0.0, iou=0.0, color_error=1.0)
     found = find_camera(_shown(mesh) if mesh.uvs is None else mesh, picture, lens)
     if found.camera.agrees:
-        mesh = project_picture(mesh, texels, picture, rgba, found)
+        mesh = project_picture(mesh, texels, picture, found)
     return mesh, found.camera
 
 

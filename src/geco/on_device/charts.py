@@ -9,15 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geco.mesh.uv_charts import STEEPEST
+from geco.mesh.uv_charts import BLUR_ROUNDS, MAJORITY_ROUNDS, MERGE_ROUNDS, SMALL_SHARE, STEEPEST
 from geco.on_device import waits
 from geco.on_device.clean import edge_runs
 from geco.on_device.groups import Summands, connected_neighbours, group_counts, numbered, sorted_runs
 from geco.on_device.types import DeviceMesh
 
-# As in `mesh.uv_charts`.
-_BLUR_ROUNDS, _MAJORITY_ROUNDS, _MERGE_ROUNDS = 4, 4, 6
-_SMALL_SHARE = 0.004
 _TRIES = 2  # own choice: neighbours that a small chart asks in a round, the one with most border first
 
 
@@ -116,7 +113,7 @@ def _axis_labels(surface: Surface) -> Tensor:
     steep.
     """
     blurred = surface.normals * surface.areas[:, None]
-    for _ in range(_BLUR_ROUNDS):
+    for _ in range(BLUR_ROUNDS):
         blurred = blurred + blurred[surface.neighbours].sum(dim=1)
     labels = _nearest_axis(blurred)
     fits = _fits(surface, _axes(blurred)[labels])
@@ -131,7 +128,7 @@ def _nearest_axis(vectors: Tensor) -> Tensor:
 def _majority(labels: Tensor, surface: Surface) -> Tensor:
     """Faces with two neighbours of one other label join them, where that does not make them too steep."""
     axes = _axes(surface.normals)
-    for _ in range(_MAJORITY_ROUNDS):
+    for _ in range(MAJORITY_ROUNDS):
         a, b, c = labels[surface.neighbours].unbind(dim=1)
         winner = torch.where((a == b) | (a == c), a, torch.where(b == c, b, labels))
         labels = torch.where(_fits(surface, axes[winner]), winner, labels)
@@ -162,7 +159,7 @@ def _merge_small(charts: Charts, surface: Surface) -> Charts:
     """Small charts join the neighbour that they share most border with, of those whose direction fits all of
     their faces.
     """
-    for _ in range(_MERGE_ROUNDS):
+    for _ in range(MERGE_ROUNDS):
         target = _targets(charts, surface)
         own = torch.arange(len(target), device=target.device)
         # Who joins one that moves itself waits a round.
@@ -184,7 +181,7 @@ def _targets(charts: Charts, surface: Surface) -> Tensor:
     two = of_face[surface.neighbours].reshape(-1)
     # The larger takes the smaller; equal sizes go by number, so that no two charts take each other.
     smaller = (sizes[one] < sizes[two]) | ((sizes[one] == sizes[two]) & (one > two))
-    useful = (one != two) & smaller & (sizes[one] < _SMALL_SHARE * sizes.sum())
+    useful = (one != two) & smaller & (sizes[one] < SMALL_SHARE * sizes.sum())
     # Edges within charts get keys and places of their own: many writes to one would wait for each other.
     apart = torch.arange(len(one), device=one.device)
     order, run = sorted_runs(torch.where(useful, one * count + two, count * count + apart))

@@ -20,19 +20,15 @@ from geco.on_device.groups import group_sums
 from geco.on_device.points import SurfacePoints, surface_points
 from geco.on_device.types import DeviceMesh, exact
 from geco.on_device.view import Cameras, Seen, rasterize, surface_colors
-from geco.photo.input_camera import InputCamera, silhouette
+from geco.photo.fit_camera import BEHIND, ELEVATIONS, FINE_STEPS
+from geco.photo.input_camera import InputCamera, shows_object, silhouette
+from geco.photo.projection import rim
 from geco.types import Floats
 
-# As in `photo.fit_camera`: elevations to start from, steps about the best of them, sides of the compared
-# pictures.
-_ELEVATIONS = np.arange(-20.0, 61.0, 10.0)
-_FINE_STEPS = (5.0, 2.5, 1.0)
+# Own choice: cells a side of the search's pictures, pixels a side of the one that settles the window.
 _COARSE, _FINE, _SETTLING = 64, 96, 256
 # Own choice: the share of a cell from which on it belongs to the picture's outline.
 _TOUCHED = 0.1
-# Own choice, of 1 / depth: points so little behind the nearest one of their cell are seen too (0.06 world
-# units at the distance of the object).
-_BEHIND = 0.004
 
 
 @dataclass
@@ -43,23 +39,26 @@ class Picture:
         rgba: (S, S, 4) float32 in [0, 1], straight alpha.
         outline: (S, S) bool.
         low, high: (2,) its box, right and down in parts of the picture.
+        rim: of :func:`geco.photo.projection.rim`.
     """
 
     rgba: Tensor
     outline: Tensor
     low: Tensor
     high: Tensor
+    rim: tuple[int, int]
 
     @classmethod
     def of(cls, rgba: Floats, device: torch.device) -> Picture | None:
-        """The picture on a device; None where nothing is to be seen on it."""
-        mask = silhouette(rgba[..., 3])
-        if not mask.any():
+        """The picture on a device; None where the search has nothing to go by on it."""
+        if not shows_object(rgba[..., 3]):
             return None
+        mask = silhouette(rgba[..., 3])
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         box = np.array([[columns[0], rows[0]], [columns[-1] + 1, rows[-1] + 1]]) / len(mask)
         low, high = waits.sent(box, device).to(exact(device))
-        return cls(waits.sent(rgba, device), waits.sent(mask, device), low, high)
+        shown, outline = (waits.sent(part, device) for part in (rgba, mask))
+        return cls(shown, outline, low, high, rim(rgba[..., 3]))
 
     def cells(self, size: int) -> tuple[Tensor, Tensor]:
         """The outline (cells,) and the mean colours (cells, 3) in ``size`` cells a side, framed as
@@ -110,9 +109,9 @@ def find_camera(mesh: DeviceMesh, picture: Picture, lens: Lens = INPUT_LENS) -> 
 
 def _candidates() -> np.ndarray:
     """(9, 3, 3, 3) elevations: where the search may end, by its start and by what it does at every step."""
-    steps = [np.array([0.0, step, -step]) for step in _FINE_STEPS]
+    steps = [np.array([0.0, step, -step]) for step in FINE_STEPS]
     moved = steps[0][:, None, None] + steps[1][:, None] + steps[2]
-    return np.asarray(_ELEVATIONS[:, None, None, None] + moved)
+    return np.asarray(ELEVATIONS[:, None, None, None] + moved)
 
 
 def _measured(camera: Cameras, mesh: DeviceMesh, picture: Picture) -> tuple[Seen, Tensor, Tensor]:
@@ -189,7 +188,7 @@ class _Search:
         nearest = nearness.new_zeros(len(cell) * count).scatter_reduce(0, flat, nearness.reshape(-1), "amax")
         inner = (nearest > 0).reshape(-1, side, side)[:, 1:-1, 1:-1]
         seen = F.pad(inner, (1, 1, 1, 1)).reshape(-1, count)
-        behind = _BEHIND * (INPUT_RADIUS / self.lens.radius) ** 2
+        behind = BEHIND * (INPUT_RADIUS / self.lens.radius) ** 2
         front = (nearness.reshape(-1) > nearest[flat] - behind)[:, None].float()
         colors = self.points.colors.repeat(len(cell), 1) * front
         sums = group_sums(torch.cat([colors, front], dim=1), flat, len(nearest))

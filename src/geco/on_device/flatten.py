@@ -9,18 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from geco.mesh.uv import LONGEST
+from geco.mesh.uv_boxes import ANGLES
+from geco.mesh.uv_flatten import HOLLOW, LARGE, TOLERANCE, WELL_FILLED
 from geco.mesh.uv_pack import FIRST_FILL
 from geco.on_device import waits
 from geco.on_device.charts import Charts, Surface, joined
 from geco.on_device.groups import group_sums, sorted_runs
 from geco.on_device.overlap import overlapping_triangles
 from geco.on_device.types import DeviceMesh, exact
-
-# As in `mesh.uv`, `mesh.uv_flatten` and `mesh.uv_boxes`.
-_WELL_FILLED, _HOLLOW, _LARGE = 0.5, 0.45, 0.3
-_TOLERANCE = 1e-7
-_LONGEST = 0.8
-_ANGLES = 16
 
 
 @dataclass
@@ -67,7 +64,7 @@ def _layers(mesh: DeviceMesh, flat: FlatCharts) -> Tensor | None:
     charts = flat.charts
     x, y = flat.points[flat.corners.T].unbind(dim=2)  # (3, F) each
     extent = (flat.points.amax(dim=0) - flat.points.amin(dim=0)).amax()
-    one, two = overlapping_triangles(x, y, charts.of_face, _TOLERANCE * extent)
+    one, two = overlapping_triangles(x, y, charts.of_face, TOLERANCE * extent)
     if not len(one):
         return None
     a, b, c = mesh.corners()
@@ -88,11 +85,11 @@ def _pieces(flat: FlatCharts, points: Tensor, sizes: Tensor) -> Tensor | None:
     """
     of_face, width = flat.charts.of_face, sizes[:, 0]
     faces = flat_areas(points, flat)
-    longest = _LONGEST * torch.sqrt(faces.abs().sum() / FIRST_FILL)
+    longest = LONGEST * torch.sqrt(faces.abs().sum() / FIRST_FILL)
     areas = group_sums(faces[:, None], of_face, len(sizes))[:, 0]
     wanted = torch.ceil(width / longest.clamp_min(1e-300) - 1e-6)
-    pieces = torch.where(areas < _WELL_FILLED * width.square(), wanted, 1)
-    hollow = (areas < _HOLLOW * sizes.prod(dim=1)) & (width > _LARGE * longest)
+    pieces = torch.where(areas < WELL_FILLED * width.square(), wanted, 1)
+    hollow = (areas < HOLLOW * sizes.prod(dim=1)) & (width > LARGE * longest)
     pieces = torch.where(hollow, pieces.clamp_min(2), pieces)
     if not waits.number((pieces > 1).any(), "whether charts are too long"):
         return None
@@ -175,11 +172,11 @@ def upright_boxes(points: Tensor, flat: FlatCharts) -> tuple[Tensor, Tensor]:
     first = first.scatter_reduce(0, flat.of_point, numbers, "amin")
     rim = torch.cat([flat.borders[:, 0], first])
     of_rim = flat.of_point[rim]
-    angles = torch.arange(_ANGLES, device=points.device).to(points.dtype) * (torch.pi / 2 / _ANGLES)
+    angles = torch.arange(ANGLES, device=points.device).to(points.dtype) * (torch.pi / 2 / ANGLES)
     x, y = points[rim].unbind(dim=1)
     turned = _turned(x[:, None], y[:, None], angles)  # (R, A, 2)
     low, high = _extremes(turned.flatten(1), of_rim, count)
-    sizes = (high - low).reshape(count, _ANGLES, 2)
+    sizes = (high - low).reshape(count, ANGLES, 2)
     best = sizes.prod(dim=2).argmin(dim=1)
     size = sizes[torch.arange(count, device=points.device), best]
     angle = angles[best] + torch.where(size[:, 1] > size[:, 0], torch.pi / 2, 0)

@@ -9,10 +9,8 @@ from torch import Tensor
 
 from geco.on_device.types import DeviceMesh
 from geco.on_device.view import surface_colors
+from geco.photo.surface_points import COUNT, STEPS
 
-COUNT = 40_000  # own choice: six a pixel for an object that fills half of a picture of 96
-# The two steps of the plastic number's sequence (Roberts 2018), which fills a square evenly without chance.
-_STEPS = (0.7548776662466927, 0.5698402909980532)
 _BITS = 40  # of the largest face's area, counted in whole numbers: their running sum is the same on every run
 
 
@@ -39,10 +37,8 @@ def surface_points(mesh: DeviceMesh, count: int = COUNT) -> SurfacePoints:
     own = torch.diff(ends, prepend=ends.new_zeros(1))
     numbers = torch.arange(len(own), device=mesh.device)
     face = torch.repeat_interleave(numbers, own, output_size=count)
-    u, v = (torch.arange(1, count + 1, device=mesh.device).to(double.dtype) * step % 1.0 for step in _STEPS)
+    u, v = (torch.arange(1, count + 1, device=mesh.device).to(double.dtype) * step % 1.0 for step in STEPS)
     folded = u + v > 1  # the other half of the square, turned onto the triangle
     u, v = torch.where(folded, 1 - u, u), torch.where(folded, 1 - v, v)
     weights = torch.stack([1 - u - v, u, v], dim=1).float()
-    corners = mesh.faces[face]
-    parts = [mesh.vertices[corners[:, k]] * weights[:, k, None] for k in range(3)]
-    return SurfacePoints(parts[0] + parts[1] + parts[2], surface_colors(mesh, face, weights))
+    return SurfacePoints(mesh.mixed(mesh.vertices, face, weights), surface_colors(mesh, face, weights))

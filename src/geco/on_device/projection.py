@@ -11,22 +11,19 @@ from geco.on_device.fit_camera import Found, Picture
 from geco.on_device.texels import Texels, filled, to_bytes
 from geco.on_device.types import DeviceMesh
 from geco.on_device.view import bilinear
-from geco.photo.projection import BIAS, ERODE, EXACT, FEATHER
-from geco.types import Floats
+from geco.photo.projection import BIAS, EXACT
 
 
-def project_picture(
-    mesh: DeviceMesh, texels: Texels, picture: Picture, rgba: Floats, found: Found
-) -> DeviceMesh:
+def project_picture(mesh: DeviceMesh, texels: Texels, picture: Picture, found: Found) -> DeviceMesh:
     """The mesh whose texture shows the picture where the camera sees the surface well (see
     `photo.projection.project_picture`).
 
     Args:
-        mesh: with normals and a texture. texels: its texture's. rgba: the picture on the host.
+        mesh: with normals and a texture. texels: its texture's.
     """
     assert mesh.texture is not None
     size, camera = len(picture.rgba), found.camera
-    trusted = _trusted(picture.rgba[..., 3], found.seen.depth, rgba)
+    trusted = _trusted(picture, found.seen.depth)
     image = torch.cat([picture.rgba[..., :3], trusted[..., None]], dim=2)
     facing, front = _facing(mesh, texels, found)
     places, nearness = found.on_device.see(mesh.vertices)
@@ -65,20 +62,19 @@ def _facing(mesh: DeviceMesh, texels: Texels, found: Found) -> tuple[Tensor, Ten
     return facing.clamp_min(1e-3), front[texels.faces]
 
 
-def _trusted(alpha: Tensor, depth: Tensor, rgba: Floats) -> Tensor:
+def _trusted(picture: Picture, depth: Tensor) -> Tensor:
     """(S, S) weight of each pixel: 0 near the rim of either outline and near steps of depth, rising smoothly
     to 1 inside (see `photo.projection.trusted`).
     """
     there = depth.isfinite()
     solid = torch.where(there, depth, 0)
-    inside = (alpha > 0.99) & there
+    inside = (picture.rgba[..., 3] > 0.99) & there
     for axis in (0, 1):
         jump = torch.diff(solid, dim=axis).abs() > EXACT.step
         before, after = ((0, 0, 0, 1), (0, 0, 1, 0)) if axis == 0 else ((0, 1), (1, 0))
         inside = inside & ~F.pad(jump, before) & ~F.pad(jump, after)
-    extent = np.sqrt((rgba[..., 3] > 0.5).sum())
-    skip, width = max(round(ERODE * extent), 1), max(round(FEATHER * extent), 1)
-    reached = torch.zeros_like(alpha)
+    skip, width = picture.rim
+    reached = torch.zeros_like(depth)
     for ring in range(skip + width):
         inside = _eroded(inside, diagonal=ring % 2 == 1)  # squares and diamonds in turn: nearly round
         if ring >= skip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from geco.errors import MeshError
+from geco.mesh.dilate import RINGS
 from geco.on_device import waits
 from geco.on_device.cover import covered
 from geco.on_device.types import DeviceMesh, exact
-
-_RINGS = 4  # as in `mesh.dilate`
 
 
 @dataclass
@@ -36,9 +36,7 @@ class Texels:
 
     def interpolate(self, mesh: DeviceMesh, attribute: Tensor) -> Tensor:
         """A vertex attribute (V, C) at the covered texels: (N, C) float32."""
-        corners = mesh.faces[self.faces]
-        parts = [attribute[corners[:, k]].float() * self.weights[:, k, None] for k in range(3)]
-        return parts[0] + parts[1] + parts[2]
+        return mesh.mixed(attribute, self.faces, self.weights)
 
     @cached_property
     def sources(self) -> Tensor:
@@ -81,7 +79,7 @@ def texels_of_vertices(mesh: DeviceMesh) -> Texels:
     corner = corner.scatter_reduce(0, flat, numbers, "amax")
     used = waits.places(corner >= 0, "vertices that have colours")
     weights = ((corner[used] % 3)[:, None] == torch.arange(3, device=mesh.device)).float()
-    size = max(int((count - 1) ** 0.5) + 1, 1)
+    size = math.isqrt(count - 1) + 1  # the mesh has faces
     return Texels(size, used, torch.div(corner[used], 3, rounding_mode="floor"), weights)
 
 
@@ -114,7 +112,7 @@ def to_bytes(values: Tensor) -> Tensor:
 
 def nearest_full(sources: Tensor) -> Tensor:
     """(H, W) numbers, -1 where empty: those filled with one near, as `mesh.dilate.nearest_full` does."""
-    for _ in range(_RINGS):
+    for _ in range(RINGS):
         rim = F.pad(sources, (1, 1, 1, 1), value=-1)
         grown = sources
         for beside in (rim[1:-1, :-2], rim[1:-1, 2:], rim[:-2, 1:-1], rim[2:, 1:-1]):

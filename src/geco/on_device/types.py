@@ -74,3 +74,11 @@ class DeviceMesh:
         wide = self.vertices.to(exact(self.device))
         a, b, c = self.faces.unbind(dim=1)
         return wide[a], wide[b], wide[c]
+
+    def mixed(self, values: Tensor, faces: Tensor, weights: Tensor) -> Tensor:
+        """Vertex attributes (V, C) at points given by face (N,) and barycentric weights (N, 3); (N, C)
+        float32.
+        """
+        corners = self.faces[faces]
+        parts = [values[corners[:, k]] * weights[:, k, None] for k in range(3)]
+        return parts[0] + parts[1] + parts[2]

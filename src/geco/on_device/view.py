@@ -107,16 +107,12 @@ def surface_colors(mesh: DeviceMesh, faces: Tensor, weights: Tensor) -> Tensor:
     """(N, 3) float32 sRGB in [0, 1] of points given by face (N,), where -1 stands for any, and weights
     (N, 3): from the texture, bilinear, or from the vertices.
     """
-    corners = mesh.faces[faces.clamp_min(0)]
-
-    def mixed(values: Tensor) -> Tensor:
-        parts = [values[corners[:, k]] * weights[:, k, None] for k in range(3)]
-        return parts[0] + parts[1] + parts[2]
-
+    faces = faces.clamp_min(0)
     if mesh.texture is None or mesh.uvs is None:
         assert mesh.colors is not None
-        return mixed(mesh.colors)
-    return bilinear(mesh.texture, mixed(mesh.uvs) * len(mesh.texture) - 0.5) / 255
+        return mesh.mixed(mesh.colors, faces, weights)
+    uvs = mesh.mixed(mesh.uvs, faces, weights)
+    return bilinear(mesh.texture, uvs * len(mesh.texture) - 0.5) / 255
 
 
 def bilinear(image: Tensor, places: Tensor) -> Tensor:

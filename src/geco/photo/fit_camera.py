@@ -14,7 +14,7 @@ from PIL import Image
 from geco.cameras import INPUT_LENS, INPUT_RADIUS, Lens, intrinsics
 from geco.errors import ConfigError
 from geco.mesh.types import Mesh
-from geco.photo.input_camera import InputCamera, silhouette
+from geco.photo.input_camera import InputCamera, shows_object, silhouette
 from geco.photo.look import look, mean_gap, nudged, overlap
 from geco.photo.surface_points import SurfacePoints, surface_points
 from geco.render.fragments import Fragments
@@ -22,8 +22,8 @@ from geco.render.rasterize_numpy import NEAREST
 from geco.types import Bools, Doubles, Floats, Index
 
 # InstantMesh is trained on pictures from -20 to 45 degrees; users go higher
-_ELEVATIONS = np.arange(-20.0, 61.0, 10.0)
-_FINE_STEPS = (5.0, 2.5, 1.0)
+ELEVATIONS = np.arange(-20.0, 61.0, 10.0)
+FINE_STEPS = (5.0, 2.5, 1.0)
 _COLOR_WEIGHT = 1.0  # how much one unit of colour difference counts against one of IoU
 _COARSE, _FINE = 96, 128  # cells a side of the search's pictures
 # Own choice, of the highest alpha: a pixel of more belongs to the outline, and so does its cell.
@@ -31,7 +31,7 @@ _FAINT = 0.25
 _PIXELS = 384  # a side: smaller pictures are enlarged, so that little of the outline falls between pixels
 # Own choice, of 1 / depth: points so little behind the nearest one of their pixel are seen too (0.06 world
 # units at the distance of the object, 4).
-_BEHIND = 0.004
+BEHIND = 0.004
 
 
 def fit_input_camera(
@@ -68,7 +68,7 @@ def fit_and_look(
         )
     start = InputCamera(0.0, azimuth % 360.0, fov=lens.fov, iou=0.0, color_error=1.0, radius=lens.radius)
     wanted = silhouette(rgba[..., 3])
-    if not (rgba[..., 3] > 0.5).any() or not len(mesh.faces):
+    if not shows_object(rgba[..., 3]) or not len(mesh.faces):
         return start, None
     camera = _searched(start, _Search(mesh, rgba), azimuth_range)
     fragments = camera.rasterize(mesh, len(rgba))
@@ -81,10 +81,10 @@ def fit_and_look(
 
 def _searched(start: InputCamera, search: _Search, azimuth_range: float) -> InputCamera:
     """The best camera of the search, from coarse to fine."""
-    found = [search.tried(start, elevation, start.azimuth, _COARSE) for elevation in _ELEVATIONS]
+    found = [search.tried(start, elevation, start.azimuth, _COARSE) for elevation in ELEVATIONS]
     best = max(found, key=_score)
     best = search.tried(best, best.elevation, best.azimuth, _FINE)
-    for step in _FINE_STEPS:
+    for step in FINE_STEPS:
         turns = [(step, 0.0), (-step, 0.0)]
         if azimuth_range:
             turns += [(0.0, step * azimuth_range / 8), (0.0, -step * azimuth_range / 8)]
@@ -141,7 +141,7 @@ class _Search:
         iou = len(both) / max(int(np.count_nonzero(wanted | seen)), 1)
         colors, error = self.points.colors, 0.0
         if colors is not None and len(both):
-            behind = np.float32(_BEHIND * (INPUT_RADIUS / camera.radius) ** 2)
+            behind = np.float32(BEHIND * (INPUT_RADIUS / camera.radius) ** 2)
             front = np.flatnonzero(nearness > nearest.take(cell) - behind)
             shown = _means(cell.take(front), colors.take(front, axis=1), len(nearest))
             error = mean_gap(picture.take(both, axis=1) - shown.take(both, axis=1))

@@ -85,6 +85,16 @@ class InputCamera:
         }
 
 
+def shows_object(alpha: Floats) -> bool:
+    """Whether a picture shows an object well enough to search its camera: some pixel is more opaque than
+    clear.
+
+    Args:
+        alpha: (H, W) in [0, 1].
+    """
+    return bool((alpha > 0.5).any())
+
+
 def silhouette(alpha: Floats) -> Bools:
     """Where the object is: above half of its highest alpha, at most one half.
 

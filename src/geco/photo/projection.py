@@ -137,8 +137,7 @@ def trusted(alpha: Floats, depth: Floats, step: float = EXACT.step) -> Floats:
         else:
             inside[:, 1:] &= ~jump
             inside[:, :-1] &= ~jump
-    extent = np.sqrt((alpha > 0.5).sum())
-    skip, width = max(round(ERODE * extent), 1), max(round(FEATHER * extent), 1)
+    skip, width = rim(alpha)
     depth_inside = np.zeros(alpha.shape, np.float32)
     core = inside
     for ring in range(skip + width):
@@ -146,6 +145,14 @@ def trusted(alpha: Floats, depth: Floats, step: float = EXACT.step) -> Floats:
         if ring >= skip:
             depth_inside += core
     return _smooth(depth_inside / np.float32(width))
+
+
+def rim(alpha: Floats) -> tuple[int, int]:
+    """Pixels at the rim of the object in a picture (S, S) that are not used, and over how many the picture
+    fades in behind them.
+    """
+    extent = np.sqrt((alpha > 0.5).sum())
+    return max(round(ERODE * extent), 1), max(round(FEATHER * extent), 1)
 
 
 def _eroded(mask: Bools, diagonal: bool) -> Bools:

@@ -12,7 +12,7 @@ from geco.types import Floats, Index
 
 COUNT = 40_000  # own choice: six a pixel for an object that fills half of a picture of 96
 # The two steps of the plastic number's sequence (Roberts 2018), which fills a square evenly without chance.
-_STEPS = (0.7548776662466927, 0.5698402909980532)
+STEPS = (0.7548776662466927, 0.5698402909980532)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def surface_points(mesh: Mesh, count: int = COUNT) -> SurfacePoints:
     # Face f has the points whose place on the line of all areas lies within its own part of it.
     ends = (reached * (count / reached[-1]) + 0.5).astype(np.intp)
     face = np.repeat(np.arange(len(size)), np.diff(ends, prepend=0))
-    u, v = (np.arange(1, len(face) + 1) * step % 1.0 for step in _STEPS)
+    u, v = (np.arange(1, len(face) + 1) * step % 1.0 for step in STEPS)
     folded = u + v > 1  # the other half of the square, turned onto the triangle
     u, v = np.where(folded, 1 - u, u), np.where(folded, 1 - v, v)
     weights = np.stack([1 - u - v, u, v], dtype=np.float32)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from geco.cameras import INPUT_LENS, Lens
+from geco.errors import MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.types import Floats
 
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
     import torch
 
     from geco.isosurface.tensor_grid import TensorGrid
+
+_REMEDY = "Check the picture's cut-out, or try another seed."
+
+
+def no_object() -> MeshError:
+    """What is raised where fields hold no surface."""
+    return MeshError("the model saw no object in the picture", _REMEDY)
+
+
+def nothing_left() -> MeshError:
+    """What is raised where cleaning leaves no face."""
+    return MeshError("nothing is left of the surface once it is cleaned", _REMEDY)
 
 
 class SurfaceFields(Protocol):

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from geco.errors import MeshError
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.grids import grid_from_volume
+from geco.reconstruct.fields import no_object
 from geco.types import Bools, Floats, Ints
 
 CHUNK = 1 << 10  # points a call: what is made of the samples of six views stays in the cache
@@ -57,9 +57,7 @@ class SmallFields:
         """
         volume = self.dense(resolution)
         if not (volume < 0).any():
-            raise MeshError(
-                "the model saw no object in the picture", "Check the picture's cut-out, or try another seed."
-            )
+            raise no_object()
         return grid_from_volume(volume, self._half_extent)
 
     def dense(self, resolution: int) -> Floats:
