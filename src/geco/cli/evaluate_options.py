@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from geco.cli import steering
+from geco.cli import model_options, steering
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -19,13 +19,13 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "be added.",
         epilog="Methods: geco (the model as it ships), teacher-N (N deterministic DDIM steps), undistilled "
         "(one step of the teacher), copy-input, ground-truth-views (the reconstructor on rendered views: "
-        "upper bound), regressor, stage1, a folder of a model, or NAME=FOLDER. NAME@T truncates the noise of "
-        "a one-step generator to T, 0 to 1; NAME@steps-28, @guidance-3, @ddim, @euler-ancestral, @clean, "
-        "@noised steer this one alone.",
+        "upper bound), regressor, stage1, a folder of a model, or NAME=MODEL: a folder, "
+        "the name of a public model or a hub id. NAME@T truncates the noise of a one-step generator to T, 0 "
+        "to 1; NAME@steps-28, @guidance-3, @ddim, @euler-ancestral, @clean, @noised steer this one alone.",
     )
     _add_report(command)
     _add_meshes(command.add_argument_group("meshes made elsewhere"))
-    _add_model(command.add_argument_group("model"))
+    _add_model(command.add_argument_group("models: of the methods, and to compare by"))
     steering.add(command.add_argument_group("how every method's model draws its views"))
     _add_bounds(command.add_argument_group("bounds of one object, or of one mesh made elsewhere"))
     return command
@@ -92,14 +92,7 @@ def _add_meshes(meshes: Any) -> None:
 
 
 def _add_model(model: Any) -> None:
-    model.add_argument(
-        "--model", default="small", metavar="small|DIR", help="what the methods run (default small, embedded)"
-    )
-    model.add_argument(
-        "--device",
-        help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: "
-        "cpu,bf16; cuda, directml, coreml, openvino for models with graphs, see geco info",
-    )
+    model_options.add(model)
     model.add_argument(
         "--lpips-weights",
         metavar="DIR",

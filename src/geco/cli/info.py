@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from geco.cli import model_options
+
 if TYPE_CHECKING:
     from geco.model_files.products import Product
 
@@ -23,9 +25,7 @@ def add(commands: Any) -> None:
     command: argparse.ArgumentParser = commands.add_parser(
         "info", help="show versions, the model, extras and licences"
     )
-    command.add_argument(
-        "--model", default="small", help="model to describe (default: small, the embedded one)"
-    )
+    model_options.add_model(command)
     command.add_argument("--json", action="store_true", help="one JSON object")
     command.set_defaults(function=show)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from geco.cli import steering
+from geco.cli import model_options, steering
 from geco.outputs import MESH_SUFFIXES
 
 FORMATS = tuple(suffix.removeprefix(".") for suffix in MESH_SUFFIXES)
@@ -106,20 +106,9 @@ def _add_mesh(mesh: Any) -> None:
 
 
 def _add_model(model: Any) -> None:
-    model.add_argument(
-        "--model",
-        default="small",
-        metavar="NAME|DIR",
-        help="small (embedded), the name of a public model (see geco get), a model folder, or a hub id",
-    )
+    model_options.add(model)
     model.add_argument(
         "--get", action="store_true", help="get the public model first where it is not here (gigabytes)"
-    )
-    model.add_argument(
-        "--device",
-        help="cpu, cuda, mps, for models that run on torch (default: the best there is); with a format: "
-        "cpu,bf16; the full family also with compiled, graphs, offload or tiled (docs/full-size-speed.md); "
-        "cuda, directml, coreml, openvino for models with graphs (geco info)",
     )
     model.add_argument(
         "--max-memory",

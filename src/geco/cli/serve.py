@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from geco.cli import ending, steering
+from geco.cli import ending, model_options, steering
 from geco.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,14 +32,7 @@ def add(commands: Any) -> None:
         epilog="Exit code 143 after SIGTERM, 130 after Ctrl-C (both answer first what is admitted), 2 "
         "where it cannot start.",
     )
-    command.add_argument(
-        "--model", default="small", metavar="NAME|DIR", help="small (embedded), a model folder, or a hub id"
-    )
-    command.add_argument(
-        "--device",
-        help="cpu, cuda, mps, for models that run on torch; cuda, directml, coreml, openvino for those with "
-        "graphs, see geco info; with a format and ways as in geco run: cuda,bf16,graphs",
-    )
+    model_options.add(command)
     command.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geco.cli.model_options import NAMES
+
 if TYPE_CHECKING:
     from geco.training.machine import Machine
     from geco.training.task import Task
@@ -65,9 +67,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
         metavar="RUN_DIR",
         help=OUTPUTS.get(stage, "becomes a model folder"),
     )
-    add_argument(
-        "--init", type=Path, metavar="DIR|ID", help="model folder to start from, or a hub id of Zero123++"
-    )
+    add_argument("--init", type=Path, metavar="NAME|DIR", help=f"to start from: {NAMES}")
     add_argument("--seed", type=int, default=0)
     another = "a number of the stage other than the recipe's, e.g. batch=4; repeatable"
     add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=another)
