@@ -1,6 +1,6 @@
 """The full family and TripoSR at full size on a device: every part, picture to GLB, steps of training.
 
-    python -m benchmarks.gpu                       # with a graphics card: about ten minutes
+    python -m benchmarks.gpu                       # with a graphics card: ten minutes, by --minutes
     python -m benchmarks.gpu --device cpu --size tiny
 
 Random weights of the public sizes; an analytic figure where random fields would be noise. Warm,

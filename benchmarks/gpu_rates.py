@@ -55,7 +55,7 @@ class Rates:
 
 # Assumed, not measured: sustained rates with which the paper's own L40 times come out (teacher 6.3 s for
 # 7.06, planes .05 for .06): 44 % of the L40's 181 TFLOP/s and 40 % of the H200's 989 in half precision.
-_SOURCE = "assumed: 40 % of the data sheet; with the L40's the paper's times come out (arXiv 2405.20327)"
+_SOURCE = "assumed: 40 to 44 % in half precision; the L40's give the paper's times (arXiv 2405.20327)"
 CARDS = (
     Rates("H200", 400e12, 45e12, 4.8e12, 8e-6, _SOURCE),
     Rates("L40", 80e12, 60e12, 0.86e12, 8e-6, _SOURCE),
