@@ -93,6 +93,7 @@ TORCH_ROOMS = {
     "isosurface.tensor_grid",
     "isosurface.tetrahedra",
     "render.antialias",
+    "render.cover_torch",
     "render.rasterize_torch",
     "render.shade_torch",
     "render.zbuffer_torch",

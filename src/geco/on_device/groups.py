@@ -14,6 +14,7 @@ from torch import Tensor
 
 from geco.on_device import waits
 from geco.on_device.types import exact
+from geco.render import cover_torch
 
 # Bits that a sum may take: one less than int64 has, and one for the sign.
 _SUM_BITS = 62
@@ -79,12 +80,7 @@ def expand(counts: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """Owner and position of every item when owner i holds ``counts[i]`` (N,) items; ``name`` is that of the
     wait for their number.
     """
-    ends = torch.cumsum(counts, dim=0)
-    total = waits.number(ends[-1], name) if len(counts) else 0
-    owners = torch.repeat_interleave(
-        torch.arange(len(counts), device=counts.device), counts, output_size=total
-    )
-    return owners, torch.arange(total, device=counts.device) - (ends - counts)[owners]
+    return cover_torch.expand(counts, name, waits.number)
 
 
 def connected_components(count: int, a: Tensor, b: Tensor, name: str) -> Tensor:

@@ -14,8 +14,8 @@ from torch import Tensor
 from geco.errors import MeshError
 from geco.mesh.dilate import RINGS
 from geco.on_device import waits
-from geco.on_device.cover import covered
 from geco.on_device.types import DeviceMesh, exact
+from geco.render.cover_torch import covered
 
 
 @dataclass
@@ -54,7 +54,7 @@ def texels_of(mesh: DeviceMesh, size: int) -> Texels:
         raise MeshError("the mesh has no texture coordinates", "Unwrap it first.")
     x, y = (mesh.uvs.to(exact(mesh.device)) * size - 0.5).unbind(dim=1)
     corners = mesh.faces.T  # (3, F)
-    face, row, column = covered(x[corners], y[corners], size, "texture")
+    face, row, column = covered(x[corners], y[corners], size, name="texture", number=waits.number)
     image = torch.full((size * size,), -1, dtype=torch.long, device=mesh.device)
     image = image.scatter_reduce(0, row * size + column, face, "amax")
     places = waits.places(image >= 0, "texels")

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geco.on_device.cover import covered
+from geco.on_device import waits
 from geco.on_device.types import DeviceMesh, exact
+from geco.render.cover_torch import covered
 from geco.render.rasterize_numpy import NEAREST
+from geco.render.zbuffer_torch import nearest, nearness_at, planes
 
 
 @dataclass
@@ -81,19 +83,14 @@ def rasterize(mesh: DeviceMesh, camera: Cameras, size: int, name: str) -> Seen:
     corners = mesh.faces.T  # (3, F)
     columns, rows = (places[0, :, axis][corners] * size - 0.5 for axis in (0, 1))
     near = nearness[0][corners]
-    face, row, column = covered(columns, rows, size, name, (near > 0).all(dim=0))
-    planes = _planes(columns, rows)
-    ramps = (near[:, None] * planes).sum(dim=0)  # 1 / depth = ramps[0] + ramps[1] column + ramps[2] row
-    found = ramps[0][face] + ramps[1][face] * column + ramps[2][face] * row
-    target, count = row * size + column, len(mesh.faces)
-    nearest = found.new_zeros(size * size).scatter_reduce(0, target, found, "amax")
-    winner = torch.full((size * size,), count, dtype=torch.long, device=face.device)
-    first = torch.where(found == nearest[target], face, count)
-    winner = winner.scatter_reduce(0, target, first, "amin")
+    face, row, column = covered(columns, rows, size, (near > 0).all(dim=0), name, waits.number)
+    lines, count = planes(columns, rows), len(mesh.faces)
+    found = nearness_at(near, lines, face, row, column)
+    winner = nearest(found, row * size + column, face, size * size, count)
     seen, shown = winner < count, winner.clamp_max(max(count - 1, 0))
     at = torch.arange(size * size, device=face.device)
     column, row = at % size, torch.div(at, size, rounding_mode="floor")
-    flat = planes[:, 0, shown] + planes[:, 1, shown] * column + planes[:, 2, shown] * row
+    flat = lines[:, 0, shown] + lines[:, 1, shown] * column + lines[:, 2, shown] * row
     flat = flat.clamp(0, 1)
     weighted = flat * near[:, shown]
     total = weighted.sum(dim=0)
@@ -128,18 +125,3 @@ def bilinear(image: Tensor, places: Tensor) -> Tensor:
     found = image.reshape(size * size, -1)[corners].float()
     rows = torch.lerp(found[:, :, 0], found[:, :, 1], part[:, :1, None])
     return torch.lerp(rows[:, 0], rows[:, 1], part[:, 1:])
-
-
-def _planes(x: Tensor, y: Tensor) -> Tensor:
-    """(3 corners, 3, K) of (3, K) corners: screen barycentric k = planes[k, 0] + planes[k, 1] column +
-    planes[k, 2] row.
-    """
-    area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
-    inverse = torch.where(area != 0, 1 / torch.where(area != 0, area, 1), 0)
-    planes = []
-    for i, j in ((2, 0), (0, 1)):
-        along, down = (y[i] - y[j]) * inverse, (x[j] - x[i]) * inverse
-        planes.append(torch.stack([-(along * x[0] + down * y[0]), along, down]))
-    first = -planes[0] - planes[1]
-    first[0] += 1
-    return torch.stack([first, *planes])

@@ -7,6 +7,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from geco.render.cover_torch import covered
+
 
 @torch.no_grad()
 def visible_faces(pixels: Tensor, inverse_depth: Tensor, faces: Tensor, size: int) -> Tensor:
@@ -24,70 +26,45 @@ def visible_faces(pixels: Tensor, inverse_depth: Tensor, faces: Tensor, size: in
         wins.
     """
     cameras, count = len(pixels), len(faces)
-    corners = pixels[:, faces].reshape(cameras * count, 3, 2)
-    inverse = inverse_depth[:, faces].reshape(cameras * count, 3)
-    rows = corners[..., 1]
-    first_row = rows.amin(dim=1).ceil().clamp(0, size)
-    past_row = rows.amax(dim=1).ceil().clamp(0, size)
-    candidates = torch.nonzero((past_row > first_row) & (inverse > 0).all(dim=1))[:, 0]
-    if len(candidates) == 0:
+    corners = faces.T
+    columns, rows, near = (
+        values[:, corners].transpose(0, 1).reshape(3, cameras * count)
+        for values in (*pixels.unbind(dim=2), inverse_depth)
+    )
+    triangle, row, column = covered(columns, rows, size, (near > 0).all(dim=0))
+    if not len(triangle):
         return torch.full((cameras, size, size), -1, dtype=torch.long, device=faces.device)
-    corners, inverse = corners[candidates], inverse[candidates]
-    top, middle, bottom = _top_to_bottom(corners).unbind(dim=1)
-
-    face, row = _expand(first_row[candidates].long(), past_row[candidates].long())
-    long = _edge_column(top[face], bottom[face], row)
-    upper = (row < middle[face, 1])[:, None]
-    short = _edge_column(
-        torch.where(upper, top[face], middle[face]), torch.where(upper, middle[face], bottom[face]), row
-    )
-    run, column = _expand(
-        torch.minimum(long, short).ceil().clamp(0, size).long(),
-        torch.maximum(long, short).ceil().clamp(0, size).long(),
-    )
-    face, row = face[run], row[run]
-
-    ramps = _depth_ramps(corners, inverse)
-    nearness = ramps[face, 0] + ramps[face, 1] * column + ramps[face, 2] * row
-    number = candidates[face]
-    target = (number // count * size + row) * size + column
-    nearest = nearness.new_zeros(cameras * size * size).scatter_reduce(0, target, nearness, "amax")
-    won = torch.nonzero(nearness == nearest[target])[:, 0]
-    nearest = torch.full((cameras * size * size,), count, dtype=torch.long, device=faces.device)
-    nearest = nearest.scatter_reduce(0, target[won], number[won] % count, "amin")
-    return torch.where(nearest == count, -1, nearest).reshape(cameras, size, size)
+    nearness = nearness_at(near, planes(columns, rows), triangle, row, column)
+    target = (torch.div(triangle, count, rounding_mode="floor") * size + row) * size + column
+    found = nearest(nearness, target, triangle % count, cameras * size * size, count)
+    return torch.where(found == count, -1, found).reshape(cameras, size, size)
 
 
-def _top_to_bottom(corners: Tensor) -> Tensor:
-    """Corners (K, 3, 2) of each triangle sorted by row."""
-    order = torch.argsort(corners[..., 1], dim=1, stable=True)
-    return torch.gather(corners, 1, order[..., None].expand(-1, -1, 2))
-
-
-def _edge_column(top: Tensor, bottom: Tensor, row: Tensor) -> Tensor:
-    """Where edges (K, 2), (K, 2) cross rows (K,); from the upper end, so that both faces of an
-    edge get the same bits.
+def nearest(nearness: Tensor, target: Tensor, face: Tensor, pixels: int, nobody: int) -> Tensor:
+    """(pixels,) the nearest of the faces (M,) at pixels ``target`` (M,), of equally near ones the lowest
+    number; ``nobody``, above all numbers, where there is none.
     """
-    return top[:, 0] + (row - top[:, 1]) * ((bottom[:, 0] - top[:, 0]) / (bottom[:, 1] - top[:, 1]))
+    best = nearness.new_zeros(pixels).scatter_reduce(0, target, nearness, "amax")
+    winner = torch.full((pixels,), nobody, dtype=torch.long, device=face.device)
+    return winner.scatter_reduce(0, target, torch.where(nearness == best[target], face, nobody), "amin")
 
 
-def _expand(first: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-    """All numbers first[i] <= n < past[i]: which i, and n."""
-    count = (past - first).clamp(min=0)
-    owner = torch.repeat_interleave(torch.arange(len(count), device=count.device), count)
-    begin = torch.cumsum(count, dim=0) - count
-    return owner, torch.arange(len(owner), device=count.device) + (first - begin)[owner]
+def nearness_at(near: Tensor, lines: Tensor, triangle: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """(M,) 1 / depth of triangles (M,) at pixels, from that of corners (3, K) and their :func:`planes`."""
+    ramps = (near[:, None] * lines).sum(dim=0)  # 1 / depth = ramps[0] + ramps[1] column + ramps[2] row
+    return ramps[0][triangle] + ramps[1][triangle] * column + ramps[2][triangle] * row
 
 
-def _depth_ramps(corners: Tensor, inverse: Tensor) -> Tensor:
-    """(K, 3): 1 / depth = r0 + r1 column + r2 row over each triangle."""
-    x, y = corners.unbind(dim=-1)
-    area = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0])
-    scale = torch.where(area != 0, 1 / torch.where(area != 0, area, 1), 0)
-    planes = []
+def planes(x: Tensor, y: Tensor) -> Tensor:
+    """(3 corners, 3, K) of (3, K) corners: screen barycentric k = planes[k, 0] + planes[k, 1] column +
+    planes[k, 2] row.
+    """
+    area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
+    inverse = torch.where(area != 0, 1 / torch.where(area != 0, area, 1), 0)
+    of_corner = []
     for i, j in ((2, 0), (0, 1)):
-        along, down = (y[:, i] - y[:, j]) * scale, (x[:, j] - x[:, i]) * scale
-        planes.append(torch.stack([-(along * x[:, 0] + down * y[:, 0]), along, down], dim=1))
-    first = -planes[0] - planes[1]
-    first[:, 0] += 1
-    return inverse[:, :1] * first + inverse[:, 1:2] * planes[0] + inverse[:, 2:] * planes[1]
+        along, down = (y[i] - y[j]) * inverse, (x[j] - x[i]) * inverse
+        of_corner.append(torch.stack([-(along * x[0] + down * y[0]), along, down]))
+    first = -of_corner[0] - of_corner[1]
+    first[0] += 1
+    return torch.stack([first, *of_corner])

@@ -1,27 +1,41 @@
-"""Which pixel centres lie in which triangles, for all triangles at once: rows of triangles, runs of pixels.
+"""Which pixel centres triangles cover, on tensors: `mesh.cover` for all triangles of all cameras at once, on
+any device, no gradients.
 
 Both triangles of an edge compute where it crosses a row from the same end, so that every centre on it belongs
-to exactly one of them (the rule of `mesh.uv_raster` and `render.rasterize_numpy`).
+to exactly one of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from geco.on_device.groups import expand
+# Brings a whole number of one element to the host, which waits for it under a name.
+Number = Callable[[Tensor, str], int]
+
+
+def number(value: Tensor, name: str) -> int:
+    """The number, whatever its name."""
+    return int(value)
 
 
 def covered(
-    columns: Tensor, rows: Tensor, size: int, name: str, drawn: Tensor | None = None
+    columns: Tensor,
+    rows: Tensor,
+    size: int,
+    drawn: Tensor | None = None,
+    name: str = "",
+    number: Number = number,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Every covered (triangle, row, column), (M,) int64 each.
+    """Every covered (triangle, row, column), (M,) int64 each, triangle after triangle.
 
     Args:
         columns, rows: (3, K) corners, whole numbers at pixel centres, in the device's widest float.
         size: pixels a side.
-        name: of the two waits: for the numbers of rows and of pixels.
         drawn: (K,) which triangles count; None: all.
+        name, number: how the host learns the numbers of rows and of pixels.
     """
     (ax, bx, cx), (ay, by, cy) = columns, rows
     ax, ay, bx, by = _ordered(ax, ay, bx, by)
@@ -31,7 +45,7 @@ def covered(
     count = cy.ceil().clamp(0, size).long() - first
     if drawn is not None:
         count = torch.where(drawn, count, 0)
-    triangle, place = expand(count, f"{name}: rows")
+    triangle, place = expand(count, f"{name}: rows", number)
     row = first[triangle] + place
     top, middle, bottom = (
         torch.stack(pair, dim=1)[triangle] for pair in ((ax, ay), (bx, by), (cx, cy))
@@ -41,8 +55,18 @@ def covered(
     short = _crossing(torch.where(upper, top, middle), torch.where(upper, middle, bottom), row)
     start = torch.minimum(long, short).ceil().clamp(0, size).long()
     past = torch.maximum(long, short).ceil().clamp(0, size).long()
-    run, step = expand(past - start, f"{name}: pixels")
+    run, step = expand(past - start, f"{name}: pixels", number)
     return triangle[run], row[run], start[run] + step
+
+
+def expand(counts: Tensor, name: str, number: Number = number) -> tuple[Tensor, Tensor]:
+    """Owner and position of every item when owner i holds ``counts[i]`` (N,) items."""
+    ends = torch.cumsum(counts, dim=0)
+    total = number(ends[-1], name) if len(counts) else 0
+    owners = torch.repeat_interleave(
+        torch.arange(len(counts), device=counts.device), counts, output_size=total
+    )
+    return owners, torch.arange(total, device=counts.device) - (ends - counts)[owners]
 
 
 def _ordered(ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
