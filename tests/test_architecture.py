@@ -83,6 +83,7 @@ TORCH_ROOMS = {
     "reconstruct.density",
     "reconstruct.lattice",
     "reconstruct.packed",
+    "reconstruct.plane_fields",
     "reconstruct.triplane",
     "reconstruct.triposr",
     "reconstruct.vit",

@@ -112,6 +112,7 @@ def _without(part: str) -> triposr_folder.Change:
         (_set("backbone", "num_layers", 10_000), "num_layers"),
         (_set("renderer", "density_activation", "trunc_exp"), "density_activation"),
         (_set("renderer", "radius", "wide"), "radius"),
+        (_set("renderer", "density_activation", "sigmoid"), "never reaches the level"),
         (_without("tokenizer"), "tokenizer"),
         (lambda values: values.update(decoder_cls="os.system"), "os.system"),
         (_without("cond_image_size"), "cond_image_size"),

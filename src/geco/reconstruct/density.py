@@ -68,7 +68,7 @@ def level_grid(
         step: cells along a block; None: of :data:`STEPS`; 1 asks everywhere.
 
     Raises:
-        MeshError: nothing is inside, or everything.
+        MeshError: nothing is inside.
     """
     step = step or next(cells for least, cells in STEPS if resolution >= least)
     volume = _Volume(lambda numbers: level - field.at(numbers), resolution, step, device)
@@ -120,9 +120,8 @@ class _Volume:
         count = sum((negative[first + corner].int() for corner in corners), start=torch.zeros_like(first))
         first = first[(count > 0) & (count < 8)].sort().values
         if not len(first):
-            state = "everything is inside" if bool(negative.all()) else "nothing is inside"
             raise MeshError(
-                f"the reconstruction has no surface: {state}",
+                "the reconstruction has no surface: nothing is inside",
                 "Try another picture, or check that it shows one object.",
             )
         dense = first[:, None] + corners

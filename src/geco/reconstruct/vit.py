@@ -4,6 +4,8 @@ and the plain one, which is TripoSR's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,6 +13,13 @@ from torch import Tensor, nn
 from geco.errors import ConfigError
 from geco.reconstruct.packed import attend
 from geco.reconstruct.vit_config import ViTConfig
+
+
+def normalized(pictures: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """(N, 3, H, W) -> the same less ``mean`` over ``std`` of each channel."""
+    # channel by channel with plain numbers: a tensor made here would be one brought from the host
+    channels = zip(pictures.unbind(1), mean, std)
+    return torch.stack([(channel - low) / scale for channel, low, scale in channels], dim=1)
 
 
 def interpolate_positions(positions: Tensor, rows: int, columns: int, square: bool = True) -> Tensor:

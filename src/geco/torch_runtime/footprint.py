@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.zero123plus.codec import Zero123PlusCodec
 from geco.sampling import Sampling
 from geco.simulated import simulated
-from geco.torch_runtime.foreseen import Prepared
+from geco.torch_runtime.foreseen import Prepared, few_steps
 
 # Of a CPU's tensors, what the process takes beside them (packed weights and workspaces of oneDNN, the gaps of
 # malloc): measured with the small and a tiny full model, torch 2.13, 2 to 16 sets at a time: up to a fifth.
@@ -32,8 +31,6 @@ def drawing(
         size: side of the condition pictures in pixels.
         on_cpu: as of :func:`geco.simulated.simulated`.
     """
-    if how.steps > 2:  # all steps are alike
-        how = replace(how, steps=2)
 
     def most(sets: int) -> int:
         with torch.no_grad(), simulated(on_cpu) as run:
@@ -43,7 +40,7 @@ def drawing(
             )
             resting = run.live
             prepared = Prepared(run, placed[1]) if isinstance(codec, Zero123PlusCodec) else codec
-            generate_views(placed[0], prepared, torch.empty(sets, 3, size, size), range(sets), how)
+            generate_views(placed[0], prepared, torch.empty(sets, 3, size, size), range(sets), few_steps(how))
         return run.peak - resting
 
     return most

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from geco.errors import ConfigError
 from geco.reconstruct.instantmesh.config import InstantMeshConfig
 from geco.reconstruct.instantmesh.vit import CameraViT
+from geco.reconstruct.vit import normalized
 
 
 class ImageEncoder(nn.Module):
@@ -29,9 +30,7 @@ class ImageEncoder(nn.Module):
 
     def normalize(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [0, 1] -> ViT input; computed in the dtype given, returned in the model's."""
-        # channel by channel with plain numbers: a tensor made here would be one brought from the host
-        channels = zip(images.unbind(1), self.image_mean, self.image_std)
-        return torch.stack([(channel - mean) / std for channel, mean, std in channels], dim=1).to(self.dtype)
+        return normalized(images, self.image_mean, self.image_std).to(self.dtype)
 
     def forward(self, images: Tensor, cameras: Tensor) -> Tensor:
         """

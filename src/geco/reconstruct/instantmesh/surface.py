@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from geco.errors import MeshError
-from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.tensor_grid import TensorGrid
 from geco.reconstruct.density import level_grid
 from geco.reconstruct.folded import FoldedDecoder
@@ -24,8 +21,8 @@ from geco.reconstruct.instantmesh.grid import corner_points, cube_corners, shell
 from geco.reconstruct.instantmesh.mesh import CUBES_AT_ONCE, POINTS_AT_ONCE, MeshSynthesizer
 from geco.reconstruct.instantmesh.nerf import NerfSynthesizer
 from geco.reconstruct.lattice import Lattice
+from geco.reconstruct.plane_fields import PlaneFields
 from geco.reconstruct.triplane import PLANE_AXES, point_features
-from geco.types import Floats
 
 # Given to corners of the outermost layer that are inside, so that the surface closes within the grid.
 _CLOSING_SDF = 1e-3
@@ -34,7 +31,7 @@ _CLOSING_SDF = 1e-3
 CUBES_IN_CACHE = 1 << 10
 
 
-class MeshSurface:
+class MeshSurface(PlaneFields):
     """Fields of planes (1, 3, C, H, W); closed where the public code leaves holes at the grid's border."""
 
     def __init__(self, synthesizer: MeshSynthesizer, planes: Tensor) -> None:
@@ -46,14 +43,6 @@ class MeshSurface:
         return self.synthesizer.grid_scale / 2 + 1 / (
             self.synthesizer.grid_res * self.synthesizer.deformation_multiplier
         )
-
-    @property
-    def device(self) -> torch.device:
-        return self.planes.device
-
-    def grid(self, resolution: int) -> FlexiGrid:
-        """The cubes that the surface crosses; raises :class:`MeshError` when there are none."""
-        return self.tensor_grid(resolution).on_host()
 
     @torch.no_grad()
     def tensor_grid(self, resolution: int) -> TensorGrid:
@@ -77,10 +66,6 @@ class MeshSurface:
             weight_scale=net.weight_scale,
         )
 
-    def color(self, points: Floats) -> Floats:
-        """(N, 3) world points -> (N, 3) sRGB in [0, 1]."""
-        return _asked(self.tensor_color, points, self.device)
-
     def tensor_color(self, points: Tensor) -> Tensor:
         """:meth:`color` where the planes are."""
         return activate_color(self._colors.at(points)).clamp(0, 1).float()
@@ -102,8 +87,8 @@ class MeshSurface:
         return FoldedDecoder(self.planes[0], net, PLANE_AXES)
 
 
-class NerfSurface:
-    """The level set of a NeRF's density, on planes (1, 3, C, H, W).
+class NerfSurface(PlaneFields):
+    """The level set of a NeRF's density, on planes (1, 3, C, H, W); its grid has no weights.
 
     Args:
         level: activated density of the surface (InstantMesh's mesh_threshold).
@@ -114,25 +99,11 @@ class NerfSurface:
     def __init__(self, synthesizer: NerfSynthesizer, planes: Tensor, level: float = NERF_LEVEL) -> None:
         self.synthesizer, self.planes, self.level = synthesizer, planes, level
 
-    @property
-    def device(self) -> torch.device:
-        return self.planes.device
-
-    def grid(self, resolution: int) -> FlexiGrid:
-        """The cubes that the level set crosses, without weights; raises :class:`MeshError` when
-        there are none.
-        """
-        return self.tensor_grid(resolution).on_host()
-
     @torch.no_grad()
     def tensor_grid(self, resolution: int) -> TensorGrid:
         """:meth:`grid` where the planes are."""
         raw = Lattice(self._outputs, resolution + 1)
         return level_grid(raw, raw_density(self.level), resolution, self.half_extent, self.device)
-
-    def color(self, points: Floats) -> Floats:
-        """(N, 3) world points -> (N, 3) sRGB in [0, 1]."""
-        return _asked(self.tensor_color, points, self.device)
 
     def tensor_color(self, points: Tensor) -> Tensor:
         """:meth:`color` where the planes are."""
@@ -151,14 +122,8 @@ def _closed(sdf: Tensor, resolution: int) -> Tensor:
 def _crossed(sdf: Tensor, resolution: int) -> Tensor:
     crossed = surface_cubes(sdf, resolution)
     if not len(crossed):
-        state = "nothing is inside" if float(sdf.min()) >= 0 else "everything is inside"
         raise MeshError(
-            f"the reconstruction has no surface: {state}",
+            "the reconstruction has no surface: nothing is inside",
             "Try another seed, or check that the picture shows one object.",
         )
     return crossed
-
-
-def _asked(field: Callable[[Tensor], Tensor], points: Floats, device: torch.device) -> Floats:
-    rows = torch.from_numpy(np.ascontiguousarray(points, np.float32)).to(device)
-    return field(rows).cpu().numpy()

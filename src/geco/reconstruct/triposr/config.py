@@ -75,6 +75,11 @@ class TripoSRConfig(Checked):
                 f"pictures of {self.cond_image_size} px do not divide into {self.vit.patch_size} px patches"
             )
 
+        if self.density_activation in ("sigmoid", "tanh") and self.level >= 1:
+            raise ConfigError(
+                f"a density that is a {self.density_activation} never reaches the level {self.level}"
+            )
+
     @property
     def features(self) -> int:
         """How many numbers of a point the decoder reads."""

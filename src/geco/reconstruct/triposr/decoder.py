@@ -67,10 +67,8 @@ def activate(raw: Tensor, kind: Output) -> Tensor:
 
 
 def raw_level(level: float, kind: Output, bias: float) -> float:
-    """The decoder's density output at which the activated density is ``level``: activations rise.
-
-    Raises:
-        ValueError: the activation never reaches the level.
+    """The decoder's density output at which the activated density is ``level``, which is one that it reaches:
+    activations rise.
     """
     match kind:
         case "exp":

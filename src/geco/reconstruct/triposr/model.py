@@ -10,7 +10,7 @@ from geco.reconstruct.packed import pack
 from geco.reconstruct.triposr.backbone import Backbone, TripleTokens, Upsampler, pack_backbone
 from geco.reconstruct.triposr.config import TripoSRConfig
 from geco.reconstruct.triposr.decoder import Decoder, activate, point_outputs
-from geco.reconstruct.vit import ViT
+from geco.reconstruct.vit import ViT, normalized
 
 
 class _ImageTokenizer(nn.Module):
@@ -23,12 +23,8 @@ class _ImageTokenizer(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, 3, S, S) -> (B, 1+P, D)."""
-        mean, std = (
-            torch.tensor(x, dtype=pictures.dtype, device=pictures.device)[:, None, None]
-            for x in (self.image_mean, self.image_std)
-        )
         dtype = self.model.embeddings.cls_token.dtype
-        return self.model(((pictures - mean) / std).to(dtype))
+        return self.model(normalized(pictures, self.image_mean, self.image_std).to(dtype))
 
 
 class TripoSR(nn.Module):

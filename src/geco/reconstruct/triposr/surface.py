@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from geco.cameras import Lens
-from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.tensor_grid import TensorGrid
 from geco.reconstruct.density import level_grid
 from geco.reconstruct.folded import FoldedDecoder
 from geco.reconstruct.lattice import Lattice
+from geco.reconstruct.plane_fields import PlaneFields
 from geco.reconstruct.triposr.decoder import PLANE_AXES, activate, raw_level
 from geco.reconstruct.triposr.model import TripoSR
-from geco.types import Floats
 
 
-class TripoSRSurface:
-    """The level set of a density, on planes (3, C, H, W)."""
+class TripoSRSurface(PlaneFields):
+    """The level set of a density, on planes (3, C, H, W); its grid has no weights."""
 
     half_extent = 1.0
 
@@ -32,20 +30,10 @@ class TripoSRSurface:
         self.model, self.planes = model, planes.float()
 
     @property
-    def device(self) -> torch.device:
-        return self.planes.device
-
-    @property
     def lens(self) -> Lens:
         """Of the camera that takes the picture."""
         config = self.model.config
         return Lens(config.picture_fov, config.picture_distance / config.radius)
-
-    def grid(self, resolution: int) -> FlexiGrid:
-        """The cubes that the level set crosses, without weights; raises :class:`MeshError` when
-        there are none.
-        """
-        return self.tensor_grid(resolution).on_host()
 
     @torch.no_grad()
     def tensor_grid(self, resolution: int) -> TensorGrid:
@@ -54,11 +42,6 @@ class TripoSRSurface:
         lattice = Lattice(self._outputs, resolution + 1)
         level = raw_level(config.level, config.density_activation, config.density_bias)
         return level_grid(lattice, level, resolution, self.half_extent, self.device)
-
-    def color(self, points: Floats) -> Floats:
-        """(N, 3) world points -> (N, 3) sRGB in [0, 1]."""
-        rows = torch.from_numpy(np.ascontiguousarray(points, np.float32)).to(self.device)
-        return self.tensor_color(rows).cpu().numpy()
 
     def tensor_color(self, points: Tensor) -> Tensor:
         """:meth:`color` where the planes are."""
