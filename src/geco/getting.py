@@ -13,15 +13,13 @@ from pathlib import Path
 from geco.errors import ConfigError, MissingExtraError, OutputError, WeightsError
 from geco.locks import LOCK, locked
 from geco.model_files.cache import user_cache
-from geco.model_files.card import CARD, RECONSTRUCTOR, read_model_card
+from geco.model_files.card import CARD, RECONSTRUCTOR, is_model, read_model_card
 from geco.model_files.disk import check_disk
 from geco.model_files.download import Listing
 from geco.model_files.hub import PINNED, asked, is_hub_id
 from geco.model_files.hub_folder import check_whole, fetch_folder, kind_of
 from geco.model_files.part import read_part_card
-from geco.model_files.products import PRODUCTS, Product, find_product, offer
-
-DEFAULT_RECONSTRUCTOR = "instant-mesh-large"  # of a Zero123++ pipeline on the hub that is no product
+from geco.model_files.products import DEFAULT_RECONSTRUCTOR, PRODUCTS, Product, find_product, offer
 
 
 def find_folder(model: str | os.PathLike[str]) -> Path:
@@ -97,6 +95,8 @@ def _is_whole(folder: Path) -> bool:
         check_whole(folder)
     except WeightsError as error:
         print(f"geco: {error.problem}; it is made again", file=sys.stderr)
+        if not is_model(folder):  # no user's folder: that has been looked at
+            (folder / CARD).unlink()
         return False
     return True
 
@@ -116,11 +116,9 @@ def _make(product: Product, folder: Path, precision: str) -> None:
         multiview, unet = (source.repository for source in product.sources[:2])
         convert_public(Halves(multiview, product.reconstructor, unet), folder, precision)
     else:
-        from geco.model_files.swap import swapped
         from geco.public_weights import triposr
 
-        with swapped(folder) as work:
-            triposr.convert(product.sources[0].repository, work)
+        triposr.convert(product.sources[0].repository, folder)
 
 
 def _listings(product: Product) -> list[Listing]:

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from geco.cli.main import main
 from geco.errors import OutputError, WeightsError
-from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR
-from geco.public_weights import instantmesh
+from geco.model_files.card import CARD, MULTIVIEW, ONNX, RECONSTRUCTOR, is_exported, write_model_card
+from geco.public_weights import instantmesh, triposr
 from geco.public_weights.instantmesh_yaml import read_settings
 from geco.reconstruct.instantmesh.config import RELEASED, InstantMeshConfig
 from geco.torch_runtime.convert import Halves, convert_public, usual_unet
@@ -124,6 +124,25 @@ def test_what_a_killed_conversion_left_is_cleared(views: Path, downloaded: Path,
     (out / ".making" / MULTIVIEW / "unet.safetensors").write_bytes(b"half")
     convert_public(Halves(views, downloaded, downloaded / UNET), out)
     assert sorted(path.name for path in out.iterdir()) == [CARD, MULTIVIEW, RECONSTRUCTOR]
+
+
+def test_nothing_of_another_model_is_left_in_the_folder(
+    views: Path, downloaded: Path, tmp_path: Path
+) -> None:
+    """An exported model's graphs would be run in the new one's place."""
+    out = tmp_path / "out"
+    write_model_card(out, "small", "test")
+    (out / ONNX).mkdir()
+    (out / ONNX / CARD).write_text("{}")
+    (out / "notes.txt").write_text("mine")
+    convert_public(Halves(views, downloaded, downloaded / UNET), out)
+    assert not is_exported(out) and (out / "notes.txt").exists()
+    assert convert("--triposr", triposr_folder.write(tmp_path / "TripoSR", tiny.triposr()), "-o", out) == 0
+    assert sorted(path.name for path in out.iterdir()) == [CARD, "notes.txt", RECONSTRUCTOR]
+    source = triposr_folder.write(out / ONNX / "release", tiny.triposr())
+    with pytest.raises(OutputError, match="input of this run"):
+        triposr.convert(source, out)
+    assert (source / "model.ckpt").exists()
 
 
 def test_half_precision_where_the_public_pipelines_run_half(

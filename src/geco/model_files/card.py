@@ -27,6 +27,7 @@ CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
 ONNX = "onnx"  # the folder of an exported model's graphs
 HALF_ABOVE = 256  # tensors of more values than this are stored in float16 where a model is handed on
 AUTOENCODER = "autoencoder"  # the folder, and the family of a run that holds nothing else
+PARTS = (MULTIVIEW, RECONSTRUCTOR, AUTOENCODER, ONNX)  # every folder that a model may have
 RESOLUTIONS, TEXTURE_SIZES = (8, 512), (16, 4096)  # what a card may give as a model's own
 REMEDY = "Convert or train the model again."
 
@@ -106,6 +107,15 @@ def read_model_card(folder: Path) -> dict[str, Any]:
         "licence": card.text("licence", 10_000),
         "facts": values,
     }
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder has a card that can be read."""
+    try:
+        read_model_card(folder)
+    except WeightsError:
+        return False
+    return True
 
 
 def check_facts(facts: Fields) -> None:

@@ -34,7 +34,7 @@ def check_disk(name: str, listings: Sequence[Listing], kept: int, folder: Path) 
     free = _free(folder)
     said = f"{_size(to_fetch)} to fetch into {cache}, {_size(kept)} for {folder}"
     print(f"disk: {said}; {_size(free)} are free", file=sys.stderr)
-    together = _device(cache) == _device(folder)
+    together = with_cache(folder)
     needs = [(folder, kept + (to_fetch if together else 0), free)]
     needs += [] if together else [(cache, to_fetch, _free(cache))]
     for place, need, there in needs:
@@ -43,6 +43,13 @@ def check_disk(name: str, listings: Sequence[Listing], kept: int, folder: Path) 
                 f"{name} needs {_size(need)} of disk at {place}, where {_size(there)} are free",
                 "Free some, or choose other places: -o DIR for the model, HF_HOME for what is fetched.",
             )
+
+
+def with_cache(folder: Path) -> bool:
+    """Whether a folder is, or will be, on the disk of the hub's cache."""
+    from huggingface_hub import constants
+
+    return _device(Path(constants.HF_HUB_CACHE)) == _device(folder)
 
 
 def _size(bytes_: float) -> str:

@@ -9,16 +9,15 @@ from pathlib import Path
 from geco.errors import WeightsError
 from geco.files import writing
 from geco.foreign import read_fields
-from geco.model_files.card import AUTOENCODER, CARD, FORMAT, MULTIVIEW, ONNX, RECONSTRUCTOR, read_model_card
-from geco.model_files.disk import check_disk
+from geco.model_files.card import CARD, FORMAT, PARTS, read_model_card
+from geco.model_files.disk import check_disk, with_cache
 from geco.model_files.hub import asked, fetch
 from geco.model_files.manifest import FILES, Manifest
 from geco.model_files.part import CARD as PART_CARD
 from geco.model_files.swap import swapped
 
-HALVES = (MULTIVIEW, RECONSTRUCTOR, AUTOENCODER)
 # What a model folder holds; anything else in the repository stays there.
-PATTERNS = (CARD, "training.json", "curves.png", *(f"{half}/*" for half in (*HALVES, ONNX)))
+PATTERNS = (CARD, "training.json", "curves.png", *(f"{part}/*" for part in PARTS))
 PIPELINE = "model_index.json"  # what a repository of a diffusers pipeline has
 REMEDY = "Give a repository that holds what geco publish or geco convert wrote, or a Zero123++ pipeline."
 
@@ -52,7 +51,8 @@ def fetch_folder(hub_id: str, folder: Path, revision: str | None = None) -> None
     listed = asked(hub_id, PATTERNS, revision)
     if listed is not None:
         # linked rather than copied where cache and folder are on one disk, so nothing is there twice
-        check_disk(hub_id, [listed], 0, folder)
+        kept = 0 if with_cache(folder) else sum(file.size for file in listed.files)
+        check_disk(hub_id, [listed], kept, folder)
     found = fetch(hub_id, PATTERNS, "that of its card", revision).folder
     read_model_card(found)
     with swapped(folder) as work:
@@ -89,7 +89,7 @@ def check_whole(folder: Path) -> int:
 def _is_wanted(path: Path) -> bool:
     """A file of a half or one of the top: what else the cache has of the repository is not the model's."""
     top = path.parts[0]
-    return (len(path.parts) == 2 and top in (*HALVES, ONNX)) or path.as_posix() in PATTERNS
+    return (len(path.parts) == 2 and top in PARTS) or path.as_posix() in PATTERNS
 
 
 def _link(source: Path, place: Path) -> None:

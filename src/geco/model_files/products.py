@@ -15,6 +15,13 @@ from geco.model_files.card import CARD
 from geco.model_files.hub import INSTANTMESH, PINNED, TRIPOSR, ZERO123PLUS
 
 GB = 1e9
+# What of a Zero123++ pipeline is read, besides its UNet's weights: text encoder and tokenizer run once, for
+# the empty prompt.
+PIPELINE_FILES = (
+    *("model_index.json", "unet/config.json", "vae/*", "vision_encoder/*", "text_encoder/*", "tokenizer/*"),
+    *("scheduler/*", "feature_extractor_*"),
+)
+DEFAULT_RECONSTRUCTOR = "instant-mesh-large"  # the one that GECO's paper builds on
 INSTANTMESH_UNET = "diffusion_pytorch_model.bin"  # the white-background UNet in InstantMesh's repository
 NON_COMMERCIAL = "CC-BY-NC-4.0"
 _ZERO123PLUS_LICENCE = f"views: {NON_COMMERCIAL} (weights non-commercial; what you generate is yours)"
@@ -28,7 +35,8 @@ class Source:
     Attributes:
         repository: hub id, pinned in :data:`geco.model_files.hub.PINNED`.
         patterns: of the files, as :func:`geco.model_files.hub.fetch` takes them.
-        size: bytes of them, as their pages state it to three digits.
+        size: bytes of them, to three digits: a float32 checkpoint's by its network's number of parameters
+            (a test compares them), the others' as public projects state them; none was seen on the hub.
     """
 
     repository: str
@@ -44,7 +52,7 @@ class Product:
         name: what ``geco get`` and ``--model`` take.
         what: one line.
         sources: what is fetched.
-        licence: of the weights, as their pages state it.
+        licence: of the weights; see :data:`geco.public_weights.licences.LICENCES`.
         folder_size: bytes of the model folder; its parts' sizes by the networks' number of parameters.
         memory: bytes of weights on the device, in the format they run in there by default.
         reconstructor: InstantMesh's name of it; "" for a model that has no such half.
@@ -89,22 +97,18 @@ class Product:
 
 # Zero123++ v1.2 without its own UNet (3.46 GB), which InstantMesh's takes the place of: the vision tower
 # (1.26 GB), the text encoder (0.681), the VAE (0.167), stored in float16, and small files.
-_VIEWS = Source(
-    ZERO123PLUS,
-    (
-        "model_index.json",
-        "unet/config.json",
-        *(f"{part}/*" for part in ("vae", "vision_encoder", "text_encoder", "tokenizer", "scheduler")),
-        "feature_extractor_*",
-    ),
-    2.11e9,
-)
+_VIEWS = Source(ZERO123PLUS, PIPELINE_FILES, 2.11e9)
 _UNET = Source(INSTANTMESH, (INSTANTMESH_UNET,), 1.73e9)
 _VIEWS_FOLDER = 1.73e9 + 1.26e9 + 0.17e9  # UNet, vision tower, VAE in float16; the text encoder is not kept
 
 
+def checkpoint_file(reconstructor: str) -> str:
+    """What a released reconstructor is called in InstantMesh's repository."""
+    return f"{reconstructor.replace('-', '_')}.ckpt"
+
+
 def _instantmesh(name: str, reconstructor: str, what: str, size: float) -> Product:
-    checkpoint = Source(INSTANTMESH, (f"{reconstructor.replace('-', '_')}.ckpt",), size)
+    checkpoint = Source(INSTANTMESH, (checkpoint_file(reconstructor),), size)
     folder = _VIEWS_FOLDER + size  # float32, as the public code runs it
     sources = (_VIEWS, _UNET, checkpoint)
     return Product(name, what, sources, _INSTANTMESH_LICENCE, folder, folder, reconstructor)
@@ -115,7 +119,7 @@ PRODUCTS: dict[str, Product] = {
     for product in (
         _instantmesh(
             "instantmesh",
-            "instant-mesh-large",
+            DEFAULT_RECONSTRUCTOR,
             "Zero123++ v1.2 with InstantMesh's white-background UNet, and instant-mesh-large",
             1.51e9,
         ),

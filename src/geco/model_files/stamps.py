@@ -2,9 +2,11 @@
 
 A gigabyte takes about a second to hash, a full model has five. After a file was hashed, a note in the user's
 cache says of which size, times, inode and device it was; as long as all of these are the same it is not
-hashed again. Any write, copy, move or restore of the file changes one of them (the change time cannot be set
-back by a program), so such a file is hashed as if it were new. What no file system tells, a disk that
-forgets, is found at the latest after :data:`DAYS`, and at once by ``geco get NAME`` and by training.
+hashed again. Any write, copy, move or restore of the file changes one of them, so such a file is hashed as if
+it were new. (A program cannot set the change time back. Windows tells the time of creation in its place: a
+write there stays hidden if it keeps the size and sets the time of writing back.) What no file system tells, a
+disk that forgets, is found at the latest after :data:`DAYS`, and at once by ``geco get NAME`` and by
+training.
 """
 
 from __future__ import annotations

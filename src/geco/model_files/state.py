@@ -29,12 +29,26 @@ def filled(build: Callable[[], Model], path: Path) -> Model:
     """
     with _Shapes():
         model = build()
-    wanted = model.state_dict()
-    check_shapes(tensor_shapes(path), wanted, path)
-    state = read_safetensors(path)
-    check_state(state, wanted, path)
+    state = _fitting(model, path, "cpu")
     model.load_state_dict({name: value.float().clone() for name, value in state.items()}, assign=True)
     return model.eval()
+
+
+def loaded(model: Model, path: Path, device: torch.device | str = "cpu") -> Model:
+    """``model``, which is on ``meta``, with the tensors of a safetensors file on ``device`` as float32, for
+    inference; what is float32 in the file is not copied. Errors as of :func:`filled`.
+    """
+    model.load_state_dict(_fitting(model, path, device), assign=True)
+    return model.float().eval().requires_grad_(False)
+
+
+def _fitting(model: nn.Module, path: Path, device: torch.device | str) -> dict[str, Tensor]:
+    """The tensors of a file, compared with a model's: shapes before they are read."""
+    wanted = model.state_dict()
+    check_shapes(tensor_shapes(path), wanted, path)
+    state = read_safetensors(path, device)
+    check_state(state, wanted, path)
+    return state
 
 
 class _Shapes(TorchFunctionMode):

@@ -17,26 +17,23 @@ import torch
 from torch import Tensor
 
 from geco.errors import WeightsError
-from geco.model_files.folder import (
-    read_safetensors,
-    tensor_shapes,
-    write_folder,
-)
+from geco.model_files.folder import write_folder
 from geco.model_files.hub import INSTANTMESH, fetch_file, revision_of
 from geco.model_files.manifest import weights_size
 from geco.model_files.part import checked_weights, read_part_card
-from geco.model_files.state import check_shapes, check_state
+from geco.model_files.products import DEFAULT_RECONSTRUCTOR as DEFAULT
+from geco.model_files.products import checkpoint_file
+from geco.model_files.state import check_state, loaded
 from geco.public_weights.ckpt import read_torch_file
 from geco.public_weights.instantmesh_yaml import settings_beside
 from geco.public_weights.licences import LICENCES
 from geco.reconstruct.instantmesh.config import RELEASED, InstantMeshConfig
 from geco.reconstruct.instantmesh.model import InstantMesh
 
-FILES = {name: f"{name.replace('-', '_')}.ckpt" for name in RELEASED}
+FILES = {name: checkpoint_file(name) for name in RELEASED}
 PREFIX = "lrm_generator."
 FORMAT = "geco-instantmesh-1"
 PART = "model"
-DEFAULT = "instant-mesh-large"  # the one that GECO's paper builds on
 
 
 def find(source: str | Path) -> Path:
@@ -190,11 +187,5 @@ def load(
     """
     card = read_part_card(folder, FORMAT)
     config = InstantMeshConfig.from_fields(card.fields("config"))
-    path = checked_weights(folder, card, PART)
-    model = InstantMesh.on_meta(config)
-    check_shapes(tensor_shapes(path), model.state_dict(), path)
-    state = read_safetensors(path, device)
-    check_state(state, model.state_dict(), path)
-    model.load_state_dict(state, strict=True, assign=True)
-    model.float().eval().requires_grad_(False)
+    model = loaded(InstantMesh.on_meta(config), checked_weights(folder, card, PART), device)
     return model if dtype == torch.float32 else model.halve(dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from geco.model_files.hub import INSTANTMESH, TRIPOSR, ZERO123PLUS
 
-# hub id -> licence, as the model pages state them
+# hub id -> licence, as public projects quote the model pages, which were not seen themselves
 LICENCES = {
     "sudo-ai/zero123plus-v1.1": "CC-BY-NC-4.0 (weights non-commercial; what you generate is yours)",
     ZERO123PLUS: "CC-BY-NC-4.0 (weights non-commercial; what you generate is yours)",

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geco.errors import OutputError, WeightsError
-from geco.model_files.card import CARD, RECONSTRUCTOR, Usage, read_model_card, write_model_card
-from geco.model_files.folder import read_safetensors, tensor_shapes, write_folder
+from geco.errors import WeightsError
+from geco.model_files.card import CARD, RECONSTRUCTOR, Usage, is_model, write_model_card
+from geco.model_files.folder import write_folder
 from geco.model_files.hub import TRIPOSR, fetch, is_hub_id, revision_of
 from geco.model_files.manifest import weights_size
 from geco.model_files.part import checked_weights, read_part_card
-from geco.model_files.state import check_shapes, check_state
+from geco.model_files.state import check_state, loaded
+from geco.model_files.swap import check_apart, swapped
 from geco.outputs import check_folder
 from geco.public_weights.ckpt import read_torch_file
 from geco.public_weights.licences import LICENCES
@@ -85,11 +86,10 @@ def read(path: Path) -> dict[str, Tensor]:
 def convert(
     source: str | os.PathLike[str], folder: str | os.PathLike[str], revision: str | None = None
 ) -> dict[str, Any]:
-    """Write TripoSR as a model folder; returns its card. Nothing is written when anything is wrong.
+    """Write TripoSR as a model folder; returns its card. After a failure the folder is as it was.
 
     Args:
         source: as for :func:`find`.
-        folder: its card comes last, so that a folder with one is complete.
         revision: commit of a hub id instead of the pinned one.
 
     Raises:
@@ -97,10 +97,9 @@ def convert(
             something else's config.json, or is the source.
     """
     target = Path(folder)
-    check_folder(target, [CARD], _is_model)
-    if not is_hub_id(source):
-        _check_apart(Path(source), target)
+    check_folder(target, [CARD], is_model)
     found = find(source, revision)
+    check_apart([found], target)
     config = read_settings(found / SETTINGS)
     weights = found / WEIGHTS
     state = read(weights)
@@ -114,8 +113,9 @@ def convert(
         "licence": licence,
         "config": config.to_dict(),
     }
-    write_folder(target / RECONSTRUCTOR, card, {PART: state})
-    return write_model_card(target, FAMILY, licence, {**USAGE.to_dict(), "views": False})
+    with swapped(target) as work:
+        write_folder(work / RECONSTRUCTOR, card, {PART: state})
+        return write_model_card(work, FAMILY, licence, {**USAGE.to_dict(), "views": False})
 
 
 def load(folder: str | os.PathLike[str], device: torch.device | str = "cpu") -> TripoSR:
@@ -126,25 +126,4 @@ def load(folder: str | os.PathLike[str], device: torch.device | str = "cpu") -> 
     """
     card = read_part_card(folder, FORMAT)
     config = TripoSRConfig.from_fields(card.fields("config"))
-    path = checked_weights(folder, card, PART)
-    model = TripoSR.on_meta(config)
-    check_shapes(tensor_shapes(path), model.state_dict(), path)
-    state = read_safetensors(path, device)
-    check_state(state, model.state_dict(), path)
-    model.load_state_dict(state, strict=True, assign=True)
-    return model.float().eval().requires_grad_(False)
-
-
-def _check_apart(source: Path, target: Path) -> None:
-    """Refuse a folder whose files the converted model would be written over."""
-    inside = source if source.is_dir() else source.parent
-    if inside.exists() and inside.resolve() in (target.resolve(), (target / RECONSTRUCTOR).resolve()):
-        raise OutputError(f"{source} is an input of this run", "Choose another folder with -o.")
-
-
-def _is_model(folder: Path) -> bool:
-    try:
-        read_model_card(folder)
-    except WeightsError:
-        return False
-    return True
+    return loaded(TripoSR.on_meta(config), checked_weights(folder, card, PART), device)

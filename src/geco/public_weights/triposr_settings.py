@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
-from geco.errors import MissingExtraError, WeightsError
+from geco.errors import WeightsError
 from geco.foreign import Fields, is_plain_name, read_fields
-from geco.reading import read_regular
+from geco.public_weights.yaml_file import read_yaml
 from geco.reconstruct.triposr.config import Activation, FeedForward, Output, Reduction, TripoSRConfig
 from geco.reconstruct.vit_config import ViTConfig
 
@@ -31,7 +31,6 @@ _TRAINING = {
     "decoder": ("weight_init", "bias_init"),
     "renderer": ("randomized",),
 }
-_MOST = 8 * 1024  # bytes; the released file has 987
 _REFERENCE = re.compile(r"\$\{([a-z_]+)\.([a-z_]+)\}")
 _REMEDY = "Is it the config.yaml that belongs to TripoSR's model.ckpt?"
 
@@ -43,17 +42,7 @@ def read_settings(path: Path) -> TripoSRConfig:
         WeightsError: missing, unreadable, or not of a TripoSR that this version knows.
         MissingExtraError: there is no YAML reader.
     """
-    try:
-        import yaml
-    except ImportError as error:
-        raise MissingExtraError("yaml", "torch", f"reading {path}") from error
-    text = read_regular(path, _MOST, WeightsError)
-    try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        why = str(error).splitlines()[0]
-        raise WeightsError(f"{path} is no readable YAML ({why})", _REMEDY) from error
-    fields = Fields(values, str(path), WeightsError, _REMEDY)
+    fields = read_yaml(path, WeightsError, _REMEDY)
     return settings_of(fields, _encoder(fields, path.parent))
 
 

@@ -17,7 +17,7 @@ import torch
 
 from geco.errors import WeightsError
 from geco.model_files.hub import fetch, is_hub_id
-from geco.model_files.products import INSTANTMESH_UNET
+from geco.model_files.products import INSTANTMESH_UNET, PIPELINE_FILES
 from geco.multiview.zero123plus.codec import GREY, WHITE, Zero123PlusCodec
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.public_weights.diffusers_folder import read_diffusers_folder, weights_file
@@ -29,12 +29,6 @@ from geco.sampling import Sampling
 SHEET = (960, 640)  # height, width of the public pipeline's output
 # As InstantMesh runs it: Euler ancestral, 75 steps, guidance 4.
 TEACHER = Sampling("euler-ancestral", 75, 4.0)
-# What of a repository is read: of the UNet its settings alone where another one takes its place.
-SETTINGS = ("model_index.json", "unet/config.json")
-PARTS = (
-    *("vae/*", "vision_encoder/*", "text_encoder/*", "tokenizer/*", "scheduler/*"),
-    "feature_extractor_*",
-)
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,7 @@ def open_zero123plus(
         )
     licence = LICENCES.get(name, "that of the source folder (as released, Zero123++ is CC-BY-NC-4.0)")
     if is_hub_id(name):
-        patterns = [*SETTINGS, *PARTS, *([] if unet is not None else ["unet/*"])]
+        patterns = [*PIPELINE_FILES, *([] if unet is not None else ["unet/*"])]
         fetched = fetch(name, patterns, licence, revision)
         folder, found = fetched.folder, fetched.revision
     facts = {"source": _origin(source), "unet_source": None, "licence": licence}

@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 
-from geco.errors import OutputError, WeightsError
-from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, Usage, read_model_card, write_model_card
+from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, Usage, is_model, write_model_card
 from geco.model_files.hub import INSTANTMESH, is_hub_id
 from geco.model_files.products import INSTANTMESH_UNET
-from geco.model_files.swap import WORK, swapped
+from geco.model_files.swap import check_apart, swapped
 from geco.outputs import check_folder
 from geco.torch_runtime.full import FULL_RESOLUTION, FULL_TEXTURE_SIZE
 
@@ -71,21 +70,20 @@ def convert_public(
     from geco.public_weights.zero123plus import TEACHER, open_zero123plus, write_zero123plus
 
     folder = Path(output)
-    check_folder(folder, [CARD], _is_model)
-    _check_apart(halves, folder)
+    check_folder(folder, [CARD], is_model)
+    check_apart(halves.local(), folder)
     settings = None if halves.settings is None else read_settings(Path(halves.settings))
     if halves.reconstructor in halves.local():
-        instantmesh.local(
-            Path(halves.reconstructor)
-        )  # a slip of the pen is said before gigabytes are fetched
+        # a slip of the pen is said before gigabytes are fetched
+        instantmesh.local(Path(halves.reconstructor))
     views = open_zero123plus(halves.multiview, halves.unet, halves.revision)
     checkpoint = instantmesh.open_checkpoint(str(halves.reconstructor), settings)
     with swapped(folder) as work:
         card = write_zero123plus(views, work / MULTIVIEW, halves.rig, PRECISIONS[precision])
         instantmesh.write(checkpoint, work / RECONSTRUCTOR)
-    licence = f"views: {card['licence']}; reconstructor: {checkpoint.facts['licence']}"
-    usage = Usage(FULL_RESOLUTION, FULL_TEXTURE_SIZE, TEACHER)
-    return write_model_card(folder, "full", licence, usage.to_dict())
+        licence = f"views: {card['licence']}; reconstructor: {checkpoint.facts['licence']}"
+        usage = Usage(FULL_RESOLUTION, FULL_TEXTURE_SIZE, TEACHER)
+        return write_model_card(work, "full", licence, usage.to_dict())
 
 
 def usual_unet(
@@ -103,24 +101,3 @@ def usual_unet(
         if folder != Path() and (folder / INSTANTMESH_UNET).is_file():
             return folder / INSTANTMESH_UNET
     return INSTANTMESH
-
-
-def _check_apart(halves: Halves, folder: Path) -> None:
-    """Refuse a source that the converted model would be written over."""
-    for source in halves.local():
-        real = Path(os.path.realpath(source))
-        places = [(folder / half).resolve() for half in (MULTIVIEW, RECONSTRUCTOR, WORK)]
-        if os.path.exists(source) and (
-            real == folder.resolve() or any(real.is_relative_to(place) for place in places)
-        ):
-            raise OutputError(
-                f"{os.fspath(source)} is an input of this run", "Choose another folder with -o."
-            )
-
-
-def _is_model(folder: Path) -> bool:
-    try:
-        read_model_card(folder)
-    except WeightsError:
-        return False
-    return True
