@@ -51,6 +51,10 @@ class Hub(ThreadingHTTPServer):
             if line.startswith("GET ") and f"/{path} " in line and "/resolve/" in line
         ]
 
+    def reached(self) -> int:
+        """How often somebody asked whether it is there, which precedes everything else."""
+        return self.seen.count("HEAD / ")
+
     def environment(self, home: Path) -> dict[str, str]:
         """What a process needs to take this for the hub, with caches of its own."""
         return {

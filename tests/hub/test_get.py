@@ -7,7 +7,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -94,14 +95,22 @@ def test_a_killed_get_goes_on_where_it_stopped(hub: Hub, tmp_path: Path) -> None
 
 def wait_for_part(home: Path, size: int) -> Path:
     """The part of a download, once it has so many bytes on the disk."""
-    import time
+    found: list[Path] = []
 
+    def is_there() -> bool:
+        found[:] = [part for part in (home / "hf").rglob("*.incomplete") if part.stat().st_size >= size]
+        return bool(found)
+
+    wait_until(is_there)
+    return found[0]
+
+
+def wait_until(true: Callable[[], bool]) -> None:
     for _ in range(600):
-        for part in (home / "hf").rglob("*.incomplete"):
-            if part.stat().st_size >= size:
-                return part
+        if true():
+            return
         time.sleep(0.05)
-    raise AssertionError(f"no part of {size} bytes")
+    raise AssertionError("it did not happen")
 
 
 def test_a_line_that_breaks_is_taken_up_again(hub: Hub, tmp_path: Path) -> None:
@@ -160,12 +169,25 @@ def test_two_at_once_do_not_meet(hub: Hub, tmp_path: Path) -> None:
     assert hub.holding.wait(60)
     (refused,) = geco(hub, tmp_path, ["get", ID])
     assert refused.code == 2 and "another run is writing" in refused.line
+    before = hub.reached()
     second = start(hub, tmp_path, ["get", ID, "-o", tmp_path / "other"])
-    assert second.stderr is not None and first.stderr is not None
+    wait_until(lambda: hub.reached() == 2 * before)  # what it wants next are the files
+    time.sleep(0.5)
     hub.hold.clear()
     hub.released.set()
     assert [done.code for process in (first, second) for done in ended(process)] == [0, 0]
     assert files_of(tmp_path / "other") == files_of(folder(tmp_path))
+    assert len(hub.asked(LARGEST)) == 2  # by the first one, whose line broke after what was held
+
+
+def test_a_card_that_cannot_be_read_is_damage_too(hub: Hub, tmp_path: Path) -> None:
+    assert geco(hub, tmp_path, ["get", ID])[0].code == 0
+    card = folder(tmp_path) / "config.json"
+    card.unlink()  # the cache has the same file under another name
+    card.write_text("{")
+    done, again = geco(hub, tmp_path, ["get", ID], ["get", ID])
+    assert done.code == 0 and "it is made again" in done.error, done.error
+    assert again.error == f"{ID} is here and whole\n"
 
 
 def test_another_place_is_kept_as_it_is(hub: Hub, tmp_path: Path) -> None:

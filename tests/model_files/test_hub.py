@@ -1,17 +1,11 @@
-"""Hub ids, pins and fetches against a hub of our own: a small server that speaks as much of its
-protocol as is asked for.
-"""
+"""Hub ids, pins and fetches against a hub of our own."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,80 +13,17 @@ import pytest
 from geco.model_files.hub import PINNED, is_hub_id
 from tests.cases import BUGS
 from tests.cli_command import geco
+from tests.hub.server import COMMIT, Hub, serving
 
-COMMIT = "a" * 40
 PINNED_ID = "timm/vgg16.tv_in1k"
-
-
-class Hub(ThreadingHTTPServer):
-    """One repository's files under every name and revision; what was asked for is kept in ``seen``."""
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.files, self.seen = files, []  # type: tuple[dict[str, bytes], list[str]]
-
-
-class Answer(BaseHTTPRequestHandler):
-    server: Hub
-
-    def do_HEAD(self) -> None:
-        self.answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self.answer(with_body=True)
-
-    def answer(self, with_body: bool) -> None:
-        self.server.seen.append(self.path)
-        if "/tree/" in self.path:
-            listed = [
-                {"type": "file", "path": n, "size": len(b), "oid": "0" * 40}
-                for n, b in self.server.files.items()
-            ]
-            self.reply(200, json.dumps(listed).encode(), {}, with_body)
-            return
-        if self.path.startswith("/api/models/"):
-            revision = self.path.rpartition("/revision/")[2].partition("?")[0]
-            commit = revision if len(revision) == 40 else COMMIT
-            siblings = [{"rfilename": name} for name in self.server.files]
-            self.reply(
-                200, json.dumps({"id": "x", "sha": commit, "siblings": siblings}).encode(), {}, with_body
-            )
-            return
-        revision, _, name = self.path.partition("/resolve/")[2].partition("?")[0].partition("/")
-        body = self.server.files.get(name)
-        if body is None:
-            self.reply(404, b"", {"X-Error-Code": "EntryNotFound"}, with_body)
-            return
-        told = {
-            "ETag": f'"{hashlib.sha256(body).hexdigest()}"',
-            "X-Repo-Commit": revision if len(revision) == 40 else COMMIT,
-        }
-        self.reply(200, body, told, with_body)
-
-    def reply(self, status: int, body: bytes, headers: dict[str, str], with_body: bool) -> None:
-        self.send_response(status)
-        for name, value in {
-            **headers,
-            "Content-Length": str(len(body)),
-            "Content-Type": "application/json",
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if with_body:
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+OTHERS = ("sudo-ai/zero123plus-v1.2", "TencentARC/InstantMesh", "some/model", "some/model.v2")
+FILES = {"model.safetensors": b"these are no weights", "config.json": b"{}", "model_index.json": b"{}"}
 
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    server = Hub(
-        {"model.safetensors": b"these are no weights", "config.json": b"{}", "model_index.json": b"{}"}
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
+    with serving({name: dict(FILES) for name in (PINNED_ID, *OTHERS)}) as server:
+        yield server
 
 
 def fetched(hub: Hub, home: Path, code: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -100,12 +31,7 @@ def fetched(hub: Hub, home: Path, code: str, **more: str) -> subprocess.Complete
     lead = (
         "from geco.model_files.hub import fetch, fetch_file\nfrom geco.errors import WeightsError\ntry:\n  "
     )
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
-        "HF_HOME": str(home),
-        **more,
-    }
+    environment = {**os.environ, **hub.environment(home), **more}
     program = f"{lead}{code}\nexcept WeightsError as error: print(error)"
     return subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True
@@ -131,10 +57,8 @@ def test_ids_have_dots_and_are_no_paths(tmp_path: Path, monkeypatch: pytest.Monk
 def test_an_id_with_dots_reaches_the_hub_at_the_pinned_commit(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(tmp_path / "hf")}
-    environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
     model = "sudo-ai/zero123plus-v1.2"
-    for name, value in environment.items():
+    for name, value in hub.environment(tmp_path).items():
         monkeypatch.setenv(name, value)
     result = geco("run", BUGS / "run" / "toy.png", "--model", model, "-o", tmp_path / "a.glb")
     said = result.stderr.splitlines()[-1]
@@ -167,7 +91,9 @@ def test_without_a_pin_the_commit_is_told_and_kept(hub: Hub, tmp_path: Path) -> 
 
 
 def test_a_listing_cannot_lead_outside_the_cache(hub: Hub, tmp_path: Path) -> None:
-    hub.files = {"../../../../outside.json": b"{}", "/tmp/geco-outside.json": b"{}", "good.json": b"{}"}
+    hub.files["some/model"] = dict.fromkeys(
+        ("../../../../outside.json", "/tmp/geco-outside.json", "good.json"), b"{}"
+    )
     done = fetched(hub, tmp_path / "home", "print(fetch('some/model', ['*.json'], 'CC0').folder)")
     outside = [
         path

@@ -16,6 +16,7 @@ import numpy as np
 from geco.errors import ConfigError
 from geco.foreign import Fields
 from tests.reference.result import Result, largest_error
+from tests.reference.weights import fill
 
 if TYPE_CHECKING:
     import torch
@@ -40,31 +41,11 @@ def config_of(meta: dict[str, Any]) -> TripoSRConfig:
 
 
 def build(tensors: Tensors, meta: dict[str, Any]) -> TripoSR:
-    """The model of the file, its weights ``sd.*`` loaded strictly; of a trimmed file a whole module may be
-    absent, never a part of it.
-    """
-    import torch
-
+    """The model of the file."""
     from geco.reconstruct.triposr.model import TripoSR
 
-    model = TripoSR(config_of(meta)).eval().requires_grad_(False)
-    state = {
-        name.removeprefix("sd."): torch.from_numpy(value)
-        for name, value in tensors.items()
-        if name.startswith("sd.")
-    }
-    for name, module in model.named_children():
-        own = {
-            key.removeprefix(f"{name}."): state.pop(key) for key in list(state) if key.startswith(f"{name}.")
-        }
-        if own:
-            module.load_state_dict(own, strict=True)
-        elif "trimmed" not in meta:
-            raise ValueError(f"the file holds nothing of {name}")
-    if state:
-        raise ValueError(f"the model has no {sorted(state)[0]}")
-    if "total_parameters" in meta and sum(p.numel() for p in model.parameters()) != meta["total_parameters"]:
-        raise ValueError("the model has another number of parameters than the reference's")
+    model = TripoSR(config_of(meta))
+    fill(model, tensors, meta)
     return model
 
 

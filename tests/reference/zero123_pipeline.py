@@ -24,7 +24,8 @@ from geco.multiview.zero123plus.codec import GREY, WHITE, Zero123PlusCodec
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.multiview.zero123plus.preprocess import Preprocess
 from tests.reference.result import Result, largest_error
-from tests.reference.zero123_refunet import load_network, state_dict
+from tests.reference.weights import state_dict
+from tests.reference.zero123_refunet import load_network
 from tests.reference.zero123_schedulers import exploding
 
 BOUND = 1e-4

@@ -15,6 +15,7 @@ from torch import Tensor
 from geco.multiview.interface import Condition, ConditionState
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from tests.reference.result import Result, largest_error
+from tests.reference.weights import state_dict
 from tests.reference.zero123_schedulers import schedule_of
 
 BOUND = 1e-4
@@ -49,15 +50,6 @@ def drawn(shapes: dict[str, torch.Size], seed: int) -> dict[str, Tensor]:
         else:
             weights[name] = 0.1 * normal + (1 if name.endswith("weight") else 0)
     return weights
-
-
-def state_dict(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
-    """The stored weights whose names start with ``prefix``, without it."""
-    return {
-        name.removeprefix(prefix): torch.from_numpy(value)
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }
 
 
 @torch.no_grad()

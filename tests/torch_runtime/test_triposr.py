@@ -149,7 +149,6 @@ def test_the_commands_convert_run_and_evaluate_it(tmp_path: Path) -> None:
     ran = geco("run", tmp_path / "thing.png", "--model", tmp_path / "model", *more)
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "thing.glb").read_bytes()[:4] == b"glTF"
-    assert "triposr" not in ran.stderr.lower() or ran.stderr.count("\n") <= 5
     steered = geco("run", tmp_path / "thing.png", "--model", tmp_path / "model", "--steps", "3")
     assert steered.returncode == 2 and steered.stderr.startswith("geco: ")
 
