@@ -44,6 +44,12 @@ def test_fragments_equal_the_numpy_twins(engine: str) -> None:
         assert torch.isinf(ours.depth[i][~torch.from_numpy(seen)]).all()
 
 
+def test_of_equally_near_faces_the_lower_number_is_seen_on_tensors_too() -> None:
+    corners = torch.tensor([[0.0, -0.5, -0.5], [0.0, 0.5, -0.5], [0.0, 0.0, 0.5]])
+    both = rasterize(corners, torch.tensor([[0, 1, 2], [0, 1, 2]]), POSES[0], FOV, 32, "torch")
+    assert both.mask.any() and int(both.face_ids.max()) == 0
+
+
 def test_leading_dimensions_follow_the_cameras() -> None:
     vertices, faces = BALL
     many = rasterize(vertices, faces, POSES[None].expand(2, -1, -1, -1), FOV, 32)
