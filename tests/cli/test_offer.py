@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from geco.cli.offer import make_ready
+from geco.errors import ConfigError
 from tests.cases import BUGS
 from tests.cli_command import SOURCE
 
@@ -36,3 +38,13 @@ def test_a_terminal_is_asked_and_no_is_no(tmp_path: Path, answer: bytes) -> None
     assert b"1.7 GB to fetch" in said and b"licence: MIT" in said
     assert not list(tmp_path.iterdir())
     os.close(ours)
+
+
+def test_a_device_that_is_not_there_is_said_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match="tpu"):
+        make_ready("triposr", get=True, quiet=True, device="tpu")
+    assert not list(tmp_path.iterdir())

@@ -54,5 +54,7 @@ def test_pairs_by_two_processes_are_those_of_one_each_made_once(tmp_path: Path) 
     options += ["--data", room / "shards"]
     torchrun(*options, "-o", room / "by_two")
     assert main([str(value) for value in [*options, "-o", room / "by_one", "--device", "cpu"]]) == 0
-    for path in sorted((room / "by_one").glob("pairs-*.npz")):
+    files = sorted((room / "by_one").glob("pairs-*.npz"))
+    assert len(files) == 2
+    for path in files:
         assert path.read_bytes() == (room / "by_two" / path.name).read_bytes()

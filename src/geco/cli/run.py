@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     if found.skipped:
         print(f"geco: {one_line(found.note())}", file=sys.stderr)
 
-    make_ready(options.model, options.get, options.quiet)
+    make_ready(options.model, options.get, options.quiet, options.device)
     pipeline = GecoPipeline.from_pretrained(options.model, options.device, options.max_memory)
     work = _Work(pipeline, pipeline.sampling(**wanted.asked), asset_options, options, jobs)
     failures = made = 0

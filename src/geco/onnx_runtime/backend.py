@@ -56,7 +56,9 @@ class OnnxBackend:
 
     @property
     def joins_pictures(self) -> bool:
-        """Not on a CPU: eight sets of the embedded model take 1.6 seconds of it together, 1.7 each alone."""
+        """Not on a CPU: eight sets of the embedded model take 1.6 CPU seconds together, and 1.7 one after
+        the other.
+        """
         return False
 
     def place(self, pictures: Floats) -> Floats:
@@ -85,7 +87,7 @@ class OnnxBackend:
     def footprint(self, sampling: Sampling | None) -> Footprint:
         """By what was measured of the embedded model, in proportion to the pixels of a view.
 
-        ``geco run``'s process on Linux, onnxruntime 1.27 and numpy 2.4, one thread: 36 to 51 MB a set of
+        ``geco run``'s process on Linux, onnxruntime 1.28 and numpy 2.4, one thread: 36 to 51 MB a set of
         views of 96 px, 1 to 32 at a time, which stay in ONNX Runtime's arena; 100 MB while it reconstructs.
         """
         side = self.card.view_size or self.card.picture_size
