@@ -7,6 +7,7 @@ from PIL import Image
 
 from geco.errors import ConfigError
 from geco.multiview.generate import generate_views
+from geco.multiview.interface import Condition
 from geco.multiview.noise import SeededNoise
 from geco.multiview.zero123plus import latents
 from geco.multiview.zero123plus.preprocess import CLIP_MEAN, CLIP_STD, Preprocess
@@ -88,6 +89,15 @@ def test_condition_is_the_public_recipe() -> None:
     torch.testing.assert_close(
         sampled, posterior.mean + posterior.std * SeededNoise([0, 1])(posterior.mean.shape)
     )
+
+
+def test_the_grey_picture_is_encoded_once_for_all_pictures() -> None:
+    codec, encoded = tiny.codec(), []
+    codec._mean = lambda image: encoded.append(len(image)) or codec._latent(image)
+    three = codec.unconditional(Condition(torch.zeros(3, 4, 8, 8), torch.zeros(3, 7, 24)))
+    one = codec.unconditional(Condition(torch.zeros(1, 4, 8, 8), torch.zeros(1, 7, 24)))
+    assert encoded == [1, 1] and three.picture is not None and one.picture is not None
+    assert torch.equal(three.picture, one.picture.expand(3, -1, -1, -1))
 
 
 def test_unconditional_is_a_grey_picture_and_the_empty_prompt() -> None:

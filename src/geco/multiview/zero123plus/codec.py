@@ -115,8 +115,10 @@ class Zero123PlusCodec(nn.Module):
             raise ValueError("the condition holds no picture")
         batch, _, height, width = condition.picture.shape
         reduction = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
-        grey = torch.zeros(batch, 3, height * reduction, width * reduction, device=self.device)
-        return Condition(self._encoded(grey, noise), self.text_states.expand(batch, -1, -1))
+        count = 1 if noise is None else batch  # without noise all are the same
+        grey = torch.zeros(count, 3, height * reduction, width * reduction, device=self.device)
+        latent = self._encoded(grey, noise).expand(batch, -1, -1, -1)
+        return Condition(latent, self.text_states.expand(batch, -1, -1))
 
     @torch.no_grad()
     def encode(self, views: Tensor, noise: NoiseSource | None = None) -> Tensor:
