@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
 from geco.errors import ConfigError
-from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
 from geco.mesh.bake import bake, rasterize_uv
@@ -23,11 +22,12 @@ from geco.mesh.types import Mesh
 from geco.mesh.uv import unwrap
 from geco.mesh.vertex_colors import vertex_raster, with_vertex_colors
 from geco.mesh.watertight import make_watertight
-from geco.photo import find_camera, keep_to_outline, prior_camera
+from geco.photo import keep_to_outline
 from geco.photo.fit_camera import fit_and_look
 from geco.photo.input_camera import AGREEING_IOU, InputCamera
 from geco.photo.look import look
 from geco.photo.projection import EXACT, ROUGH, project_picture
+from geco.photo.rough import agreement_facts, rough_of
 from geco.reconstruct.fields import (
     DenseFields,
     SurfaceFields,
@@ -40,9 +40,6 @@ from geco.timing import Stopwatch
 from geco.types import Floats
 
 Color = Callable[[Floats], Floats]
-
-# Own choice: below it the camera that fits best means nothing, and the one of the model's training is taken.
-KNOWN_CAMERA_IOU = 0.35
 
 
 @dataclass(frozen=True)
@@ -87,6 +84,22 @@ class AssetOptions:
             )
 
 
+class Surface(NamedTuple):
+    """A surface of fields, and what the picture said of it.
+
+    Attributes:
+        mesh: bare triangles.
+        color: (N, 3) world points -> (N, 3) in [0, 1].
+        camera: that the surface was made to keep to the outline by; None where it was not.
+        agreement: IoU of the outlines before that; None where no camera was searched yet.
+    """
+
+    mesh: Mesh
+    color: Color
+    camera: InputCamera | None
+    agreement: float | None
+
+
 def surface_to_asset(
     fields: SurfaceFields,
     picture: Floats,  # (P, P, 4) in [0, 1], the cut-out picture
@@ -104,7 +117,7 @@ def surface_to_asset(
     if _stays_on_device(fields, options):
         return _on_device(fields, picture, options, size, texture_size, watch)
     with watch.stage("surface"):
-        mesh, color, camera = surface(fields, size, picture if options.outline else None)
+        mesh, color, camera, agreement = surface(fields, size, picture if options.outline else None)
     with watch.stage("clean"):
         mesh = clean(mesh, options)
         if not len(mesh.faces):
@@ -125,6 +138,7 @@ def surface_to_asset(
         with watch.stage("project"):
             shown, lens = with_vertex_colors(mesh) if options.vertex_colors else mesh, lens_of(fields)
             camera, seen = look(camera, shown, picture) if camera else fit_and_look(shown, picture, lens)
+            agreement = camera.iou if agreement is None else agreement
             # Where the surface was made to keep to the outline, a colour that differs is the model's error,
             # not another object.
             projected = camera.iou >= AGREEING_IOU if facts["outline_kept"] else camera.agrees
@@ -132,6 +146,7 @@ def surface_to_asset(
                 trust = ROUGH if facts["outline_kept"] else EXACT
                 mesh = project_picture(mesh, raster, picture, camera, trust, seen)
         facts |= {"projected": projected, "input_camera": camera.summary()}
+    facts |= agreement_facts(agreement)
     return with_vertex_colors(mesh) if options.vertex_colors else mesh, facts
 
 
@@ -167,44 +182,25 @@ def _on_device(
     return asset_on_device(fields, wanted, watch)
 
 
-def surface(
-    fields: SurfaceFields, size: int, picture: Floats | None
-) -> tuple[Mesh, Color, InputCamera | None]:
+def surface(fields: SurfaceFields, size: int, picture: Floats | None) -> Surface:
     """The surface and its colours; made to keep to the picture's outline, and with its camera, where there is
     a picture, the fields are dense, and a surface is left.
 
     Raises:
         MeshError: the fields hold no surface.
     """
+    agreement = None
     if picture is not None and isinstance(fields, DenseFields):
-        grid, color, camera = outlined_grid(fields, size, picture)
-        mesh = Mesh(*extract(grid))
+        rough = rough_of(fields, size, picture)
+        agreement = rough.agreement
+        kept = keep_to_outline(rough.volume, rough.half_extent, fields.color, picture, rough.camera)
+        mesh = Mesh(*extract(grid_from_volume(kept.volume, rough.half_extent)))
         if len(mesh.faces):
-            return mesh, color, camera
+            return Surface(mesh, kept.color, rough.camera, agreement)
     mesh = Mesh(*extract(fields.grid(size)))
     if not len(mesh.faces):
         raise no_object()
-    return mesh, fields.color, None
-
-
-def outlined_grid(fields: DenseFields, size: int, picture: Floats) -> tuple[FlexiGrid, Color, InputCamera]:
-    """The surface's cubes and colours, made to keep to the picture's outline; and the camera.
-
-    Raises:
-        MeshError: the fields hold no surface.
-    """
-    volume = fields.dense(size)
-    solid = np.flatnonzero(volume < 0)
-    # Ten thousand points draw the outline as well as all of them.
-    inside = np.stack(np.unravel_index(solid[:: max(len(solid) // 10_000, 1)], volume.shape), axis=1)
-    if not len(inside):
-        raise no_object()
-    points = (inside * (2 * fields.half_extent / size) - fields.half_extent).astype(np.float32)
-    camera = find_camera(points, picture[..., 3])
-    if camera.iou < KNOWN_CAMERA_IOU:
-        camera = prior_camera(picture[..., 3])
-    kept = keep_to_outline(volume, fields.half_extent, fields.color, picture, camera)
-    return grid_from_volume(kept.volume, fields.half_extent), kept.color, camera
+    return Surface(mesh, fields.color, None, agreement)
 
 
 def clean(mesh: Mesh, options: AssetOptions) -> Mesh:

@@ -54,6 +54,7 @@ def test_the_object_is_the_one_that_the_host_makes(figure: Figure, picture: np.n
     assert facts["projected"] and known["projected"]
     assert abs(facts["input_camera"]["elevation"] - known["input_camera"]["elevation"]) <= 2
     assert abs(facts["input_camera"]["elevation"] - ELEVATION) <= 2
+    assert facts["agreement"] == facts["input_camera"]["iou"] > 0.9
     assert mesh.texture is not None and mesh.texture.shape == (SIZE, SIZE, 3)
     assert manifold_report(mesh, weld=True).watertight
     assert len(overlaps(mesh, 1e-6)) == 0 and report(mesh).flipped == 0
@@ -73,9 +74,10 @@ def test_colours_at_the_vertices(figure: Figure, picture: np.ndarray) -> None:
     np.testing.assert_array_equal(mesh.faces, host.faces)
     assert mesh.texture is None and mesh.uvs is None and mesh.colors is not None and host.colors is not None
     assert facts["projected"] == known["projected"] and psnr(mesh, host) > 35
-    bare, plain = (
-        made(figure, picture, on_device=w, vertex_colors=True, projection=False)[0] for w in (1, 0)
+    (bare, without), (plain, _) = (
+        made(figure, picture, on_device=w, vertex_colors=True, projection=False) for w in (1, 0)
     )
+    assert without["agreement"] is None and without["agreement_unknown"]
     assert bare.colors is not None and plain.colors is not None
     assert np.abs(bare.colors - plain.colors).max() <= 1.01 / 255
 

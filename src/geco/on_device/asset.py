@@ -22,6 +22,7 @@ from geco.on_device.texels import Texels, bake, texels_of, texels_of_vertices
 from geco.on_device.types import DeviceMesh
 from geco.on_device.unwrap import unwrap
 from geco.photo.input_camera import InputCamera
+from geco.photo.rough import agreement_facts
 from geco.reconstruct.fields import TensorFields, lens_of, no_object, nothing_left
 from geco.timing import Stopwatch
 from geco.types import Floats
@@ -75,10 +76,13 @@ def asset_on_device(fields: TensorFields, wanted: Wanted, watch: Stopwatch) -> t
         texels = texels_of_vertices(mesh) if size is None else texels_of(mesh, size)
         mesh = bake(mesh, fields.tensor_color, texels)
     facts: dict[str, Any] = {"faces": len(mesh.faces), "vertices": len(mesh.vertices), "outline_kept": False}
+    agreement = None
     if wanted.picture is not None:
         with watch.stage("project"):
             mesh, camera = _with_picture(mesh, texels, wanted.picture, lens_of(fields))
         facts |= {"projected": camera.agrees, "input_camera": camera.summary()}
+        agreement = camera.iou
+    facts |= agreement_facts(agreement)
     with watch.stage("to the host"):
         return (_shown(mesh) if wanted.texture_size is None else mesh).on_host("the finished mesh"), facts
 

@@ -1,0 +1,62 @@
+"""A model's own surface beside the picture, before anything is made to agree: on a grid, with the camera
+that sees it most as the picture does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from geco.photo.input_camera import InputCamera
+from geco.photo.outline_camera import find_camera, prior_camera
+from geco.reconstruct.fields import DenseFields, no_object
+from geco.types import Floats
+
+# Own choice: below it the camera that fits best means nothing, and the one of the model's training is taken.
+KNOWN_CAMERA_IOU = 0.35
+POINTS = 10_000  # of the solid draw its outline as well as all of them
+
+
+@dataclass(frozen=True)
+class Rough:
+    """A surface as the model made it.
+
+    Attributes:
+        volume: (R + 1, R + 1, R + 1) signed distance, negative inside, on [-half_extent, half_extent]^3,
+            indexed [x, y, z].
+        half_extent: world units.
+        camera: that took the picture, as far as outlines tell.
+        agreement: IoU of the surface's outline with the picture's, seen by the camera that fits best.
+    """
+
+    volume: Floats
+    half_extent: float
+    camera: InputCamera
+    agreement: float
+
+
+def rough_of(fields: DenseFields, size: int, picture: Floats) -> Rough:
+    """The fields on a grid of ``size`` cubes a side, beside a picture (P, P, 4).
+
+    Raises:
+        MeshError: the fields hold no surface.
+    """
+    volume = fields.dense(size)
+    solid = np.flatnonzero(volume < 0)
+    inside = np.stack(np.unravel_index(solid[:: max(len(solid) // POINTS, 1)], volume.shape), axis=1)
+    if not len(inside):
+        raise no_object()
+    points = (inside * (2 * fields.half_extent / size) - fields.half_extent).astype(np.float32)
+    found = find_camera(points, picture[..., 3])
+    camera = found if found.iou >= KNOWN_CAMERA_IOU else prior_camera(picture[..., 3])
+    return Rough(volume, fields.half_extent, camera, found.iou)
+
+
+def agreement_facts(agreement: float | None) -> dict[str, Any]:
+    """What the facts say of it: the number, or null and why there is none."""
+    if agreement is None:
+        reason = "no camera was searched: neither the outline nor the picture was to be laid on"
+        return {"agreement": None, "agreement_unknown": reason}
+    return {"agreement": round(agreement, 4)}
