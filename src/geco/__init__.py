@@ -23,7 +23,10 @@ def __getattr__(name: str) -> Any:
     # Resolved on first use, so that `geco --help` does not pay for numpy and the runtime.
     import importlib
 
+    from geco.clash import check
+
     homes = {"GecoPipeline": "geco.pipeline", "Asset": "geco.asset", "Mesh": "geco.mesh"}
     if name not in homes:
         raise AttributeError(f"module 'geco' has no attribute {name!r}")
+    check()
     return getattr(importlib.import_module(homes[name]), name)

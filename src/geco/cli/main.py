@@ -31,6 +31,7 @@ COMMANDS = [
     "evaluate",
     "export",
     "publish",
+    "completion",
 ]
 
 
@@ -60,8 +61,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _command(arguments: list[str]) -> int:
-    from geco import memory
+    from geco import clash, memory
 
+    clash.check()
     try:
         options = parser(_asked(arguments)[0]).parse_args(arguments)
     except SystemExit as end:  # argparse has printed: help and version, or what is wrong with the arguments
