@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,3 +41,17 @@ def work(argument: str) -> str:
         Path(value).write_text(str(os.getpid()))
         time.sleep(1000)
     return f"{os.environ.get('OMP_NUM_THREADS')} {kind}"
+
+
+class Counting:
+    """A job that tells of each of so many steps, "STEPS SECONDS" long."""
+
+    def attach(self, tell: Callable[[object], None]) -> None:
+        self.tell = tell
+
+    def __call__(self, argument: str) -> int:
+        steps, seconds = argument.split()
+        for step in range(int(steps)):
+            self.tell(step)
+            time.sleep(float(seconds))
+        return int(steps)

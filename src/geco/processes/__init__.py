@@ -1,7 +1,18 @@
 """Work in processes of its own, bounded in time and memory: one child, or a pool of them."""
 
-from geco.processes.child import START_SECONDS, Child
-from geco.processes.job import MEMORY_GB, SECONDS, Bounds, Outcome
+from geco.processes.child import PATIENCE, START_SECONDS, Child
+from geco.processes.job import MEMORY_GB, SECONDS, Bounds, Outcome, Stopped
 from geco.processes.pool import ATTEMPTS, Workers
 
-__all__ = ["ATTEMPTS", "MEMORY_GB", "SECONDS", "START_SECONDS", "Bounds", "Child", "Outcome", "Workers"]
+__all__ = [
+    "ATTEMPTS",
+    "MEMORY_GB",
+    "PATIENCE",
+    "SECONDS",
+    "START_SECONDS",
+    "Bounds",
+    "Child",
+    "Outcome",
+    "Stopped",
+    "Workers",
+]

@@ -11,16 +11,20 @@ import multiprocessing
 import os
 import pickle
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import Any
 
 from geco.errors import ConfigError
-from geco.processes.inside import serve, sheltered
+from geco.processes.inside import STOP, serve, sheltered
 from geco.processes.job import Bounds, Job, Outcome
 
 START_SECONDS = 300.0  # for a worker to import what it needs, on a machine with too much to do
+PATIENCE = 2.0  # seconds for a job to stop by itself; to start its process again takes about as long
+LOOK = 0.1  # seconds between two looks whether it shall stop
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
@@ -33,7 +37,9 @@ class Child:
         function: picklable, of one argument; what it raises becomes an :class:`Outcome`, see :meth:`poll`.
             Where it has a method ``prepare``, that is called once before the first job (to load what every
             job needs); the bound of memory is then counted from what it holds, and what it returns is
-            :attr:`prepared`.
+            :attr:`prepared`. Where it has a method ``attach``, that is given a function that sends a value
+            from within a job, see :meth:`call`; it raises :class:`geco.processes.Stopped` in a job that was
+            told to stop.
         bounds: of each job.
         environment: variables of the process, beside ours; by default one thread a library.
     """
@@ -51,9 +57,16 @@ class Child:
         theirs.close()
         self.bounds = bounds
         self.job: Job | None = None
+        self.hear: Callable[[Any], None] | None = None
         self.prepared: Any = None
         self.ready, self.alive = False, True
         self.deadline = time.monotonic() + START_SECONDS
+
+    @property
+    def seconds(self) -> float:
+        """That the job may take."""
+        assert self.job is not None
+        return self.bounds.seconds if self.job.seconds is None else self.job.seconds
 
     def wait_ready(self) -> Any:
         """Wait until the process can take its first job; :attr:`prepared`. Before any :meth:`submit`.
@@ -95,6 +108,10 @@ class Child:
                     self.ready, self.prepared = True, value
                     self._send()
                     continue
+                if kind == "message":
+                    if self.hear is not None:
+                        self.hear(value)
+                    continue
                 if kind == "raise":
                     raise value
                 self.alive = kind != "last"  # out of memory: what is left of the process is not to be trusted
@@ -104,18 +121,41 @@ class Child:
         if time.monotonic() >= self.deadline:
             self.kill()
             self._check_started("does not answer")
-            return Outcome(
-                self.job.key, reason="timeout", message=f"not finished after {self.bounds.seconds:g} s"
-            )
+            return Outcome(self.job.key, reason="timeout", message=f"not finished after {self.seconds:g} s")
         return None
 
-    def call(self, argument: Any, key: str = "") -> Outcome:
-        """Submit one job and wait for its outcome; errors as :meth:`poll`."""
-        self.submit(Job(key, argument))
+    def call(
+        self,
+        argument: Any,
+        key: str = "",
+        seconds: float | None = None,
+        hear: Callable[[Any], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Outcome:
+        """Submit one job and wait for its outcome; errors as :meth:`poll`.
+
+        Args:
+            seconds: that it may take; None: those of the bounds.
+            hear: called with each value that the job sends on its way.
+            stop: where it is set, the job is told to stop. One that has not :data:`PATIENCE` seconds later is
+                ended together with its process. The reason of both is "stopped".
+        """
+        self.hear, told = hear, False
+        self.submit(Job(key, argument, seconds=seconds))
         while True:
-            wait([self.connection], timeout=max(self.deadline - time.monotonic(), 0))
+            left = max(self.deadline - time.monotonic(), 0)
+            wait([self.connection], timeout=left if stop is None else min(left, LOOK))
+            if stop is not None and stop.is_set() and not told:
+                told = True
+                self._tell_to_stop()
             if (outcome := self.poll()) is not None:
-                return outcome
+                late = told and outcome.reason == "timeout"
+                return replace(outcome, reason="stopped") if late else outcome
+
+    def _tell_to_stop(self) -> None:
+        self.deadline = min(self.deadline, time.monotonic() + PATIENCE)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # poll() will see the end
+            self.connection.send(STOP)
 
     def kill(self) -> None:
         """End the process, whatever it does."""
@@ -126,10 +166,10 @@ class Child:
 
     def _send(self) -> None:
         assert self.job is not None
-        self.deadline = time.monotonic() + self.bounds.seconds
+        self.deadline = time.monotonic() + self.seconds
         # it died meanwhile: poll() will see the end
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.connection.send((self.job.key, self.job.argument))
+            self.connection.send((self.job.key, self.job.argument, self.seconds))
 
     def _died(self) -> Outcome:
         assert self.job is not None

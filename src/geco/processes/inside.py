@@ -9,11 +9,14 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from geco.errors import GecoError, MeshError
-from geco.processes.job import Bounds, Outcome
+from geco.processes.job import Bounds, Outcome, Stopped
+
+STOP = "stop"  # sent in place of a job: the one that runs shall end
 
 
 def ignore_interrupt() -> None:
@@ -29,6 +32,8 @@ def serve(connection: Connection, pickled: bytes, bounds: Bounds) -> None:
     threading.Thread(target=_follow_parent, daemon=True).start()
     function: Callable[[Any], Any] = pickle.loads(pickled)
     prepare: Callable[[], Any] | None = getattr(function, "prepare", None)
+    if (attach := getattr(function, "attach", None)) is not None:
+        attach(partial(_tell, connection))
     with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
         try:
             prepared = None if prepare is None else prepare()
@@ -38,8 +43,11 @@ def serve(connection: Connection, pickled: bytes, bounds: Bounds) -> None:
         _bound_memory(bounds.memory_gb, 0 if prepare is None else _data_held())
         connection.send(("ready", prepared))
         while True:
-            key, argument = connection.recv()
-            _alarm(bounds.seconds + 10)  # even where C code holds the interpreter and the parent is dead
+            received = connection.recv()
+            if received == STOP:  # the job was over before it heard
+                continue
+            key, argument, seconds = received
+            _alarm(seconds + 10)  # even where C code holds the interpreter and the parent is dead
             message = _attempt(function, key, argument)
             _alarm(0)
             connection.send(message)
@@ -47,9 +55,19 @@ def serve(connection: Connection, pickled: bytes, bounds: Bounds) -> None:
                 return
 
 
+def _tell(connection: Connection, value: Any) -> None:
+    """Send a message of the job that runs; here it hears that it shall stop, too."""
+    if connection.poll():
+        connection.recv()
+        raise Stopped
+    connection.send(("message", value))
+
+
 def _attempt(function: Callable[[Any], Any], key: str, argument: Any) -> tuple[str, Any]:
     try:
         return "outcome", Outcome(key, function(argument))
+    except Stopped:
+        return "outcome", Outcome(key, reason="stopped", message="it was told to stop")
     except MeshError as error:
         return "outcome", Outcome(key, reason=str(getattr(error, "reason", "broken")), message=str(error))
     except GecoError as error:

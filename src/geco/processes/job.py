@@ -13,8 +13,8 @@ MEMORY_GB = 4.0  # of data a worker; what a 512 MiB file and its textures need, 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one job: ``value``, or a ``reason`` (crashed, timeout, memory, error, or an
-    object's own) with a message.
+    """What became of one job: ``value``, or a ``reason`` (crashed, timeout, memory, error, stopped, or
+    an object's own) with a message.
     """
 
     key: str
@@ -39,8 +39,17 @@ class Bounds:
 
 @dataclass
 class Job:
-    """A key to report, the function's argument, and how often it was tried."""
+    """A key to report, the function's argument, how often it was tried, and the seconds that it may take
+    where they are not those of the bounds.
+    """
 
     key: str
     argument: Any
     attempts: int = 0
+    seconds: float | None = None
+
+
+class Stopped(BaseException):
+    """Raised in a job that was told to stop, at the next thing that it tells. No Exception, so that nothing
+    on the way takes it for a fault.
+    """
