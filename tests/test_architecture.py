@@ -63,7 +63,7 @@ FLOORS: list[set[str]] = [
     {"onnx_runtime", "torch_runtime"},
     {"getting"},
     {"loading"},
-    {"pipeline"},
+    {"pipeline", "choices"},
     {"evaluate", "serve"},
     {"cli"},
 ]
@@ -118,7 +118,7 @@ TORCH_ROOMS = {
     "onnx_runtime.export_volume",
 }
 # Everything outside these imports these libraries where it uses them, if at all.
-FOREIGN_ROOMS = {"serve.app", "serve.describe", "serve.fields", "serve.form"}
+FOREIGN_ROOMS = {"serve.app", "serve.describe", "serve.fields", "serve.form", "serve.routes"}
 FOREIGN_ONLY_INSIDE = {
     *("trimesh", "numba", "xatlas", "rembg", "cv2", "pxr", "nvdiffrast", "imageio_ffmpeg", "fastapi"),
     *("igl", "ray", "bpy", "objaverse", "scipy", "pillow_heif", "pi_heif"),

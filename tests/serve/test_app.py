@@ -11,7 +11,6 @@ import tempfile
 import threading
 import zipfile
 from pathlib import Path
-from typing import get_args
 from urllib.parse import unquote
 
 import numpy as np
@@ -19,12 +18,13 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from geco.choices import choice
 from geco.errors import ConfigError
 from geco.loading import EMBEDDED
 from geco.mesh.export import FORMATS
 from geco.sampling import Steering
 from geco.serve import Limits, Settings, _load, create_app
-from geco.serve.fields import Format
+from geco.serve.fields import over
 from geco.serve.jobs import MEDIA_TYPES, MeshTask
 from geco.serve.worker import within
 from tests.serve.conftest import UPLOAD
@@ -104,13 +104,13 @@ def test_what_a_one_step_model_cannot_do_is_refused_with_the_remedy(post: Post, 
 
 def test_the_server_s_own_way_is_taken_where_a_request_says_nothing() -> None:
     settings = Settings(Limits(steps=30), views=Steering(steps=28, guidance=2.0))
-    asked = Steering(guidance=3.0).over(settings.views)
-    assert asked == Steering(steps=28, guidance=3.0)
-    model = {"texture": 512, "resolution": 64, "steps": 75}
-    task = within(MeshTask(b"", views=asked), model, settings.limits)
-    assert task.views.steps == 28 and task.texture_size == 512
-    own = within(MeshTask(b"", vertex_colors=True), model, settings.limits)
-    assert own.views.steps == 30 and own.texture_size is None
+    asked = over({"steps": None, "guidance": 3.0}, settings)
+    assert (asked["steps"], asked["guidance"], asked["sampler"]) == (28, 3.0, None)
+    model = {"texture_size": 4096, "resolution": 64, "steps": 75}
+    task = within(MeshTask(b"", values=asked), model, settings.limits)
+    assert task.values["steps"] == 28 and task.values["texture_size"] == 2048
+    own = within(MeshTask(b"", values={"vertex_colors": True}), model, settings.limits)
+    assert own.values == {"vertex_colors": True, "steps": 30}
     with pytest.raises(ConfigError, match="more than this server's limit"):
         Settings(Limits(steps=20), views=Steering(steps=28))
     with pytest.raises(ConfigError, match="no size of memory"):
@@ -130,7 +130,7 @@ def test_a_server_that_no_request_could_use_does_not_start(settings: Settings, s
 
 
 def test_every_format_that_is_written_is_served() -> None:
-    assert [f".{format}" for format in MEDIA_TYPES] == [f".{format}" for format in get_args(Format)]
+    assert tuple(MEDIA_TYPES) == choice("format").values
     assert set(FORMATS) == {f".{format}" for format in MEDIA_TYPES}
 
 
@@ -204,6 +204,20 @@ def test_the_page_needs_nothing_from_outside(client: TestClient) -> None:
     assert "http://" not in page.text and "https://" not in page.text
 
 
+def test_every_choice_reaches_the_mesh(post: Post, picture: bytes) -> None:
+    """Each under the name that `geco run` has for it."""
+    plain = {"resolution": 24, "texture_size": 64}
+    facts = json.loads(post(picture, **plain).headers["X-Geco-Facts"])
+    assert facts["outline_kept"] and facts["projected"]
+    off = post(picture, **plain, outline="false", projection="false", watertight="true", cutout="plain")
+    other = json.loads(off.headers["X-Geco-Facts"])
+    assert not other["outline_kept"] and "projected" not in other and other["cutout"] == "plain"
+    png = document(post(picture, **plain, texture_format="png").content)
+    assert png["images"][0]["mimeType"] == "image/png"
+    refused = post(picture, **plain, cutout="scissors")
+    assert refused.status_code == 422 and "cutout" in refused.json()["error"]["problem"]
+
+
 def test_requests_take_turns(client: TestClient, post: Post, picture: bytes) -> None:
     answers: list = []
     threads = [
@@ -221,11 +235,12 @@ def test_requests_take_turns(client: TestClient, post: Post, picture: bytes) -> 
 
 
 def test_the_models_own_sizes_are_lowered_to_the_limits() -> None:
-    model = {"texture": 512, "resolution": 64}
+    model = {"texture_size": 512, "resolution": 64, "steps": 1}
     small = within(MeshTask(b""), model, Limits(texture=256, resolution=32))
-    assert (small.texture_size, small.resolution) == (256, 32)
-    assert within(MeshTask(b"", texture_size=128), model, Limits(texture=256)).texture_size == 128
-    assert within(MeshTask(b""), model, Limits()).texture_size == 512
+    assert small.values == {"texture_size": 256, "resolution": 32}
+    asked = MeshTask(b"", values={"texture_size": 128})
+    assert within(asked, model, Limits(texture=256)) == asked
+    assert within(MeshTask(b""), model, Limits()) == MeshTask(b"")
 
 
 def test_a_model_folder_of_any_name_is_told_by_its_name_and_never_by_its_path(

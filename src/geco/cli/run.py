@@ -11,22 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.cli import progress, run_options, steering
+from geco.choices import choice, sort
+from geco.cli import choice_options, progress, run_options
 from geco.cli.ahead import Ahead
 from geco.cli.ending import LOWER
-from geco.cli.run_options import FORMATS
 from geco.errors import ConfigError, GecoError, one_line
 from geco.marks import mark_text
 from geco.memory import device_peak, is_shortage, peak, shortage
 
 if TYPE_CHECKING:
     from geco.asset import Asset
+    from geco.choices import Asked
     from geco.cli.plan import Job
     from geco.outputs import Output
     from geco.pipeline import GecoPipeline
-    from geco.sampling import Sampling
     from geco.seen import Seen, Views
-    from geco.surface_to_asset import AssetOptions
 
 
 def add(commands: Any) -> None:
@@ -45,13 +44,11 @@ def run(options: argparse.Namespace) -> int:
     from geco.cli.pictures import find_pictures
     from geco.cli.plan import plan
     from geco.pipeline import GecoPipeline
-    from geco.sampling import Steering
 
     if not 1 <= options.samples <= MOST_SAMPLES:
         raise ConfigError(f"--samples {options.samples} is out of range", f"Ask for 1 to {MOST_SAMPLES}.")
     check_seeds(range(options.seed, options.seed + options.samples))
-    asset_options = _asset_options(options)
-    wanted = Steering(**steering.asked(options))
+    asked = sort(choice_options.values(options))
     bound_of(options.max_memory)
     found = find_pictures(options.pictures)
     jobs = plan(found.pictures, options)
@@ -60,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
 
     make_ready(options.model, options.get, options.quiet, options.device)
     pipeline = GecoPipeline.from_pretrained(options.model, options.device, options.max_memory)
-    work = _Work(pipeline, pipeline.sampling(**wanted.asked), asset_options, options, jobs)
+    work = _Work(pipeline, asked, options, jobs)
     failures = made = 0
     for job in progress.pictures(jobs, options.quiet):
         files: list[Path] = []
@@ -78,26 +75,10 @@ def run(options: argparse.Namespace) -> int:
             print(f"geco: {one_line(str(ours))}", file=sys.stderr)
         finally:
             work.on_step.close()
-            made += sum(path.suffix.lower().removeprefix(".") in FORMATS for path in files)
+            made += sum(path.suffix.lower().removeprefix(".") in choice("format").values for path in files)
     if not options.quiet and len(jobs) > 1:
         print(f"{made} written, {failures} of {len(jobs)} pictures failed", file=sys.stderr)
     return 2 if failures else 0
-
-
-def _asset_options(options: argparse.Namespace) -> AssetOptions:
-    """What was asked of the mesh; raises ConfigError."""
-    from geco.surface_to_asset import AssetOptions
-
-    return AssetOptions(
-        faces=options.faces,
-        texture_size=options.texture_size,
-        resolution=options.resolution,
-        watertight=options.watertight,
-        projection=not options.no_projection,
-        outline=not options.no_outline,
-        uv_method=options.uv,
-        vertex_colors=options.vertex_colors,
-    )
 
 
 def _ours(error: Exception) -> GecoError | None:
@@ -115,15 +96,15 @@ class _Work:
     def __init__(
         self,
         pipeline: GecoPipeline,
-        sampling: Sampling | None,
-        asset: AssetOptions,
+        asked: Asked,
         options: argparse.Namespace,
         jobs: list[Job],
     ) -> None:
-        self.pipeline, self.asset, self.options = pipeline, asset, options
+        self.pipeline, self.asked, self.options = pipeline, asked, options
         self.on_step = progress.Steps(options.quiet)
-        at_once = pipeline.at_once(asset, sampling)
-        self.ahead = Ahead(pipeline, jobs, options.cutout, sampling, self.on_step, at_once)
+        sampling = pipeline.sampling(**asked.views.asked)
+        at_once = pipeline.at_once(asked.mesh, sampling)
+        self.ahead = Ahead(pipeline, jobs, asked.picture["cutout"], sampling, self.on_step, at_once)
 
 
 def _one(work: _Work, job: Job, files: list[Path]) -> None:
@@ -139,8 +120,8 @@ def _one(work: _Work, job: Job, files: list[Path]) -> None:
             views.save(path, "step")
             written.append(path)
             files.append(path)
-        asset = work.pipeline.finish(views, seen, work.asset)
-        for path in _save(asset, views, output, job, options):
+        asset = work.pipeline.finish(views, seen, work.asked.mesh)
+        for path in _save(asset, views, output, job, work.asked.file):
             written.append(path)
             files.append(path)
         _report(job, output, asset, written, options)
@@ -158,15 +139,13 @@ def _warn(job: Job, seen: Seen) -> None:
         )
 
 
-def _save(
-    asset: Asset, views: Views, output: Output, job: Job, options: argparse.Namespace
-) -> Iterator[Path]:
+def _save(asset: Asset, views: Views, output: Output, job: Job, file: dict[str, Any]) -> Iterator[Path]:
     """Write the files of one sample, each after a last look at what is there; yields them as they
     are done.
     """
     start = time.perf_counter()
     job.check([output.mesh])
-    yield from asset.save(output.mesh, options.texture_format, options.size)
+    yield from asset.save(output.mesh, **file)
     asset.timings["save"] = time.perf_counter() - start
     asset.timings["total"] += asset.timings["save"]
     if output.views is not None:

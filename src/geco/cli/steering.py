@@ -5,38 +5,18 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-ASKED = ("steps", "guidance", "sampler", "reference", "truncation")
+from geco.choices import choice, choices
+from geco.cli import choice_options
+
+COMMON = ("steps", "guidance", "sampler", "reference")  # of every command; truncation is of geco run alone
 
 
 def add(group: Any) -> None:
     """Add ``--steps``, ``--guidance``, ``--sampler`` and ``--reference``; each default is the model's own."""
-    group.add_argument(
-        "--steps",
-        type=int,
-        metavar="N",
-        help="of a model that draws views in many, a teacher: 1 to 1000; time grows with them (default: "
-        "the model's)",
-    )
-    group.add_argument(
-        "--guidance",
-        type=float,
-        metavar="G",
-        help="scale of classifier-free guidance, 1 is none (default: the model's)",
-    )
-    group.add_argument(
-        "--sampler",
-        choices=("ddim", "euler-ancestral"),
-        help="rule of the steps: ddim (deterministic) or euler-ancestral (default: the model's)",
-    )
-    group.add_argument(
-        "--reference",
-        choices=("clean", "noised"),
-        help="how Zero123++ reads the picture: clean, once for all steps, or noised to the level of each "
-        "(default: the model's)",
-    )
+    choice_options.add(group, map(choice, COMMON))
 
 
 def asked(options: argparse.Namespace) -> dict[str, Any]:
     """What was given of them, by the names of :class:`geco.sampling.Steering`."""
-    given = {name: getattr(options, name, None) for name in ASKED}
+    given = {row.target: getattr(options, row.name, None) for row in choices("views")}
     return {name: value for name, value in given.items() if value is not None}

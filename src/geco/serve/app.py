@@ -1,58 +1,39 @@
-"""Routes: a picture in, a mesh out; the page; and what the operator asks. (Why no postponed
-annotations: see fields.py.)
-"""
+"""The application: what stands around every route, the routes, and the errors."""
+
+from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
-from importlib import resources
-from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
-from geco.serve.admission import Line, stopping
+from geco.serve import routes
+from geco.serve.admission import Line
 from geco.serve.describe import document
 from geco.serve.errors import REQUEST_ID, Gone, Refusal, error_response
-from geco.serve.fields import OPTIONS, FormatField, task_of
+from geco.serve.fields import OPTIONS
 from geco.serve.form import FormRoute
 from geco.serve.frame import GONE, Frame
-from geco.serve.jobs import MEDIA_TYPES, PREVIEW, Made, MeshTask
-from geco.serve.metrics import MEDIA_TYPE, Metrics
+from geco.serve.metrics import Metrics
+from geco.serve.routes import Service
 from geco.serve.security import Guard
 from geco.serve.settings import Settings
-from geco.serve.uploads import TICKET, Uploads
-from geco.serve.worker import Worker, unavailable
+from geco.serve.uploads import Uploads
+from geco.serve.worker import Worker
 from geco.version import __version__
 
 if TYPE_CHECKING:
     from geco.pipeline import GecoPipeline
 
-PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self' "
-    "'unsafe-inline'; "
-    "frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
-ROUTES = (
-    "/",
-    "/page.js",
-    "/viewer.js",
-    "/openapi.json",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/api/v1/mesh",
-    "/api/v1/preview",
-)
 
-
-def build(load: Callable[[], "GecoPipeline"], settings: Settings, worker: Worker | None = None) -> FastAPI:
+def build(load: Callable[[], GecoPipeline], settings: Settings, worker: Worker | None = None) -> FastAPI:
     """The application; see :func:`geco.serve.create_app`. A worker that is given has been started already."""
     metrics = worker.metrics if worker is not None else Metrics()
     own = worker or Worker(load, settings.limits, metrics)
@@ -85,7 +66,7 @@ def build(load: Callable[[], "GecoPipeline"], settings: Settings, worker: Worker
     # The last one added is the outermost.
     app.add_middleware(Uploads, settings=settings, line=line)
     app.add_middleware(Guard, access=settings.access)
-    app.add_middleware(Frame, metrics=metrics, routes=frozenset(ROUTES))
+    app.add_middleware(Frame, metrics=metrics, route_of=partial(_route_of, app))
     for kind, handler in (
         (Refusal, _refused),
         (HTTPException, _http_error),
@@ -93,90 +74,15 @@ def build(load: Callable[[], "GecoPipeline"], settings: Settings, worker: Worker
         (Gone, _gone),
     ):
         app.add_exception_handler(kind, handler)
-    _add_api(app, own, line, settings)
-    _add_operation(app, own, line, metrics)
-    _add_page(app)
+    routes.add(app, Service(own, line, settings, metrics))
     app.openapi = partial(document, app, settings)  # type: ignore[method-assign]
     return app
 
 
-def _add_api(app: FastAPI, worker: Worker, line: Line, settings: Settings) -> None:
-    Asked = Annotated[MeshTask, Depends(task_of(settings))]
-
-    async def make(request: Request, task: MeshTask) -> Made:
-        async with line.turn(request.scope[TICKET]):
-            return await worker.run(task, request.scope[REQUEST_ID])
-
-    @app.post("/api/v1/mesh", response_class=Response)
-    async def mesh(
-        request: Request,
-        task: Asked,
-        format: FormatField = "glb",
-    ) -> Response:
-        """A mesh file. Seed, model, timings and facts are in the headers X-Geco-Seed, -Model,
-        -Timings and -Facts.
-        """
-        made = await make(request, _with_format(task, format))
-        headers = {
-            "X-Geco-Seed": str(made.seed),
-            "X-Geco-Model": quote(made.model, safe=""),
-            "X-Geco-Timings": json.dumps(
-                {stage: round(seconds, 4) for stage, seconds in made.timings.items()}
-            ),
-            "X-Geco-Facts": made.facts,
-            "Content-Disposition": f'attachment; filename="{made.name}"',
-        }
-        return Response(made.body, media_type=MEDIA_TYPES[format], headers=headers)
-
-    @app.post("/api/v1/preview", response_class=Response)
-    async def preview(request: Request, task: Asked) -> Response:
-        """What the page shows, as JSON: the GLB, the cut-out picture and the sheet of six views
-        in base64, and facts.
-        """
-        made = await make(request, _with_format(task, PREVIEW))
-        return Response(made.body, media_type="application/json")
-
-
-def _add_operation(app: FastAPI, worker: Worker, line: Line, metrics: Metrics) -> None:
-    @app.get("/healthz")
-    async def health() -> dict[str, Any]:
-        """The server is alive; which model it has, and how many requests are inside."""
-        return {
-            "status": "ok",
-            "model": worker.model.get("model"),
-            "version": __version__,
-            "pending": line.pending,
-        }
-
-    @app.get("/readyz")
-    async def ready() -> dict[str, Any]:
-        """The model is loaded and the server is not stopping: 200; else 503."""
-        if line.closing_since is not None:
-            raise stopping()
-        if not worker.ready:
-            raise unavailable()
-        return {"status": "ready"}
-
-    @app.get("/metrics", response_class=Response)
-    async def counts() -> Response:
-        """Counts in the text format of Prometheus."""
-        return Response(metrics.text(), media_type=MEDIA_TYPE)
-
-
-def _add_page(app: FastAPI) -> None:
-    kinds = {"index.html": "text/html", "page.js": "text/javascript", "viewer.js": "text/javascript"}
-    for name, kind in kinds.items():
-        content = resources.files("geco.serve").joinpath("page", name).read_bytes()
-        answer = partial(_file, content, f"{kind}; charset=utf-8")
-        app.add_api_route("/" if kind == "text/html" else f"/{name}", answer, include_in_schema=False)
-
-
-async def _file(content: bytes, kind: str) -> Response:
-    return Response(content, headers={**PAGE_HEADERS, "Content-Type": kind, "Cache-Control": "no-cache"})
-
-
-def _with_format(task: MeshTask, format: str) -> MeshTask:
-    return replace(task, format=format)
+def _route_of(app: FastAPI, scope: Scope) -> str:
+    """The route that a request is counted for, by its pattern; no name of a client's own."""
+    found = (route for route in app.routes if route.matches(scope)[0] is not Match.NONE)
+    return getattr(next(found, None), "path", "other")
 
 
 def _refused(request: Request, error: Exception) -> Response:

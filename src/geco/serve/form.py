@@ -20,7 +20,7 @@ from geco.serve.admission import Ticket
 from geco.serve.errors import Refusal
 from geco.serve.uploads import TICKET
 
-MOST_PARTS = 32  # of a form; the API has about ten fields
+MOST_PARTS = 64  # of a form; the API has about twenty fields
 MOST_HEADERS = 2048  # bytes of a part's headers: a name, a file name and a type
 MOST_TEXT = 1024  # bytes of a field that is no file
 PIECE = 1 << 18  # bytes handed to the parser at once

@@ -8,6 +8,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,10 +24,15 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Frame:
-    """ASGI middleware, outermost. A given ``X-Request-Id`` is kept where it is short and plain."""
+    """ASGI middleware, outermost. A given ``X-Request-Id`` is kept where it is short and plain.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, routes: frozenset[str]) -> None:
-        self.app, self.metrics, self.routes = app, metrics, routes
+    Args:
+        app: what it stands around.
+        metrics: where requests are counted, by ``route_of`` of their scope.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, route_of: Callable[[Scope], str]) -> None:
+        self.app, self.metrics, self.route_of = app, metrics, route_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,8 +59,7 @@ class Frame:
             self._note(scope, answer.status, request_id, time.monotonic() - began)
 
     def _note(self, scope: Scope, status: int, request_id: str, seconds: float) -> None:
-        route = scope["path"] if scope["path"] in self.routes else "other"
-        self.metrics.requests[route, status] += 1
+        self.metrics.requests[self.route_of(scope), status] += 1
         client = (scope.get("client") or ("-", 0))[0]
         method, path = ascii(scope["method"])[1:-1][:10], ascii(scope["path"])[1:-1][:200]
         requests.info("%s %s %s %d %.2f s %s", client, method, path, status, seconds, request_id)

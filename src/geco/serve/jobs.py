@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from geco.errors import GecoError, InputImageError
 from geco.memory import is_shortage
-from geco.sampling import Steering
 
 if TYPE_CHECKING:
     from geco.asset import Asset
@@ -35,16 +34,19 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True)
 class MeshTask:
-    """One request, checked: the picture's bytes, what the mesh shall be like, and what to answer with."""
+    """One request, checked.
+
+    Attributes:
+        picture: its bytes.
+        seed: of the noise.
+        values: what else was asked for, by the names of :mod:`geco.choices`.
+        format: of the file, or :data:`PREVIEW`.
+        pixels: the most that the picture may have.
+    """
 
     picture: bytes
     seed: int = 0
-    faces: int | None = None
-    texture_size: int | None = None
-    resolution: int | None = None
-    vertex_colors: bool = False
-    views: Steering = field(default_factory=Steering)
-    size: float | None = None
+    values: dict[str, Any] = field(default_factory=dict)
     format: str = "glb"
     pixels: int = 64_000_000
 
@@ -90,7 +92,7 @@ class Jobs:
         return {
             "model": card.name,
             "licence": card.licence,
-            "texture": card.texture_size,
+            "texture_size": card.texture_size,
             "resolution": card.resolution,
             "steps": 1 if (own := self.pipeline.backend.sampling) is None else own.steps,
         }
@@ -112,35 +114,30 @@ class Jobs:
 
 def make(pipeline: GecoPipeline, task: MeshTask) -> Made:
     """The answer to one task; raises what the pipeline raises."""
+    from geco.choices import sort
     from geco.images.opened import open_picture
     from geco.mesh.export.metadata import to_ascii_json
-    from geco.surface_to_asset import AssetOptions
 
     label = "the uploaded picture"
     width, height = open_picture(task.picture, label).size
     if width * height > task.pixels:
         problem = f"{label} has {width} x {height} pixels; this server takes {task.pixels}"
         raise InputImageError(problem, "Send a smaller one (--max-pixels).")
-    options = AssetOptions(
-        faces=task.faces,
-        texture_size=task.texture_size,
-        resolution=task.resolution,
-        vertex_colors=task.vertex_colors,
-    )
-    asset = pipeline(task.picture, task.seed, options, **task.views.asked)
+    asked = sort(task.values)
+    asset = pipeline(task.picture, task.seed, asked.mesh, **asked.picture, **asked.views.asked)
     name, body = (
-        ("preview.json", describe(asset, task.size))
+        ("preview.json", describe(asset, **asked.file))
         if task.format == PREVIEW
-        else encode(asset, task.format, task.size)
+        else encode(asset, task.format, **asked.file)
     )
     return Made(body, name, asset.seed, asset.model, dict(asset.timings), to_ascii_json(asset.facts))
 
 
-def encode(asset: Asset, format: str, size: float | None = None) -> tuple[str, bytes]:
-    """A file's name and bytes; formats of several files as a zip archive. The same asset gives
-    the same bytes.
+def encode(asset: Asset, format: str, **file: Any) -> tuple[str, bytes]:
+    """A file's name and bytes; formats of several files as a zip archive. The same asset and ``file``
+    (further arguments of :meth:`Asset.encode`) give the same bytes.
     """
-    files = asset.encode(format, size=size)
+    files = asset.encode(format, **file)
     if format != "obj":
         (data,) = files.values()
         return f"mesh.{format}", data
@@ -151,7 +148,7 @@ def encode(asset: Asset, format: str, size: float | None = None) -> tuple[str, b
     return "mesh.zip", buffer.getvalue()
 
 
-def describe(asset: Asset, size: float | None = None) -> bytes:
+def describe(asset: Asset, **file: Any) -> bytes:
     """What the page shows, as JSON: the GLB, the cut-out picture and the sheet of six views in
     base64, and the facts.
     """
@@ -159,7 +156,7 @@ def describe(asset: Asset, size: float | None = None) -> bytes:
     from geco.mesh.export.metadata import plain
 
     shown = {
-        "glb": base64.b64encode(encode(asset, "glb", size)[1]).decode(),
+        "glb": base64.b64encode(encode(asset, "glb", **file)[1]).decode(),
         "picture": _png(asset.picture),
         "views": _png(views_to_sheet(asset.views)),
         "seed": asset.seed,

@@ -24,6 +24,7 @@ class Limits:
         seconds: of work; then the request fails and the worker is started again.
         memory_gb: GiB that the worker may take beyond the loaded model (Linux); 0 is no limit.
         steps: passes of a model that draws views in many; its own number is lowered to it.
+        samples: meshes of one picture that one request may ask for.
         max_memory: of :meth:`geco.pipeline.GecoPipeline.from_pretrained`: a request that would take more is
             refused, and a model of which none would take less is not served.
     """
@@ -36,6 +37,7 @@ class Limits:
     seconds: float = 60.0
     memory_gb: float = 4.0
     steps: int = 75
+    samples: int = 16
     max_memory: str | None = None
 
     def __post_init__(self) -> None:
@@ -47,6 +49,7 @@ class Limits:
         _within("time limit", self.seconds, 0.1, 86_400)
         _within("memory limit", self.memory_gb, 0, 2**20)
         _within("limit of steps", self.steps, 1, 1000)
+        _within("limit of samples", self.samples, 1, 1000)
         bound_of(self.max_memory)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import atexit
 import contextlib
 import logging
+import math
 import os
 import queue
 import threading
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from geco.choices import CHOICES
 from geco.errors import ConfigError, GecoError
 from geco.processes import Bounds, Child, Outcome
 from geco.serve.errors import INTERNAL, Refusal, status_of
@@ -211,13 +213,13 @@ def within(task: MeshTask, model: dict[str, Any], limits: Limits) -> MeshTask:
     """The task with the model's own sizes and steps lowered to the server's limits, where nothing else was
     asked for.
     """
-    texture, resolution, views = task.texture_size, task.resolution, task.views
-    if not task.vertex_colors:
-        texture = texture or min(model["texture"], limits.texture)
-    if views.steps is None and model.get("steps", 1) > limits.steps:
-        views = replace(views, steps=limits.steps)
-    resolution = resolution or min(model["resolution"], limits.resolution)
-    return replace(task, texture_size=texture, resolution=resolution, views=views)
+    values = dict(task.values)
+    for row in CHOICES:
+        most = getattr(limits, row.limit) if row.limit else math.inf
+        textureless = row.name == "texture_size" and values.get("vertex_colors")
+        if values.get(row.name) is None and model.get(row.name, 0) > most and not textureless:
+            values[row.name] = most
+    return replace(task, values=values)
 
 
 def unavailable() -> Refusal:
