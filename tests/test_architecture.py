@@ -36,6 +36,7 @@ FLOORS: list[set[str]] = [
     {
         "arrays",
         "clash",
+        "cores",
         "files",
         "foreign",
         "json_text",

@@ -18,15 +18,23 @@ if TYPE_CHECKING:
 EMBEDDED = Path(__file__).parent / "assets" / "small"
 
 
-def load_backend(model: str | os.PathLike[str], device: str | None = None) -> Backend:
-    """Arguments and errors as of :meth:`geco.pipeline.GecoPipeline.from_pretrained`."""
-    if str(model) == "small":
-        return _in_folder(EMBEDDED, device)
-    folder = find_folder(model)
-    return _in_folder(folder, device, None if Path(model).is_dir() else os.fspath(model))
+def load_backend(
+    model: str | os.PathLike[str], device: str | None = None, threads: int | None = None
+) -> Backend:
+    """Arguments and errors as of :meth:`geco.pipeline.GecoPipeline.from_pretrained`; ``threads`` is how many
+    one operator of ONNX Runtime takes, None the machine's cores (torch has a setting of its own).
+    """
+    folder = folder_of(model)
+    name = None if folder is EMBEDDED or Path(model).is_dir() else os.fspath(model)
+    return _in_folder(folder, device, name, threads)
 
 
-def _in_folder(folder: Path, device: str | None, name: str | None = None) -> Backend:
+def folder_of(model: str | os.PathLike[str]) -> Path:
+    """Where a model's files lie; errors as :func:`geco.getting.find_folder`."""
+    return EMBEDDED if str(model) == "small" else find_folder(model)
+
+
+def _in_folder(folder: Path, device: str | None, name: str | None, threads: int | None) -> Backend:
     """A folder with graphs on ONNX Runtime, on the CPU or what one of its providers is for; on torch where
     another device is asked for, or there are no graphs.
     """
@@ -36,7 +44,7 @@ def _in_folder(folder: Path, device: str | None, name: str | None = None) -> Bac
     if is_exported(folder) and (provider or device in (None, "cpu")):
         from geco.onnx_runtime.backend import OnnxBackend
 
-        return OnnxBackend(folder, name, provider)
+        return OnnxBackend(folder, name, provider, threads)
     return _on_torch(folder, device, name)
 
 

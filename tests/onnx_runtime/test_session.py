@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from geco.cores import physical_cores
 from geco.errors import WeightsError
 from geco.loading import EMBEDDED
 from geco.model_files.card import CARD, ONNX
 from geco.onnx_runtime.card import ExportedModel
 from geco.onnx_runtime.networks import SmallGenerator, SmallReconstructor
-from geco.onnx_runtime.session import MOST_THREADS, own_threads, physical_cores
+from geco.onnx_runtime.session import MOST_THREADS, own_threads
 from tests.damage import signed
 
 

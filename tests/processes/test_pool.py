@@ -179,3 +179,31 @@ def test_ctrl_c_while_workers_start_is_the_parents_alone() -> None:
         os.killpg(run.pid, signal.SIGINT)
         said, errors = run.communicate(timeout=60)
         assert said.endswith("interrupted\n") and errors == "", (wait, workers, said, errors)
+
+
+class Slow:
+    """Dies the first times that it is loaded, then works."""
+
+    def __init__(self, folder: Path, deaths: int) -> None:
+        self.folder, self.deaths = folder, deaths
+
+    def prepare(self) -> str:
+        died = len(list(self.folder.iterdir()))
+        if died < self.deaths:
+            (self.folder / str(died)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "loaded"
+
+    def __call__(self, argument: str) -> str:
+        return argument
+
+
+def test_a_worker_that_is_killed_while_it_loads_is_started_again(tmp_path: Path) -> None:
+    with Workers(Slow(tmp_path, 2), 1, BOUNDS) as pool:
+        assert [outcome.value for outcome in pool.run([("a", "one"), ("b", "two")])] == ["one", "two"]
+
+
+def test_workers_prepare_before_the_first_job_where_they_are_asked_to(tmp_path: Path) -> None:
+    with Workers(Slow(tmp_path, 0), 2, BOUNDS) as pool:
+        assert pool.prepare() == "loaded"
+        assert next(pool.run([("a", "one")])).value == "one"

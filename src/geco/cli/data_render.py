@@ -14,10 +14,10 @@ from geco.errors import ConfigError
 
 if TYPE_CHECKING:
     from geco.data.objects import ObjectSource
-    from geco.data.ray_workers import RayWorkers
     from geco.data.render_job import RenderSettings
     from geco.data.shards import ShardWriter
     from geco.processes import Bounds, Outcome, Workers
+    from geco.processes.ray_workers import RayWorkers
 
 VIEWS = "zero123plus-v1.2,condition-6,random-16"
 SIZE = 128
@@ -154,12 +154,13 @@ def _parts(
 def _pool(options: argparse.Namespace, bounds: Bounds, todo: int) -> Workers | RayWorkers:
     import os
 
-    from geco.data.ray_workers import RayWorkers
     from geco.data.render_job import render_task
     from geco.processes import Workers
+    from geco.processes.ray_workers import Cluster, RayWorkers
 
     if options.ray and todo:
-        return RayWorkers(render_task, options.ray, options.workers, bounds)
+        cluster = Cluster(options.ray, purpose="Rendering on many machines")
+        return RayWorkers(render_task, cluster, options.workers, bounds)
     return Workers(render_task, options.workers or os.cpu_count() or 1, bounds)
 
 

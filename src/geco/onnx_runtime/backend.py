@@ -27,16 +27,19 @@ class OnnxBackend:
         folder: written by the exporter.
         name: what the card shall call it.
         provider: where the networks run; None: on the CPU.
+        threads: of one operator; None: see :func:`geco.onnx_runtime.session.own_threads`.
 
     Raises:
         WeightsError: a file is missing, truncated or damaged.
         ConfigError: the provider is not installed, does not start, or gives other views than the CPU.
     """
 
-    def __init__(self, folder: Path, name: str, provider: Provider | None = None) -> None:
+    def __init__(
+        self, folder: Path, name: str, provider: Provider | None = None, threads: int | None = None
+    ) -> None:
         if provider is not None:
             provider.check_installed()
-        exported = ExportedModel(folder, provider=provider)
+        exported = ExportedModel(folder, threads, provider)
         self.card = exported.model.described(name)
         self._sampling = exported.sampling
         self._generator = SmallGenerator(exported)

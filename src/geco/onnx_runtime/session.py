@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import onnxruntime
 from numpy.typing import NDArray
 
+from geco.cores import physical_cores
 from geco.errors import GecoError, WeightsError
 from geco.memory import is_shortage
 from geco.onnx_runtime.forked import ForkedSession
@@ -29,16 +29,6 @@ def own_threads() -> int:
     them changes no result.
     """
     return min(physical_cores(), MOST_THREADS)
-
-
-def physical_cores() -> int:
-    """Cores this process may use, hyper-threads counted once where Linux tells."""
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-    siblings = set()
-    for cpu in allowed:
-        path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        siblings.add(path.read_text() if path.is_file() else str(cpu))
-    return max(1, len(siblings))
 
 
 def open_session(

@@ -1,4 +1,6 @@
-"""Work in processes of its own, bounded in time and memory: one child, or a pool of them."""
+"""Work in processes of its own, bounded in time and memory: one child, a pool of them here, or one on
+a Ray cluster (:mod:`geco.processes.ray_workers`).
+"""
 
 from geco.processes.child import PATIENCE, START_SECONDS, Child
 from geco.processes.job import MEMORY_GB, SECONDS, Bounds, Outcome, Stopped

@@ -30,6 +30,10 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
+class NotStartedError(ConfigError):
+    """A process ended, or did not answer, before it could take its first job."""
+
+
 class Child:
     """One process and our end of its pipe.
 
@@ -187,7 +191,7 @@ class Child:
 
     def _check_started(self, what: str) -> None:
         if not self.ready:
-            raise ConfigError(
+            raise NotStartedError(
                 f"a worker process {what} before its first job", "Its own message is above; see --memory too."
             )
 

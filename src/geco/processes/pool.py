@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from multiprocessing.connection import wait
 from typing import Any
 
 from geco.errors import ConfigError
-from geco.processes.child import Child
+from geco.processes.child import ONE_THREAD, Child, NotStartedError
 from geco.processes.job import Bounds, Job, Outcome
 
+STARTS = 3  # of processes that may fail in a row: one may be killed while it loads, three have a reason
 ATTEMPTS = 2  # a crash may be the fault of a neighbour that ate the memory; a second one is the job's own
 
 
@@ -23,14 +24,23 @@ class Workers:
             ``reason``; any other :class:`GecoError` (no space, a missing extra) ends the whole run; every
             other exception is an outcome too.
         count: processes.
+        environment: variables of each; by default one thread a library.
     """
 
-    def __init__(self, function: Callable[[Any], Any], count: int, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        count: int,
+        bounds: Bounds | None = None,
+        environment: Mapping[str, str] = ONE_THREAD,
+    ) -> None:
         if count < 1:
             raise ConfigError(f"{count} workers", "Give at least one.")
         self.function, self.count, self.bounds = function, count, bounds or Bounds()
+        self._environment = environment
         self._idle: list[Child] = []
         self._busy: list[Child] = []
+        self._failed_starts = 0
 
     def __enter__(self) -> Workers:
         return self
@@ -43,6 +53,17 @@ class Workers:
         for worker in [*self._idle, *self._busy]:
             worker.kill()
         self._idle, self._busy = [], []
+
+    def prepare(self) -> Any:
+        """Start all processes, side by side, and wait until each can take its first job; what the function's
+        own ``prepare`` returned. Without it they start as jobs come.
+
+        Raises:
+            GecoError: one cannot start, or its ``prepare`` raised it.
+        """
+        self._idle += [self._start() for _ in range(self.count - len(self._idle))]
+        prepared = [worker.wait_ready() for worker in self._idle]
+        return prepared[0]
 
     def run(self, jobs: Iterable[tuple[str, Any]]) -> Iterator[Outcome]:
         """Outcomes of (key, argument) pairs, as they finish. Jobs are taken in order, as workers become free.
@@ -63,7 +84,7 @@ class Workers:
                     except StopIteration:
                         left = False
                         break
-                worker = self._idle.pop() if self._idle else Child(self.function, self.bounds)
+                worker = self._idle.pop() if self._idle else self._start()
                 self._busy.append(worker)
                 worker.submit(job)
             for worker, outcome in self._collect():
@@ -73,17 +94,37 @@ class Workers:
                 else:
                     worker.kill()
                 assert worker.job is not None
+                if outcome is None:
+                    again.append(worker.job)
+                    continue
                 worker.job.attempts += 1
                 if outcome.reason == "crashed" and worker.job.attempts < ATTEMPTS:
                     again.append(worker.job)
                 else:
                     yield outcome
 
-    def _collect(self) -> list[tuple[Child, Outcome]]:
-        """Wait for the next event; the workers whose jobs are over, with the outcomes."""
+    def _start(self) -> Child:
+        return Child(self.function, self.bounds, self._environment)
+
+    def _collect(self) -> list[tuple[Child, Outcome | None]]:
+        """Wait for the next event; the workers whose jobs are over, with the outcomes; None of a process that
+        did not come up again after a crash.
+        """
         if not self._busy:
             return []
         deadline = min(worker.deadline for worker in self._busy)
         wait([worker.connection for worker in self._busy], timeout=max(deadline - time.monotonic(), 0))
-        found = [(worker, worker.poll()) for worker in self._busy]
-        return [(worker, outcome) for worker, outcome in found if outcome is not None]
+        found: list[tuple[Child, Outcome | None]] = []
+        for worker in self._busy:
+            try:
+                outcome = worker.poll()
+            except NotStartedError:
+                self._failed_starts += 1
+                if self._failed_starts >= STARTS:
+                    raise
+                found.append((worker, None))
+                continue
+            if outcome is not None:
+                self._failed_starts = 0
+                found.append((worker, outcome))
+        return found

@@ -10,18 +10,36 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from geco.errors import ConfigError, GecoError, MissingExtraError
-from geco.processes import ATTEMPTS, START_SECONDS, Bounds, Outcome, Workers
+from geco.processes.child import START_SECONDS
+from geco.processes.job import Bounds, Outcome
+from geco.processes.pool import ATTEMPTS, Workers
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the workers are, and what each of them takes.
+
+    Attributes:
+        address: of a running cluster (``HOST:PORT``, ``auto``, ``ray://…``), or ``local`` to start one here.
+        gpu: whether each has a GPU of its own.
+        purpose: what Ray is wanted for, where it is not installed.
+    """
+
+    address: str
+    gpu: bool = False
+    purpose: str = "Work on many machines"
 
 
 class RayWorkers:
     """As :class:`geco.processes.Workers`, on a Ray cluster.
 
     Args:
-        address: of a running cluster (``HOST:PORT``, ``auto``, ``ray://…``), or ``local`` to start one here.
-        count: actors; None = one for every CPU of the cluster.
+        cluster: or its address alone.
+        count: actors; None = one for every CPU of the cluster, or every GPU where each takes one.
 
     Raises:
         MissingExtraError: Ray is not installed. ConfigError: no cluster answers there.
@@ -30,16 +48,18 @@ class RayWorkers:
     def __init__(
         self,
         function: Callable[[Any], Any],
-        address: str,
+        cluster: Cluster | str,
         count: int | None = None,
         bounds: Bounds | None = None,
     ) -> None:
         self.function, self.bounds = function, bounds or Bounds()
-        self._ray = _connect(address, count)
-        self.count = count or max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
-        self._actor = self._ray.remote(num_cpus=1)(_Actor)
+        cluster = Cluster(cluster) if isinstance(cluster, str) else cluster
+        self._ray = _connect(cluster, count)
+        each = "GPU" if cluster.gpu else "CPU"
+        self.count = count or max(int(self._ray.cluster_resources().get(each, 1)), 1)
+        self._actor = self._ray.remote(num_cpus=1, num_gpus=int(cluster.gpu))(_Actor)
         self._idle = [self._start() for _ in range(self.count)]
-        self._check_started()
+        self._prepared = self._check_started()
 
     def __enter__(self) -> RayWorkers:
         return self
@@ -50,6 +70,10 @@ class RayWorkers:
     def close(self) -> None:
         """Leave the cluster; its actors of this run end, and a local one as a whole."""
         self._ray.shutdown()
+
+    def prepare(self) -> Any:
+        """As ``Workers.prepare``; every actor has prepared when this object is made."""
+        return self._prepared
 
     def run(self, jobs: Iterable[tuple[str, Any]]) -> Iterator[Outcome]:
         """As ``Workers.run``. A job whose machine is lost is given to another one, once."""
@@ -88,11 +112,11 @@ class RayWorkers:
                 raise outcome
             yield outcome
 
-    def _check_started(self) -> None:
+    def _check_started(self) -> Any:
         waiting = [actor.ready.remote() for actor in self._idle]
         started, missing = self._ray.wait(waiting, num_returns=len(waiting), timeout=START_SECONDS)
         try:
-            self._ray.get(started)
+            found = self._ray.get(started)
         except self._ray.exceptions.RayError as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise ConfigError(
@@ -103,6 +127,10 @@ class RayWorkers:
                 f"the Ray cluster started {len(started)} of {self.count} workers in {START_SECONDS:g} s",
                 "Ask for fewer with --workers; each takes one CPU.",
             )
+        for value in found:
+            if isinstance(value, GecoError):
+                raise value
+        return found[0]
 
     def _start(self) -> Any:
         return self._actor.remote(self.function, self.bounds)
@@ -112,22 +140,26 @@ class _Actor:
     def __init__(self, function: Callable[[Any], Any], bounds: Bounds) -> None:
         self.workers = Workers(function, 1, bounds)
 
-    def ready(self) -> bool:
-        return True
+    def ready(self) -> Any:
+        try:
+            return self.workers.prepare()
+        except GecoError as error:  # as a value: Ray would wrap what is raised
+            return error
 
     def run(self, key: str, argument: Any) -> Outcome | GecoError:
         try:
             return next(self.workers.run([(key, argument)]))
-        except GecoError as error:  # as a value: Ray would wrap what is raised
+        except GecoError as error:
             return error
 
 
-def _connect(address: str, count: int | None) -> Any:
+def _connect(cluster: Cluster, count: int | None) -> Any:
+    address = cluster.address
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError as error:
-        raise MissingExtraError("ray", "ray", "Rendering on many machines") from error
+        raise MissingExtraError("ray", "ray", cluster.purpose) from error
     try:
         _check_answers(address)
         if address == "local":

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from geco.data.ray_workers import RayWorkers
 from geco.errors import ConfigError, OutputError
 from geco.processes import Bounds
+from geco.processes.ray_workers import RayWorkers
 from tests.processes.build import work
 
 pytest.importorskip("ray")
