@@ -111,7 +111,9 @@ def ask(port: int, mesh: Path) -> None:
 
 def post(port: int, picture: Path, format: str) -> bytes:
     """What the service makes of a picture."""
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="format"\r\n\r\n{format}\r\n--{BOUNDARY}\r\n'
+    head = (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="format"\r\n\r\n{format}\r\n--{BOUNDARY}\r\n'
+    )
     head += f'Content-Disposition: form-data; name="picture"; filename="{picture.name}"\r\n\r\n'
     body = head.encode() + picture.read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/mesh", body)
