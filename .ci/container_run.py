@@ -3,9 +3,9 @@
     python3 .ci/container_run.py ROOT CONFIG.json --mesh bus.glb
 
 ROOT is the image's file system, CONFIG.json its configuration (`buildah inspect --type image`). It runs in
-namespaces of its own for mounts and processes: the root read-only for everybody, /tmp in memory, as the image's
-user, with the image's environment and entry point as process 1. The network is this machine's, since nothing
-else can be asked without a container runtime. Ends with 1 at the first check that does not hold.
+namespaces of its own for mounts and processes: the root read-only for everybody, /tmp in memory, as the
+image's user, with the image's environment and entry point as process 1. The network is this machine's, since
+nothing else can be asked without a container runtime. Ends with 1 at the first check that does not hold.
 """
 
 from __future__ import annotations
@@ -111,10 +111,8 @@ def ask(port: int, mesh: Path) -> None:
 
 def post(port: int, picture: Path, format: str) -> bytes:
     """What the service makes of a picture."""
-    head = (
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="format"\r\n\r\n{format}\r\n--{BOUNDARY}\r\n'
-    )
-    head += f'Content-Disposition: form-data; name="picture"; filename="{picture.name}"\r\n\r\n'
+    part = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
+    head = f'{part}"format"\r\n\r\n{format}\r\n{part}"picture"; filename="{picture.name}"\r\n\r\n'
     body = head.encode() + picture.read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/mesh", body)
     request.add_header("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
