@@ -25,6 +25,7 @@ from typing import Any
 
 PATIENCE = 120.0  # seconds until the health check must pass, on the slowest machine
 BOUNDARY = "container"
+SPACE = "somebody-geco.hf.space"  # the public name that a Space tells its container
 # $1 the root, $2 the user, the rest a command that is looked up inside
 INSIDE = """set -e
 root=$1 user=$2; shift 2
@@ -43,7 +44,7 @@ class Image:
     def __init__(self, root: Path, config: dict[str, Any], port: int) -> None:
         self.root, self.user = root, config["User"]
         self.entry, self.health = config["Entrypoint"], config["Healthcheck"]["Test"][1:]
-        self.environment = [*config["Env"], f"PORT={port}"]
+        self.environment = [*config["Env"], f"PORT={port}", f"SPACE_HOST={SPACE}"]
         self.folder = config["WorkingDir"]
 
     def command(self, inside: list[str], user: str | None = None) -> list[str]:
@@ -82,6 +83,7 @@ def main() -> int:
         uid = Path(f"/proc/{main_process}/status").read_text().split("Uid:")[1].split()[0]
         holds(uid == image.user.split(":")[0], f"the server's process belongs to user {uid}")
         check_root(image)
+        check_space(port)
         ask(port, options.mesh)
         os.kill(main_process, signal.SIGTERM)
         holds(server.wait(40) == 143, "SIGTERM ends it with 143")
@@ -97,6 +99,14 @@ def check_root(image: Image) -> None:
         tried = image.run(["touch", "/opt/geco/new"], user)
         holds(tried.returncode != 0 and "Read-only" in tried.stderr, f"{user} cannot write into the root")
     holds(image.run(["touch", "/tmp/new"]).returncode == 0, "/tmp can be written")
+
+
+def check_space(port: int) -> None:
+    """Under its public name the page is answered, and the hub may show it in a frame."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"Host": SPACE})
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    holds("frame-ancestors https://huggingface.co" in policy, "a Space's page can be shown by the hub")
 
 
 def ask(port: int, mesh: Path) -> None:

@@ -148,11 +148,31 @@ def test_a_request_id_is_kept_only_where_it_is_short_and_plain(given: str) -> No
 
 
 @pytest.mark.parametrize(
-    "access", [{"token": ""}, {"token": "a\nb"}, {"token": "ключ"}, {"origins": ("*",)}, {"origins": ("x",)}]
+    "access",
+    [
+        {"token": ""},
+        {"token": "a\nb"},
+        {"token": "ключ"},
+        {"origins": ("*",)},
+        {"origins": ("x",)},
+        {"frames": ("*",)},
+        {"frames": ("https://a; script-src *",)},
+    ],
 )
 def test_access_that_means_nothing_is_refused(access: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Access(**access)
+
+
+def test_only_named_sites_may_show_the_page_in_a_frame() -> None:
+    policy = client_of().get("/").headers["Content-Security-Policy"]
+    assert policy.endswith("frame-ancestors 'none'")
+    policy = (
+        client_of(frames=("https://hub.example", "https://b.example"))
+        .get("/")
+        .headers["Content-Security-Policy"]
+    )
+    assert policy.endswith("frame-ancestors https://hub.example https://b.example")
 
 
 def test_public_addresses_are_known_as_such() -> None:

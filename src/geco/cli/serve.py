@@ -102,6 +102,13 @@ def _add_clients(who: Any) -> None:
         "--allow-host", action="append", default=[], metavar="NAME", help="a name of this server; * is any"
     )
     who.add_argument(
+        "--frame",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a site that may show the page in a frame of its own",
+    )
+    who.add_argument(
         "--proxy", action="append", default=[], metavar="ADDRESS", help="whose X-Forwarded-For is believed"
     )
 
@@ -147,7 +154,11 @@ def settings_of(options: argparse.Namespace) -> Settings:
         grace=options.grace,
     )
     access = Access(
-        _token(options.token), tuple(options.cors), tuple(options.allow_host), tuple(options.proxy)
+        _token(options.token),
+        tuple(options.cors),
+        tuple(options.allow_host),
+        tuple(options.frame),
+        tuple(options.proxy),
     )
     return Settings(limits, traffic, access, Steering(**steering.asked(options)))
 

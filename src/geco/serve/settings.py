@@ -99,12 +99,14 @@ class Access:
         token: of the header ``Authorization: Bearer TOKEN`` that the API then wants; None: no authentication.
         origins: of other sites' pages that may use the API (``https://example.org``).
         hosts: names that a request's Host header may carry beside those that are served anyway; ``*`` is any.
+        frames: origins of other sites that may show the page in a frame of theirs (a Space's hub).
         proxies: addresses whose ``X-Forwarded-For`` and ``-Proto`` are believed.
     """
 
     token: str | None = None
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -114,9 +116,10 @@ class Access:
             raise ConfigError(
                 "the token is empty or not printable ASCII", "Take letters and digits, 20 or more."
             )
-        for origin in self.origins:
+        for origin in (*self.origins, *self.frames):
             scheme, colon, host = origin.partition("://")
-            if scheme not in ("http", "https") or not colon or not host or "/" in host or not host.isascii():
+            plain = host.isascii() and host.isprintable() and not set(host) & set("/ ;,'\"")
+            if scheme not in ("http", "https") or not colon or not host or not plain:
                 raise ConfigError(
                     f"{origin!r} is no origin", "Give a scheme and a host, as in https://example.org."
                 )
