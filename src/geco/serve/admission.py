@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,27 +31,36 @@ class Ticket:
         address: of the client.
         size: bytes of its body in memory, as declared until it has arrived.
         body: what has arrived.
-        left: set when the client has hung up, or when the server stops before the request's turn.
-        stopped: which of the two.
+        weight: how many times the work of one mesh is still to be done for it.
+        left: set when the client has hung up or cancelled, or when the server stops before the request's
+            turn.
+        stopped: whether it was the server.
     """
 
     address: str
     size: int
     body: bytearray = field(default_factory=bytearray)
+    weight: int = 1
     left: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: bool = False
 
 
 class Line:
-    """The places of a server, and the one turn."""
+    """The places of a server, and the turns: as many at a time as there are workers, in order.
 
-    def __init__(self, traffic: Traffic, metrics: Metrics) -> None:
-        self.traffic, self.metrics = traffic, metrics
+    Attributes:
+        moved: called after somebody has left the line.
+    """
+
+    def __init__(self, traffic: Traffic, metrics: Metrics, turns: int = 1) -> None:
+        self.traffic, self.metrics, self.turns = traffic, metrics, turns
         self.tickets: set[Ticket] = set()
-        self.mean_seconds = FIRST_GUESS
+        self.mean_seconds = FIRST_GUESS  # of one mesh
         self.closing_since: float | None = None
         self.in_line = 0  # of the pending ones: those whose body has arrived
-        self._turn = asyncio.Lock()
+        self.moved: list[Callable[[], None]] = []
+        self._free = list(range(turns))
+        self._waiting: dict[Ticket, asyncio.Future[int]] = {}
 
     @property
     def pending(self) -> int:
@@ -60,12 +69,23 @@ class Line:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody has the turn."""
-        return self._turn.locked()
+        """Whether somebody has a turn."""
+        return len(self._free) < self.turns
+
+    def seconds(self, more: int = 0) -> float:
+        """Until what is inside, and so many meshes more, is done, by the measured seconds of a mesh."""
+        return self.mean_seconds * (sum(ticket.weight for ticket in self.tickets) + more) / self.turns
 
     def retry_after(self) -> int:
-        """Whole seconds until what is inside is done, by the measured seconds of a request; at least 1."""
-        return max(1, math.ceil(self.mean_seconds * max(self.pending, 1)))
+        """Whole seconds until what is inside is done; at least those of one mesh, and at least 1."""
+        return max(1, math.ceil(max(self.seconds(), self.mean_seconds)))
+
+    def position(self, ticket: Ticket) -> int | None:
+        """Of one that waits for its turn, 1 being the next; else None."""
+        for place, waiting in enumerate(self._waiting):
+            if waiting is ticket:
+                return place + 1
+        return None
 
     def admit(self, address: str, size: int) -> Ticket:
         """A place, before the body is read.
@@ -78,9 +98,8 @@ class Line:
         places = self.traffic.waiting + 1
         same = sum(ticket.address == address for ticket in self.tickets)
         held = sum(ticket.size for ticket in self.tickets)
-        work = self.mean_seconds * (self.pending + 1)
         problem = ""
-        if self.pending >= places or (self.pending and work > self.traffic.grace * ADMITTED_SHARE):
+        if self.pending >= places or self._is_too_much(1):
             problem = "too many requests are waiting"
         elif same >= max(1, places // 2):
             problem = "too many requests of this address are waiting"
@@ -92,13 +111,39 @@ class Line:
         self.tickets.add(ticket)
         return ticket
 
+    def stay(self, ticket: Ticket, weight: int) -> Ticket:
+        """A place for work that goes on when the request that asked for it is over: in that one's place.
+
+        Args:
+            weight: how many times the work of one mesh it is.
+
+        Raises:
+            Refusal: 503, it is too much beside what is inside; the request keeps its place.
+        """
+        if self.closing_since is not None:
+            raise stopping()
+        self.tickets.discard(ticket)
+        if self._is_too_much(weight):
+            self.tickets.add(ticket)
+            after = max(1, math.ceil(self.seconds(-ticket.weight)))
+            problem = "too much work is waiting for so many samples"
+            raise Refusal(503, "Busy", problem, "Try again later, or ask for fewer.", retry_after=after)
+        staying = Ticket(ticket.address, ticket.size, weight=weight)
+        self.tickets.add(staying)
+        return staying
+
+    def _is_too_much(self, weight: int) -> bool:
+        """Whether a stop would not leave time for it; whoever is alone may ask for anything."""
+        return bool(self.tickets) and self.seconds(weight) > self.traffic.grace * ADMITTED_SHARE
+
     def release(self, ticket: Ticket) -> None:
         """Give the place back."""
         self.tickets.discard(ticket)
 
     @contextlib.asynccontextmanager
-    async def turn(self, ticket: Ticket) -> AsyncIterator[None]:
-        """Wait in order; the body of the ``with`` has the worker for itself, and its seconds are measured.
+    async def turn(self, ticket: Ticket) -> AsyncIterator[int]:
+        """Wait in order; the body of the ``with`` has the worker of the given number for itself, and its
+        seconds are measured.
 
         Raises:
             Gone: the client left before its turn. Refusal: the server stopped before it.
@@ -106,44 +151,64 @@ class Line:
         since = time.monotonic()
         self.in_line += 1
         try:
-            await self._acquire(ticket)
+            worker = await self._acquire(ticket)
         except BaseException:
             self.in_line -= 1
             raise
-        began = time.monotonic()
+        began, weight = time.monotonic(), ticket.weight
         self.metrics.wait.observe(began - since)
         try:
-            yield
+            yield worker
         finally:
             seconds = time.monotonic() - began
             self.metrics.work.observe(seconds)
-            self.mean_seconds += (RISING if seconds > self.mean_seconds else FALLING) * (
-                seconds - self.mean_seconds
-            )
+            self._learn(seconds / weight)
             self.in_line -= 1
-            self._turn.release()
+            self._give_back(worker)
 
-    async def _acquire(self, ticket: Ticket) -> None:
-        mine = asyncio.ensure_future(self._turn.acquire())
+    def _learn(self, seconds: float) -> None:
+        """Of one mesh."""
+        share = RISING if seconds > self.mean_seconds else FALLING
+        self.mean_seconds += share * (seconds - self.mean_seconds)
+
+    async def _acquire(self, ticket: Ticket) -> int:
+        mine: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting[ticket] = mine
+        self._hand_out()
         left = asyncio.ensure_future(ticket.left.wait())
+        either: set[asyncio.Future[Any]] = {mine, left}
         try:
-            await asyncio.wait({mine, left}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            self._give_up(mine)
+            self._give_up(ticket, mine)
             raise
         finally:
             left.cancel()
         if ticket.left.is_set():
-            self._give_up(mine)
+            self._give_up(ticket, mine)
             if ticket.stopped:
                 raise stopping()
             self.metrics.dropped += 1
             raise Gone
+        return mine.result()
 
-    def _give_up(self, mine: asyncio.Future[Any]) -> None:
+    def _hand_out(self) -> None:
+        """Free workers to those who wait, in order."""
+        while self._free and self._waiting:
+            ticket = next(iter(self._waiting))
+            self._waiting.pop(ticket).set_result(self._free.pop(0))
+        for tell in self.moved:
+            tell()
+
+    def _give_back(self, worker: int) -> None:
+        self._free.append(worker)
+        self._hand_out()
+
+    def _give_up(self, ticket: Ticket, mine: asyncio.Future[int]) -> None:
+        self._waiting.pop(ticket, None)
         if mine.done() and not mine.cancelled():
-            self._turn.release()
-        mine.cancel()
+            self._free.append(mine.result())
+        self._hand_out()
 
     def close(self) -> None:
         """The server stops: nobody comes in any more; whoever has had no turn in time is told so. Once."""

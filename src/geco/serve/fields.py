@@ -6,11 +6,13 @@ names.
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Depends, File, Form, UploadFile
 
 from geco.choices import CHOICES, Choice, choice, choices
+from geco.mesh.export.names import object_name
 from geco.serve.jobs import MeshTask
 from geco.serve.settings import Limits, Settings
 
@@ -34,7 +36,8 @@ def task_of(settings: Settings) -> Callable[..., Awaitable[MeshTask]]:
     async def asked(picture: Annotated[UploadFile, picture_field], values: Values) -> MeshTask:
         data = await picture.read()
         seed = values.pop("seed")
-        return MeshTask(data, seed, over(values, settings), pixels=settings.limits.pixels)
+        name = object_name(PurePath(picture.filename or "").stem)
+        return MeshTask(data, seed, over(values, settings), pixels=settings.limits.pixels, name=name)
 
     return asked
 

@@ -10,13 +10,15 @@ import traceback
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from geco.errors import GecoError, InputImageError
 from geco.memory import is_shortage
+from geco.mesh.export.names import UNNAMED
 
 if TYPE_CHECKING:
     from geco.asset import Asset
+    from geco.choices import Asked
     from geco.pipeline import GecoPipeline
 
 PREVIEW = "preview"  # not a file: the JSON that the page shows
@@ -32,6 +34,20 @@ MEDIA_TYPES = {
 }
 
 
+Tell = Callable[[Any], None]  # sends a value to the server, and raises where the task shall stop
+
+
+class Task(Protocol):
+    """Something to do with the pipeline, in the worker's process."""
+
+    @property
+    def weight(self) -> int:
+        """How many times the work of one mesh it is."""
+
+    def perform(self, pipeline: GecoPipeline, tell: Tell) -> Any:
+        """Do it; raises what the pipeline raises."""
+
+
 @dataclass(frozen=True)
 class MeshTask:
     """One request, checked.
@@ -42,6 +58,7 @@ class MeshTask:
         values: what else was asked for, by the names of :mod:`geco.choices`.
         format: of the file, or :data:`PREVIEW`.
         pixels: the most that the picture may have.
+        name: of the object, by the picture's file.
     """
 
     picture: bytes
@@ -49,6 +66,16 @@ class MeshTask:
     values: dict[str, Any] = field(default_factory=dict)
     format: str = "glb"
     pixels: int = 64_000_000
+    name: str = UNNAMED
+
+    @property
+    def weight(self) -> int:
+        """One mesh."""
+        return 1
+
+    def perform(self, pipeline: GecoPipeline, tell: Tell) -> Made:
+        """The answer."""
+        return make(pipeline, self)
 
 
 @dataclass(frozen=True)
@@ -82,6 +109,11 @@ class Jobs:
     def __init__(self, load: Callable[[], GecoPipeline]) -> None:
         self.load = load
         self.pipeline: GecoPipeline | None = None
+        self.tell: Tell = _unheard
+
+    def attach(self, tell: Tell) -> None:
+        """See :class:`geco.processes.Child`."""
+        self.tell = tell
 
     def prepare(self) -> dict[str, Any]:
         """Load; what the server must know of the model."""
@@ -97,13 +129,13 @@ class Jobs:
             "steps": 1 if (own := self.pipeline.backend.sampling) is None else own.steps,
         }
 
-    def __call__(self, task: MeshTask) -> Made | Failed:
+    def __call__(self, task: Task) -> Any:
         """One task. Whatever is raised comes back as a value, so that the process stays, except
         for want of memory.
         """
         assert self.pipeline is not None
         try:
-            return make(self.pipeline, task)
+            return task.perform(self.pipeline, self.tell)
         except Exception as error:
             if is_shortage(error):
                 raise MemoryError(str(error).splitlines()[0] if str(error) else "") from error
@@ -112,23 +144,36 @@ class Jobs:
             return Failed(type(error).__name__, (), "", "", traceback.format_exc())
 
 
+def _unheard(value: Any) -> None:
+    """Nobody listens."""
+
+
 def make(pipeline: GecoPipeline, task: MeshTask) -> Made:
     """The answer to one task; raises what the pipeline raises."""
+    asked = look_at(task)
+    asset = pipeline(task.picture, task.seed, asked.mesh, **asked.picture, **asked.views.asked)
+    return answer(asset, task.format, asked.file)
+
+
+def look_at(task: MeshTask) -> Asked:
+    """What was asked for, after a look at the size of the picture; raises InputImageError, ConfigError."""
     from geco.choices import sort
     from geco.images.opened import open_picture
-    from geco.mesh.export.metadata import to_ascii_json
 
     label = "the uploaded picture"
     width, height = open_picture(task.picture, label).size
     if width * height > task.pixels:
         problem = f"{label} has {width} x {height} pixels; this server takes {task.pixels}"
         raise InputImageError(problem, "Send a smaller one (--max-pixels).")
-    asked = sort(task.values)
-    asset = pipeline(task.picture, task.seed, asked.mesh, **asked.picture, **asked.views.asked)
+    return sort(task.values)
+
+
+def answer(asset: Asset, format: str, file: dict[str, Any]) -> Made:
+    """An asset as it is sent; ``file`` are further arguments of :meth:`Asset.encode`."""
+    from geco.mesh.export.metadata import to_ascii_json
+
     name, body = (
-        ("preview.json", describe(asset, **asked.file))
-        if task.format == PREVIEW
-        else encode(asset, task.format, **asked.file)
+        ("preview.json", describe(asset, **file)) if format == PREVIEW else encode(asset, format, **file)
     )
     return Made(body, name, asset.seed, asset.model, dict(asset.timings), to_ascii_json(asset.facts))
 

@@ -13,16 +13,18 @@ import os
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from geco.choices import CHOICES
 from geco.errors import ConfigError, GecoError
 from geco.processes import Bounds, Child, Outcome
-from geco.serve.errors import INTERNAL, Refusal, status_of
-from geco.serve.jobs import Failed, Jobs, Made, MeshTask
+from geco.serve.jobs import Jobs, MeshTask, Task
 from geco.serve.metrics import Metrics
+from geco.serve.samples import SamplesTask
 from geco.serve.settings import Limits
+from geco.serve.verdict import LONGEST_PAUSE, judge, unavailable
 
 if TYPE_CHECKING:
     from geco.pipeline import GecoPipeline
@@ -30,11 +32,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("geco.serve")
 
 STARTS = 2  # in a row that may fail before requests are refused; it goes on trying
-LONGEST_PAUSE = 30.0  # seconds between two tries
 STUCK = 15.0  # seconds beyond the limit after which a process is ended that does not even take or give bytes
-# Errors whose text is about the client's own request. Others may name files of the server: they go to its
-# log.
-TOLD = ("InputImageError", "MeshError", "ConfigError", "MissingExtraError")
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One task for the thread, and what belongs to it."""
+
+    task: Task
+    settle: Callable[[Outcome], None]
+    hear: Callable[[Any], None]
+    stop: threading.Event | None
 
 
 class Worker:
@@ -48,9 +56,7 @@ class Worker:
 
     def __init__(self, load: Callable[[], GecoPipeline], limits: Limits, metrics: Metrics) -> None:
         self._jobs, self._limits, self.metrics = Jobs(load), limits, metrics
-        self._tasks: queue.SimpleQueue[tuple[MeshTask, Callable[[Outcome], None]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._tasks: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._child: Child | None = None
         self._lock = threading.Lock()  # of _child while it is being made, against stop()
         self._stopping = threading.Event()
@@ -93,11 +99,22 @@ class Worker:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(5)
 
-    async def run(self, task: MeshTask, request_id: str) -> Made:
-        """One task, off the event loop.
+    async def run(
+        self,
+        task: Task,
+        request_id: str,
+        hear: Callable[[Any], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Any:
+        """One task, off the event loop; what its ``perform`` returns.
+
+        Args:
+            hear: called on the event loop with each value that the task tells while it runs.
+            stop: once it is set, the task is stopped.
 
         Raises:
             Refusal: whatever went wrong, as the client shall be told; the rest is in the log.
+            Cancelled: it was stopped.
         """
         if not self.ready:
             raise unavailable()
@@ -108,69 +125,34 @@ class Worker:
             if not future.done():
                 future.set_result(outcome)
 
-        def settle(outcome: Outcome) -> None:
+        def call(function: Callable[[Any], None], value: Any) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(put, outcome)
+                loop.call_soon_threadsafe(function, value)
 
-        self._tasks.put((within(task, self.model, self._limits), settle))
-        return self._judge(await future, request_id)
-
-    def _judge(self, outcome: Outcome, request_id: str) -> Made:
-        """The result of an outcome, or the refusal that it amounts to."""
-        value = outcome.value
-        if isinstance(value, Made):
-            return value
-        if isinstance(value, Failed) and not value.trace:
-            status = status_of(value.bases)
-            if value.kind in TOLD or any(name in TOLD for name in value.bases):
-                raise Refusal(status, value.kind, value.problem, value.remedy)
-            log.error("request %s: %s: %s. %s", request_id, value.kind, value.problem, value.remedy)
-            raise Refusal(status, value.kind, INTERNAL)
-        if isinstance(value, Failed):
-            log.error("request %s failed with %s\n%s", request_id, value.kind, value.trace)
-            raise Refusal(500, "InternalError", INTERNAL)
-        log.error("request %s ended its worker: %s (%s)", request_id, outcome.reason, outcome.message)
-        if outcome.reason == "timeout":
-            problem = f"the request was not done within this server's limit of {self._limits.seconds:g} s"
-            raise Refusal(
-                504,
-                "TimeLimit",
-                problem,
-                "Ask for less (steps, texture, resolution), or send another picture.",
-            )
-        if outcome.reason == "memory":
-            problem = (
-                f"the request needs more memory than this server's limit of {self._limits.memory_gb:g} GiB"
-            )
-            raise Refusal(
-                500, "MemoryLimit", problem, "Ask for a smaller texture or resolution, or a smaller picture."
-            )
-        if outcome.reason == "unavailable":
-            raise unavailable()
-        raise Refusal(
-            500, "WorkerDied", "the process that worked on this request died", "Send another picture."
-        )
+        heard = partial(call, hear) if hear is not None else _pass
+        self._tasks.put(_Item(within(task, self.model, self._limits), partial(call, put), heard, stop))
+        return judge(await future, request_id, self._limits)
 
     def _live(self) -> None:
         """The thread: task after task."""
         while (item := self._tasks.get()) is not None and not self._stopping.is_set():
-            task, settle = item
             assert self._child is not None
             # between two requests: ended by the system, for its memory say
             if not self._child.process.is_alive():
                 self._restart("idle")
-            outcome = self._call(task) if self.ready else Outcome("", reason="unavailable")
-            settle(outcome)
+            outcome = self._call(item) if self.ready else Outcome("", reason="unavailable")
+            item.settle(outcome)
             if not self._child.alive and self.ready:
                 self._restart(outcome.reason or "unknown")
 
-    def _call(self, task: MeshTask) -> Outcome:
+    def _call(self, item: _Item) -> Outcome:
         assert self._child is not None
-        stuck = threading.Timer(self._limits.seconds + STUCK, self._child.process.kill)
+        seconds = self._limits.seconds * item.task.weight
+        stuck = threading.Timer(seconds + STUCK, self._child.process.kill)
         stuck.daemon = True
         stuck.start()
         try:
-            return self._child.call(task)
+            return self._child.call(item.task, seconds=seconds, hear=item.hear, stop=item.stop)
         finally:
             stuck.cancel()
 
@@ -205,14 +187,25 @@ class Worker:
         """Answer what waits for a process that does not come."""
         with contextlib.suppress(queue.Empty):
             while (item := self._tasks.get_nowait()) is not None:
-                item[1](Outcome("", reason="unavailable"))
+                item.settle(Outcome("", reason="unavailable"))
             self._tasks.put(None)
 
 
-def within(task: MeshTask, model: dict[str, Any], limits: Limits) -> MeshTask:
+def _pass(value: Any) -> None:
+    """Nobody listens."""
+
+
+TaskKind = TypeVar("TaskKind", bound=Task)
+
+
+def within(task: TaskKind, model: dict[str, Any], limits: Limits) -> TaskKind:
     """The task with the model's own sizes and steps lowered to the server's limits, where nothing else was
     asked for.
     """
+    if isinstance(task, SamplesTask):
+        return replace(task, task=within(task.task, model, limits))
+    if not isinstance(task, MeshTask):
+        return task
     values = dict(task.values)
     for row in CHOICES:
         most = getattr(limits, row.limit) if row.limit else math.inf
@@ -220,10 +213,3 @@ def within(task: MeshTask, model: dict[str, Any], limits: Limits) -> MeshTask:
         if values.get(row.name) is None and model.get(row.name, 0) > most and not textureless:
             values[row.name] = most
     return replace(task, values=values)
-
-
-def unavailable() -> Refusal:
-    """Nothing can be worked on now."""
-    return Refusal(
-        503, "NoWorker", "the model is not loaded", "Try again later.", retry_after=int(LONGEST_PAUSE)
-    )

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Response
 from geco.serve.admission import stopping
 from geco.serve.metrics import MEDIA_TYPE
 from geco.serve.routes.service import Service
-from geco.serve.worker import unavailable
+from geco.serve.verdict import unavailable
 from geco.version import __version__
 
 
