@@ -170,10 +170,10 @@ def sizes(tree: Path, paths: Iterable[str]) -> Sizes:
 
 
 def texts(tree: Path) -> list[str]:
-    """Paths of the text sources that are the project's own, without asking git."""
+    """Paths of the text sources that are the project's own (none in a folder vendor), without git."""
     folders = ("benchmarks", "runs", "src", "tests", ".ci")
     below = [path for folder in folders for path in (tree / folder).rglob("*") if path.is_file()]
-    paths = [*tree.iterdir(), *below]
+    paths = [path for path in (*tree.iterdir(), *below) if path.parent.name != "vendor"]
     return sorted(str(path.relative_to(tree)) for path in paths if path.suffix in TEXT or path.name == "run")
 
 

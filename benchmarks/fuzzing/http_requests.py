@@ -18,7 +18,7 @@ Headers = list[tuple[str, str]]
 
 POSTS = ("/api/v1/mesh", "/api/v1/mesh", "/api/v1/mesh", "/api/v1/preview")
 PATHS = (
-    "/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/page.js", "/viewer.js", "/docs",
+    "/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/main.js", "/viewer.js", "/docs",
     "/api/v1/mesh", "/api/v1/preview", "/api", "/../../etc/passwd", "/%2e%2e/%00", "/api/v1/mesh/",
     "//healthz", "/healthz?x=" + "y" * 3000, "/\u00e9", "/%ff", "*", "http://example.org/", "",
     "/" + "a" * 70_000, "/api/v1/mesh?seed=1&seed=2",

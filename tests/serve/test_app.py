@@ -193,17 +193,6 @@ def test_preview_has_what_the_page_shows(post: Post, picture: bytes) -> None:
     assert Image.open(io.BytesIO(base64.b64decode(result["picture"]))).mode == "RGBA"
 
 
-def test_the_page_needs_nothing_from_outside(client: TestClient) -> None:
-    page = client.get("/")
-    assert page.status_code == 200 and "text/html" in page.headers["content-type"]
-    assert "default-src 'self'" in page.headers["content-security-policy"]
-    for name in ("page.js", "viewer.js"):
-        script = client.get(f"/{name}")
-        assert script.status_code == 200 and "javascript" in script.headers["content-type"]
-        assert "http://" not in script.text and "https://" not in script.text
-    assert "http://" not in page.text and "https://" not in page.text
-
-
 def test_every_choice_reaches_the_mesh(post: Post, picture: bytes) -> None:
     """Each under the name that `geco run` has for it."""
     plain = {"resolution": 24, "texture_size": 64}

@@ -84,7 +84,7 @@ def test_the_ranges_are_the_servers_limits_and_the_token_is_described() -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "BREW"])
 @pytest.mark.parametrize(
-    "path", ["/", "/page.js", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/mesh"]
+    "path", ["/", "/main.js", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/mesh"]
 )
 def test_other_methods_are_not_allowed_and_the_answer_names_those_that_are(
     client: TestClient, method: str, path: str
@@ -94,7 +94,7 @@ def test_other_methods_are_not_allowed_and_the_answer_names_those_that_are(
     assert answer.headers["allow"] == ("POST" if path.startswith("/api") else "GET, HEAD")
 
 
-@pytest.mark.parametrize("path", ["/", "/page.js", "/healthz", "/readyz", "/metrics", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/main.js", "/healthz", "/readyz", "/metrics", "/openapi.json"])
 def test_head_is_get_without_its_body(client: TestClient, path: str) -> None:
     head, get = client.head(path), client.get(path)
     assert head.status_code == get.status_code == 200 and head.content == b"" and get.content

@@ -1,127 +1,196 @@
-// A small WebGL 2 viewer for the GLB files that this server makes: one mesh, one texture or vertex colours.
+// Where the mesh stands: model-viewer, which starts anew after a lost GPU, or a picture where there is no
+// WebGL.
 
-const VERTEX = `#version 300 es
-in vec3 position; in vec3 normal; in vec2 uv; in vec4 color;
-uniform mat4 camera; uniform mat3 turn;
-out vec3 n; out vec2 t; out vec4 c;
-void main() { n = turn * normal; t = uv; c = color; gl_Position = camera * vec4(turn * position, 1.0); }`;
-const FRAGMENT = `#version 300 es
-precision highp float;
-in vec3 n; in vec2 t; in vec4 c;
-uniform sampler2D image; uniform bool textured;
-out vec4 pixel;
-void main() {
-  vec3 base = textured ? texture(image, t).rgb : pow(c.rgb, vec3(1.0 / 2.2));
-  pixel = vec4(base * (0.72 + 0.28 * abs(normalize(n).z)), 1.0);
-}`;
-const ARRAYS = { 5121: Uint8Array, 5123: Uint16Array, 5125: Uint32Array, 5126: Float32Array };
-const WIDTHS = { SCALAR: 1, VEC2: 2, VEC3: 3, VEC4: 4 };
+const LOST_PATIENCE = 1500; // ms that the browser has to bring a lost GPU back by itself
+const MOST_LOSSES = 3; // of the GPU for one mesh; then a picture takes its place
+const ORBIT = "0deg 75deg 105%"; // the picture's own side
 
-function parse(buffer) {
-  const view = new DataView(buffer);
-  if (view.getUint32(0, true) !== 0x46546c67) throw new Error("not a GLB file");
-  const length = view.getUint32(12, true);
-  const json = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 20, length)));
-  const start = 20 + length + 8;
-  const bytes = (index) => {
-    const part = json.bufferViews[index];
-    return new Uint8Array(buffer, start + (part.byteOffset || 0), part.byteLength);
-  };
-  const read = (index) => {
-    if (index === undefined) return null;
-    const accessor = json.accessors[index];
-    const data = bytes(accessor.bufferView);
-    const at = data.byteOffset + (accessor.byteOffset || 0);
-    const width = WIDTHS[accessor.type];
-    const size = accessor.count * width * ARRAYS[accessor.componentType].BYTES_PER_ELEMENT;
-    const values = new ARRAYS[accessor.componentType](buffer.slice(at, at + size));
-    return { values, width, type: accessor.componentType, normalized: !!accessor.normalized };
-  };
-  const part = json.meshes[0].primitives[0];
-  const image = json.images && json.images[0];
-  return {
-    position: read(part.attributes.POSITION),
-    normal: read(part.attributes.NORMAL),
-    uv: read(part.attributes.TEXCOORD_0),
-    color: read(part.attributes.COLOR_0),
-    indices: read(part.indices),
-    image: image ? new Blob([bytes(image.bufferView)], { type: image.mimeType }) : null,
-  };
-}
-
-function program(gl) {
-  const made = gl.createProgram();
-  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
-    const shader = gl.createShader(kind);
-    gl.shaderSource(shader, source);
-    gl.compileShader(shader);
-    if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS)) throw new Error(gl.getShaderInfoLog(shader));
-    gl.attachShader(made, shader);
+export function hasWebGL() {
+  try {
+    const gl = document.createElement("canvas").getContext("webgl2");
+    gl?.getExtension("WEBGL_lose_context")?.loseContext();
+    return Boolean(gl);
+  } catch {
+    return false;
   }
-  gl.linkProgram(made);
-  gl.useProgram(made);
-  return made;
 }
 
-function upload(gl, made, name, data) {
-  const place = gl.getAttribLocation(made, name);
-  if (place < 0) return;
-  if (!data) { gl.disableVertexAttribArray(place); gl.vertexAttrib4f(place, 0.7, 0.7, 0.7, 1); return; }
-  gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
-  gl.bufferData(gl.ARRAY_BUFFER, data.values, gl.STATIC_DRAW);
-  gl.enableVertexAttribArray(place);
-  gl.vertexAttribPointer(place, data.width, data.type, data.normalized, 0, 0);
-}
-
-// A camera on +z at distance 4 with the field of view of the models, looking at the origin; column-major.
-function camera(distance) {
-  const f = 1 / Math.tan(Math.PI / 12), near = 0.1, far = 50;
-  const a = (far + near) / (near - far), b = (2 * far * near) / (near - far);
-  return [f, 0, 0, 0, 0, f, 0, 0, 0, 0, a, -1, 0, 0, -a * distance + b, distance];
-}
-
-function turn(yaw, pitch) {
-  const [c, s, d, t] = [Math.cos(yaw), Math.sin(yaw), Math.cos(pitch), Math.sin(pitch)];
-  return [c, t * s, -d * s, 0, d, t, s, -t * c, d * c];
-}
-
-// Shows the file on the canvas; false where there is no WebGL 2.
-export async function showGlb(canvas, buffer) {
-  const gl = canvas.getContext("webgl2", { antialias: true, preserveDrawingBuffer: true });
-  if (!gl) return false;
-  const mesh = parse(buffer);
-  const made = program(gl);
-  for (const name of ["position", "normal", "uv", "color"]) upload(gl, made, name, mesh[name]);
-  gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
-  gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, mesh.indices.values, gl.STATIC_DRAW);
-  gl.uniform1i(gl.getUniformLocation(made, "textured"), mesh.image && mesh.uv ? 1 : 0);
-  if (mesh.image) {
-    gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, await createImageBitmap(mesh.image));
-    gl.generateMipmap(gl.TEXTURE_2D);
+export class Viewer {
+  // frame: the element that the viewer fills; tools: the one for its buttons; say: told what a screen reader
+  // should hear; still(): resolves to {url, columns, rows}, a sheet of the mesh turning, or to null.
+  constructor(frame, tools, say, still) {
+    Object.assign(this, { frame, tools, say, still });
+    this.element = null;
+    this.touched = false; // whether the user has turned what is shown
+    this.url = null;
+    this.losses = 0;
+    this.webgl = hasWebGL();
   }
-  gl.enable(gl.DEPTH_TEST);
-  gl.clearColor(1, 1, 1, 1);
-  let yaw = 0.5, pitch = 0.25, distance = 4.4;
+
+  // Fetches model-viewer ahead of its first use.
+  warm() {
+    if (this.webgl) this.library ??= import("./vendor/model-viewer.min.js");
+    return this.library;
+  }
+
+  // Shows a picture while there is no mesh yet.
+  cover(url, alt) {
+    this.uncover();
+    const image = new Image();
+    image.src = url;
+    image.alt = alt;
+    image.className = "tiles cover";
+    this.frame.append(image);
+  }
+
+  uncover() {
+    for (const old of this.frame.querySelectorAll(".cover")) old.remove();
+  }
+
+  // Shows a GLB (a Blob); resolves when it is on the screen. What was shown before is let go.
+  async show(glb, name) {
+    this.clear();
+    const url = URL.createObjectURL(glb);
+    Object.assign(this, { url, name, losses: 0, touched: false });
+    if (!this.webgl) return this.showStill("There is no WebGL here");
+    await this.warm();
+    if (this.url !== url) return undefined; // another one came meanwhile
+    this.mount();
+    return new Promise((done) => {
+      this.element.addEventListener("load", () => done(), { once: true });
+      this.element.addEventListener("error", () => done(), { once: true });
+    });
+  }
+
+  clear() {
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.url = null;
+    this.element?.remove();
+    this.element = null;
+    this.frame.querySelector(".turn")?.remove();
+    this.tools.replaceChildren();
+  }
+
+  mount() {
+    const element = document.createElement("model-viewer");
+    const own = {
+      src: this.url, alt: this.name, "camera-controls": "", "touch-action": "pan-y", "camera-orbit": ORBIT,
+      "shadow-intensity": "0.6", "interaction-prompt": "none", "min-field-of-view": "8deg",
+      ar: "", "ar-modes": "webxr quick-look",
+    };
+    for (const [key, value] of Object.entries(own)) element.setAttribute(key, value);
+    element.addEventListener("load", () => this.uncover());
+    element.addEventListener("camera-change", (event) => {
+      if (event.detail.source === "user-interaction") this.touched = true;
+    });
+    element.addEventListener("error", (event) => this.failed(element, event.detail));
+    this.element = element;
+    this.frame.append(element);
+    this.addTools();
+  }
+
+  addTools() {
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const tools = [
+      ["Front view", () => {
+        this.element.cameraOrbit = ORBIT;
+        this.element.fieldOfView = "auto";
+        this.element.resetTurntableRotation(0);
+        if (still) this.element.jumpCameraToGoal();
+      }],
+      ["Turn", (button) => {
+        const turning = this.element.toggleAttribute("auto-rotate");
+        this.element.setAttribute("auto-rotate-delay", "0");
+        button.setAttribute("aria-pressed", String(turning));
+      }],
+    ];
+    if (document.fullscreenEnabled) tools.push(["Full screen", () => this.frame.requestFullscreen()]);
+    this.tools.replaceChildren(...tools.map(([words, act]) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = words;
+      button.onclick = () => act(button);
+      return button;
+    }));
+    this.tools.children[1].setAttribute("aria-pressed", "false");
+  }
+
+  failed(element, { type, sourceError }) {
+    if (element !== this.element) return;
+    if (type !== "webglcontextlost") {
+      this.showStill(`The mesh cannot be shown (${sourceError?.message || type})`);
+      return;
+    }
+    this.say("The graphics card was lost; the view is made anew.");
+    this.losses += 1;
+    const [{ url }, losses] = [this, this.losses];
+    setTimeout(() => {
+      if (this.url === url && this.losses === losses) this.recover();
+    }, LOST_PATIENCE);
+  }
+
+  // A new renderer where the browser has not restored the old one. model-viewer 4.4 gives no public way to
+  // that: the class that holds its one renderer is found behind a symbol.
+  recover() {
+    if (this.losses > MOST_LOSSES || !hasWebGL()) {
+      this.showStill("The graphics card was lost");
+      return;
+    }
+    const old = this.element;
+    const renderer = rendererOf(old);
+    old.remove();
+    if (renderer?.threeRenderer?.getContext().isContextLost()) renderer.constructor.resetSingleton();
+    this.mount();
+  }
+
+  async showStill(why) {
+    const { url } = this;
+    this.element?.remove();
+    this.element = null;
+    this.tools.replaceChildren();
+    const sheet = await this.still().catch(() => null);
+    if (this.url !== url) return;
+    this.uncover();
+    const box = document.createElement("div");
+    box.className = "turn";
+    this.frame.append(box);
+    if (sheet) await turntable(box, sheet, this.name, why);
+    else box.textContent = `${why}: download the file to see it.`;
+  }
+}
+
+function rendererOf(element) {
+  for (let kind = element; kind; kind = Object.getPrototypeOf(kind)) {
+    for (const symbol of Object.getOwnPropertySymbols(kind)) {
+      if (symbol.description === "renderer") return element[symbol];
+    }
+  }
+  return null;
+}
+
+// A sheet of frames as one picture that a slider turns.
+async function turntable(box, { url, columns, rows }, name, why) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  canvas.width = image.naturalWidth / columns;
+  canvas.height = image.naturalHeight / rows;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", name);
+  const slider = document.createElement("input");
+  Object.assign(slider, { type: "range", min: 0, max: columns * rows - 1, value: 0 });
+  slider.className = "turner";
+  const context = canvas.getContext("2d");
   const draw = () => {
-    gl.viewport(0, 0, canvas.width, canvas.height);
-    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    gl.uniformMatrix4fv(gl.getUniformLocation(made, "camera"), false, camera(distance));
-    gl.uniformMatrix3fv(gl.getUniformLocation(made, "turn"), false, turn(yaw, pitch));
-    gl.drawElements(gl.TRIANGLES, mesh.indices.values.length, mesh.indices.type, 0);
+    const frame = Number(slider.value);
+    const [x, y] = [frame % columns, Math.floor(frame / columns)];
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(image, -x * canvas.width, -y * canvas.height);
   };
-  canvas.onpointerdown = (event) => canvas.setPointerCapture(event.pointerId);
-  canvas.onpointermove = (event) => {
-    if (!event.buttons) return;
-    yaw += event.movementX * 0.01;
-    pitch = Math.max(-1.5, Math.min(1.5, pitch + event.movementY * 0.01));
-    draw();
-  };
-  canvas.onwheel = (event) => {
-    event.preventDefault();
-    distance = Math.max(2, Math.min(12, distance * Math.exp(event.deltaY * 0.001)));
-    draw();
-  };
+  slider.oninput = draw;
   draw();
-  return true;
+  const label = document.createElement("label");
+  label.append(`${why}; turn the picture `, slider);
+  box.append(canvas, label);
 }

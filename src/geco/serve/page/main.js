@@ -1,0 +1,225 @@
+// The page: a picture comes, objects are asked for, shown as they come, and kept for the session.
+import { describedFields, health, Trouble } from "./api.js";
+import { offer } from "./downloads.js";
+import { Gallery, History } from "./gallery.js";
+import { make } from "./making.js";
+import * as options from "./options.js";
+import { withoutPaper } from "./paper.js";
+import { listen, show as showPicture, stem } from "./picture.js";
+import { Viewer } from "./viewer.js";
+
+const $ = (id) => document.getElementById(id);
+const STAGES = {
+  picture: "reading the picture", views: "drawing six views", reconstruct: "from the views to a volume",
+  surface: "finding the surface", clean: "cleaning the surface", unwrap: "unwrapping it",
+  bake: "painting it", project: "laying the picture onto it", encode: "writing the file",
+};
+let fields = {};
+let picture = null; // the last one that was given
+let run = null; // what is shown or worked on: {picture, name, choices, seeds, several, results, views, still}
+let shown = null; // the result of it that is in the viewer
+let abort = null; // of the request that is under way
+
+const viewer = new Viewer($("viewer"), $("viewer-tools"), say, async () => shown?.turntable ?? null);
+const gallery = new Gallery((result) => showResult(result, true));
+const history = new History(reopen);
+
+function say(text) {
+  $("status").textContent = text;
+}
+
+function stage(text, part) {
+  $("stage").textContent = text;
+  if (part == null) $("bar").removeAttribute("value");
+  else $("bar").value = part;
+}
+
+// Puts an error where the result was, or above it where the result is not concerned.
+function fail(error, instead = true) {
+  if (error.name === "AbortError") return;
+  if (!(error instanceof Trouble)) console.error(error);
+  if (instead) clearResult();
+  $("trouble").textContent = error instanceof Trouble ? error.message : `The page failed: ${error.message}.`;
+  $("trouble").hidden = false;
+  say("");
+}
+
+function clearResult() {
+  viewer.clear();
+  viewer.uncover();
+  gallery.clear();
+  shown = null;
+  for (const id of ["stand", "facts", "work", "trouble"]) $(id).hidden = true;
+  $("sheets").replaceChildren();
+  $("empty").hidden = false;
+}
+
+function take(file) {
+  picture = file;
+  showPicture(file);
+  start();
+}
+
+// One run. A newer one calls the older one off, and nothing of an older one is shown any more.
+async function start() {
+  if (!picture) return;
+  const { choices, seeds } = options.chosen();
+  const own = { picture, name: stem(picture), choices, seeds, several: seeds.length > 1 };
+  Object.assign(own, { results: [], views: {} });
+  abort?.abort();
+  const { signal } = (abort = new AbortController());
+  clearResult();
+  run = own;
+  $("empty").hidden = true;
+  $("work").hidden = false;
+  $("again").disabled = false;
+  stage("Sending the picture");
+  say(`Working on ${own.name}.`);
+  gallery.expect(seeds);
+  viewer.warm();
+  try {
+    for await (const event of make(own.picture, choices, seeds, signal)) {
+      if (run !== own) return;
+      await happened(own, event);
+      if (run !== own) return;
+    }
+    finish(own);
+  } catch (error) {
+    if (run === own) fail(error);
+  }
+}
+
+async function happened(own, event) {
+  if (event.kind === "state") {
+    if (event.position) stage(`Waiting: ${event.position} before it`);
+  } else if (event.kind === "stage") {
+    const number = own.seeds.indexOf(event.seed) + 1;
+    const object = own.several ? `Object ${number} of ${own.seeds.length}` : "Working";
+    stage(event.stage ? `${object}: ${STAGES[event.stage] ?? event.stage}` : object, event.part);
+  } else if (event.kind === "views") {
+    await viewsCame(own, event);
+  } else {
+    await resultCame(own, event.result);
+  }
+}
+
+async function viewsCame(own, { seed, url, cutout }) {
+  const first = !Object.keys(own.views).length;
+  const sheet = await withoutPaper(url, 2, 3);
+  if (run !== own) return;
+  own.views[seed] = sheet;
+  own.cutout ??= cutout;
+  gallery.card(seed)?.picture(sheet);
+  if (first) {
+    own.still = sheet;
+    $("stand").hidden = false;
+    viewer.cover(sheet, "six generated views of the object");
+    say("The views are drawn.");
+    performance.mark("geco-views");
+  }
+}
+
+async function resultCame(own, result) {
+  own.results.push(result);
+  const still = result.still ? await withoutPaper(result.still) : own.views[result.seed];
+  gallery.add(result, still);
+  if (own.results.length === 1) showResult(result).then(() => performance.mark("geco-mesh"));
+}
+
+// All have come: the best one is shown, unless the user has chosen or turned another meanwhile.
+function finish(own) {
+  $("work").hidden = true;
+  gallery.finish();
+  own.results.sort((a, b) => (b.agreement ?? 0) - (a.agreement ?? 0));
+  const [best] = own.results;
+  if (best !== shown && !own.taken && !viewer.touched) showResult(best);
+  own.still = best.still ?? own.views[best.seed];
+  history.add(own);
+  const count = own.several ? `${own.results.length} objects` : "The object";
+  say(`${count} of ${own.name} ${own.several ? "are" : "is"} ready.`);
+}
+
+async function showResult(result, byUser = false) {
+  if (byUser) run.taken = true;
+  shown = result;
+  gallery.select(result.seed);
+  $("stand").hidden = $("facts").hidden = false;
+  $("facts-line").textContent = factsOf(result);
+  offer($("downloads"), run, result, { say, fail, fields });
+  showSheets(result);
+  if (byUser) say(`Seed ${result.seed} is shown.`);
+  await viewer.show(result.glb, `${run.name}, a 3D object, seed ${result.seed}`);
+}
+
+function factsOf({ seed, faces, agreement, timings }) {
+  const facts = [`seed ${seed}`, `${faces.toLocaleString("en")} faces`];
+  if (agreement != null) facts.push(`its outline fits the picture's by ${(100 * agreement).toFixed(1)} %`);
+  if (timings?.total) facts.push(`made in ${timings.total.toFixed(2)} s`);
+  return facts.join(" · ");
+}
+
+function showSheets({ seed }) {
+  const sheets = [[run.cutout, "the picture, cut out"], [run.views[seed], "the six views that it drew"]];
+  $("sheets").replaceChildren(...sheets.filter(([url]) => url).map(([url, words]) => {
+    const figure = document.createElement("figure");
+    const image = new Image();
+    image.src = url;
+    image.alt = words;
+    const caption = document.createElement("figcaption");
+    caption.textContent = words;
+    figure.append(image, caption);
+    return figure;
+  }));
+}
+
+// Shows an earlier run again, as it was.
+function reopen(old) {
+  abort?.abort();
+  clearResult();
+  $("empty").hidden = true;
+  run = old;
+  picture = old.picture;
+  showPicture(picture);
+  gallery.expect(old.results.map(({ seed }) => seed));
+  for (const result of old.results) gallery.add(result, result.still ?? old.views[result.seed]);
+  history.add(old);
+  showResult(old.results[0]);
+  say(`${old.name} is shown again.`);
+  $("outcome").focus();
+}
+
+function cancel() {
+  abort?.abort();
+  if (run?.results.length) {
+    finish(run);
+    return;
+  }
+  run = null;
+  clearResult();
+  say("Cancelled.");
+}
+
+async function prepare() {
+  listen(take, (sentence) => fail(new Trouble(sentence), false));
+  $("cancel").onclick = cancel;
+  $("others").onclick = () => {
+    options.setSeed(Math.max(...run.seeds) + 1);
+    start();
+  };
+  $("options").onsubmit = (event) => {
+    event.preventDefault();
+    start();
+  };
+  try {
+    const about = await health();
+    $("version").textContent = about.version;
+    $("model").textContent = about.model ? `Model: ${about.model}.` : "";
+    fields = await describedFields();
+    options.build(fields);
+    $("random").onclick = () => options.setSeed(options.randomSeed());
+  } catch (error) {
+    fail(error, false);
+  }
+}
+
+prepare();

@@ -1,0 +1,114 @@
+// The form of options, made from the server's own description of its fields.
+
+const FIRST = ["seed", "samples", "faces", "texture_size"];
+// the picture itself; formats are chosen at the result
+const NOT_HERE = ["picture", "format", "watertight", "collision", "lods", "compression"];
+const LABELS = { samples: "How many", faces: "Most faces", uv: "Unwrapping", lods: "LODs" };
+const MOST_SAMPLES = 4;
+const MOST_SEED = 2 ** 32 - 1;
+const $ = (id) => document.getElementById(id);
+
+// Builds the form; fields: of describedFields().
+export function build(fields) {
+  const all = { ...fields, samples: { type: "integer", enum: ["1", "2", "3", "4"], default: "4" } };
+  const rest = Object.keys(all).filter((name) => !FIRST.includes(name) && !NOT_HERE.includes(name));
+  for (const name of FIRST) if (all[name]) $("first-fields").append(field(name, all[name]));
+  for (const name of rest) $("more-fields").append(field(name, all[name]));
+}
+
+// What was chosen, without what is left as it is: {choices: {name: text}, seeds: [number]}.
+export function chosen() {
+  const choices = {};
+  for (const input of $("options").querySelectorAll("[name]")) {
+    const value = input.type === "checkbox" ? String(input.checked) : input.value.trim();
+    if (value !== input.dataset.own) choices[input.name] = value;
+  }
+  const first = Math.min(Math.max(Math.trunc(Number(choices.seed ?? 0)) || 0, 0), MOST_SEED);
+  const count = Number($("options").elements.samples?.value ?? MOST_SAMPLES);
+  delete choices.seed;
+  delete choices.samples;
+  const seeds = Array.from({ length: count }, (_, number) => (first + number) % (MOST_SEED + 1));
+  return { choices, seeds };
+}
+
+export function setSeed(seed) {
+  $("options").elements.seed.value = seed;
+}
+
+export function randomSeed() {
+  return crypto.getRandomValues(new Uint32Array(1))[0];
+}
+
+function field(name, about) {
+  const id = `option-${name}`;
+  const label = document.createElement("label");
+  label.htmlFor = id;
+  label.textContent = LABELS[name] || capital(name.replaceAll("_", " "));
+  const input = control(name, about);
+  input.id = id;
+  input.name = name;
+  const box = document.createElement("div");
+  box.className = "field";
+  box.append(label, name === "seed" ? withRandom(input) : input);
+  if (name === "seed") box.classList.add("wide");
+  if (input.type === "checkbox") {
+    box.classList.add("check");
+    box.prepend(input);
+  }
+  if (about.description && !FIRST.includes(name)) box.append(hint(input, about.description));
+  return box;
+}
+
+function control(name, about) {
+  const own = about.default ?? "";
+  if (about.type === "boolean") {
+    const input = document.createElement("input");
+    input.type = "checkbox";
+    input.checked = own === true;
+    input.dataset.own = String(own === true);
+    return input;
+  }
+  if (about.enum) {
+    const select = document.createElement("select");
+    if (own === "") select.append(new Option("as the model has it", ""));
+    for (const value of about.enum) select.append(new Option(value, value, false, value === own));
+    select.dataset.own = own;
+    return select;
+  }
+  const input = document.createElement("input");
+  const number = about.type === "integer" || about.type === "number";
+  input.type = number ? "number" : "text";
+  input.value = own;
+  input.dataset.own = own;
+  if (number) {
+    input.step = about.type === "integer" ? 1 : "any";
+    input.min = about.minimum ?? "";
+    input.max = about.maximum ?? "";
+  }
+  if (own === "") input.placeholder = name === "faces" ? "as it comes" : "the model's own";
+  return input;
+}
+
+function withRandom(input) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Random";
+  button.id = "random";
+  const row = document.createElement("div");
+  row.className = "row";
+  row.append(input, button);
+  return row;
+}
+
+function hint(input, text) {
+  const span = document.createElement("span");
+  span.className = "hint";
+  span.id = `${input.id}-hint`;
+  span.textContent = capital(text);
+  input.setAttribute("aria-describedby", span.id);
+  return span;
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
