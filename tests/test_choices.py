@@ -110,4 +110,8 @@ def test_the_form_of_the_service_is_the_table_with_the_server_s_limits() -> None
         wanted = (row.low, most) if numeric else (None, None)
         assert found == (kinds[row.kind], *wanted, row.values), row.name
         assert made.get("default") == row.default and made["description"] == row.help
-    assert set(bodies["Body_mesh_api_v1_mesh_post"]["properties"]) - {"format"} == set(form["properties"])
+    assert set(bodies["Body_mesh_api_v1_mesh_post"]["properties"]) == {
+        *form["properties"],
+        "format",
+        "samples",
+    }

@@ -53,6 +53,7 @@ def _add_cost(cost: Any, limits: Limits) -> None:
     _number(cost, "--max-resolution", "N", limits.resolution, "cubes a side that may be asked for")
     _number(cost, "--max-steps", "N", limits.steps, "steps that may be asked for, of a teacher")
     _number(cost, "--max-samples", "N", limits.samples, "meshes of one picture in one request")
+    _number(cost, "--max-batch", "N", limits.batch, "pictures of one archive")
     cost.add_argument(
         "--max-memory",
         metavar="SIZE",
@@ -142,6 +143,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         memory_gb=options.memory,
         steps=options.max_steps,
         samples=options.max_samples,
+        batch=options.max_batch,
         max_memory=options.max_memory,
     )
     traffic = Traffic(

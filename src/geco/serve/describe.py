@@ -13,6 +13,7 @@ from geco.serve.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+UPLOADED = {"picture", "pictures"}  # the fields that are files
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 PREVIEW = {
     "type": "object",
@@ -72,8 +73,9 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
         if name.startswith("Body_"):
             _without_null(part["properties"])
             part["additionalProperties"] = False
-            about = part["properties"]["picture"]["description"]
-            part["properties"]["picture"] = {**BINARY["schema"], "minLength": 1, "description": about}
+            for name in UPLOADED & part["properties"].keys():
+                about = part["properties"][name]["description"]
+                part["properties"][name] = {**BINARY["schema"], "minLength": 1, "description": about}
     if settings.access.token is not None:
         schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in schema["paths"].items():
@@ -96,7 +98,11 @@ def _complete(path: str, method: str, operation: dict[str, Any], token: bool) ->
     """All responses of one operation."""
     responses = operation["responses"]
     responses["200"]["headers"] = dict(HEADERS)
-    if path == "/api/v1/mesh":
+    if path == "/api/v1/batch":
+        form = operation["requestBody"]["content"]["multipart/form-data"]
+        form["encoding"] = {"pictures": {"contentType": "application/zip"}}
+        responses["200"]["content"] = {"application/zip": BINARY}
+    elif path == "/api/v1/mesh":
         responses["200"]["content"] = dict.fromkeys(sorted(set(MEDIA_TYPES.values())), BINARY)
         responses["200"]["headers"] |= MESH_HEADERS
     elif path == "/api/v1/preview":

@@ -13,6 +13,7 @@ from fastapi import Depends, File, Form, UploadFile
 
 from geco.choices import CHOICES, Choice, choice, choices
 from geco.mesh.export.names import object_name
+from geco.serve.errors import Refusal
 from geco.serve.jobs import MeshTask
 from geco.serve.settings import Limits, Settings
 
@@ -25,19 +26,47 @@ FormatField = Annotated[Format, Form(description="of the file; obj is zipped wit
 OPTIONS = {row.name: f"--max-{row.limit}" for row in CHOICES if row.limit}
 TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str, "list": str}
 LIST = r"^[0-9]{1,9}(,[0-9]{1,9})*$"
+ROWS = (choice("seed"), *choices("views", "mesh", "file", "picture"))
 
 
 def task_of(settings: Settings) -> Callable[..., Awaitable[MeshTask]]:
     """A dependency of routes: the form, checked, as a task without a format."""
     picture_field = File(description="a picture of one object, with or without a background")
-    rows = [choice("seed"), *choices("views", "mesh", "file", "picture")]
-    Values = Annotated[dict[str, Any], Depends(values_of(rows, settings.limits))]
+    Values = Annotated[dict[str, Any], Depends(values_of(ROWS, settings.limits))]
 
     async def asked(picture: Annotated[UploadFile, picture_field], values: Values) -> MeshTask:
         data = await picture.read()
         seed = values.pop("seed")
         name = object_name(PurePath(picture.filename or "").stem)
         return MeshTask(data, seed, over(values, settings), pixels=settings.limits.pixels, name=name)
+
+    return asked
+
+
+def batch_of(settings: Settings) -> Callable[..., Awaitable[tuple[UploadFile, MeshTask]]]:
+    """A dependency: an archive of pictures, and a task for each without its picture and format."""
+    pictures_field = File(description="a zip archive of pictures of one object each")
+    Values = Annotated[dict[str, Any], Depends(values_of(ROWS, settings.limits))]
+
+    async def asked(
+        pictures: Annotated[UploadFile, pictures_field], values: Values
+    ) -> tuple[UploadFile, MeshTask]:
+        seed = values.pop("seed")
+        return pictures, MeshTask(b"", seed, over(values, settings), pixels=settings.limits.pixels)
+
+    return asked
+
+
+def samples_of(limits: Limits) -> Callable[..., Awaitable[range]]:
+    """A dependency: the seeds of a form."""
+    rows = [choice("samples"), choice("seed")]
+    Values = Annotated[dict[str, Any], Depends(values_of(rows, limits))]
+
+    async def asked(values: Values) -> range:
+        seed, samples = values["seed"], values["samples"]
+        if seed + samples > 2**32:
+            raise Refusal(422, "InvalidRequest", "the seeds end at 4294967295", "Begin with a lower one.")
+        return range(seed, seed + samples)
 
     return asked
 

@@ -25,6 +25,7 @@ class Limits:
         memory_gb: GiB that the worker may take beyond the loaded model (Linux); 0 is no limit.
         steps: passes of a model that draws views in many; its own number is lowered to it.
         samples: meshes of one picture that one request may ask for.
+        batch: pictures of one archive.
         max_memory: of :meth:`geco.pipeline.GecoPipeline.from_pretrained`: a request that would take more is
             refused, and a model of which none would take less is not served.
     """
@@ -38,6 +39,7 @@ class Limits:
     memory_gb: float = 4.0
     steps: int = 75
     samples: int = 16
+    batch: int = 100
     max_memory: str | None = None
 
     def __post_init__(self) -> None:
@@ -50,6 +52,7 @@ class Limits:
         _within("memory limit", self.memory_gb, 0, 2**20)
         _within("limit of steps", self.steps, 1, 1000)
         _within("limit of samples", self.samples, 1, 1000)
+        _within("limit of pictures in an archive", self.batch, 1, 10_000)
         bound_of(self.max_memory)
 
 
