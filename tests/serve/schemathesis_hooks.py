@@ -6,6 +6,7 @@ http://127.0.0.1:8000/openapi.json.
 
 from __future__ import annotations
 
+import base64
 import io
 import zipfile
 
@@ -25,6 +26,7 @@ def ball(color: tuple[int, int, int]) -> bytes:
 
 pictures = st.tuples(*[st.integers(0, 200)] * 3).map(ball)
 schemathesis.openapi.format("binary", pictures)
+schemathesis.openapi.format("byte", pictures.map(lambda data: base64.b64encode(data).decode()))
 for kind in ("application/octet-stream", "image/png"):
     schemathesis.openapi.media_type(kind, pictures)
 

@@ -18,7 +18,7 @@ from geco.serve import routes
 from geco.serve.admission import Line
 from geco.serve.describe import document
 from geco.serve.errors import REQUEST_ID, Gone, Refusal, error_response
-from geco.serve.fields import OPTIONS
+from geco.serve.fields import invalid
 from geco.serve.form import FormRoute
 from geco.serve.frame import GONE, Frame
 from geco.serve.metrics import Metrics
@@ -108,9 +108,4 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    name = str(first["loc"][-1])
-    remedy = "See /openapi.json for the fields and their ranges."
-    if first["type"] == "less_than_equal" and name in OPTIONS:
-        remedy = f"Ask for less; the limit is this server's ({OPTIONS[name]})."
-    return error_response(422, "InvalidRequest", f"{name}: {first['msg']}", remedy, request.scope[REQUEST_ID])
+    return invalid(error.errors()[0]).response(request.scope[REQUEST_ID])

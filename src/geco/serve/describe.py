@@ -102,7 +102,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], token: bool) ->
         form = operation["requestBody"]["content"]["multipart/form-data"]
         form["encoding"] = {"pictures": {"contentType": "application/zip"}}
         responses["200"]["content"] = {"application/zip": BINARY}
-    elif path == "/api/v1/mesh":
+    elif path in ("/api/v1/mesh", "/generate"):
         responses["200"]["content"] = dict.fromkeys(sorted(set(MEDIA_TYPES.values())), BINARY)
         responses["200"]["headers"] |= MESH_HEADERS
     elif path == "/api/v1/preview":

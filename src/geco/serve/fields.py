@@ -5,7 +5,7 @@ names.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -89,7 +89,18 @@ def values_of(rows: Iterable[Choice], limits: Limits) -> Callable[..., Awaitable
 
 
 def _parameter(row: Choice, limits: Limits) -> inspect.Parameter:
-    """A row as FastAPI reads fields off a function: a field with its type, range and default."""
+    """A row as FastAPI reads fields off a function."""
+    kind, about = field_of(row, limits)
+    return inspect.Parameter(
+        row.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=row.default,
+        annotation=Annotated[kind, Form(**about)],
+    )
+
+
+def field_of(row: Choice, limits: Limits) -> tuple[Any, dict[str, Any]]:
+    """A row as a field of a form or of JSON: its type, and its description with its range."""
     kind: Any = Literal[row.values] if row.values else TYPES[row.kind]
     most = getattr(limits, row.limit) if row.limit else row.high
     about: dict[str, Any] = {"description": row.help}
@@ -99,10 +110,13 @@ def _parameter(row: Choice, limits: Limits) -> inspect.Parameter:
         about["allow_inf_nan"] = False
     if row.kind == "list":
         about["pattern"] = LIST
-    kind = kind if row.default is not None else kind | None
-    return inspect.Parameter(
-        row.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=row.default,
-        annotation=Annotated[kind, Form(**about)],
-    )
+    return kind if row.default is not None else kind | None, about
+
+
+def invalid(error: Mapping[str, Any]) -> Refusal:
+    """What the first of pydantic's errors comes to."""
+    where = str(error["loc"][-1]) if error["loc"] else "the body"
+    remedy = "See /openapi.json for the fields and their ranges."
+    if error["type"] == "less_than_equal" and where in OPTIONS:
+        remedy = f"Ask for less; the limit is this server's ({OPTIONS[where]})."
+    return Refusal(422, "InvalidRequest", f"{where}: {error['msg']}", remedy)

@@ -17,7 +17,7 @@ from geco.serve.settings import Access
 LOCAL = ("localhost", "127.0.0.1", "::1")
 WILDCARDS = ("0.0.0.0", "::")
 ANY_ADDRESS = "*address"  # in Access.hosts: every IP address; no page of another site can be reached by one
-PROTECTED = ("/api/", "/metrics")
+PROTECTED = ("/api/", "/metrics", "/generate", "/send", "/status/")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]\\]+)(?::(\d{0,5}))?")
 _PORTS = {"http": "80", "https": "443"}
 EXPOSED = (

@@ -1,0 +1,78 @@
+"""The local protocol of Hunyuan3D's plug-ins, as its two Blender clients send it (see
+tests/serve/test_blender_clients.py for the clients themselves).
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from geco.serve.local import OWN_SEED
+from tests.serve.conftest import UPLOAD
+from tests.serve.live import Post
+from tests.serve.test_app import document
+
+SENT = {"octree_resolution": 256, "num_inference_steps": 20, "guidance_scale": 5.5, "texture": False}
+SMALL = {"resolution": 24, "texture_size": 64}
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def test_a_picture_in_base64_gives_what_a_form_gives(client: TestClient, post: Post, picture: bytes) -> None:
+    answer = client.post("/generate", json={"image": encoded(picture), **SENT, **SMALL})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "model/gltf-binary"
+    assert answer.headers["x-geco-seed"] == str(OWN_SEED)
+    assert document(answer.content)["images"], "a texture, whatever they ask"
+    form = {"seed": 7, "faces": 500, "format": "ply", **SMALL}
+    asked = {
+        "image": f"data:image/png;base64,{encoded(picture)}",
+        "seed": 7,
+        "face_count": 500,
+        "type": "ply",
+    }
+    assert client.post("/generate", json={**asked, **SMALL}).content == post(picture, **form).content
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "said"),
+    [
+        ({"text": "a cat", **SENT}, "NoPicture", "a text alone is not enough"),
+        ({"image": "", "text": ""}, "NoPicture", "a text alone is not enough"),
+        ({"image": "aGFsbG8=", "mesh": "Z2xURg=="}, "NoPainting", "does not paint"),
+        ({"image": "a cat!"}, "InvalidRequest", "no base64"),
+        ({"image": "aGFsbG8="}, "InputImageError", "the uploaded picture"),
+        ({"image": 7}, "InvalidRequest", "image"),
+        ({"image": "aGFsbG8=", "type": "fbx"}, "InvalidRequest", "type"),
+        ({"image": "aGFsbG8=", "texture_size": 4096}, "InvalidRequest", "--max-texture"),
+        ({"image": "aGFsbG8=", "face_count": 3}, "InvalidRequest", "face_count"),
+        (["image"], "InvalidRequest", "the body"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    client: TestClient, asked: Any, kind: str, said: str
+) -> None:
+    answer = client.post("/generate", json=asked)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"]) == (422, kind)
+    assert said in f"{error['problem']}. {error['remedy']}" and "\n" not in error["problem"]
+
+
+def test_base64_is_a_third_larger_than_the_limit(client: TestClient, picture: bytes) -> None:
+    large = picture + bytes(UPLOAD - len(picture))
+    fits = client.post("/generate", json={"image": encoded(large), **SMALL})
+    assert fits.status_code == 200, fits.text
+    beyond = client.post("/generate", json={"image": encoded(large + bytes(2000)), **SMALL})
+    assert beyond.status_code == 413 and beyond.json()["error"]["type"] == "TooLarge"
+    body = {"image": encoded(large + bytes(10_000))}
+    assert client.post("/generate", json=body).status_code == 413, "before it is read"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"image": NaN}'])
+def test_other_bodies_are_refused(client: TestClient, body: bytes) -> None:
+    assert client.post("/generate", content=body).status_code == 422
