@@ -60,7 +60,7 @@ FLOORS: list[set[str]] = [
     {"on_device"},
     {"training"},
     {"recipes"},
-    {"surface_to_asset", "asset", "backend", "batches", "seen", "small_model"},
+    {"surface_to_asset", "painting", "asset", "backend", "batches", "seen", "small_model"},
     {"onnx_runtime", "torch_runtime"},
     {"getting"},
     {"loading"},

@@ -9,6 +9,7 @@ import numpy as np
 from geco.backend import Footprint
 from geco.errors import ConfigError
 from geco.memory import shown_size, size_of
+from geco.photo.large_texture import BAKED
 
 MOST_SAMPLES = 1000  # of one picture; more is a slip of the keyboard, and a run of many minutes
 BATCH = 8  # sets of views at a time: memory stays level however many there are
@@ -17,6 +18,8 @@ MOST_AT_ONCE = 64  # of a device on which more at a time cost less each, where a
 # cubes a side, 20,000 to 200,000 faces): what one texel and one cube take, and the rest, two
 # thirds of it what the heap keeps after 64 meshes.
 TEXEL, CUBE, REST = 64, 60, 96 << 20
+# Of a texture larger than what is baked (up to 4096 texels: 12 each), with the picture at its own size.
+LARGE_TEXEL = 16
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
@@ -41,7 +44,8 @@ def bound_of(memory: str | int | None) -> int | None:
 
 def finishing(texture_size: int, resolution: int) -> int:
     """Bytes that making a mesh of fields takes; ``texture_size`` is 0 for colours at the vertices."""
-    return TEXEL * texture_size**2 + CUBE * resolution**3 + REST
+    large = LARGE_TEXEL * texture_size**2 if texture_size > BAKED else 0
+    return TEXEL * min(texture_size, BAKED) ** 2 + large + CUBE * resolution**3 + REST
 
 
 def at_once(footprint: Footprint, finishing: int, bound: int, most: int) -> int:

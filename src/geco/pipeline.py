@@ -197,7 +197,9 @@ class GecoPipeline:
         with watch.stage("reconstruct"):
             fields = self.backend.reconstruct(views.drawn, seen.read)
         texture_size = options.texture_size or card.texture_size
-        mesh, facts = surface_to_asset(fields, seen.picture, options, card.resolution, texture_size, watch)
+        mesh, facts = surface_to_asset(
+            fields, seen.picture, options, card.resolution, texture_size, watch, seen.detail
+        )
         return Asset(
             mesh,
             views.drawn,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from geco.images import Prepared, save_views
+from geco.images.detail import Detail, detail
 from geco.marks import Source, digest_of, mark_text
 from geco.sampling import Sampling
 from geco.types import Floats, Pictures
@@ -38,6 +39,12 @@ class Seen:
     def facts(self) -> dict[str, Any]:
         """How the object was cut out."""
         return self.condition.cutout.facts()
+
+    def detail(self, size: int) -> Detail:
+        """The square with about ``size`` pixels a side, of the picture as it was given
+        (:func:`geco.images.detail.detail`).
+        """
+        return detail(self.condition, size)
 
     def save_steps(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write :data:`geco.images.STEPS` (cut-out, its alpha, the square); raises OutputError."""

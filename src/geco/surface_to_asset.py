@@ -12,22 +12,17 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 
 from geco.errors import ConfigError
+from geco.images.detail import Detail
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
-from geco.mesh.bake import bake, rasterize_uv
 from geco.mesh.clean import drop_degenerate, fill_holes, remove_floaters
 from geco.mesh.decimate import decimate
-from geco.mesh.normals import vertex_normals
 from geco.mesh.types import Mesh
-from geco.mesh.uv import unwrap
-from geco.mesh.vertex_colors import vertex_raster, with_vertex_colors
 from geco.mesh.watertight import make_watertight
+from geco.painting import Color, Paint, painted
 from geco.photo import keep_to_outline
-from geco.photo.fit_camera import fit_and_look
-from geco.photo.input_camera import AGREEING_IOU, InputCamera
-from geco.photo.look import look
-from geco.photo.projection import EXACT, ROUGH, project_picture
-from geco.photo.rough import agreement_facts, rough_of
+from geco.photo.input_camera import InputCamera
+from geco.photo.rough import rough_of
 from geco.reconstruct.fields import (
     DenseFields,
     SurfaceFields,
@@ -38,8 +33,6 @@ from geco.reconstruct.fields import (
 )
 from geco.timing import Stopwatch
 from geco.types import Floats
-
-Color = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
@@ -107,8 +100,12 @@ def surface_to_asset(
     resolution: int,
     texture_size: int,
     watch: Stopwatch,
+    detail: Callable[[int], Detail] | None = None,
 ) -> tuple[Mesh, dict[str, Any]]:
     """A mesh with UVs and a texture, or with colours at its vertices, and what was found out on the way.
+
+    Args:
+        detail: see :class:`geco.painting.Paint`.
 
     Raises:
         MeshError: the fields hold no surface.
@@ -122,32 +119,10 @@ def surface_to_asset(
         mesh = clean(mesh, options)
         if not len(mesh.faces):
             raise nothing_left()
-    if not options.vertex_colors:
-        with watch.stage("unwrap"):
-            mesh = unwrap(mesh, texture_size=texture_size, method=options.uv_method)
-    with watch.stage("bake"):
-        mesh.normals = vertex_normals(mesh.vertices, mesh.faces)
-        raster = vertex_raster(mesh) if options.vertex_colors else rasterize_uv(mesh, texture_size)
-        mesh = bake(mesh, color, raster.size, raster=raster)
-    facts: dict[str, Any] = {
-        "faces": len(mesh.faces),
-        "vertices": len(mesh.vertices),
-        "outline_kept": camera is not None,
-    }
-    if options.projection:
-        with watch.stage("project"):
-            shown, lens = with_vertex_colors(mesh) if options.vertex_colors else mesh, lens_of(fields)
-            camera, seen = look(camera, shown, picture) if camera else fit_and_look(shown, picture, lens)
-            agreement = camera.iou if agreement is None else agreement
-            # Where the surface was made to keep to the outline, a colour that differs is the model's error,
-            # not another object.
-            projected = camera.iou >= AGREEING_IOU if facts["outline_kept"] else camera.agrees
-            if projected:
-                trust = ROUGH if facts["outline_kept"] else EXACT
-                mesh = project_picture(mesh, raster, picture, camera, trust, seen)
-        facts |= {"projected": projected, "input_camera": camera.summary()}
-    facts |= agreement_facts(agreement)
-    return with_vertex_colors(mesh) if options.vertex_colors else mesh, facts
+    shown = picture if options.projection else None
+    method = None if options.vertex_colors else options.uv_method
+    paint = Paint(color, shown, detail, lens_of(fields), camera, agreement, method)
+    return painted(mesh, paint, texture_size, watch)
 
 
 def _stays_on_device(fields: SurfaceFields, options: AssetOptions) -> TypeGuard[TensorFields]:

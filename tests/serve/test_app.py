@@ -103,7 +103,7 @@ def test_what_a_one_step_model_cannot_do_is_refused_with_the_remedy(post: Post, 
 
 
 def test_the_server_s_own_way_is_taken_where_a_request_says_nothing() -> None:
-    settings = Settings(Limits(steps=30), views=Steering(steps=28, guidance=2.0))
+    settings = Settings(Limits(steps=30, texture=2048), views=Steering(steps=28, guidance=2.0))
     asked = over({"steps": None, "guidance": 3.0}, settings)
     assert (asked["steps"], asked["guidance"], asked["sampler"]) == (28, 3.0, None)
     model = {"texture_size": 4096, "resolution": 64, "steps": 75}

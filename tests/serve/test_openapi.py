@@ -79,7 +79,7 @@ def test_the_ranges_are_the_servers_limits_and_the_token_is_described() -> None:
     assert document["paths"]["/api/v1/mesh"]["post"]["security"] == [{"token": []}]
     assert "security" not in document["paths"]["/healthz"]["get"]
     form = document["components"]["schemas"]["Body_mesh_api_v1_mesh_post"]["properties"]
-    assert {"type": "integer", "minimum": 64, "maximum": 2048}.items() <= form["texture_size"].items()
+    assert {"type": "integer", "minimum": 64, "maximum": 4096}.items() <= form["texture_size"].items()
     assert "null" not in json.dumps(form), "a form has none"
 
 

@@ -19,7 +19,7 @@ from geco.images.arrays import from_array
 from geco.images.color import to_bytes, to_rgba8
 from geco.images.opened import check_pixels, decoding, open_picture, silent
 from geco.images.picture_bytes import MAX_BYTES, MAX_PIXELS, Readable, read_bytes
-from geco.types import Floats
+from geco.types import Bytes, Floats
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "MAX_SIDE", "MIN_SIDE", "ORIENTATION_TAG", "Picture", "load_picture"]
 
@@ -62,13 +62,16 @@ class Picture:
         rgba: (H, W, 4) float32 in [0, 1], sRGB, straight alpha; no side above :data:`MAX_SIDE` unless asked.
         has_alpha: whether its transparency cuts something out; see :func:`geco.images.alpha.cuts_out`.
         name: what to call it in messages: its path, or what kind of object it came from.
-        source: what a reduced picture can be read from once more, at its own resolution; else None.
+        source: what a reduced picture, or a part of one, can be read from once more, at its own resolution;
+            else None.
+        box: what of the source it is: left, top, right, bottom as shares of its sides.
     """
 
     rgba: Floats
     has_alpha: bool
     name: str
     source: bytes | Image.Image | NDArray[Any] | None = field(default=None, repr=False)
+    box: Box = (0.0, 0.0, 1.0, 1.0)
 
     def part(self, left: float, top: float, right: float, bottom: float) -> Picture:
         """A part of it, by shares of its sides, at its own resolution, its longer side from LEAST_PART to
@@ -83,16 +86,33 @@ class Picture:
         if self.source is None:
             x0, y0, x1, y1 = _pixels(box, self.rgba.shape[1], self.rgba.shape[0])
             rgba = self.rgba[y0:y1, x0:x1]
-        elif isinstance(self.source, np.ndarray):
-            x0, y0, x1, y1 = _pixels(box, self.source.shape[1], self.source.shape[0])
-            piece = np.ascontiguousarray(self.source[y0:y1, x0:x1])
-            rgba = _decoded(from_array(piece, self.name, MAX_SIDE), self.name, MAX_SIDE)
         else:
-            rgba = _decoded(open_picture(self.source, self.name), self.name, MAX_SIDE, box)
+            rgba = _floats(self._read(box, MAX_SIDE))
         if max(rgba.shape[:2]) < LEAST_PART:
             image = Image.fromarray(to_bytes(rgba))
             rgba = np.asarray(_scaled(image, LEAST_PART)).astype(np.float32) * np.float32(1 / 255)
-        return Picture(rgba, cuts_out(rgba[..., 3]), self.name)
+        return Picture(rgba, cuts_out(rgba[..., 3]), self.name, self.source, box)
+
+    def at_most(self, side: int) -> Bytes:
+        """The same picture with the pixels that it was given with, its longer side at most ``side`` but never
+        less than here: (H, W, 3 or 4) uint8.
+
+        Raises:
+            InputImageError: the file cannot be read in full resolution.
+        """
+        if self.source is None or side <= max(self.rgba.shape[:2]):
+            return to_bytes(self.rgba)
+        found = self._read(self.box, side)
+        return to_bytes(found) if isinstance(found, np.ndarray) else np.asarray(found)
+
+    def _read(self, box: Box, side: int) -> Image.Image | Floats:
+        """A part of the source, decoded once more, its longer side at most ``side``."""
+        if isinstance(self.source, np.ndarray):
+            x0, y0, x1, y1 = _pixels(box, self.source.shape[1], self.source.shape[0])
+            piece = from_array(np.ascontiguousarray(self.source[y0:y1, x0:x1]), self.name, side)
+            return _upright(piece, self.name, side) if isinstance(piece, Image.Image) else piece
+        assert self.source is not None
+        return _upright(open_picture(self.source, self.name), self.name, side, box)
 
 
 def load_picture(source: Source, *, name: str | None = None, max_side: int = MAX_SIDE) -> Picture:
@@ -115,7 +135,7 @@ def load_picture(source: Source, *, name: str | None = None, max_side: int = MAX
     width, height = opened.size if isinstance(opened, Image.Image) else opened.shape[1::-1]
     check_pixels(width, height, label)
     _check_sides(width, height, label, max_side)
-    rgba = _decoded(opened, label, max_side)
+    rgba = _floats(_upright(opened, label, max_side) if isinstance(opened, Image.Image) else opened)
     _check_content(rgba, label)
     # The scale of 32-bit numbers is that of the largest: a part of them would have another.
     reduced = max(width, height) > max_side and getattr(opened, "mode", "") not in ("I", "F")
@@ -133,10 +153,8 @@ def _label(source: Source) -> str:
     return str(said) if isinstance(said, (str, os.PathLike)) else "the picture"
 
 
-def _decoded(image: Image.Image | Floats, label: str, max_side: int, part: Box | None = None) -> Floats:
-    """Decode, crop to the part (shares of the upright picture), reduce, turn upright; (H, W, 4) float32."""
-    if not isinstance(image, Image.Image):
-        return image
+def _upright(image: Image.Image, label: str, max_side: int, part: Box | None = None) -> Image.Image:
+    """Decode, crop to the part (shares of the upright picture), reduce, turn upright; RGB or RGBA."""
     with decoding(label):
         if image.format == "JPEG" and part is None:
             # The decoder itself skips detail (1/2, 1/4, 1/8); half as much again as wanted leaves room for a
@@ -155,7 +173,15 @@ def _decoded(image: Image.Image | Floats, label: str, max_side: int, part: Box |
             image = _scaled(image, max_side)
         if turn is not None:
             image = image.transpose(turn)
-        rgba = np.asarray(image).astype(np.float32)
+        image.load()
+        return image
+
+
+def _floats(image: Image.Image | Floats) -> Floats:
+    """(H, W, 4) float32 in [0, 1] of what has been decoded."""
+    if not isinstance(image, Image.Image):
+        return image
+    rgba = np.asarray(image).astype(np.float32)
     rgba *= np.float32(1 / 255)
     if rgba.shape[2] == 3:
         rgba = np.concatenate([rgba, np.ones_like(rgba[..., :1])], axis=2)

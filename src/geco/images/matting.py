@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -38,7 +38,8 @@ class Cutout:
     rgba: (H, W, 4) float32 in [0, 1], straight alpha: the picture, or the part of it around a small object.
     method: what was done: "alpha", "plain", "builtin", "grabcut", "rembg" or "none". confidence: 0 … 1, how
     likely the cut-out is right (:mod:`geco.images.confidence`); 1 for alpha and "none". name: the picture's
-    name. doubt: what speaks against it, in words, where that is likely; else None.
+    name. doubt: what speaks against it, in words, where that is likely; else None. picture: what it was cut
+    out of, pixel for pixel; None for arrays that were cut out before.
     """
 
     rgba: Floats
@@ -46,6 +47,7 @@ class Cutout:
     confidence: float
     name: str
     doubt: str | None = None
+    picture: Picture | None = field(default=None, repr=False)
 
     def facts(self) -> dict[str, str | float | None]:
         """What reports and files say of it; the confidence to two digits: equal pictures give equal files."""
@@ -77,18 +79,25 @@ def cut_out(picture: Picture | Floats, method: str = "auto") -> Cutout:
         remedy = "Choose another matting, or give a cut-out PNG."
         raise InputImageError(f"{picture.name} has no transparency", remedy)
     if method == "none":
-        return Cutout(picture.rgba, "none", 1.0, picture.name)
+        return Cutout(picture.rgba, "none", 1.0, picture.name, picture=picture)
     if method == "alpha" or (picture.has_alpha and method == "auto"):
         small = picture.source is not None
         closer = part_around(picture, picture.rgba[..., 3] > OPAQUE / 20, margin=0.1) if small else None
-        rgba = without_faint((closer or picture).rgba)
+        shown = closer or picture
+        rgba = without_faint(shown.rgba)
         if method == "auto" and _shows_a_picture(picture.rgba):
-            return Cutout(rgba, "alpha", PASTED, picture.name, RECTANGLE)
-        return Cutout(rgba, "alpha", 1.0, picture.name)
+            return Cutout(rgba, "alpha", PASTED, picture.name, RECTANGLE, shown)
+        return Cutout(rgba, "alpha", 1.0, picture.name, picture=shown)
     return _checked(_cut(picture, method))
 
 
 def _cut(picture: Picture, method: str, outline: bool = True, closer: bool = True) -> Cutout:
+    """The cut-out by a method that looks for the object, with what it was cut out of."""
+    found = _found(picture, method, outline, closer)
+    return found if found.picture is not None else replace(found, picture=picture)
+
+
+def _found(picture: Picture, method: str, outline: bool, closer: bool) -> Cutout:
     rgb = over_white(picture.rgba) if picture.has_alpha else opaque(picture.rgba)
     work = _work_image(rgb)
     image = _planar(work.filter(ImageFilter.BoxBlur(0.7)))

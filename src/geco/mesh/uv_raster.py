@@ -106,13 +106,22 @@ def rasterize_uv(mesh: Mesh, size: int) -> UVRaster:
     Raises:
         MeshError: no uvs.
     """
+    x, y = texel_corners(mesh, size)
+    return _texels(x, y, covered_runs(x, y, size), size)
+
+
+def texel_corners(mesh: Mesh, size: int) -> tuple[list[Doubles], list[Doubles]]:
+    """Columns and rows of each face's first, second and third corner in texels, whole at the centres.
+
+    Raises:
+        MeshError: no uvs.
+    """
     if mesh.uvs is None:
         raise MeshError("the mesh has no texture coordinates", "Call geco.mesh.uv.unwrap first.")
     points = np.ascontiguousarray(mesh.uvs.T, np.float64) * size - 0.5
     faces = np.ascontiguousarray(mesh.faces.T, np.intp)
     x, y = ([line.take(corner) for corner in faces] for line in points)
-    runs = covered_runs(x, y, size)
-    return _texels(x, y, runs, size)
+    return x, y
 
 
 def _texels(x: list[Doubles], y: list[Doubles], runs: Runs, size: int) -> UVRaster:

@@ -74,6 +74,25 @@ def project_picture(
     """
     if mesh.texture is None or mesh.texture.shape[:2] != (raster.size, raster.size):
         raise MeshError("the mesh has no texture of the raster's size", "Bake it first.")
+    texels, share, found = shown_texels(mesh, raster, rgba, camera, trust, fragments)
+    before = np.asarray(mesh.texture.reshape(-1, 3).take(texels, axis=0).T / np.float32(255), np.float32)
+    return mesh.with_(texture=painted(mesh.texture, raster, texels, before + share * (found - before)))
+
+
+def shown_texels(
+    mesh: Mesh,
+    raster: UVRaster,
+    rgba: Floats,
+    camera: InputCamera,
+    trust: Trust = EXACT,
+    fragments: Fragments | None = None,
+) -> tuple[Index, Floats, Floats]:
+    """The texels (N,) that the picture shows, the share (N,) that it has in each, and its colours (3, N);
+    arguments as of :func:`project_picture`.
+
+    Raises:
+        ConfigError: the picture is not a square with alpha.
+    """
     if rgba.ndim != 3 or rgba.shape[0] != rgba.shape[1] or rgba.shape[2] != 4:
         raise ConfigError(
             f"a picture of shape {rgba.shape} cannot be projected", "Give a square (S, S, 4) cut-out."
@@ -84,7 +103,7 @@ def project_picture(
     picture[..., 3] = trusted(rgba[..., 3], depth, trust.step)
     front, facing = _facing(mesh, raster, camera, trust.steep)
     part = raster.part(front)
-    column, row, away = part.interpolate(mesh, _homogeneous(mesh, camera, size)).T
+    column, row, away = part.interpolate(mesh, homogeneous(mesh, camera, size)).T
     column, row = column / away, row / away
     near = _nearest(row, size) * size + _nearest(column, size)
     seen = _in_sight(away, depth.reshape(-1).take(near), facing, camera, size)
@@ -92,9 +111,7 @@ def project_picture(
     used = np.flatnonzero(seen & (picture[..., 3].reshape(-1).take(near) > 0))
     found = _bilinear(picture, column.take(used), row.take(used))
     share = found[3] * _ramp(facing.take(used), trust.steep, trust.frontal)
-    texels = part.texels.take(used)
-    before = mesh.texture.reshape(-1, 3).take(texels, axis=0).T / np.float32(255)
-    return mesh.with_(texture=painted(mesh.texture, raster, texels, before + share * (found[:3] - before)))
+    return part.texels.take(used), share, found[:3]
 
 
 def _nearest(place: Floats, size: int) -> Index:
@@ -111,7 +128,7 @@ def _in_sight(away: Floats, depth: Floats, facing: Floats, camera: InputCamera, 
     return away - depth < BIAS + 2 * slope * pixel
 
 
-def _homogeneous(mesh: Mesh, camera: InputCamera, size: int) -> Floats:
+def homogeneous(mesh: Mesh, camera: InputCamera, size: int) -> Floats:
     """(V, 3) column * depth, row * depth, depth: linear on the surface, unlike the pixels themselves."""
     pixels, nearness = camera.to_pixels(mesh.vertices, size)
     depth = 1 / np.maximum(nearness, 1e-9)

@@ -17,8 +17,8 @@ class Limits:
     Attributes:
         upload: bytes of a request's body; a 64 megapixel JPEG fits into the default.
         pixels: of the picture, width x height.
-        texture: side of the texture in texels. 4096, the most that the pipeline makes, takes 13 CPU seconds
-            and 1.8 GB.
+        texture: side of the texture in texels. 4096, the most that the pipeline makes, takes a CPU second
+            and 0.2 GB more than 512.
         faces: of the mesh that may be asked for.
         resolution: cubes a side of the surface grid; work and memory grow with its cube.
         seconds: of work; then the request fails and the worker is started again.
@@ -32,7 +32,7 @@ class Limits:
 
     upload: int = 32 * 2**20
     pixels: int = 64_000_000
-    texture: int = 2048
+    texture: int = 4096
     faces: int = 500_000
     resolution: int = 128
     seconds: float = 60.0
