@@ -65,7 +65,7 @@ FLOORS: list[set[str]] = [
     {"getting"},
     {"loading"},
     {"pipeline", "choices"},
-    {"evaluate", "serve"},
+    {"evaluate", "many", "serve"},
     {"cli"},
 ]
 

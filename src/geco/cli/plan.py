@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from importlib.util import find_spec
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from geco.cli.pictures import Given
 from geco.errors import MissingExtraError
@@ -15,11 +16,17 @@ from geco.outputs import Job as AnyJob
 from geco.outputs import Wanted
 from geco.outputs import plan as plan_files
 
+if TYPE_CHECKING:
+    from geco.many.manifest import Manifest
+
 Job: TypeAlias = AnyJob[Given]
 
 
-def plan(pictures: list[Given], options: argparse.Namespace) -> list[Job]:
+def plan(pictures: list[Given], options: argparse.Namespace, manifest: Manifest | None = None) -> list[Job]:
     """One job a picture; hidden files that killed runs left in its folders are deleted.
+
+    Args:
+        manifest: of the run, which knows what it wrote before.
 
     Raises:
         OutputError: an output is an input, meets another output or holds something of others, cannot be
@@ -38,6 +45,8 @@ def plan(pictures: list[Given], options: argparse.Namespace) -> list[Job]:
         step_names=(*STEPS, *(f"views-{index}.png" for index in range(len(seeds)))),
         overwrite=options.overwrite,
     )
+    if manifest is not None:
+        wanted = replace(wanted, known=manifest.knows, beside=manifest.path)
     jobs = plan_files(pictures, wanted)
     files = [path for job in jobs for path in job.files()]
     suffixes = {path.suffix.lower() for path in files}

@@ -5,10 +5,7 @@ for.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 class Steps:
@@ -41,10 +38,30 @@ class Steps:
             self._bar = None
 
 
-def pictures(jobs: Sequence[T], quiet: bool) -> Iterator[T]:
-    """The jobs, behind a bar where there is more than one."""
-    if quiet or len(jobs) < 2 or not sys.stderr.isatty():
-        return iter(jobs)
-    from tqdm import tqdm
+class Pictures:
+    """A bar over the pictures of a run, with their rate and the time that is left; where there is more than
+    one.
 
-    return iter(tqdm(jobs, unit="picture", file=sys.stderr))
+    Args:
+        count: of all.
+        todo: of those that no earlier run has done.
+    """
+
+    def __init__(self, count: int, todo: int, quiet: bool) -> None:
+        self._bar: Any = None
+        if not quiet and count > 1 and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=count, initial=count - todo, unit="picture", file=sys.stderr)
+
+    def __enter__(self) -> Pictures:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def step(self) -> None:
+        """One more is over."""
+        if self._bar is not None:
+            self._bar.update()

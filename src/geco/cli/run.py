@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import os
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.choices import choice, sort
-from geco.cli import choice_options, progress, run_options
-from geco.cli.ahead import Ahead
-from geco.cli.ending import LOWER
-from geco.errors import ConfigError, GecoError, one_line
-from geco.marks import mark_text
-from geco.memory import device_peak, is_shortage, peak, shortage
+from geco.choices import sort
+from geco.cli import choice_options, run_options
+from geco.errors import ConfigError, one_line
 
 if TYPE_CHECKING:
-    from geco.asset import Asset
-    from geco.choices import Asked
-    from geco.cli.plan import Job
-    from geco.outputs import Output
-    from geco.pipeline import GecoPipeline
-    from geco.seen import Seen, Views
+    from geco.many.manifest import Manifest
+    from geco.many.pool import Hands
 
 
 def add(commands: Any) -> None:
@@ -43,139 +33,60 @@ def run(options: argparse.Namespace) -> int:
     from geco.cli.offer import make_ready
     from geco.cli.pictures import find_pictures
     from geco.cli.plan import plan
-    from geco.pipeline import GecoPipeline
+    from geco.cli.run_work import Work
+    from geco.many.results import Setup
 
     if not 1 <= options.samples <= MOST_SAMPLES:
         raise ConfigError(f"--samples {options.samples} is out of range", f"Ask for 1 to {MOST_SAMPLES}.")
-    check_seeds(range(options.seed, options.seed + options.samples))
+    seeds = range(options.seed, options.seed + options.samples)
+    check_seeds(seeds)
     asked = sort(choice_options.values(options))
     bound_of(options.max_memory)
+    hands = _hands(options)
     found = find_pictures(options.pictures)
-    jobs = plan(found.pictures, options)
-    if found.skipped:
-        print(f"geco: {one_line(found.note())}", file=sys.stderr)
-
-    make_ready(options.model, options.get, options.quiet, options.device)
-    pipeline = GecoPipeline.from_pretrained(options.model, options.device, options.max_memory)
-    work = _Work(pipeline, asked, options, jobs)
-    failures = made = 0
-    for job in progress.pictures(jobs, options.quiet):
-        files: list[Path] = []
-        try:
-            _one(work, job, files)
-        except Exception as error:
-            ours = _ours(error)
-            if ours is None:
-                raise
-            if files:  # the samples before the one that failed, or the mesh whose turntable failed
-                ours.args = (f"{ours} Written before that: {', '.join(map(str, files))}",)
-            if options.debug or len(jobs) == 1:
-                raise ours from error
-            failures += 1
-            print(f"geco: {one_line(str(ours))}", file=sys.stderr)
-        finally:
-            work.on_step.close()
-            made += sum(path.suffix.lower().removeprefix(".") in choice("format").values for path in files)
-    if not options.quiet and len(jobs) > 1:
-        print(f"{made} written, {failures} of {len(jobs)} pictures failed", file=sys.stderr)
-    return 2 if failures else 0
+    with contextlib.ExitStack() as stack:
+        manifest = _manifest(options)
+        if manifest is not None:
+            stack.enter_context(manifest.held())
+        jobs = plan(found.pictures, options, manifest)
+        if found.skipped:
+            print(f"geco: {one_line(found.note())}", file=sys.stderr)
+        make_ready(options.model, options.get, options.quiet, options.device)
+        digests = manifest is not None
+        setup = Setup(options.model, options.device, options.max_memory, asked, options.overwrite, digests)
+        return Work(setup, seeds, jobs, options, manifest).do(hands)
 
 
-def _ours(error: Exception) -> GecoError | None:
-    """The error of one picture that the others need not suffer from: one of ours, or too little
-    memory for this one.
-    """
-    if is_shortage(error):
-        return shortage(error, LOWER["run"])
-    return error if isinstance(error, GecoError) else None
+def _hands(options: argparse.Namespace) -> Hands | None:
+    """The workers that were asked for; None: this process. Raises ConfigError."""
+    if options.workers is None and options.ray is None:
+        for name in ("time_limit", "memory"):
+            if getattr(options, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise ConfigError(f"{option} bounds workers, and there are none", "Add --workers N.")
+        if options.retry_failed and options.manifest is None:
+            raise ConfigError("--retry-failed needs a manifest", "Name it with --manifest.")
+        return None
+    if options.workers is not None and options.workers < 1:
+        raise ConfigError(f"--workers {options.workers}", "Give at least one.")
+    from geco.many.pool import Hands
+    from geco.processes import MEMORY_GB, SECONDS, Bounds
+
+    seconds = SECONDS if options.time_limit is None else options.time_limit
+    memory = MEMORY_GB if options.memory is None else options.memory
+    return Hands(options.workers, options.ray, Bounds(seconds, memory))
 
 
-class _Work:
-    """What all pictures of a run have in common."""
+def _manifest(options: argparse.Namespace) -> Manifest | None:
+    """The one that was named; beside the results where workers make them."""
+    if options.manifest is None and options.workers is None and options.ray is None:
+        return None
+    from geco.many.manifest import NAME, Manifest
 
-    def __init__(
-        self,
-        pipeline: GecoPipeline,
-        asked: Asked,
-        options: argparse.Namespace,
-        jobs: list[Job],
-    ) -> None:
-        self.pipeline, self.asked, self.options = pipeline, asked, options
-        self.on_step = progress.Steps(options.quiet)
-        sampling = pipeline.sampling(**asked.views.asked)
-        at_once = pipeline.at_once(asked.mesh, sampling)
-        self.ahead = Ahead(pipeline, jobs, asked.picture["cutout"], sampling, self.on_step, at_once)
-
-
-def _one(work: _Work, job: Job, files: list[Path]) -> None:
-    """All samples of one picture, each saved before it is reported; ``files`` collects what was written."""
-    options = work.options
-    seen, drawn = work.ahead.of(job)
-    _warn(job, seen)
-    written = [] if job.steps is None else seen.save_steps(job.steps)
-    files += written
-    for number, (output, views) in enumerate(zip(job.outputs, drawn)):
-        if job.steps is not None:
-            path = job.steps / f"views-{number}.png"
-            views.save(path, "step")
-            written.append(path)
-            files.append(path)
-        asset = work.pipeline.finish(views, seen, work.asked.mesh)
-        for path in _save(asset, views, output, job, work.asked.file):
-            written.append(path)
-            files.append(path)
-        _report(job, output, asset, written, options)
-        written = []
-
-
-def _warn(job: Job, seen: Seen) -> None:
-    """One line on standard error where the cut-out is doubtful, also for a quiet run."""
-    doubt = seen.facts.get("cutout_doubt")
-    if doubt:
-        remedy = "look at it with --save-steps DIR, or give a picture with a transparent background"
-        print(
-            f"geco: {one_line(job.picture.label)}: the cut-out is doubtful ({doubt}); {remedy}",
-            file=sys.stderr,
-        )
-
-
-def _save(asset: Asset, views: Views, output: Output, job: Job, file: dict[str, Any]) -> Iterator[Path]:
-    """Write the files of one sample, each after a last look at what is there; yields them as they
-    are done.
-    """
-    start = time.perf_counter()
-    job.check([output.mesh])
-    yield from asset.save(output.mesh, **file)
-    asset.timings["save"] = time.perf_counter() - start
-    asset.timings["total"] += asset.timings["save"]
-    if output.views is not None:
-        job.check([output.views])
-        views.save(output.views)
-        yield output.views
-    if output.turntable is not None:
-        from geco.render.turntable import save_turntable
-
-        job.check([output.turntable])
-        save_turntable(asset.mesh, output.turntable, mark=mark_text("turntable", asset.source))
-        yield output.turntable
-
-
-def _report(job: Job, output: Output, asset: Asset, files: list[Path], options: argparse.Namespace) -> None:
-    if options.json:
-        line = {
-            "picture": job.picture.label,
-            "output": str(output.mesh),
-            "files": [str(path) for path in files],
-            "seed": asset.seed,
-            "model": asset.model,
-            "peak_memory": {"host_bytes": peak(), "device_bytes": device_peak()},
-            "timings": {name: round(seconds, 4) for name, seconds in asset.timings.items()},
-            **asset.facts,
-        }
-        print(json.dumps(line), flush=True)
-    elif not options.quiet:
-        stages = " · ".join(
-            f"{name} {seconds:.2f}" for name, seconds in asset.timings.items() if name != "total"
-        )
-        facts = f"{asset.facts['faces']:,} faces  seed {asset.seed}  {asset.timings['total']:.2f} s"
-        print(f"{one_line(str(output.mesh))}  {facts} ({stages})", flush=True)
+    if options.manifest is not None:
+        if not options.manifest.strip():
+            raise ConfigError("the name behind --manifest is empty", "Is a variable of the shell unset?")
+        return Manifest(Path(options.manifest))
+    output = Path(options.output or ".")
+    is_file = output.suffix and not output.is_dir() and not str(options.output).endswith(("/", os.sep))
+    return Manifest((output.parent if is_file else output) / NAME)

@@ -23,6 +23,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     choice_options.add(command.add_argument_group("mesh"), choices("mesh", "file"))
     _add_model(command.add_argument_group("model"))
     _add_output(command.add_argument_group("more output"))
+    _add_many(command.add_argument_group("many pictures"))
     return command
 
 
@@ -69,3 +70,39 @@ def _add_output(extra: Any) -> None:
     )
     extra.add_argument("--json", action="store_true", help="one JSON line a result on standard output")
     extra.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary")
+
+
+def _add_many(many: Any) -> None:
+    many.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="N processes, each with the model and its share of the cores (default: this one alone; with "
+        "--ray one for every CPU of the cluster)",
+    )
+    many.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="work on a Ray cluster (HOST:PORT, auto), or local to start one here (extra ray)",
+    )
+    many.add_argument(
+        "--manifest",
+        metavar="FILE",
+        help="a JSON line a picture, added as results come; the same command again makes what is missing "
+        "(default: with --workers or --ray manifest.jsonl beside the results)",
+    )
+    many.add_argument(
+        "--retry-failed", action="store_true", help="pictures that failed in an earlier run are tried again"
+    )
+    many.add_argument(
+        "--time-limit",
+        type=float,
+        metavar="S",
+        help="seconds a picture may take a worker (default: 300)",
+    )
+    many.add_argument(
+        "--memory",
+        type=float,
+        metavar="GIB",
+        help="data that a worker may hold beside the model, 0 = any (default: 4)",
+    )

@@ -21,10 +21,17 @@ class Guard:
         inputs: files that the run reads; whatever leads to one of them is never written over, not with
             ``overwrite`` either.
         overwrite: whether other files may be.
+        known: whether a file that is there may be replaced without a look into it, for a manifest says whose
+            it is.
     """
 
-    def __init__(self, inputs: Iterable[Path], overwrite: bool = False) -> None:
-        self.overwrite = overwrite
+    def __init__(
+        self,
+        inputs: Iterable[Path],
+        overwrite: bool = False,
+        known: Callable[[Path], bool] = lambda path: False,
+    ) -> None:
+        self.overwrite, self.known = overwrite, known
         self.places = Places()
         self._inputs: dict[Place, Path] = {}
         self._numbers: dict[tuple[int, int], Path] = {}
@@ -89,7 +96,7 @@ class Guard:
         if os.path.exists(path) and not path.is_file():
             what = "a folder" if path.is_dir() else "no ordinary file"
             raise OutputError(f"cannot write {path}: it is {what}", "Choose another output path.")
-        if self.overwrite:
+        if self.overwrite or self.known(path):
             return
         mark = read_mark(path)
         if mark is None:

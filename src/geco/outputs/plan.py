@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -33,6 +33,8 @@ class Wanted:
         steps: a folder; where there are several pictures, each has its own in it.
         step_names: the files that the steps of one picture are.
         overwrite: replace files that are no earlier results.
+        known: of :class:`geco.outputs.guard.Guard`.
+        beside: a file that the run itself writes, and no result may be.
     """
 
     output: str | None = None
@@ -43,6 +45,8 @@ class Wanted:
     steps: str | None = None
     step_names: Sequence[str] = ()
     overwrite: bool = False
+    known: Callable[[Path], bool] = lambda path: False
+    beside: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,10 @@ def plan(pictures: Sequence[P], wanted: Wanted) -> list[Job[P]]:
     _check_named(wanted)
     once = _once(pictures)
     single = _single_file(wanted, len(once))
-    guard = Guard((picture.path for picture in once if picture.data is None), wanted.overwrite)
+    inputs = (picture.path for picture in once if picture.data is None)
+    guard = Guard(inputs, wanted.overwrite, wanted.known)
+    if wanted.beside is not None:
+        guard.claim(wanted.beside, lambda path, mark: True)
     jobs = _settled(once, wanted, single, guard)
     for job in jobs:
         for path in job.files():

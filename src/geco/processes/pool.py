@@ -65,8 +65,11 @@ class Workers:
         prepared = [worker.wait_ready() for worker in self._idle]
         return prepared[0]
 
-    def run(self, jobs: Iterable[tuple[str, Any]]) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[tuple[str, Any]], seconds: float | None = None) -> Iterator[Outcome]:
         """Outcomes of (key, argument) pairs, as they finish. Jobs are taken in order, as workers become free.
+
+        Args:
+            seconds: that each may take; None: those of the bounds.
 
         Raises:
             GecoError: raised by a job, other than a MeshError; or workers cannot start.
@@ -80,7 +83,7 @@ class Workers:
                     job = again.popleft()
                 else:
                     try:
-                        job = Job(*next(source))
+                        job = Job(*next(source), seconds=seconds)
                     except StopIteration:
                         left = False
                         break

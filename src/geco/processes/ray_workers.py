@@ -75,7 +75,7 @@ class RayWorkers:
         """As ``Workers.prepare``; every actor has prepared when this object is made."""
         return self._prepared
 
-    def run(self, jobs: Iterable[tuple[str, Any]]) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[tuple[str, Any]], seconds: float | None = None) -> Iterator[Outcome]:
         """As ``Workers.run``. A job whose machine is lost is given to another one, once."""
         source, left = iter(jobs), True
         again: deque[tuple[str, Any, int]] = deque()
@@ -91,7 +91,7 @@ class RayWorkers:
                         left = False
                         break
                 actor = self._idle.pop()
-                busy[actor.run.remote(job[0], job[1])] = (actor, job)
+                busy[actor.run.remote(job[0], job[1], seconds)] = (actor, job)
             if not busy:
                 continue
             finished, _ = self._ray.wait(list(busy), num_returns=1)
@@ -146,9 +146,9 @@ class _Actor:
         except GecoError as error:  # as a value: Ray would wrap what is raised
             return error
 
-    def run(self, key: str, argument: Any) -> Outcome | GecoError:
+    def run(self, key: str, argument: Any, seconds: float | None) -> Outcome | GecoError:
         try:
-            return next(self.workers.run([(key, argument)]))
+            return next(self.workers.run([(key, argument)], seconds))
         except GecoError as error:
             return error
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from geco.memory import is_shortage
 
 if TYPE_CHECKING:
-    from geco.cli.plan import Job
+    from geco.many.results import AnyJob
     from geco.pipeline import GecoPipeline
     from geco.sampling import OnStep, Sampling
     from geco.seen import Seen, Views
@@ -28,10 +28,10 @@ class Ahead:
     def __init__(
         self,
         pipeline: GecoPipeline,
-        jobs: Sequence[Job],
+        jobs: Sequence[AnyJob],
         cutout: str,
         sampling: Sampling | None,
-        on_step: OnStep,
+        on_step: OnStep | None,
         at_once: int,
     ) -> None:
         self._pipeline, self._cutout, self._sampling, self._on_step = pipeline, cutout, sampling, on_step
@@ -40,7 +40,7 @@ class Ahead:
         self._together = max(at_once // samples, 1) if pipeline.backend.joins_pictures else 1
         self._ready: dict[int, tuple[Seen, list[Views] | None] | Exception] = {}
 
-    def of(self, job: Job) -> tuple[Seen, Iterator[Views]]:
+    def of(self, job: AnyJob) -> tuple[Seen, Iterator[Views]]:
         """The picture as the model sees it, and its views, one item a seed.
 
         Raises:
@@ -57,7 +57,7 @@ class Ahead:
         seen, drawn = ready
         return seen, self._alone(seen, seeds) if drawn is None else iter(drawn)
 
-    def _see(self, job: Job) -> Seen:
+    def _see(self, job: AnyJob) -> Seen:
         picture = job.picture.source()
         source = None if job.picture.data is None else job.origin.source
         job.check(job.step_files)
@@ -66,7 +66,7 @@ class Ahead:
     def _alone(self, seen: Seen, seeds: Sequence[int]) -> Iterator[Views]:
         return self._pipeline.views(seen, seeds, self._sampling, self._on_step, self._at_once)
 
-    def _prepare(self, first: Job) -> None:
+    def _prepare(self, first: AnyJob) -> None:
         """See ``first`` and those after it, and draw them together; what fails waits for its turn."""
         start = next(number for number, job in enumerate(self._jobs) if job is first)
         seen: dict[int, Seen] = {}
