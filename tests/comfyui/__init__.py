@@ -1,0 +1,1 @@
+"""The nodes for ComfyUI: against a description of its contract, and in ComfyUI itself."""
