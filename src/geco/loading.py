@@ -24,6 +24,8 @@ def load_backend(
     """Arguments and errors as of :meth:`geco.pipeline.GecoPipeline.from_pretrained`; ``threads`` is how many
     one operator of ONNX Runtime takes, None the machine's cores (torch has a setting of its own).
     """
+    if threads is not None and threads < 1:
+        raise ConfigError(f"{threads} threads are out of range", "Choose 1 or more.")
     folder = folder_of(model)
     name = None if folder is EMBEDDED or Path(model).is_dir() else os.fspath(model)
     return _in_folder(folder, device, name, threads)

@@ -42,6 +42,7 @@ class GecoPipeline:
         model: str | os.PathLike[str] = "small",
         device: str | None = None,
         max_memory: str | int | None = None,
+        threads: int | None = None,
     ) -> GecoPipeline:
         """Load a model.
 
@@ -53,14 +54,16 @@ class GecoPipeline:
                 "coreml", "openvino" for those with graphs, where that provider of ONNX Runtime is installed.
             max_memory: bytes, or "8GB": as many sets of views are drawn together as it allows
                 (:meth:`at_once`); None: :data:`geco.batches.BATCH`.
+            threads: of one operator of a model with graphs; None: the physical cores, up to four. More than
+                four change the last bits of its numbers. Torch has a setting of its own.
 
         Raises:
             WeightsError: nothing is there, or it is broken.
             MissingExtraError: the model needs torch and it is not installed. ConfigError: ``max_memory`` is
-                no size.
+                no size, or ``threads`` are fewer than one.
         """
         bound_of(max_memory)  # before anything is loaded
-        return cls(load_backend(model, device), max_memory)
+        return cls(load_backend(model, device, threads), max_memory)
 
     def __call__(
         self,
