@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,21 +50,27 @@ def build(target: str, pythons: Sequence[str], folder: Path) -> Path:
         BuildError: see there.
     """
     version = package_version()
-    manifest = (EXTENSION / "blender_manifest.toml").read_text("utf-8")
-    if f'\nversion = "{version}"\n' not in manifest:
-        raise BuildError(f"blender_manifest.toml does not say version {version}, the package's")
     with tempfile.TemporaryDirectory() as scratch:
         ours = own_wheel(Path(scratch) / "own")
         wheels = {ours.name: ours}
         for python in pythons:
             wheels |= dependencies(ours, target, python, Path(scratch) / python)
-        listed = "".join(f'  "./wheels/{name}",\n' for name in sorted(wheels))
-        head, table, tail = manifest.partition("\n[permissions]")
-        whole = f'{head}\nplatforms = ["{target}"]\nwheels = [\n{listed}]\n{table}{tail}'
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"geco-{version}-{target.replace('-', '_')}.zip"
-        _pack(path, whole, wheels)
+        _pack(path, manifest(version, target, wheels), wheels)
     return path
+
+
+def manifest(version: str, target: str, wheels: Iterable[str]) -> str:
+    """The manifest with its platform and its wheels' names; raises BuildError where it says another
+    version.
+    """
+    text = (EXTENSION / "blender_manifest.toml").read_text("utf-8")
+    if f'\nversion = "{version}"\n' not in text:
+        raise BuildError(f"blender_manifest.toml does not say version {version}, the package's")
+    listed = "".join(f'  "./wheels/{name}",\n' for name in sorted(wheels))
+    head, table, tail = text.partition("\n[permissions]")
+    return f'{head}\nplatforms = ["{target}"]\nwheels = [\n{listed}]\n{table}{tail}'
 
 
 def package_version() -> str:
@@ -135,7 +141,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--platform", choices=(*PLATFORMS, "all"), default=None, help="default: that of this machine"
     )
     parser.add_argument(
-        "--python", choices=PYTHONS, action="append", help="for one of Blender's Pythons only (default: both)"
+        "--python",
+        action="append",
+        metavar="VERSION",
+        help=f"of Blender's own Python (default: {' and '.join(PYTHONS)})",
     )
     asked = parser.parse_args(argv)
     target = asked.platform or this_platform()

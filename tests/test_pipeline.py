@@ -58,3 +58,12 @@ def test_seeds_run_in_batches_and_the_picture_is_seen_once(pipeline: GecoPipelin
     np.testing.assert_allclose(assets[0].views, many[9].pictures, atol=1e-5)
     with pytest.raises(ConfigError, match="truncation"):
         pipeline.sampling(truncation=2.0)
+
+
+def test_the_number_of_threads_changes_nothing_and_is_checked(pipeline: GecoPipeline) -> None:
+    alone = GecoPipeline.from_pretrained("small", threads=1)
+    picture = ball_picture(64)
+    mesh, theirs = alone(picture, 0, OPTIONS).mesh, pipeline(picture, 0, OPTIONS).mesh
+    np.testing.assert_array_equal(mesh.vertices, theirs.vertices)
+    with pytest.raises(ConfigError, match="0 threads are out of range"):
+        GecoPipeline.from_pretrained("small", threads=0)

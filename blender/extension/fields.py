@@ -37,21 +37,29 @@ def words(row: Choice) -> tuple[str, ...]:
 
 
 def title(row: Choice) -> str:
-    """"texture_size" as "Texture size"."""
+    """ "texture_size" as "Texture size"."""
     return row.name.replace("_", " ").capitalize()
 
 
 def about(row: Choice) -> str:
     """The row's help, as a tooltip."""
     text = row.help[:1].upper() + row.help[1:]
-    return f"{text}. {unset(row):g}: the default" if row.kind in ("int", "float") and row.default is None else text
+    return (
+        f"{text}. {unset(row):g}: the default"
+        if row.kind in ("int", "float") and row.default is None
+        else text
+    )
 
 
 def chosen(settings: Any, server: bool) -> dict[str, Any]:
-    """Name -> value of all that was chosen, but seeds, size and pivot; what is the model's own is left out."""
+    """Name -> value of what was chosen, but seeds, size and pivot; the model's own is left out."""
     found = {}
     for row in rows():
-        if row.group in ("seeds", "file") or (row.name in OF_SERVERS and not server):
+        if (
+            row.group in ("seeds", "file")
+            or row.name in KEPT_OF_FILE
+            or (row.name in OF_SERVERS and not server)
+        ):
             continue
         value = getattr(settings, row.name)
         if row.default is None and value in (unset(row), OWN, ""):

@@ -13,7 +13,7 @@ PIVOTS = ("center", "base")
 
 
 class Surface(Protocol):
-    """A mesh as :class:`geco.Mesh` has it: z up, the picture's side towards +x, textures from the top left."""
+    """A mesh as :class:`geco.Mesh` has it: z up, the picture's side towards +x, uvs from the top left."""
 
     vertices: Array  # (V, 3) world units
     faces: Array  # (F, 3)

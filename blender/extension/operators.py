@@ -1,4 +1,4 @@
-"""Pictures from files, from a folder, or from the .blend: each starts a run, which ends as one step of undo."""
+"""Pictures from files, from a folder, or from the .blend: each starts a run, which is one step of undo."""
 
 import time
 from pathlib import Path
@@ -26,7 +26,9 @@ def maker_of(context: Any) -> Maker:
     if ours.place == "SERVER":
         from . import server
 
-        return server.maker(server.Server(ours.address, ours.token, ours.model), choices, bpy.app.online_access)
+        return server.maker(
+            server.Server(ours.address, ours.token, ours.model), choices, bpy.app.online_access
+        )
     from . import local
 
     return local.maker(choices, ours.threads or None)
@@ -114,7 +116,7 @@ class GECO_OT_from_files(Starting, bpy.types.Operator):
     bl_idname = "geco.from_files"
     bl_label = "Pictures to Meshes"
 
-    __annotations__ = {  # noqa: RUF012
+    __annotations__ = {
         "directory": StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"}),
         "files": CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"}),
         "filepath": StringProperty(subtype="FILE_PATH", options={"HIDDEN", "SKIP_SAVE"}),
@@ -144,7 +146,7 @@ class GECO_OT_from_folder(Starting, bpy.types.Operator):
     bl_idname = "geco.from_folder"
     bl_label = "Folder to Collection"
 
-    __annotations__ = {  # noqa: RUF012
+    __annotations__ = {
         "directory": StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"}),
         "filter_folder": BoolProperty(default=True, options={"HIDDEN"}),
     }
@@ -172,7 +174,7 @@ class GECO_OT_from_image(Starting, bpy.types.Operator):
     bl_idname = "geco.from_image"
     bl_label = "Image to Mesh"
 
-    __annotations__ = {  # noqa: RUF012
+    __annotations__ = {
         "image": StringProperty(name="Image", description="By name; empty: the one that the panel shows"),
     }
 

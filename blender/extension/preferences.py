@@ -15,7 +15,7 @@ class GecoPreferences(bpy.types.AddonPreferences):
     """Of the extension, the same for every file."""
 
     bl_idname = __package__
-    __annotations__ = {  # noqa: RUF012
+    __annotations__ = {
         "place": EnumProperty(name="Objects are made", items=PLACES, default="HERE"),
         "threads": IntProperty(
             name="Threads",

@@ -56,7 +56,7 @@ class GecoSettings(bpy.types.PropertyGroup):
     """In the scene, saved with it: one property for each choice of ``geco run``."""
 
     # Blender reads its properties here.
-    __annotations__ = {  # noqa: RUF012
+    __annotations__ = {
         **{row.name: _property(row) for row in rows()},
         "size": _size(),
         "pivot": _pivot(),
@@ -69,7 +69,7 @@ class GecoSettings(bpy.types.PropertyGroup):
 class GecoStatus(bpy.types.PropertyGroup):
     """In the window manager, not saved: how far the run is."""
 
-    __annotations__ = {  # noqa: RUF012
+    __annotations__ = {
         "running": BoolProperty(name="Running"),
         "stop": BoolProperty(name="Stop"),
         "factor": FloatProperty(name="Done", min=0, max=1, subtype="FACTOR"),

@@ -94,4 +94,6 @@ def _select(context: Any, created: list[Any]) -> None:
 
 def summary(made: list[Made], created: list[Any]) -> str:
     """One line about what came out."""
-    return f"{len(created)} object{'s' if len(created) != 1 else ''} of {len({m.name for m in made})} picture(s)"
+    return (
+        f"{len(created)} object{'s' if len(created) != 1 else ''} of {len({m.name for m in made})} picture(s)"
+    )
