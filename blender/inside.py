@@ -314,7 +314,8 @@ def the_front_view_shows_the_pictures_side() -> None:
     scene.collection.objects.link(sun)
     bpy.ops.mesh.primitive_plane_add(size=60)
     scene.world = scene.world or bpy.data.worlds.new("world")
-    scene.world.use_nodes = True
+    if scene.world.node_tree is None:
+        scene.world.use_nodes = True
     scene.world.node_tree.nodes["Background"].inputs[0].default_value = (0.8, 0.85, 0.9, 1)
     scene.camera = camera
     scene.view_settings.view_transform = "Standard"

@@ -48,7 +48,8 @@ def _mesh(made: Made) -> Any:
 
 def _material(made: Made) -> Any:
     material = bpy.data.materials.new(made.name)
-    material.use_nodes = True
+    if material.node_tree is None:  # Blender 5 gives every material one
+        material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
     surface = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
     surface.inputs["Roughness"].default_value = ROUGHNESS
