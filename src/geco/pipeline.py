@@ -54,8 +54,7 @@ class GecoPipeline:
                 "coreml", "openvino" for those with graphs, where that provider of ONNX Runtime is installed.
             max_memory: bytes, or "8GB": as many sets of views are drawn together as it allows
                 (:meth:`at_once`); None: :data:`geco.batches.BATCH`.
-            threads: of one operator of a model with graphs; None: the physical cores, up to four. More than
-                four change the last bits of its numbers. Torch has a setting of its own.
+            threads: of a model with graphs; None: the cores, up to four. More change the last bits.
 
         Raises:
             WeightsError: nothing is there, or it is broken.
