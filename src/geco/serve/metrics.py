@@ -43,6 +43,7 @@ class Metrics:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.work, self.wait = Histogram(), Histogram()
         self.dropped = 0
+        self.jobs: Counter[str] = Counter()
         self.restarts: Counter[str] = Counter()
         self.refused_connections = 0
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
@@ -63,6 +64,8 @@ class Metrics:
             f'geco_worker_restarts_total{{reason="{reason}"}} {n}'
             for reason, n in sorted(self.restarts.items())
         ]
+        lines += ["# HELP geco_jobs_total Jobs that ended, by state.", "# TYPE geco_jobs_total counter"]
+        lines += [f'geco_jobs_total{{state="{state}"}} {n}' for state, n in sorted(self.jobs.items())]
         lines += _single(
             "geco_dropped_total", "counter", "Requests whose client left before their turn.", self.dropped
         )

@@ -129,6 +129,32 @@ class Access:
 
 
 @dataclass(frozen=True)
+class Keeping:
+    """How long, and where, jobs are kept. All own choices.
+
+    Attributes:
+        folder: for this server alone; found again at the next start. None: a new one among the temporary
+            files, which goes with the server.
+        seconds: that a job stays after its end.
+        bytes: of all jobs; beyond, the oldest ended ones go.
+        listeners: streams of events open at once; one address gets half of them.
+        heartbeat: seconds without an event after which a stream says that it lives.
+    """
+
+    folder: str | None = None
+    seconds: float = 3600.0
+    bytes: int = 10**9
+    listeners: int = 64
+    heartbeat: float = 15.0
+
+    def __post_init__(self) -> None:
+        _within("seconds that jobs are kept", self.seconds, 0.1, 10**8)
+        _within("bytes of kept jobs", self.bytes, 10**5, 2**50)
+        _within("number of listeners", self.listeners, 0, 65_536)
+        _within("heartbeat", self.heartbeat, 0.1, 3600)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of them; the defaults suit one machine and the embedded model. ``views`` is how views are drawn
     where a request does not say it.
@@ -138,6 +164,7 @@ class Settings:
     traffic: Traffic = field(default_factory=Traffic)
     access: Access = field(default_factory=Access)
     views: Steering = field(default_factory=Steering)
+    keeping: Keeping = field(default_factory=Keeping)
 
     def __post_init__(self) -> None:
         if (self.views.steps or 1) > self.limits.steps:

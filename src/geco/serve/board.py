@@ -1,0 +1,246 @@
+"""The jobs of a server: from the line to the worker, from the worker to the disk, and what listeners hear.
+
+All of it happens on the event loop; only the disk is written in threads. What a listener may see is on disk
+before: a server that is killed has promised nothing that is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+from typing import Any
+
+from geco.errors import OutputError
+from geco.processes import PATIENCE
+from geco.serve.admission import CONNECTIONS_END, Line, Ticket
+from geco.serve.errors import INTERNAL, Gone, Refusal
+from geco.serve.job import Job, Result
+from geco.serve.job_store import Store, mesh_file, shape_file, still_file, views_file
+from geco.serve.jobs import MEDIA_TYPES
+from geco.serve.metrics import Metrics
+from geco.serve.samples import Drawn, Finished, SamplesTask, Stage
+from geco.serve.settings import Keeping
+from geco.serve.verdict import Cancelled
+from geco.serve.worker import Worker
+
+log = logging.getLogger("geco.serve")
+
+SWEEP = 10.0  # seconds between two looks for jobs whose time is over
+
+
+@dataclass(eq=False)
+class Run:
+    """What an open job needs beside its record."""
+
+    ticket: Ticket
+    task: SamplesTask
+    stop: threading.Event = field(default_factory=threading.Event)
+    work: asyncio.Task[None] | None = None
+
+
+class Board:
+    """All jobs of one server."""
+
+    def __init__(
+        self, workers: Sequence[Worker], line: Line, keeping: Keeping, store: Store, metrics: Metrics
+    ) -> None:
+        self.workers, self.line, self.keeping, self.metrics = workers, line, keeping, metrics
+        self.store = store
+        self.jobs: dict[str, Job] = {}
+        self.runs: dict[str, Run] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+        line.moved.append(self._tell_positions)
+
+    async def open(self) -> None:
+        """Find what an earlier server left. Raises ConfigError."""
+        found = await asyncio.to_thread(self.store.open)
+        self.jobs = {job.id: job for job in found}
+        lost = sum(job.state == "lost" for job in found)
+        if found:
+            log.info("found %d jobs in %s, %d of them lost", len(found), self.store.folder, lost)
+        await self._make_room(0)
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def close(self) -> None:
+        """Let what is admitted be done within the grace time; the rest is lost, and says so."""
+        self.line.close()
+        assert self.line.closing_since is not None
+        until = self.line.closing_since + self.line.traffic.grace * CONNECTIONS_END
+        works = [run.work for run in self.runs.values() if run.work is not None]
+        if works:
+            _, late = await asyncio.wait(works, timeout=max(0.0, until - time.monotonic()))
+            for work in late:
+                work.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        await asyncio.to_thread(self.store.close)
+
+    def find(self, name: str) -> Job:
+        """The job of that id. Raises Refusal: 404, there is none, or its time is over."""
+        job = self.jobs.get(name)
+        if job is None or self._is_over(job):
+            raise Refusal(404, "NotFound", "there is no such job, or its time is over", "Send it again.")
+        return job
+
+    def shown(self, job: Job) -> dict[str, Any]:
+        """As its clients read it."""
+        return job.shown(self.keeping.seconds)
+
+    async def add(self, task: SamplesTask, ticket: Ticket, model: str) -> Job:
+        """A new job in the place of the request that asks for it.
+
+        Raises:
+            Refusal: 503, it is too much work beside what waits. 507, the disk is full.
+        """
+        job = Job(task.task.name, task.task.format, model, task.seeds)
+        run = Run(self.line.stay(ticket, task.weight), task)
+        try:
+            await self._save(job)
+        except BaseException:
+            self.line.release(run.ticket)
+            raise
+        self.jobs[job.id], self.runs[job.id] = job, run
+        run.work = asyncio.create_task(self._live(job, run))
+        await asyncio.sleep(0)  # it takes its place in the line
+        return job
+
+    async def cancel(self, job: Job) -> None:
+        """Stop an open job, one that waits at once, one that runs within :data:`geco.processes.PATIENCE`."""
+        if (run := self.runs.get(job.id)) is not None and run.work is not None:
+            run.stop.set()
+            run.ticket.left.set()
+            await asyncio.wait({run.work}, timeout=PATIENCE + 3)
+
+    async def forget(self, job: Job) -> None:
+        """Delete an ended job with all its files."""
+        if self.jobs.pop(job.id, None) is not None:
+            await asyncio.to_thread(self.store.forget, job)
+
+    async def keep_file(self, job: Job, name: str, data: bytes) -> None:
+        """A further file of an ended job, where there is room. Raises OutputError."""
+        if self.store.bytes + len(data) <= self.keeping.bytes and job.id in self.jobs:
+            await asyncio.to_thread(self.store.write, job, {name: data})
+
+    async def _live(self, job: Job, run: Run) -> None:
+        """From the line to the end, whatever that is."""
+        state, error = "done", None
+        try:
+            async with self.line.turn(run.ticket) as number:
+                await self._save(job, state="running", position=None)
+                job.note("state")
+                await self._work(job, run, self.workers[number])
+        except (Gone, Cancelled):
+            state = "cancelled"
+        except Refusal as refusal:
+            state = "lost" if refusal.kind == "Stopping" else "failed"
+            error = {"type": refusal.kind, "problem": refusal.problem, "remedy": refusal.remedy}
+        except asyncio.CancelledError:
+            state = "lost"
+        except Exception:
+            log.exception("job %s failed", job.id)
+            state, error = "failed", {"type": "InternalError", "problem": INTERNAL, "remedy": ""}
+        finally:
+            self.line.release(run.ticket)
+            self.runs.pop(job.id, None)
+        await self._end(job, state, error)
+
+    async def _end(self, job: Job, state: str, error: dict[str, str] | None) -> None:
+        ended = replace(job)
+        ended.lose("the server stopped") if state == "lost" else ended.end(state, error)
+        try:
+            await asyncio.to_thread(self.store.write, ended)
+        except OutputError as failure:
+            log.error("job %s: its end is not written: %s", job.id, failure)
+        for name in ("state", "error", "ended", "stage", "done", "of", "position"):
+            setattr(job, name, getattr(ended, name))
+        job.note("end")
+        self.metrics.jobs[job.state] += 1
+
+    async def _work(self, job: Job, run: Run, worker: Worker) -> None:
+        """In the worker; what it tells is handled in order, while it goes on. Raises as the worker."""
+        told: asyncio.Queue[Any] = asyncio.Queue()
+        running = asyncio.ensure_future(worker.run(run.task, job.id, told.put_nowait, run.stop))
+        running.add_done_callback(lambda _: told.put_nowait(None))
+        try:
+            while (message := await told.get()) is not None:
+                if isinstance(message, Stage):
+                    job.begin_stage(message.name, message.done, message.of)
+                elif isinstance(message, Drawn):
+                    files = {views_file(message.seed): message.sheet}
+                    await self._save(job, files, drawn=[*job.drawn, message.seed])
+                    job.note("views")
+                elif isinstance(message, Finished):
+                    await self._save_result(job, message)
+                    run.ticket.weight = max(1, run.ticket.weight - 1)
+                    job.note("result")
+        except BaseException:
+            run.stop.set()  # no room for it: the worker need not go on
+            with contextlib.suppress(Exception):
+                await running
+            raise
+        await running
+
+    async def _save_result(self, job: Job, message: Finished) -> None:
+        made = message.made
+        which = f"-{made.seed}" if len(job.seeds) > 1 else ""
+        result = Result(
+            made.seed,
+            MEDIA_TYPES[job.format],
+            f"{job.name}{which}{PurePath(made.name).suffix}",
+            len(made.body),
+            message.faces,
+            made.timings,
+            json.loads(made.facts),
+        )
+        files = {
+            mesh_file(made.seed): made.body,
+            still_file(made.seed): message.still,
+            shape_file(made.seed): message.shape,
+        }
+        await self._save(job, files, results=[*job.results, result])
+
+    async def _save(self, job: Job, files: Mapping[str, bytes] | None = None, **changes: Any) -> None:
+        """Write files and a job changed so, then change it."""
+        await self._make_room(sum(map(len, (files or {}).values())))
+        try:
+            await asyncio.to_thread(self.store.write, replace(job, **changes), files)
+        except OutputError as failure:
+            log.error("job %s: %s", job.id, failure)
+            raise Refusal(507, "OutputError", "the server cannot write the job's files") from failure
+        for name, value in changes.items():
+            setattr(job, name, value)
+
+    async def _make_room(self, more: int) -> None:
+        """Forget ended jobs, the oldest first, until so many bytes fit. Raises Refusal: they do not."""
+        ended = sorted((job for job in self.jobs.values() if not job.is_open), key=lambda job: job.ended or 0)
+        for job in ended:
+            if self.store.bytes + more <= self.keeping.bytes and not self._is_over(job):
+                break
+            await self.forget(job)
+        if self.store.bytes + more > self.keeping.bytes and more:
+            problem = f"results of open jobs fill the {self.keeping.bytes:,} bytes that this server keeps"
+            raise Refusal(507, "StoreFull", problem, "Ask for fewer samples (--keep-size).")
+
+    def _is_over(self, job: Job) -> bool:
+        return job.ended is not None and time.time() > job.ended + self.keeping.seconds
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(min(SWEEP, self.keeping.seconds / 2))
+            for job in [job for job in self.jobs.values() if self._is_over(job)]:
+                await self.forget(job)
+
+    def _tell_positions(self) -> None:
+        for name, run in self.runs.items():
+            job, position = self.jobs[name], self.line.position(run.ticket)
+            if job.state == "queued" and position is not None and position != job.position:
+                job.position = position
+                job.note("state")
