@@ -16,11 +16,14 @@ from starlette.types import Scope
 
 from geco.serve import routes
 from geco.serve.admission import Line
+from geco.serve.board import Board
 from geco.serve.describe import document
 from geco.serve.errors import REQUEST_ID, Gone, Refusal, error_response
+from geco.serve.events import Listeners
 from geco.serve.fields import invalid
 from geco.serve.form import FormRoute
 from geco.serve.frame import GONE, Frame
+from geco.serve.job_store import Store, store_for
 from geco.serve.metrics import Metrics
 from geco.serve.routes import Service
 from geco.serve.security import Guard
@@ -33,23 +36,38 @@ if TYPE_CHECKING:
     from geco.pipeline import GecoPipeline
 
 
-def build(load: Callable[[], GecoPipeline], settings: Settings, worker: Worker | None = None) -> FastAPI:
-    """The application; see :func:`geco.serve.create_app`. A worker that is given has been started already."""
+def build(
+    load: Callable[[], GecoPipeline],
+    settings: Settings,
+    worker: Worker | None = None,
+    store: Store | None = None,
+) -> FastAPI:
+    """The application; see :func:`geco.serve.create_app`. A worker that is given has been started already, a
+    store opened.
+    """
     metrics = worker.metrics if worker is not None else Metrics()
     own = worker or Worker(load, settings.limits, metrics)
     line = Line(settings.traffic, metrics)
+    board = Board([own], line, settings.keeping, store or store_for(settings.keeping), metrics)
+    listeners = Listeners(settings.keeping)
     metrics.gauges |= {
         "geco_pending_requests": ("Requests uploading, waiting or being worked on.", lambda: line.pending),
         "geco_line_requests": ("Of them, those whose body has arrived.", lambda: line.in_line),
         "geco_request_seconds": ("Running mean of the seconds of work.", lambda: line.mean_seconds),
         "geco_worker_ready": ("1 where the model is loaded.", lambda: own.ready),
+        "geco_jobs_open": ("Jobs that wait or run.", lambda: len(board.runs)),
+        "geco_jobs_kept": ("Jobs that are kept.", lambda: len(board.jobs)),
+        "geco_jobs_bytes": ("Bytes of kept jobs.", lambda: board.store.held),
+        "geco_listeners": ("Open streams of events.", lambda: listeners.count),
     }
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         if worker is None:
             await asyncio.to_thread(own.start)
+        await board.open()
         yield
+        await board.close()
         await asyncio.to_thread(own.stop)
 
     # The interactive documentation would load its scripts from another host.
@@ -74,7 +92,7 @@ def build(load: Callable[[], GecoPipeline], settings: Settings, worker: Worker |
         (Gone, _gone),
     ):
         app.add_exception_handler(kind, handler)
-    routes.add(app, Service(own, line, settings, metrics))
+    routes.add(app, Service(own, line, settings, metrics, board, listeners))
     app.openapi = partial(document, app, settings)  # type: ignore[method-assign]
     return app
 

@@ -51,8 +51,8 @@ class Board:
     def __init__(
         self, workers: Sequence[Worker], line: Line, keeping: Keeping, store: Store, metrics: Metrics
     ) -> None:
-        self.workers, self.line, self.keeping, self.metrics = workers, line, keeping, metrics
-        self.store = store
+        self.workers, self.line, self.keeping = workers, line, keeping
+        self.store, self.metrics = store, metrics
         self.jobs: dict[str, Job] = {}
         self.runs: dict[str, Run] = {}
         self._sweeper: asyncio.Task[None] | None = None
@@ -60,11 +60,9 @@ class Board:
 
     async def open(self) -> None:
         """Find what an earlier server left. Raises ConfigError."""
-        found = await asyncio.to_thread(self.store.open)
-        self.jobs = {job.id: job for job in found}
-        lost = sum(job.state == "lost" for job in found)
-        if found:
-            log.info("found %d jobs in %s, %d of them lost", len(found), self.store.folder, lost)
+        if not self.store.is_open:
+            await asyncio.to_thread(self.store.open)
+        self.jobs = {job.id: job for job in self.store.found}
         await self._make_room(0)
         self._sweeper = asyncio.create_task(self._sweep())
 
@@ -98,8 +96,13 @@ class Board:
         """A new job in the place of the request that asks for it.
 
         Raises:
-            Refusal: 503, it is too much work beside what waits. 507, the disk is full.
+            Refusal: 503, it is too much work beside what waits. 507, the disk is full. 501, there is no place
+                to keep jobs in.
         """
+        if not self.store.is_open:
+            raise Refusal(
+                501, "NoJobs", "this server has no place to keep jobs in", "See geco serve --jobs-dir."
+            )
         job = Job(task.task.name, task.task.format, model, task.seeds)
         run = Run(self.line.stay(ticket, task.weight), task)
         try:
@@ -126,7 +129,7 @@ class Board:
 
     async def keep_file(self, job: Job, name: str, data: bytes) -> None:
         """A further file of an ended job, where there is room. Raises OutputError."""
-        if self.store.bytes + len(data) <= self.keeping.bytes and job.id in self.jobs:
+        if self.store.held + len(data) <= self.keeping.bytes and job.id in self.jobs:
             await asyncio.to_thread(self.store.write, job, {name: data})
 
     async def _live(self, job: Job, run: Run) -> None:
@@ -222,10 +225,10 @@ class Board:
         """Forget ended jobs, the oldest first, until so many bytes fit. Raises Refusal: they do not."""
         ended = sorted((job for job in self.jobs.values() if not job.is_open), key=lambda job: job.ended or 0)
         for job in ended:
-            if self.store.bytes + more <= self.keeping.bytes and not self._is_over(job):
+            if self.store.held + more <= self.keeping.bytes and not self._is_over(job):
                 break
             await self.forget(job)
-        if self.store.bytes + more > self.keeping.bytes and more:
+        if self.store.held + more > self.keeping.bytes and more:
             problem = f"results of open jobs fill the {self.keeping.bytes:,} bytes that this server keeps"
             raise Refusal(507, "StoreFull", problem, "Ask for fewer samples (--keep-size).")
 

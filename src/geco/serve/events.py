@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from geco.serve.board import Board
 from geco.serve.errors import Refusal
@@ -26,20 +28,40 @@ class Listeners:
         self.keeping = keeping
         self.counts: Counter[str] = Counter()
 
-    @contextlib.contextmanager
-    def place(self, address: str) -> Iterator[None]:
-        """One of the places, for as long as the ``with`` lasts. Raises Refusal: 503, there is none."""
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return self.counts.total()
+
+    def enter(self, address: str) -> Callable[[], None]:
+        """Take one of the places; what gives it back. Raises Refusal: 503, there is none."""
         most = self.keeping.listeners
-        if self.counts.total() >= most or self.counts[address] >= max(1, most // 2):
+        if self.count >= most or self.counts[address] >= max(1, most // 2):
             remedy = "Ask for the job itself now and then (GET /api/v1/jobs/ID)."
             raise Refusal(503, "Busy", "too many streams of events are open", remedy, BUSY_SECONDS)
         self.counts[address] += 1
-        try:
-            yield
-        finally:
+
+        def leave() -> None:
             self.counts[address] -= 1
             if not self.counts[address]:
                 del self.counts[address]
+
+        return leave
+
+
+class EventsResponse(StreamingResponse):
+    """A stream that gives its place back when it ends, also where it never began."""
+
+    def __init__(self, content: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
+        super().__init__(content, headers=HEADERS, media_type=MEDIA_TYPE)
+        self.leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As every response."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.leave()
 
 
 async def stream(board: Board, job: Job, last: int) -> AsyncIterator[bytes]:

@@ -19,6 +19,7 @@ from geco.serve.metrics import Metrics
 log = logging.getLogger("geco.serve")
 requests = logging.getLogger("geco.serve.requests")  # one line each
 
+BODILESS = "geco.bodiless"  # of the scope: nobody will see the answer's body
 GONE = 499  # nginx's number for a client that has left; never sent
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -42,7 +43,8 @@ class Frame:
         request_id = given if _ID.fullmatch(given) else secrets.token_hex(8)
         answer = _Answer(send, request_id, bodiless=scope["method"] == "HEAD")
         # What answers GET answers HEAD, without the body.
-        inner = {**scope, REQUEST_ID: request_id, "method": "GET" if answer.bodiless else scope["method"]}
+        method = "GET" if answer.bodiless else scope["method"]
+        inner = {**scope, REQUEST_ID: request_id, BODILESS: answer.bodiless, "method": method}
         began = time.monotonic()
         try:
             await self.app(inner, receive, answer.send)

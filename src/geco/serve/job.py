@@ -107,8 +107,9 @@ class Job:
 
     def record(self) -> dict[str, Any]:
         """What is kept of it on disk."""
-        kept = {name: value for name, value in asdict_but(self, "log", "news", "position").items()}
-        return kept | {"log": [list(event) for event in self.log]}
+        names = [each.name for each in fields(self) if each.name not in ("news", "position")]
+        kept = {name: getattr(self, name) for name in names}
+        return kept | {"results": [asdict(result) for result in self.results]}
 
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> Job:
@@ -157,9 +158,3 @@ def shown_time(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
-
-
-def asdict_but(job: Job, *names: str) -> dict[str, Any]:
-    """Its fields as plain values, without those named."""
-    found = {each.name: getattr(job, each.name) for each in fields(job) if each.name not in names}
-    return found | {"results": [asdict(result) for result in job.results]}

@@ -12,15 +12,17 @@ import logging
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from geco.errors import ConfigError, GecoError, OutputError
+from geco.errors import ConfigError, GecoError, OutputError, WeightsError
 from geco.files import atomic_write, sweep
 from geco.locks import LOCK, lock_folder
+from geco.model_files.cache import user_cache
 from geco.reading import read_regular
 from geco.serve.job import Job, Result
+from geco.serve.settings import Keeping
 
 log = logging.getLogger("geco.serve")
 
@@ -60,45 +62,64 @@ class Store:
     """The folder of one server, which nobody else may use at the same time.
 
     Args:
-        folder: made if it is not there; None: a new one among the temporary files, gone with :meth:`close`.
+        folders: the first that can be had is taken; made if it is not there. None: a new one among the
+            temporary files, gone with :meth:`close`.
+        needed: raise where none can be had, else go without.
+
+    Attributes:
+        found: the jobs that were there when it was opened.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder, self._own = folder, folder is None
+    def __init__(self, folders: Sequence[Path | None], needed: bool = False) -> None:
+        self.folders, self.needed = folders, needed
+        self.folder: Path | None = None
+        self.found: list[Job] = []
+        self._own = False
         self._sizes: dict[str, int] = {}
         self._lock: IO[bytes] | None = None
 
     @property
-    def bytes(self) -> int:
-        """Of all jobs together."""
+    def held(self) -> int:
+        """Bytes of all jobs together."""
         return sum(self._sizes.values())
 
-    def size(self, job: Job) -> int:
-        """Bytes of one job."""
-        return self._sizes.get(job.id, 0)
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a folder."""
+        return self._lock is not None
 
-    def open(self) -> list[Job]:
-        """Take the folder; the jobs that an earlier server left, those that were not over as lost.
+    def open(self) -> None:
+        """Take a folder and find the jobs that an earlier server left, those that were not over as lost.
 
         Raises:
-            ConfigError: it cannot be made or written, or another server uses it.
+            ConfigError: none can be made or written, or another server uses it.
         """
-        try:
-            if self.folder is None:
-                self.folder = Path(tempfile.mkdtemp(prefix="geco-jobs-"))
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = lock_folder(self.folder, name=LOCK)
-        except (OSError, OutputError) as error:
-            problem = f"jobs cannot be kept in {self.folder or 'a temporary folder'}"
-            why = getattr(error, "problem", None) or getattr(error, "strerror", None) or error
-            raise ConfigError(f"{problem}: {why}", "Choose another --jobs-dir.") from error
-        found = []
+        for folder in self.folders:
+            try:
+                self._take(folder)
+                break
+            except (OSError, OutputError) as error:
+                why = getattr(error, "problem", None) or getattr(error, "strerror", None) or error
+                problem = f"jobs cannot be kept in {folder or 'a temporary folder'}: {why}"
+                if self.needed:
+                    raise ConfigError(problem, "Choose another --jobs-dir.") from error
+                log.warning("warning: %s", problem)
+        if self.folder is None or not self.is_open:
+            return
         for path in sorted(self.folder.iterdir()):
             if _ID.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
                 with contextlib.suppress(OSError):
                     job = self._load(path)
-                    found += [] if job is None else [job]
-        return found
+                    self.found += [] if job is None else [job]
+        if self.found:
+            lost = sum(job.state == "lost" for job in self.found)
+            log.info("%d jobs found in %s, %d of them lost", len(self.found), self.folder, lost)
+
+    def _take(self, folder: Path | None) -> None:
+        self._own = folder is None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="geco-jobs-"))
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = lock_folder(self.folder, name=LOCK)
 
     def close(self) -> None:
         """Let the folder go."""
@@ -159,6 +180,20 @@ class Store:
 
     def _weigh(self, folder: Path) -> int:
         return OVERHEAD + sum(file.stat().st_size for file in folder.iterdir())
+
+
+def store_for(keeping: Keeping, address: str = "") -> Store:
+    """The store of a server that listens on ``address``: where the settings say; else in the user's cache,
+    where it finds its jobs again; else, and where the address is none that it will have again, among the
+    temporary files.
+    """
+    if keeping.folder is not None:
+        return Store([Path(keeping.folder)], needed=True)
+    folders: list[Path | None] = [None]
+    if address:
+        with contextlib.suppress(WeightsError):  # there is no home
+            folders.insert(0, user_cache() / "jobs" / re.sub(r"[^0-9A-Za-z.-]", "_", address))
+    return Store(folders)
 
 
 def _remove(folder: Path) -> None:

@@ -21,7 +21,8 @@ PROTECTED = ("/api/", "/metrics", "/generate", "/send", "/status/")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/?#@\[\]\\]+)(?::(\d{0,5}))?")
 _PORTS = {"http": "80", "https": "443"}
 EXPOSED = (
-    "X-Request-Id, X-Geco-Seed, X-Geco-Model, X-Geco-Timings, X-Geco-Facts, Content-Disposition, Retry-After"
+    "X-Request-Id, X-Geco-Seed, X-Geco-Model, X-Geco-Timings, X-Geco-Facts, Content-Disposition, Location, "
+    "Retry-After"
 )
 
 
@@ -147,8 +148,8 @@ def _is_address(name: str) -> bool:
 
 def _preflight() -> Response:
     headers = {
-        "Access-Control-Allow-Methods": "GET, POST",
-        "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Request-Id",
+        "Access-Control-Allow-Methods": "GET, POST, DELETE",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID, X-Request-Id",
         "Access-Control-Max-Age": "600",
     }
     return Response(status_code=204, headers=headers)

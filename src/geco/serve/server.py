@@ -19,6 +19,7 @@ import uvicorn
 from geco.errors import ConfigError
 from geco.serve.admission import CONNECTIONS_END, Line
 from geco.serve.app import build
+from geco.serve.job_store import store_for
 from geco.serve.metrics import Metrics
 from geco.serve.protocol import Protocol
 from geco.serve.security import WILDCARDS, is_public, served_names
@@ -107,11 +108,14 @@ def run(load: Callable[[], GecoPipeline], host: str, port: int, settings: Settin
     access = settings.access
     names = dict.fromkeys((*access.hosts, *served_names(host)))
     settings = replace(settings, access=replace(access, hosts=tuple(names)))
+    own_port = f"{host}-{port}" if port else ""
+    store = store_for(settings.keeping, own_port)
     metrics = Metrics()
     worker = Worker(load, settings.limits, metrics)
     try:
+        store.open()  # before the model is loaded: it may not be possible
         worker.start()
-        app = build(load, settings, worker)
+        app = build(load, settings, worker, store)
         server = Server(Config(app, settings.traffic, metrics, access.proxies), app.state.line)
         shown = f"[{host}]" if ":" in host else host
         log.info("serving %s on http://%s:%d", worker.model["model"], shown, sockets[0].getsockname()[1])
@@ -120,6 +124,7 @@ def run(load: Callable[[], GecoPipeline], host: str, port: int, settings: Settin
         server.run(sockets=sockets)
     finally:
         worker.stop()
+        store.close()
         for each in sockets:
             each.close()
     return server.signals[0] if server.signals else None

@@ -2,12 +2,11 @@
 fields.py.)
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Header, Path, Request, Response
-from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.responses import FileResponse, JSONResponse
 
 from geco.choices import choice
 from geco.serve import events
@@ -66,9 +65,9 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         found = board.find(id)
         if found.is_open:
             await board.cancel(found)
-        else:
-            await board.forget(found)
-        return JSONResponse(board.shown(found))
+            return JSONResponse(board.shown(found))
+        await board.forget(found)
+        return Response(status_code=204)
 
 
 def _add_events(app: FastAPI, service: Service) -> None:
@@ -86,19 +85,10 @@ def _add_events(app: FastAPI, service: Service) -> None:
         found = board.find(id)
         if not found.is_open and last >= found.serial:
             return Response(status_code=204)
-        address = (request.scope.get("client") or ("unknown", 0))[0]
-        place = listeners.place(address)
-        place.__enter__()
-
-        async def told() -> AsyncIterator[bytes]:
-            try:
-                if not request.scope.get(BODILESS):
-                    async for event in events.stream(board, found, last):
-                        yield event
-            finally:
-                place.__exit__(None, None, None)
-
-        return StreamingResponse(told(), headers=events.HEADERS, media_type=events.MEDIA_TYPE)
+        if request.scope[BODILESS]:
+            return Response(headers=events.HEADERS, media_type=events.MEDIA_TYPE)
+        leave = listeners.enter(_address(request))
+        return events.EventsResponse(events.stream(board, found, last), leave)
 
 
 def _add_files(app: FastAPI, service: Service) -> None:
@@ -138,8 +128,7 @@ def _add_turntables(app: FastAPI, service: Service) -> None:
         if not shape.is_file():
             raise _not_there()
         if not board.store.path(found, made).is_file():
-            address = (request.scope.get("client") or ("unknown", 0))[0]
-            ticket = line.admit(address, shape.stat().st_size)
+            ticket = line.admit(_address(request), shape.stat().st_size)
             try:
                 async with line.turn(ticket) as number:
                     task = TurntableTask(shape.read_bytes(), format)
@@ -149,6 +138,10 @@ def _add_turntables(app: FastAPI, service: Service) -> None:
             await board.keep_file(found, made, data)
             return Response(data, media_type=TURNTABLES[format])
         return _file(service, found, made, TURNTABLES[format])
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
 
 
 def _file(service: Service, job: Job, name: str, media: str, called: str | None = None) -> FileResponse:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from geco.serve.admission import Line
+from geco.serve.board import Board
 from geco.serve.errors import REQUEST_ID
+from geco.serve.events import Listeners
 from geco.serve.jobs import Made, MeshTask
 from geco.serve.metrics import Metrics
 from geco.serve.settings import Settings
@@ -23,6 +25,8 @@ class Service:
     line: Line
     settings: Settings
     metrics: Metrics
+    board: Board
+    listeners: Listeners
 
     async def make(self, request: Request, task: MeshTask) -> Made:
         """Wait for the turn, then work.
