@@ -16,6 +16,7 @@ import numpy as np
 from geco.asset import Asset
 from geco.errors import InputImageError, WeightsError
 from geco.pipeline import GecoPipeline
+from geco.seen import Views
 
 SEGFAULT, HANG, MEMORY, BUG, LEAK, EXIT, FOREIGN = range(9_000_001, 9_000_008)
 SECRET = "/home/operator/secret/model.onnx"
@@ -25,21 +26,29 @@ class Misbehaving(GecoPipeline):
     """Good for every other seed."""
 
     def __call__(self, picture: Any, seed: int = 0, *more: Any, **named: Any) -> Asset:
-        if seed == SEGFAULT:
-            ctypes.string_at(0)
-        elif seed == HANG:
-            time.sleep(1000)
-        elif seed == MEMORY:
-            np.ones(1 << 35, np.uint8)
-        elif seed == BUG:
-            raise KeyError(SECRET)
-        elif seed == LEAK:
-            raise WeightsError(f"{SECRET} is damaged", "Export it again.")
-        elif seed == EXIT:
-            os._exit(3)
-        elif seed == FOREIGN:
-            raise InputImageError("模型\x00 is no picture\r\nX-Evil: 1", "\u2028")
+        _misbehave(seed)
         return super().__call__(picture, seed, *more, **named)
+
+    def finish(self, views: Views, *more: Any, **named: Any) -> Asset:
+        _misbehave(views.seed)
+        return super().finish(views, *more, **named)
+
+
+def _misbehave(seed: int) -> None:
+    if seed == SEGFAULT:
+        ctypes.string_at(0)
+    elif seed == HANG:
+        time.sleep(1000)
+    elif seed == MEMORY:
+        np.ones(1 << 35, np.uint8)
+    elif seed == BUG:
+        raise KeyError(SECRET)
+    elif seed == LEAK:
+        raise WeightsError(f"{SECRET} is damaged", "Export it again.")
+    elif seed == EXIT:
+        os._exit(3)
+    elif seed == FOREIGN:
+        raise InputImageError("模型\x00 is no picture\r\nX-Evil: 1", "\u2028")
 
 
 def load() -> GecoPipeline:

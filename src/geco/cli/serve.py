@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from geco.cli import ending, model_options, steering
 from geco.errors import ConfigError
+from geco.memory import size_of
 
 if TYPE_CHECKING:
     from geco.serve import Settings
-    from geco.serve.settings import Limits, Traffic
+    from geco.serve.settings import Keeping, Limits, Traffic
 
 TOKEN_VARIABLE = "GECO_TOKEN"
 MOST_TOKEN = 4096  # bytes of a file that holds one
@@ -22,7 +23,7 @@ MIB = 2**20
 
 def add(commands: Any) -> None:
     """Add the command's arguments."""
-    from geco.serve.settings import Limits, Traffic
+    from geco.serve.settings import Keeping, Limits, Traffic
 
     command: argparse.ArgumentParser = commands.add_parser(
         "serve",
@@ -41,6 +42,7 @@ def add(commands: Any) -> None:
     steering.add(command.add_argument_group("how views are drawn where a request does not say it"))
     _add_cost(command.add_argument_group("what one request may cost"), Limits())
     _add_traffic(command.add_argument_group("how many clients, and how long"), Traffic())
+    _add_jobs(command.add_argument_group("jobs"), Keeping())
     _add_clients(command.add_argument_group("who may ask"))
     command.set_defaults(function=run)
 
@@ -90,6 +92,22 @@ def _add_traffic(many: Any, traffic: Traffic) -> None:
     _number(many, "--grace", "SECONDS", traffic.grace, "from SIGTERM to the end, for what is admitted", float)
 
 
+def _add_jobs(jobs: Any, keeping: Keeping) -> None:
+    jobs.add_argument(
+        "--jobs-dir",
+        metavar="DIR",
+        help="where jobs and their results are kept, for this server alone (default: in the user's cache, by "
+        "host and port)",
+    )
+    _number(jobs, "--keep", "SECONDS", keeping.seconds, "that a job stays after its end", float)
+    jobs.add_argument(
+        "--keep-size",
+        metavar="SIZE",
+        default=f"{keeping.bytes // 10**9}GB",
+        help="of all jobs together; beyond, the oldest ended ones go (default %(default)s)",
+    )
+
+
 def _add_clients(who: Any) -> None:
     who.add_argument(
         "--token",
@@ -129,7 +147,7 @@ def run(options: argparse.Namespace) -> int:
 def settings_of(options: argparse.Namespace) -> Settings:
     """The options as settings; raises :class:`ConfigError` for one out of its range."""
     from geco.sampling import Steering
-    from geco.serve import Access, Limits, Settings, Traffic
+    from geco.serve import Access, Keeping, Limits, Settings, Traffic
 
     if not options.max_upload < 2**20:  # before it is made a whole number: infinity and NaN are none
         raise ConfigError(f"--max-upload {options.max_upload} is out of range", "Choose MiB, 32 say.")
@@ -162,7 +180,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         tuple(options.frame),
         tuple(options.proxy),
     )
-    return Settings(limits, traffic, access, Steering(**steering.asked(options)))
+    keeping = Keeping(options.jobs_dir, options.keep, size_of(options.keep_size))
+    return Settings(limits, traffic, access, Steering(**steering.asked(options)), keeping)
 
 
 def _token(given: str | None) -> str | None:

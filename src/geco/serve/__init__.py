@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from geco.errors import MissingExtraError
-from geco.serve.settings import Access, Limits, Settings, Traffic
+from geco.serve.settings import Access, Keeping, Limits, Settings, Traffic
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from geco.pipeline import GecoPipeline
 
-__all__ = ["Access", "Limits", "Settings", "Traffic", "create_app", "serve"]
+__all__ = ["Access", "Keeping", "Limits", "Settings", "Traffic", "create_app", "serve"]
 
 
 def create_app(

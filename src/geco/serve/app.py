@@ -50,16 +50,7 @@ def build(
     line = Line(settings.traffic, metrics)
     board = Board([own], line, settings.keeping, store or store_for(settings.keeping), metrics)
     listeners = Listeners(settings.keeping)
-    metrics.gauges |= {
-        "geco_pending_requests": ("Requests uploading, waiting or being worked on.", lambda: line.pending),
-        "geco_line_requests": ("Of them, those whose body has arrived.", lambda: line.in_line),
-        "geco_request_seconds": ("Running mean of the seconds of work.", lambda: line.mean_seconds),
-        "geco_worker_ready": ("1 where the model is loaded.", lambda: own.ready),
-        "geco_jobs_open": ("Jobs that wait or run.", lambda: len(board.runs)),
-        "geco_jobs_kept": ("Jobs that are kept.", lambda: len(board.jobs)),
-        "geco_jobs_bytes": ("Bytes of kept jobs.", lambda: board.store.held),
-        "geco_listeners": ("Open streams of events.", lambda: listeners.count),
-    }
+    metrics.gauges |= _gauges(own, board, listeners)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -95,6 +86,20 @@ def build(
     routes.add(app, Service(own, line, settings, metrics, board, listeners))
     app.openapi = partial(document, app, settings)  # type: ignore[method-assign]
     return app
+
+
+def _gauges(worker: Worker, board: Board, listeners: Listeners) -> dict[str, tuple[str, Callable[[], float]]]:
+    line = board.line
+    return {
+        "geco_pending_requests": ("Requests uploading, waiting or being worked on.", lambda: line.pending),
+        "geco_line_requests": ("Of them, those whose body has arrived.", lambda: line.in_line),
+        "geco_request_seconds": ("Running mean of the seconds of work.", lambda: line.mean_seconds),
+        "geco_worker_ready": ("1 where the model is loaded.", lambda: worker.ready),
+        "geco_jobs_open": ("Jobs that wait or run.", lambda: len(board.runs)),
+        "geco_jobs_kept": ("Jobs that are kept.", lambda: len(board.jobs)),
+        "geco_jobs_bytes": ("Bytes of kept jobs.", lambda: board.store.held),
+        "geco_listeners": ("Open streams of events.", lambda: listeners.count),
+    }
 
 
 def _route_of(app: FastAPI, scope: Scope) -> str:

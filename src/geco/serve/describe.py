@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
+from geco.serve import describe_jobs
 from geco.serve.errors import ERROR_SCHEMA
 from geco.serve.jobs import MEDIA_TYPES
 from geco.serve.settings import Settings
@@ -67,6 +68,7 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
         title=app.title, version=app.version, routes=app.routes, description="One picture to a textured mesh."
     )
     schema.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR_SCHEMA
+    schema["components"]["schemas"] |= describe_jobs.SCHEMAS
     for unused in ("HTTPValidationError", "ValidationError"):
         schema["components"]["schemas"].pop(unused, None)
     for name, part in schema["components"]["schemas"].items():
@@ -97,7 +99,12 @@ def _without_null(fields: dict[str, Any]) -> None:
 def _complete(path: str, method: str, operation: dict[str, Any], token: bool) -> None:
     """All responses of one operation."""
     responses = operation["responses"]
-    responses["200"]["headers"] = dict(HEADERS)
+    more: dict[int, str] = {}
+    responses.pop("422", None)  # FastAPI's own
+    if path.startswith(describe_jobs.HERE):
+        more = describe_jobs.complete(path, method, responses, sorted(set(MEDIA_TYPES.values())))
+    for answer in responses.values():
+        answer["headers"] = HEADERS | answer.get("headers", {})
     if path == "/api/v1/batch":
         form = operation["requestBody"]["content"]["multipart/form-data"]
         form["encoding"] = {"pictures": {"contentType": "application/zip"}}
@@ -109,7 +116,9 @@ def _complete(path: str, method: str, operation: dict[str, Any], token: bool) ->
         responses["200"]["content"] = {"application/json": {"schema": PREVIEW}}
     elif path == "/metrics":
         responses["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
-    errors = dict(POST_ERRORS if method == "post" else GET_ERRORS)
+    errors = (POST_ERRORS if method == "post" else GET_ERRORS) | more
+    if method == "delete":
+        errors[403] = POST_ERRORS[403]
     if path == "/readyz":
         errors[503] = "no model is loaded, or the server is stopping"
     if path in ("/metrics",):

@@ -11,7 +11,6 @@ from typing import Any
 
 STATES = ("queued", "running", "done", "failed", "cancelled", "lost")
 OPEN = ("queued", "running")
-MOST_SAMPLES = 16  # own choice: as many as somebody compares; they are drawn eight at a time
 
 
 @dataclass

@@ -90,17 +90,21 @@ class SamplesTask:
 
 @dataclass(frozen=True)
 class TurntableTask:
-    """A result's shape (:attr:`Finished.shape`) to a film or sheet of it turning; see :data:`TURNTABLES`."""
+    """A result's shape (:attr:`Finished.shape`) to a film or sheet of it turning; see :data:`TURNTABLES`.
+
+    ``folder`` is where it may write on the way.
+    """
 
     shape: bytes
     format: str
+    folder: str
     weight: int = 1
 
     def perform(self, pipeline: GecoPipeline, tell: Tell) -> bytes:
         """The file's bytes. Raises MissingExtraError: ``mp4`` without the extra ``video``."""
         from geco.render.turntable import save_turntable
 
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             path = Path(folder) / f"turntable.{self.format}"
             save_turntable(unpack_shape(self.shape), path)
             return path.read_bytes()

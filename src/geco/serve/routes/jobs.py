@@ -3,17 +3,16 @@ fields.py.)
 """
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Depends, FastAPI, Header, Path, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
-from geco.choices import choice
 from geco.serve import events
 from geco.serve.errors import REQUEST_ID, Refusal
-from geco.serve.fields import FormatField, task_of, values_of
+from geco.serve.fields import FormatField, samples_of, task_of
 from geco.serve.frame import BODILESS
-from geco.serve.job import MOST_SAMPLES, Job
+from geco.serve.job import Job
 from geco.serve.job_store import mesh_file, shape_file, still_file, turntable_file, views_file
 from geco.serve.jobs import MeshTask
 from geco.serve.routes.service import Service
@@ -36,21 +35,14 @@ def add(app: FastAPI, service: Service) -> None:
 def _add_jobs(app: FastAPI, service: Service) -> None:
     board = service.board
     Asked = Annotated[MeshTask, Depends(task_of(service.settings))]
-    samples = replace(choice("samples"), high=MOST_SAMPLES, limit="")
-    Samples = Annotated[dict[str, Any], Depends(values_of([samples], service.settings.limits))]
+    Seeds = Annotated[range, Depends(samples_of(service.settings.limits))]
 
     @app.post("/api/v1/jobs", status_code=202, response_class=JSONResponse)
-    async def add_job(
-        request: Request, task: Asked, more: Samples, format: FormatField = "glb"
-    ) -> JSONResponse:
+    async def add_job(request: Request, task: Asked, seeds: Seeds, format: FormatField = "glb") -> Response:
         """The form of `/api/v1/mesh` and the number of samples; the job that it became. It goes on without
         its client.
         """
-        seeds = tuple(range(task.seed, task.seed + more["samples"]))
-        if seeds[-1] >= 2**32:
-            problem = f"seed: the last of {len(seeds)} samples would have the seed {seeds[-1]}"
-            raise Refusal(422, "InvalidRequest", problem, "Choose a smaller seed.")
-        wanted = SamplesTask(replace(task, format=format), seeds)
+        wanted = SamplesTask(replace(task, format=format), tuple(seeds))
         job = await board.add(wanted, request.scope[TICKET], service.worker.model.get("model", ""))
         return JSONResponse(board.shown(job), 202, {"Location": f"/api/v1/jobs/{job.id}"})
 
@@ -131,7 +123,7 @@ def _add_turntables(app: FastAPI, service: Service) -> None:
             ticket = line.admit(_address(request), shape.stat().st_size)
             try:
                 async with line.turn(ticket) as number:
-                    task = TurntableTask(shape.read_bytes(), format)
+                    task = TurntableTask(shape.read_bytes(), format, str(shape.parent))
                     data = await board.workers[number].run(task, request.scope[REQUEST_ID])
             finally:
                 line.release(ticket)
