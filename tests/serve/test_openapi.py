@@ -50,6 +50,8 @@ def test_schemathesis_finds_nothing(live: Live, arguments: str, tmp_path: Path) 
         "--seed",
         "1",
         "--no-color",
+        "--warnings",
+        "off",  # files of jobs that are not done yet are not found
         *arguments.split(),
     ]
     variables = {
@@ -59,7 +61,7 @@ def test_schemathesis_finds_nothing(live: Live, arguments: str, tmp_path: Path) 
     }
     done = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "No issues found" in done.stdout and "7 selected / 7 total" in done.stdout
+    assert "No issues found" in done.stdout and "15 selected / 15 total" in done.stdout
 
 
 def test_every_error_is_described_and_in_one_form(client: TestClient) -> None:

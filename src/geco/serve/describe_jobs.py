@@ -9,6 +9,13 @@ from geco.serve.job import STATES
 from geco.serve.samples import TURNTABLES
 
 HERE = "/api/v1/jobs"
+_ID = {"id": "$response.body#/id"}
+# What the answer to a new job tells of other operations' parameters. Its files come later.
+LINKS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("job", _ID),
+    ("job_events", _ID),
+    ("end_job", _ID),
+)
 
 
 def _object(required: dict[str, Any], about: str = "") -> dict[str, Any]:
@@ -60,7 +67,14 @@ JOB = _object(
         "error": {"anyOf": [ERROR, {"type": "null"}]},
     }
 )
-SCHEMAS = {"Job": JOB, "JobViews": VIEWS, "JobResult": RESULT}
+EVENT = _object(
+    {
+        "event": {"type": "string", "enum": ["state", "stage", "views", "result", "end"]},
+        "id": TEXT,
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "the job"},
+    }
+)
+SCHEMAS = {"JobEvent": EVENT, "Job": JOB, "JobViews": VIEWS, "JobResult": RESULT}
 ERRORS = {
     401: "no valid token, where the server wants one",
     404: "there is no such job or file, or its time is over",
@@ -85,16 +99,17 @@ def complete(path: str, method: str, responses: dict[str, Any], mesh_types: list
     if method == "post":
         location = {"schema": TEXT, "description": "where the job is"}
         responses["202"] |= {
+            "description": "it is in line",
             "content": job,
             "headers": {"Location": location},
-            "description": "It is in line",
+            "links": {name: {"operationId": name, "parameters": parameters} for name, parameters in LINKS},
         }
         return {507: "the server's disk is full, or what it keeps jobs in"}
     kind = path.removeprefix(f"{HERE}/{{id}}").strip("/").partition("/")[0]
     binary = {"schema": {"type": "string", "format": "binary"}}
     content = {
         "": job,
-        "events": {MEDIA_TYPE: {"schema": TEXT}},
+        "events": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/JobEvent"}}},
         "meshes": dict.fromkeys(mesh_types, binary),
         "turntable": dict.fromkeys(TURNTABLES.values(), binary),
     }

@@ -37,7 +37,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     Asked = Annotated[MeshTask, Depends(task_of(service.settings))]
     Seeds = Annotated[range, Depends(samples_of(service.settings.limits))]
 
-    @app.post("/api/v1/jobs", status_code=202, response_class=JSONResponse)
+    @app.post("/api/v1/jobs", operation_id="add_job", status_code=202, response_class=JSONResponse)
     async def add_job(request: Request, task: Asked, seeds: Seeds, format: FormatField = "glb") -> Response:
         """The form of `/api/v1/mesh` and the number of samples; the job that it became. It goes on without
         its client.
@@ -46,12 +46,12 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         job = await board.add(wanted, request.scope[TICKET], service.worker.model.get("model", ""))
         return JSONResponse(board.shown(job), 202, {"Location": f"/api/v1/jobs/{job.id}"})
 
-    @app.get("/api/v1/jobs/{id}", response_class=JSONResponse)
+    @app.get("/api/v1/jobs/{id}", operation_id="job", response_class=JSONResponse)
     async def job(id: Id) -> JSONResponse:
         """How far a job is, and what came of it."""
         return JSONResponse(board.shown(board.find(id)), headers={"Cache-Control": "no-store"})
 
-    @app.delete("/api/v1/jobs/{id}", response_class=JSONResponse)
+    @app.delete("/api/v1/jobs/{id}", operation_id="end_job", response_class=JSONResponse)
     async def end_job(id: Id) -> Response:
         """Cancel a job that waits or runs; what is finished of it stays. One that is over is forgotten."""
         found = board.find(id)
@@ -65,7 +65,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
 def _add_events(app: FastAPI, service: Service) -> None:
     board, listeners = service.board, service.listeners
 
-    @app.get("/api/v1/jobs/{id}/events", response_class=Response)
+    @app.get("/api/v1/jobs/{id}/events", operation_id="job_events", response_class=Response)
     async def job_events(
         request: Request,
         id: Id,
@@ -86,17 +86,17 @@ def _add_events(app: FastAPI, service: Service) -> None:
 def _add_files(app: FastAPI, service: Service) -> None:
     board = service.board
 
-    @app.get("/api/v1/jobs/{id}/views/{seed}.png", response_class=Response)
+    @app.get("/api/v1/jobs/{id}/views/{seed}.png", operation_id="job_views", response_class=Response)
     async def job_views(id: Id, seed: Seed) -> FileResponse:
         """The six views of a seed, three rows of two."""
         return _file(service, board.find(id), views_file(seed), "image/png")
 
-    @app.get("/api/v1/jobs/{id}/still/{seed}.png", response_class=Response)
+    @app.get("/api/v1/jobs/{id}/still/{seed}.png", operation_id="job_still", response_class=Response)
     async def job_still(id: Id, seed: Seed) -> FileResponse:
         """A finished sample from the picture's side."""
         return _file(service, board.find(id), still_file(seed), "image/png")
 
-    @app.get("/api/v1/jobs/{id}/meshes/{seed}", response_class=Response)
+    @app.get("/api/v1/jobs/{id}/meshes/{seed}", operation_id="job_mesh", response_class=Response)
     async def job_mesh(id: Id, seed: Seed) -> FileResponse:
         """A finished sample's mesh, in the job's format."""
         found = board.find(id)
@@ -109,7 +109,9 @@ def _add_files(app: FastAPI, service: Service) -> None:
 def _add_turntables(app: FastAPI, service: Service) -> None:
     board, line = service.board, service.line
 
-    @app.get("/api/v1/jobs/{id}/turntable/{seed}.{format}", response_class=Response)
+    @app.get(
+        "/api/v1/jobs/{id}/turntable/{seed}.{format}", operation_id="job_turntable", response_class=Response
+    )
     async def job_turntable(request: Request, id: Id, seed: Seed, format: Turning) -> Response:
         """A finished sample turning: a film, or a sheet of eight pictures. Made when it is first asked for,
         which takes a turn as a mesh does.
