@@ -79,6 +79,7 @@ def test_a_job_goes_on_without_its_client_and_its_results_outlive_a_killed_serve
         live.kill()
 
 
+@pytest.mark.slow
 def test_a_stop_finishes_the_jobs_that_fit_and_says_what_it_lost(picture: bytes, tmp_path: Path) -> None:
     options = ("--jobs-dir", str(tmp_path / "jobs"), "--grace", "6")
     live = Live(*options)

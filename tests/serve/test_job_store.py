@@ -84,7 +84,7 @@ def test_two_servers_do_not_share_a_folder_and_files_that_are_not_ours_stay(tmp_
         opened(tmp_path)
     job = Job("mug", "glb", "small", (0,))
     store.write(job, with_result(job, 0, bytes(5000)))
-    assert store.held > 5000
+    assert store.held > 5000 and (tmp_path / job.id).stat().st_mode & 0o077 == 0
     store.forget(job)
     assert store.held == 0 and not (tmp_path / job.id).exists()
     store.close()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from geco.errors import ConfigError, GecoError, OutputError, WeightsError
-from geco.files import atomic_write, sweep
+from geco.files import atomic_write, sweep, writing
 from geco.locks import LOCK, lock_folder
 from geco.model_files.cache import user_cache
 from geco.reading import read_regular
@@ -132,6 +132,8 @@ class Store:
     def write(self, job: Job, files: Mapping[str, bytes] | None = None) -> None:
         """Files of a job, then its record. Raises OutputError."""
         folder = self._of(job)
+        with writing(folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
         for name, data in (files or {}).items():
             assert _FILE.fullmatch(name), name
             atomic_write(folder / name, data)
