@@ -66,7 +66,9 @@ def test_the_token_comes_from_the_option_a_file_or_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def token(*arguments: str) -> str | None:
-        return settings_of(parser().parse_args(["serve", *arguments])).access.token
+        options = parser("serve").parse_args(["serve", *arguments])
+        options.layers.fill(options)
+        return settings_of(options).access.token
 
     (tmp_path / "token").write_text("from-a-file\n")
     monkeypatch.delenv("GECO_TOKEN", raising=False)

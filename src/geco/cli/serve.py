@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from geco.cli import ending, model_options, steering
+from geco.cli.layers import Layers
 from geco.errors import ConfigError
 from geco.memory import size_of
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from geco.serve import Settings
     from geco.serve.settings import Keeping, Limits, Traffic
 
-TOKEN_VARIABLE = "GECO_TOKEN"
 MOST_TOKEN = 4096  # bytes of a file that holds one
 MIB = 2**20
 
@@ -44,7 +43,8 @@ def add(commands: Any) -> None:
     _add_traffic(command.add_argument_group("how many clients, and how long"), Traffic())
     _add_jobs(command.add_argument_group("jobs"), Keeping())
     _add_clients(command.add_argument_group("who may ask"))
-    command.set_defaults(function=run)
+    # behind all others, which it takes over
+    command.set_defaults(function=run, layers=Layers(command))
 
 
 def _add_cost(cost: Any, limits: Limits) -> None:
@@ -112,7 +112,7 @@ def _add_clients(who: Any) -> None:
     who.add_argument(
         "--token",
         metavar="TOKEN|@FILE",
-        help=f"wanted as 'Authorization: Bearer TOKEN' by the API (or ${TOKEN_VARIABLE})",
+        help="wanted as 'Authorization: Bearer TOKEN' by the API (better: $GECO_TOKEN)",
     )
     who.add_argument(
         "--cors", action="append", default=[], metavar="ORIGIN", help="a site whose pages may use the API"
@@ -136,6 +136,7 @@ def run(options: argparse.Namespace) -> int:
     """Load the model in its worker, then serve until a signal."""
     from geco.serve import serve
 
+    options.layers.fill(options)
     settings = settings_of(options)
     _log_to_stderr(quiet=options.quiet)
     ended_by = serve(options.model, options.host, options.port, options.device, settings)
@@ -145,7 +146,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """The options as settings; raises :class:`ConfigError` for one out of its range."""
+    """The options, those of file and environment too, as settings; raises :class:`ConfigError` for one out
+    of its range.
+    """
     from geco.sampling import Steering
     from geco.serve import Access, Keeping, Limits, Settings, Traffic
 
@@ -184,11 +187,10 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return Settings(limits, traffic, access, Steering(**steering.asked(options)), keeping)
 
 
-def _token(given: str | None) -> str | None:
-    """The token itself, from the option, its file, or the environment."""
+def _token(token: str | None) -> str | None:
+    """The token itself, or from its file."""
     from geco.reading import read_regular
 
-    token = os.environ.get(TOKEN_VARIABLE) if given is None else given
     if token is not None and token.startswith("@"):
         token = read_regular(token[1:], MOST_TOKEN, ConfigError).decode("utf-8", "replace").strip()
     return token
