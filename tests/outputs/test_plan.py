@@ -9,6 +9,7 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,3 +194,21 @@ def test_the_guard_of_other_commands_has_the_same_rules(tmp_path: Path) -> None:
     check_folder(tmp_path, ["c"], is_ours=lambda folder: False)
     with pytest.raises(OutputError, match="not a folder"):
         check_folder(picture.path, [], is_ours=lambda folder: True)
+
+
+def test_a_plan_looks_at_a_folder_once_and_not_once_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a network each look costs a millisecond."""
+    names = [f"p{number}.png" for number in range(2000)]
+    found, looks = pictures(tmp_path, *names), Counter[str]()
+    for name in ("stat", "lstat", "access"):
+        plain = getattr(os, name)
+
+        def counted(*given: object, _name: str = name, _plain: Any = plain, **more: object) -> object:
+            looks[_name] += 1
+            return _plain(*given, **more)
+
+        monkeypatch.setattr(os, name, counted)
+    jobs = plan(found, Wanted(output=f"{tmp_path}/out/"))
+    assert len(jobs) == 2000 and looks.total() < 16 * len(jobs), looks

@@ -24,7 +24,7 @@ STANDARD_INPUT = "-"
 NAMED = 5  # files that a line of what was passed over names; the others are counted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Given:
     """A picture that was asked for.
 
@@ -131,13 +131,13 @@ def _pass_over_own_results(found: Found) -> None:
 
 def _look_into(folder: Path, found: Found) -> None:
     try:
-        inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        names = sorted((name for name in os.listdir(folder) if name[0] != "."), key=os.path.normcase)
     except OSError as error:
         raise InputImageError(
             f"the folder {folder} cannot be read: {error.strerror}", "Check its rights."
         ) from error
     before = Found()
-    for path in inside:
+    for path in map(folder.joinpath, names):
         why = _reason_to_skip(path)
         if why is None:
             before.pictures.append(Given(path, named=False))

@@ -37,15 +37,17 @@ class Guard:
         self._numbers: dict[tuple[int, int], Path] = {}
         self._claimed: dict[Place, Path] = {}
         self._folders: dict[Place, Path] = {}
+        self._above: dict[Path, list[Place]] = {}
         for path in inputs:
-            for name in (path, real_file(path)):
+            for name in self._names(path):
                 self._inputs.setdefault(self.places.of(name), path)
             if (number := file_number(path)) is not None:
                 self._numbers.setdefault(number, path)
 
     def input_at(self, path: Path) -> Path | None:
         """The input that a path leads to, by whatever name: another case or form of it, a link."""
-        found = self._inputs.get(self.places.of(path)) or self._inputs.get(self.places.of(real_file(path)))
+        places = (self.places.of(name) for name in self._names(path))
+        found = next((self._inputs[place] for place in places if place in self._inputs), None)
         if found is None and (number := file_number(path)) is not None:
             found = self._numbers.get(number)
         return found
@@ -64,21 +66,21 @@ class Guard:
         if (found := self.input_at(path)) is not None:
             raise _is_input(path, found)
         # A link is written through (geco.files), so where it leads is claimed with it.
-        for place in {self.places.of(path), self.places.of(real_file(path))}:
+        for place in {self.places.of(name) for name in self._names(path)}:
             if (other := self._claimed.get(place) or self._folders.get(place)) is not None:
                 raise OutputError(
                     f"{path} would be written twice (for {other} too)", "Give the outputs different names."
                 )
             self._claimed[place] = path
-        above = [self.places.of_folder(folder) for folder in path.absolute().parents]
+        above = self._places_above(path.parent)
         if (
             other := next((self._claimed[folder] for folder in above if folder in self._claimed), None)
         ) is not None:
             raise OutputError(
                 f"{path} needs a folder where the file {other} will be", "Give the outputs different names."
             )
-        self._folders.update(dict.fromkeys(above, path))
-        check_folder_is_writable(path.parent)
+        for place in above:
+            self._folders.setdefault(place, path)
         self.check(path, makes_way)
 
     def check(self, path: Path, makes_way: MakesWay | None = None) -> None:
@@ -103,6 +105,24 @@ class Guard:
             raise OutputError(f"{path} is there already and is not a result of GECO", _REMEDY)
         if makes_way is not None and not makes_way(path, mark):
             raise OutputError(f"{path} is there already and was made from {mark.shown}", _REMEDY)
+
+    @staticmethod
+    def _names(path: Path) -> tuple[Path, ...]:
+        """A path, and where it leads if that is elsewhere."""
+        real = real_file(path)
+        return (path,) if real is path else (path, real)
+
+    def _places_above(self, folder: Path) -> list[Place]:
+        """Of a folder and all above it. It is looked at once, however many files a plan has in it.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if folder not in self._above:
+            whole = folder.absolute()
+            self._above[folder] = [self.places.of_folder(each) for each in (whole, *whole.parents)]
+            check_folder_is_writable(folder)
+        return self._above[folder]
 
 
 _REMEDY = "Choose another name with -o, or replace it with --overwrite."

@@ -22,12 +22,19 @@ class Places:
         So ``Cat.glb`` and ``cat.glb`` are one place on every system: a folder may be copied to one that takes
         them for one.
         """
-        device, number, below = self.of_folder(path.parent)
-        return device, number, (*below, folded(path.name))
+        folder, name = os.path.split(os.fspath(path))
+        device, number, below = self.of_folder(folder)
+        return device, number, (*below, folded(name))
 
-    def of_folder(self, folder: Path) -> Place:
+    def of_folder(self, folder: str | os.PathLike[str]) -> Place:
         """The place of a folder, which need not exist."""
-        name = os.path.abspath(folder)
+        given = os.fspath(folder)
+        if (found := self._folders.get(given)) is not None:
+            return found
+        place = self._folders[given] = self._looked_up(os.path.abspath(given))
+        return place
+
+    def _looked_up(self, name: str) -> Place:
         if name not in self._folders:
             try:
                 status = os.stat(name)
@@ -36,13 +43,15 @@ class Places:
                 above, last = os.path.split(name)
                 if above == name:
                     return 0, 0, ()
-                device, number, below = self.of_folder(Path(above))
+                device, number, below = self.of_folder(above)
                 self._folders[name] = device, number, (*below, folded(last))
         return self._folders[name]
 
 
 def folded(name: str) -> str:
     """A name without regard to case and Unicode form."""
+    if name.isascii():  # most are, and a plan has many
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
@@ -56,8 +65,10 @@ def file_number(path: Path) -> tuple[int, int] | None:
 
 
 def real_file(path: Path) -> Path:
-    """Where a link leads; the path itself where it is none or leads nowhere."""
+    """Where a path leads, if it is a link or turns back on its way (``link/../cat.glb``); else itself."""
     try:
+        if not os.path.islink(path) and ".." not in path.parts:
+            return path
         return Path(os.path.realpath(path))
     except (OSError, ValueError):
         return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -49,7 +50,7 @@ class Wanted:
     beside: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Output:
     """The files of one sample."""
 
@@ -63,7 +64,7 @@ class Output:
         return [path for path in (self.mesh, self.views, self.turntable) if path is not None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job(Generic[P]):
     """One picture and the files that its samples go to.
 
@@ -187,8 +188,10 @@ class _Draft(Generic[P]):
 def _once(pictures: Sequence[P]) -> list[P]:
     """Each picture once, in order: a file may be named beside its folder, and a folder by two names."""
     seen: dict[tuple[str, str] | None, P] = {}
+    real = functools.cache(os.path.realpath)  # of the few folders of many pictures
     for picture in pictures:
-        place = (os.path.realpath(picture.path.parent), picture.path.name)
+        folder, name = os.path.split(picture.path)
+        place = (real(folder), name)
         seen.setdefault(place if picture.data is None else None, picture)
     return list(seen.values())
 

@@ -5,9 +5,12 @@ Every machine must see the objects and the output under the same paths, and have
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -54,7 +57,8 @@ class RayWorkers:
     ) -> None:
         self.function, self.bounds = function, bounds or Bounds()
         cluster = Cluster(cluster) if isinstance(cluster, str) else cluster
-        self._ray = _connect(cluster, count)
+        with _own_signals():
+            self._ray = _connect(cluster, count)
         each = "GPU" if cluster.gpu else "CPU"
         self.count = count or max(int(self._ray.cluster_resources().get(each, 1)), 1)
         self._actor = self._ray.remote(num_cpus=1, num_gpus=int(cluster.gpu))(_Actor)
@@ -151,6 +155,23 @@ class _Actor:
             return next(self.workers.run([(key, argument)], seconds))
         except GecoError as error:
             return error
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray sets handlers of its own, which end the process with lines of C++ on the terminal; the command's
+    are put back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # None: set by nobody in Python
+                signal.signal(number, handler)
 
 
 def _connect(cluster: Cluster, count: int | None) -> Any:
