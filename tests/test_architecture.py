@@ -61,7 +61,7 @@ FLOORS: list[set[str]] = [
     {"training"},
     {"recipes"},
     {"surface_to_asset", "painting", "asset", "backend", "batches", "seen", "small_model"},
-    {"onnx_runtime", "torch_runtime"},
+    {"best", "onnx_runtime", "torch_runtime"},
     {"getting"},
     {"loading"},
     {"pipeline", "choices"},

@@ -37,6 +37,23 @@ def check_seeds(seeds: Sequence[int]) -> None:
             )
 
 
+def candidates(seeds: Sequence[int], best_of: int) -> list[int]:
+    """The seeds that are drawn so that each of ``seeds`` becomes the best of ``best_of``: itself and those
+    that follow it.
+
+    Raises:
+        ConfigError: as of :func:`check_seeds`, or two samples would share a seed.
+    """
+    check_seeds(seeds)
+    drawn = [int(seed) + step for seed in seeds for step in range(best_of)]
+    if drawn[-1] >= 2**32 or (best_of > 1 and len(set(drawn)) < len(drawn)):
+        raise ConfigError(
+            f"samples that are each the best of {best_of} seeds would share seeds, or leave their range",
+            f"Space their seeds by {best_of}: 0, {best_of}, {2 * best_of} …, below 4294967296.",
+        )
+    return drawn
+
+
 def bound_of(memory: str | int | None) -> int | None:
     """Bytes of "8GB" or of a number; None stays None. Raises ConfigError."""
     return size_of(str(memory)) if memory is not None else None

@@ -81,6 +81,12 @@ CHOICES: tuple[Choice, ...] = (
         limit="samples",
     ),
     Choice(
+        "best_of", "int", "mesh",
+        "each mesh is the best of K seeds, by its outline before that is fitted: of N … N+K-1, the next K "
+        "for the next sample (default 1)",
+        1, 1, 16, metavar="K", limit="samples",
+    ),
+    Choice(
         "steps", "int", "views",
         "of a model that draws views in many, a teacher: 1 to 1000; time grows with them (default: the "
         "model's)",

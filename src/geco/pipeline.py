@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from geco.asset import Asset
 from geco.backend import Backend, ModelCard
-from geco.batches import BATCH, MOST_AT_ONCE, at_once, bound_of, check_seeds, finishing
-from geco.errors import ConfigError
+from geco.batches import BATCH, MOST_AT_ONCE, at_once, bound_of, candidates, check_seeds, finishing
+from geco.best import choose
 from geco.images import Picture, cut_out, load_picture, prepare
 from geco.loading import load_backend
 from geco.marks import Source
 from geco.sampling import OnStep, Sampling, Steering
 from geco.seen import Seen, Views, source_of
-from geco.surface_to_asset import AssetOptions, surface_to_asset
+from geco.surface_to_asset import AssetOptions, Beside, surface_to_asset
 from geco.timing import Stopwatch
 
 # side of the cut-out picture kept for projection: more than a 512 texture can show of one side
@@ -100,14 +101,16 @@ class GecoPipeline:
         on_step: OnStep | None = None,
         **asked: Any,
     ) -> Iterator[Asset]:
-        """One asset a seed, as each is ready: :meth:`see` once, :meth:`views` in batches, :meth:`finish` for
-        each; arguments and errors as of a call.
+        """One asset a seed, as each is ready: :meth:`see` once, :meth:`views` in batches, :meth:`best` of
+        each's; arguments and errors as of a call. Where each is the best of several, those are its seed and
+        the ones that follow it, so seeds must be so far apart (:func:`geco.batches.candidates`).
         """
         options, sampling = options or AssetOptions(), self.sampling(**asked)
-        check_seeds(seeds)
+        drawn = candidates(seeds, options.best_of)
         seen = self.see(picture, cutout)
-        for views in self.views(seen, seeds, sampling, on_step, self.at_once(options, sampling)):
-            yield self.finish(views, seen, options)
+        views = self.views(seen, drawn, sampling, on_step, self.at_once(options, sampling))
+        for _ in seeds:
+            yield self.best(islice(views, options.best_of), seen, options)
 
     def see(self, picture: Any, cutout: str = "auto", source: Source | None = None) -> Seen:
         """The first verb: read a picture, cut its object out and frame it as the model was trained to see it.
@@ -120,13 +123,11 @@ class GecoPipeline:
         Raises:
             InputImageError: the picture cannot be used.
         """
-        card, watch = self.card, Stopwatch()
+        watch, sizes = Stopwatch(), (self.card.picture_size, self.card.foreground_ratio)
         with watch.stage("picture"):
             loaded = picture if isinstance(picture, Picture) else load_picture(picture)
             cut = cut_out(loaded, method=cutout)
-            condition = prepare(
-                cut, card.picture_size, card.foreground_ratio, card.background, card.eight_bits
-            )
+            condition = prepare(cut, *sizes, self.card.background, self.card.eight_bits)
             detailed = condition.rgba(PROJECTION_SIZE)
             read = self.backend.place(condition.rgb)
         return Seen(condition, detailed, read, source or source_of(picture), watch.seconds["picture"])
@@ -195,33 +196,42 @@ class GecoPipeline:
         Raises:
             MeshError: no surface came out. ConfigError: an option does not go with the model.
         """
+        return self.best([views], seen, options, watch)
+
+    def best(
+        self,
+        views: Iterable[Views],
+        seen: Seen,
+        options: AssetOptions | None = None,
+        watch: Stopwatch | None = None,
+    ) -> Asset:
+        """:meth:`finish` of one of several seeds' views: of those whose surface has most of the picture's
+        outline before it is made to keep to it, the first of equals (:mod:`geco.best`). The others cost their
+        views, their fields and a look at these.
+
+        Args:
+            views: ``options.best_of`` items. The rest, and errors, as of :meth:`finish`.
+        """
         options, watch, card = options or AssetOptions(), watch or Stopwatch(), self.card
-        with watch.stage("reconstruct"):
-            fields = self.backend.reconstruct(views.drawn, seen.read)
-        texture_size = options.texture_size or card.texture_size
-        mesh, facts = surface_to_asset(
-            fields, seen.picture, options, card.resolution, texture_size, watch, seen.detail
-        )
+        size, texture = options.resolution or card.resolution, options.texture_size or card.texture_size
+        chosen = choose(self.backend, views, seen, options.best_of, size, watch)
+        beside = Beside(seen.detail, chosen.rough)
+        mesh, facts = surface_to_asset(chosen.fields, seen.picture, options, size, texture, watch, beside)
         return Asset(
             mesh,
-            views.drawn,
+            chosen.views.drawn,
             seen.picture,
-            watch.finish({"picture": seen.seconds, "views": views.seconds}),
-            views.seed,
+            watch.finish({"picture": seen.seconds, "views": chosen.seconds}),
+            chosen.views.seed,
             card.name,
-            {**seen.facts, **views.facts, **facts},
+            {**seen.facts, **chosen.views.facts, **facts, **chosen.facts},
             seen.source,
         )
 
     def at_once(self, options: AssetOptions | None = None, sampling: Sampling | None = None) -> int:
         """How many sets of views are drawn together: as many as ``max_memory`` allows, of the device that the
-        model runs on, or of the process where that is the CPU.
-
-        Args:
-            options, sampling: as of the verbs; what they ask for takes memory, too.
-
-        Raises:
-            ConfigError: it does not even allow one.
+        model runs on, or of the process where that is the CPU. ``options`` and ``sampling``, as of the verbs,
+        take memory too. Raises ConfigError: it does not even allow one.
         """
         if self.max_memory is None:
             return BATCH
@@ -232,19 +242,10 @@ class GecoPipeline:
         return at_once(footprint, needed, self.max_memory, BATCH if footprint.keeps else MOST_AT_ONCE)
 
     def sampling(self, **asked: Any) -> Sampling | None:
-        """The model's own way of drawing views with what is asked in its place; None of a model without
-        views, of which nothing can be asked.
-
-        Args:
-            asked: see :class:`geco.sampling.Steering`.
+        """The model's own way of drawing views with what is asked in its place (as of
+        :class:`geco.sampling.Steering`); None of a model without views, of which nothing can be asked.
 
         Raises:
             ConfigError: a value is out of range, or the model has no such thing.
         """
-        found = Steering(**asked).of(self.backend.sampling, self.card.name)
-        if found is not None and found.reference not in (None, *self.card.references):
-            raise ConfigError(
-                f"the networks of {self.card.name} read a {self.card.references[0]} reference alone",
-                "Leave the reference out.",
-            )
-        return found
+        return Steering(**asked).of(self.backend.sampling, self.card.name, self.card.references)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -94,12 +94,18 @@ class Steering(Checked):
         """Both, where they differ this one's."""
         return replace(default, **self.asked)
 
-    def of(self, own: Sampling | None, model: str) -> Sampling | None:
+    def of(
+        self, own: Sampling | None, model: str, references: Sequence[Reference] | None = None
+    ) -> Sampling | None:
         """``own`` with what is asked in its place; ``own`` itself where nothing is.
 
+        Args:
+            own: the model's. model: its name, for messages.
+            references: that the model's networks can read; None: not known.
+
         Raises:
-            ConfigError: ``model``, which messages name, has no such thing: a regressor draws no views, a
-                one-step generator takes no steps, truncation is for one step.
+            ConfigError: the model has no such thing: a regressor draws no views, a one-step generator takes
+                no steps, truncation is for one step, its networks read one reference alone.
         """
         if not self.asked:
             return own
@@ -114,7 +120,12 @@ class Steering(Checked):
             changes["guidance_scale"] = self.guidance
         if self.sampler is not None:
             changes |= {"kind": self.sampler, "eta": 0.0}
-        return replace(own, **changes)
+        found = replace(own, **changes)
+        if references is not None and found.reference not in (None, *references):
+            raise ConfigError(
+                f"the networks of {model} read a {references[0]} reference alone", "Leave the reference out."
+            )
+        return found
 
     def _check_one_step(self, model: str) -> None:
         asked = {**self.asked}

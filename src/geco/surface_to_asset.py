@@ -22,7 +22,7 @@ from geco.mesh.watertight import make_watertight
 from geco.painting import Color, Paint, painted
 from geco.photo import keep_to_outline
 from geco.photo.input_camera import InputCamera
-from geco.photo.rough import rough_of
+from geco.photo.rough import Rough, rough_of
 from geco.reconstruct.fields import (
     DenseFields,
     SurfaceFields,
@@ -52,6 +52,8 @@ class AssetOptions:
             as much as the surface has vertices; there is no texture size then.
         on_device: make the mesh where the fields live, in torch, or on the host; None: on the device where
             that is CUDA. Not for fields that answer in numpy alone (the small model's).
+        best_of: seeds that are drawn for a mesh, 1 to 16; the one that agrees best with the picture becomes
+            it (:meth:`geco.pipeline.GecoPipeline.best`).
     """
 
     faces: int | None = None
@@ -63,11 +65,13 @@ class AssetOptions:
     uv_method: str = "charts"
     vertex_colors: bool = False
     on_device: bool | None = None
+    best_of: int = 1
 
     def __post_init__(self) -> None:
         _within("faces", self.faces, 100, 2_000_000)
         _within("texture size", self.texture_size, 64, 4096)
         _within("resolution", self.resolution, 16, 512)
+        _within("best of", self.best_of, 1, 16)
         if self.uv_method not in ("charts", "xatlas"):
             raise ConfigError(f"no unwrapping method is called {self.uv_method!r}", "Use charts or xatlas.")
         if self.vertex_colors and (self.texture_size is not None or self.uv_method != "charts"):
@@ -75,6 +79,18 @@ class AssetOptions:
             raise ConfigError(
                 f"{asked} is for a texture, and colours at the vertices need none", "Leave one out."
             )
+
+
+class Beside(NamedTuple):
+    """What is known of picture and fields besides themselves.
+
+    Attributes:
+        detail: the picture at its own size; see :class:`geco.painting.Paint`.
+        rough: these fields on the grid that is asked for, where they were looked at already.
+    """
+
+    detail: Callable[[int], Detail] | None = None
+    rough: Rough | None = None
 
 
 class Surface(NamedTuple):
@@ -100,28 +116,30 @@ def surface_to_asset(
     resolution: int,
     texture_size: int,
     watch: Stopwatch,
-    detail: Callable[[int], Detail] | None = None,
+    beside: Beside | None = None,
 ) -> tuple[Mesh, dict[str, Any]]:
     """A mesh with UVs and a texture, or with colours at its vertices, and what was found out on the way.
 
     Args:
-        detail: see :class:`geco.painting.Paint`.
+        beside: what else is known.
 
     Raises:
         MeshError: the fields hold no surface.
     """
-    size = options.resolution or resolution
+    size, beside = options.resolution or resolution, beside or Beside()
     if _stays_on_device(fields, options):
         return _on_device(fields, picture, options, size, texture_size, watch)
     with watch.stage("surface"):
-        mesh, color, camera, agreement = surface(fields, size, picture if options.outline else None)
+        mesh, color, camera, agreement = surface(
+            fields, size, picture if options.outline else None, beside.rough
+        )
     with watch.stage("clean"):
         mesh = clean(mesh, options)
         if not len(mesh.faces):
             raise nothing_left()
     shown = picture if options.projection else None
     method = None if options.vertex_colors else options.uv_method
-    paint = Paint(color, shown, detail, lens_of(fields), camera, agreement, method)
+    paint = Paint(color, shown, beside.detail, lens_of(fields), camera, agreement, method)
     return painted(mesh, paint, texture_size, watch)
 
 
@@ -157,7 +175,7 @@ def _on_device(
     return asset_on_device(fields, wanted, watch)
 
 
-def surface(fields: SurfaceFields, size: int, picture: Floats | None) -> Surface:
+def surface(fields: SurfaceFields, size: int, picture: Floats | None, rough: Rough | None = None) -> Surface:
     """The surface and its colours; made to keep to the picture's outline, and with its camera, where there is
     a picture, the fields are dense, and a surface is left.
 
@@ -166,7 +184,7 @@ def surface(fields: SurfaceFields, size: int, picture: Floats | None) -> Surface
     """
     agreement = None
     if picture is not None and isinstance(fields, DenseFields):
-        rough = rough_of(fields, size, picture)
+        rough = rough or rough_of(fields, size, picture)
         agreement = rough.agreement
         kept = keep_to_outline(rough.volume, rough.half_extent, fields.color, picture, rough.camera)
         mesh = Mesh(*extract(grid_from_volume(kept.volume, rough.half_extent)))

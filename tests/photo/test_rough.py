@@ -37,13 +37,17 @@ class Box:
         return np.full((len(points), 3), 0.5, np.float32)
 
 
-@pytest.fixture(scope="module")
-def picture() -> np.ndarray:
-    """A wide box from 12 degrees."""
-    mesh = surface(Box(0.7), SIZE, None).mesh
+def box_picture(wide: float) -> np.ndarray:
+    """A box from 12 degrees."""
+    mesh = surface(Box(wide), SIZE, None).mesh
     mask = InputCamera(12.0, scale=1.2).rasterize(mesh, 96).mask
     grey = np.full((96, 96, 3), 0.5, np.float32)
     return np.concatenate([grey, mask[..., None]], axis=2).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    return box_picture(0.7)
 
 
 def facts_of(fields: Any, picture: np.ndarray, **options: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def plan(pictures: list[Given], options: argparse.Namespace, manifest: Manifest 
             out of range.
     """
     check_size(options.size)
-    seeds = range(options.seed, options.seed + options.samples)
+    seeds = first_seeds(options)
     wanted = Wanted(
         output=options.output,
         format=options.format,
@@ -42,7 +42,7 @@ def plan(pictures: list[Given], options: argparse.Namespace, manifest: Manifest 
         views=options.views,
         turntable=options.turntable,
         steps=options.save_steps,
-        step_names=(*STEPS, *(f"views-{index}.png" for index in range(len(seeds)))),
+        step_names=(*STEPS, *(f"views-{index}.png" for index in range(len(seeds) * options.best_of))),
         overwrite=options.overwrite,
     )
     if manifest is not None:
@@ -57,3 +57,10 @@ def plan(pictures: list[Given], options: argparse.Namespace, manifest: Manifest 
     for folder in {path.parent for path in files}:
         sweep(folder)
     return jobs
+
+
+def first_seeds(options: argparse.Namespace) -> range:
+    """One a sample, which its files are named after: its only seed, or the first of those that it is the best
+    of.
+    """
+    return range(options.seed, options.seed + options.samples * options.best_of, options.best_of)

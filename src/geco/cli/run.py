@@ -29,18 +29,18 @@ def run(options: argparse.Namespace) -> int:
     """
     # Before numpy is loaded: its products are small here, and threads for them cost 90 ms of CPU time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from geco.batches import MOST_SAMPLES, bound_of, check_seeds
+    from geco.batches import MOST_SAMPLES, bound_of, candidates
     from geco.cli.offer import make_ready
     from geco.cli.pictures import find_pictures
-    from geco.cli.plan import plan
+    from geco.cli.plan import first_seeds, plan
     from geco.cli.run_work import Work
     from geco.many.results import Setup
 
     if not 1 <= options.samples <= MOST_SAMPLES:
         raise ConfigError(f"--samples {options.samples} is out of range", f"Ask for 1 to {MOST_SAMPLES}.")
-    seeds = range(options.seed, options.seed + options.samples)
-    check_seeds(seeds)
     asked = sort(choice_options.values(options))
+    seeds = first_seeds(options)
+    candidates(seeds, options.best_of)
     bound_of(options.max_memory)
     hands = _hands(options)
     found = find_pictures(options.pictures)

@@ -30,7 +30,10 @@ def sample(job: Job, made: Sample, options: argparse.Namespace) -> None:
         print(json.dumps(made.line(job.picture.label)), flush=True)
     elif not options.quiet:
         stages = " · ".join(f"{name} {spent:.2f}" for name, spent in made.seconds.items() if name != "total")
-        facts = f"{made.facts['faces']:,} faces  seed {made.seed}  {made.seconds['total']:.2f} s"
+        seed = f"seed {made.seed}"
+        if "best_of" in made.facts:
+            seed += f", best of {len(made.facts['best_of'])} (agreement {made.facts['agreement']:.2f})"
+        facts = f"{made.facts['faces']:,} faces  {seed}  {made.seconds['total']:.2f} s"
         print(f"{one_line(str(made.mesh))}  {facts} ({stages})", flush=True)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from geco.batches import candidates
 from geco.memory import is_shortage
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Ahead:
         jobs: of the run, each of the same seeds.
         cutout: see :meth:`geco.pipeline.GecoPipeline.see`.
         at_once: sets of views that are drawn together.
+        best_of: seeds a sample, its own and those that follow it.
     """
 
     def __init__(
@@ -33,20 +35,21 @@ class Ahead:
         sampling: Sampling | None,
         on_step: OnStep | None,
         at_once: int,
+        best_of: int = 1,
     ) -> None:
         self._pipeline, self._cutout, self._sampling, self._on_step = pipeline, cutout, sampling, on_step
-        self._at_once, self._jobs = at_once, list(jobs)
-        samples = max(len(job.outputs) for job in jobs)
+        self._at_once, self._jobs, self._best_of = at_once, list(jobs), best_of
+        samples = max(len(job.outputs) for job in jobs) * best_of
         self._together = max(at_once // samples, 1) if pipeline.backend.joins_pictures else 1
         self._ready: dict[int, tuple[Seen, list[Views] | None] | Exception] = {}
 
     def of(self, job: AnyJob) -> tuple[Seen, Iterator[Views]]:
-        """The picture as the model sees it, and its views, one item a seed.
+        """The picture as the model sees it, and its views, one item a seed, ``best_of`` a sample.
 
         Raises:
             What :meth:`Job.check` and the pipeline's first verb raise; the views what the second does.
         """
-        seeds = [output.seed for output in job.outputs]
+        seeds = self._seeds(job)
         if self._together == 1:
             return (seen := self._see(job)), self._alone(seen, seeds)
         if id(job) not in self._ready:
@@ -56,6 +59,16 @@ class Ahead:
             raise ready
         seen, drawn = ready
         return seen, self._alone(seen, seeds) if drawn is None else iter(drawn)
+
+    def counted(self, views: Sequence[Views]) -> Iterator[Views]:
+        """The views of one sample's seeds, each told as a step once it was looked at."""
+        for number, each in enumerate(views):
+            yield each
+            if self._on_step is not None and len(views) > 1:
+                self._on_step(number + 1, len(views))
+
+    def _seeds(self, job: AnyJob) -> list[int]:
+        return candidates([output.seed for output in job.outputs], self._best_of)
 
     def _see(self, job: AnyJob) -> Seen:
         picture = job.picture.source()
@@ -77,10 +90,9 @@ class Ahead:
                 self._ready[id(job)] = error
         drawn: list[Any] = [None] * len(seen)
         if len(seen) > 1:
-            seeds = [output.seed for output in first.outputs]
             try:
                 drawn = self._pipeline.views_together(
-                    list(seen.values()), seeds, self._sampling, self._on_step
+                    list(seen.values()), self._seeds(first), self._sampling, self._on_step
                 )
             except Exception as error:  # too much together: each picture alone, in its turn
                 if not is_shortage(error):

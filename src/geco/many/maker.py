@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from geco.asset import Asset
@@ -36,15 +37,16 @@ class Maker:
         self.pipeline = GecoPipeline(load_backend(setup.model, setup.device, threads), setup.max_memory)
         self.sampling = self.pipeline.sampling(**setup.asked.views.asked)
         self.at_once = self.pipeline.at_once(setup.asked.mesh, self.sampling)
+        self.best_of = setup.asked.mesh.best_of
 
     def together(self, samples: int) -> int:
         """How many pictures of so many samples each are drawn in one batch: one, unless the model gains."""
-        return max(self.at_once // samples, 1) if self.pipeline.backend.joins_pictures else 1
+        return max(self.at_once // (samples * self.best_of), 1) if self.pipeline.backend.joins_pictures else 1
 
     def ahead(self, jobs: Sequence[AnyJob], on_step: OnStep | None) -> Ahead:
         """What sees and draws these jobs' pictures."""
         cutout = self.setup.asked.picture["cutout"]
-        return Ahead(self.pipeline, jobs, cutout, self.sampling, on_step, self.at_once)
+        return Ahead(self.pipeline, jobs, cutout, self.sampling, on_step, self.at_once, self.best_of)
 
     def samples(self, job: AnyJob, ahead: Ahead, result: Result) -> Iterator[Sample]:
         """Every sample of one picture, each saved before it is yielded; ``result`` collects what is written
@@ -58,13 +60,13 @@ class Maker:
             result.doubt = seen.facts.get("cutout_doubt")
             written = [] if job.steps is None else seen.save_steps(job.steps)
             result.files += written
-            for number, (output, views) in enumerate(zip(job.outputs, drawn)):
-                if job.steps is not None:
-                    path = job.steps / f"views-{number}.png"
-                    views.save(path, "step")
+            for number, output in enumerate(job.outputs):
+                several = list(islice(drawn, self.best_of))
+                for path in _save_steps(several, job.steps, number * self.best_of):
                     written.append(path)
                     result.files.append(path)
-                asset = self.pipeline.finish(views, seen, self.setup.asked.mesh)
+                asset = self.pipeline.best(ahead.counted(several), seen, self.setup.asked.mesh)
+                views = next(each for each in several if each.seed == asset.seed)
                 for path in self._save(asset, views, output, job):
                     written.append(path)
                     result.files.append(path)
@@ -93,6 +95,14 @@ class Maker:
             job.check([output.turntable])
             save_turntable(asset.mesh, output.turntable, mark=mark_text("turntable", asset.source))
             yield output.turntable
+
+
+def _save_steps(several: Sequence[Views], folder: Path | None, first: int) -> Iterator[Path]:
+    """Write the views of a sample's seeds, where there is a folder for steps, numbered from ``first``."""
+    for number, views in enumerate(several if folder is not None else ()):
+        assert folder is not None
+        views.save(folder / f"views-{first + number}.png", "step")
+        yield folder / f"views-{first + number}.png"
 
 
 def _sample(asset: Asset, output: Output, files: list[Path]) -> Sample:

@@ -11,8 +11,8 @@ import numpy as np
 
 from geco.photo.input_camera import InputCamera
 from geco.photo.outline_camera import find_camera, prior_camera
-from geco.reconstruct.fields import DenseFields, no_object
-from geco.types import Floats
+from geco.reconstruct.fields import DenseFields, SurfaceFields, lens_of, no_object
+from geco.types import Floats, Index
 
 # Own choice: below it the camera that fits best means nothing, and the one of the model's training is taken.
 KNOWN_CAMERA_IOU = 0.35
@@ -44,14 +44,33 @@ def rough_of(fields: DenseFields, size: int, picture: Floats) -> Rough:
         MeshError: the fields hold no surface.
     """
     volume = fields.dense(size)
-    solid = np.flatnonzero(volume < 0)
-    inside = np.stack(np.unravel_index(solid[:: max(len(solid) // POINTS, 1)], volume.shape), axis=1)
-    if not len(inside):
+    solid = _spaced(np.flatnonzero(volume < 0))
+    if not len(solid):
         raise no_object()
+    inside = np.stack(np.unravel_index(solid, volume.shape), axis=1)
     points = (inside * (2 * fields.half_extent / size) - fields.half_extent).astype(np.float32)
     found = find_camera(points, picture[..., 3])
     camera = found if found.iou >= KNOWN_CAMERA_IOU else prior_camera(picture[..., 3])
     return Rough(volume, fields.half_extent, camera, found.iou)
+
+
+def agreement_of(fields: SurfaceFields, size: int, picture: Floats) -> float:
+    """:attr:`Rough.agreement` of any fields: the cubes at the surface hide the same of the picture as the
+    solid does.
+
+    Raises:
+        MeshError: the fields hold no surface.
+    """
+    grid = fields.grid(size)
+    points = grid.vertices.take(_spaced(np.flatnonzero(grid.sdf < 0)), axis=0)
+    if not len(points):
+        raise no_object()
+    return find_camera(points, picture[..., 3], lens_of(fields).fov).iou
+
+
+def _spaced(numbers: Index) -> Index:
+    """About :data:`POINTS` of them, evenly."""
+    return numbers[:: max(len(numbers) // POINTS, 1)]
 
 
 def agreement_facts(agreement: float | None) -> dict[str, Any]:
