@@ -58,15 +58,15 @@ def batch_of(settings: Settings) -> Callable[..., Awaitable[tuple[UploadFile, Me
 
 
 def samples_of(limits: Limits) -> Callable[..., Awaitable[range]]:
-    """A dependency: the seeds of a form."""
-    rows = [choice("samples"), choice("seed")]
+    """A dependency: the seeds of a form, one a sample: the first where each is the best of several."""
+    rows = [choice("samples"), choice("seed"), choice("best_of")]
     Values = Annotated[dict[str, Any], Depends(values_of(rows, limits))]
 
     async def asked(values: Values) -> range:
-        seed, samples = values["seed"], values["samples"]
-        if seed + samples > 2**32:
+        seed, samples, best_of = values["seed"], values["samples"], values["best_of"]
+        if seed + samples * best_of > 2**32:
             raise Refusal(422, "InvalidRequest", "the seeds end at 4294967295", "Begin with a lower one.")
-        return range(seed, seed + samples)
+        return range(seed, seed + samples * best_of, best_of)
 
     return asked
 

@@ -70,8 +70,8 @@ class MeshTask:
 
     @property
     def weight(self) -> int:
-        """One mesh."""
-        return 1
+        """One mesh; of several seeds of which the best becomes it, each counts as one."""
+        return int(self.values.get("best_of") or 1)
 
     def perform(self, pipeline: GecoPipeline, tell: Tell) -> Made:
         """The answer."""

@@ -52,7 +52,9 @@ class Finished:
 
 @dataclass(frozen=True)
 class SamplesTask:
-    """``task`` for each of the seeds; its own seed does not count."""
+    """``task`` for each of the seeds; its own seed does not count. Where a mesh is the best of several, its
+    seed here is the first of them.
+    """
 
     task: MeshTask
     seeds: tuple[int, ...]
@@ -60,12 +62,13 @@ class SamplesTask:
     @property
     def weight(self) -> int:
         """How many times the work of one mesh this is."""
-        return len(self.seeds)
+        return len(self.seeds) * self.task.weight
 
     def perform(self, pipeline: GecoPipeline, tell: Tell) -> int:
         """Draw and finish, telling :class:`Stage`, :class:`Drawn` and :class:`Finished`; how many are done.
         Raises what the pipeline raises, and what ``tell`` does.
         """
+        from geco.batches import candidates
         from geco.images import views_to_sheet
 
         tell(Stage("picture"))
@@ -73,16 +76,18 @@ class SamplesTask:
         seen = pipeline.see(self.task.picture, **asked.picture)
         sampling = pipeline.sampling(**asked.views.asked)
         most = pipeline.at_once(asked.mesh, sampling)
-        for start in range(0, len(self.seeds), most):
-            seeds = self.seeds[start : start + most]
+        best_of, on_step = asked.mesh.best_of, lambda done, of: tell(Stage("views", done, of))
+        together = max(most // best_of, 1)  # samples
+        for start in range(0, len(self.seeds), together):
+            firsts = self.seeds[start : start + together]
+            seeds = candidates(firsts, best_of)
             tell(Stage("views"))
-            views = pipeline.views_together(
-                [seen], seeds, sampling, lambda done, of: tell(Stage("views", done, of))
-            )[0]
+            views = list(pipeline.views(seen, seeds, sampling, on_step, most))
             for each in views:
                 tell(Drawn(each.seed, png(views_to_sheet(each.pictures))))
-            for each in views:
-                asset = pipeline.finish(each, seen, asked.mesh, TellingStopwatch(tell))
+            for place in range(0, len(views), best_of):
+                several = views[place : place + best_of]
+                asset = pipeline.best(several, seen, asked.mesh, TellingStopwatch(tell))
                 tell(Stage("file"))
                 tell(_finished(asset, answer(asset, self.task.format, asked.file)))
         return len(self.seeds)
