@@ -205,12 +205,9 @@ class GecoPipeline:
         options: AssetOptions | None = None,
         watch: Stopwatch | None = None,
     ) -> Asset:
-        """:meth:`finish` of one of several seeds' views: of those whose surface has most of the picture's
-        outline before it is made to keep to it, the first of equals (:mod:`geco.best`). The others cost their
-        views, their fields and a look at these.
-
-        Args:
-            views: ``options.best_of`` items. The rest, and errors, as of :meth:`finish`.
+        """:meth:`finish` of one of ``options.best_of`` seeds' views: of those whose surface has most of the
+        picture's outline before it is made to keep to it (:func:`geco.best.choose`). The others cost their
+        views, their fields and a look at these. Arguments and errors as of :meth:`finish`.
         """
         options, watch, card = options or AssetOptions(), watch or Stopwatch(), self.card
         size, texture = options.resolution or card.resolution, options.texture_size or card.texture_size

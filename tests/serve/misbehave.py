@@ -8,6 +8,7 @@ import ctypes
 import os
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ class Misbehaving(GecoPipeline):
         _misbehave(seed)
         return super().__call__(picture, seed, *more, **named)
 
-    def finish(self, views: Views, *more: Any, **named: Any) -> Asset:
-        _misbehave(views.seed)
-        return super().finish(views, *more, **named)
+    def best(self, views: Iterable[Views], *more: Any, **named: Any) -> Asset:
+        drawn = list(views)
+        for each in drawn:
+            _misbehave(each.seed)
+        return super().best(drawn, *more, **named)
 
 
 def _misbehave(seed: int) -> None:
