@@ -227,3 +227,11 @@ for job in jobs:
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["log.jsonl"]
     assert (tmp_path / "log.jsonl").read_text() == '{"step": 1}\n', "no half line"
+
+
+def test_a_writing_into_a_crowded_folder_looks_at_a_part_of_it(tmp_path: Path) -> None:
+    """Else a run of many results would list its folder as often as it has files."""
+    for number in range(30):
+        (tmp_path / f".old{number}-4194399.01234567.part.glb").touch()
+    assert sweep(tmp_path, 10) <= 10
+    assert sweep(tmp_path) >= 20 and not list(tmp_path.iterdir())

@@ -15,6 +15,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from geco.errors import GecoError, OutputError
@@ -102,16 +103,19 @@ def is_write_failure(error: BaseException) -> bool:
     )
 
 
-def sweep(folder: str | os.PathLike[str]) -> int:
+def sweep(folder: str | os.PathLike[str], most: int | None = None) -> int:
     """Delete what killed processes left of :func:`atomic_path` in ``folder`` (not below it); how many files
     that were.
 
     A file that a living process writes stays: it holds the file's lock, or is there under the number in the
     name.
+
+    Args:
+        most: entries of the folder that are looked at; None: all, a second for a million.
     """
     swept = 0
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
+        for entry in islice(entries, most):
             found = _HIDDEN.match(entry.name)
             with contextlib.suppress(OSError):  # another user's, or gone meanwhile
                 if found and entry.is_file(follow_symlinks=False) and _is_abandoned(entry, int(found[1])):

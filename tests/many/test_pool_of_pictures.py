@@ -14,7 +14,7 @@ from tests.outputs.build import pictures
 def test_one_bad_picture_of_a_batch_costs_itself_alone(tmp_path: Path) -> None:
     names = ["a.png", "crash.png", "b.png", "c.png", "d.png", "hang.png", "e.png", "greedy.png", "f.png"]
     jobs = plan(pictures(tmp_path, *names), Wanted(output=f"{tmp_path}/out/"))
-    bounds = Bounds(seconds=0.5, memory_gb=1)
+    bounds = Bounds(seconds=1.5, memory_gb=1)
     with Workers(Mortal(), 2, bounds) as pool:
         found = {result.number: result for result in results(jobs, pool, bounds, lambda job: True)}
     assert sorted(found) == list(range(len(names)))

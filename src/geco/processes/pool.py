@@ -13,7 +13,9 @@ from geco.processes.child import ONE_THREAD, Child, NotStartedError
 from geco.processes.job import Bounds, Job, Outcome
 
 STARTS = 3  # of processes that may fail in a row: one may be killed while it loads, three have a reason
-ATTEMPTS = 2  # a crash may be the fault of a neighbour that ate the memory; a second one is the job's own
+# A crash may be the fault of a neighbour that ate the memory, or of somebody who ended the process; the third
+# one is the job's own. It is tried again when all others are done, so that it costs them no time.
+ATTEMPTS = 3
 
 
 class Workers:
@@ -79,14 +81,14 @@ class Workers:
         left = True
         while left or again or self._busy:
             while (left or again) and len(self._busy) < self.count:
-                if again:
-                    job = again.popleft()
-                else:
-                    try:
-                        job = Job(*next(source), seconds=seconds)
-                    except StopIteration:
-                        left = False
+                job = None
+                if left:
+                    job = next((Job(*each, seconds=seconds) for each in source), None)
+                    left = job is not None
+                if job is None:
+                    if not again:
                         break
+                    job = again.popleft()
                 worker = self._idle.pop() if self._idle else self._start()
                 self._busy.append(worker)
                 worker.submit(job)

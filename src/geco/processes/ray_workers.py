@@ -80,7 +80,7 @@ class RayWorkers:
         return self._prepared
 
     def run(self, jobs: Iterable[tuple[str, Any]], seconds: float | None = None) -> Iterator[Outcome]:
-        """As ``Workers.run``. A job whose machine is lost is given to another one, once."""
+        """As ``Workers.run``. A job whose machine is lost is given to another one."""
         source, left = iter(jobs), True
         again: deque[tuple[str, Any, int]] = deque()
         busy: dict[Any, tuple[Any, tuple[str, Any, int]]] = {}

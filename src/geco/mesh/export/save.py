@@ -20,6 +20,9 @@ from geco.mesh.types import Mesh
 from geco.outputs import MESH_SUFFIXES
 
 FORMATS = MESH_SUFFIXES
+# Entries of a folder that a writing looks through for what killed runs left. All of them would make the cost
+# of many results grow with their square; `geco run` looks through all, once.
+LOOKED_AT = 1000
 # those with a picture in the file itself
 _PICTURED = {".glb": glb.encode_glb, ".3mf": threemf.encode_3mf, ".usdz": usdz.encode_usdz}
 
@@ -104,7 +107,7 @@ def save(
         raise OutputError(
             f"no mesh format has the suffix {suffix!r} ({target})", f"Use one of {' '.join(FORMATS)}."
         )
-    sweep(target.parent)
+    sweep(target.parent, LOOKED_AT)
     order: dict[str, Any] = {
         "about": about,
         "texture_format": texture_format,
