@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from geco import GecoPipeline
 from geco.choices import sort
 from geco.errors import GecoError
 from geco.timing import Stopwatch
 
 from .made import Made, made_of
 from .work import Failure, Job, Maker, Steps
+
+if TYPE_CHECKING:
+    from geco import GecoPipeline
 
 # Stage -> share of a picture's time, of the embedded model on two cores: how far the bar goes.
 SHARES = {
@@ -72,7 +74,11 @@ def maker(choices: dict[str, Any], threads: int | None) -> Maker:
 
 @functools.lru_cache(maxsize=1)
 def loaded(threads: int | None) -> GecoPipeline:
-    """The embedded model, kept for the next run: loading it takes as long as an object."""
+    """The embedded model, kept for the next run: loading it takes as long as an object. In the thread, and so
+    is the import.
+    """
+    from geco import GecoPipeline
+
     return GecoPipeline.from_pretrained("small", threads=threads)
 
 
@@ -104,6 +110,3 @@ def _one_line() -> Iterator[None]:
         yield
     except GecoError as error:
         raise Failure(str(error)) from error
-
-
-Makers = Callable[[dict[str, Any], "int | None"], Maker]

@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, CollectionProperty, StringProperty
 from .fields import chosen
 from .objects import pixels_of
 from .preferences import preferences
-from .running import Placing, Run, summary
+from .running import Placing, Run
 from .work import Failure, Job, Maker, Work
 
 # What the package reads and Blender's user has.
@@ -106,7 +106,7 @@ class Starting:
             if work.stop.is_set() and not work.failures:
                 self.report({"INFO"}, "GECO: cancelled")
             return {"CANCELLED"}
-        self.report({"INFO"}, summary(work.made, created))
+        self.report({"INFO"}, f"GECO: {len(created)} object{'s' if len(created) > 1 else ''} made")
         return {"FINISHED"}
 
 
@@ -114,7 +114,7 @@ class GECO_OT_from_files(Starting, bpy.types.Operator):
     """Make textured meshes of pictures, one object each"""
 
     bl_idname = "geco.from_files"
-    bl_label = "Pictures to Meshes"
+    bl_label = "Textured Mesh of Picture (GECO)"
 
     __annotations__ = {
         "directory": StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"}),
@@ -144,7 +144,7 @@ class GECO_OT_from_folder(Starting, bpy.types.Operator):
     """Make a textured mesh of every picture in a folder, in a collection of the folder's name"""
 
     bl_idname = "geco.from_folder"
-    bl_label = "Folder to Collection"
+    bl_label = "Textured Meshes of Folder (GECO)"
 
     __annotations__ = {
         "directory": StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"}),
@@ -172,7 +172,7 @@ class GECO_OT_from_image(Starting, bpy.types.Operator):
     """Make a textured mesh of an image of this file"""
 
     bl_idname = "geco.from_image"
-    bl_label = "Image to Mesh"
+    bl_label = "Textured Mesh of Image (GECO)"
 
     __annotations__ = {
         "image": StringProperty(name="Image", description="By name; empty: the one that the panel shows"),

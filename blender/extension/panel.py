@@ -24,8 +24,8 @@ class VIEW3D_PT_geco(bpy.types.Panel):
             draw_progress(layout, context)
             return
         column = layout.column(align=True)
-        column.operator("geco.from_files", icon="IMAGE_DATA")
-        column.operator("geco.from_folder", icon="FILE_FOLDER")
+        column.operator("geco.from_files", text="Pictures to Meshes", icon="IMAGE_DATA")
+        column.operator("geco.from_folder", text="Folder to Collection", icon="FILE_FOLDER")
         row = layout.row(align=True)
         row.prop(settings, "image", text="")
         row.operator("geco.from_image", text="", icon="PLAY")
@@ -63,7 +63,7 @@ class VIEW3D_PT_geco_options(bpy.types.Panel):
 
 
 class GECO_FH_picture(bpy.types.FileHandler):
-    """A picture dropped into the view."""
+    """A picture dropped into the view: Blender asks whether it shall become an empty or a mesh."""
 
     bl_idname = "GECO_FH_picture"
     bl_label = "Textured mesh (GECO)"
@@ -86,4 +86,6 @@ def draw_progress(layout: Any, context: Any) -> None:
 
 def draw_status(header: Any, context: Any) -> None:
     """The bar below the window, seen where the sidebar is closed."""
-    draw_progress(header.layout, context)
+    bar = header.layout.row()
+    bar.ui_units_x = 24
+    draw_progress(bar, context)

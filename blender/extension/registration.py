@@ -21,7 +21,7 @@ CLASSES = (
 
 
 def _add_menu(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
-    menu.layout.operator("geco.from_files", text="Picture to Mesh (GECO)", icon="IMAGE_DATA")
+    menu.layout.operator("geco.from_files", text="Textured Mesh of Picture (GECO)", icon="IMAGE_DATA")
 
 
 def register() -> None:

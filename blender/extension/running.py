@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from .made import Made, fitted, spots
+from .made import fitted, spots
 from .objects import add_object
 from .work import Work
 
@@ -90,10 +90,3 @@ def _select(context: Any, created: list[Any]) -> None:
         one.select_set(True)
     if shown:
         layer.objects.active = shown[0]
-
-
-def summary(made: list[Made], created: list[Any]) -> str:
-    """One line about what came out."""
-    return (
-        f"{len(created)} object{'s' if len(created) != 1 else ''} of {len({m.name for m in made})} picture(s)"
-    )
