@@ -66,7 +66,7 @@ def maker(choices: dict[str, Any], threads: int | None) -> Maker:
                 told.at("views")
                 views = next(iter(pipeline.views(seen, [seed], sampling)))
                 asset = pipeline.finish(views, seen, asked.mesh, told)
-                facts = {"geco_model": asset.model, "geco_seed": seed}
+                facts = {"model": asset.model, "agreement": asset.facts.get("agreement")}
                 yield made_of(asset.mesh, job.name, seed, facts)
 
     return make

@@ -34,7 +34,8 @@ class Made:
         normals: (3F, 3) float32, one a corner. uvs: (3F, 2) float32 from the bottom left, or None.
         images: "color" and "normal" -> (H, W, 3) uint8, rows from the top.
         colors: (V, 3) float32 in [0, 1], sRGB, or None.
-        facts: what Blender shows as the object's own properties.
+        facts: what Blender shows as the object's own properties: its model, its seed, how well its outline
+            agreed with the picture's (0 to 1) before it was fitted.
     """
 
     name: str
@@ -73,7 +74,7 @@ def made_of(surface: Surface, name: str, seed: int, facts: dict[str, Any]) -> Ma
         uvs=None if uvs is None else uvs.astype(np.float32),
         images={key: image for key, image in named.items() if image is not None},
         colors=None if surface.colors is None else surface.colors[first],
-        facts=facts,
+        facts={f"geco_{key}": value for key, value in {**facts, "seed": seed}.items() if value is not None},
     )
 
 

@@ -215,7 +215,8 @@ def _show_status(context: Any, shown: bool) -> None:
 
 
 def _redraw(context: Any) -> None:
+    _show_status(context, True)  # said again it is drawn again: no area's list holds that bar
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "STATUSBAR"):
+            if area.type == "VIEW_3D":
                 area.tag_redraw()

@@ -21,7 +21,7 @@ class VIEW3D_PT_geco(bpy.types.Panel):
         """The buttons, or the bar while it runs."""
         layout, settings = self.layout, context.scene.geco
         if context.window_manager.geco.running:
-            draw_progress(layout, context)
+            draw_progress(layout, context, "")
             return
         column = layout.column(align=True)
         column.operator("geco.from_files", text="Pictures to Meshes", icon="IMAGE_DATA")
@@ -76,11 +76,11 @@ class GECO_FH_picture(bpy.types.FileHandler):
         return bool(context.area) and context.area.type == "VIEW_3D"
 
 
-def draw_progress(layout: Any, context: Any) -> None:
+def draw_progress(layout: Any, context: Any, whose: str) -> None:
     """What is being done, how far it is, and a way out."""
     status = context.window_manager.geco
     row = layout.row(align=True)
-    row.progress(factor=status.factor, text=f"GECO: {status.text}")
+    row.progress(factor=status.factor, text=whose + status.text)
     row.operator("geco.cancel", text="", icon="X")
 
 
@@ -88,4 +88,4 @@ def draw_status(header: Any, context: Any) -> None:
     """The bar below the window, seen where the sidebar is closed."""
     bar = header.layout.row()
     bar.ui_units_x = 24
-    draw_progress(bar, context)
+    draw_progress(bar, context, "GECO: ")

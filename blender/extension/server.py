@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import ipaddress
 import json
@@ -17,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 
 from .glb import read_glb
 from .made import Array, Made, made_of
-from .work import Cancelled, Failure, Job, Maker, Steps
+from .work import Failure, Job, Maker, Steps
 
 PAUSE = 0.3  # seconds between two looks at a job
 PATIENCE = 30.0  # seconds for the server to answer at all
@@ -44,13 +45,18 @@ class Server:
         url = urljoin(self.address.rstrip("/") + "/", path.lstrip("/"))
         request = urllib.request.Request(url, body, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            with self._opener().open(request, timeout=PATIENCE) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
             raise Failure(_said(error)) from error
         except (OSError, ValueError) as error:
             why = getattr(error, "reason", error)
             raise Failure(f"no answer from {self.address}: {why}. Is geco serve running there?") from error
+
+    def _opener(self) -> urllib.request.OpenerDirector:
+        """This machine is never asked by way of a proxy."""
+        here = is_here(urlsplit(self.address).hostname or "")
+        return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if here else []))
 
 
 def maker(server: Server, choices: dict[str, Any], online: bool) -> Maker:
@@ -65,7 +71,7 @@ def maker(server: Server, choices: dict[str, Any], online: bool) -> Maker:
     parts = urlsplit(server.address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Failure(f"{server.address!r} is no address: it looks like http://127.0.0.1:8000")
-    if not online and not _is_here(parts.hostname):
+    if not online and not is_here(parts.hostname):
         raise Failure("Blender is offline: Preferences, System, Network, Allow Online Access")
 
     def make(job: Job, steps: Steps) -> Iterator[Made]:
@@ -78,9 +84,10 @@ def maker(server: Server, choices: dict[str, Any], online: bool) -> Maker:
         where = f"/api/v1/jobs/{started['id']}"
         try:
             yield from _results(server, where, job, steps)
-        except Cancelled:
-            server.ask("DELETE", where)
-            raise
+        finally:
+            # ends what still runs, or forgets what is over; the server does so by itself after its time
+            with contextlib.suppress(Failure):
+                server.ask("DELETE", where)
 
     return make
 
@@ -94,8 +101,8 @@ def _results(server: Server, where: str, job: Job, steps: Steps) -> Iterator[Mad
             seed = int(result["seed"])
             if seed not in fetched:
                 fetched.add(seed)
-                surface = read_glb(server.ask("GET", result["url"]))
-                facts = {"geco_model": state.get("model", ""), "geco_seed": seed}
+                surface = read_glb(server.ask("GET", f"{where}/meshes/{seed}"))
+                facts = {"model": state.get("model"), "agreement": result.get("agreement")}
                 yield made_of(surface, job.name, seed, facts)
         if state["state"] in ENDED:
             break
@@ -108,9 +115,7 @@ def _results(server: Server, where: str, job: Job, steps: Steps) -> Iterator[Mad
 
 def _words(state: dict[str, Any]) -> str:
     if state["state"] == "queued":
-        return (
-            f"waiting in line, {state['position']} before it" if state.get("position") else "waiting in line"
-        )
+        return f"waiting in line, number {state['position']}" if state.get("position") else "waiting in line"
     step = state.get("step")
     of = f" ({step['done']} of {step['of']})" if step else ""
     return f"on the server: {state.get('stage') or 'working'}{of}"
@@ -155,7 +160,8 @@ def _sentence(error: dict[str, Any]) -> str:
     return ". ".join(part.rstrip(".") for part in (error.get("problem"), error.get("remedy")) if part)
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

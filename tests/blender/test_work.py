@@ -66,7 +66,7 @@ def test_a_cancel_is_heard_at_the_next_step_and_keeps_what_is_ready() -> None:
 
 
 def test_the_package_makes_objects_in_the_thread_and_says_how_far_it_is() -> None:
-    pixels = ball_picture(64)
+    pixels = np.asarray(ball_picture(64))
     choices = {"resolution": 24, "texture_size": 64}
     work = Work(local.maker(choices, 1), [Job("ball", pixels, (3, 4))])
     seen = wait(work)
