@@ -151,7 +151,7 @@ def a_picture_becomes_an_object_with_material_normals_and_packed_texture() -> No
     assert texture.image.packed_file is not None and tuple(texture.image.size) == (512, 512)
     assert texture.outputs["Color"].links[0].to_socket.name == "Base Color"
     assert made.select_get() and bpy.context.view_layer.objects.active == made
-    assert made["geco_seed"] == 0 and made["geco_model"] == "small"
+    assert made["geco_seed"] == 0 and made["geco_model"] == "small" and 0 < made["geco_agreement"] <= 1
 
 
 @check

@@ -51,7 +51,7 @@ def of_command(text: str) -> Iterator[str]:
         yield from _of_geco(text)
     elif program.startswith("python") and "-m" in words:
         module = words[words.index("-m") + 1]
-        if module.split(".")[0] in ("geco", "benchmarks", "tests") and not resolves(module):
+        if module.split(".")[0] in ("geco", "benchmarks", "blender", "tests") and not resolves(module):
             yield f"`{text}`: no module {module}"
         yield from of_options(words, known_options())
     elif program == "pip":

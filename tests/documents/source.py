@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 # Ours, so that whatever a page names below them must be there.
-TOP = ("src", "tests", "docs", "benchmarks", "runs", "models", "examples", "comfyui", ".ci")
+TOP = ("src", "tests", "docs", "benchmarks", "runs", "models", "examples", "blender", "comfyui", ".ci")
 
 
 @lru_cache
