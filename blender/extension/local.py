@@ -7,6 +7,7 @@ import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from geco.batches import candidates
 from geco.choices import sort
 from geco.errors import GecoError
 from geco.timing import Stopwatch
@@ -16,6 +17,7 @@ from .work import Failure, Job, Maker, Steps
 
 if TYPE_CHECKING:
     from geco import GecoPipeline
+    from geco.seen import Views
 
 # Stage -> share of a picture's time, of the embedded model on two cores: how far the bar goes.
 SHARES = {
@@ -28,10 +30,13 @@ SHARES = {
     "bake": 0.16,
     "project": 0.06,
 }
+LOOKS = ("views", "reconstruct")  # what each of several seeds costs
+FIRST, EACH = SHARES["picture"], SHARES["views"] + SHARES["reconstruct"]
 WORDS = {
     "picture": "reading the picture",
     "views": "drawing six views",
     "reconstruct": "from views to a volume",
+    "agreement": "comparing with the picture",
     "surface": "surface",
     "clean": "cleaning the mesh",
     "unwrap": "unwrapping",
@@ -60,14 +65,14 @@ def maker(choices: dict[str, Any], threads: int | None) -> Maker:
             sampling = pipeline.sampling(**asked.views.asked)
             steps.step(WORDS["picture"], 0.0)
             seen = pipeline.see(job.picture, **asked.picture)
-            # One seed at a time: on a CPU eight together take no less, and a cancel is heard sooner.
             for place, seed in enumerate(job.seeds):
-                told = Told(steps, place, len(job.seeds))
-                told.at("views")
-                views = next(iter(pipeline.views(seen, [seed], sampling)))
-                asset = pipeline.finish(views, seen, asked.mesh, told)
+                told = Told(steps, place, len(job.seeds), asked.mesh.best_of)
+                drawn = candidates([seed], asked.mesh.best_of)
+                # One at a time: on a CPU eight together take no less, and a cancel is heard sooner.
+                views = pipeline.views(seen, drawn, sampling, at_once=1)
+                asset = pipeline.best(told.each(views), seen, asked.mesh, told)
                 facts = {"model": asset.model, "agreement": asset.facts.get("agreement")}
-                yield made_of(asset.mesh, job.name, seed, facts)
+                yield made_of(asset.mesh, job.name, asset.seed, facts)
 
     return make
 
@@ -83,18 +88,36 @@ def loaded(threads: int | None) -> GecoPipeline:
 
 
 class Told(Stopwatch):
-    """A stopwatch that says which stage begins; there a cancel is heard."""
+    """A stopwatch that says which stage begins; there a cancel is heard.
 
-    def __init__(self, steps: Steps, place: int, of: int) -> None:
+    Args:
+        steps: who is told. place, of: which of the picture's objects this is.
+        looks: seeds that are looked at, of which one becomes the object.
+    """
+
+    def __init__(self, steps: Steps, place: int, of: int, looks: int = 1) -> None:
         super().__init__()
         self._steps, self._place, self._of = steps, place, of
+        self._looks, self._looked, self._done = looks, -1, 0.0
+
+    def each(self, views: Iterator[Views]) -> Iterator[Views]:
+        """The views, told before each is drawn."""
+        for _ in range(self._looks):
+            self._looked += 1
+            self.at("views")
+            yield next(views)
 
     def at(self, stage: str) -> None:
         """Raises Cancelled."""
-        names = list(SHARES)
-        before = sum(SHARES[name] for name in names[: names.index(stage)]) if stage in SHARES else 0.0
-        seed = f", seed {self._place + 1} of {self._of}" if self._of > 1 else ""
-        self._steps.step(WORDS.get(stage, stage) + seed, (self._place + before) / self._of)
+        if stage in SHARES:
+            names = list(SHARES)
+            before = sum(SHARES[name] for name in names[: names.index(stage)])
+            if stage in LOOKS:
+                before = FIRST + (self._looked * EACH + before - FIRST) / self._looks
+            self._done = max(self._done, before)
+        seed = f", object {self._place + 1} of {self._of}" if self._of > 1 else ""
+        look = f", seed {self._looked + 1} of {self._looks}" if self._looks > 1 and stage in LOOKS else ""
+        self._steps.step(WORDS.get(stage, stage) + look + seed, (self._place + self._done) / self._of)
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -52,7 +52,8 @@ class Starting:
     def execute(self, context: Any) -> set[str]:
         """Start; without a window wait for the end."""
         settings = context.scene.geco
-        seeds = tuple(range(settings.seed, settings.seed + settings.samples))
+        apart = settings.best_of  # each sample looks at so many seeds
+        seeds = tuple(range(settings.seed, settings.seed + settings.samples * apart, apart))
         try:
             jobs = self.jobs(context, seeds)
             work = Work(maker_of(context), jobs)

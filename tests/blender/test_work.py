@@ -77,6 +77,16 @@ def test_the_package_makes_objects_in_the_thread_and_says_how_far_it_is() -> Non
     assert not np.array_equal(work.made[0].vertices, work.made[1].vertices)
 
 
+def test_the_best_of_several_seeds_is_made_and_the_next_object_has_others() -> None:
+    job = Job("ball", np.asarray(ball_picture(64)), (0, 2))
+    work = Work(local.maker({"resolution": 24, "texture_size": 64, "best_of": 2}, 1), [job])
+    seen = wait(work)
+    assert not work.failures, work.failures
+    first, second = work.made
+    assert first.seed in (0, 1) and second.seed in (2, 3) and seen == sorted(seen)
+    assert 0 < first.facts["geco_agreement"] <= 1 and first.facts["geco_seed"] == first.seed
+
+
 def test_choices_out_of_range_are_refused_before_anything_starts() -> None:
     with pytest.raises(Failure, match="faces 50 is out of range"):
         local.maker({"faces": 50}, None)
