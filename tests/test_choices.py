@@ -97,7 +97,7 @@ def test_the_form_of_the_service_is_the_table_with_the_server_s_limits() -> None
     limits = Limits(faces=5000)
     document = create_app(settings=Settings(limits)).openapi()
     bodies = document["components"]["schemas"]
-    form = bodies["Body_preview_api_v1_preview_post"]
+    form = bodies["Body_preview"]
     rows = [choice("seed"), *choices("views", "mesh", "file", "picture")]
     assert list(form["properties"]) == ["picture", *(row.name for row in rows)]
     assert form["required"] == ["picture"]
@@ -110,7 +110,7 @@ def test_the_form_of_the_service_is_the_table_with_the_server_s_limits() -> None
         wanted = (row.low, most) if numeric else (None, None)
         assert found == (kinds[row.kind], *wanted, row.values), row.name
         assert made.get("default") == row.default and made["description"] == row.help
-    assert set(bodies["Body_mesh_api_v1_mesh_post"]["properties"]) == {
+    assert set(bodies["Body_mesh"]["properties"]) == {
         *form["properties"],
         "format",
         "samples",

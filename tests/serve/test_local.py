@@ -5,6 +5,7 @@ tests/serve/test_blender_clients.py for the clients themselves).
 from __future__ import annotations
 
 import base64
+import time
 from typing import Any
 
 import pytest
@@ -76,3 +77,36 @@ def test_base64_is_a_third_larger_than_the_limit(client: TestClient, picture: by
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"image": NaN}'])
 def test_other_bodies_are_refused(client: TestClient, body: bytes) -> None:
     assert client.post("/generate", content=body).status_code == 422
+
+
+def ended(client: TestClient, uid: str) -> dict[str, Any]:
+    """The first status that is not processing."""
+    for _ in range(600):
+        answer = client.get(f"/status/{uid}")
+        assert answer.status_code == 200, answer.text
+        if answer.json()["status"] != "processing":
+            return dict(answer.json())
+        time.sleep(0.05)
+    raise AssertionError("still processing")
+
+
+def test_what_is_sent_is_made_while_nobody_waits(client: TestClient, picture: bytes) -> None:
+    asked = {"image": encoded(picture), **SENT, **SMALL}
+    sent = client.post("/send", json=asked)
+    assert sent.status_code == 200, sent.text
+    uid = sent.json()["uid"]
+    status = ended(client, uid)
+    assert status["status"] == "completed"
+    made = base64.b64decode(status["model_base64"])
+    assert made == client.post("/generate", json=asked).content
+    assert client.get(f"/api/v1/jobs/{uid}").json()["state"] == "done"
+
+
+def test_what_fails_has_failed_and_what_is_not_there_is_not_found(client: TestClient, picture: bytes) -> None:
+    """In that server's own protocol both are processing for ever."""
+    uid = client.post("/send", json={"image": encoded(b"no picture"), **SENT}).json()["uid"]
+    status = ended(client, uid)
+    assert status["status"] == "failed" and status["error"]["type"] == "InputImageError"
+    assert client.get(f"/status/{'0' * 32}").status_code == 404
+    assert client.get("/status/../healthz").status_code != 500
+    assert client.post("/send", json={"text": "a cat"}).status_code == 422

@@ -10,9 +10,9 @@ from PIL import Image
 
 from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
 from geco.errors import MissingExtraError, OutputError
-from geco.files import atomic_path
+from geco.files import atomic_path, atomic_write
 from geco.images.color import to_bytes
-from geco.images.write import save_picture
+from geco.images.write import encode_picture
 from geco.marks import mark_text
 from geco.mesh.types import Mesh
 from geco.render.shade_numpy import render_mesh
@@ -22,15 +22,26 @@ ELEVATION = 15.0  # degrees: enough to see the top, not enough to hide the side
 FRAMES_A_SECOND = 24
 
 
+def still(mesh: Mesh, azimuth: float = 0.0, elevation: float = ELEVATION, size: int = 384) -> Bytes:
+    """The mesh from one side, on white.
+
+    Args:
+        mesh: what is drawn.
+        azimuth: degrees from the input side, to the right of who looks at it from there.
+        elevation: degrees above the horizon, -90 to 90.
+        size: pixels a side.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    (pose,) = orbit_poses(np.asarray([azimuth]), elevation, INPUT_RADIUS)
+    rgba = render_mesh(mesh, pose, INPUT_FOV, size)
+    return to_bytes(rgba[..., :3] * rgba[..., 3:] + (1.0 - rgba[..., 3:]))
+
+
 def turntable_frames(mesh: Mesh, count: int = 48, size: int = 256) -> list[Bytes]:
     """``count`` pictures (size, size, 3) on white, one turn from the input side, by growing azimuth."""
-    poses = orbit_poses(np.arange(count) * (360.0 / count), ELEVATION, INPUT_RADIUS)
-    frames = []
-    for pose in poses:
-        rgba = render_mesh(mesh, pose, INPUT_FOV, size)
-        rgb = rgba[..., :3] * rgba[..., 3:] + (1.0 - rgba[..., 3:])
-        frames.append(to_bytes(rgb))
-    return frames
+    return [still(mesh, azimuth, size=size) for azimuth in np.arange(count) * (360.0 / count)]
 
 
 def save_turntable(
@@ -50,14 +61,8 @@ def save_turntable(
     """
     suffix = Path(path).suffix.lower()
     mark = mark_text("turntable") if mark is None else mark
-    if suffix == ".png":
-        frames = turntable_frames(mesh, 8, size)
-        rows = [np.concatenate(frames[i : i + 4], axis=1) for i in range(0, len(frames), 4)]
-        save_picture(Image.fromarray(np.concatenate(rows, axis=0)), path, mark)
-    elif suffix == ".gif":
-        first, *others = (Image.fromarray(frame) for frame in turntable_frames(mesh, size=size))
-        duration = round(1000 / FRAMES_A_SECOND)
-        save_picture(first, path, mark, save_all=True, append_images=others, duration=duration, loop=0)
+    if suffix in (".png", ".gif"):
+        atomic_write(path, encode_turntable(mesh, suffix, size, mark))
     elif suffix == ".mp4":
         with atomic_path(path) as temporary:
             _save_mp4(turntable_frames(mesh, size=size), temporary, mark)
@@ -65,6 +70,17 @@ def save_turntable(
         raise OutputError(
             f"{path}: {suffix or 'no suffix'} is not a turntable format", "Use .mp4, .gif or .png."
         )
+
+
+def encode_turntable(mesh: Mesh, suffix: str, size: int, mark: str) -> bytes:
+    """The bytes of a ``.gif`` or ``.png``; arguments as of :func:`save_turntable`."""
+    if suffix == ".png":
+        frames = turntable_frames(mesh, 8, size)
+        rows = [np.concatenate(frames[i : i + 4], axis=1) for i in range(0, len(frames), 4)]
+        return encode_picture(Image.fromarray(np.concatenate(rows, axis=0)), "PNG", mark)
+    first, *others = (Image.fromarray(frame) for frame in turntable_frames(mesh, size=size))
+    duration = round(1000 / FRAMES_A_SECOND)
+    return encode_picture(first, "GIF", mark, save_all=True, append_images=others, duration=duration, loop=0)
 
 
 def _save_mp4(frames: list[Bytes], path: Path, mark: str) -> None:

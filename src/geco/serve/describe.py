@@ -6,30 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
-from geco.serve import describe_jobs
-from geco.serve.errors import ERROR_SCHEMA
-from geco.serve.jobs import MEDIA_TYPES
+from geco.serve import describe_answers, describe_jobs
+from geco.serve.describe_answers import BINARY, MESHES
 from geco.serve.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 UPLOADED = {"picture", "pictures"}  # the fields that are files
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-PREVIEW = {
-    "type": "object",
-    "required": ["glb", "picture", "views", "seed", "model", "faces", "timings", "facts"],
-    "properties": {
-        "glb": {"type": "string", "format": "byte"},
-        "picture": {"type": "string", "format": "byte", "description": "PNG, the cut-out picture"},
-        "views": {"type": "string", "format": "byte", "description": "PNG, the six views, two a row"},
-        "seed": {"type": "integer"},
-        "model": {"type": "string"},
-        "faces": {"type": "integer"},
-        "timings": {"type": "object", "additionalProperties": {"type": "number"}},
-        "facts": {"type": "object"},
-    },
-}
+STATUS = "/status/{uid}"
 POST_ERRORS = {
     400: "the form is broken, or the Host header is",
     401: "no valid token, where the server wants one",
@@ -52,12 +37,6 @@ HEADERS = {
         "description": "given by the client, or made here; in the log too",
     },
 }
-MESH_HEADERS = {
-    "X-Geco-Seed": {"schema": {"type": "integer"}},
-    "X-Geco-Model": {"schema": {"type": "string"}, "description": "percent-encoded UTF-8"},
-    "X-Geco-Timings": {"schema": {"type": "string"}, "description": "JSON: seconds a stage"},
-    "X-Geco-Facts": {"schema": {"type": "string"}, "description": "JSON: faces, cut-out, camera"},
-}
 
 
 def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
@@ -67,8 +46,8 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     schema = get_openapi(
         title=app.title, version=app.version, routes=app.routes, description="One picture to a textured mesh."
     )
-    schema.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR_SCHEMA
-    schema["components"]["schemas"] |= describe_jobs.SCHEMAS
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= describe_answers.SCHEMAS | describe_jobs.SCHEMAS
     for unused in ("HTTPValidationError", "ValidationError"):
         schema["components"]["schemas"].pop(unused, None)
     for name, part in schema["components"]["schemas"].items():
@@ -102,27 +81,20 @@ def _complete(path: str, method: str, operation: dict[str, Any], token: bool) ->
     more: dict[int, str] = {}
     responses.pop("422", None)  # FastAPI's own
     if path.startswith(describe_jobs.HERE):
-        more = describe_jobs.complete(path, method, responses, sorted(set(MEDIA_TYPES.values())))
+        more = describe_jobs.complete(path, method, responses, MESHES)
+    else:
+        describe_answers.complete(path, operation)
     for answer in responses.values():
         answer["headers"] = HEADERS | answer.get("headers", {})
-    if path == "/api/v1/batch":
-        form = operation["requestBody"]["content"]["multipart/form-data"]
-        form["encoding"] = {"pictures": {"contentType": "application/zip"}}
-        responses["200"]["content"] = {"application/zip": BINARY}
-    elif path in ("/api/v1/mesh", "/generate"):
-        responses["200"]["content"] = dict.fromkeys(sorted(set(MEDIA_TYPES.values())), BINARY)
-        responses["200"]["headers"] |= MESH_HEADERS
-    elif path == "/api/v1/preview":
-        responses["200"]["content"] = {"application/json": {"schema": PREVIEW}}
-    elif path == "/metrics":
-        responses["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
     errors = (POST_ERRORS if method == "post" else GET_ERRORS) | more
     if method == "delete":
         errors[403] = POST_ERRORS[403]
     if path == "/readyz":
         errors[503] = "no model is loaded, or the server is stopping"
-    if path in ("/metrics",):
+    if path in ("/metrics", STATUS):
         errors[401] = POST_ERRORS[401]
+    if path == STATUS:
+        errors |= {code: describe_jobs.ERRORS[code] for code in (404, 422)}
     if token and 401 in errors:
         operation["security"] = [{"token": []}]
     for code, about in errors.items():

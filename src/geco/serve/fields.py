@@ -29,10 +29,10 @@ LIST = r"^[0-9]{1,9}(,[0-9]{1,9})*$"
 ROWS = (choice("seed"), *choices("views", "mesh", "file", "picture"))
 
 
-def task_of(settings: Settings) -> Callable[..., Awaitable[MeshTask]]:
-    """A dependency of routes: the form, checked, as a task without a format."""
+def task_of(settings: Settings, rows: Iterable[Choice] = ROWS) -> Callable[..., Awaitable[MeshTask]]:
+    """A dependency of routes: the form of these rows, checked, as a task without a format."""
     picture_field = File(description="a picture of one object, with or without a background")
-    Values = Annotated[dict[str, Any], Depends(values_of(ROWS, settings.limits))]
+    Values = Annotated[dict[str, Any], Depends(values_of(rows, settings.limits))]
 
     async def asked(picture: Annotated[UploadFile, picture_field], values: Values) -> MeshTask:
         data = await picture.read()

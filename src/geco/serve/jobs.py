@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from geco.errors import GecoError, InputImageError
 from geco.memory import is_shortage
 from geco.mesh.export.names import UNNAMED
+from geco.serve.looks import LOOKS, Look, draw
 
 if TYPE_CHECKING:
     from geco.asset import Asset
@@ -56,9 +57,10 @@ class MeshTask:
         picture: its bytes.
         seed: of the noise.
         values: what else was asked for, by the names of :mod:`geco.choices`.
-        format: of the file, or :data:`PREVIEW`.
+        format: of the file, :data:`PREVIEW`, or one of :data:`geco.serve.looks.LOOKS`.
         pixels: the most that the picture may have.
         name: of the object, by the picture's file.
+        look: from where the mesh is drawn, where a picture of it is wanted.
     """
 
     picture: bytes
@@ -67,6 +69,7 @@ class MeshTask:
     format: str = "glb"
     pixels: int = 64_000_000
     name: str = UNNAMED
+    look: Look = field(default_factory=Look)
 
     @property
     def weight(self) -> int:
@@ -152,6 +155,8 @@ def make(pipeline: GecoPipeline, task: MeshTask) -> Made:
     """The answer to one task; raises what the pipeline raises."""
     asked = look_at(task)
     asset = pipeline(task.picture, task.seed, asked.mesh, **asked.picture, **asked.views.asked)
+    if task.format in LOOKS:
+        return _made(asset, task.format, draw(asset, task.format, task.look))
     return answer(asset, task.format, asked.file)
 
 
@@ -170,11 +175,15 @@ def look_at(task: MeshTask) -> Asked:
 
 def answer(asset: Asset, format: str, file: dict[str, Any]) -> Made:
     """An asset as it is sent; ``file`` are further arguments of :meth:`Asset.encode`."""
-    from geco.mesh.export.metadata import to_ascii_json
-
     name, body = (
         ("preview.json", describe(asset, **file)) if format == PREVIEW else encode(asset, format, **file)
     )
+    return _made(asset, name, body)
+
+
+def _made(asset: Asset, name: str, body: bytes) -> Made:
+    from geco.mesh.export.metadata import to_ascii_json
+
     return Made(body, name, asset.seed, asset.model, dict(asset.timings), to_ascii_json(asset.facts))
 
 

@@ -21,7 +21,7 @@ def add(app: FastAPI, service: Service) -> None:
     Asked = Annotated[tuple[UploadFile, MeshTask], Depends(batch_of(service.settings))]
     Seeds = Annotated[range, Depends(samples_of(limits))]
 
-    @app.post("/api/v1/batch", response_class=Response)
+    @app.post("/api/v1/batch", operation_id="batch", response_class=Response)
     async def batch(request: Request, asked: Asked, seeds: Seeds, format: FormatField = "glb") -> Response:
         """A zip archive with the meshes of the pictures in another, sent as they come; its last file,
         manifest.json, says what became of every picture. Between two meshes others have their turn.

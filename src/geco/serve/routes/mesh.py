@@ -22,7 +22,7 @@ def add(app: FastAPI, service: Service) -> None:
     Asked = Annotated[MeshTask, Depends(task_of(service.settings))]
     Seeds = Annotated[range, Depends(samples_of(service.settings.limits))]
 
-    @app.post("/api/v1/mesh", response_class=Response)
+    @app.post("/api/v1/mesh", operation_id="mesh", response_class=Response)
     async def mesh(request: Request, task: Asked, seeds: Seeds, format: FormatField = "glb") -> Response:
         """A mesh file; for several samples a zip archive of one a seed, sent as they come, with a
         manifest.json at its end. Seed, model, timings and facts of the first are in the headers X-Geco-Seed,
@@ -39,7 +39,7 @@ def add(app: FastAPI, service: Service) -> None:
         pieces = archive(service, request, meshes, Manifest())
         return Streamed(pieces, ZIP, headers_of(first, "meshes.zip"))
 
-    @app.post("/api/v1/preview", response_class=Response)
+    @app.post("/api/v1/preview", operation_id="preview", response_class=Response)
     async def preview(request: Request, task: Asked) -> Response:
         """What the page shows, as JSON: the GLB, the cut-out picture and the sheet of six views
         in base64, and facts.

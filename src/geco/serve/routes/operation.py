@@ -15,7 +15,7 @@ def add(app: FastAPI, service: Service) -> None:
     """``/healthz``, ``/readyz`` and ``/metrics``."""
     worker, line = service.worker, service.line
 
-    @app.get("/healthz")
+    @app.get("/healthz", operation_id="health")
     async def health() -> dict[str, Any]:
         """The server is alive; which model it has, and how many requests are inside."""
         return {
@@ -25,7 +25,7 @@ def add(app: FastAPI, service: Service) -> None:
             "pending": line.pending,
         }
 
-    @app.get("/readyz")
+    @app.get("/readyz", operation_id="ready")
     async def ready() -> dict[str, Any]:
         """The model is loaded and the server is not stopping: 200; else 503."""
         if line.closing_since is not None:
@@ -34,7 +34,7 @@ def add(app: FastAPI, service: Service) -> None:
             raise unavailable()
         return {"status": "ready"}
 
-    @app.get("/metrics", response_class=Response)
+    @app.get("/metrics", operation_id="metrics", response_class=Response)
     async def counts() -> Response:
         """Counts in the text format of Prometheus."""
         return Response(service.metrics.text(), media_type=MEDIA_TYPE)

@@ -1,0 +1,67 @@
+"""The worker's side of pictures of a mesh: a still one, and it turning."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geco.errors import OutputError
+
+if TYPE_CHECKING:
+    from geco.asset import Asset
+
+# What may stand in place of a mesh's format, by the names of the files.
+LOOKS = {
+    "still.png": "image/png",
+    "turntable.gif": "image/gif",
+    "turntable.png": "image/png",
+    "turntable.mp4": "video/mp4",
+}
+# Pixels a side: a still picture of the largest takes half a CPU second, a turntable of the largest five.
+SMALLEST, LARGEST_STILL, LARGEST_TURNTABLE = 32, 1024, 512
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a mesh is drawn.
+
+    Attributes:
+        side: pixels of the picture, or of each one of a turntable.
+        azimuth: degrees from the input side. elevation: above the horizon. Of still pictures.
+    """
+
+    side: int = 256
+    azimuth: float = 0.0
+    elevation: float = 15.0
+
+
+def draw(asset: Asset, format: str, look: Look) -> bytes:
+    """One of :data:`LOOKS`.
+
+    Raises:
+        MissingExtraError: ``mp4`` without the extra ``video``. OutputError: ``mp4`` without a folder for
+            temporary files.
+    """
+    from PIL import Image
+
+    from geco.images.write import encode_picture
+    from geco.marks import mark_text
+    from geco.render.turntable import encode_turntable, save_turntable, still
+
+    kind, suffix = format.split(".")
+    mark = mark_text(kind, asset.source)
+    if kind == "still":
+        seen = still(asset.mesh, look.azimuth, look.elevation, look.side)
+        return encode_picture(Image.fromarray(seen), "PNG", mark)
+    if suffix != "mp4":
+        return encode_turntable(asset.mesh, f".{suffix}", look.side, mark)
+    try:
+        with tempfile.TemporaryDirectory(prefix="geco-turntable-") as folder:
+            path = Path(folder) / format
+            save_turntable(asset.mesh, path, look.side, mark)
+            return path.read_bytes()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OutputError(f"a film needs a folder for temporary files: {why}", "Ask for a gif.") from error
