@@ -74,17 +74,20 @@ class Card {
     this.input = document.createElement("input");
     Object.assign(this.input, { type: "radio", name: "object", value: seed, disabled: true });
     this.input.onchange = chosen;
-    this.image = new Image();
-    this.image.alt = "";
+    this.frame = document.createElement("span");
+    this.frame.className = "thumb";
     this.words = document.createElement("span");
     this.words.textContent = `seed ${seed}`;
     this.note = document.createElement("span");
     this.note.textContent = "…";
-    this.element.append(this.input, this.image, this.words, this.note);
+    this.element.append(this.input, this.frame, this.words, this.note);
   }
 
   picture(url) {
-    this.image.src = url;
+    const image = new Image();
+    image.src = url;
+    image.alt = "";
+    this.frame.replaceChildren(image);
   }
 
   fill(result, still) {

@@ -25,7 +25,7 @@ const gallery = new Gallery((result) => showResult(result, true));
 const history = new History(reopen);
 
 function say(text) {
-  $("status").textContent = text;
+  $("news").textContent = text;
 }
 
 function stage(text, part) {
@@ -41,7 +41,13 @@ function fail(error, instead = true) {
   if (instead) clearResult();
   $("trouble").textContent = error instanceof Trouble ? error.message : `The page failed: ${error.message}.`;
   $("trouble").hidden = false;
+  if (instead) at("error");
   say("");
+}
+
+// start, working, result or error: what the page is at, for its style sheet and for whoever drives it.
+function at(state) {
+  document.body.dataset.state = state;
 }
 
 function clearResult() {
@@ -73,10 +79,12 @@ async function start() {
   $("empty").hidden = true;
   $("work").hidden = false;
   $("again").disabled = false;
+  at("working");
   stage("Sending the picture");
   say(`Working on ${own.name}.`);
   gallery.expect(seeds);
   viewer.warm();
+  bringToSight();
   try {
     for await (const event of make(own.picture, choices, seeds, signal)) {
       if (run !== own) return;
@@ -87,6 +95,14 @@ async function start() {
   } catch (error) {
     if (run === own) fail(error);
   }
+}
+
+// On a narrow screen the result is below the picture: go there when work begins.
+function bringToSight() {
+  const outcome = $("outcome");
+  if (outcome.getBoundingClientRect().top < innerHeight * 0.6) return;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  outcome.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
 }
 
 async function happened(own, event) {
@@ -123,12 +139,13 @@ async function resultCame(own, result) {
   own.results.push(result);
   const still = result.still ? await withoutPaper(result.still) : own.views[result.seed];
   gallery.add(result, still);
-  if (own.results.length === 1) showResult(result).then(() => performance.mark("geco-mesh"));
+  if (own.results.length === 1) showResult(result);
 }
 
 // All have come: the best one is shown, unless the user has chosen or turned another meanwhile.
 function finish(own) {
   $("work").hidden = true;
+  at("result");
   gallery.finish();
   own.results.sort((a, b) => (b.agreement ?? 0) - (a.agreement ?? 0));
   const [best] = own.results;
@@ -183,6 +200,7 @@ function reopen(old) {
   gallery.expect(old.results.map(({ seed }) => seed));
   for (const result of old.results) gallery.add(result, result.still ?? old.views[result.seed]);
   history.add(old);
+  at("result");
   showResult(old.results[0]);
   say(`${old.name} is shown again.`);
   $("outcome").focus();
@@ -196,10 +214,12 @@ function cancel() {
   }
   run = null;
   clearResult();
+  at("start");
   say("Cancelled.");
 }
 
 async function prepare() {
+  at("start");
   listen(take, (sentence) => fail(new Trouble(sentence), false));
   $("cancel").onclick = cancel;
   $("others").onclick = () => {

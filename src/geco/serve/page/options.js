@@ -2,7 +2,7 @@
 
 const FIRST = ["seed", "samples", "faces", "texture_size"];
 // the picture itself; formats are chosen at the result
-const NOT_HERE = ["picture", "format", "watertight", "collision", "lods", "compression"];
+const NOT_HERE = ["picture", "format"];
 const LABELS = { samples: "How many", faces: "Most faces", uv: "Unwrapping", lods: "LODs" };
 const MOST_SAMPLES = 4;
 const MOST_SEED = 2 ** 32 - 1;

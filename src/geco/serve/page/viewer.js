@@ -47,7 +47,7 @@ export class Viewer {
     for (const old of this.frame.querySelectorAll(".cover")) old.remove();
   }
 
-  // Shows a GLB (a Blob); resolves when it is on the screen. What was shown before is let go.
+  // Shows a GLB (a Blob); what was shown before is let go. When it is on the screen, the mark "geco-mesh" is set.
   async show(glb, name) {
     this.clear();
     const url = URL.createObjectURL(glb);
@@ -56,10 +56,7 @@ export class Viewer {
     await this.warm();
     if (this.url !== url) return undefined; // another one came meanwhile
     this.mount();
-    return new Promise((done) => {
-      this.element.addEventListener("load", () => done(), { once: true });
-      this.element.addEventListener("error", () => done(), { once: true });
-    });
+    return undefined;
   }
 
   clear() {
@@ -76,10 +73,10 @@ export class Viewer {
     const own = {
       src: this.url, alt: this.name, "camera-controls": "", "touch-action": "pan-y", "camera-orbit": ORBIT,
       "shadow-intensity": "0.6", "interaction-prompt": "none", "min-field-of-view": "8deg",
-      ar: "", "ar-modes": "webxr quick-look",
+      loading: "eager", reveal: "auto", ar: "", "ar-modes": "webxr quick-look",
     };
     for (const [key, value] of Object.entries(own)) element.setAttribute(key, value);
-    element.addEventListener("load", () => this.uncover());
+    element.addEventListener("load", () => this.arrived());
     element.addEventListener("camera-change", (event) => {
       if (event.detail.source === "user-interaction") this.touched = true;
     });
@@ -87,6 +84,11 @@ export class Viewer {
     this.element = element;
     this.frame.append(element);
     this.addTools();
+  }
+
+  arrived() {
+    this.uncover();
+    performance.mark("geco-mesh");
   }
 
   addTools() {
@@ -150,7 +152,7 @@ export class Viewer {
     this.tools.replaceChildren();
     const sheet = await this.still().catch(() => null);
     if (this.url !== url) return;
-    this.uncover();
+    this.arrived();
     const box = document.createElement("div");
     box.className = "turn";
     this.frame.append(box);
