@@ -7,12 +7,12 @@ const BROKEN = "The server does not answer. Is it still running, and are you sti
 
 // A request; resolves to an answer that is all right, throws a Trouble or (where it was called off) an
 // AbortError.
-export async function ask(path, { method = "GET", body, signal, headers = {} } = {}) {
+export async function ask(path, { method = "GET", body, signal, headers = {}, keepalive } = {}) {
   const token = sessionStorage.getItem("token");
   const own = token ? { ...headers, Authorization: `Bearer ${token}` } : headers;
   let answer;
   try {
-    answer = await fetch(path, { method, body, signal, headers: own });
+    answer = await fetch(path, { method, body, signal, headers: own, keepalive });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Trouble(BROKEN);

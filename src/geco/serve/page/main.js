@@ -20,9 +20,15 @@ let run = null; // what is shown or worked on: {picture, name, choices, seeds, s
 let shown = null; // the result of it that is in the viewer
 let abort = null; // of the request that is under way
 
-const viewer = new Viewer($("viewer"), $("viewer-tools"), say, async () => shown?.turntable ?? null);
+const viewer = new Viewer($("viewer"), $("viewer-tools"), say, turntableOf);
 const gallery = new Gallery((result) => showResult(result, true));
 const history = new History(reopen);
+
+// The shown object turning, eight pictures in two rows.
+async function turntableOf() {
+  const url = await withoutPaper(await shown.turntable(), 4, 2);
+  return { url, columns: 4, rows: 2 };
+}
 
 function say(text) {
   $("news").textContent = text;
@@ -93,7 +99,9 @@ async function start() {
     }
     finish(own);
   } catch (error) {
-    if (run === own) fail(error);
+    if (run !== own) return;
+    if (own.results.length && error.name !== "AbortError") finish(own);
+    fail(error, !own.results.length);
   }
 }
 
@@ -107,10 +115,9 @@ function bringToSight() {
 
 async function happened(own, event) {
   if (event.kind === "state") {
-    if (event.position) stage(`Waiting: ${event.position} before it`);
+    if (event.position != null) stage(waiting(event.position));
   } else if (event.kind === "stage") {
-    const number = own.seeds.indexOf(event.seed) + 1;
-    const object = own.several ? `Object ${number} of ${own.seeds.length}` : "Working";
+    const object = own.several ? `Object ${event.number} of ${own.seeds.length}` : "Working";
     stage(event.stage ? `${object}: ${STAGES[event.stage] ?? event.stage}` : object, event.part);
   } else if (event.kind === "views") {
     await viewsCame(own, event);
@@ -119,12 +126,16 @@ async function happened(own, event) {
   }
 }
 
-async function viewsCame(own, { seed, url, cutout }) {
+function waiting(position) {
+  if (position < 1) return "Next in the queue";
+  return `Waiting in the queue: ${position} before ${position === 1 ? "this one" : "these"}`;
+}
+
+async function viewsCame(own, { seed, url }) {
   const first = !Object.keys(own.views).length;
   const sheet = await withoutPaper(url, 2, 3);
   if (run !== own) return;
   own.views[seed] = sheet;
-  own.cutout ??= cutout;
   gallery.card(seed)?.picture(sheet);
   if (first) {
     own.still = sheet;
@@ -137,20 +148,25 @@ async function viewsCame(own, { seed, url, cutout }) {
 
 async function resultCame(own, result) {
   own.results.push(result);
-  const still = result.still ? await withoutPaper(result.still) : own.views[result.seed];
-  gallery.add(result, still);
+  result.still = await withoutPaper(result.still);
+  if (run !== own) return;
+  gallery.add(result, result.still);
   if (own.results.length === 1) showResult(result);
 }
 
 // All have come: the best one is shown, unless the user has chosen or turned another meanwhile.
 function finish(own) {
   $("work").hidden = true;
+  if (!own.results.length) {
+    nothing("Cancelled.");
+    return;
+  }
   at("result");
   gallery.finish();
   own.results.sort((a, b) => (b.agreement ?? 0) - (a.agreement ?? 0));
   const [best] = own.results;
   if (best !== shown && !own.taken && !viewer.touched) showResult(best);
-  own.still = best.still ?? own.views[best.seed];
+  own.still = best.still;
   history.add(own);
   const count = own.several ? `${own.results.length} objects` : "The object";
   say(`${count} of ${own.name} ${own.several ? "are" : "is"} ready.`);
@@ -176,7 +192,7 @@ function factsOf({ seed, faces, agreement, timings }) {
 }
 
 function showSheets({ seed }) {
-  const sheets = [[run.cutout, "the picture, cut out"], [run.views[seed], "the six views that it drew"]];
+  const sheets = [[run.views[seed], "the six views that it drew"]];
   $("sheets").replaceChildren(...sheets.filter(([url]) => url).map(([url, words]) => {
     const figure = document.createElement("figure");
     const image = new Image();
@@ -198,7 +214,7 @@ function reopen(old) {
   picture = old.picture;
   showPicture(picture);
   gallery.expect(old.results.map(({ seed }) => seed));
-  for (const result of old.results) gallery.add(result, result.still ?? old.views[result.seed]);
+  for (const result of old.results) gallery.add(result, result.still);
   history.add(old);
   at("result");
   showResult(old.results[0]);
@@ -212,10 +228,14 @@ function cancel() {
     finish(run);
     return;
   }
+  nothing("Cancelled.");
+}
+
+function nothing(words) {
   run = null;
   clearResult();
   at("start");
-  say("Cancelled.");
+  say(words);
 }
 
 async function prepare() {
