@@ -59,7 +59,7 @@ class Visit:
         end = time.monotonic() + PATIENCE
         while not (answer := true()):
             assert time.monotonic() < end, f"not in {PATIENCE} s: {what}; {self.state}; {self.problems}"
-            time.sleep(0.02)
+            self.page.wait_for_timeout(20)
         return answer
 
     def ready(self) -> Visit:

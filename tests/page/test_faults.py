@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.page.browser import EXAMPLES, SOFTWARE_GPU, Visit
+from tests.page.browser import EXAMPLES, NO_GPU, Visit
 from tests.serve.live import Live
 
 Go = Callable[..., Visit]
@@ -105,11 +105,21 @@ def test_a_server_that_is_gone_is_told_so_and_one_that_is_back_is_used(browser: 
         live.kill()
 
 
-def test_a_wrong_field_comes_back_as_the_server_s_sentence(visit: Go) -> None:
+def test_a_wrong_field_is_named_with_what_it_may_hold_and_has_the_focus(visit: Go) -> None:
     seen = visit().ready()
     seen.give(EXAMPLES / "mug.png", samples=1, faces=50)
     seen.until_state("error")
-    assert "faces" in seen.text("#trouble") and "100" in seen.text("#trouble")
+    assert seen.text("#trouble") == "Most faces: choose a whole number from 100 to 500,000."
+    assert seen.page.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
+
+
+def test_choices_that_do_not_go_together_come_back_as_the_server_s_sentence(visit: Go) -> None:
+    seen = visit().ready()
+    seen.choose(samples=1, texture_size=64)
+    seen.page.check("#option-vertex_colors")
+    seen.give(EXAMPLES / "mug.png")
+    seen.until_state("error")
+    assert "colours at the vertices need none" in seen.text("#trouble")
 
 
 def test_a_run_can_be_cancelled_and_leaves_nothing_behind(visit: Go, server: Live) -> None:
@@ -152,11 +162,7 @@ def test_a_lost_gpu_comes_back_with_the_same_mesh(visit: Go) -> None:
     before = picture_of(seen)
     for _ in range(2):
         first = seen.mark("geco-mesh")
-        seen.page.evaluate(
-            "[...document.querySelector('model-viewer').shadowRoot.querySelectorAll('canvas')]"
-            ".map((canvas) => canvas.getContext('webgl2')).find(Boolean)"
-            ".getExtension('WEBGL_lose_context').loseContext()"
-        )
+        seen.until(lambda: seen.page.evaluate(LOSE), "a canvas to lose")
         seen.until(lambda: "graphics card" in seen.text("#news"))
         seen.until(lambda first=first: seen.mark("geco-mesh") != first, "a new view")
         seen.until(lambda: colours(picture_of(seen)) > 100, "drawn again")
@@ -165,6 +171,19 @@ def test_a_lost_gpu_comes_back_with_the_same_mesh(visit: Go) -> None:
     first = seen.mark("geco-mesh")
     seen.until(lambda: seen.mark("geco-mesh") != first)
     assert not seen.page.locator("#trouble").is_visible()
+
+
+LOSE = """(() => {
+    const viewer = document.querySelector("model-viewer");
+    for (let kind = viewer; kind; kind = Object.getPrototypeOf(kind)) {
+        const symbol = Object.getOwnPropertySymbols(kind).find((each) => each.description === "renderer");
+        if (!symbol) continue;
+        const gl = viewer[symbol].threeRenderer.getContext();
+        gl.getExtension("WEBGL_lose_context").loseContext();
+        return gl.isContextLost();
+    }
+    return false;
+})()"""
 
 
 def picture_of(seen: Visit) -> bytes:
@@ -184,7 +203,7 @@ def colours(png: bytes) -> int:
 
 
 def test_without_webgl_a_still_picture_turns(visit: Go, launch: Callable[..., Any]) -> None:
-    blind = launch("--disable-gpu", "--disable-3d-apis")
+    blind = launch(*NO_GPU)
     try:
         seen = visit(own=blind).ready()
         seen.give(EXAMPLES / "mug.png", **SMALL)
@@ -204,32 +223,35 @@ def test_without_webgl_a_still_picture_turns(visit: Go, launch: Callable[..., An
         blind.close()
 
 
-def test_two_fingers_enlarge_the_mesh_and_one_scrolls_the_page(visit: Go) -> None:
+def test_two_fingers_enlarge_the_mesh_one_turns_it_and_one_scrolls_past_it(visit: Go) -> None:
     seen = visit(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True).ready()
     seen.give(EXAMPLES / "mug.png", **SMALL)
     seen.until_shown()
-    seen.page.locator("#viewer").scroll_into_view_if_needed()
+    seen.page.evaluate("document.getElementById('viewer').scrollIntoView({ block: 'center' })")
     box = seen.page.locator("#viewer").bounding_box()
-    middle, height = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    session = seen.page.context.new_cdp_session(seen.page)
+
     field = "document.querySelector('model-viewer').getFieldOfView()"
     before = seen.page.evaluate(field)
-    session = seen.page.context.new_cdp_session(seen.page)
-    send(session, "touchStart", [(middle - 20, height), (middle + 20, height)])
-    for step in range(1, 8):
-        send(session, "touchMove", [(middle - 20 - 12 * step, height), (middle + 20 + 12 * step, height)])
-        time.sleep(0.05)
-    send(session, "touchEnd", [])
+    fingers(session, [[(x - 20 - 12 * step, y), (x + 20 + 12 * step, y)] for step in range(8)])
     seen.until(lambda: seen.page.evaluate(field) < 0.8 * before, "nearer")
-    top = seen.page.evaluate("scrollY")
-    swipe = {"x": middle, "y": height, "xDistance": 0, "yDistance": -250, "speed": 800}
-    session.send("Input.synthesizeScrollGesture", {**swipe, "gestureSourceType": "touch"})
-    seen.until(lambda: seen.page.evaluate("scrollY") > top, "scrolled")
+
+    angle = "document.querySelector('model-viewer').getCameraOrbit().theta"
+    before, top = seen.page.evaluate(angle), seen.page.evaluate("scrollY")
+    fingers(session, [[(x - 10 * step, y)] for step in range(8)])
+    seen.until(lambda: abs(seen.page.evaluate(angle) - before) > 0.2, "turned")
+    assert seen.page.evaluate("scrollY") == top
+
+    fingers(session, [[(x, y - 15 * step)] for step in range(12)])
+    seen.until(lambda: seen.page.evaluate("scrollY") > top + 50, "scrolled")
 
 
-def send(session: Any, kind: str, points: list[tuple[float, float]]) -> None:
-    """Fingers on the screen."""
-    touches = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
-    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
-
-
-assert SOFTWARE_GPU
+def fingers(session: Any, path: list[list[tuple[float, float]]]) -> None:
+    """On the screen, from place to place, then off it."""
+    for number, places in enumerate(path):
+        touches = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+        kind = "touchMove" if number else "touchStart"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+        time.sleep(0.04)
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

@@ -75,6 +75,13 @@ function take(file) {
 // One run. A newer one calls the older one off, and nothing of an older one is shown any more.
 async function start() {
   if (!picture) return;
+  const wrong = options.wrong();
+  if (wrong) {
+    abort?.abort();
+    run = null;
+    fail(new Trouble(wrong));
+    return;
+  }
   const { choices, seeds } = options.chosen();
   const own = { picture, name: stem(picture), choices, seeds, several: seeds.length > 1 };
   Object.assign(own, { results: [], views: {} });
@@ -109,8 +116,7 @@ async function start() {
 function bringToSight() {
   const outcome = $("outcome");
   if (outcome.getBoundingClientRect().top < innerHeight * 0.6) return;
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  outcome.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+  outcome.scrollIntoView({ block: "start" }); // at once: the picture above is still to come and to push it down
 }
 
 async function happened(own, event) {
@@ -151,7 +157,10 @@ async function resultCame(own, result) {
   result.still = await withoutPaper(result.still);
   if (run !== own) return;
   gallery.add(result, result.still);
-  if (own.results.length === 1) showResult(result);
+  if (own.results.length === 1) {
+    performance.mark("geco-first");
+    showResult(result);
+  }
 }
 
 // All have come: the best one is shown, unless the user has chosen or turned another meanwhile.
@@ -192,7 +201,7 @@ function factsOf({ seed, faces, agreement, timings }) {
 }
 
 function showSheets({ seed }) {
-  const sheets = [[run.views[seed], "the six views that it drew"]];
+  const sheets = [[run.views[seed], "what the surface was made from"]];
   $("sheets").replaceChildren(...sheets.filter(([url]) => url).map(([url, words]) => {
     const figure = document.createElement("figure");
     const image = new Image();

@@ -31,6 +31,28 @@ export function chosen() {
   return { choices, seeds };
 }
 
+// The first field that holds what it cannot, as a sentence with its remedy; null where all are good. That field
+// is marked and gets the focus.
+export function wrong() {
+  let found = null;
+  for (const input of $("options").querySelectorAll("input[type=number]")) {
+    const good = input.validity.valid;
+    input.toggleAttribute("aria-invalid", !good);
+    if (good) continue;
+    input.setAttribute("aria-invalid", "true");
+    found ??= input;
+  }
+  if (!found) return null;
+  if ($("more").contains(found)) $("more").open = true;
+  found.focus();
+  const kind = found.step === "1" ? "a whole number" : "a number";
+  return `${found.labels[0].textContent}: choose ${kind} from ${count(found.min)} to ${count(found.max)}.`;
+}
+
+function count(text) {
+  return Number(text).toLocaleString("en", { maximumFractionDigits: 6 });
+}
+
 export function setSeed(seed) {
   $("options").elements.seed.value = seed;
 }
