@@ -1,6 +1,6 @@
 """Screenshots of the page in every state, at 360 and 1200 pixels, light and dark, and the seconds that it took:
 
-    python -m tests.page.look FOLDER
+python -m tests.page.look FOLDER
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ def look(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     live = Live("--quiet")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path(), args=[*QUIET, *SOFTWARE_GPU]
-        )
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=[*QUIET, *SOFTWARE_GPU])
         for width, settings in WIDTHS.items():
             for scheme in ("light", "dark"):
                 context = browser.new_context(color_scheme=scheme, **settings)

@@ -37,7 +37,9 @@ def test_axe_finds_nothing(visit: Go, state: str, scheme: str) -> None:
     seen = visit(color_scheme=scheme).ready()
     bring(seen, state)
     found = axe.Axe().run(seen.page).response["violations"]
-    assert [(each["id"], each["impact"], [node["html"][:200] for node in each["nodes"]]) for each in found] == []
+    assert [
+        (each["id"], each["impact"], [node["html"][:200] for node in each["nodes"]]) for each in found
+    ] == []
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -105,7 +107,9 @@ def test_the_viewer_turns_by_arrow_keys_and_has_a_name(visit: Go) -> None:
     bring(seen, "result")
     angle = "document.querySelector('model-viewer').getCameraOrbit().theta"
     before = seen.page.evaluate(angle)
-    seen.page.evaluate("document.querySelector('model-viewer').shadowRoot.querySelector('.userInput').focus()")
+    seen.page.evaluate(
+        "document.querySelector('model-viewer').shadowRoot.querySelector('.userInput').focus()"
+    )
     seen.page.keyboard.press("ArrowRight")
     seen.until(lambda: seen.page.evaluate(angle) != before, "turned")
     assert "mug" in str(seen.page.locator("model-viewer").get_attribute("alt"))
@@ -122,7 +126,9 @@ def test_what_happens_is_said_to_screen_readers(visit: Go) -> None:
     seen.until_state("result")
     said: Any = seen.page.evaluate("window.said")
     assert said == ["Working on mug.", "The views are drawn.", "2 objects of mug are ready."]
-    roles = seen.page.evaluate("['main', 'header', 'footer'].map((each) => document.querySelectorAll(each).length)")
+    roles = seen.page.evaluate(
+        "['main', 'header', 'footer'].map((each) => document.querySelectorAll(each).length)"
+    )
     assert roles == [1, 1, 1]
     assert seen.page.locator("#trouble").get_attribute("role") == "alert"
 
