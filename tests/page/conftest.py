@@ -1,4 +1,4 @@
-"""One browser and one server for all of them; without Chromium or Playwright they are skipped, in one line."""
+"""One browser and one server for all tests; without Chromium or Playwright they are skipped, in one line."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def address(server: Live) -> str:
 
 @pytest.fixture
 def visit(browser: Any, address: str) -> Iterator[Callable[..., Visit]]:
-    """visit(path="", **context): a page in a browser context of its own; what goes wrong in it fails the test."""
+    """visit(path="", **context): a page in a context of its own; what goes wrong in it fails the test."""
     contexts: list[Any] = []
     visits: list[Visit] = []
 

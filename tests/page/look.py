@@ -1,4 +1,4 @@
-"""Screenshots of the page in every state, at 360 and 1200 pixels, light and dark, and the seconds that it took:
+"""Screenshots of the page in every state, at 360 and 1200 pixels, light and dark, and the seconds it took:
 
 python -m tests.page.look FOLDER
 """
