@@ -1,5 +1,5 @@
-// Server-sent events (WHATWG HTML, 9.2) of an answer: unlike the browser's own EventSource, a request that can
-// carry the token and be called off.
+// Server-sent events (WHATWG HTML, 9.2) of an answer: unlike the browser's own EventSource, a request that
+// can carry the token and be called off.
 
 // Yields {name, id, data}; ends where the stream does.
 export async function* events(answer) {

@@ -116,7 +116,8 @@ async function start() {
 function bringToSight() {
   const outcome = $("outcome");
   if (outcome.getBoundingClientRect().top < innerHeight * 0.6) return;
-  outcome.scrollIntoView({ block: "start" }); // at once: the picture above is still to come and to push it down
+  // at once: the picture above is still to come, and to push it down
+  outcome.scrollIntoView({ block: "start" });
 }
 
 async function happened(own, event) {

@@ -1,6 +1,6 @@
-// One run: a picture and choices in, what happens on the way and the results out, as they come. It is a job of
-// the server, which is followed by its events, taken up again where the line breaks, and called off with its
-// signal.
+// One run: a picture and choices in, what happens on the way and the results out, as they come. It is a job
+// of the server, which is followed by its events, taken up again where the line breaks, and called off with
+// its signal.
 import { ask, formOf, read, told, Trouble } from "./api.js";
 import { events } from "./events.js";
 

@@ -31,7 +31,8 @@ export function chosen() {
   return { choices, seeds };
 }
 
-// The first field that holds what it cannot, as a sentence with its remedy; null where all are good. That field
+// The first field that holds what it cannot, as a sentence with its remedy; null where all are good. That
+// field
 // is marked and gets the focus.
 export function wrong() {
   let found = null;

@@ -1,8 +1,9 @@
 // Pictures that the models draw stand on white paper; here the paper is taken off, so that they stand on the
 // page's own ground, light or dark.
 
-// Of 255. Paper that reaches a tile's border may be as light as a model's noise makes it; what is enclosed, in
-// the handle of a mug, say, only counts as paper where it is as white as can be, else it is the object's own.
+// Of 255. Paper that reaches a tile's border may be as light as a model's noise makes it; what is enclosed,
+// in the handle of a mug, say, only counts as paper where it is as white as can be, else it is the object's
+// own.
 const WHITE = 236;
 const ENCLOSED = 253;
 

@@ -47,7 +47,8 @@ export class Viewer {
     for (const old of this.frame.querySelectorAll(".cover")) old.remove();
   }
 
-  // Shows a GLB (a Blob); what was shown before is let go. When it is on the screen, the mark "geco-mesh" is set.
+  // Shows a GLB (a Blob); what was shown before is let go. When it is on the screen, the mark "geco-mesh"
+  // is set.
   async show(glb, name) {
     this.clear();
     const url = URL.createObjectURL(glb);
