@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import json
 import struct
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -23,8 +22,6 @@ from geco.data.fetch import OfflineError, Patience, RefusedError, fetch
 from geco.data.objaverse import Selection, download
 from geco.data.objects import find_objects
 from geco.errors import ConfigError
-
-pytest.importorskip("objaverse", reason="the objaverse extra")
 
 QUICK = Patience(attempts=3, wait=0.01, timeout=5)
 LICENCE = {"a": "by", "b": "by-nc", "c": "cc0", "d": "by-sa", "e": "by", "f": None}
@@ -115,10 +112,9 @@ def server(tree: Tree) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The package takes its cache's place from the home folder when it is imported."""
+    """Where lists of a mirror are kept."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
-    monkeypatch.delitem(sys.modules, "objaverse", raising=False)
     return tmp_path / "home"
 
 

@@ -25,6 +25,7 @@ class Hub(ThreadingHTTPServer):
     Attributes:
         files: hub id -> path -> bytes.
         seen: every request, as "METHOD PATH RANGE".
+        tokens: what requests for files were authorised by.
         cut: path -> bytes after which its line breaks, once for each entry of the list.
         hold: path -> bytes after which its line waits for ``released``.
         wrong: paths that are sent with their last byte changed.
@@ -37,6 +38,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.files = files
         self.seen: list[str] = []
+        self.tokens: set[str] = set()
         self.cut: dict[str, list[int]] = {}
         self.hold: dict[str, int] = {}
         self.wrong: set[str] = set()
@@ -86,6 +88,8 @@ class Answer(BaseHTTPRequestHandler):
             return self.describe(path.removeprefix("/api/models/"), with_body)
         hub_id, _, rest = path.lstrip("/").partition("/resolve/")
         name = rest.partition("/")[2]
+        if rest:
+            self.server.tokens.add(self.headers.get("Authorization", ""))
         body = self.server.files.get(hub_id, {}).get(name)
         if body is None:
             return self.reply(404, b"", {"X-Error-Code": "EntryNotFound"}, with_body)

@@ -113,6 +113,11 @@ def wait_until(true: Callable[[], bool]) -> None:
     raise AssertionError("it did not happen")
 
 
+def test_every_file_is_asked_for_with_the_users_token(hub: Hub, tmp_path: Path) -> None:
+    (done,) = geco(hub, tmp_path, ["get", ID], HF_TOKEN="hf_of_a_user")
+    assert done.code == 0 and hub.tokens == {"Bearer hf_of_a_user"}
+
+
 def test_a_line_that_breaks_is_taken_up_again(hub: Hub, tmp_path: Path) -> None:
     hub.cut[LARGEST] = [100_000]
     (done,) = geco(hub, tmp_path, ["get", ID])

@@ -38,7 +38,11 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--workers", type=int, default=8, metavar="N", help="downloads at a time (default: 8)"
     )
-    command.add_argument("--url", metavar="BASE", help="a mirror of the data set's files (default: the hub)")
+    command.add_argument(
+        "--url",
+        metavar="BASE",
+        help="a mirror of the data set's files (default: the hub, with HF_TOKEN, HF_ENDPOINT, its cache)",
+    )
     command.set_defaults(function=objaverse)
 
 
@@ -47,7 +51,7 @@ def objaverse(options: argparse.Namespace) -> int:
     import json
     from collections import Counter
 
-    from geco.data.objaverse import BASE_URL, Selection, download
+    from geco.data.objaverse import Selection, download
 
     uids = None
     if options.uids is not None:
@@ -64,7 +68,7 @@ def objaverse(options: argparse.Namespace) -> int:
     licences = tuple(code.strip() for code in options.licences.split(",") if code.strip())
     selection = Selection(uids, options.limit, licences, int(options.max_size * (1 << 20)))
     manifest = download(
-        options.output, selection, base_url=options.url or BASE_URL, workers=options.workers, progress=True
+        options.output, selection, base_url=options.url, workers=options.workers, progress=True
     )
     content = json.loads(manifest.read_text())
     print(

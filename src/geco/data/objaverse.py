@@ -13,15 +13,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from geco.data.fetch import Patience, RefusedError, fetch
+from geco.data.fetch import Patience, RefusedError
 from geco.data.objaverse_lists import Lists
 from geco.data.objaverse_manifest import Manifest
+from geco.data.objaverse_source import Hub, Mirror, kept
 from geco.data.objects.storage import is_regular
 from geco.errors import ConfigError
 from geco.foreign import Fields
 from geco.reading import sha256_of
 
-BASE_URL = "https://huggingface.co/datasets/allenai/objaverse/resolve/main"  # as in the package's source
 # Annotations' codes (Sketchfab's) and what they stand for; the data set's card lists the five without "nd".
 LICENCES = {
     "cc0": "CC0-1.0",
@@ -70,7 +70,7 @@ def download(
     folder: str | Path,
     selection: Selection | None = None,
     *,
-    base_url: str = BASE_URL,
+    base_url: str | None = None,
     workers: int = 8,
     patience: Patience | None = None,
     progress: bool = False,
@@ -83,17 +83,20 @@ def download(
     object's), no-annotation, licence-CODE, too-large, missing, forbidden, broken, occupied (by a file that is
     none of ours, and stays).
 
+    Args:
+        base_url: a mirror of the data set's files; None: the hub.
+
     Returns:
         The manifest's path. An entry has ``file``, ``uid``, ``name``, ``author``, ``licence`` (SPDX),
         ``source`` (its page), ``category`` (LVIS), ``bytes`` and ``sha256``.
 
     Raises:
-        MissingExtraError: the ``objaverse`` package is not installed.
+        MissingExtraError: huggingface_hub is not installed.
         OfflineError: the server cannot be reached; what was downloaded stays.
     """
     target, selection, patience = Path(folder), selection or Selection(), patience or Patience()
     manifest = Manifest.read(target / _MANIFEST)
-    lists = Lists(base_url, patience)
+    lists = Lists(Mirror(base_url, patience, kept()) if base_url is not None else Hub(patience, kept()))
     try:
         _collect(target, selection, lists, manifest, workers, progress)
     finally:
@@ -212,13 +215,13 @@ def _one(target: Path, entry: dict[str, Any], manifest: Manifest, lists: Lists, 
             )
         if known is None:
             raise RefusedError("occupied", f"{path} is there and is no object", "Move it away.")
-    address = f"{lists.base_url}/{lists.paths[entry['uid']]}"
+    place = lists.paths[entry["uid"]]
     try:
-        return fetch(address, path, lists.patience, limit, _is_whole)
+        return lists.source.object(place, path, limit, _is_whole)
     except RefusedError as error:
         if error.reason != "broken":
             raise
-    return fetch(address, path, lists.patience, limit, _is_whole)
+    return lists.source.object(place, path, limit, _is_whole)
 
 
 def _is_whole(path: Path) -> bool:
