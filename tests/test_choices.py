@@ -99,7 +99,7 @@ def test_the_form_of_the_service_is_the_table_with_the_server_s_limits() -> None
     bodies = document["components"]["schemas"]
     form = bodies["Body_preview"]
     rows = [choice("seed"), *choices("views", "mesh", "file", "picture")]
-    assert list(form["properties"]) == ["picture", *(row.name for row in rows)]
+    assert list(form["properties"]) == ["picture", *(row.name for row in rows), "model"]
     assert form["required"] == ["picture"]
     kinds = {"bool": "boolean", "int": "integer", "float": "number", "str": "string", "list": "string"}
     for row in rows:

@@ -44,9 +44,10 @@ schemathesis.openapi.media_type("application/zip", pictures.map(packed))
 
 @schemathesis.hook
 def filter_case(context: object, case: schemathesis.Case) -> bool:
-    """Leave out wrong values that are not there any more once they are a form: an empty list is
-    no field at all; and what the description cannot say: that the embedded model draws views in one step,
-    that colours at the vertices have no texture size and no unwrapping, and that samples need as many seeds.
+    """Leave out wrong values that are not there any more once they are a form: an empty list or
+    text is no field at all; and what the description cannot say: that the embedded model draws views in one
+    step, that colours at the vertices have no texture size and no unwrapping, and that samples need as many
+    seeds.
     """
     body = case.body
     if not isinstance(body, dict):
@@ -57,4 +58,4 @@ def filter_case(context: object, case: schemathesis.Case) -> bool:
         return False
     many = body.get("steps", 1) != 1 or "sampler" in body or body.get("reference") == "noised"
     sized = "texture_size" in body and body.get("vertex_colors", False) is not False
-    return not many and not sized and all(value != [] for value in body.values())
+    return not many and not sized and all(value not in ([], "") for value in body.values())

@@ -29,7 +29,7 @@ def refusal(line: Line, address: str = "a", size: int = 0) -> Refusal:
 def test_more_than_may_wait_are_told_when_to_come_back() -> None:
     line = line_of(waiting=3, grace=1000)
     tickets = [line.admit(f"address {n}", 10) for n in range(4)]
-    line.mean_seconds = 7.2
+    line.pace.mean = 7.2
     error = refusal(line, "another")
     assert error.kind == "Busy" and error.headers is not None
     assert error.headers["Retry-After"] == "29", "four requests of 7.2 s"
@@ -57,11 +57,11 @@ def test_bytes_in_memory_are_bounded_and_one_request_always_fits() -> None:
 
 def test_no_more_work_is_admitted_than_a_stop_leaves_time_for() -> None:
     line = line_of(waiting=100, grace=30)
-    line.mean_seconds = 5.0
+    line.pace.mean = 5.0
     assert [line.admit(str(n), 1) for n in range(4)]
     refusal(line, "x")
     slow = line_of(grace=30)
-    slow.mean_seconds = 500.0
+    slow.pace.mean = 500.0
     assert slow.admit("a", 1), "one is always admitted"
 
 
@@ -136,7 +136,7 @@ def test_all_that_left_before_their_turn_cost_nothing() -> None:
 def test_a_stop_lets_what_fits_be_done_and_tells_the_others() -> None:
     async def stop() -> None:
         line = line_of(waiting=50, grace=1.0)
-        line.mean_seconds = 0.001
+        line.pace.mean = 0.001
 
         async def request(ticket: Ticket) -> str:
             try:
@@ -160,16 +160,16 @@ def test_a_stop_lets_what_fits_be_done_and_tells_the_others() -> None:
 def test_the_mean_is_measured() -> None:
     async def work() -> None:
         line = line_of()
-        before = line.mean_seconds
+        before = line.pace.mean
         for _ in range(20):
             ticket = line.admit("a", 1)
             async with line.turn(ticket):
                 await asyncio.sleep(0.001)
             line.release(ticket)
-        assert line.mean_seconds < before
-        line.mean_seconds = 0.001
+        assert line.pace.mean < before
+        line.pace.mean = 0.001
         async with line.turn(line.admit("a", 1)):
             await asyncio.sleep(0.1)
-        assert line.mean_seconds > 0.04, "it rises fast"
+        assert line.pace.mean > 0.04, "it rises fast"
 
     run(work())

@@ -26,7 +26,7 @@ from geco.sampling import Steering
 from geco.serve import Limits, Settings, _load, create_app
 from geco.serve.fields import over
 from geco.serve.jobs import MEDIA_TYPES, MeshTask
-from geco.serve.worker import within
+from geco.serve.within import within
 from tests.serve.conftest import UPLOAD
 from tests.serve.live import Post
 

@@ -15,9 +15,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from geco.serve import Limits, Settings, Traffic
 from geco.serve.app import build
+from geco.serve.crew import Crew
 from geco.serve.metrics import Metrics
 from geco.serve.server import Config, Server, listen
-from geco.serve.worker import Worker
 from tests.serve import misbehave
 from tests.serve.live import answer
 
@@ -31,7 +31,7 @@ class Served:
 
     def __init__(self, settings: Settings, proxies: tuple[str, ...] = ()) -> None:
         self.metrics = Metrics()
-        app = build(misbehave.load, settings, Worker(misbehave.load, settings.limits, self.metrics))
+        app = build(settings, Crew({"small": misbehave.load}, settings.limits, self.metrics))
 
         @app.get("/large")
         async def large() -> Any:

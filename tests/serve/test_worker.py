@@ -20,7 +20,7 @@ from geco.errors import WeightsError
 from geco.serve import Limits, create_app
 from geco.serve.errors import Refusal
 from geco.serve.jobs import MeshTask
-from geco.serve.metrics import Metrics
+from geco.serve.metrics import WorkerCounts
 from geco.serve.worker import Worker
 from tests.serve import misbehave
 from tests.serve.conftest import SECONDS
@@ -50,7 +50,7 @@ def test_what_goes_wrong_costs_its_own_request_only(
     kind: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    before = client.app.state.worker.pid  # type: ignore[attr-defined]
+    before = client.app.state.crew.workers[0].pid  # type: ignore[attr-defined]
     began = time.monotonic()
     with caplog.at_level(logging.ERROR, "geco.serve"):
         answer = post(picture, seed=seed, headers={"X-Request-Id": f"case-{seed}"})
@@ -70,13 +70,13 @@ def test_what_goes_wrong_costs_its_own_request_only(
     after = post(picture, seed=1, **SMALL)
     assert after.status_code == 200, after.text
     died = kind in ("WorkerDied", "TimeLimit", "MemoryLimit")
-    assert (client.app.state.worker.pid != before) == died  # type: ignore[attr-defined]
+    assert (client.app.state.crew.workers[0].pid != before) == died  # type: ignore[attr-defined]
 
 
 def test_a_worker_that_the_system_ends_between_two_requests_is_started_again(
     client: TestClient, post: Post, picture: bytes
 ) -> None:
-    worker: Worker = client.app.state.worker  # type: ignore[attr-defined]
+    worker: Worker = client.app.state.crew.workers[0]  # type: ignore[attr-defined]
     assert worker.pid is not None
     # as a service manager does to every process: the server alone decides
     os.kill(worker.pid, signal.SIGTERM)
@@ -85,7 +85,7 @@ def test_a_worker_that_the_system_ends_between_two_requests_is_started_again(
     os.kill(worker.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     time.sleep(0.2)
     assert post(picture, seed=1, **SMALL).status_code == 200
-    assert 'geco_worker_restarts_total{reason="idle"} 1' in client.get("/metrics").text
+    assert 'geco_worker_restarts_total{reason="idle",worker="0"} 1' in client.get("/metrics").text
 
 
 def test_a_worker_that_starts_no_more_makes_the_server_unready(tmp_path: Path, picture: bytes) -> None:
@@ -111,11 +111,11 @@ def test_a_model_that_cannot_be_loaded_is_an_error_at_the_start(tmp_path: Path) 
     mark = tmp_path / "loaded"
     mark.touch()
     with pytest.raises(WeightsError, match="the model is gone"):
-        Worker(misbehave.LoadOnce(mark), Limits(), Metrics()).start()
+        Worker({"small": misbehave.LoadOnce(mark)}, Limits(), WorkerCounts()).start()
 
 
 def test_a_stopped_worker_refuses() -> None:
-    worker = Worker(misbehave.load, Limits(), Metrics())
+    worker = Worker({"small": misbehave.load}, Limits(), WorkerCounts())
     with pytest.raises(Refusal) as caught:
         asyncio.run(worker.run(MeshTask(b""), "id"))
     assert caught.value.status_code == 503

@@ -7,9 +7,15 @@ from typing import Any
 NAMES = "a model folder, the name of a public model (geco get lists them), or a hub id"
 
 
-def add(group: Any) -> None:
-    """Add ``--model`` and ``--device``."""
-    add_model(group)
+def add(group: Any, several: bool = False) -> None:
+    """Add ``--model`` and ``--device``; ``several``: the model may be given more than once."""
+    if several:
+        about = "; may be given several times, the first is the default of requests"
+        group.add_argument(
+            "--model", action="append", metavar="NAME|DIR", help=f"small (embedded), {NAMES}{about}"
+        )
+    else:
+        add_model(group)
     group.add_argument(
         "--device",
         help="cpu, cuda, cuda:1 or mps, with a number format if wanted: cuda,bf16; the full family also with "

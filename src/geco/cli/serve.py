@@ -32,7 +32,8 @@ def add(commands: Any) -> None:
         epilog="Exit code 143 after SIGTERM, 130 after Ctrl-C (both answer first what is admitted), 2 "
         "where it cannot start.",
     )
-    model_options.add(command)
+    model_options.add(command, several=True)
+    _number(command, "--workers", "N", 1, "processes that work side by side and share the cores")
     command.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
     )
@@ -139,7 +140,7 @@ def run(options: argparse.Namespace) -> int:
     options.layers.fill(options)
     settings = settings_of(options)
     _log_to_stderr(quiet=options.quiet)
-    ended_by = serve(options.model, options.host, options.port, options.device, settings)
+    ended_by = serve(options.model or ["small"], options.host, options.port, options.device, settings)
     print("geco: stopped", file=sys.stderr)
     # as every command: 143 after SIGTERM, 130 after Ctrl-C
     return 0 if ended_by is None else ending.STOPPED + ended_by
@@ -184,7 +185,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
         tuple(options.proxy),
     )
     keeping = Keeping(options.jobs_dir, options.keep, size_of(options.keep_size))
-    return Settings(limits, traffic, access, Steering(**steering.asked(options)), keeping)
+    return Settings(
+        limits, traffic, access, Steering(**steering.asked(options)), keeping, workers=options.workers
+    )
 
 
 def _token(token: str | None) -> str | None:

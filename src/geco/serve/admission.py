@@ -8,16 +8,14 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from geco.serve.errors import Gone, Refusal
 from geco.serve.metrics import Metrics
+from geco.serve.pace import Pace
 from geco.serve.settings import Traffic
 
-FIRST_GUESS = 1.0  # seconds of a request, before any was measured: the embedded model on two cores
-# Share of a new measurement in the running mean: it rises fast and falls slowly, so that many quick refusals
-# between two long works do not make the server promise, or admit, too much.
-RISING, FALLING = 0.5, 0.05
 # Shares of the grace time: bodies must have arrived, work must be done, connections must be closed.
 UPLOADS_END, WORK_ENDS, CONNECTIONS_END = 0.35, 0.8, 0.9
 ADMITTED_SHARE = 0.7  # of the grace time: the work that may be waiting, so that a stop finds time to do it
@@ -31,6 +29,7 @@ class Ticket:
         address: of the client.
         size: bytes of its body in memory, as declared until it has arrived.
         body: what has arrived.
+        model: that it asks for, by its name.
         weight: how many times the work of one mesh is still to be done for it.
         left: set when the client has hung up or cancelled, or when the server stops before the request's
             turn.
@@ -40,6 +39,7 @@ class Ticket:
     address: str
     size: int
     body: bytearray = field(default_factory=bytearray)
+    model: str = ""
     weight: int = 1
     left: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: bool = False
@@ -50,15 +50,17 @@ class Line:
 
     Attributes:
         moved: called after somebody has left the line.
+        cost: how little a free worker suits a request; of several, that of the lowest is taken.
     """
 
     def __init__(self, traffic: Traffic, metrics: Metrics, turns: int = 1) -> None:
         self.traffic, self.metrics, self.turns = traffic, metrics, turns
         self.tickets: set[Ticket] = set()
-        self.mean_seconds = FIRST_GUESS  # of one mesh
+        self.pace = Pace()
         self.closing_since: float | None = None
         self.in_line = 0  # of the pending ones: those whose body has arrived
         self.moved: list[Callable[[], None]] = []
+        self.cost: Callable[..., int] = _alike
         self._free = list(range(turns))
         self._waiting: dict[Ticket, asyncio.Future[int]] = {}
 
@@ -72,13 +74,14 @@ class Line:
         """Whether somebody has a turn."""
         return len(self._free) < self.turns
 
-    def seconds(self, more: int = 0) -> float:
-        """Until what is inside, and so many meshes more, is done, by the measured seconds of a mesh."""
-        return self.mean_seconds * (sum(ticket.weight for ticket in self.tickets) + more) / self.turns
+    def seconds(self, more: int = 0, model: str = "") -> float:
+        """Until what is inside, and so many meshes more of a model, is done, by the measured seconds."""
+        inside = sum(ticket.weight * self.pace.of(ticket.model) for ticket in self.tickets)
+        return (inside + more * self.pace.of(model)) / self.turns
 
     def retry_after(self) -> int:
         """Whole seconds until what is inside is done; at least those of one mesh, and at least 1."""
-        return max(1, math.ceil(max(self.seconds(), self.mean_seconds)))
+        return max(1, math.ceil(max(self.seconds(), self.pace.mean)))
 
     def position(self, ticket: Ticket) -> int | None:
         """Of one that waits for its turn, 1 being the next; else None."""
@@ -111,7 +114,7 @@ class Line:
         self.tickets.add(ticket)
         return ticket
 
-    def stay(self, ticket: Ticket, weight: int) -> Ticket:
+    def stay(self, ticket: Ticket, weight: int, model: str = "") -> Ticket:
         """A place for work that goes on when the request that asked for it is over: in that one's place.
 
         Args:
@@ -123,18 +126,18 @@ class Line:
         if self.closing_since is not None:
             raise stopping()
         self.tickets.discard(ticket)
-        if self._is_too_much(weight):
+        if self._is_too_much(weight, model):
             self.tickets.add(ticket)
             after = max(1, math.ceil(self.seconds(-ticket.weight)))
             problem = "too much work is waiting for so many samples"
             raise Refusal(503, "Busy", problem, "Try again later, or ask for fewer.", retry_after=after)
-        staying = Ticket(ticket.address, ticket.size, weight=weight)
+        staying = Ticket(ticket.address, ticket.size, model=model, weight=weight)
         self.tickets.add(staying)
         return staying
 
-    def _is_too_much(self, weight: int) -> bool:
+    def _is_too_much(self, weight: int, model: str = "") -> bool:
         """Whether a stop would not leave time for it; whoever is alone may ask for anything."""
-        return bool(self.tickets) and self.seconds(weight) > self.traffic.grace * ADMITTED_SHARE
+        return bool(self.tickets) and self.seconds(weight, model) > self.traffic.grace * ADMITTED_SHARE
 
     def release(self, ticket: Ticket) -> None:
         """Give the place back."""
@@ -162,14 +165,9 @@ class Line:
         finally:
             seconds = time.monotonic() - began
             self.metrics.work.observe(seconds)
-            self._learn(seconds / weight)
+            self.pace.learn(ticket.model, seconds / weight)
             self.in_line -= 1
             self._give_back(worker)
-
-    def _learn(self, seconds: float) -> None:
-        """Of one mesh."""
-        share = RISING if seconds > self.mean_seconds else FALLING
-        self.mean_seconds += share * (seconds - self.mean_seconds)
 
     async def _acquire(self, ticket: Ticket) -> int:
         mine: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -196,7 +194,9 @@ class Line:
         """Free workers to those who wait, in order."""
         while self._free and self._waiting:
             ticket = next(iter(self._waiting))
-            self._waiting.pop(ticket).set_result(self._free.pop(0))
+            worker = min(self._free, key=partial(self.cost, ticket=ticket))
+            self._free.remove(worker)
+            self._waiting.pop(ticket).set_result(worker)
         for tell in self.moved:
             tell()
 
@@ -227,6 +227,10 @@ class Line:
         for ticket in self.tickets:
             ticket.stopped = True
             ticket.left.set()
+
+
+def _alike(worker: int, ticket: Ticket) -> int:
+    return 0
 
 
 def stopping() -> Refusal:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +16,7 @@ from starlette.types import Scope
 from geco.serve import routes
 from geco.serve.admission import Line
 from geco.serve.board import Board
+from geco.serve.crew import Crew
 from geco.serve.describe import document
 from geco.serve.errors import REQUEST_ID, Gone, Refusal, error_response
 from geco.serve.events import Listeners
@@ -24,42 +24,36 @@ from geco.serve.fields import invalid
 from geco.serve.form import FormRoute
 from geco.serve.frame import GONE, Frame
 from geco.serve.job_store import Store, store_for
-from geco.serve.metrics import Metrics
 from geco.serve.routes import Service
 from geco.serve.security import Guard
 from geco.serve.settings import Settings
 from geco.serve.uploads import Uploads
-from geco.serve.worker import Worker
 from geco.version import __version__
-
-if TYPE_CHECKING:
-    from geco.pipeline import GecoPipeline
 
 
 def build(
-    load: Callable[[], GecoPipeline],
     settings: Settings,
-    worker: Worker | None = None,
+    crew: Crew,
     store: Store | None = None,
 ) -> FastAPI:
-    """The application; see :func:`geco.serve.create_app`. A worker that is given has been started already, a
-    store opened.
+    """The application; see :func:`geco.serve.create_app`. A crew that has been started, and a store that is
+    open, are left to whoever gave them to end.
     """
-    metrics = worker.metrics if worker is not None else Metrics()
-    own = worker or Worker(load, settings.limits, metrics)
-    line = Line(settings.traffic, metrics)
-    board = Board([own], line, settings.keeping, store or store_for(settings.keeping), metrics)
+    metrics, started = crew.metrics, crew.ready
+    line = Line(settings.traffic, metrics, len(crew.workers))
+    line.cost = crew.cost
+    board = Board(crew, line, settings.keeping, store or store_for(settings.keeping), metrics)
     listeners = Listeners(settings.keeping)
-    metrics.gauges |= _gauges(own, board, listeners)
+    metrics.gauges |= _gauges(board, listeners)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        if worker is None:
-            await asyncio.to_thread(own.start)
+        if not started:
+            await asyncio.to_thread(crew.start)
         await board.open()
         yield
         await board.close()
-        await asyncio.to_thread(own.stop)
+        await asyncio.to_thread(crew.stop)
 
     # The interactive documentation would load its scripts from another host.
     app = FastAPI(
@@ -71,7 +65,7 @@ def build(
         redirect_slashes=False,
     )
     app.router.route_class = FormRoute
-    app.state.worker, app.state.line, app.state.metrics = own, line, metrics
+    app.state.crew, app.state.line, app.state.metrics = crew, line, metrics
     # The last one added is the outermost.
     app.add_middleware(Uploads, settings=settings, line=line)
     app.add_middleware(Guard, access=settings.access)
@@ -83,18 +77,17 @@ def build(
         (Gone, _gone),
     ):
         app.add_exception_handler(kind, handler)
-    routes.add(app, Service(own, line, settings, metrics, board, listeners))
+    routes.add(app, Service(crew, line, settings, metrics, board, listeners))
     app.openapi = partial(document, app, settings)  # type: ignore[method-assign]
     return app
 
 
-def _gauges(worker: Worker, board: Board, listeners: Listeners) -> dict[str, tuple[str, Callable[[], float]]]:
+def _gauges(board: Board, listeners: Listeners) -> dict[str, tuple[str, Callable[[], float]]]:
     line = board.line
     return {
         "geco_pending_requests": ("Requests uploading, waiting or being worked on.", lambda: line.pending),
         "geco_line_requests": ("Of them, those whose body has arrived.", lambda: line.in_line),
-        "geco_request_seconds": ("Running mean of the seconds of work.", lambda: line.mean_seconds),
-        "geco_worker_ready": ("1 where the model is loaded.", lambda: worker.ready),
+        "geco_request_seconds": ("Running mean of the seconds of work.", lambda: line.pace.mean),
         "geco_jobs_open": ("Jobs that wait or run.", lambda: len(board.runs)),
         "geco_jobs_kept": ("Jobs that are kept.", lambda: len(board.jobs)),
         "geco_jobs_bytes": ("Bytes of kept jobs.", lambda: board.store.held),

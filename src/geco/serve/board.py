@@ -12,7 +12,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 from geco.errors import OutputError
 from geco.processes import PATIENCE
 from geco.serve.admission import CONNECTIONS_END, Line, Ticket
+from geco.serve.crew import Crew
 from geco.serve.errors import INTERNAL, Gone, Refusal
 from geco.serve.job import Job, Result
 from geco.serve.job_store import Store, mesh_file, shape_file, still_file, views_file
@@ -28,7 +29,6 @@ from geco.serve.metrics import Metrics
 from geco.serve.samples import Drawn, Finished, SamplesTask, Stage
 from geco.serve.settings import Keeping
 from geco.serve.verdict import Cancelled
-from geco.serve.worker import Worker
 
 log = logging.getLogger("geco.serve")
 
@@ -48,10 +48,8 @@ class Run:
 class Board:
     """All jobs of one server."""
 
-    def __init__(
-        self, workers: Sequence[Worker], line: Line, keeping: Keeping, store: Store, metrics: Metrics
-    ) -> None:
-        self.workers, self.line, self.keeping = workers, line, keeping
+    def __init__(self, crew: Crew, line: Line, keeping: Keeping, store: Store, metrics: Metrics) -> None:
+        self.crew, self.line, self.keeping = crew, line, keeping
         self.store, self.metrics = store, metrics
         self.jobs: dict[str, Job] = {}
         self.runs: dict[str, Run] = {}
@@ -104,7 +102,7 @@ class Board:
                 501, "NoJobs", "this server has no place to keep jobs in", "See geco serve --jobs-dir."
             )
         job = Job(task.task.name, task.task.format, model, task.seeds)
-        run = Run(self.line.stay(ticket, task.weight), task)
+        run = Run(self.line.stay(ticket, task.weight, task.model), task)
         try:
             await self._save(job)
         except BaseException:
@@ -139,7 +137,7 @@ class Board:
             async with self.line.turn(run.ticket) as number:
                 await self._save(job, state="running", position=None)
                 job.note("state")
-                await self._work(job, run, self.workers[number])
+                await self._work(job, run, number)
         except (Gone, Cancelled):
             state = "cancelled"
         except Refusal as refusal:
@@ -167,10 +165,12 @@ class Board:
         job.note("end")
         self.metrics.jobs[job.state] += 1
 
-    async def _work(self, job: Job, run: Run, worker: Worker) -> None:
+    async def _work(self, job: Job, run: Run, number: int) -> None:
         """In the worker; what it tells is handled in order, while it goes on. Raises as the worker."""
         told: asyncio.Queue[Any] = asyncio.Queue()
-        running = asyncio.ensure_future(worker.run(run.task, job.id, told.put_nowait, run.stop))
+        running = asyncio.ensure_future(
+            self.crew.run(number, run.task, job.id, hear=told.put_nowait, stop=run.stop)
+        )
         running.add_done_callback(lambda _: told.put_nowait(None))
         try:
             while (message := await told.get()) is not None:

@@ -32,13 +32,14 @@ ROWS = (choice("seed"), *choices("views", "mesh", "file", "picture"))
 def task_of(settings: Settings, rows: Iterable[Choice] = ROWS) -> Callable[..., Awaitable[MeshTask]]:
     """A dependency of routes: the form of these rows, checked, as a task without a format."""
     picture_field = File(description="a picture of one object, with or without a background")
-    Values = Annotated[dict[str, Any], Depends(values_of(rows, settings.limits))]
+    Values = Annotated[dict[str, Any], Depends(values_of([*rows, model_of(settings)], settings.limits))]
 
     async def asked(picture: Annotated[UploadFile, picture_field], values: Values) -> MeshTask:
         data = await picture.read()
         seed = values.pop("seed")
         name = object_name(PurePath(picture.filename or "").stem)
-        return MeshTask(data, seed, over(values, settings), pixels=settings.limits.pixels, name=name)
+        pixels, model = settings.limits.pixels, values.pop("model")
+        return MeshTask(data, seed, over(values, settings), pixels=pixels, name=name, model=model)
 
     return asked
 
@@ -46,15 +47,22 @@ def task_of(settings: Settings, rows: Iterable[Choice] = ROWS) -> Callable[..., 
 def batch_of(settings: Settings) -> Callable[..., Awaitable[tuple[UploadFile, MeshTask]]]:
     """A dependency: an archive of pictures, and a task for each without its picture and format."""
     pictures_field = File(description="a zip archive of pictures of one object each")
-    Values = Annotated[dict[str, Any], Depends(values_of(ROWS, settings.limits))]
+    Values = Annotated[dict[str, Any], Depends(values_of([*ROWS, model_of(settings)], settings.limits))]
 
     async def asked(
         pictures: Annotated[UploadFile, pictures_field], values: Values
     ) -> tuple[UploadFile, MeshTask]:
         seed = values.pop("seed")
-        return pictures, MeshTask(b"", seed, over(values, settings), pixels=settings.limits.pixels)
+        pixels, model = settings.limits.pixels, values.pop("model")
+        return pictures, MeshTask(b"", seed, over(values, settings), pixels=pixels, model=model)
 
     return asked
+
+
+def model_of(settings: Settings) -> Choice:
+    """Which of the server's models."""
+    about = "which of the server's models, see /api/v1/models"
+    return Choice("model", "str", "seeds", about, settings.models[0], values=settings.models)
 
 
 def samples_of(limits: Limits) -> Callable[..., Awaitable[range]]:

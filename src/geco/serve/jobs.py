@@ -45,6 +45,10 @@ class Task(Protocol):
     def weight(self) -> int:
         """How many times the work of one mesh it is."""
 
+    @property
+    def model(self) -> str:
+        """By its name; "" is whichever is loaded."""
+
     def perform(self, pipeline: GecoPipeline, tell: Tell) -> Any:
         """Do it; raises what the pipeline raises."""
 
@@ -61,6 +65,7 @@ class MeshTask:
         pixels: the most that the picture may have.
         name: of the object, by the picture's file.
         look: from where the mesh is drawn, where a picture of it is wanted.
+        model: by its name among the server's; "" is whichever is loaded.
     """
 
     picture: bytes
@@ -70,6 +75,7 @@ class MeshTask:
     pixels: int = 64_000_000
     name: str = UNNAMED
     look: Look = field(default_factory=Look)
+    model: str = ""
 
     @property
     def weight(self) -> int:

@@ -71,8 +71,8 @@ def task_of(model: type[Request], body: bytes | bytearray, settings: Settings) -
     if values["faces"] is None and asked.face_count is not None:
         values["faces"] = min(asked.face_count, settings.limits.faces)
     picture = _decoded(asked.image, settings.limits)
-    seed = asked.seed
-    return MeshTask(picture, seed, over(values, settings), asked.type, settings.limits.pixels)
+    pixels, name = settings.limits.pixels, settings.models[0]
+    return MeshTask(picture, asked.seed, over(values, settings), asked.type, pixels, model=name)
 
 
 def _decoded(image: str, limits: Limits) -> bytes:

@@ -36,6 +36,27 @@ class Histogram:
         ]
 
 
+class WorkerCounts:
+    """Of one worker: tasks, their seconds, changes of the model, starts after a failure by their kind."""
+
+    def __init__(self) -> None:
+        self.tasks, self.seconds, self.switches = 0, 0.0, 0
+        self.restarts: Counter[str] = Counter()
+        self.ready: Callable[[], bool] = bool
+
+    def values(self) -> tuple[float, ...]:
+        """In the order of :data:`OF_WORKERS`."""
+        return self.ready(), self.tasks, self.seconds, self.switches
+
+
+OF_WORKERS = (
+    ("geco_worker_ready", "gauge", "1 where a model is loaded."),
+    ("geco_worker_tasks_total", "counter", "Tasks of a worker."),
+    ("geco_worker_seconds_total", "counter", "Seconds of work of a worker."),
+    ("geco_worker_switches_total", "counter", "Changes of a worker's model."),
+)
+
+
 class Metrics:
     """All counts of one server. Gauges are functions, asked when the page is read."""
 
@@ -44,7 +65,7 @@ class Metrics:
         self.work, self.wait = Histogram(), Histogram()
         self.dropped = 0
         self.jobs: Counter[str] = Counter()
-        self.restarts: Counter[str] = Counter()
+        self.workers: list[WorkerCounts] = []
         self.refused_connections = 0
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
 
@@ -58,12 +79,7 @@ class Metrics:
             lines.append(f'geco_requests_total{{route="{route}",status="{status}"}} {count}')
         lines += self.work.lines("geco_work_seconds", "Seconds of work of a request.")
         lines += self.wait.lines("geco_wait_seconds", "Seconds that a request waited for its turn.")
-        lines += ["# HELP geco_worker_restarts_total Starts of the worker after a failure, by its kind."]
-        lines += ["# TYPE geco_worker_restarts_total counter"]
-        lines += [
-            f'geco_worker_restarts_total{{reason="{reason}"}} {n}'
-            for reason, n in sorted(self.restarts.items())
-        ]
+        lines += self._of_workers()
         lines += ["# HELP geco_jobs_total Jobs that ended, by state.", "# TYPE geco_jobs_total counter"]
         lines += [f'geco_jobs_total{{state="{state}"}} {n}' for state, n in sorted(self.jobs.items())]
         lines += _single(
@@ -74,6 +90,19 @@ class Metrics:
         for name, (about, value) in self.gauges.items():
             lines += _single(name, "gauge", about, value())
         return "\n".join(lines) + "\n"
+
+    def _of_workers(self) -> list[str]:
+        lines = ["# HELP geco_worker_restarts_total Starts of a worker after a failure, by its kind."]
+        lines += ["# TYPE geco_worker_restarts_total counter"]
+        for number, counts in enumerate(self.workers):
+            for reason, count in sorted(counts.restarts.items()):
+                label = f'reason="{reason}",worker="{number}"'
+                lines.append(f"geco_worker_restarts_total{{{label}}} {count}")
+        for place, (name, kind, about) in enumerate(OF_WORKERS):
+            lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
+            for number, counts in enumerate(self.workers):
+                lines.append(f'{name}{{worker="{number}"}} {counts.values()[place]:g}')
+        return lines
 
 
 def _single(name: str, kind: str, about: str, value: float) -> list[str]:

@@ -64,6 +64,11 @@ class SamplesTask:
         """How many times the work of one mesh this is."""
         return len(self.seeds) * self.task.weight
 
+    @property
+    def model(self) -> str:
+        """The task's."""
+        return self.task.model
+
     def perform(self, pipeline: GecoPipeline, tell: Tell) -> int:
         """Draw and finish, telling :class:`Stage`, :class:`Drawn` and :class:`Finished`; how many are done.
         Raises what the pipeline raises, and what ``tell`` does.
@@ -104,6 +109,7 @@ class TurntableTask:
     format: str
     folder: str
     weight: int = 1
+    model: str = ""
 
     def perform(self, pipeline: GecoPipeline, tell: Tell) -> bytes:
         """The file's bytes. Raises MissingExtraError: ``mp4`` without the extra ``video``."""

@@ -10,24 +10,22 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
 
 from geco.errors import ConfigError
 from geco.serve.admission import CONNECTIONS_END, Line
 from geco.serve.app import build
+from geco.serve.crew import Crew
 from geco.serve.job_store import store_for
 from geco.serve.metrics import Metrics
 from geco.serve.protocol import Protocol
 from geco.serve.security import WILDCARDS, is_public, served_names
 from geco.serve.settings import Settings, Traffic
-from geco.serve.worker import Worker
-
-if TYPE_CHECKING:
-    from geco.pipeline import GecoPipeline
+from geco.serve.worker import Loads
 
 log = logging.getLogger("geco.serve")
 
@@ -98,7 +96,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(load: Callable[[], GecoPipeline], host: str, port: int, settings: Settings) -> int | None:
+def run(loads: Loads, host: str, port: int, settings: Settings) -> int | None:
     """Serve until a signal; its number.
 
     Raises:
@@ -111,19 +109,19 @@ def run(load: Callable[[], GecoPipeline], host: str, port: int, settings: Settin
     own_port = f"{host}-{port}" if port else ""
     store = store_for(settings.keeping, own_port)
     metrics = Metrics()
-    worker = Worker(load, settings.limits, metrics)
+    crew = Crew(loads, settings.limits, metrics, settings.workers)
     try:
         store.open()  # before the model is loaded: it may not be possible
-        worker.start()
-        app = build(load, settings, worker, store)
+        crew.start()
+        app = build(settings, crew, store)
         server = Server(Config(app, settings.traffic, metrics, access.proxies), app.state.line)
         shown = f"[{host}]" if ":" in host else host
-        log.info("serving %s on http://%s:%d", worker.model["model"], shown, sockets[0].getsockname()[1])
+        log.info("serving %s on http://%s:%d", ", ".join(crew.names), shown, sockets[0].getsockname()[1])
         if is_public(host) and access.token is None:
             log.warning("warning: %s can be reached from other machines, and there is no --token", host)
         server.run(sockets=sockets)
     finally:
-        worker.stop()
+        crew.stop()
         store.close()
         for each in sockets:
             each.close()

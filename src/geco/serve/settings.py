@@ -165,8 +165,11 @@ class Settings:
     access: Access = field(default_factory=Access)
     views: Steering = field(default_factory=Steering)
     keeping: Keeping = field(default_factory=Keeping)
+    models: tuple[str, ...] = ("small",)
+    workers: int = 1
 
     def __post_init__(self) -> None:
+        _within("number of workers", self.workers, 1, 256)
         if (self.views.steps or 1) > self.limits.steps:
             raise ConfigError(
                 f"{self.views.steps} steps are more than this server's limit of {self.limits.steps}",

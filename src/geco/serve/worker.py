@@ -8,23 +8,23 @@ import asyncio
 import atexit
 import contextlib
 import logging
-import math
 import os
 import queue
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from geco.choices import CHOICES
+from geco.cores import threads_of
 from geco.errors import ConfigError, GecoError
 from geco.processes import Bounds, Child, Outcome
-from geco.serve.jobs import Jobs, MeshTask, Task
-from geco.serve.metrics import Metrics
-from geco.serve.samples import SamplesTask
+from geco.serve.jobs import Jobs, Task
+from geco.serve.metrics import WorkerCounts
 from geco.serve.settings import Limits
 from geco.serve.verdict import LONGEST_PAUSE, judge, unavailable
+from geco.serve.within import within
 
 if TYPE_CHECKING:
     from geco.pipeline import GecoPipeline
@@ -45,23 +45,38 @@ class _Item:
     stop: threading.Event | None
 
 
+Loads = Mapping[str, Callable[[], "GecoPipeline"]]  # of models by name, the default first
+
+
 class Worker:
-    """One process with the pipeline, and the thread that talks to it. One task at a time.
+    """One process with one model at a time, and the thread that talks to it. One task at a time.
 
     Args:
-        load: picklable; called in the process, gives the loaded pipeline.
+        loads: by the model's name, what is called in the process and gives the loaded pipeline; picklable.
         limits: seconds and memory of a task.
-        metrics: where starts after a failure are counted.
+        counts: what is counted of it.
+        workers: that share the cores.
+
+    Attributes:
+        models: name -> what :meth:`Jobs.prepare` said of it, of each that was loaded once.
+        loaded: the model that the process has, or shall have.
     """
 
-    def __init__(self, load: Callable[[], GecoPipeline], limits: Limits, metrics: Metrics) -> None:
-        self._jobs, self._limits, self.metrics = Jobs(load), limits, metrics
+    def __init__(self, loads: Loads, limits: Limits, counts: WorkerCounts, workers: int = 1) -> None:
+        own = (
+            {}
+            if workers == 1
+            else dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), threads_of(workers))
+        )
+        self._threads = {name: str(count) for name, count in own.items()}
+        self._loads, self._limits, self.counts = loads, limits, counts
+        self.loaded = self.default = next(iter(loads))
+        self.models: dict[str, dict[str, Any]] = {}
         self._tasks: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._child: Child | None = None
         self._lock = threading.Lock()  # of _child while it is being made, against stop()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self.model: dict[str, Any] = {}
         self.ready = False
 
     @property
@@ -69,23 +84,30 @@ class Worker:
         """Of the process; None while there is none."""
         return self._child.process.pid if self._child is not None else None
 
-    def start(self) -> dict[str, Any]:
-        """Start the process and load the model; what :meth:`Jobs.prepare` says of it. Blocks for seconds.
+    def start(self, known: dict[str, dict[str, Any]] | None = None) -> None:
+        """Start the process and load the default model. Blocks for seconds.
+
+        Args:
+            known: :attr:`models` of another worker. Where nobody knows them, each is loaded once before, so
+                that what cannot be served is said now, and the limits of all are known.
 
         Raises:
-            GecoError: the model cannot be loaded, or the process died on the way.
+            GecoError: a model cannot be loaded, or the process died on the way.
         """
+        self.models = dict(known or {})
         self._stopping.clear()
         self._tasks = queue.SimpleQueue()
         atexit.register(self.stop)  # before multiprocessing's own end, which would wait for the process
         try:
-            self._spawn()
+            for name in [name for name in self._loads if name not in self.models and name != self.default]:
+                self._spawn(name)
+                self._end()
+            self._spawn(self.default)
         except GecoError:
             self.stop()
             raise
         self._thread = threading.Thread(target=self._live, name="geco-worker", daemon=True)
         self._thread.start()
-        return self.model
 
     def stop(self) -> None:
         """End the process, whatever it does, and the thread."""
@@ -130,7 +152,7 @@ class Worker:
                 loop.call_soon_threadsafe(function, value)
 
         heard = partial(call, hear) if hear is not None else _pass
-        self._tasks.put(_Item(within(task, self.model, self._limits), partial(call, put), heard, stop))
+        self._tasks.put(_Item(task, partial(call, put), heard, stop))
         return judge(await future, request_id, self._limits)
 
     def _live(self) -> None:
@@ -140,7 +162,8 @@ class Worker:
             # between two requests: ended by the system, for its memory say
             if not self._child.process.is_alive():
                 self._restart("idle")
-            outcome = self._call(item) if self.ready else Outcome("", reason="unavailable")
+            is_there = item.task.model in ("", self.loaded) or self._switch(item.task.model)
+            outcome = self._call(item) if self.ready and is_there else Outcome("", reason="unavailable")
             item.settle(outcome)
             if not self._child.alive and self.ready:
                 self._restart(outcome.reason or "unknown")
@@ -151,29 +174,53 @@ class Worker:
         stuck = threading.Timer(seconds + STUCK, self._child.process.kill)
         stuck.daemon = True
         stuck.start()
+        began = time.monotonic()
+        task = within(item.task, self.models[self.loaded], self._limits)
         try:
-            return self._child.call(item.task, seconds=seconds, hear=item.hear, stop=item.stop)
+            return self._child.call(task, seconds=seconds, hear=item.hear, stop=item.stop)
         finally:
             stuck.cancel()
+            self.counts.tasks += 1
+            self.counts.seconds += time.monotonic() - began
 
-    def _spawn(self) -> None:
+    def _switch(self, name: str) -> bool:
+        """Another model in the place of the loaded one, whose memory is given back first, with its process;
+        whether that came up. Where it did not, the default one is loaded.
+        """
+        self.counts.switches += 1
+        self._end()
+        try:
+            self._spawn(name)
+        except GecoError as error:
+            log.error("the model %s does not load: %s", name, error)
+            self.loaded = self.default
+            self._restart("model")
+            return False
+        return True
+
+    def _end(self) -> None:
+        with self._lock:
+            if self._child is not None:
+                self._child.kill()
+
+    def _spawn(self, name: str) -> None:
         with self._lock:
             if self._stopping.is_set():
                 raise ConfigError("the server is stopping")
             # All threads of the machine for the networks, one for numpy's small products, as in `geco run`.
-            threads = {"OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1")}
+            threads = {"OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"), **self._threads}
             bounds = Bounds(self._limits.seconds, self._limits.memory_gb)
-            self._child = Child(self._jobs, bounds, environment=threads)
-        self.model = self._child.wait_ready()
-        self.ready = True
+            self._child = Child(Jobs(self._loads[name]), bounds, environment=threads)
+        self.models[name] = self._child.wait_ready()
+        self.loaded, self.ready = name, True
 
     def _restart(self, reason: str) -> None:
         """Start the process again, and again until it comes up."""
-        self.metrics.restarts[reason] += 1
+        self.counts.restarts[reason] += 1
         failures = 0
         while not self._stopping.is_set():
             try:
-                self._spawn()
+                self._spawn(self.loaded)
                 return
             except GecoError as error:
                 failures += 1
@@ -193,23 +240,3 @@ class Worker:
 
 def _pass(value: Any) -> None:
     """Nobody listens."""
-
-
-TaskKind = TypeVar("TaskKind", bound=Task)
-
-
-def within(task: TaskKind, model: dict[str, Any], limits: Limits) -> TaskKind:
-    """The task with the model's own sizes and steps lowered to the server's limits, where nothing else was
-    asked for.
-    """
-    if isinstance(task, SamplesTask):
-        return replace(task, task=within(task.task, model, limits))
-    if not isinstance(task, MeshTask):
-        return task
-    values = dict(task.values)
-    for row in CHOICES:
-        most = getattr(limits, row.limit) if row.limit else math.inf
-        textureless = row.name == "texture_size" and values.get("vertex_colors")
-        if values.get(row.name) is None and model.get(row.name, 0) > most and not textureless:
-            values[row.name] = most
-    return replace(task, values=values)

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from geco.serve.routes import batch, jobs, local, looks, mesh, operation, page
+from geco.serve.routes import batch, jobs, local, looks, mesh, models, operation, page
 from geco.serve.routes.service import Service
 
 __all__ = ["Service", "add"]
@@ -10,5 +10,5 @@ __all__ = ["Service", "add"]
 
 def add(app: FastAPI, service: Service) -> None:
     """All routes."""
-    for subject in (mesh, looks, batch, jobs, local, operation, page):
+    for subject in (mesh, looks, batch, jobs, local, models, operation, page):
         subject.add(app, service)

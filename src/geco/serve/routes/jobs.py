@@ -43,7 +43,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         its client.
         """
         wanted = SamplesTask(replace(task, format=format), tuple(seeds))
-        job = await board.add(wanted, request.scope[TICKET], service.worker.model.get("model", ""))
+        job = await board.add(wanted, request.scope[TICKET], wanted.model)
         return JSONResponse(board.shown(job), 202, {"Location": f"/api/v1/jobs/{job.id}"})
 
     @app.get("/api/v1/jobs/{id}", operation_id="job", response_class=JSONResponse)
@@ -126,7 +126,7 @@ def _add_turntables(app: FastAPI, service: Service) -> None:
             try:
                 async with line.turn(ticket) as number:
                     task = TurntableTask(shape.read_bytes(), format, str(shape.parent))
-                    data = await board.workers[number].run(task, request.scope[REQUEST_ID])
+                    data = await service.crew.run(number, task, request.scope[REQUEST_ID])
             finally:
                 line.release(ticket)
             await board.keep_file(found, made, data)

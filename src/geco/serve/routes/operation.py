@@ -13,14 +13,14 @@ from geco.version import __version__
 
 def add(app: FastAPI, service: Service) -> None:
     """``/healthz``, ``/readyz`` and ``/metrics``."""
-    worker, line = service.worker, service.line
+    crew, line = service.crew, service.line
 
     @app.get("/healthz", operation_id="health")
     async def health() -> dict[str, Any]:
         """The server is alive; which model it has, and how many requests are inside."""
         return {
             "status": "ok",
-            "model": worker.model.get("model"),
+            "model": crew.model.get("model"),
             "version": __version__,
             "pending": line.pending,
         }
@@ -30,7 +30,7 @@ def add(app: FastAPI, service: Service) -> None:
         """The model is loaded and the server is not stopping: 200; else 503."""
         if line.closing_since is not None:
             raise stopping()
-        if not worker.ready:
+        if not crew.ready:
             raise unavailable()
         return {"status": "ready"}
 

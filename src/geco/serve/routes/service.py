@@ -6,22 +6,22 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from geco.serve.admission import Line
+from geco.serve.admission import Line, Ticket
 from geco.serve.board import Board
+from geco.serve.crew import Crew
 from geco.serve.errors import REQUEST_ID
 from geco.serve.events import Listeners
 from geco.serve.jobs import Made, MeshTask
 from geco.serve.metrics import Metrics
 from geco.serve.settings import Settings
 from geco.serve.uploads import TICKET
-from geco.serve.worker import Worker
 
 
 @dataclass(frozen=True)
 class Service:
     """One server's parts."""
 
-    worker: Worker
+    crew: Crew
     line: Line
     settings: Settings
     metrics: Metrics
@@ -34,5 +34,8 @@ class Service:
         Raises:
             Refusal, Gone: as the line and the worker.
         """
-        async with self.line.turn(request.scope[TICKET]):
-            return await self.worker.run(task, request.scope[REQUEST_ID])
+        ticket: Ticket = request.scope[TICKET]
+        ticket.model = task.model
+        async with self.line.turn(ticket) as number:
+            made: Made = await self.crew.run(number, task, request.scope[REQUEST_ID])
+        return made
