@@ -91,7 +91,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], token: bool) ->
         errors[403] = POST_ERRORS[403]
     if path == "/readyz":
         errors[503] = "no model is loaded, or the server is stopping"
-    if path in ("/metrics", STATUS):
+    if path in ("/metrics", "/api/v1/models", STATUS):
         errors[401] = POST_ERRORS[401]
     if path == STATUS:
         errors |= {code: describe_jobs.ERRORS[code] for code in (404, 422)}

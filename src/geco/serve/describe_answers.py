@@ -40,6 +40,24 @@ SCHEMAS = {
             "pending": {**WHOLE, "description": "requests inside"},
         }
     ),
+    "Models": _object(
+        {
+            "models": {
+                "type": "array",
+                "items": _object(
+                    {
+                        "name": {**TEXT, "description": "for the field `model`"},
+                        "default": {"type": "boolean"},
+                        "loaded": {**WHOLE, "description": "workers that have it now"},
+                        "licence": TEXT,
+                        "texture_size": WHOLE,
+                        "resolution": WHOLE,
+                        "steps": WHOLE,
+                    }
+                ),
+            }
+        }
+    ),
     "Ready": _object({"status": TEXT}),
     "Sent": _object({"uid": {**TEXT, "description": "also the id of a job"}}),
     "Status": _object(
@@ -60,6 +78,7 @@ SCHEMAS = {
 # Of each route's 200: the schema of its JSON, or the media types of its bytes.
 ANSWERS: dict[str, str | list[str]] = {
     "/api/v1/preview": "Preview",
+    "/api/v1/models": "Models",
     "/healthz": "Health",
     "/readyz": "Ready",
     "/send": "Sent",

@@ -102,7 +102,7 @@ class SamplesTask:
 class TurntableTask:
     """A result's shape (:attr:`Finished.shape`) to a film or sheet of it turning; see :data:`TURNTABLES`.
 
-    ``folder`` is where it may write on the way.
+    ``folder`` is where a film is written on its way.
     """
 
     shape: bytes
@@ -113,16 +113,22 @@ class TurntableTask:
 
     def perform(self, pipeline: GecoPipeline, tell: Tell) -> bytes:
         """The file's bytes. Raises MissingExtraError: ``mp4`` without the extra ``video``."""
-        from geco.render.turntable import save_turntable
+        from geco.marks import mark_text
+        from geco.render.turntable import encode_turntable, save_turntable
 
+        mesh = unpack_shape(self.shape)
+        if self.format != "mp4":
+            return encode_turntable(mesh, f".{self.format}", mark=mark_text("turntable"))
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             path = Path(folder) / f"turntable.{self.format}"
-            save_turntable(unpack_shape(self.shape), path)
+            save_turntable(mesh, path)
             return path.read_bytes()
 
 
 def _finished(asset: Asset, made: Made) -> Finished:
-    return Finished(made, len(asset.mesh.faces), still(asset.mesh), pack_shape(asset.mesh))
+    from geco.render.turntable import still
+
+    return Finished(made, len(asset.mesh.faces), png(still(asset.mesh, size=STILL)), pack_shape(asset.mesh))
 
 
 class TellingStopwatch(Stopwatch):
@@ -149,13 +155,6 @@ def png(picture: Any) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels if pixels.dtype == np.uint8 else to_bytes(pixels)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def still(mesh: Mesh) -> bytes:
-    """The mesh from the input side, on white, as PNG."""
-    from geco.render.turntable import turntable_frames
-
-    return png(turntable_frames(mesh, 1, STILL)[0])
 
 
 def pack_shape(mesh: Mesh) -> bytes:

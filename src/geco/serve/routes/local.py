@@ -45,7 +45,7 @@ def add(app: FastAPI, service: Service) -> None:
         """The same, made while nobody waits: the job's id as `uid`. It is one of `/api/v1/jobs`, too."""
         task = await task_in(request)
         wanted = SamplesTask(task, (task.seed,))
-        job = await service.board.add(wanted, request.scope[TICKET], service.worker.model.get("model", ""))
+        job = await service.board.add(wanted, request.scope[TICKET], task.model)
         return JSONResponse({"uid": job.id})
 
     @app.get("/status/{uid}", operation_id="status", response_class=JSONResponse)
