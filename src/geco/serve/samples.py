@@ -118,7 +118,7 @@ class TurntableTask:
 
         mesh = unpack_shape(self.shape)
         if self.format != "mp4":
-            return encode_turntable(mesh, f".{self.format}", mark=mark_text("turntable"))
+            return encode_turntable(mesh, f".{self.format}", 256, mark_text("turntable"))
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             path = Path(folder) / f"turntable.{self.format}"
             save_turntable(mesh, path)
