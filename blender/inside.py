@@ -296,8 +296,36 @@ def a_server_makes_the_same_object() -> None:
         ours.property_unset("place")
 
 
+def shape_in(mask: Any, size: int = 40) -> Any:
+    """(size, size) bool: what is inside of a mask (H, W), its bounding box stretched to a square."""
+    rows, columns = np.nonzero(mask)
+    places = [(x - x.min()) * size // (np.ptp(x) + 1) for x in (rows, columns)]
+    found = np.zeros((size, size), bool)
+    found[places[0], places[1]] = True
+    return found
+
+
 @check
 def the_front_view_shows_the_pictures_side() -> None:
+    (made,) = run("bull.png")
+    image = bpy.data.images.load(str(EXAMPLES / "bull.png"))
+    pixels = np.empty(image.size[0] * image.size[1] * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    wanted = shape_in(pixels.reshape(image.size[1], image.size[0], 4)[..., 3] > 0.5)
+    corners = np.array([list(face.vertices) for face in made.data.polygons])
+    spread = np.random.default_rng(0).dirichlet((1, 1, 1), 40)  # points on each face, seen along y
+    points = (spread @ positions(made.data)[corners])[..., [2, 0]].reshape(-1, 2)
+    cells = np.round((points - points.min(axis=0)) * 200).astype(int)
+    mask = np.zeros(cells.max(axis=0) + 1, bool)
+    mask[cells[:, 0], cells[:, 1]] = True
+    front = shape_in(mask)
+    iou, behind = [(x & wanted).sum() / (x | wanted).sum() for x in (front, front[:, ::-1])]
+    print(f"   outline against the picture's: IoU {iou:.2f}, from behind {behind:.2f}")
+    assert iou > 0.7 and iou > behind + 0.1
+
+
+@check
+def cycles_renders_what_was_made() -> None:
     names = ("bus.png", "mug.png", "bull.png", "strawberry.png")
     run(*names, size=1.0)
     scene = bpy.context.scene
@@ -322,6 +350,13 @@ def the_front_view_shows_the_pictures_side() -> None:
     scene.render.filepath = str(OUT / f"render-{bpy.app.version[0]}.{bpy.app.version[1]}.png")
     with quiet():
         bpy.ops.render.render(write_still=True)
+    shown = bpy.data.images.load(scene.render.filepath)
+    pixels = np.empty(960 * 320 * 4, np.float32)
+    shown.pixels.foreach_get(pixels)
+    red, green, blue = pixels.reshape(-1, 4)[:, :3].T
+    # a yellow bus and a red strawberry
+    assert ((red > 0.5) & (green > 0.3) & (blue < 0.3)).sum() > 2000
+    assert ((red > 0.4) & (red > 2 * green) & (red > 2 * blue)).sum() > 2000
     print(f"   {scene.render.filepath}")
 
 
