@@ -38,6 +38,7 @@ from geco.isosurface.tensor_grid import TensorGrid
 from geco.mesh.export.save import save
 from geco.mesh.types import Mesh
 from geco.photo.input_camera import InputCamera
+from geco.photo.surface import surface
 from geco.public_weights import triposr
 from geco.reconstruct import vit
 from geco.reconstruct.density import level_grid
@@ -46,7 +47,7 @@ from geco.reconstruct.triposr import backbone
 from geco.reconstruct.triposr.config import RELEASED
 from geco.reconstruct.triposr.model import TripoSR
 from geco.reconstruct.triposr.surface import TripoSRSurface
-from geco.surface_to_asset import AssetOptions, surface, surface_to_asset
+from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 
 POINTS, CHUNK = 256, 8192  # the public code's: points a side, and --chunk-size

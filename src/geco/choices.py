@@ -142,6 +142,12 @@ CHOICES: tuple[Choice, ...] = (
     Choice("outline", "bool", "mesh", "make the surface keep to the input picture's outline", True),
     Choice("projection", "bool", "mesh", "lay the input picture onto the visible side", True),
     Choice(
+        "symmetry", "str", "mesh",
+        "on: the far half is the mirror image of what the picture shows, colours included; auto: where "
+        "volume and picture say so (default off)",
+        "off", values=("off", "on", "auto"),
+    ),
+    Choice(
         "uv", "str", "mesh", "unwrapping method (default charts, ours)", "charts",
         values=("charts", "xatlas"), keyword="uv_method",
     ),

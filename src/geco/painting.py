@@ -18,12 +18,12 @@ from geco.photo.fit_camera import fit_and_look
 from geco.photo.input_camera import AGREEING_IOU, InputCamera
 from geco.photo.large_texture import BAKED, PICTURED, enlarged, project_large
 from geco.photo.look import look
+from geco.photo.mirrored import project_mirrored
 from geco.photo.projection import EXACT, ROUGH, project_picture, shown_texels
 from geco.photo.rough import agreement_facts
+from geco.photo.surface import Surface
 from geco.timing import Stopwatch
 from geco.types import Floats
-
-Color = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,18 @@ class Paint:
     """What a mesh of one picture is coloured with.
 
     Attributes:
-        color: (N, 3) world points -> (N, 3) in [0, 1], of the fields.
+        surface: how the mesh came about: its colours, its camera, its mirror.
         picture: (P, P, 4) in [0, 1], the cut-out picture to lay on where it agrees; None: no picture.
         detail: the picture at its own size, for textures above :data:`geco.photo.large_texture.BAKED`; None:
             the cut-out is laid on them, too.
         lens: through which the fields see their picture.
-        camera: that the surface was made to keep to the outline by; None where it was not.
-        agreement: IoU of the outlines before that; None where no camera was searched yet.
         uv_method: "charts" or "xatlas"; None: colours at the vertices.
     """
 
-    color: Color
+    surface: Surface
     picture: Floats | None
     detail: Callable[[int], Detail] | None
     lens: Lens
-    camera: InputCamera | None
-    agreement: float | None
     uv_method: str | None = "charts"
 
 
@@ -62,19 +58,19 @@ def painted(mesh: Mesh, paint: Paint, size: int, watch: Stopwatch) -> tuple[Mesh
     with watch.stage("bake"):
         mesh.normals = vertex_normals(mesh.vertices, mesh.faces)
         raster = rasterize_uv(mesh, min(size, BAKED)) if size else vertex_raster(mesh)
-        mesh = bake(mesh, paint.color, raster.size, raster=raster)
+        mesh = bake(mesh, paint.surface.color, raster.size, raster=raster)
     facts: dict[str, Any] = {
         "faces": len(mesh.faces),
         "vertices": len(mesh.vertices),
-        "outline_kept": paint.camera is not None,
+        "outline_kept": paint.surface.camera is not None,
     }
-    agreement = paint.agreement
+    agreement = paint.surface.agreement
     if paint.picture is not None:
         with watch.stage("project"):
             mesh, camera, projected = _pictured(mesh, raster, paint, paint.picture, size)
         agreement = camera.iou if agreement is None else agreement
         facts |= {"projected": projected, "input_camera": camera.summary()}
-    facts |= agreement_facts(agreement)
+    facts |= agreement_facts(agreement) | paint.surface.mirror.facts
     if not size:
         return with_vertex_colors(mesh), facts
     if mesh.texture is not None and len(mesh.texture) < size:
@@ -90,16 +86,18 @@ def _pictured(
     where that is larger; the camera; and whether they do.
     """
     shown = mesh if size else with_vertex_colors(mesh)
-    if paint.camera is None:
+    if paint.surface.camera is None:
         camera, seen = fit_and_look(shown, picture, paint.lens)
         agrees, trust = camera.agrees, EXACT
     else:
-        camera, seen = look(paint.camera, shown, picture)
+        camera, seen = look(paint.surface.camera, shown, picture)
         # Where the surface was made to keep to the outline, a colour that differs is the model's error, not
         # another object.
         agrees, trust = camera.iou >= AGREEING_IOU, ROUGH
     if not agrees:
         return mesh, camera, False
+    if paint.surface.mirror.plane is not None:
+        mesh = project_mirrored(mesh, raster, picture, camera, trust, paint.surface.mirror.plane)
     if size <= raster.size:
         return project_picture(mesh, raster, picture, camera, trust, seen), camera, True
     texels, share, _ = shown_texels(mesh, raster, picture, camera, trust, seen)

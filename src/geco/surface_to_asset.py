@@ -7,28 +7,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard, get_args
 
 import numpy as np
 
 from geco.errors import ConfigError
 from geco.images.detail import Detail
-from geco.isosurface.flexicubes_numpy import extract
-from geco.isosurface.grids import grid_from_volume
 from geco.mesh.clean import drop_degenerate, fill_holes, remove_floaters
 from geco.mesh.decimate import decimate
 from geco.mesh.types import Mesh
 from geco.mesh.watertight import make_watertight
-from geco.painting import Color, Paint, painted
-from geco.photo import keep_to_outline
-from geco.photo.input_camera import InputCamera
-from geco.photo.rough import Rough, rough_of
+from geco.painting import Paint, painted
+from geco.photo.mirrored import Symmetry
+from geco.photo.rough import Rough
+from geco.photo.surface import surface
 from geco.reconstruct.fields import (
     DenseFields,
     SurfaceFields,
     TensorFields,
     lens_of,
-    no_object,
     nothing_left,
 )
 from geco.timing import Stopwatch
@@ -54,6 +51,9 @@ class AssetOptions:
             that is CUDA. Not for fields that answer in numpy alone (the small model's).
         best_of: seeds that are drawn for a mesh, 1 to 16; the one that agrees best with the picture becomes
             it (:meth:`geco.pipeline.GecoPipeline.best`).
+        symmetry: "on" makes the far half of the object the mirror image of the one that the picture shows,
+            and lays the picture on it; "auto" where measures of volume and picture say so; "off". Of models
+            whose fields are sampled densely.
     """
 
     faces: int | None = None
@@ -66,12 +66,15 @@ class AssetOptions:
     vertex_colors: bool = False
     on_device: bool | None = None
     best_of: int = 1
+    symmetry: Symmetry = "off"
 
     def __post_init__(self) -> None:
         _within("faces", self.faces, 100, 2_000_000)
         _within("texture size", self.texture_size, 64, 4096)
         _within("resolution", self.resolution, 16, 512)
         _within("best of", self.best_of, 1, 16)
+        if self.symmetry not in get_args(Symmetry):
+            raise ConfigError(f"no symmetry is called {self.symmetry!r}", "Use off, on or auto.")
         if self.uv_method not in ("charts", "xatlas"):
             raise ConfigError(f"no unwrapping method is called {self.uv_method!r}", "Use charts or xatlas.")
         if self.vertex_colors and (self.texture_size is not None or self.uv_method != "charts"):
@@ -93,22 +96,6 @@ class Beside(NamedTuple):
     rough: Rough | None = None
 
 
-class Surface(NamedTuple):
-    """A surface of fields, and what the picture said of it.
-
-    Attributes:
-        mesh: bare triangles.
-        color: (N, 3) world points -> (N, 3) in [0, 1].
-        camera: that the surface was made to keep to the outline by; None where it was not.
-        agreement: IoU of the outlines before that; None where no camera was searched yet.
-    """
-
-    mesh: Mesh
-    color: Color
-    camera: InputCamera | None
-    agreement: float | None
-
-
 def surface_to_asset(
     fields: SurfaceFields,
     picture: Floats,  # (P, P, 4) in [0, 1], the cut-out picture
@@ -127,19 +114,22 @@ def surface_to_asset(
         MeshError: the fields hold no surface.
     """
     size, beside = options.resolution or resolution, beside or Beside()
+    if options.symmetry != "off" and not isinstance(fields, DenseFields):
+        raise ConfigError(
+            "symmetry is found in a volume of signed distances, and this model's fields are none",
+            "Leave symmetry out; the embedded model and others of its family have it.",
+        )
     if _stays_on_device(fields, options):
         return _on_device(fields, picture, options, size, texture_size, watch)
     with watch.stage("surface"):
-        mesh, color, camera, agreement = surface(
-            fields, size, picture if options.outline else None, beside.rough
-        )
+        made = surface(fields, size, picture, options.outline, options.symmetry, beside.rough)
     with watch.stage("clean"):
-        mesh = clean(mesh, options)
+        mesh = clean(made.mesh, options)
         if not len(mesh.faces):
             raise nothing_left()
     shown = picture if options.projection else None
     method = None if options.vertex_colors else options.uv_method
-    paint = Paint(color, shown, beside.detail, lens_of(fields), camera, agreement, method)
+    paint = Paint(made, shown, beside.detail, lens_of(fields), method)
     return painted(mesh, paint, texture_size, watch)
 
 
@@ -173,27 +163,6 @@ def _on_device(
         partial(finish, options=options) if options.faces is not None or options.watertight else None,
     )
     return asset_on_device(fields, wanted, watch)
-
-
-def surface(fields: SurfaceFields, size: int, picture: Floats | None, rough: Rough | None = None) -> Surface:
-    """The surface and its colours; made to keep to the picture's outline, and with its camera, where there is
-    a picture, the fields are dense, and a surface is left.
-
-    Raises:
-        MeshError: the fields hold no surface.
-    """
-    agreement = None
-    if picture is not None and isinstance(fields, DenseFields):
-        rough = rough or rough_of(fields, size, picture)
-        agreement = rough.agreement
-        kept = keep_to_outline(rough.volume, rough.half_extent, fields.color, picture, rough.camera)
-        mesh = Mesh(*extract(grid_from_volume(kept.volume, rough.half_extent)))
-        if len(mesh.faces):
-            return Surface(mesh, kept.color, rough.camera, agreement)
-    mesh = Mesh(*extract(fields.grid(size)))
-    if not len(mesh.faces):
-        raise no_object()
-    return Surface(mesh, fields.color, None, agreement)
 
 
 def clean(mesh: Mesh, options: AssetOptions) -> Mesh:

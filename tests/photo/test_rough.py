@@ -11,7 +11,8 @@ from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.grids import grid_from_volume
 from geco.photo.input_camera import InputCamera
 from geco.photo.rough import rough_of
-from geco.surface_to_asset import AssetOptions, surface, surface_to_asset
+from geco.photo.surface import surface
+from geco.surface_to_asset import AssetOptions, surface_to_asset
 from geco.timing import Stopwatch
 
 SIZE = 32

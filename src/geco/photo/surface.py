@@ -1,0 +1,86 @@
+"""From fields to a bare surface: the model's own, its far half a mirror image where that is asked for, made
+to keep to the picture's outline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from geco.isosurface.flexicubes_numpy import extract
+from geco.isosurface.grids import grid_from_volume
+from geco.mesh.types import Mesh
+from geco.photo.input_camera import InputCamera
+from geco.photo.mirrored import Symmetry, Verdict, judge
+from geco.photo.outline import keep_to_outline
+from geco.photo.rough import Rough, rough_of
+from geco.photo.symmetry import near_colors, symmetrised
+from geco.reconstruct.fields import DenseFields, SurfaceFields, no_object
+from geco.types import Floats
+
+Color = Callable[[Floats], Floats]
+
+
+class Surface(NamedTuple):
+    """A surface of fields, and what the picture said of it.
+
+    Attributes:
+        mesh: bare triangles.
+        color: (N, 3) world points -> (N, 3) in [0, 1].
+        camera: that the surface was made to keep to the outline by; None where it was not.
+        agreement: IoU of the outlines before that; None where no camera was searched yet.
+        mirror: what became of the symmetry that was asked for.
+    """
+
+    mesh: Mesh
+    color: Color
+    camera: InputCamera | None = None
+    agreement: float | None = None
+    mirror: Verdict = Verdict(None, {})
+
+
+def surface(
+    fields: SurfaceFields,
+    size: int,
+    picture: Floats | None,
+    outline: bool = True,
+    symmetry: Symmetry = "off",
+    rough: Rough | None = None,
+) -> Surface:
+    """The surface and its colours on a grid of ``size`` cubes a side. Where there is a picture and the fields
+    are dense, it keeps to the outline and is its own mirror image as asked for.
+
+    Args:
+        rough: of these fields, picture and size, where it is known.
+
+    Raises:
+        MeshError: the fields hold no surface.
+    """
+    wanted = picture is not None and isinstance(fields, DenseFields) and (outline or symmetry != "off")
+    if not wanted:
+        return _bare(fields, size)
+    assert picture is not None and isinstance(fields, DenseFields)
+    rough = rough or rough_of(fields, size, picture)
+    mirror, volume = Verdict(None, {}), rough.volume
+    color: Color = fields.color
+    if symmetry != "off":
+        mirror = judge(rough, picture, symmetry)
+        if mirror.plane is not None:
+            volume = symmetrised(volume, rough.half_extent, mirror.plane)
+            color = near_colors(color, mirror.plane)
+    camera: InputCamera | None = None
+    if outline:
+        kept = keep_to_outline(volume, rough.half_extent, color, picture, rough.camera)
+        volume, color, camera = kept.volume, kept.color, rough.camera
+    mesh = Mesh(*extract(grid_from_volume(volume, rough.half_extent)))
+    if not len(mesh.faces):
+        return _bare(fields, size)._replace(agreement=rough.agreement)
+    return Surface(mesh, color, camera, rough.agreement, mirror)
+
+
+def _bare(fields: SurfaceFields, size: int) -> Surface:
+    """The model's own."""
+    mesh = Mesh(*extract(fields.grid(size)))
+    if not len(mesh.faces):
+        raise no_object()
+    return Surface(mesh, fields.color)
