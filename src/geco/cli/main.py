@@ -21,6 +21,7 @@ EXIT_CODES = (
 # in the order of the help
 COMMANDS = [
     "run",
+    "view",
     "get",
     "serve",
     "info",

@@ -23,12 +23,14 @@ KINDS = {
     ".webp": "image/webp",
 }
 ENTRANCE = "index.html"
-# Nothing from elsewhere and no script in the page itself. Of styles model-viewer keeps one within its
-# element; WebAssembly is for the decoders inside it, which otherwise complain when it starts.
+# The one style that model-viewer keeps inside its element.
+VIEWER_STYLE = "'sha256-PXtZZkJMMyc18o/DN1ZEFOJ2qEGq95IQbVaJFMOXOb0='"
+# Nothing from elsewhere, no script and no style in the page itself. WebAssembly is for a decoder that
+# model-viewer makes ready when it is loaded, and which otherwise fails into the console.
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self' 'wasm-unsafe-eval'",
-    "style-src": "'self' 'unsafe-inline'",
+    "style-src": f"'self' {VIEWER_STYLE}",
     "img-src": "'self' data: blob:",
     "connect-src": "'self' data: blob:",
     "base-uri": "'none'",
@@ -39,6 +41,9 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
+# The viewer alone has these, which the service has not; and the other way round.
+VIEWING = ("view.html", "view.js")
+SERVICE = (ENTRANCE, "main.js")
 SMALL = 1400  # bytes: what fits into one packet is not worth packing
 
 
@@ -91,10 +96,14 @@ def policy(frames: Sequence[str] = ()) -> str:
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
-def page_files() -> dict[str, PageFile]:
-    """All of them, by path."""
+def page_files(viewing: bool = False) -> dict[str, PageFile]:
+    """All that the service's page loads, or all that the viewer alone does, by path."""
     folder = resources.files("geco.serve").joinpath("page")
-    return {path: PageFile(path, KINDS[suffix(path)], file.read_bytes()) for path, file in _below(folder, "")}
+    return {
+        path: PageFile(path, KINDS[suffix(path)], file.read_bytes())
+        for path, file in _below(folder, "")
+        if path not in (SERVICE if viewing else VIEWING)
+    }
 
 
 def suffix(path: str) -> str:

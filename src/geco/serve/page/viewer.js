@@ -17,7 +17,7 @@ export function hasWebGL() {
 
 export class Viewer {
   // frame: the element that the viewer fills; tools: the one for its buttons; say: told what a screen reader
-  // should hear; still(): resolves to {url, columns, rows}, a sheet of the mesh turning, or to null.
+  // should hear; still(): resolves to {url, columns, rows}, a sheet of the mesh turning; may be left out.
   constructor(frame, tools, say, still) {
     Object.assign(this, { frame, tools, say, still });
     this.element = null;
@@ -151,7 +151,7 @@ export class Viewer {
     this.element?.remove();
     this.element = null;
     this.tools.replaceChildren();
-    const sheet = await this.still().catch(() => null);
+    const sheet = await this.still?.().catch(() => null);
     if (this.url !== url) return;
     this.arrived();
     const box = document.createElement("div");
