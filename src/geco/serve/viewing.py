@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(body)
 
-    do_HEAD = do_GET  # noqa: N815 (the library's names)
+    do_HEAD = do_GET
 
     def log_message(self, format: str, *values: Any) -> None:
         """Nothing: the terminal belongs to the user."""
