@@ -29,10 +29,12 @@ def more() -> dict[str, Any]:
 
 
 def asked(given: dict[str, Any]) -> tuple[Asked, range]:
-    """What GECO shall do, and the seeds; raises ConfigError for what does not go together."""
+    """What GECO shall do, and the seeds that it draws: for each sample as many as it is the best of. Raises
+    ConfigError for what does not go together.
+    """
     values = {row.name: _value(row, given[row.name]) for row in _rows() if row.name in given}
-    seed = values.get("seed") or 0
-    return sort(values), range(seed, seed + (values.get("samples") or 1))
+    first, wanted = values.get("seed") or 0, sort(values)
+    return wanted, range(first, first + (values.get("samples") or 1) * wanted.mesh.best_of)
 
 
 def field(row: Choice) -> tuple[Any, dict[str, Any]]:

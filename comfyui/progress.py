@@ -12,10 +12,10 @@ PREVIEW = 512  # pixels: longest side of the views on the node
 
 
 class Progress:
-    """Counts stages: one a picture to see it, two a mesh (views, the mesh of them)."""
+    """Counts stages: one a picture to see it, one a set of views, one a mesh."""
 
-    def __init__(self, pictures: int, seeds: int) -> None:
-        self._bar = ProgressBar(FINE * pictures * (1 + 2 * seeds))
+    def __init__(self, stages: int) -> None:
+        self._bar = ProgressBar(FINE * stages)
         self._stages = 0
 
     def done(self, preview: Any = None) -> None:

@@ -61,9 +61,14 @@ def cutouts(squares: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def sheet(views: np.ndarray) -> Image.Image:
-    """Six views (6, S, S, 3) -> one picture of two rows, for the preview on a node."""
-    rows = np.concatenate([np.concatenate(list(views[start : start + 3]), axis=1) for start in (0, 3)])
-    return Image.fromarray((rows.clip(0, 1) * 255 + 0.5).astype(np.uint8))
+    """Views (N, S, S, 3) -> one picture, three in a row, for the preview on a node."""
+    count, side = views.shape[:2]
+    across = min(count, 3)
+    page = np.ones((-(-count // across) * side, across * side, 3), np.float32)
+    for number, view in enumerate(views):
+        top, left = number // across * side, number % across * side
+        page[top : top + side, left : left + side] = view
+    return Image.fromarray((page.clip(0, 1) * 255 + 0.5).astype(np.uint8))
 
 
 def mesh(made: Any, kind: type) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from geco import Asset, GecoPipeline
 from geco.choices import Asked
 from geco.errors import GecoError
+from geco.seen import Views
 
 from . import tensors
 from .files import Place, Saved
@@ -19,7 +22,11 @@ from .progress import Progress
 
 @dataclass(frozen=True)
 class Work:
-    """What all pictures of a run have in common."""
+    """What all pictures of a run have in common.
+
+    Attributes:
+        seeds: of all samples of a picture, ``best_of`` in a row each.
+    """
 
     pipeline: GecoPipeline
     asked: Asked
@@ -33,7 +40,8 @@ class Work:
             GecoError: a picture, a choice or a place cannot be used; of several pictures it says which.
             InterruptProcessingException: the user has asked to stop.
         """
-        progress = Progress(len(pictures), len(self.seeds))
+        samples = len(self.seeds) // self.asked.mesh.best_of
+        progress = Progress(len(pictures) * (1 + len(self.seeds) + samples))
         made: list[Saved] = []
         for number, picture in enumerate(pictures, 1):
             try:
@@ -50,10 +58,17 @@ class Work:
         at_once = pipeline.at_once(asked.mesh, sampling)
         seen = pipeline.see(picture, **asked.picture)
         progress.done()
-        for views in pipeline.views(seen, self.seeds, sampling, progress.step, at_once):
-            progress.done(tensors.sheet(views.pictures))
-            made.append(self.place.save(pipeline.finish(views, seen, asked.mesh)))
+        drawn = _shown(pipeline.views(seen, self.seeds, sampling, progress.step, at_once), progress)
+        for _ in range(len(self.seeds) // asked.mesh.best_of):
+            made.append(self.place.save(pipeline.best(islice(drawn, asked.mesh.best_of), seen, asked.mesh)))
             progress.done()
+
+
+def _shown(drawn: Iterator[Views], progress: Progress) -> Iterator[Views]:
+    """The same, each shown on the node."""
+    for views in drawn:
+        progress.done(tensors.sheet(views.pictures))
+        yield views
 
 
 def outputs(made: list[Saved]) -> tuple[Any, ...]:

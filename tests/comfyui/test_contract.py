@@ -114,6 +114,26 @@ def test_a_batch_of_pictures_and_seeds_gives_a_mesh_each(
     assert sum(preview is not None for _, preview in bar.told) == 4
 
 
+def test_the_best_of_several_seeds_is_one_mesh_a_sample(comfy: contract.Comfy, node: Any) -> None:
+    image, mask = with_alpha("mug.png")
+    _, (paths, _, views, *_, facts) = contract.execute(
+        node, image=image, mask=mask, seed=4, samples=2, best_of=2, more=QUICK, texture_size=64
+    )
+    assert len(paths) == 2 and len(views) == 12
+    assert [json.loads(each)["seed"] in seeds for each, seeds in zip(facts, [(4, 5), (6, 7)])] == [True, True]
+    (bar,) = contract.ProgressBar.made
+    assert bar.told[-1][0] == bar.total and sum(preview is not None for _, preview in bar.told) == 4
+
+
+@pytest.mark.parametrize("count", [1, 4, 6])
+def test_the_preview_shows_as_many_views_as_a_model_draws(pack: Any, count: int) -> None:
+    from the_node_pack import tensors
+
+    views = np.full((count, 8, 8, 3), 0.25, np.float32)
+    shown = np.asarray(tensors.sheet(views))
+    assert (shown == 64).sum() == views.size
+
+
 def test_a_mask_is_alpha_whichever_way_round_and_of_whichever_size_it_is(pack: Any) -> None:
     from the_node_pack import tensors
 

@@ -83,6 +83,14 @@ def test_the_example_makes_the_mesh_that_geco_run_makes(server: Comfy, by_hand: 
     assert Image.open(io.BytesIO(server.view(cutout))).size == by_hand.picture.shape[:2]
 
 
+def test_the_pack_loads_without_a_word_and_its_example_is_offered(server: Comfy) -> None:
+    log = (server.base / "log.txt").read_text()
+    (loaded_in,) = [line for line in log.splitlines() if line.endswith("custom_nodes/geco3d")]
+    assert "seconds" in loaded_in and "FAILED" not in loaded_in
+    assert "Unable to parse pyproject.toml" not in log
+    assert server.json("/workflow_templates")["geco3d"] == ["picture_to_mesh"]
+
+
 def test_a_workflow_is_cached_and_the_next_file_gets_the_next_number(server: Comfy) -> None:
     workflow = asked()
     ended_well(server.run(workflow))
