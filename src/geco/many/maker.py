@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from geco.asset import Asset
-from geco.errors import GecoError
+from geco.errors import ConfigError, GecoError
 from geco.loading import load_backend
 from geco.many.ahead import Ahead
 from geco.many.manifest import digest_of_picture, stamp_of
@@ -20,6 +22,7 @@ from geco.outputs import Output
 from geco.pipeline import GecoPipeline
 from geco.sampling import OnStep
 from geco.seen import Views
+from geco.version import __version__
 
 
 class Maker:
@@ -120,10 +123,28 @@ class Worker:
 
     def __init__(self, setup: Setup, threads: int, samples: int) -> None:
         self.setup, self.threads, self.samples = setup, threads, samples
+        self.folder, self.version = os.getcwd(), __version__
         self._maker: Maker | None = None
 
     def prepare(self) -> int:
-        """Load the model; how many pictures it is best given at a time."""
+        """Load the model, in the command's own folder; how many pictures it is best given at a time.
+
+        Raises:
+            ConfigError: this machine does not see that folder, or has another version of GECO.
+        """
+        where = platform.node()
+        if self.version != __version__:
+            raise ConfigError(
+                f"{where} has GECO {__version__}, the command is of {self.version}",
+                "Install the same version on all machines.",
+            )
+        try:
+            os.chdir(self.folder)
+        except OSError as error:
+            raise ConfigError(
+                f"{where} does not see the folder {self.folder} ({error.strerror})",
+                "All machines must see pictures and results under the same paths.",
+            ) from error
         # A scheduler signals every process of a job; the parent alone decides when this one ends.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self._maker = Maker(self.setup, self.threads)

@@ -18,9 +18,16 @@ from geco.processes.child import ONE_THREAD
 class Pool(Protocol):
     """``Workers`` or ``RayWorkers``."""
 
+    count: int
+
     def prepare(self) -> Any: ...
 
     def run(self, jobs: Iterable[tuple[str, Any]], seconds: float | None = None) -> Iterator[Outcome]: ...
+
+
+# Workers that one driver keeps busy picture by picture: it hands out some hundreds of tasks a second, and a
+# worker makes two pictures in it (benchmarks/scale.py). More workers are given several at a time.
+SINGLY = 128
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,11 @@ def pool_of(hands: Hands, setup: Setup, samples: int, pictures: int) -> Iterator
         yield remote
 
 
+def in_one_task(workers: int) -> int:
+    """Pictures that a worker is given at a time, where the model gains nothing by more than one."""
+    return -(-workers // SINGLY)
+
+
 def results(
     jobs: Sequence[AnyJob],
     pool: Pool,
@@ -70,7 +82,7 @@ def results(
         bounds: of a picture; several that are drawn together may take as much time as one after the other.
         may_replace: whether a job's files may be written over without a look at whose they are.
     """
-    together = int(pool.prepare())
+    together = max(int(pool.prepare()), in_one_task(pool.count))
     parts = [range(start, min(start + together, len(jobs))) for start in range(0, len(jobs), together)]
     alone: list[range] = []
     while parts:

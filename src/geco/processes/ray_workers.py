@@ -13,13 +13,15 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from geco.errors import ConfigError, GecoError, MissingExtraError
 from geco.processes.child import START_SECONDS
 from geco.processes.job import Bounds, Outcome
 from geco.processes.pool import ATTEMPTS, Workers
+
+LOST = "lost"  # within: the actor is gone
 
 
 @dataclass(frozen=True)
@@ -86,35 +88,43 @@ class RayWorkers:
         busy: dict[Any, tuple[Any, tuple[str, Any, int]]] = {}
         while left or again or busy:
             while self._idle and (left or again):
-                if again:
-                    job = again.popleft()
-                else:
-                    try:
-                        job = (*next(source), 0)
-                    except StopIteration:
-                        left = False
+                job = None
+                if left:
+                    job = next(((*each, 0) for each in source), None)
+                    left = job is not None
+                if job is None:
+                    if not again:
                         break
+                    job = again.popleft()
                 actor = self._idle.pop()
                 busy[actor.run.remote(job[0], job[1], seconds)] = (actor, job)
-            if not busy:
-                continue
-            finished, _ = self._ray.wait(list(busy), num_returns=1)
-            actor, (key, argument, attempts) = busy.pop(finished[0])
-            try:
-                outcome = self._ray.get(finished[0])
-            except self._ray.exceptions.RayActorError as error:
-                self._idle.append(self._start())
-                if attempts + 1 < ATTEMPTS:
+            for finished in self._finished(list(busy)):
+                actor, (key, argument, attempts) = busy.pop(finished)
+                outcome = self._outcome(finished, actor, key)
+                if outcome.reason == LOST and attempts + 1 < ATTEMPTS:
                     again.append((key, argument, attempts + 1))
                     continue
-                outcome = Outcome(
-                    key, reason="crashed", message=f"its machine was lost ({type(error).__name__})"
-                )
-            else:
-                self._idle.append(actor)
-            if isinstance(outcome, GecoError):
-                raise outcome
-            yield outcome
+                yield replace(outcome, reason="crashed") if outcome.reason == LOST else outcome
+
+    def _finished(self, busy: list[Any]) -> list[Any]:
+        """Wait for one; with it all that are there, as a look at thousands of them costs milliseconds."""
+        if not busy:
+            return []
+        first, _ = self._ray.wait(busy, num_returns=1)
+        found, _ = self._ray.wait(busy, num_returns=len(busy), timeout=0)
+        return list(found or first)
+
+    def _outcome(self, finished: Any, actor: Any, key: str) -> Outcome:
+        """What came back, and who is free again: the actor, or another one where its machine is lost."""
+        try:
+            outcome = self._ray.get(finished)
+        except self._ray.exceptions.RayActorError as error:
+            self._idle.append(self._start())
+            return Outcome(key, reason=LOST, message=f"its machine was lost ({type(error).__name__})")
+        self._idle.append(actor)
+        if isinstance(outcome, GecoError):
+            raise outcome
+        return outcome  # type: ignore[no-any-return]
 
     def _check_started(self) -> Any:
         waiting = [actor.ready.remote() for actor in self._idle]
