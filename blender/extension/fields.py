@@ -13,6 +13,11 @@ NOT_INSIDE = {"grabcut", "rembg", "xatlas"}
 KEPT_OF_FILE = {"size", "pivot"}
 # Asked of models that are not inside: for a server's.
 OF_SERVERS = {"steps", "guidance", "sampler", "reference"}
+# Suffixes of what the package reads; HEIC needs a library that is not inside.
+PICTURES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".gif", ".bmp"),
+    *(".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga"),
+)
 OWN = "MODEL"  # of a choice among words: the model's own
 
 

@@ -7,14 +7,12 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
-from .fields import chosen
+from .fields import PICTURES, chosen
 from .objects import pixels_of
 from .preferences import preferences
 from .running import Placing, Run
 from .work import Failure, Job, Maker, Work
 
-# What the package reads and Blender's user has.
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif")
 PAUSE = 0.05  # seconds between two looks at the thread
 MANY = 4  # objects in one row; more become a square
 
@@ -162,9 +160,10 @@ class GECO_OT_from_folder(Starting, bpy.types.Operator):
         folder = Path(bpy.path.abspath(self.directory))
         if not self.directory or not folder.is_dir():
             raise Failure(f"{self.directory or 'nothing'} is no folder")
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+        found = (path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+        paths = sorted(path for path in found if not path.name.startswith("."))
         if not paths:
-            raise Failure(f"{folder} holds no picture ({', '.join(PICTURES)})")
+            raise Failure(f"{folder} holds no picture")
         self.collection = folder.name
         return [Job(path.stem, path, seeds) for path in paths]
 

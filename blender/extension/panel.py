@@ -4,8 +4,7 @@ from typing import Any
 
 import bpy
 
-from .fields import OF_SERVERS, rows
-from .operators import PICTURES
+from .fields import OF_SERVERS, PICTURES, rows
 from .preferences import preferences
 
 

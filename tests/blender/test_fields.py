@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 import tomllib
 from blender.build import BuildError, manifest, package_version
-from blender.extension.fields import LEFT_OUT, OWN, chosen, rows, unset, words
+from blender.extension.fields import LEFT_OUT, OWN, PICTURES, chosen, rows, unset, words
 
 from geco.choices import CHOICES, sort
+from geco.images.formats import HEIC, SUFFIXES
 
 
 def at_first() -> SimpleNamespace:
@@ -25,6 +26,10 @@ def test_every_choice_of_the_mesh_is_shown_or_left_out_by_name() -> None:
     shown = {row.name for row in rows()}
     wanted = {row.name for row in CHOICES if row.group != "file"} | {"size"}
     assert wanted - shown <= LEFT_OUT and {"faces", "texture_size", "watertight", "seed"} <= shown
+
+
+def test_the_suffixes_of_pictures_are_those_that_the_package_reads() -> None:
+    assert set(PICTURES) == SUFFIXES - set(HEIC.suffixes)
 
 
 def test_nothing_chosen_is_the_command_lines_default() -> None:
