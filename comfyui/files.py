@@ -19,16 +19,16 @@ _MOST = 99_999  # numbers of five digits, as ComfyUI's own
 
 @dataclass(frozen=True)
 class Saved:
-    """A mesh and its file.
+    """A mesh and its files.
 
     Attributes:
-        path: in the output folder, with slashes, as Preview 3D takes it.
-        entry: what ComfyUI's history tells of it.
+        path: of the mesh in the output folder, with slashes, as Preview 3D takes it.
+        entries: what ComfyUI's history tells: the mesh, and what was asked for beside it.
     """
 
     asset: Asset
     path: str
-    entry: dict[str, str]
+    entries: list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,13 @@ class Place:
         path = _reserved(Path(folder), name, counter)
         asset.facts |= self.workflow
         try:
-            asset.save(path, **self.file)
+            files = asset.save(path, **self.file)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        entry = {"filename": path.name, "subfolder": inside.replace(os.sep, "/"), "type": "output"}
-        return Saved(asset, "/".join(filter(None, (entry["subfolder"], path.name))), entry)
+        place = {"subfolder": inside.replace(os.sep, "/"), "type": "output"}
+        entries = [{"filename": file.name, **place} for file in files]
+        return Saved(asset, "/".join(filter(None, (place["subfolder"], path.name))), entries)
 
 
 def workflow(prompt: Any, extra_pnginfo: Any) -> dict[str, str]:

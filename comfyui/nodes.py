@@ -126,7 +126,8 @@ class PictureToMesh:
             given.get("model") or self._small(), asked, seeds, Place(filename_prefix, asked.file, kept)
         )
         made = work.meshes(pictures)
-        return {"ui": {"3d": [each.entry for each in made]}, "result": outputs(made)}
+        files = [entry for each in made for entry in each.entries]
+        return {"ui": {"3d": files}, "result": outputs(made)}
 
     def _small(self) -> GecoPipeline:
         if self._embedded is None:
