@@ -20,7 +20,7 @@ POINTS = 6_000  # of the solid tell the overlap within 0.01
 ANGLES = np.arange(-60.0, 61.0, 5.0)
 # Another plane than that of near and far must fill so much more: a volume of one picture is a guess, and most
 # pictures are taken from the front or the side. Chosen on 184 views of training objects with a true plane.
-PRIOR = 0.1
+PRIOR = 0.15
 SOFT = 4.0  # cells over which the near half goes over into its mirror image
 
 
