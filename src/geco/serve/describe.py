@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 
 from geco.serve import describe_answers, describe_jobs
 from geco.serve.describe_answers import BINARY, MESHES
+from geco.serve.local import request_model, schema_of
 from geco.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     )
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
     schemas |= describe_answers.SCHEMAS | describe_jobs.SCHEMAS
+    schemas["LocalRequest"] = schema_of(request_model(settings.limits))
     for unused in ("HTTPValidationError", "ValidationError"):
         schema["components"]["schemas"].pop(unused, None)
     for name, part in schema["components"]["schemas"].items():

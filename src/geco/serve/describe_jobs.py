@@ -67,14 +67,12 @@ JOB = _object(
         "error": {"anyOf": [ERROR, {"type": "null"}]},
     }
 )
-EVENT = _object(
-    {
-        "event": {"type": "string", "enum": ["state", "stage", "views", "result", "end"]},
-        "id": TEXT,
-        "data": {"type": "string", "contentMediaType": "application/json", "description": "the job"},
-    }
-)
-SCHEMAS = {"JobEvent": EVENT, "Job": JOB, "JobViews": VIEWS, "JobResult": RESULT}
+EVENTS = {
+    "type": "string",
+    "description": "events `state`, `stage`, `views`, `result` and `end`, each with an `id:` and the job as "
+    "JSON in `data:`",
+}
+SCHEMAS = {"Job": JOB, "JobViews": VIEWS, "JobResult": RESULT}
 ERRORS = {
     401: "no valid token, where the server wants one",
     404: "there is no such job or file, or its time is over",
@@ -109,7 +107,7 @@ def complete(path: str, method: str, responses: dict[str, Any], mesh_types: list
     binary = {"schema": {"type": "string", "format": "binary"}}
     content = {
         "": job,
-        "events": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/JobEvent"}}},
+        "events": {MEDIA_TYPE: {"schema": EVENTS}},
         "meshes": dict.fromkeys(mesh_types, binary),
         "turntable": dict.fromkeys(TURNTABLES.values(), binary),
     }

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from geco.serve.job import Job
 from geco.serve.job_store import mesh_file
 from geco.serve.jobs import MEDIA_TYPES, MeshTask
-from geco.serve.local import request_model, schema_of, task_of
+from geco.serve.local import request_model, task_of
 from geco.serve.routes.mesh import headers_of
 from geco.serve.routes.service import Service
 from geco.serve.samples import SamplesTask
@@ -22,7 +22,7 @@ NO_MORE = {"type": "NotFound", "problem": "the result is not kept any more", "re
 def add(app: FastAPI, service: Service) -> None:
     """``/generate``, ``/send`` and ``/status``."""
     model = request_model(service.settings.limits)
-    content = {"application/json": {"schema": schema_of(model)}}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/LocalRequest"}}}
     described = {"requestBody": {"required": True, "content": content}}
 
     async def task_in(request: Request) -> MeshTask:
