@@ -50,6 +50,8 @@ def test_schemathesis_finds_nothing(live: Live, arguments: str, tmp_path: Path) 
         "--seed",
         "1",
         "--no-color",
+        "--request-timeout",
+        "60",
         "--warnings",
         "off",  # files of jobs that are not done yet are not found
         "--suppress-health-check",

@@ -67,12 +67,16 @@ JOB = _object(
         "error": {"anyOf": [ERROR, {"type": "null"}]},
     }
 )
-EVENTS = {
-    "type": "string",
-    "description": "events `state`, `stage`, `views`, `result` and `end`, each with an `id:` and the job as "
-    "JSON in `data:`",
-}
-SCHEMAS = {"Job": JOB, "JobViews": VIEWS, "JobResult": RESULT}
+EVENT = _object(
+    {
+        "event": {"type": "string", "enum": ["state", "stage", "views", "result", "end"]},
+        "id": TEXT,
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "the job"},
+    }
+)
+# Of one event, as OpenAPI means it; readers that know no events see a text.
+EVENTS = {"anyOf": [{"$ref": "#/components/schemas/JobEvent"}, TEXT]}
+SCHEMAS = {"JobEvent": EVENT, "Job": JOB, "JobViews": VIEWS, "JobResult": RESULT}
 ERRORS = {
     401: "no valid token, where the server wants one",
     404: "there is no such job or file, or its time is over",
