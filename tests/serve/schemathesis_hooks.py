@@ -25,9 +25,8 @@ def ball(color: tuple[int, int, int]) -> bytes:
 
 
 pictures = st.tuples(*[st.integers(0, 200)] * 3).map(ball)
-schemathesis.openapi.format("binary", pictures)
 schemathesis.openapi.format("byte", pictures.map(lambda data: base64.b64encode(data).decode()))
-for kind in ("application/octet-stream", "image/png"):
+for kind in ("application/octet-stream", "image/png", "image/jpeg", "image/webp"):
     schemathesis.openapi.media_type(kind, pictures)
 
 

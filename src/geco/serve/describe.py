@@ -14,7 +14,8 @@ from geco.serve.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-UPLOADED = {"picture", "pictures"}  # the fields that are files
+# The fields that are files, and types that clients are told to send; what they are is read off their bytes.
+UPLOADED = {"picture": "image/png, image/jpeg, image/webp", "pictures": "application/zip"}
 STATUS = "/status/{uid}"
 POST_ERRORS = {
     400: "the form is broken, or the Host header is",
@@ -56,7 +57,7 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
         if name.startswith("Body_"):
             _without_null(part["properties"])
             part["additionalProperties"] = False
-            for name in UPLOADED & part["properties"].keys():
+            for name in UPLOADED.keys() & part["properties"].keys():
                 about = part["properties"][name]["description"]
                 part["properties"][name] = {**BINARY["schema"], "minLength": 1, "description": about}
     if settings.access.token is not None:
@@ -79,6 +80,10 @@ def _without_null(fields: dict[str, Any]) -> None:
 
 def _complete(path: str, method: str, operation: dict[str, Any], token: bool) -> None:
     """All responses of one operation."""
+    form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data")
+    if form is not None:
+        name = "pictures" if path == "/api/v1/batch" else "picture"
+        form["encoding"] = {name: {"contentType": UPLOADED[name]}}
     responses = operation["responses"]
     more: dict[int, str] = {}
     responses.pop("422", None)  # FastAPI's own

@@ -100,9 +100,6 @@ MADE_HEADERS = {
 
 def complete(path: str, operation: dict[str, Any]) -> None:
     """What one operation takes and answers with."""
-    if path == "/api/v1/batch":
-        form = operation["requestBody"]["content"]["multipart/form-data"]
-        form["encoding"] = {"pictures": {"contentType": "application/zip"}}
     answer = operation["responses"]["200"]
     content = ANSWERS.get(path)
     if path == "/metrics":
