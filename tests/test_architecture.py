@@ -60,7 +60,7 @@ FLOORS: list[set[str]] = [
     {"on_device"},
     {"training"},
     {"recipes"},
-    {"surface_to_asset", "painting", "asset", "backend", "batches", "seen", "small_model"},
+    {"surface_to_asset", "asset_options", "painting", "asset", "backend", "batches", "seen", "small_model"},
     {"best", "onnx_runtime", "torch_runtime"},
     {"getting"},
     {"loading"},
@@ -122,7 +122,7 @@ TORCH_ROOMS = {
 FOREIGN_ROOMS = {"serve.app", "serve.describe", "serve.fields", "serve.form", "serve.routes"}
 FOREIGN_ONLY_INSIDE = {
     *("trimesh", "numba", "xatlas", "rembg", "cv2", "pxr", "nvdiffrast", "imageio_ffmpeg", "fastapi"),
-    *("igl", "ray", "bpy", "objaverse", "scipy", "pillow_heif", "pi_heif"),
+    *("igl", "ray", "bpy", "objaverse", "scipy", "pillow_heif", "pi_heif", "DracoPy"),
 }
 
 # What may be longer or wider than the rules say, each with its reason.

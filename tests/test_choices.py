@@ -56,10 +56,15 @@ def test_what_is_given_arrives() -> None:
     words = (
         "--faces 500 --no-outline --no-projection --watertight --uv xatlas --cutout none --steps 3 --seed 4"
     )
-    asked = sort(given(*words.split(), "--size", "0.5", "--texture-format", "png"))
+    asked = sort(given(*words.split(), "--size", "0.5", "--texture-format", "png", "--pivot", "base"))
     wanted = AssetOptions(faces=500, outline=False, projection=False, watertight=True, uv_method="xatlas")
     assert asked.mesh == wanted and asked.views == Steering(steps=3)
-    assert asked.picture == {"cutout": "none"} and asked.file == {"size": 0.5, "texture_format": "png"}
+    assert asked.picture == {"cutout": "none"} and asked.file == {
+        "size": 0.5,
+        "texture_format": "png",
+        "pivot": "base",
+        "compression": "none",
+    }
 
 
 @pytest.mark.parametrize("row", [row for row in choices("views", "mesh") if row.low is not None], ids=str)

@@ -59,34 +59,37 @@ class Asset:
         return object_name(Path(self.source.name).stem)
 
     def save(
-        self, path: str | os.PathLike[str], texture_format: str = "jpeg", size: float | None = None
+        self,
+        path: str | os.PathLike[str],
+        texture_format: str = "jpeg",
+        size: float | None = None,
+        pivot: str = "center",
+        compression: str = "none",
     ) -> list[Path]:
         """Write ``.glb``, ``.obj``, ``.ply``, ``.stl``, ``.usdz`` or ``.3mf``, whole or not at all.
 
         Args:
             path: its suffix is the format; what stands there is replaced.
-            texture_format: "jpeg", "png" or "webp".
-            size: longest side in metres, 0.0001 to 10,000; None: one world unit is a metre, and 100 mm for
-                printing (``.stl``, ``.3mf``, which count in millimetres).
+            texture_format, size, pivot, compression: see :class:`geco.mesh.export.FileOptions`.
 
         Returns:
-            The files written, the asked one first: an OBJ has a material and a texture beside it.
+            The files written, the asked one first: an OBJ has a material and pictures beside it; levels of
+            detail and a collision shape are files of their own.
 
         Raises:
             OutputError: an unknown format, or a place that cannot be written. ConfigError: a size out of
-                range.
+                range, an option that the format has not. MissingExtraError: it needs an extra.
         """
         from geco.mesh.export import save
 
-        return save(self.mesh, path, about=self._about(), texture_format=texture_format, size=size)
+        file = {"texture_format": texture_format, "size": size, "pivot": pivot, "compression": compression}
+        return save(self.mesh, path, about=self._about(), **file)
 
-    def encode(
-        self, format: str, texture_format: str = "jpeg", size: float | None = None
-    ) -> dict[str, bytes]:
+    def encode(self, format: str, **file: Any) -> dict[str, bytes]:
         """The files in memory: name -> bytes, the mesh first; arguments and errors as :meth:`save`."""
         from geco.mesh.export import encode
 
-        return encode(self.mesh, format, about=self._about(), texture_format=texture_format, size=size)
+        return encode(self.mesh, format, about=self._about(), **file)
 
     def extras(self) -> dict[str, Any]:
         """A GLB's ``asset.extras``: enough to make the same file again, and nothing that differs then."""

@@ -138,6 +138,26 @@ CHOICES: tuple[Choice, ...] = (
         "vertex_colors", "bool", "mesh",
         "colours at the vertices in place of UVs and a texture; quicker, and as sharp as the grid", False,
     ),
+    Choice(
+        "normal_map", "bool", "mesh",
+        "with --faces or --lods: a tangent-space normal map of the surface as it was (glb, obj, usdz)", False,
+    ),
+    Choice(
+        "lods", "list", "mesh",
+        "levels of detail, each its own file: most faces of each, the finest first (10000,2500,600)",
+        low=100, high=2_000_000, metavar="N,N,…", limit="faces",
+    ),
+    Choice("collision", "bool", "mesh", "a convex hull of few corners, as a file of its own", False),
+    Choice(
+        "pivot", "str", "file",
+        "where the origin is: center, about the object's middle, or base, under it (default center)",
+        "center", values=("center", "base"),
+    ),
+    Choice(
+        "compression", "str", "file",
+        "of a GLB's geometry: none, or draco, which viewers need a decoder for (extra draco; default none)",
+        "none", values=("none", "draco"),
+    ),
     Choice("watertight", "bool", "mesh", "guarantee a closed manifold, for printing", False),
     Choice("outline", "bool", "mesh", "make the surface keep to the input picture's outline", True),
     Choice("projection", "bool", "mesh", "lay the input picture onto the visible side", True),

@@ -9,6 +9,7 @@ from typing import Any
 from geco.cameras import Lens
 from geco.images.detail import Detail, detail_of
 from geco.mesh.bake import bake, rasterize_uv
+from geco.mesh.normal_map import bake_normals
 from geco.mesh.normals import vertex_normals
 from geco.mesh.types import Mesh
 from geco.mesh.uv import unwrap
@@ -46,9 +47,11 @@ class Paint:
     uv_method: str | None = "charts"
 
 
-def painted(mesh: Mesh, paint: Paint, size: int, watch: Stopwatch) -> tuple[Mesh, dict[str, Any]]:
+def painted(
+    mesh: Mesh, paint: Paint, size: int, watch: Stopwatch, fine: Mesh | None = None
+) -> tuple[Mesh, dict[str, Any]]:
     """A bare mesh with UVs and a texture of ``size`` texels a side, or with colours at its vertices; and what
-    was found out on the way.
+    was found out on the way. With a normal map where there is a ``fine`` surface for it.
     """
     if paint.uv_method is None:
         size = 0
@@ -73,6 +76,9 @@ def painted(mesh: Mesh, paint: Paint, size: int, watch: Stopwatch) -> tuple[Mesh
     facts |= agreement_facts(agreement) | paint.surface.mirror.facts
     if not size:
         return with_vertex_colors(mesh), facts
+    if fine is not None:
+        with watch.stage("normal map"):
+            mesh.normal_map = bake_normals(mesh, raster, fine)
     if mesh.texture is not None and len(mesh.texture) < size:
         with watch.stage("enlarge"):
             mesh.texture = enlarged(mesh.texture, size)

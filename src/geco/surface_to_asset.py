@@ -5,20 +5,20 @@ both runtimes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeGuard, get_args
+from typing import Any, NamedTuple, TypeGuard
 
-import numpy as np
-
+from geco.asset_options import AssetOptions
 from geco.errors import ConfigError
 from geco.images.detail import Detail
 from geco.mesh.clean import drop_degenerate, fill_holes, remove_floaters
 from geco.mesh.decimate import decimate
+from geco.mesh.hull import convex_hull
+from geco.mesh.levels import colored_as, side_of
+from geco.mesh.normals import vertex_normals
 from geco.mesh.types import Mesh
 from geco.mesh.watertight import make_watertight
 from geco.painting import Paint, painted
-from geco.photo.mirrored import Symmetry
 from geco.photo.rough import Rough
 from geco.photo.surface import surface
 from geco.reconstruct.fields import (
@@ -30,58 +30,6 @@ from geco.reconstruct.fields import (
 )
 from geco.timing import Stopwatch
 from geco.types import Floats
-
-
-@dataclass(frozen=True)
-class AssetOptions:
-    """What the user may ask of the mesh; None takes the model's default.
-
-    Attributes:
-        faces: most faces of the mesh, 100 to 2,000,000; None keeps what the surface gives.
-        texture_size: side of the texture, 64 to 4096.
-        resolution: cubes a side of the surface grid, 16 to 512.
-        watertight: guarantee a closed manifold (for printing).
-        projection: lay the input picture onto the visible side where the silhouettes agree.
-        outline: make the surface keep to the input picture's outline (models whose fields are sampled
-            densely: the small one).
-        uv_method: "charts" (ours) or "xatlas" (extra ``mesh``).
-        vertex_colors: colours at the vertices in place of UVs and a texture, which takes less time and shows
-            as much as the surface has vertices; there is no texture size then.
-        on_device: make the mesh where the fields live, in torch, or on the host; None: on the device where
-            that is CUDA. Not for fields that answer in numpy alone (the small model's).
-        best_of: seeds that are drawn for a mesh, 1 to 16; the one that agrees best with the picture becomes
-            it (:meth:`geco.pipeline.GecoPipeline.best`).
-        symmetry: "on" makes the far half of the object the mirror image of the one that the picture shows,
-            and lays the picture on it; "auto" where measures of volume and picture say so; "off". Of models
-            whose fields are sampled densely.
-    """
-
-    faces: int | None = None
-    texture_size: int | None = None
-    resolution: int | None = None
-    watertight: bool = False
-    projection: bool = True
-    outline: bool = True
-    uv_method: str = "charts"
-    vertex_colors: bool = False
-    on_device: bool | None = None
-    best_of: int = 1
-    symmetry: Symmetry = "off"
-
-    def __post_init__(self) -> None:
-        _within("faces", self.faces, 100, 2_000_000)
-        _within("texture size", self.texture_size, 64, 4096)
-        _within("resolution", self.resolution, 16, 512)
-        _within("best of", self.best_of, 1, 16)
-        if self.symmetry not in get_args(Symmetry):
-            raise ConfigError(f"no symmetry is called {self.symmetry!r}", "Use off, on or auto.")
-        if self.uv_method not in ("charts", "xatlas"):
-            raise ConfigError(f"no unwrapping method is called {self.uv_method!r}", "Use charts or xatlas.")
-        if self.vertex_colors and (self.texture_size is not None or self.uv_method != "charts"):
-            asked = "a texture size" if self.texture_size is not None else "a way of unwrapping"
-            raise ConfigError(
-                f"{asked} is for a texture, and colours at the vertices need none", "Leave one out."
-            )
 
 
 class Beside(NamedTuple):
@@ -120,17 +68,47 @@ def surface_to_asset(
             "Leave symmetry out; the embedded model and others of its family have it.",
         )
     if _stays_on_device(fields, options):
-        return _on_device(fields, picture, options, size, texture_size, watch)
+        mesh, facts = _on_device(fields, picture, options, size, texture_size, watch)
+    else:
+        mesh, facts = _on_host(fields, picture, options, (size, texture_size), watch, beside)
+    if options.collision:
+        with watch.stage("collision"):
+            mesh.beside["_collision"] = convex_hull(mesh)
+    return mesh, facts
+
+
+def _on_host(
+    fields: SurfaceFields,
+    picture: Floats,
+    options: AssetOptions,
+    sizes: tuple[int, int],
+    watch: Stopwatch,
+    beside: Beside,
+) -> tuple[Mesh, dict[str, Any]]:
+    """``sizes``: of the grid and of the texture."""
     with watch.stage("surface"):
-        made = surface(fields, size, picture, options.outline, options.symmetry, beside.rough)
+        made = surface(fields, sizes[0], picture, options.outline, options.symmetry, beside.rough)
     with watch.stage("clean"):
-        mesh = clean(made.mesh, options)
-        if not len(mesh.faces):
+        whole = fill_holes(remove_floaters(drop_degenerate(made.mesh)))
+        first, *coarser = (finish(whole, options, count) for count in options.counts)
+        if not len(first.faces):
             raise nothing_left()
+    fine = _smooth(whole) if options.normal_map else None
     shown = picture if options.projection else None
     method = None if options.vertex_colors else options.uv_method
     paint = Paint(made, shown, beside.detail, lens_of(fields), method)
-    return painted(mesh, paint, texture_size, watch)
+    mesh, facts = painted(first, paint, sizes[1], watch, fine)
+    if coarser:
+        with watch.stage("levels"):
+            for number, level in enumerate(coarser, 1):
+                side = side_of(number, sizes[1])
+                mesh.beside[f"_LOD{number}"] = colored_as(level, mesh, side, options.uv_method, fine)
+        facts["lods"] = [len(mesh.faces), *(len(level.faces) for level in coarser)]
+    return mesh, facts
+
+
+def _smooth(mesh: Mesh) -> Mesh:
+    return mesh.with_(normals=vertex_normals(mesh.vertices, mesh.faces))
 
 
 def _stays_on_device(fields: SurfaceFields, options: AssetOptions) -> TypeGuard[TensorFields]:
@@ -141,6 +119,10 @@ def _stays_on_device(fields: SurfaceFields, options: AssetOptions) -> TypeGuard[
                 "this model's fields answer in numpy, and cannot become a mesh on a device",
                 "Leave on_device out.",
             )
+        return False
+    if options.lods or options.normal_map:
+        if options.on_device:
+            raise ConfigError("levels and normal maps are made on the host", "Leave on_device out.")
         return False
     return fields.device.type == "cuda" if options.on_device is None else options.on_device
 
@@ -160,25 +142,20 @@ def _on_device(
         None if options.vertex_colors else texture_size,
         picture if options.projection else None,
         options.uv_method,
-        partial(finish, options=options) if options.faces is not None or options.watertight else None,
+        partial(finish, options=options, faces=options.faces)
+        if options.faces is not None or options.watertight
+        else None,
     )
     return asset_on_device(fields, wanted, watch)
 
 
 def clean(mesh: Mesh, options: AssetOptions) -> Mesh:
     """Floaters and degenerate faces removed, small holes closed, decimated; watertight where asked for."""
-    return finish(fill_holes(remove_floaters(drop_degenerate(mesh))), options)
+    return finish(fill_holes(remove_floaters(drop_degenerate(mesh))), options, options.counts[0])
 
 
-def finish(mesh: Mesh, options: AssetOptions) -> Mesh:
-    """A clean mesh decimated and made watertight where asked for."""
-    if options.faces is not None:
-        mesh = drop_degenerate(decimate(mesh, options.faces))
+def finish(mesh: Mesh, options: AssetOptions, faces: int | None) -> Mesh:
+    """A clean mesh decimated to ``faces``, where they are not None, and made watertight where asked for."""
+    if faces is not None:
+        mesh = drop_degenerate(decimate(mesh, faces))
     return make_watertight(mesh) if options.watertight else mesh
-
-
-def _within(name: str, value: int | None, low: int, high: int) -> None:
-    if value is None:
-        return
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not low <= value <= high:
-        raise ConfigError(f"{name} {value!r} is out of range", f"Choose a whole number from {low} to {high}.")

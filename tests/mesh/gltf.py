@@ -82,6 +82,9 @@ def check_gltf(document: dict[str, Any], binary: bytes, vertices: int, faces: in
             np.testing.assert_allclose(np.linalg.norm(values, axis=1), 1.0, atol=1e-4)
         elif name == "TEXCOORD_0":
             assert values.min() >= 0 and values.max() <= 1
+        elif name == "TANGENT":
+            np.testing.assert_allclose(np.linalg.norm(values[:, :3], axis=1), 1.0, atol=1e-4)
+            assert (np.abs(values[:, 3]) == 1).all()
         else:
             assert name == "COLOR_0" and accessor["normalized"] is True
     for image in document.get("images", []):

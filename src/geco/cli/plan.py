@@ -7,6 +7,9 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
+from geco.asset_options import check_format
+from geco.choices import sort
+from geco.cli import choice_options
 from geco.cli.pictures import Given
 from geco.errors import MissingExtraError
 from geco.files import sweep
@@ -34,11 +37,13 @@ def plan(pictures: list[Given], options: argparse.Namespace, manifest: Manifest 
             out of range.
     """
     check_size(options.size)
+    asked = sort(choice_options.values(options))
     seeds = first_seeds(options)
     wanted = Wanted(
         output=options.output,
         format=options.format,
         seeds=seeds,
+        further=asked.mesh.beside,
         views=options.views,
         turntable=options.turntable,
         steps=options.save_steps,
@@ -52,6 +57,8 @@ def plan(pictures: list[Given], options: argparse.Namespace, manifest: Manifest 
     suffixes = {path.suffix.lower() for path in files}
     if ".mp4" in suffixes and find_spec("imageio_ffmpeg") is None:
         raise MissingExtraError("imageio-ffmpeg", "video", "an .mp4 turntable")
+    for format in {output.mesh.suffix.lower()[1:] for job in jobs for output in job.outputs}:
+        check_format(format, asked.mesh, asked.file["compression"])
     if ".usdz" in suffixes and find_spec("pxr") is None:
         raise MissingExtraError("usd-core", "usd", "USDZ export")
     for folder in {path.parent for path in files}:

@@ -84,7 +84,7 @@ class Maker:
         done.
         """
         start = time.perf_counter()
-        job.check([output.mesh])
+        job.check(output.meshes())
         yield from asset.save(output.mesh, **self.setup.asked.file)
         asset.timings["save"] = time.perf_counter() - start
         asset.timings["total"] += asset.timings["save"]

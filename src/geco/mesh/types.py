@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,9 @@ class Mesh:
         uvs: (V, 2) float32 in [0, 1], origin at the top-left of the texture (glTF's), or None. A vertex on a
             seam appears once a chart.
         texture: (H, W, 3) uint8 sRGB, or None.
+        normal_map: (H, W, 3) uint8 normals in the tangent space of :mod:`geco.mesh.normal_map`, or None.
+        beside: further meshes of the same object by what is put behind its name in files: coarser levels
+            (``_LOD1`` …), a collision shape (``_collision``).
         colors: (V, 3) float32 in [0, 1] sRGB, or None.
     """
 
@@ -31,6 +34,8 @@ class Mesh:
     uvs: Floats | None = None
     texture: Bytes | None = None
     colors: Floats | None = None
+    normal_map: Bytes | None = None
+    beside: dict[str, Mesh] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.vertices = np.ascontiguousarray(self.vertices, np.float32).reshape(-1, 3)

@@ -29,6 +29,7 @@ class Wanted:
         output: a file for one result, or a folder; None: the current one.
         format: of the meshes ("glb"); None: by the output's suffix, else GLB.
         seeds: one mesh each.
+        further: what is put behind the mesh's name for more meshes of the same object (``_LOD1``).
         views: a sheet of views beside each mesh.
         turntable: a file; where there are several results, each has its name behind it.
         steps: a folder; where there are several pictures, each has its own in it.
@@ -41,6 +42,7 @@ class Wanted:
     output: str | None = None
     format: str | None = None
     seeds: Sequence[int] = (0,)
+    further: Sequence[str] = ()
     views: bool = False
     turntable: str | None = None
     steps: str | None = None
@@ -58,10 +60,21 @@ class Output:
     mesh: Path
     views: Path | None = None
     turntable: Path | None = None
+    more: tuple[Path, ...] = ()
 
     def files(self) -> list[Path]:
         """All of them; what lies beside an OBJ has the name of its content and replaces nothing."""
-        return [path for path in (self.mesh, self.views, self.turntable) if path is not None]
+        pictures = [path for path in (self.views, self.turntable) if path is not None]
+        return [*self.meshes(), *pictures]
+
+    def meshes(self) -> list[Path]:
+        """The mesh and those beside it."""
+        return [self.mesh, *self.more]
+
+
+def beside(mesh: Path, key: str) -> Path:
+    """Where a further mesh goes: ``cat_LOD1.glb`` beside ``cat.glb``."""
+    return mesh.with_name(f"{mesh.stem}{key}{mesh.suffix}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +184,9 @@ class _Draft(Generic[P]):
         turntable = Path(self.wanted.turntable) if self.wanted.turntable is not None else None
         if turntable is not None and self.results > 1:
             turntable = turntable.with_name(f"{turntable.stem}-{name}{turntable.suffix}")
-        return Output(seed, self.folder / f"{name}{self.suffix}", views, turntable)
+        mesh = self.folder / f"{name}{self.suffix}"
+        more = tuple(beside(mesh, key) for key in self.wanted.further)
+        return Output(seed, mesh, views, turntable, more)
 
     def _is_ours_to_name(self, path: Path) -> bool:
         """Not a file that was named on the command line: another name for it would be no answer."""

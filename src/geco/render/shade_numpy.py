@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geco.mesh.normal_map import mapped_normals, tangents
 from geco.mesh.texture import sample_texture
 from geco.mesh.types import Mesh
 from geco.render.fragments import Fragments
@@ -124,12 +125,17 @@ def surface_colors(mesh: Mesh, face: NDArray[np.integer], weights: Floats) -> Fl
 
 
 def _normals(mesh: Mesh, face: NDArray[np.integer], weights: Floats) -> Floats:
-    """(N, 3) unit normals: interpolated where the mesh has vertex normals, else the faces' own."""
+    """(N, 3) unit normals: interpolated where the mesh has vertex normals, and bent by its normal map; else
+    the faces' own.
+    """
     normals = (
         mesh.face_normals()[face]
         if mesh.normals is None
         else interpolate(mesh.normals, mesh.faces, face, weights)
     )
+    if mesh.normal_map is not None and mesh.normals is not None and mesh.uvs is not None:
+        uvs = interpolate(mesh.uvs, mesh.faces, face, weights)
+        return mapped_normals(mesh, uvs, normals, interpolate(tangents(mesh), mesh.faces, face, weights))
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
 

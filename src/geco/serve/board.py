@@ -24,7 +24,7 @@ from geco.serve.crew import Crew
 from geco.serve.errors import INTERNAL, Gone, Refusal
 from geco.serve.job import Job, Result
 from geco.serve.job_store import Store, mesh_file, shape_file, still_file, views_file
-from geco.serve.jobs import MEDIA_TYPES
+from geco.serve.jobs import media_type
 from geco.serve.metrics import Metrics
 from geco.serve.samples import Drawn, Finished, SamplesTask, Stage
 from geco.serve.settings import Keeping
@@ -196,7 +196,7 @@ class Board:
         which = f"-{made.seed}" if len(job.seeds) > 1 else ""
         result = Result(
             made.seed,
-            MEDIA_TYPES[job.format],
+            media_type(made.name),
             f"{job.name}{which}{PurePath(made.name).suffix}",
             len(made.body),
             message.faces,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import json
 import signal
 import traceback
 import zipfile
@@ -24,7 +22,8 @@ if TYPE_CHECKING:
 
 PREVIEW = "preview"  # not a file: the JSON that the page shows
 
-# OBJ is three files (mesh, material, texture): sent as one archive.
+# OBJ is three files (mesh, material, texture): sent as one archive, as is every format with levels of detail
+# or a collision shape.
 MEDIA_TYPES = {
     "glb": "model/gltf-binary",
     "obj": "application/zip",
@@ -168,6 +167,7 @@ def make(pipeline: GecoPipeline, task: MeshTask) -> Made:
 
 def look_at(task: MeshTask) -> Asked:
     """What was asked for, after a look at the size of the picture; raises InputImageError, ConfigError."""
+    from geco.asset_options import check_format
     from geco.choices import sort
     from geco.images.opened import open_picture
 
@@ -176,13 +176,20 @@ def look_at(task: MeshTask) -> Asked:
     if width * height > task.pixels:
         problem = f"{label} has {width} x {height} pixels; this server takes {task.pixels}"
         raise InputImageError(problem, "Send a smaller one (--max-pixels).")
-    return sort(task.values)
+    asked = sort(task.values)
+    if task.format != PREVIEW:
+        check_format(task.format, asked.mesh, asked.file["compression"])
+    return asked
 
 
 def answer(asset: Asset, format: str, file: dict[str, Any]) -> Made:
     """An asset as it is sent; ``file`` are further arguments of :meth:`Asset.encode`."""
+    from geco.serve import preview
+
     name, body = (
-        ("preview.json", describe(asset, **file)) if format == PREVIEW else encode(asset, format, **file)
+        ("preview.json", preview.describe(asset, **file))
+        if format == PREVIEW
+        else encode(asset, format, **file)
     )
     return _made(asset, name, body)
 
@@ -198,7 +205,7 @@ def encode(asset: Asset, format: str, **file: Any) -> tuple[str, bytes]:
     (further arguments of :meth:`Asset.encode`) give the same bytes.
     """
     files = asset.encode(format, **file)
-    if format != "obj":
+    if format != "obj" and len(files) == 1:
         (data,) = files.values()
         return f"mesh.{format}", data
     buffer = io.BytesIO()
@@ -208,36 +215,10 @@ def encode(asset: Asset, format: str, **file: Any) -> tuple[str, bytes]:
     return "mesh.zip", buffer.getvalue()
 
 
-def describe(asset: Asset, **file: Any) -> bytes:
-    """What the page shows, as JSON: the GLB, the cut-out picture and the sheet of six views in
-    base64, and the facts.
-    """
-    from geco.images import views_to_sheet
-    from geco.mesh.export.metadata import plain
-
-    shown = {
-        "glb": base64.b64encode(encode(asset, "glb", **file)[1]).decode(),
-        "picture": _png(asset.picture),
-        "views": _png(views_to_sheet(asset.views)),
-        "seed": asset.seed,
-        "model": asset.model,
-        "faces": len(asset.mesh.faces),
-        "timings": asset.timings,
-        "facts": asset.facts,
-    }
-    return json.dumps(plain(shown), allow_nan=False).encode()
-
-
-def _png(picture: Any) -> str:
-    """(H, W, 3|4) float in [0, 1] -> PNG in base64."""
-    import numpy as np
-    from PIL import Image
-
-    from geco.images import to_bytes
-
-    buffer = io.BytesIO()
-    Image.fromarray(to_bytes(np.asarray(picture))).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+def media_type(name: str) -> str:
+    """Of an answer, by the suffix of its name."""
+    suffix = name.rpartition(".")[2]
+    return MEDIA_TYPES["obj"] if suffix == "zip" else MEDIA_TYPES[suffix]
 
 
 def _bases(error: GecoError) -> tuple[str, ...]:

@@ -68,6 +68,20 @@ class Binary:
         self.accessors.append(accessor)
         return len(self.accessors) - 1
 
+    def described(self, count: int, like: NDArray[Any], normalized: bool = False) -> int:
+        """Append an accessor of ``count`` elements whose values are elsewhere, in an extension; returns its
+        number. ``like``: an array of the same type and width.
+        """
+        accessor: dict[str, Any] = {
+            "componentType": _COMPONENT[like.dtype],
+            "count": count,
+            "type": _SHAPE[like.shape[1]],
+        }
+        if normalized:
+            accessor["normalized"] = True
+        self.accessors.append(accessor)
+        return len(self.accessors) - 1
+
 
 def container(document: bytes, binary: list[bytes]) -> bytes:
     """4.4: header, JSON chunk padded with spaces, binary chunk padded with zeros (already)."""

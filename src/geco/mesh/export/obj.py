@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from geco.mesh.export.axes import flip_v, y_up
-from geco.mesh.export.images import TextureFormat, encode_texture
+from geco.mesh.export.images import TextureFormat, encode_texture, texture_format
 from geco.mesh.export.metadata import About
 from geco.mesh.export.names import ascii_name, name_of_content
 from geco.mesh.normals import vertex_normals
@@ -16,7 +16,7 @@ from geco.mesh.types import Mesh
 def encode_obj(
     mesh: Mesh, about: About, kind: TextureFormat, quality: int | None, digits: int = 8
 ) -> dict[str, bytes]:
-    """The bytes of the OBJ and, where there is a texture, of its MTL and picture, by file name; the OBJ
+    """The bytes of the OBJ and, where there is a texture, of its MTL and pictures, by file name; the OBJ
     first.
 
     Material and picture are named after their content (``digits`` hex digits of it): they never change, so an
@@ -26,12 +26,19 @@ def encode_obj(
     stem = ascii_name(about.name)
     if mesh.texture is None:
         return {f"{stem}.obj": _geometry(mesh, about, stem, None)}
-    picture = encode_texture(mesh.texture, kind, quality, about.mark("texture"))
+    mark = about.mark("texture")
+    picture = encode_texture(mesh.texture, kind, quality, mark)
     picture_name = name_of_content(stem, picture, kind.suffix, digits)
-    material = _material(about, stem, picture_name)
+    pictures = {picture_name: picture}
+    normals_name = None
+    if mesh.normal_map is not None:
+        normals = encode_texture(mesh.normal_map, texture_format("png"), None, mark)
+        normals_name = name_of_content(stem, normals, ".png", digits)
+        pictures[normals_name] = normals
+    material = _material(about, stem, picture_name, normals_name)
     material_name = name_of_content(stem, material, ".mtl", digits)
     geometry = _geometry(mesh, about, stem, material_name)
-    return {f"{stem}.obj": geometry, material_name: material, picture_name: picture}
+    return {f"{stem}.obj": geometry, material_name: material, **pictures}
 
 
 def _geometry(mesh: Mesh, about: About, stem: str, library: str | None) -> bytes:
@@ -57,8 +64,8 @@ def _geometry(mesh: Mesh, about: About, stem: str, library: str | None) -> bytes
     return "".join(text).encode()
 
 
-def _material(about: About, stem: str, picture: str) -> bytes:
-    """The text of the material: the texture, no highlight."""
+def _material(about: About, stem: str, picture: str, normals: str | None) -> bytes:
+    """The text of the material: the texture, no highlight; and the normal map."""
     lines = [
         f"# {about.mark('material')}",
         f"newmtl {stem}",
@@ -68,6 +75,8 @@ def _material(about: About, stem: str, picture: str) -> bytes:
         "d 1",
         "illum 1",
         f"map_Kd {picture}",
+        # Blender and Unity read the second, which was for heights once; who knows both takes the first.
+        *([f"norm {normals}", f"map_Bump {normals}"] if normals else []),
     ]
     return ("\n".join(lines) + "\n").encode()
 

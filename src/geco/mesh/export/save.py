@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from geco.errors import MeshError, OutputError
+from geco.errors import ConfigError, MeshError, OutputError
 from geco.files import atomic_write, sweep
-from geco.mesh.export import glb, images, obj, ply, stl, threemf, usdz
+from geco.mesh.export import glb, obj, ply, stl, threemf, usdz
 from geco.mesh.export.metadata import About
 from geco.mesh.export.names import ascii_name
 from geco.mesh.export.obj_files import write_set
-from geco.mesh.export.sizes import to_size
+from geco.mesh.export.options import FileOptions
+from geco.mesh.export.sizes import placed
 from geco.mesh.types import Mesh
-from geco.outputs import MESH_SUFFIXES
+from geco.outputs import MESH_SUFFIXES, beside
 
 FORMATS = MESH_SUFFIXES
 # Entries of a folder that a writing looks through for what killed runs left. All of them would make the cost
 # of many results grow with their square; `geco run` looks through all, once.
 LOOKED_AT = 1000
-# those with a picture in the file itself
-_PICTURED = {".glb": glb.encode_glb, ".3mf": threemf.encode_3mf, ".usdz": usdz.encode_usdz}
+# those beside GLB with a picture in the file itself
+_PICTURED = {".3mf": threemf.encode_3mf, ".usdz": usdz.encode_usdz}
 
 
 def encode(
-    mesh: Mesh,
-    format: str,
-    *,
-    about: About | None = None,
-    texture_format: str = "jpeg",
-    quality: int | None = None,
-    size: float | None = None,
-    digits: int = 8,
+    mesh: Mesh, format: str, *, about: About | None = None, digits: int = 8, **file: Any
 ) -> dict[str, bytes]:
-    """The files of a mesh in memory: name -> bytes, the mesh first (OBJ has an MTL and a picture beside it).
+    """The files of a mesh in memory: name -> bytes, the mesh first (OBJ has an MTL and pictures beside it);
+    then those of the meshes beside it.
 
     The same arguments give the same bytes. No file is written, but one for USDZ, a temporary one.
 
@@ -47,45 +43,62 @@ def encode(
         format: one of :data:`FORMATS`, with or without the dot.
         about: name, source and facts; the size is added to these. Facts are ``asset.extras`` of GLB, comments
             of OBJ and PLY, ``customLayerData`` of USDZ, the description of 3MF; STL has no room for them.
-        texture_format: "jpeg", "png" or "webp" (webp not in USDZ and 3MF).
-        quality: 1 to 100; None is the format's default.
-        size: longest side of the bounding box in metres. None: one world unit is a metre; STL and 3MF, which
-            count in millimetres and are for printing, are 100 mm then.
         digits: of the content's hash in the names of an OBJ's material and picture.
+        file: see :class:`FileOptions`.
 
     Raises:
         OutputError: an unknown format; for USDZ, no folder for temporary files.
         MeshError: no faces, indices out of range, values that are not finite, or a texture without UVs.
-        ConfigError: an unknown texture format, a quality or size out of range.
-        MissingExtraError: USDZ without usd-core.
+        ConfigError: an unknown texture format, a quality or size out of range, a compression that the format
+            has not. MissingExtraError: USDZ without usd-core, Draco without dracopy.
     """
     suffix = f".{format.lower().removeprefix('.')}"
     if suffix not in FORMATS:
         raise OutputError(f"no mesh format is called {format!r}", f"Use one of {' '.join(FORMATS)}.")
-    kind = images.texture_format(texture_format)
-    _check(mesh)
-    mesh, measured = to_size(mesh, suffix, size)
-    about = about or About()
-    about = replace(about, extras={**about.extras, **measured})
+    options, about = FileOptions(**file), about or About()
+    files: dict[str, bytes] = {}
+    for key, each in {"": mesh, **mesh.beside}.items():
+        measured = mesh if key else None
+        (_, first), *others = _encoded(each, suffix, named(about, key), options, digits, measured).items()
+        files |= {f"{ascii_name(about.name)}{key}{suffix}": first, **dict(others)}
+    return files
+
+
+def named(about: About, key: str) -> About:
+    """What the file of a mesh beside another one says: the object's name as engines expect it. ``UCX_`` is
+    Unreal's mark of a convex collision shape.
+    """
+    return replace(about, name=f"UCX_{about.name}" if key == "_collision" else about.name + key)
+
+
+def _encoded(
+    mesh: Mesh,
+    suffix: str,
+    about: About,
+    options: FileOptions,
+    digits: int,
+    measured: Mesh | None = None,
+) -> dict[str, bytes]:
+    """The files of one mesh; its size and place are those of ``measured``, where there is such a one."""
+    check_mesh(mesh)
+    if options.compression != "none" and suffix != ".glb":
+        raise ConfigError(f"{suffix[1:].upper()} holds no compressed geometry", "Write a GLB, or none.")
+    mesh, facts = placed(mesh, suffix, options.size, options.pivot, measured)
+    about = replace(about, extras={**about.extras, **facts})
     if suffix == ".obj":
-        return obj.encode_obj(mesh, about, kind, quality, digits)
+        return obj.encode_obj(mesh, about, options.kind, options.quality, digits)
     if suffix in (".ply", ".stl"):
         data = ply.encode_ply(mesh, about) if suffix == ".ply" else stl.encode_stl(mesh, about)
+    elif suffix == ".glb":
+        data = glb.encode_glb(mesh, about, options.kind, options.quality, options.compression == "draco")
     else:
-        data = _PICTURED[suffix](mesh, about, kind, quality)
+        data = _PICTURED[suffix](mesh, about, options.kind, options.quality)
     return {f"{ascii_name(about.name)}{suffix}": data}
 
 
-def save(
-    mesh: Mesh,
-    path: str | os.PathLike[str],
-    *,
-    about: About | None = None,
-    texture_format: str = "jpeg",
-    quality: int | None = None,
-    size: float | None = None,
-) -> list[Path]:
-    """Write ``mesh`` in the format of the suffix, whole or not at all; folders are made as needed.
+def save(mesh: Mesh, path: str | os.PathLike[str], *, about: About | None = None, **file: Any) -> list[Path]:
+    """Write ``mesh`` in the format of the suffix, whole or not at all; folders are made as needed. Meshes
+    beside it go to files beside it (``cat_LOD1.glb``).
 
     What stands at ``path`` is replaced. The MTL and the picture of an OBJ are named after the object and
     their content and replace nothing; those of the OBJ that was replaced go when no other file of the folder
@@ -93,7 +106,7 @@ def save(
 
     Args:
         path: ends in one of :data:`FORMATS`.
-        mesh, about, texture_format, quality, size: see :func:`encode`.
+        mesh, about, file: see :func:`encode`.
 
     Returns:
         The files written, the asked one first.
@@ -108,20 +121,23 @@ def save(
             f"no mesh format has the suffix {suffix!r} ({target})", f"Use one of {' '.join(FORMATS)}."
         )
     sweep(target.parent, LOOKED_AT)
-    order: dict[str, Any] = {
-        "about": about,
-        "texture_format": texture_format,
-        "quality": quality,
-        "size": size,
-    }
-    if suffix == ".obj":
-        return write_set(target, lambda digits: encode(mesh, suffix, digits=digits, **order))
-    (data,) = encode(mesh, suffix, **order).values()
-    atomic_write(target, data)
-    return [target]
+    options, about = FileOptions(**file), about or About()
+    written: list[Path] = []
+    for key, each in {"": mesh, **mesh.beside}.items():
+        place = beside(target, key)
+        order = (each, suffix, named(about, key), options)
+        measured = mesh if key else None
+        if suffix == ".obj":
+            written += write_set(place, partial(_encoded, *order, measured=measured))
+            continue
+        (data,) = _encoded(*order, 8, measured).values()
+        atomic_write(place, data)
+        written.append(place)
+    return written
 
 
-def _check(mesh: Mesh) -> None:
+def check_mesh(mesh: Mesh) -> None:
+    """Raise MeshError for a mesh that no file can hold."""
     if not len(mesh.faces):
         raise MeshError(
             "the mesh has no faces, nothing to write",
@@ -145,15 +161,10 @@ def _check(mesh: Mesh) -> None:
             raise MeshError(
                 f"the mesh's {label} are not all finite", "Clean it first: geco.mesh.clean.drop_degenerate."
             )
-    if mesh.texture is not None:
+    for label, picture in (("texture", mesh.texture), ("normal map", mesh.normal_map)):
+        if picture is None:
+            continue
         if mesh.uvs is None:
-            raise MeshError("the mesh has a texture but no UVs", "Unwrap it first: geco.mesh.uv.unwrap.")
-        if (
-            mesh.texture.dtype != np.uint8
-            or mesh.texture.ndim != 3
-            or mesh.texture.shape[2] != 3
-            or 0 in mesh.texture.shape
-        ):
-            raise MeshError(
-                f"the mesh's texture is {mesh.texture.dtype} {mesh.texture.shape}, not uint8 (H, W, 3)"
-            )
+            raise MeshError(f"the mesh has a {label} but no UVs", "Unwrap it first: geco.mesh.uv.unwrap.")
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+            raise MeshError(f"the mesh's {label} is {picture.dtype} {picture.shape}, not uint8 (H, W, 3)")

@@ -16,7 +16,7 @@ import numpy as np
 
 from geco.errors import ConfigError, MissingExtraError, OutputError
 from geco.mesh.export.axes import flip_v, srgb_to_linear, y_up
-from geco.mesh.export.images import TextureFormat, encode_texture
+from geco.mesh.export.images import TextureFormat, encode_texture, texture_format
 from geco.mesh.export.metadata import GENERATOR, About, plain, to_json
 from geco.mesh.export.names import usd_name
 from geco.mesh.normals import vertex_normals
@@ -40,19 +40,21 @@ def encode_usdz(mesh: Mesh, about: About, kind: TextureFormat, quality: int | No
     if kind.name == "webp" and mesh.texture is not None:
         raise ConfigError("USDZ holds no WebP textures", "Use the texture format jpeg or png.")
     name = usd_name(about.name)
-    picture = f"{name}{kind.suffix}" if mesh.texture is not None else None
+    pictures: dict[str, bytes] = {}
+    if mesh.texture is not None:
+        pictures[f"{name}{kind.suffix}"] = encode_texture(mesh.texture, kind, quality)
+    if mesh.normal_map is not None:
+        pictures[f"{name}_normal.png"] = encode_texture(mesh.normal_map, texture_format("png"))
     try:
         with tempfile.TemporaryDirectory(prefix="geco-usdz-") as folder:
             layer = Path(folder) / f"{name}.usdc"  # USD writes its binary layers to files only
-            _write_layer(mesh, layer, picture, about, name)
+            _write_layer(mesh, layer, list(pictures), about, name)
             files = {layer.name: _whole_layer(layer.read_bytes())}
     except Tf.ErrorException as error:
         raise _no_room("the file of its layer did not become whole") from error
     except OSError as error:  # FileNotFoundError: no folder for temporary files can be written at all
         raise _no_room(error.strerror or str(error)) from error
-    if picture is not None and mesh.texture is not None:
-        files[picture] = encode_texture(mesh.texture, kind, quality)
-    return _package(files, about.mark())
+    return _package({**files, **pictures}, about.mark())
 
 
 def _no_room(why: str) -> OutputError:
@@ -96,7 +98,8 @@ def _whole_layer(data: bytes) -> bytes:
     raise _no_room("it is full")
 
 
-def _write_layer(mesh: Mesh, layer: Path, picture: str | None, about: About, name: str) -> None:
+def _write_layer(mesh: Mesh, layer: Path, pictures: list[str], about: About, name: str) -> None:
+    """``pictures``: the files of the texture and of the normal map, as far as there are any."""
     from pxr import Kind, Usd, UsdGeom, UsdShade
 
     stage = Usd.Stage.CreateNew(str(layer))
@@ -112,7 +115,7 @@ def _write_layer(mesh: Mesh, layer: Path, picture: str | None, about: About, nam
     stage.SetDefaultPrim(root.GetPrim())
 
     shape = _define_shape(stage, mesh, name)
-    material = _define_material(stage, picture, name)
+    material = _define_material(stage, pictures, name)
     UsdShade.MaterialBindingAPI.Apply(shape.GetPrim()).Bind(material)
     stage.GetRootLayer().Save()
 
@@ -142,8 +145,8 @@ def _define_shape(stage: Any, mesh: Mesh, name: str) -> Any:
     return shape
 
 
-def _define_material(stage: Any, picture: str | None, name: str) -> Any:
-    """A rough surface of the picture's colour, or of the vertices'."""
+def _define_material(stage: Any, pictures: list[str], name: str) -> Any:
+    """A rough surface of the texture's colour, or of the vertices'; with the normal map."""
     from pxr import Gf, Sdf, UsdShade
 
     material = UsdShade.Material.Define(stage, f"/{name}/{name}_material")
@@ -154,26 +157,41 @@ def _define_material(stage: Any, picture: str | None, name: str) -> Any:
     diffuse = surface.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f)
     material.CreateSurfaceOutput().ConnectToSource(surface.ConnectableAPI(), "surface")
     reader = UsdShade.Shader.Define(stage, f"/{name}/{name}_material/Reader")
-    if picture is not None:
+    if pictures:
         reader.CreateIdAttr("UsdPrimvarReader_float2")
         reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
-        texture = UsdShade.Shader.Define(stage, f"/{name}/{name}_material/{name}_texture")
-        texture.CreateIdAttr("UsdUVTexture")
-        texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(picture))
-        texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("sRGB")
-        for axis in ("wrapS", "wrapT"):
-            texture.CreateInput(axis, Sdf.ValueTypeNames.Token).Set("clamp")
-        texture.CreateInput("fallback", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(1, 1, 1, 1))
-        texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(
-            reader.ConnectableAPI(), "result"
-        )
+        texture = _define_texture(stage, f"/{name}/{name}_material/{name}_texture", pictures[0], reader)
+        texture.GetInput("sourceColorSpace").Set("sRGB")
         diffuse.ConnectToSource(texture.ConnectableAPI(), "rgb")
+        if len(pictures) > 1:
+            normals = _define_texture(stage, f"/{name}/{name}_material/{name}_normal", pictures[1], reader)
+            normals.GetInput("sourceColorSpace").Set("raw")
+            # 8 bits to -1 … 1, as the specification of UsdPreviewSurface says
+            normals.CreateInput("scale", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(2, 2, 2, 1))
+            normals.CreateInput("bias", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(-1, -1, -1, 0))
+            bent = surface.CreateInput("normal", Sdf.ValueTypeNames.Normal3f)
+            bent.ConnectToSource(normals.ConnectableAPI(), "rgb")
     else:
         reader.CreateIdAttr("UsdPrimvarReader_float3")
         reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("displayColor")
-        reader.CreateInput("fallback", Sdf.ValueTypeNames.Vector3f).Set(Gf.Vec3f(1, 1, 1))
+        reader.CreateInput("fallback", Sdf.ValueTypeNames.Float3).Set(Gf.Vec3f(1, 1, 1))
         diffuse.ConnectToSource(reader.ConnectableAPI(), "result")
     return material
+
+
+def _define_texture(stage: Any, path: str, picture: str, reader: Any) -> Any:
+    """A picture read at the texture coordinates."""
+    from pxr import Gf, Sdf, UsdShade
+
+    texture = UsdShade.Shader.Define(stage, path)
+    texture.CreateIdAttr("UsdUVTexture")
+    texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(picture))
+    texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token)
+    for axis in ("wrapS", "wrapT"):
+        texture.CreateInput(axis, Sdf.ValueTypeNames.Token).Set("clamp")
+    texture.CreateInput("fallback", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(1, 1, 1, 1))
+    texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(reader.ConnectableAPI(), "result")
+    return texture
 
 
 def _facts(extras: Mapping[str, Any]) -> dict[str, Any]:

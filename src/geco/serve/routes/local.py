@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from geco.serve.job import Job
 from geco.serve.job_store import mesh_file
-from geco.serve.jobs import MEDIA_TYPES, MeshTask
+from geco.serve.jobs import MeshTask, media_type
 from geco.serve.local import request_model, task_of
 from geco.serve.routes.mesh import headers_of
 from geco.serve.routes.service import Service
@@ -38,7 +38,7 @@ def add(app: FastAPI, service: Service) -> None:
         """
         task = await task_in(request)
         made = await service.make(request, task)
-        return Response(made.body, media_type=MEDIA_TYPES[task.format], headers=headers_of(made, made.name))
+        return Response(made.body, media_type=media_type(made.name), headers=headers_of(made, made.name))
 
     @app.post("/send", operation_id="send", response_class=JSONResponse, openapi_extra=described)
     async def send(request: Request) -> JSONResponse:

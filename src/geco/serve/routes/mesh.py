@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Request, Response
 
 from geco.serve.archive import Manifest
 from geco.serve.fields import FormatField, samples_of, task_of
-from geco.serve.jobs import MEDIA_TYPES, PREVIEW, Made, MeshTask
+from geco.serve.jobs import PREVIEW, Made, MeshTask, media_type
 from geco.serve.routes.service import Service
 from geco.serve.routes.streamed import Streamed, Wanted, archive
 
@@ -31,7 +31,9 @@ def add(app: FastAPI, service: Service) -> None:
         task = replace(task, format=format)
         first = await service.make(request, task)
         if len(seeds) == 1:
-            return Response(first.body, media_type=MEDIA_TYPES[format], headers=headers_of(first, first.name))
+            return Response(
+                first.body, media_type=media_type(first.name), headers=headers_of(first, first.name)
+            )
         meshes = [
             Wanted("picture", f"mesh-seed{seed}", seed, partial(replace, task, seed=seed)) for seed in seeds
         ]
