@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 
 from PIL import Image, ImageDraw
 
+from benchmarks.serve_job_clients import JobClient
+
 PATIENCE = 150.0  # seconds without a byte after which an answer counts as missing
 # percent of what a client does next
-SHARES = {"good": 40, "bad": 22, "slow": 12, "vanishing": 16, "looking": 10}
+SHARES = {"good": 34, "job": 12, "bad": 20, "slow": 10, "vanishing": 14, "looking": 10}
 FORMATS = ("glb", "obj", "ply", "stl")
 
 
@@ -129,7 +131,7 @@ class Seen:
                 self.wrong.append(f"{kind}: {wrong}")
 
 
-class Client(threading.Thread):
+class Client(threading.Thread, JobClient):
     """One client: does one thing after another until ``stop`` is set.
 
     Attributes:
@@ -179,6 +181,10 @@ class Client(threading.Thread):
         self.seen.note("good", answer, time.monotonic() - began, wrong)
         if answer.status == 503:
             self.stop.wait(self.rng.uniform(0.2, 1.0) * min(answer.retry_after, 3))
+
+    def _job(self) -> None:
+        status, wrong = self.job()
+        self.seen.note("job", Answer(status, b""), wrong=wrong)
 
     def _bad(self) -> None:
         good = picture(0)

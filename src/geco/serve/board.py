@@ -182,7 +182,7 @@ class Board:
                     job.note("views")
                 elif isinstance(message, Finished):
                     await self._save_result(job, message)
-                    run.ticket.weight = max(1, run.ticket.weight - 1)
+                    run.ticket.weight = max(1, run.ticket.weight - run.task.task.weight)
                     job.note("result")
         except BaseException:
             run.stop.set()  # no room for it: the worker need not go on
