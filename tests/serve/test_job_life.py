@@ -48,7 +48,7 @@ def mesh(live: Live, url: str) -> bytes:
 def test_a_job_goes_on_without_its_client_and_its_results_outlive_a_killed_server(
     picture: bytes, tmp_path: Path
 ) -> None:
-    options = ("--jobs-dir", str(tmp_path / "jobs"))
+    options = ("--jobs-dir", str(tmp_path / "jobs"), "--grace", "600")  # a slow machine admits as much
     live = Live(*options)
     try:
         request = form(picture, seed=5, **SMALL).replace(b"/api/v1/mesh", ROUTE.encode(), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -115,6 +116,24 @@ def test_a_folder_that_was_asked_for_is_needed_the_others_are_not(
     none = store_for(Keeping(), "127.0.0.1-8000")
     none.open()
     assert not none.is_open
+
+
+def test_what_a_killed_server_left_among_the_temporary_files_goes_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    held, left, young = tmp_path / "geco-jobs-held", tmp_path / "geco-jobs-left", tmp_path / "geco-jobs-young"
+    for folder in (held, left, young):
+        opened(folder).close()
+        if folder is not young:
+            os.utime(folder / ".lock", (1, 1))
+    holder = Store([held], needed=True)
+    holder.open()
+    store = Store([None])
+    store.open()
+    assert held.exists() and young.exists() and not left.exists()
+    store.close()
+    holder.close()
 
 
 def test_a_record_is_plain_json_and_of_events_only_the_needed_are_kept() -> None:

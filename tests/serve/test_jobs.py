@@ -19,7 +19,7 @@ from tests.serve.live import Post
 @pytest.fixture(autouse=True)
 def at_its_usual_pace(client: TestClient) -> None:
     """Whatever other tests of the same server took: a slow one admits less."""
-    client.app.state.line.pace.mean = 0.5  # type: ignore[attr-defined]
+    client.app.state.line.pace.mean = 0.1  # type: ignore[attr-defined]
     client.app.state.line.pace.means.clear()  # type: ignore[attr-defined]
 
 

@@ -12,12 +12,10 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
-from geco.errors import OutputError
 from geco.processes import PATIENCE
 from geco.serve.admission import CONNECTIONS_END, Line, Ticket
 from geco.serve.crew import Crew
@@ -28,11 +26,10 @@ from geco.serve.jobs import media_type
 from geco.serve.metrics import Metrics
 from geco.serve.samples import Drawn, Finished, SamplesTask, Stage
 from geco.serve.settings import Keeping
+from geco.serve.shelf import Shelf
 from geco.serve.verdict import Cancelled
 
 log = logging.getLogger("geco.serve")
-
-SWEEP = 10.0  # seconds between two looks for jobs whose time is over
 
 
 @dataclass(eq=False)
@@ -45,24 +42,14 @@ class Run:
     work: asyncio.Task[None] | None = None
 
 
-class Board:
+class Board(Shelf):
     """All jobs of one server."""
 
     def __init__(self, crew: Crew, line: Line, keeping: Keeping, store: Store, metrics: Metrics) -> None:
-        self.crew, self.line, self.keeping = crew, line, keeping
-        self.store, self.metrics = store, metrics
-        self.jobs: dict[str, Job] = {}
+        super().__init__(store, keeping)
+        self.crew, self.line, self.metrics = crew, line, metrics
         self.runs: dict[str, Run] = {}
-        self._sweeper: asyncio.Task[None] | None = None
         line.moved.append(self._tell_positions)
-
-    async def open(self) -> None:
-        """Find what an earlier server left. Raises ConfigError."""
-        if not self.store.is_open:
-            await asyncio.to_thread(self.store.open)
-        self.jobs = {job.id: job for job in self.store.found}
-        await self._make_room(0)
-        self._sweeper = asyncio.create_task(self._sweep())
 
     async def close(self) -> None:
         """Let what is admitted be done within the grace time; the rest is lost, and says so."""
@@ -75,20 +62,7 @@ class Board:
             for work in late:
                 work.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        await asyncio.to_thread(self.store.close)
-
-    def find(self, name: str) -> Job:
-        """The job of that id. Raises Refusal: 404, there is none, or its time is over."""
-        job = self.jobs.get(name)
-        if job is None or self._is_over(job):
-            raise Refusal(404, "NotFound", "there is no such job, or its time is over", "Send it again.")
-        return job
-
-    def shown(self, job: Job) -> dict[str, Any]:
-        """As its clients read it."""
-        return job.shown(self.keeping.seconds)
+        await super().close()
 
     async def add(self, task: SamplesTask, ticket: Ticket, model: str) -> Job:
         """A new job in the place of the request that asks for it.
@@ -120,16 +94,6 @@ class Board:
             run.ticket.left.set()
             await asyncio.wait({run.work}, timeout=PATIENCE + 3)
 
-    async def forget(self, job: Job) -> None:
-        """Delete an ended job with all its files."""
-        if self.jobs.pop(job.id, None) is not None:
-            await asyncio.to_thread(self.store.forget, job)
-
-    async def keep_file(self, job: Job, name: str, data: bytes) -> None:
-        """A further file of an ended job, where there is room. Raises OutputError."""
-        if self.store.held + len(data) <= self.keeping.bytes and job.id in self.jobs:
-            await asyncio.to_thread(self.store.write, job, {name: data})
-
     async def _live(self, job: Job, run: Run) -> None:
         """From the line to the end, whatever that is."""
         state, error = "done", None
@@ -156,10 +120,7 @@ class Board:
     async def _end(self, job: Job, state: str, error: dict[str, str] | None) -> None:
         ended = replace(job)
         ended.lose("the server stopped") if state == "lost" else ended.end(state, error)
-        try:
-            await asyncio.to_thread(self.store.write, ended)
-        except OutputError as failure:
-            log.error("job %s: its end is not written: %s", job.id, failure)
+        await self._write_end(ended)
         for name in ("state", "error", "ended", "stage", "done", "of", "position"):
             setattr(job, name, getattr(ended, name))
         job.note("end")
@@ -209,37 +170,6 @@ class Board:
             shape_file(made.seed): message.shape,
         }
         await self._save(job, files, results=[*job.results, result])
-
-    async def _save(self, job: Job, files: Mapping[str, bytes] | None = None, **changes: Any) -> None:
-        """Write files and a job changed so, then change it."""
-        await self._make_room(sum(map(len, (files or {}).values())))
-        try:
-            await asyncio.to_thread(self.store.write, replace(job, **changes), files)
-        except OutputError as failure:
-            log.error("job %s: %s", job.id, failure)
-            raise Refusal(507, "OutputError", "the server cannot write the job's files") from failure
-        for name, value in changes.items():
-            setattr(job, name, value)
-
-    async def _make_room(self, more: int) -> None:
-        """Forget ended jobs, the oldest first, until so many bytes fit. Raises Refusal: they do not."""
-        ended = sorted((job for job in self.jobs.values() if not job.is_open), key=lambda job: job.ended or 0)
-        for job in ended:
-            if self.store.held + more <= self.keeping.bytes and not self._is_over(job):
-                break
-            await self.forget(job)
-        if self.store.held + more > self.keeping.bytes and more:
-            problem = f"results of open jobs fill the {self.keeping.bytes:,} bytes that this server keeps"
-            raise Refusal(507, "StoreFull", problem, "Ask for fewer samples (--keep-size).")
-
-    def _is_over(self, job: Job) -> bool:
-        return job.ended is not None and time.time() > job.ended + self.keeping.seconds
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(min(SWEEP, self.keeping.seconds / 2))
-            for job in [job for job in self.jobs.values() if self._is_over(job)]:
-                await self.forget(job)
 
     def _tell_positions(self) -> None:
         for name, run in self.runs.items():

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -27,8 +29,12 @@ from geco.serve.settings import Keeping
 log = logging.getLogger("geco.serve")
 
 RECORD = "job.json"
+TEMPORARY = "geco-jobs-"
 MOST_RECORD = 4 << 20  # bytes; 16 results with their facts take 30,000
-OVERHEAD = 8192  # bytes that a job counts beside its files: its record, and what it takes in memory
+# Bytes that a job counts beside its files: more than its record, so that a flood of jobs that fail takes
+# little memory of the server.
+OVERHEAD = 65_536
+ABANDONED = 60.0  # seconds after which a folder among the temporary files that nobody holds is a leftover
 _ID = re.compile(r"[0-9a-f]{32}")
 _FILE = re.compile(r"(views|still|mesh|shape|turntable)-\d{1,10}(\.[a-z0-9]{3})?")
 
@@ -81,7 +87,7 @@ class Store:
     @property
     def held(self) -> int:
         """Bytes of all jobs together."""
-        return sum(self._sizes.values())
+        return sum(tuple(self._sizes.values()))  # threads write it meanwhile
 
     @property
     def is_open(self) -> bool:
@@ -117,7 +123,9 @@ class Store:
 
     def _take(self, folder: Path | None) -> None:
         self._own = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="geco-jobs-"))
+        if folder is None:
+            _sweep_temporary()
+        self.folder = folder or Path(tempfile.mkdtemp(prefix=TEMPORARY))
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = lock_folder(self.folder, name=LOCK)
 
@@ -196,6 +204,16 @@ def store_for(keeping: Keeping, address: str = "") -> Store:
         with contextlib.suppress(WeightsError):  # there is no home
             folders.insert(0, user_cache() / "jobs" / re.sub(r"[^0-9A-Za-z.-]", "_", address))
     return Store(folders)
+
+
+def _sweep_temporary() -> None:
+    """What killed servers of this user left among the temporary files: folders whose lock nobody holds."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
+        with contextlib.suppress(OSError, OutputError):
+            lock = (folder / LOCK).lstat()
+            if time.time() - lock.st_mtime > ABANDONED and lock.st_uid == getattr(os, "getuid", int)():
+                lock_folder(folder, name=LOCK).close()
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove(folder: Path) -> None:
