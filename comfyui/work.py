@@ -13,7 +13,6 @@ import numpy as np
 from geco import Asset, GecoPipeline
 from geco.choices import Asked
 from geco.errors import GecoError
-from geco.seen import Views
 
 from . import tensors
 from .files import Place, Saved
@@ -64,7 +63,7 @@ class Work:
             progress.done()
 
 
-def _shown(drawn: Iterator[Views], progress: Progress) -> Iterator[Views]:
+def _shown(drawn: Iterator[Any], progress: Progress) -> Iterator[Any]:
     """The same, each shown on the node."""
     for views in drawn:
         progress.done(tensors.sheet(views.pictures))

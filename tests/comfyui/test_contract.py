@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -244,6 +247,22 @@ def test_the_example_is_the_same_in_both_forms_and_asks_for_what_is_there(pack: 
     inputs = nodes["GecoPictureToMesh"].INPUT_TYPES()
     known = {**inputs["required"], **inputs["optional"]}
     assert inputs["required"].keys() <= asked["2"]["inputs"].keys() <= known.keys()
+
+
+def test_the_nodes_call_the_public_face_alone_and_name_no_device() -> None:
+    """Torch is ComfyUI's own, and only tensors of it are made: so no release or card can break the nodes."""
+    wanted: dict[str, set[str]] = {}
+    for path in contract.NODES.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for name in names:
+                wanted.setdefault(name.partition(".")[0], set()).add(name)
+    assert wanted["geco"] == {"geco", "geco.choices", "geco.errors"} and wanted["torch"] == {"torch"}
+    theirs = {"comfy", "comfy_api", "comfy_extras", "folder_paths"}
+    assert wanted.keys() - sys.stdlib_module_names - theirs == {"geco", "torch", "numpy", "PIL"}
+    code = "".join(path.read_text() for path in contract.NODES.glob("*.py"))
+    assert not re.search(r"\.cuda\b|\.to\(|torch\.device|compile\(", code)
 
 
 def test_the_registrys_file_names_this_version_and_our_package_alone() -> None:
