@@ -180,6 +180,22 @@ def choices_of_the_panel_reach_the_mesh() -> None:
 
 
 @check
+def a_normal_map_bends_the_light_of_few_faces() -> None:
+    (made,) = run("bull.png", faces=1500, normal_map=True, symmetry="on")
+    nodes = made.data.materials[0].node_tree.nodes
+    (bent,) = [node for node in nodes if node.type == "NORMAL_MAP"]
+    image = bent.inputs["Color"].links[0].from_node.image
+    assert bent.outputs["Normal"].links[0].to_socket.name == "Normal" and bent.uv_map == "UVMap"
+    assert image.colorspace_settings.name == "Non-Color" and image.packed_file is not None
+    pixels = np.empty(image.size[0] * image.size[1] * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    middle = np.median(pixels.reshape(-1, 4)[:, :3], axis=0)
+    assert np.allclose(middle, (0.5, 0.5, 1), atol=0.05) and pixels.reshape(-1, 4)[:, 0].std() > 0.02
+    plain = refusal(lambda: run("bull.png", normal_map=True))
+    assert "normal map" in plain or "normal_map" in plain, plain
+
+
+@check
 def what_is_wrong_is_said_in_one_line() -> None:
     assert "faces" in refusal(lambda: run("bus.png", faces=50))
     clear()
