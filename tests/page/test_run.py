@@ -57,11 +57,28 @@ def test_every_choice_of_the_service_is_an_option_of_the_page_and_reaches_it(vis
         ".schema.$ref.split('/').pop()].properties))"
     )
     shown = seen.page.evaluate("[...document.getElementById('options').elements].map(({ name }) => name)")
-    assert set(described) - set(shown) == {"picture", "format"}
+    assert set(described) - set(shown) == {"picture", "format", "model"}, "the model where there are several"
     seen.give(EXAMPLES / "mug.png", samples=1, faces=500, texture_size=64, resolution=24)
     seen.until_state("result")
     (faces,) = re.findall(r"([\d,]+) faces", seen.text("#facts-line"))
     assert int(faces.replace(",", "")) <= 500
+
+
+def test_the_best_of_several_seeds_is_the_one_that_is_downloaded(visit: Go) -> None:
+    seen = visit().ready()
+    seen.give(EXAMPLES / "mug.png", samples=2, best_of=2, texture_size=64, resolution=24)
+    seen.until_state("result")
+    seeds = [
+        int(re.findall(r"seed (\d+)", card.inner_text())[0]) for card in seen.page.locator(".card").all()
+    ]
+    assert [seed // 2 for seed in sorted(seeds)] == [0, 1], "one of 0 and 1, one of 2 and 3"
+    seen.page.get_by_role("button", name="2 others").click()
+    seen.until_state("working")
+    assert seen.page.locator("#option-seed").input_value() == "4"
+    with seen.page.expect_request("**/api/v1/mesh") as asked, seen.page.expect_download():
+        seen.until_state("result")
+        seen.page.locator("#downloads").get_by_text("PLY").click()
+    assert b'name="best_of"' not in asked.value.post_data_buffer
 
 
 def test_an_example_a_dropped_and_a_pasted_picture_are_taken(visit: Go) -> None:

@@ -2,21 +2,22 @@
 import { asFormat } from "./making.js";
 
 const FORMATS = [
-  { words: "GLB", suffix: "glb", fields: { format: "glb" } },
-  { words: "STL, watertight", suffix: "stl", fields: { format: "stl", watertight: "true" } },
-  { words: "3MF, watertight", suffix: "3mf", fields: { format: "3mf", watertight: "true" } },
-  { words: "USDZ", suffix: "usdz", fields: { format: "usdz" } },
-  { words: "OBJ (zip)", suffix: "zip", fields: { format: "obj" } },
-  { words: "PLY", suffix: "ply", fields: { format: "ply" } },
+  { words: "GLB", fields: { format: "glb" } },
+  { words: "STL, watertight", fields: { format: "stl", watertight: "true" } },
+  { words: "3MF, watertight", fields: { format: "3mf", watertight: "true" } },
+  { words: "USDZ", fields: { format: "usdz" } },
+  { words: "OBJ (zip)", fields: { format: "obj" } },
+  { words: "PLY", fields: { format: "ply" } },
 ];
 
-// Fills the list for one result of a run ({picture, name, choices, several}). say and fail are told what
-// happens; fields: those that the server knows.
-export function offer(list, run, result, { say, fail, fields }) {
+// Fills the list for one result of a run ({picture, name, choices, beside, several}). say and fail are told
+// what happens. The GLB that is shown is there already, unless the file shall be another one.
+export function offer(list, run, result, { say, fail }) {
+  const made = !Object.keys(run.beside).length;
   list.replaceChildren(...FORMATS.map((format) => {
     const item = document.createElement("li");
-    const more = { say, fail, fields };
-    item.append(format.suffix === "glb" ? link(run, result) : maker(format, run, result, more));
+    const here = format.words === "GLB" && made;
+    item.append(here ? link(run, result) : maker(format, run, result, { say, fail }));
     return item;
   }));
 }
@@ -33,7 +34,7 @@ function link(run, result) {
   return made;
 }
 
-function maker({ words, suffix, fields: asked }, run, result, { say, fail, fields }) {
+function maker({ words, fields }, run, result, { say, fail }) {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = words;
@@ -41,9 +42,9 @@ function maker({ words, suffix, fields: asked }, run, result, { say, fail, field
     button.disabled = true;
     say(`Making ${words} …`);
     try {
-      const known = Object.fromEntries(Object.entries(asked).filter(([name]) => name in fields));
-      const file = await asFormat(run.picture, run.choices, result.seed, known);
-      save(file, fileName(run, result, suffix));
+      const choices = { ...run.choices, ...run.beside };
+      const { blob, suffix } = await asFormat(run.picture, choices, result.seed, fields);
+      save(blob, fileName(run, result, suffix));
       say(`${words} is downloaded.`);
     } catch (error) {
       fail(error, false);

@@ -38,7 +38,8 @@ export class Gallery {
   // A result has come: its card takes its place, the best agreement first, those without a result last. Only
   // this card moves, so that the one that has the focus keeps it.
   add(result, still) {
-    const card = this.card(result.seed);
+    // the best of several seeds may be another one than was asked for
+    const card = this.card(result.seed) ?? this.cards.find((each) => !each.result);
     if (!card) return;
     card.fill(result, still);
     const worse = this.cards.find((other) => other !== card && !(value(other) >= value(card)));
@@ -92,7 +93,9 @@ class Card {
 
   fill(result, still) {
     this.result = result;
-    this.input.disabled = false;
+    this.seed = result.seed;
+    this.words.textContent = `seed ${this.seed}`;
+    Object.assign(this.input, { value: this.seed, disabled: false });
     if (still) this.picture(still);
     this.praise(false);
   }

@@ -12,9 +12,8 @@ const $ = (id) => document.getElementById(id);
 const STAGES = {
   picture: "reading the picture", views: "drawing six views", reconstruct: "from the views to a volume",
   surface: "finding the surface", clean: "cleaning the surface", unwrap: "unwrapping it",
-  bake: "painting it", project: "laying the picture onto it", encode: "writing the file",
+  bake: "painting it", project: "laying the picture onto it", file: "writing the file",
 };
-let fields = {};
 let picture = null; // the last one that was given
 let run = null; // what is shown or worked on: {picture, name, choices, seeds, several, results, views, still}
 let shown = null; // the result of it that is in the viewer
@@ -82,8 +81,8 @@ async function start() {
     fail(new Trouble(wrong));
     return;
   }
-  const { choices, seeds } = options.chosen();
-  const own = { picture, name: stem(picture), choices, seeds, several: seeds.length > 1 };
+  const { choices, beside, seeds } = options.chosen();
+  const own = { picture, name: stem(picture), choices, beside, seeds, several: seeds.length > 1 };
   Object.assign(own, { results: [], views: {} });
   abort?.abort();
   const { signal } = (abort = new AbortController());
@@ -121,7 +120,9 @@ function bringToSight() {
 }
 
 async function happened(own, event) {
-  if (event.kind === "state") {
+  if (event.kind === "job") {
+    if (String(event.seeds) !== String(own.seeds)) gallery.expect((own.seeds = event.seeds));
+  } else if (event.kind === "state") {
     if (event.position != null) stage(waiting(event.position));
   } else if (event.kind === "stage") {
     const object = own.several ? `Object ${event.number} of ${own.seeds.length}` : "Working";
@@ -188,15 +189,16 @@ async function showResult(result, byUser = false) {
   gallery.select(result.seed);
   $("stand").hidden = $("facts").hidden = false;
   $("facts-line").textContent = factsOf(result);
-  offer($("downloads"), run, result, { say, fail, fields });
+  offer($("downloads"), run, result, { say, fail });
   showSheets(result);
   if (byUser) say(`Seed ${result.seed} is shown.`);
   await viewer.show(result.glb, `${run.name}, a 3D object, seed ${result.seed}`);
 }
 
-function factsOf({ seed, faces, agreement, timings }) {
+function factsOf({ seed, faces, agreement, timings, facts: { cutout_doubt: doubt } }) {
   const facts = [`seed ${seed}`, `${faces.toLocaleString("en")} faces`];
   if (agreement != null) facts.push(`its outline fits the picture's by ${(100 * agreement).toFixed(1)} %`);
+  if (doubt) facts.push(`is the cut-out right? ${doubt}`);
   if (timings?.total) facts.push(`made in ${timings.total.toFixed(2)} s`);
   return facts.join(" · ");
 }
@@ -253,7 +255,7 @@ async function prepare() {
   listen(take, (sentence) => fail(new Trouble(sentence), false));
   $("cancel").onclick = cancel;
   $("others").onclick = () => {
-    options.setSeed(Math.max(...run.seeds) + 1);
+    options.setSeed(Math.max(...run.seeds) + Number(run.choices.best_of ?? 1));
     start();
   };
   $("options").onsubmit = (event) => {
@@ -264,8 +266,7 @@ async function prepare() {
     const about = await health();
     $("version").textContent = about.version;
     $("model").textContent = about.model ? `Model: ${about.model}.` : "";
-    fields = await describedFields();
-    options.build(fields);
+    options.build(await describedFields());
     $("random").onclick = () => options.setSeed(options.randomSeed());
   } catch (error) {
     fail(error, false);

@@ -6,14 +6,15 @@ import { events } from "./events.js";
 
 const PAUSE = 1000; // ms before a broken line is tried again
 const MOST_BREAKS = 8; // in a row
-const STAGES = ["picture", "views", "reconstruct", "surface", "clean", "unwrap", "bake", "project"];
+const STAGES = ["picture", "views", "reconstruct", "surface", "clean", "unwrap", "bake", "project", "file"];
 
-// Yields {kind: "state", position}, {kind: "stage", number, stage, part}, {kind: "views", seed, url} and
+// Yields {kind: "job", seeds}, {kind: "state", position}, {kind: "stage", number, stage, part}, {kind: "views", seed, url} and
 // {kind: "result", result}; a result: {seed, faces, agreement, timings, facts, glb: Blob, still: address,
 // turntable(): address}. Throws a Trouble where the job fails; what came before it stays good.
 export async function* make(picture, choices, seeds, signal) {
   const form = formOf(picture, { ...choices, seed: seeds[0], samples: seeds.length });
   const job = await read(await ask("api/v1/jobs", { method: "POST", body: form, signal }), "json");
+  yield { kind: "job", seeds: job.seeds };
   const end = () => cancel(job.id);
   signal.addEventListener("abort", end);
   addEventListener("pagehide", end);
@@ -105,8 +106,11 @@ function own(url) {
   return url.replace(/^\//, "");
 }
 
-// The same object in another format: the same picture, seed and choices give the same one.
-export async function asFormat(picture, choices, seed, format, signal) {
+// The same object as a file: {blob, suffix}. The same picture, seed and choices give the same object; which
+// of several seeds was the best is known by now. Several files come as a zip.
+export async function asFormat(picture, { best_of: _, ...choices }, seed, format) {
   const form = formOf(picture, { ...choices, seed, ...format });
-  return read(await ask("api/v1/mesh", { method: "POST", body: form, signal }), "blob");
+  const answer = await ask("api/v1/mesh", { method: "POST", body: form });
+  const [, suffix] = answer.headers.get("Content-Disposition")?.match(/\.(\w+)"?$/) ?? [];
+  return { blob: await read(answer, "blob"), suffix: suffix ?? format.format };
 }

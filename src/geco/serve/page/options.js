@@ -1,8 +1,10 @@
 // The form of options, made from the server's own description of its fields.
 
-const FIRST = ["seed", "samples", "faces", "texture_size"];
+const FIRST = ["model", "seed", "samples", "faces", "texture_size"];
 // the picture itself; formats are chosen at the result
 const NOT_HERE = ["picture", "format"];
+// what a file has besides the object, or what keeps viewers from reading it: for downloads alone
+const BESIDE = ["lods", "collision", "compression"];
 const LABELS = { samples: "How many", faces: "Most faces", uv: "Unwrapping", lods: "LODs" };
 const MOST_SAMPLES = 4;
 const MOST_SEED = 2 ** 32 - 1;
@@ -12,23 +14,26 @@ const $ = (id) => document.getElementById(id);
 export function build(fields) {
   const all = { ...fields, samples: { type: "integer", enum: ["1", "2", "3", "4"], default: "4" } };
   const rest = Object.keys(all).filter((name) => !FIRST.includes(name) && !NOT_HERE.includes(name));
+  if (!all.model?.enum) delete all.model; // there is no choice
   for (const name of FIRST) if (all[name]) $("first-fields").append(field(name, all[name]));
   for (const name of rest) $("more-fields").append(field(name, all[name]));
 }
 
-// What was chosen, without what is left as it is: {choices: {name: text}, seeds: [number]}.
+// What was chosen, without what is left as it is: {choices: {name: text}, beside: those of files alone,
+// seeds: [number]}.
 export function chosen() {
-  const choices = {};
+  const [choices, beside] = [{}, {}];
   for (const input of $("options").querySelectorAll("[name]")) {
     const value = input.type === "checkbox" ? String(input.checked) : input.value.trim();
-    if (value !== input.dataset.own) choices[input.name] = value;
+    const kind = BESIDE.includes(input.name) ? beside : choices;
+    if (value !== input.dataset.own) kind[input.name] = value;
   }
-  const first = Math.min(Math.max(Math.trunc(Number(choices.seed ?? 0)) || 0, 0), MOST_SEED);
   const count = Number($("options").elements.samples?.value ?? MOST_SAMPLES);
+  const first = Math.min(Math.max(Math.trunc(Number(choices.seed ?? 0)) || 0, 0), MOST_SEED + 1 - count);
   delete choices.seed;
   delete choices.samples;
-  const seeds = Array.from({ length: count }, (_, number) => (first + number) % (MOST_SEED + 1));
-  return { choices, seeds };
+  const seeds = Array.from({ length: count }, (_, number) => first + number);
+  return { choices, beside, seeds };
 }
 
 // The first field that holds what it cannot, as a sentence with its remedy; null where all are good. That
