@@ -75,10 +75,20 @@ def test_the_best_of_several_seeds_is_the_one_that_is_downloaded(visit: Go) -> N
     seen.page.get_by_role("button", name="2 others").click()
     seen.until_state("working")
     assert seen.page.locator("#option-seed").input_value() == "4"
-    with seen.page.expect_request("**/api/v1/mesh") as asked, seen.page.expect_download():
-        seen.until_state("result")
+    seen.until_state("result")
+    seen.page.evaluate(
+        """window.sent = [];
+        window.fetch = ((own) => (path, about) => {
+            sent.push([path, Object.fromEntries([...about.body].filter(([, value]) => !value.name))]);
+            return own(path, about);
+        })(fetch);
+        true;"""
+    )
+    with seen.page.expect_download():
         seen.page.locator("#downloads").get_by_text("PLY").click()
-    assert b'name="best_of"' not in asked.value.post_data_buffer
+    ((path, fields),) = seen.page.evaluate("sent")
+    assert path == "api/v1/mesh" and "best_of" not in fields and fields["texture_size"] == "64"
+    assert seen.text("#facts-line").startswith(f"seed {fields['seed']} ")
 
 
 def test_an_example_a_dropped_and_a_pasted_picture_are_taken(visit: Go) -> None:
