@@ -8,9 +8,10 @@ const PAUSE = 1000; // ms before a broken line is tried again
 const MOST_BREAKS = 8; // in a row
 const STAGES = ["picture", "views", "reconstruct", "surface", "clean", "unwrap", "bake", "project", "file"];
 
-// Yields {kind: "job", seeds}, {kind: "state", position}, {kind: "stage", number, stage, part}, {kind: "views", seed, url} and
-// {kind: "result", result}; a result: {seed, faces, agreement, timings, facts, glb: Blob, still: address,
-// turntable(): address}. Throws a Trouble where the job fails; what came before it stays good.
+// Yields {kind: "job", seeds}, {kind: "state", position}, {kind: "stage", number, stage, part}, {kind:
+// "views", seed, url} and {kind: "result", result}; a result: {seed, faces, agreement, timings, facts, glb:
+// Blob, still: address, turntable(): address}. Throws a Trouble where the job fails; what came before it
+// stays good.
 export async function* make(picture, choices, seeds, signal) {
   const form = formOf(picture, { ...choices, seed: seeds[0], samples: seeds.length });
   const job = await read(await ask("api/v1/jobs", { method: "POST", body: form, signal }), "json");
