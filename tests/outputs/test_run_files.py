@@ -48,19 +48,24 @@ def test_refusals_come_before_the_work_in_one_line_and_change_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copy(RUN / "toy.png", tmp_path)
-    (tmp_path / "toy.glb").write_bytes(b"somebody's")
+    for name in ("toy.glb", "level_LOD1.glb"):
+        (tmp_path / name).write_bytes(b"somebody's")
     cases = [
         (["toy.png"], "--overwrite"),
         (["toy.png", "--turntable", "toy.png", "--overwrite"], "is an input"),
         (["toy.png", "-o", "new.glb", "--size", "0"], "metres"),
         (["toy.png", "-o", ""], "empty"),
+        (["toy.png", "-o", "level.glb", "--lods", "400,200"], "--overwrite"),
+        (["toy.png", "-o", "new.stl", "--faces", "400", "--normal-map"], "STL holds no normal map"),
+        (["toy.png", "-o", "new.obj", "--compression", "draco"], "OBJ holds no compressed"),
+        (["toy.png", "-o", "new.glb", "--normal-map"], "nothing is decimated"),
         (["toy.png", "-o", "new.glb", "--views", "--turntable", "new-views.png"], "twice"),
     ]
     for arguments, expected in cases:
         assert main(["run", *arguments, "--model", "nowhere/that/is"]) == 2
         printed = capsys.readouterr().err
         assert expected in printed and len(printed.splitlines()) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["toy.glb", "toy.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["level_LOD1.glb", "toy.glb", "toy.png"]
     assert (tmp_path / "toy.glb").read_bytes() == b"somebody's"
 
 

@@ -184,6 +184,23 @@ def test_obj_comes_as_an_archive(post: Post, picture: bytes) -> None:
         assert len(archive.namelist()) == 3
 
 
+def test_levels_and_a_collision_shape_come_as_an_archive(post: Post, picture: bytes) -> None:
+    asked = {"lods": "400,200", "normal_map": True, "collision": True, "pivot": "base"}
+    answer = post(picture, resolution=24, texture_size=64, **asked)
+    assert answer.status_code == 200 and answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert [name.partition("object")[2] for name in archive.namelist()] == [
+            ".glb",
+            "_LOD1.glb",
+            "_collision.glb",
+        ]
+    shown = post(picture, route="preview", resolution=24, texture_size=64, **asked).json()
+    assert base64.b64decode(shown["glb"])[:4] == b"glTF"
+    for wrong in ({"lods": "400"}, {"lods": "9000000,100"}, {"normal_map": True}, {"compression": "zip"}):
+        assert post(picture, **wrong).status_code == 422
+    assert post(picture, lods="400,200", normal_map=True, format="stl").status_code == 422
+
+
 def test_preview_has_what_the_page_shows(post: Post, picture: bytes) -> None:
     result = post(picture, "preview", seed=1, resolution=24, texture_size=64).json()
     gltf = document(base64.b64decode(result["glb"]))

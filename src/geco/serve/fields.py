@@ -6,12 +6,14 @@ names.
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Depends, File, Form, UploadFile
 
-from geco.choices import CHOICES, Choice, choice, choices
+from geco.choices import CHOICES, Choice, choice, choices, numbers
+from geco.errors import ConfigError
 from geco.mesh.export.names import object_name
 from geco.serve.errors import Refusal
 from geco.serve.jobs import MeshTask
@@ -82,6 +84,12 @@ def samples_of(limits: Limits) -> Callable[..., Awaitable[range]]:
 def over(values: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """The values; how views are drawn as the server's own options say, where a request does not."""
     own = {row.name: getattr(settings.views, row.target) for row in choices("views")}
+    for row in CHOICES:  # numbers of a list, which a type of a field does not bound
+        if row.kind == "list" and values.get(row.name):
+            try:
+                numbers(replace(row, high=getattr(settings.limits, row.limit)), values[row.name])
+            except ConfigError as error:
+                raise Refusal(422, "InvalidRequest", error.problem, error.remedy) from None
     return {**values, **{name: own[name] for name in own if values.get(name) is None}}
 
 

@@ -62,9 +62,12 @@ def encode_glb(
         material["normalTexture"] = {"index": len(pictures) - 1}
     # No core fallback picture: the extension is required then (EXT_texture_webp, "Using without a fallback").
     extensions += ["EXT_texture_webp"] if any(kind.name == "webp" for _, kind, _ in pictures) else []
-    document |= _pictures(binary, pictures)
+    shown = _pictures(binary, pictures)
+    textures = {key: shown.pop(key) for key in list(shown) if key == "textures"}
+    document |= shown
     if extensions:
         document["extensionsUsed"] = document["extensionsRequired"] = extensions
+    document |= textures
     document["buffers"] = [{"byteLength": binary.size}]
     return container(to_json(document).encode(), binary.chunks)
 
