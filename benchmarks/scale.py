@@ -29,8 +29,8 @@ class Parameters:
     Attributes:
         picture: CPU seconds on one thread, and log_spread of its logarithm.
         load: of the model, in a new process. bytes_in, bytes_out: of the picture, of the GLB.
-        task: of the driver's one thread, to hand out a task and take its results. line: to add to the
-            manifest.
+        task, look, look_each: of the driver's one thread, to hand out a task and take its results; to see
+            which are done, and more for each worker. line: to add to the manifest.
         find, plan: before the first. plan_bytes: of the driver's memory. line_bytes: of the manifest.
         read, plan_again, state: of a second run over what is done. entry_bytes: of its memory.
 
@@ -45,20 +45,22 @@ class Parameters:
     """
 
     picture: float = 0.41
-    log_spread: float = 0.25
-    load: float = 0.6
-    bytes_in: int = 170_000
-    bytes_out: int = 360_000
-    task: float = 0.0008
-    line: float = 0.00003
+    log_spread: float = 0.13
+    load: float = 0.9
+    bytes_in: int = 110_000
+    bytes_out: int = 400_000
+    task: float = 0.0005
+    look: float = 0.0003
+    look_each: float = 2.2e-7
+    line: float = 0.000026
     find: float = 0.00003
-    plan: float = 0.00006
+    plan: float = 0.000055
     plan_bytes: int = 2500
-    line_bytes: int = 420
-    read: float = 0.00001
-    plan_again: float = 0.00006
-    state: float = 0.00002
-    entry_bytes: int = 1000
+    line_bytes: int = 330
+    read: float = 0.000011
+    plan_again: float = 0.00007
+    state: float = 0.00001
+    entry_bytes: int = 670
 
     machines: int = 100
     cores: int = 16
@@ -106,6 +108,8 @@ def simulate(given: Parameters, seed: int = 0) -> Run:
     mean = math.log(given.picture) - given.log_spread**2 / 2
     start = given.pictures * (given.find + given.plan)
     left, again, worked = given.pictures, 0, 0.0
+    # two looks, which in truth serve all tasks that are done by then
+    task = given.task + 2 * (given.look + given.look_each * workers)
     loss = given.losses / 3600 / given.cores  # of one worker, a second
     events = [(start + given.load, worker) for worker in range(workers)]
     heapq.heapify(events)
@@ -114,7 +118,7 @@ def simulate(given: Parameters, seed: int = 0) -> Run:
         now, worker = heapq.heappop(events)
         count = min(given.at_once, left)
         left -= count
-        taken = driver.serve(now, given.task + count * given.line)
+        taken = driver.serve(now, task + count * given.line)
         fetched = files.serve(taken, _file_seconds(given, count))
         spent = sum(rng.lognormvariate(mean, given.log_spread) for _ in range(count))
         done = fetched + spent
@@ -170,7 +174,7 @@ def described(given: Parameters) -> dict[str, Any]:
 def main() -> None:
     """Simulate and print JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    for name in ("pictures", "machines", "cores", "at_once"):
+    for name in ("pictures", "machines", "cores"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(Parameters, name))
     for name in ("price", "file_operations", "bandwidth", "crashes", "losses"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(Parameters, name))
@@ -178,12 +182,14 @@ def main() -> None:
     options = vars(parser.parse_args())
     measured = options.pop("measured")
     given = Parameters(**options, **(json.loads(measured.read_text()) if measured else {}))
+    given = replace(given, at_once=pictures_a_task(given.machines * given.cores))
     growing = [
-        described(replace(given, machines=machines, at_once=at_once, pictures=min(given.pictures, 200_000)))
-        for machines in (1, 10, 30, 100, 300, 1000)
-        for at_once in (1, pictures_a_task(machines * given.cores))
+        described(replace(given, machines=machines, at_once=at_once, pictures=machines * given.cores * 500))
+        for machines in (1, 10, 30, 100, 300)
+        for at_once in sorted({1, pictures_a_task(machines * given.cores)})
     ]
-    print(json.dumps({"parameters": asdict(given), "run": described(given), "growing": growing}, indent=1))
+    found = {"parameters": asdict(given), "run": described(given)}
+    print(json.dumps({**found, "singly": described(replace(given, at_once=1)), "growing": growing}, indent=1))
 
 
 def pictures_a_task(workers: int) -> int:

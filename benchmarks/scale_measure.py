@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
 import statistics
 import tempfile
 import time
@@ -21,6 +20,7 @@ from geco.cli.pictures import Given, find_pictures
 from geco.files import sweep
 from geco.many.manifest import Manifest, stamp_of, state_of
 from geco.many.results import Result, Sample
+from geco.memory import resident
 from geco.outputs import Wanted, plan
 from geco.processes import Bounds, Workers
 
@@ -40,15 +40,18 @@ class Nothing:
 def main() -> None:
     """Measure and print JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--pictures", type=int, default=100_000, help="of the plan")
+    parser.add_argument("--pictures", type=int, default=100_000, help="of the plan; 0: none is made")
     parser.add_argument("--tasks", type=int, nargs="*", default=[1000, 10_000])
     parser.add_argument("--ray", action="store_true", help="also the cost of a task on a local Ray")
     parser.add_argument("--manifest", type=Path, help="of a real run by one worker")
     options = parser.parse_args()
+    from benchmarks.scale_measure import Nothing  # not __main__'s, which no worker knows
+
     found: dict[str, Any] = {}
     if options.manifest:
         found |= pictures_of(options.manifest)
-    found |= planning(options.pictures)
+    if options.pictures:
+        found |= planning(options.pictures)
     for count in options.tasks:
         with Workers(Nothing(), 2, Bounds(60, 0)) as local:
             local.prepare()
@@ -112,11 +115,11 @@ def planning(count: int) -> dict[str, float]:
         (folder / "in").mkdir()
         for number in range(count):
             (folder / "in" / f"p{number:07d}.jpg").write_bytes(JPEG + number.to_bytes(8, "big") + bytes(1000))
-        before, clock = _resident(), _Clock()
+        before, clock = resident(), _Clock()
         found = find_pictures([str(folder / "in")]).pictures
         finding = clock.lap()
         jobs = plan(found, Wanted(output=f"{folder}/out/"))
-        planned, held = clock.lap(), _resident() - before
+        planned, held = clock.lap(), resident() - before
         (folder / "out").mkdir()
         with Manifest(folder / "out" / "manifest.jsonl").held() as manifest:
             clock.lap()
@@ -131,9 +134,9 @@ def planning(count: int) -> dict[str, float]:
         clock.lap()
         sweep(folder / "out")
         swept = clock.lap()
-        before = _resident()
+        before = resident()
         with Manifest(folder / "out" / "manifest.jsonl").held() as manifest:
-            read, entries = clock.lap(), _resident() - before
+            read, entries = clock.lap(), resident() - before
             jobs = plan(found, Wanted(output=f"{folder}/out/", known=manifest.knows))
             again = clock.lap()
             for job in jobs:
@@ -175,10 +178,6 @@ class _Clock:
     def lap(self) -> float:
         before, self._last = self._last, time.process_time()
         return self._last - before
-
-
-def _resident() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":

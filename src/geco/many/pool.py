@@ -25,9 +25,9 @@ class Pool(Protocol):
     def run(self, jobs: Iterable[tuple[str, Any]], seconds: float | None = None) -> Iterator[Outcome]: ...
 
 
-# Workers that one driver keeps busy picture by picture: it hands out some hundreds of tasks a second, and a
-# worker makes two pictures in it (benchmarks/scale.py). More workers are given several at a time.
-SINGLY = 128
+# Workers that one driver keeps busy picture by picture, at a quarter of its time: it hands out some hundreds
+# of tasks a second, and a worker makes two pictures in it (benchmarks/scale.py). More are given several.
+SINGLY = 64
 
 
 @dataclass(frozen=True)
