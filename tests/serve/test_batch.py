@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from geco.serve import Limits
 from geco.serve.archive import MOST_ENTRIES, Pictures
 from geco.serve.errors import Refusal
+from geco.serve.jobs import Made, pixels_of
 from tests.serve.conftest import UPLOAD
 from tests.serve.live import Post
 from tests.serve.misbehave import SEGFAULT
@@ -142,6 +143,17 @@ def test_a_picture_that_cannot_be_unpacked_fails_alone(picture: bytes) -> None:
         with pytest.raises(Refusal, match=said):
             pictures.read("a.png")
     assert Pictures(io.BytesIO(whole), limits).read("a.png") == picture
+
+
+def test_the_pixels_of_all_pictures_together_are_bounded(picture: bytes) -> None:
+    assert pixels_of(picture) == 160 * 160
+    made = Made(b"", "mesh.glb", 0, "small", {}, "{}", pixels=pixels_of(picture))
+    pictures = Pictures(io.BytesIO(packed({"a.png": picture})), Limits(batch_pixels=40_000))
+    pictures.count(made)
+    assert pictures.read("a.png") == picture
+    pictures.count(made)
+    with pytest.raises(Refusal, match="more pixels"):
+        pictures.read("a.png")
 
 
 def test_a_directory_that_lies_about_a_size_does_not_unpack_more() -> None:

@@ -57,6 +57,7 @@ def _add_cost(cost: Any, limits: Limits) -> None:
     _number(cost, "--max-steps", "N", limits.steps, "steps that may be asked for, of a teacher")
     _number(cost, "--max-samples", "N", limits.samples, "meshes of one picture in one request")
     _number(cost, "--max-batch", "N", limits.batch, "pictures of one archive")
+    _number(cost, "--max-batch-pixels", "N", limits.batch_pixels, "of all its pictures together")
     cost.add_argument(
         "--max-memory",
         metavar="SIZE",
@@ -166,6 +167,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         steps=options.max_steps,
         samples=options.max_samples,
         batch=options.max_batch,
+        batch_pixels=options.max_batch_pixels,
         max_memory=options.max_memory,
     )
     traffic = Traffic(

@@ -128,7 +128,7 @@ class Pictures:
     """
 
     def __init__(self, file: IO[bytes], limits: Limits) -> None:
-        self._limits = limits
+        self._limits, self._pixels = limits, 0
         self.names: list[str] = []
         self.skipped: list[dict[str, str]] = []
         if _entries(file) > MOST_ENTRIES:
@@ -141,12 +141,22 @@ class Pictures:
         self.names = list(self._infos)
         self._check()
 
+    def count(self, made: Made) -> None:
+        """A picture became a mesh: its pixels count."""
+        self._pixels += made.pixels
+
     def read(self, name: str) -> bytes:
         """One picture's bytes.
 
         Raises:
-            Refusal: 422, it is encrypted, damaged, or packed in a way that is not taken.
+            Refusal: 422, it is encrypted, damaged, or packed in a way that is not taken; or those before had
+                all the pixels that one archive may have.
         """
+        if self._pixels > self._limits.batch_pixels:
+            problem = "the pictures before this one have more pixels than one archive may have"
+            raise _refusal(
+                problem, "Send it in another one; the limit is this server's (--max-batch-pixels)."
+            )
         info = self._infos[name]
         if info.flag_bits & 1:
             raise _refusal("the picture is encrypted", "Make the archive without a password.")

@@ -50,7 +50,7 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     )
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
     schemas |= describe_answers.SCHEMAS | describe_jobs.SCHEMAS
-    schemas["LocalRequest"] = schema_of(request_model(settings.limits))
+    schemas["LocalRequest"] = schema_of(request_model(settings))
     for unused in ("HTTPValidationError", "ValidationError"):
         schema["components"]["schemas"].pop(unused, None)
     for name, part in schema["components"]["schemas"].items():

@@ -7,7 +7,7 @@ import signal
 import traceback
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from geco.errors import GecoError, InputImageError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from geco.choices import Asked
     from geco.pipeline import GecoPipeline
 
+LABEL = "the uploaded picture"
 PREVIEW = "preview"  # not a file: the JSON that the page shows
 
 # OBJ is three files (mesh, material, texture): sent as one archive, as is every format with levels of detail
@@ -96,6 +97,7 @@ class Made:
     model: str
     timings: dict[str, float]
     facts: str  # JSON in ASCII, fit for a header
+    pixels: int = 0  # of the picture, width x height
 
 
 @dataclass(frozen=True)
@@ -161,20 +163,27 @@ def make(pipeline: GecoPipeline, task: MeshTask) -> Made:
     asked = look_at(task)
     asset = pipeline(task.picture, task.seed, asked.mesh, **asked.picture, **asked.views.asked)
     if task.format in LOOKS:
-        return _made(asset, task.format, draw(asset, task.format, task.look))
-    return answer(asset, task.format, asked.file)
+        made = _made(asset, task.format, draw(asset, task.format, task.look))
+    else:
+        made = answer(asset, task.format, asked.file)
+    return replace(made, pixels=pixels_of(task.picture))
+
+
+def pixels_of(picture: bytes) -> int:
+    """By its head alone; raises InputImageError."""
+    from geco.images.opened import open_picture
+
+    width, height = open_picture(picture, LABEL).size
+    return int(width * height)
 
 
 def look_at(task: MeshTask) -> Asked:
     """What was asked for, after a look at the size of the picture; raises InputImageError, ConfigError."""
     from geco.asset_options import check_format
     from geco.choices import sort
-    from geco.images.opened import open_picture
 
-    label = "the uploaded picture"
-    width, height = open_picture(task.picture, label).size
-    if width * height > task.pixels:
-        problem = f"{label} has {width} x {height} pixels; this server takes {task.pixels}"
+    if (pixels := pixels_of(task.picture)) > task.pixels:
+        problem = f"{LABEL} has {pixels} pixels; this server takes {task.pixels}"
         raise InputImageError(problem, "Send a smaller one (--max-pixels).")
     asked = sort(task.values)
     if task.format != PREVIEW:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from geco.serve.errors import Refusal
-from geco.serve.fields import ROWS, Format, field_of, invalid, over
+from geco.serve.fields import ROWS, Format, field_of, invalid, model_of, over
 from geco.serve.jobs import MeshTask
 from geco.serve.settings import Limits, Settings
 
@@ -35,11 +35,11 @@ class Request(BaseModel):
     type: Format = Field("glb", description="of the file")
 
 
-def request_model(limits: Limits) -> type[Request]:
+def request_model(settings: Settings) -> type[Request]:
     """The protocol's fields and those of the table of choices, within the server's limits."""
     rows: dict[str, Any] = {}
-    for row in CHOSEN:
-        kind, about = field_of(row, limits)
+    for row in (*CHOSEN, model_of(settings)):
+        kind, about = field_of(row, settings.limits)
         rows[row.name] = (kind, Field(row.default, **about))
     return create_model("LocalRequest", __base__=Request, **rows)
 
@@ -67,12 +67,12 @@ def task_of(model: type[Request], body: bytes | bytearray, settings: Settings) -
         raise Refusal(422, "NoPainting", "GECO does not paint a mesh that is given", "Send an image alone.")
     if not asked.image:
         raise Refusal(422, "NoPicture", NO_PICTURE, "Send an image; a text alone is not enough.")
-    values = {row.name: getattr(asked, row.name) for row in CHOSEN}
+    values = asked.model_dump(include={row.name for row in CHOSEN})
     if values["faces"] is None and asked.face_count is not None:
         values["faces"] = min(asked.face_count, settings.limits.faces)
     picture = _decoded(asked.image, settings.limits)
-    pixels, name = settings.limits.pixels, settings.models[0]
-    return MeshTask(picture, asked.seed, over(values, settings), asked.type, pixels, model=name)
+    pixels, model_name = settings.limits.pixels, asked.model_dump(include={"model"})["model"]
+    return MeshTask(picture, asked.seed, over(values, settings), asked.type, pixels, model=model_name)
 
 
 def _decoded(image: str, limits: Limits) -> bytes:

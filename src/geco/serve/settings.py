@@ -26,6 +26,7 @@ class Limits:
         steps: passes of a model that draws views in many; its own number is lowered to it.
         samples: meshes of one picture that one request may ask for.
         batch: pictures of one archive.
+        batch_pixels: of them together, those that became meshes; a hundred of 16 megapixels.
         max_memory: of :meth:`geco.pipeline.GecoPipeline.from_pretrained`: a request that would take more is
             refused, and a model of which none would take less is not served.
     """
@@ -40,6 +41,7 @@ class Limits:
     steps: int = 75
     samples: int = 16
     batch: int = 100
+    batch_pixels: int = 1_600_000_000
     max_memory: str | None = None
 
     def __post_init__(self) -> None:
@@ -53,6 +55,7 @@ class Limits:
         _within("limit of steps", self.steps, 1, 1000)
         _within("limit of samples", self.samples, 1, 1000)
         _within("limit of pictures in an archive", self.batch, 1, 10_000)
+        _within("limit of pixels in an archive", self.batch_pixels, 256, 10**14)
         bound_of(self.max_memory)
 
 

@@ -36,7 +36,8 @@ def add(app: FastAPI, service: Service) -> None:
 
 def _meshes(pictures: Pictures, task: MeshTask, seeds: range) -> Iterator[Wanted]:
     for name, seed, stem in wanted(pictures.names, seeds):
-        yield Wanted(name, stem, seed, partial(_task, pictures, name, replace(task, seed=seed, name=stem)))
+        own = replace(task, seed=seed, name=stem)
+        yield Wanted(name, stem, seed, partial(_task, pictures, name, own), pictures.count)
 
 
 def _task(pictures: Pictures, name: str, task: MeshTask) -> MeshTask:

@@ -21,7 +21,7 @@ NO_MORE = {"type": "NotFound", "problem": "the result is not kept any more", "re
 
 def add(app: FastAPI, service: Service) -> None:
     """``/generate``, ``/send`` and ``/status``."""
-    model = request_model(service.settings.limits)
+    model = request_model(service.settings)
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/LocalRequest"}}}
     described = {"requestBody": {"required": True, "content": content}}
 

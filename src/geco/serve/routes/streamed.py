@@ -25,6 +25,7 @@ class Wanted:
         stem: what its files are called.
         seed: of the noise.
         task: gives the task, may raise a Refusal.
+        told: what becomes of it is told to.
         made: where it is there already.
     """
 
@@ -32,6 +33,7 @@ class Wanted:
     stem: str
     seed: int
     task: Callable[[], MeshTask]
+    told: Callable[[Made], None] = lambda made: None
     made: Made | None = None
 
 
@@ -54,6 +56,7 @@ async def archive(
             continue
         files, data = await run_in_threadpool(pieces.add, each.stem, made)
         manifest.done(each.picture, made, files)
+        each.told(made)
         yield data
     yield pieces.end(manifest)
 
