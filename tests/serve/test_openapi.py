@@ -22,9 +22,10 @@ pytest.importorskip("schemathesis")
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """A server whose answers cost little."""
-    limits = {"texture": 64, "resolution": 16, "faces": 100, "samples": 2}
-    made = Live("-q", *[word for name, most in limits.items() for word in (f"--max-{name}", str(most))])
+    """A server whose answers cost little, and that is not too busy for all the jobs that are sent."""
+    limits = {"texture": 64, "resolution": 16, "faces": 100, "samples": 2, "waiting": 5000}
+    words = [word for name, most in limits.items() for word in (f"--max-{name}", str(most))]
+    made = Live("-q", "--grace", "3600", *words)
     yield made
     made.kill()
 
