@@ -173,3 +173,79 @@ def test_the_mean_is_measured() -> None:
         assert line.pace.mean > 0.04, "it rises fast"
 
     run(work())
+
+
+def test_as_many_have_a_turn_as_there_are_workers_each_another_one_and_in_order() -> None:
+    async def many() -> None:
+        line = Line(Traffic(waiting=50, grace=10_000), Metrics(), turns=3)
+        busy: set[int] = set()
+        order: list[int] = []
+
+        async def request(number: int, ticket: Ticket) -> None:
+            async with line.turn(ticket) as worker:
+                assert worker not in busy and len(busy) < 3
+                busy.add(worker)
+                order.append(number)
+                await asyncio.sleep(0.002)
+                busy.remove(worker)
+
+        tickets = [line.admit(str(n), 1) for n in range(20)]
+        tasks = [asyncio.ensure_future(request(n, ticket)) for n, ticket in enumerate(tickets)]
+        await asyncio.sleep(0)
+        assert [line.position(ticket) for ticket in tickets[:6]] == [None, None, None, 1, 2, 3]
+        tickets[4].left.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(outcomes[4], Gone) and order == [n for n in range(20) if n != 4]
+        assert not line.busy and busy == set()
+
+    run(many())
+
+
+def test_the_worker_that_suits_best_is_taken() -> None:
+    async def pick() -> None:
+        line = Line(Traffic(), Metrics(), turns=3)
+        line.cost = lambda worker, ticket: abs(worker - int(ticket.model))
+        taken = []
+        for model in ("2", "0", "1"):
+            ticket = line.admit(model, 1)
+            ticket.model = model
+            async with line.turn(ticket) as worker:
+                taken.append(worker)
+        assert taken == [2, 0, 1]
+
+    run(pick())
+
+
+def test_work_that_stays_counts_its_meshes_by_the_pace_of_its_model() -> None:
+    line = line_of(waiting=50, grace=100)
+    line.pace.mean = 1.0
+    line.pace.means["slow"] = 10.0
+    assert line.retry_after() == 1
+    job = line.stay(line.admit("a", 5), 6, "slow")
+    assert line.retry_after() == 60 and line.pending == 1
+    asking = line.admit("b", 5)
+    error = None
+    with pytest.raises(Refusal) as caught:
+        line.stay(asking, 12)
+    error = caught.value
+    assert error.status_code == 503 and error.headers == {"Retry-After": "60"}
+    assert line.pending == 2, "the request that asked has its place still"
+    job.weight = 1  # five are done
+    assert line.stay(asking, 12).weight == 12 and line.retry_after() == 22
+    line.release(asking)
+    assert line.pending == 2, "the request's end does not take the job's place"
+    halves = Line(Traffic(waiting=50, grace=100), Metrics(), turns=2)
+    halves.pace.mean = 4.0
+    halves.stay(halves.admit("a", 5), 6)
+    assert halves.retry_after() == 12, "two work on it"
+
+
+def test_a_model_s_pace_is_its_own_and_one_that_was_not_measured_has_that_of_all() -> None:
+    line = line_of()
+    for _ in range(50):
+        line.pace.learn("quick", 0.1)
+    line.pace.learn("slow", 100.0)
+    assert line.pace.of("quick") < 0.2 and line.pace.of("slow") > 40
+    assert line.pace.of("new") == line.pace.mean == line.pace.of("")
