@@ -19,7 +19,7 @@ POINTS = 6_000  # of the solid tell the overlap within 0.01
 # degrees of the normals tried; beyond 60 the mirror shows next to nothing of the hidden side
 ANGLES = np.arange(-60.0, 61.0, 5.0)
 # Another plane than that of near and far must fill so much more: a volume of one picture is a guess, and most
-# pictures are taken from the front or the side. Chosen on 184 views of training objects with a true plane.
+# pictures are taken from the front or the side. Chosen among 0.1, 0.15 and never on 74 turned views.
 PRIOR = 0.15
 SOFT = 4.0  # cells over which the near half goes over into its mirror image
 
