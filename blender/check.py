@@ -22,7 +22,7 @@ from pathlib import Path
 from blender.build import PYTHONS, ROOT, BuildError, build, this_platform
 
 INSIDE = ROOT / "blender" / "inside.py"
-TOLD = "import sys, bpy; print(sys.version.rsplit('.', 1)[0].split()[0], bpy.app.version_string)"
+TOLD = "import bpy, platform; print(bpy.app.version_string, 'on Python', platform.python_version())"
 WAITING = 60.0  # seconds for the server to start
 
 
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if told.returncode:
             print(f"skipped: {python} has no bpy: pip install bpy==4.5.15 (Python 3.11)", file=sys.stderr)
             return 2
-        found[python] = told.stdout.split()[-1] if not told.stdout.strip() else told.stdout.strip()
+        found[python] = told.stdout.strip().splitlines()[-1]
     out = asked.output.resolve()
     out.mkdir(parents=True, exist_ok=True)
     try:
