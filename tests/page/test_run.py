@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +90,23 @@ def test_the_best_of_several_seeds_is_the_one_that_is_downloaded(visit: Go) -> N
     ((path, fields),) = seen.page.evaluate("sent")
     assert path == "api/v1/mesh" and "best_of" not in fields and fields["texture_size"] == "64"
     assert seen.text("#facts-line").startswith(f"seed {fields['seed']} ")
+
+
+def test_levels_of_detail_come_beside_the_object_that_is_shown(visit: Go, tmp_path: Path) -> None:
+    seen = visit().ready()
+    seen.choose(lods="2000,x")
+    seen.give(EXAMPLES / "mug.png", samples=1, texture_size=64, resolution=24)
+    seen.until_state("error")
+    assert "whole numbers with commas" in seen.text("#trouble")
+    seen.choose(lods="800,200")
+    seen.page.locator("#again").click()
+    seen.until_state("result")
+    with seen.page.expect_download() as waiting:
+        seen.page.locator("#downloads").get_by_text("GLB").click()
+    assert waiting.value.suggested_filename == "mug.zip"
+    waiting.value.save_as(tmp_path / "mug.zip")
+    with zipfile.ZipFile(tmp_path / "mug.zip") as archive:
+        assert len([name for name in archive.namelist() if name.endswith(".glb")]) == 3
 
 
 def test_an_example_a_dropped_and_a_pasted_picture_are_taken(visit: Go) -> None:

@@ -30,6 +30,10 @@ export function chosen() {
   }
   const count = Number($("options").elements.samples?.value ?? MOST_SAMPLES);
   const first = Math.min(Math.max(Math.trunc(Number(choices.seed ?? 0)) || 0, 0), MOST_SEED + 1 - count);
+  if (beside.lods && choices.normal_map && !choices.faces) {
+    beside.normal_map = choices.normal_map; // of the levels: the object itself keeps all its faces
+    delete choices.normal_map;
+  }
   delete choices.seed;
   delete choices.samples;
   const seeds = Array.from({ length: count }, (_, number) => first + number);
@@ -41,7 +45,7 @@ export function chosen() {
 // is marked and gets the focus.
 export function wrong() {
   let found = null;
-  for (const input of $("options").querySelectorAll("input[type=number]")) {
+  for (const input of $("options").querySelectorAll("input[type=number], input[pattern]")) {
     const good = input.validity.valid;
     input.toggleAttribute("aria-invalid", !good);
     if (good) continue;
@@ -51,6 +55,7 @@ export function wrong() {
   if (!found) return null;
   if ($("more").contains(found)) $("more").open = true;
   found.focus();
+  if (found.pattern) return `${found.labels[0].textContent}: give whole numbers with commas between them.`;
   const kind = found.step === "1" ? "a whole number" : "a number";
   return `${found.labels[0].textContent}: choose ${kind} from ${count(found.min)} to ${count(found.max)}.`;
 }
@@ -108,6 +113,7 @@ function control(name, about) {
   input.type = number ? "number" : "text";
   input.value = own;
   input.dataset.own = own;
+  if (about.pattern) input.pattern = about.pattern;
   if (number) {
     input.step = about.type === "integer" ? 1 : "any";
     input.min = about.minimum ?? "";
