@@ -106,7 +106,7 @@ def test_levels_of_detail_come_beside_the_object_that_is_shown(visit: Go, tmp_pa
     assert waiting.value.suggested_filename == "mug.zip"
     waiting.value.save_as(tmp_path / "mug.zip")
     with zipfile.ZipFile(tmp_path / "mug.zip") as archive:
-        assert len([name for name in archive.namelist() if name.endswith(".glb")]) == 3
+        assert len([name for name in archive.namelist() if name.endswith(".glb")]) == 2
 
 
 def test_an_example_a_dropped_and_a_pasted_picture_are_taken(visit: Go) -> None:

@@ -68,6 +68,7 @@ function clearResult() {
 function take(file) {
   picture = file;
   showPicture(file);
+  $("again").disabled = false;
   start();
 }
 
@@ -90,7 +91,6 @@ async function start() {
   run = own;
   $("empty").hidden = true;
   $("work").hidden = false;
-  $("again").disabled = false;
   at("working");
   stage("Sending the picture");
   say(`Working on ${own.name}.`);
