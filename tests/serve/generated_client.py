@@ -51,6 +51,7 @@ def main(picture: bytes) -> None:
         assert answer.payload.read(len(magic)) == magic
 
     assert call("health").status == "ok" and call("ready").status == "ready"
+    assert call("models") is not None
     starts(call("mesh", body=BodyMesh(file(), seed=3, outline=False, **SMALL)), b"glTF")
     starts(call("mesh", body=BodyMesh(file(), format_=BodyMeshFormat.PLY, samples=2, **SMALL)), b"PK")
     preview = call("preview", body=BodyPreview(file(), **SMALL))
