@@ -103,6 +103,18 @@ def test_a_local_ray_makes_the_same_bytes(pictures: Path, alone: dict[str, bytes
     assert meshes(tmp_path) == alone and len(lines(tmp_path / "manifest.jsonl")) == 5
 
 
+@linux
+@pytest.mark.slow
+def test_sigterm_ends_a_run_on_ray_as_any_other(pictures: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    process = started(pictures, tmp_path, "--ray", "local", "--workers", "1")
+    until_written(tmp_path / "manifest.jsonl", 1, process)
+    process.terminate()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 143 and "the same command again makes the rest" in said, said
+    assert "***" not in said, "nor lines of C++"
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

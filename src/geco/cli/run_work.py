@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from geco.choices import choice
 from geco.cli import progress, run_report
 from geco.cli.ending import LOWER
 from geco.errors import GecoError
@@ -134,8 +133,8 @@ class Work:
 
     def _keep(self, job: Job, result: Result) -> None:
         self.failures += result.failure is not None
-        formats = choice("format").values
-        self.made += sum(path.suffix.lower().removeprefix(".") in formats for path in result.files)
+        meshes = {output.mesh for output in job.outputs}
+        self.made += sum(path in meshes for path in result.files)
         if self.manifest is not None:
             self.manifest.add(job, result, self.choices)
 
