@@ -19,7 +19,7 @@ Symmetry = Literal["off", "on", "auto"]
 
 # What `auto` asks for before it mirrors near and far. That the picture itself is a mirror image, left and
 # right, says more of the hidden side than the volume, which is the model's guess of it: bottles, balls, boxes
-# and cakes have it, an animal from the side has not. Chosen on 280 views of training objects, checked on 307
+# and cakes have it, an animal from the side has not. Chosen on 280 views of training objects, checked on 306
 # others (docs/symmetry.md).
 LEAST_OUTLINE, MOST_GAP = 0.94, 0.05
 LEAST_OVERLAP, LEAST_AGREEMENT = 0.9, 0.9
