@@ -114,7 +114,9 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if "Allow" in headers:
-        allowed = set(headers["Allow"].split(", "))
+        # of every route of the path, where the framework names those of the first one
+        found = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+        allowed = {method for route in found for method in getattr(route, "methods", None) or ()}
         headers["Allow"] = ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
     kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "HTTPError")
     return error_response(

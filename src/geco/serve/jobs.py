@@ -186,7 +186,7 @@ def look_at(task: MeshTask) -> Asked:
         problem = f"{LABEL} has {pixels} pixels; this server takes {task.pixels}"
         raise InputImageError(problem, "Send a smaller one (--max-pixels).")
     asked = sort(task.values)
-    if task.format != PREVIEW:
+    if task.format != PREVIEW and task.format not in LOOKS:
         check_format(task.format, asked.mesh, asked.file["compression"])
     return asked
 
