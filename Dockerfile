@@ -21,6 +21,8 @@ LABEL org.opencontainers.image.title="GECO" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/geco /opt/geco
 COPY --chmod=755 container/start /usr/local/bin/geco-serve
+# where a volume with the results of jobs may be mounted; a new one takes its owner from here
+RUN install -d -o 10001 -g 10001 /jobs
 ENV PATH=/opt/geco/bin:$PATH HOME=/tmp PYTHONUNBUFFERED=1
 # a number, so that Kubernetes can see that it is not root; nothing in the image belongs to it
 USER 10001:10001
