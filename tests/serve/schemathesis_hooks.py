@@ -55,8 +55,8 @@ def filter_case(context: object, case: schemathesis.Case) -> bool:
     """Leave out wrong values that are not there any more once they are a form: an empty list or text is no
     field at all. And what the description cannot say: that the embedded model draws views in one step, that
     some cut-outs want alpha or what is not installed, that colours at the vertices have no texture size, no
-    unwrapping and no normal map, that normal maps and levels want what they say, and that samples need as
-    many seeds.
+    unwrapping and no normal map, that this one needs a number of faces and a format for it, that Draco is for
+    GLB, and that samples need as many seeds.
     """
     body = case.body
     if not isinstance(body, dict):
