@@ -27,6 +27,7 @@ FormatField = Annotated[Format, Form(description="of the file; obj is zipped wit
 # that set a range, by field
 OPTIONS = {row.name: f"--max-{row.limit}" for row in CHOICES if row.limit}
 TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str, "list": str}
+LONGEST_NAME = 255  # characters of a picture's file name that are looked at; no file system has more
 LIST = r"^[0-9]{1,9}(,[0-9]{1,9})*$"
 ROWS = (choice("seed"), *choices("views", "mesh", "file", "picture"))
 
@@ -39,11 +40,17 @@ def task_of(settings: Settings, rows: Iterable[Choice] = ROWS) -> Callable[..., 
     async def asked(picture: Annotated[UploadFile, picture_field], values: Values) -> MeshTask:
         data = await picture.read()
         seed = values.pop("seed")
-        name = object_name(PurePath(picture.filename or "").stem)
         pixels, model = settings.limits.pixels, values.pop("model")
-        return MeshTask(data, seed, over(values, settings), pixels=pixels, name=name, model=model)
+        task = MeshTask(data, seed, over(values, settings), pixels=pixels, model=model)
+        return named(task, picture.filename or "")
 
     return asked
+
+
+def named(task: MeshTask, file: str) -> MeshTask:
+    """The task of a picture whose file is called so."""
+    path = PurePath(file[-LONGEST_NAME:])
+    return replace(task, name=object_name(path.stem), file=path.name)
 
 
 def batch_of(settings: Settings) -> Callable[..., Awaitable[tuple[UploadFile, MeshTask]]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from geco.errors import GecoError, InputImageError
+from geco.marks import Source, digest_of
 from geco.memory import is_shortage
 from geco.mesh.export.names import UNNAMED
 from geco.serve.looks import LOOKS, Look, draw
@@ -64,6 +65,7 @@ class MeshTask:
         format: of the file, :data:`PREVIEW`, or one of :data:`geco.serve.looks.LOOKS`.
         pixels: the most that the picture may have.
         name: of the object, by the picture's file.
+        file: that file's own name, which the mesh says that it was made from; "" where it has none.
         look: from where the mesh is drawn, where a picture of it is wanted.
         model: by its name among the server's; "" is whichever is loaded.
     """
@@ -74,6 +76,7 @@ class MeshTask:
     format: str = "glb"
     pixels: int = 64_000_000
     name: str = UNNAMED
+    file: str = ""
     look: Look = field(default_factory=Look)
     model: str = ""
 
@@ -81,6 +84,11 @@ class MeshTask:
     def weight(self) -> int:
         """One mesh; of several seeds of which the best becomes it, each counts as one."""
         return int(self.values.get("best_of") or 1)
+
+    @property
+    def source(self) -> Source:
+        """What the mesh is made from."""
+        return Source(self.file, digest_of(self.picture))
 
     def perform(self, pipeline: GecoPipeline, tell: Tell) -> Made:
         """The answer."""
@@ -162,6 +170,7 @@ def make(pipeline: GecoPipeline, task: MeshTask) -> Made:
     """The answer to one task; raises what the pipeline raises."""
     asked = look_at(task)
     asset = pipeline(task.picture, task.seed, asked.mesh, **asked.picture, **asked.views.asked)
+    asset.source = task.source
     if task.format in LOOKS:
         made = _made(asset, task.format, draw(asset, task.format, task.look))
     else:
@@ -213,15 +222,15 @@ def encode(asset: Asset, format: str, **file: Any) -> tuple[str, bytes]:
     """A file's name and bytes; formats of several files as a zip archive. The same asset and ``file``
     (further arguments of :meth:`Asset.encode`) give the same bytes.
     """
-    files = asset.encode(format, **file)
+    files, stem = asset.encode(format, **file), asset.name if asset.source.name else "mesh"
     if format != "obj" and len(files) == 1:
         (data,) = files.values()
-        return f"mesh.{format}", data
+        return f"{stem}.{format}", data
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)  # without a date of its own
-    return "mesh.zip", buffer.getvalue()
+    return f"{stem}.zip", buffer.getvalue()
 
 
 def media_type(name: str) -> str:

@@ -78,7 +78,7 @@ class SamplesTask:
 
         tell(Stage("picture"))
         asked = look_at(self.task)
-        seen = pipeline.see(self.task.picture, **asked.picture)
+        seen = pipeline.see(self.task.picture, **asked.picture, source=self.task.source)
         sampling = pipeline.sampling(**asked.views.asked)
         most = pipeline.at_once(asked.mesh, sampling)
         best_of, on_step = asked.mesh.best_of, lambda done, of: tell(Stage("views", done, of))

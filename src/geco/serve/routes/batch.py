@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
 
 from geco.serve.archive import Manifest, Pictures, wanted
-from geco.serve.fields import FormatField, batch_of, samples_of
+from geco.serve.fields import FormatField, batch_of, named, samples_of
 from geco.serve.jobs import MeshTask
 from geco.serve.routes.service import Service
 from geco.serve.routes.streamed import Streamed, Wanted, archive
@@ -36,7 +37,7 @@ def add(app: FastAPI, service: Service) -> None:
 
 def _meshes(pictures: Pictures, task: MeshTask, seeds: range) -> Iterator[Wanted]:
     for name, seed, stem in wanted(pictures.names, seeds):
-        own = replace(task, seed=seed, name=stem)
+        own = replace(named(task, PurePosixPath(name).name), seed=seed)
         yield Wanted(name, stem, seed, partial(_task, pictures, name, own), pictures.count)
 
 

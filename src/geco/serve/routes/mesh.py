@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Annotated
 from urllib.parse import quote
 
@@ -34,8 +35,9 @@ def add(app: FastAPI, service: Service) -> None:
             return Response(
                 first.body, media_type=media_type(first.name), headers=headers_of(first, first.name)
             )
+        stem = PurePosixPath(first.name).stem
         meshes = [
-            Wanted("picture", f"mesh-seed{seed}", seed, partial(replace, task, seed=seed)) for seed in seeds
+            Wanted("picture", f"{stem}-seed{seed}", seed, partial(replace, task, seed=seed)) for seed in seeds
         ]
         meshes[0] = replace(meshes[0], made=first)
         pieces = archive(service, request, meshes, Manifest())
@@ -50,6 +52,12 @@ def add(app: FastAPI, service: Service) -> None:
         return Response(made.body, media_type="application/json")
 
 
+def attachment(name: str) -> str:
+    """The header that has a file saved under this name (RFC 6266)."""
+    encoded = quote(name)
+    return f'attachment; filename="{name}"' if encoded == name else f"attachment; filename*=utf-8''{encoded}"
+
+
 def headers_of(made: Made, name: str) -> dict[str, str]:
     """What is told beside a file of that name."""
     timings = {stage: round(seconds, 4) for stage, seconds in made.timings.items()}
@@ -58,5 +66,5 @@ def headers_of(made: Made, name: str) -> dict[str, str]:
         "X-Geco-Model": quote(made.model, safe=""),
         "X-Geco-Timings": json.dumps(timings),
         "X-Geco-Facts": made.facts,
-        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Disposition": attachment(name),
     }
