@@ -43,12 +43,16 @@ def picture() -> bytes:
 
 @pytest.fixture(scope="session")
 def post(client: TestClient) -> Callable[..., Any]:
-    """post(data, route="mesh", **fields): a form with a picture."""
+    """post(data, route="mesh", file="p.png", **fields): a form with a picture."""
 
     def send(
-        data: bytes, route: str = "mesh", headers: dict[str, str] | None = None, **fields: object
+        data: bytes,
+        route: str = "mesh",
+        headers: dict[str, str] | None = None,
+        file: str = "p.png",
+        **fields: object,
     ) -> Any:
         form = {key: str(value) for key, value in fields.items()}
-        return client.post(f"/api/v1/{route}", files={"picture": ("p.png", data)}, data=form, headers=headers)
+        return client.post(f"/api/v1/{route}", files={"picture": (file, data)}, data=form, headers=headers)
 
     return send

@@ -10,7 +10,7 @@ import struct
 import tempfile
 import threading
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 import numpy as np
@@ -21,6 +21,7 @@ from PIL import Image
 from geco.choices import choice
 from geco.errors import ConfigError
 from geco.loading import EMBEDDED
+from geco.marks import Source, digest_of, find_mark
 from geco.mesh.export import FORMATS
 from geco.sampling import Steering
 from geco.serve import Limits, Settings, _load, create_app
@@ -170,7 +171,7 @@ def test_the_same_request_gives_the_same_bytes(post: Post, picture: bytes) -> No
 @pytest.mark.parametrize("format", ["ply", "stl", "3mf"])
 def test_other_formats(post: Post, picture: bytes, format: str) -> None:
     answer = post(picture, format=format, resolution=24, texture_size=64)
-    assert answer.status_code == 200 and f"mesh.{format}" in answer.headers["content-disposition"]
+    assert answer.status_code == 200 and f"p.{format}" in answer.headers["content-disposition"]
     assert answer.content.startswith({"ply": b"ply", "3mf": b"PK"}.get(format, b""))
     if format == "stl":
         assert len(answer.content) == 84 + 50 * struct.unpack_from("<I", answer.content, 80)[0]
@@ -184,16 +185,40 @@ def test_obj_comes_as_an_archive(post: Post, picture: bytes) -> None:
         assert len(archive.namelist()) == 3
 
 
+@pytest.mark.parametrize(
+    ("file", "saved", "stem"),
+    [
+        ("Grüner Becher.png", "utf-8''Gr%C3%BCner_Becher.glb", "Grüner_Becher"),
+        ("../../etc/cat.v2.png", '"cat.v2.glb"', "cat.v2"),
+        ("", '"mesh.glb"', "object"),
+    ],
+)
+def test_a_mesh_is_called_as_its_picture(
+    client: TestClient, picture: bytes, file: str, saved: str, stem: str
+) -> None:
+    boundary = "--b\r\nContent-Disposition: form-data; name="
+    head = f'{boundary}"resolution"\r\n\r\n24\r\n{boundary}"texture_size"\r\n\r\n64\r\n'
+    head += f'{boundary}"picture"; filename="{file}"\r\n\r\n'
+    answer = client.post(
+        "/api/v1/mesh",
+        content=head.encode() + picture + b"\r\n--b--\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=b"},
+    )
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"].endswith(saved)
+    length = int.from_bytes(answer.content[12:16], "little")
+    scene = json.loads(answer.content[20 : 20 + length])
+    assert scene["meshes"][0]["name"] == stem
+    mark = find_mark(answer.content)
+    assert mark is not None and mark.is_of(Source(PurePosixPath(file).name, digest_of(picture))) == bool(file)
+
+
 def test_levels_and_a_collision_shape_come_as_an_archive(post: Post, picture: bytes) -> None:
     asked = {"lods": "400,200", "normal_map": True, "collision": True, "pivot": "base"}
     answer = post(picture, resolution=24, texture_size=64, **asked)
     assert answer.status_code == 200 and answer.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert [name.partition("object")[2] for name in archive.namelist()] == [
-            ".glb",
-            "_LOD1.glb",
-            "_collision.glb",
-        ]
+        assert archive.namelist() == ["p.glb", "p_LOD1.glb", "p_collision.glb"]
     shown = post(picture, route="preview", resolution=24, texture_size=64, **asked).json()
     assert base64.b64decode(shown["glb"])[:4] == b"glTF"
     for wrong in ({"lods": "400"}, {"lods": "9000000,100"}, {"normal_map": True}, {"compression": "zip"}):

@@ -57,9 +57,9 @@ def test_samples_are_an_archive_of_what_each_seed_gives_alone(post: Post, pictur
     asked = {"resolution": 24, "texture_size": 64}
     answer = post(picture, samples=3, seed=5, **asked)
     files, manifest = unpacked(answer)
-    assert list(files) == [f"mesh-seed{seed}.glb" for seed in (5, 6, 7)]
+    assert list(files) == [f"p-seed{seed}.glb" for seed in (5, 6, 7)]
     assert answer.headers["x-geco-seed"] == "5"
-    assert files["mesh-seed6.glb"] == post(picture, seed=6, **asked).content
+    assert files["p-seed6.glb"] == post(picture, seed=6, **asked).content
     assert [row["seed"] for row in manifest["results"]] == [5, 6, 7] and manifest["failures"] == []
     assert manifest["model"] == "small" and manifest["results"][0]["facts"]["faces"] > 100
     assert post(picture, samples=2, seed=2**32 - 1).status_code == 422
@@ -69,7 +69,7 @@ def test_samples_are_an_archive_of_what_each_seed_gives_alone(post: Post, pictur
 
 def test_a_sample_that_fails_stands_in_the_manifest(post: Post, picture: bytes) -> None:
     files, manifest = unpacked(post(picture, samples=2, seed=SEGFAULT - 1, resolution=24, texture_size=64))
-    assert list(files) == [f"mesh-seed{SEGFAULT - 1}.glb"]
+    assert list(files) == [f"p-seed{SEGFAULT - 1}.glb"]
     (failure,) = manifest["failures"]
     assert (failure["picture"], failure["seed"], failure["error"]["type"]) == (
         "picture",

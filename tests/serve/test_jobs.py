@@ -43,7 +43,7 @@ def test_a_job_tells_its_stages_shows_its_views_first_and_keeps_what_a_request_w
     assert done == client.get(f"{ROUTE}/{job['id']}").json()
     for result, seed in zip(done["results"], (7, 8), strict=True):
         mesh = client.get(result["url"])
-        single = post(picture, seed=seed, format="obj", resolution=24, texture_size=64)
+        single = post(picture, file="My mug.png", seed=seed, format="obj", resolution=24, texture_size=64)
         assert mesh.content == single.content and result["bytes"] == len(mesh.content)
         assert f"My_mug-{seed}.zip" in mesh.headers["content-disposition"]
         assert result["faces"] > 100 and result["timings"]["total"] > 0
