@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 
 def ball_picture(size: int) -> Image.Image:
@@ -17,3 +19,12 @@ def ball_picture(size: int) -> Image.Image:
     rgb = np.where(inside[..., None], color, 1.0)
     rgba = np.concatenate([rgb, inside[..., None]], axis=-1)
     return Image.fromarray(np.round(np.clip(rgba, 0, 1) * 255).astype(np.uint8), "RGBA")
+
+
+def disc_png(color: tuple[int, int, int]) -> bytes:
+    """A disc of one colour on white, 64 pixels a side, as a PNG."""
+    image = Image.new("RGB", (64, 64), "white")
+    ImageDraw.Draw(image).ellipse((12, 12, 52, 52), fill=color)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

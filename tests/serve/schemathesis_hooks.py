@@ -12,19 +12,10 @@ import zipfile
 
 import schemathesis
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
 
+from tests.pictures import disc_png
 
-def ball(color: tuple[int, int, int]) -> bytes:
-    """A ball on white, as a PNG."""
-    image = Image.new("RGB", (64, 64), "white")
-    ImageDraw.Draw(image).ellipse((12, 12, 52, 52), fill=color)
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
-
-
-pictures = st.tuples(*[st.integers(0, 200)] * 3).map(ball)
+pictures = st.tuples(*[st.integers(0, 200)] * 3).map(disc_png)
 schemathesis.openapi.format("byte", pictures.map(lambda data: base64.b64encode(data).decode()))
 for kind in ("application/octet-stream", "image/png", "image/jpeg", "image/webp"):
     schemathesis.openapi.media_type(kind, pictures)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pictures import disc_png
 from tests.serve.live import ROOT, Live
-from tests.serve.schemathesis_hooks import ball
 
 PYTHON = os.environ.get("GECO_CLIENT", "")
 
@@ -34,7 +34,7 @@ def test_a_generated_client_runs_every_route(tmp_path: Path) -> None:
         )
         made = _run(tmp_path, "-m", "openapi_python_client", *command.split())
         assert "WARNING" not in made and "ERROR" not in made, made
-        (tmp_path / "ball.png").write_bytes(ball((200, 40, 0)))
+        (tmp_path / "ball.png").write_bytes(disc_png((200, 40, 0)))
         script = Path(__file__).parent / "generated_client.py"
         said = _run(tmp_path, str(script), url, "ball.png")
         document = json.loads(live.get("/openapi.json"))

@@ -1,6 +1,7 @@
 // The page: a picture comes, objects are asked for, shown as they come, and kept for the session.
 import { describedFields, health, Trouble } from "./api.js";
 import { offer } from "./downloads.js";
+import { figure, line, waiting } from "./facts.js";
 import { Gallery, History } from "./gallery.js";
 import { make } from "./making.js";
 import * as options from "./options.js";
@@ -134,11 +135,6 @@ async function happened(own, event) {
   }
 }
 
-function waiting(position) {
-  if (position < 1) return "Next in the queue";
-  return `Waiting in the queue: ${position} before ${position === 1 ? "this one" : "these"}`;
-}
-
 async function viewsCame(own, { seed, url }) {
   const first = !Object.keys(own.views).length;
   const sheet = await withoutPaper(url, 2, 3);
@@ -188,33 +184,12 @@ async function showResult(result, byUser = false) {
   shown = result;
   gallery.select(result.seed);
   $("stand").hidden = $("facts").hidden = false;
-  $("facts-line").textContent = factsOf(result);
+  $("facts-line").textContent = line(result);
   offer($("downloads"), run, result, { say, fail });
-  showSheets(result);
+  const sheet = run.views[result.seed];
+  $("sheets").replaceChildren(...(sheet ? [figure(sheet, "what the surface was made from")] : []));
   if (byUser) say(`Seed ${result.seed} is shown.`);
   await viewer.show(result.glb, `${run.name}, a 3D object, seed ${result.seed}`);
-}
-
-function factsOf({ seed, faces, agreement, timings, facts: { cutout_doubt: doubt } }) {
-  const facts = [`seed ${seed}`, `${faces.toLocaleString("en")} faces`];
-  if (agreement != null) facts.push(`its outline fits the picture's by ${(100 * agreement).toFixed(1)} %`);
-  if (doubt) facts.push(`is the cut-out right? ${doubt}`);
-  if (timings?.total) facts.push(`made in ${timings.total.toFixed(2)} s`);
-  return facts.join(" · ");
-}
-
-function showSheets({ seed }) {
-  const sheets = [[run.views[seed], "what the surface was made from"]];
-  $("sheets").replaceChildren(...sheets.filter(([url]) => url).map(([url, words]) => {
-    const figure = document.createElement("figure");
-    const image = new Image();
-    image.src = url;
-    image.alt = words;
-    const caption = document.createElement("figcaption");
-    caption.textContent = words;
-    figure.append(image, caption);
-    return figure;
-  }));
 }
 
 // Shows an earlier run again, as it was.
