@@ -1,6 +1,6 @@
 // What is said and shown of one run beside the object itself.
 
-// Its facts in a line; the agreement is of the model's own outline, before the surface was made to keep to it.
+// Facts of a result in a line; the agreement is of the model's own outline, before it was made to fit.
 export function line({ seed, faces, agreement, timings, facts: { cutout_doubt: doubt } }) {
   const facts = [`seed ${seed}`, `${faces.toLocaleString("en")} faces`];
   if (agreement != null) facts.push(`its outline fits the picture's by ${(100 * agreement).toFixed(1)} %`);
