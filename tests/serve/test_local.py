@@ -37,7 +37,9 @@ def test_a_picture_in_base64_gives_what_a_form_gives(client: TestClient, post: P
         "face_count": 500,
         "type": "ply",
     }
-    assert client.post("/generate", json={**asked, **SMALL}).content == post(picture, **form).content
+    # Their heads differ: a picture in base64 has no file whose name the mesh could carry.
+    made = client.post("/generate", json={**asked, **SMALL}).content.partition(b"end_header\n")
+    assert made[2] and made[2] == post(picture, **form).content.partition(b"end_header\n")[2]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ FORM = {key: str(value) for key, value in SMALL.items()}
 
 def post(client: TestClient, picture: bytes, **fields: object) -> Any:
     form = FORM | {key: str(value) for key, value in fields.items()}
-    return client.post("/api/v1/mesh", files={"picture": ("p.png", picture)}, data=form)
+    return client.post("/api/v1/mesh", files={"picture": ("My mug.png", picture)}, data=form)
 
 
 def workers(client: TestClient) -> list[Any]:
