@@ -32,6 +32,17 @@ def test_the_commands_to_copy_are_understood_word_for_word(path: Path) -> None:
     assert [documents.parse_whole(line) for line in lines] == [None] * len(lines)
 
 
+def test_a_run_whose_choices_do_not_go_together_is_no_command_to_copy() -> None:
+    assert "Leave faces out" in str(documents.parse_whole("geco run a.png --faces 2000 --lods 1000,300"))
+    assert documents.parse_whole("geco run a.png --lods 1000,300") is None
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_run_that_a_page_shows_would_be_done(path: Path) -> None:
+    lines = [line for line in documents.commands_of(read_page(path)) if line.startswith("geco run ")]
+    assert [documents.parse_whole(line) for line in lines] == [None] * len(lines)
+
+
 def test_the_readme_has_commands_to_copy() -> None:
     assert len(list(documents.commands_of(read_page(README)))) > 10
 

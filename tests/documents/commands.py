@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from geco.choices import sort
+from geco.cli import choice_options
 from geco.cli.main import parser
+from geco.errors import GecoError
 from tests.documents.page import Page
 from tests.documents.paths import of_path
 from tests.documents.source import ROOT, code, resolves
@@ -75,11 +78,15 @@ def _of_geco(text: str) -> Iterator[str]:
 
 
 def parse_whole(line: str) -> str | None:
-    """What the parser says against ``geco …`` taken word for word; None where it understands."""
+    """What the parser, or a look at choices that do not go together, says against ``geco …`` taken word for
+    word; None where it would be done.
+    """
     given = shlex.split(line)[1:]
     try:
-        with_errors().parse_args(given)
-    except (ValueError, SystemExit) as error:
+        options = with_errors().parse_args(given)
+        if given[0] == "run":
+            sort(choice_options.values(options))
+    except (ValueError, SystemExit, GecoError) as error:
         return f"`{line}`: {error}"
     return None
 
