@@ -39,6 +39,7 @@ class Ahead:
     ) -> None:
         self._pipeline, self._cutout, self._sampling, self._on_step = pipeline, cutout, sampling, on_step
         self._at_once, self._jobs, self._best_of = at_once, list(jobs), best_of
+        self._place = {id(job): number for number, job in enumerate(self._jobs)}
         samples = max(len(job.outputs) for job in jobs) * best_of
         self._together = max(at_once // samples, 1) if pipeline.backend.joins_pictures else 1
         self._ready: dict[int, tuple[Seen, list[Views] | None] | Exception] = {}
@@ -81,7 +82,7 @@ class Ahead:
 
     def _prepare(self, first: AnyJob) -> None:
         """See ``first`` and those after it, and draw them together; what fails waits for its turn."""
-        start = next(number for number, job in enumerate(self._jobs) if job is first)
+        start = self._place[id(first)]
         seen: dict[int, Seen] = {}
         for job in self._jobs[start : start + self._together]:
             try:

@@ -73,8 +73,10 @@ class Crew:
 
     def stop(self) -> None:
         """End all."""
-        for thread in [threading.Thread(target=worker.stop) for worker in self.workers]:
+        threads = [threading.Thread(target=worker.stop) for worker in self.workers]
+        for thread in threads:
             thread.start()
+        for thread in threads:
             thread.join(6)
 
     def cost(self, number: int, ticket: Ticket) -> int:

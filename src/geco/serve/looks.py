@@ -11,6 +11,7 @@ from geco.errors import OutputError
 
 if TYPE_CHECKING:
     from geco.asset import Asset
+    from geco.mesh.types import Mesh
 
 # What may stand in place of a mesh's format, by the names of the files.
 LOOKS = {
@@ -48,19 +49,28 @@ def draw(asset: Asset, format: str, look: Look) -> bytes:
 
     from geco.images.write import encode_picture
     from geco.marks import mark_text
-    from geco.render.turntable import encode_turntable, save_turntable, still
+    from geco.render.turntable import still
 
     kind, suffix = format.split(".")
     mark = mark_text(kind, asset.source)
     if kind == "still":
         seen = still(asset.mesh, look.azimuth, look.elevation, look.side)
         return encode_picture(Image.fromarray(seen), "PNG", mark)
+    return turning(asset.mesh, suffix, look.side, mark)
+
+
+def turning(mesh: Mesh, suffix: str, side: int, mark: str, folder: str | None = None) -> bytes:
+    """A mesh turning once, ``side`` pixels: "gif", "png" (a sheet), or "mp4", written in ``folder`` on
+    its way, None being the one for temporary files. Raises as :func:`draw`.
+    """
+    from geco.render.turntable import encode_turntable, save_turntable
+
     if suffix != "mp4":
-        return encode_turntable(asset.mesh, f".{suffix}", look.side, mark)
+        return encode_turntable(mesh, f".{suffix}", side, mark)
     try:
-        with tempfile.TemporaryDirectory(prefix="geco-turntable-") as folder:
-            path = Path(folder) / format
-            save_turntable(asset.mesh, path, look.side, mark)
+        with tempfile.TemporaryDirectory(prefix="geco-turntable-", dir=folder) as own:
+            path = Path(own) / f"turntable.{suffix}"
+            save_turntable(mesh, path, side, mark)
             return path.read_bytes()
     except OSError as error:
         why = error.strerror or str(error)

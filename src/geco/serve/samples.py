@@ -5,12 +5,11 @@ See :mod:`geco.serve.jobs` for a single mesh.
 from __future__ import annotations
 
 import io
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geco.serve.jobs import Made, MeshTask, Tell, answer, look_at
+from geco.serve.looks import turning
 from geco.timing import Stopwatch
 
 if TYPE_CHECKING:
@@ -114,15 +113,8 @@ class TurntableTask:
     def perform(self, pipeline: GecoPipeline, tell: Tell) -> bytes:
         """The file's bytes. Raises MissingExtraError: ``mp4`` without the extra ``video``."""
         from geco.marks import mark_text
-        from geco.render.turntable import encode_turntable, save_turntable
 
-        mesh = unpack_shape(self.shape)
-        if self.format != "mp4":
-            return encode_turntable(mesh, f".{self.format}", 256, mark_text("turntable"))
-        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            path = Path(folder) / f"turntable.{self.format}"
-            save_turntable(mesh, path)
-            return path.read_bytes()
+        return turning(unpack_shape(self.shape), self.format, 256, mark_text("turntable"), self.folder)
 
 
 def _finished(asset: Asset, made: Made) -> Finished:
