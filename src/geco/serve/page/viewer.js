@@ -151,14 +151,14 @@ export class Viewer {
     this.element?.remove();
     this.element = null;
     this.tools.replaceChildren();
-    const sheet = await this.still?.().catch(() => null);
-    if (this.url !== url) return;
-    this.arrived();
     const box = document.createElement("div");
     box.className = "turn";
-    this.frame.append(box);
+    const sheet = await this.still?.().catch(() => null);
     if (sheet) await turntable(box, sheet, this.name, why);
     else box.textContent = `${why}: download the file to see it.`;
+    if (this.url !== url) return; // another one came meanwhile
+    this.arrived();
+    this.frame.append(box);
   }
 }
 
@@ -171,7 +171,7 @@ function rendererOf(element) {
   return null;
 }
 
-// A sheet of frames as one picture that a slider turns.
+// A sheet of frames as one picture in a box, which a slider turns.
 async function turntable(box, { url, columns, rows }, name, why) {
   const image = new Image();
   image.src = url;
