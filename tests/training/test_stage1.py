@@ -88,7 +88,7 @@ def test_stopped_and_resumed_gives_the_same_weights(tmp_path: Path, accumulate: 
 def test_adapters_share_one_frozen_backbone(tmp_path: Path) -> None:
     task = make_task(replace(OPTIONS, rank=2, guidance_scale=2.0))
     plain = tiny_teacher().eval()
-    assert task.backbone is not None
+    assert task.roles.backbone is not None
     condition = task.codec.condition(torch.rand(1, 3, 16, 16))
     x, t = torch.randn(1, 6, 3, 16, 16), torch.tensor([500])
 
@@ -105,7 +105,7 @@ def test_adapters_share_one_frozen_backbone(tmp_path: Path) -> None:
         and not torch.equal(fake, predict(plain))
         and not torch.equal(made, fake)
     )
-    merged = task.backbone.merged("generator").eval()
+    merged = task.roles.backbone.merged("generator").eval()
     assert merged.state_dict().keys() == plain.state_dict().keys()
     assert torch.allclose(predict(merged), made, atol=1e-5)
     assert load_small(tmp_path).config == TINY

@@ -6,7 +6,6 @@ the frozen teacher. Only condition pictures are needed: no views, no 3D.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -16,18 +15,19 @@ from PIL import Image
 from torch import Tensor, nn
 
 from geco.errors import ConfigError
-from geco.multiview.guidance import guided, without_picture
-from geco.multiview.interface import Condition, MultiViewNetwork
+from geco.multiview.interface import Condition
 from geco.multiview.one_step import OneStepGenerator
-from geco.training.adapters import Role, SharedBackbone
 from geco.training.adversarial import Discriminator, discriminator_loss, generator_term
 from geco.training.grids import picture_rows
 from geco.training.halves import ConditionSource, Validation, Views
 from geco.training.inputs import Inputs
+from geco.training.optimizers import optimizers_of
+from geco.training.roles import module_of, roles_of
 from geco.training.stage1_options import Stage1Options
-from geco.training.state import first_weights, rng_of, standard_normal
+from geco.training.stage1_scores import Scores
+from geco.training.state import rng_of, standard_normal
 from geco.training.task import Loss, Part
-from geco.training.vsd import denoising_loss, draw_timesteps, surrogate, vsd_gradient
+from geco.training.vsd import denoising_loss, surrogate, vsd_gradient
 
 UNSEEN = Validation()
 
@@ -78,11 +78,9 @@ class Stage1Task:
             )
         self.codec, self.data, self.options, self.machine = teacher.codec, data, options, machine
         cast(nn.Module, network).to(machine.device).eval()
-        self.backbone = None
-        if options.rank:
-            with first_weights(inputs.seed, "adapters"):
-                self.backbone = SharedBackbone(network, ("student", "generator"), options.rank)
-        self.generator, self.student, self.teacher = self._roles(network)
+        self.roles = roles = roles_of(network, options, inputs.seed)
+        self.generator, self.student, self.teacher = roles.generator, roles.student, roles.teacher
+        self.scores = Scores(roles, self.codec, options)
         self._save, self._pairs, self._validation = save, pairs, validation
         self.batch = options.batch
         self.discriminator = None
@@ -91,30 +89,14 @@ class Stage1Task:
 
     def parts(self) -> Sequence[Part]:
         o = self.options
-
-        def adam(network: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
-            return [torch.optim.AdamW(network.parameters(), lr=rate, betas=o.betas, weight_decay=0.0)]
-
-        modules = [
-            role.module if isinstance(role, Role) else cast(nn.Module, role)
-            for role in (self.student, self.generator)
-        ]
-        of_student, of_generator = adam(modules[0], o.student_rate), adam(modules[1], o.rate)
-        parts = [
-            Part("student", modules[0], of_student, self.student_loss, o.student_repeats, clip=o.clip),
-            Part("generator", modules[1], of_generator, self.generator_loss, 1, o.average, o.clip),
-        ]
+        generator, student = module_of(self.generator), module_of(self.student)
+        of_student = optimizers_of(student, o.student_rate, o)
+        parts = [Part("student", student, of_student, self.student_loss, o.student_repeats, clip=o.clip)]
         if (judge := self.discriminator) is not None:
-            parts.insert(
-                1,
-                Part(
-                    "discriminator",
-                    judge,
-                    adam(judge, o.discriminator_rate),
-                    self.discriminator_loss,
-                    clip=o.clip,
-                ),
-            )
+            of_judge = optimizers_of(judge, o.discriminator_rate, o)
+            parts.append(Part("discriminator", judge, of_judge, self.discriminator_loss, clip=o.clip))
+        of_generator = optimizers_of(generator, o.rate, o)
+        parts.append(Part("generator", generator, of_generator, self.generator_loss, 1, o.average, o.clip))
         return parts
 
     def generator_loss(self, index: int, rng: torch.Generator) -> Loss:
@@ -123,10 +105,10 @@ class Stage1Task:
         condition = self._condition(index, rng)
         with machine.autocast():
             x = self._generate(condition, rng)
-        t, x_t = self._noised(x.detach(), rng)
+        t, x_t = self.scores.noised(x.detach(), rng)
         with torch.no_grad(), machine.autocast():
-            real = self._predict(self.teacher, x_t, t, condition, o.guidance_scale)
-            fake = self._predict(self.student, x_t, t, condition, o.student_guidance)
+            real = self.scores.teacher(x_t, t, condition)
+            fake = self.scores.student(x_t, t, condition, o.student_guidance)
         gradient = vsd_gradient(x, real, fake, t, self.teacher.schedule, o.weighting)
         loss = surrogate(x, gradient)
         values = {
@@ -140,7 +122,7 @@ class Stage1Task:
             loss = fade * o.regression_weight * near + (1 - fade) * loss
             values["regression"] = float(near.detach())
         if self.discriminator is not None:
-            t, x_t = self._noised(x, rng)
+            t, x_t = self.scores.noised(x, rng)
             term = generator_term(self.discriminator, x_t, self.teacher.schedule.levels(t, x_t)[1])
             loss = loss + o.adversarial_weight * term
             values["adversarial"] = float(term.detach())
@@ -155,7 +137,7 @@ class Stage1Task:
             fake = self._generate(self.codec.condition(picture), rng)
         logits = []
         for x in (real.float(), fake):
-            t, x_t = self._noised(x, rng)
+            t, x_t = self.scores.noised(x, rng)
             logits.append(self.discriminator(x_t, self.teacher.schedule.levels(t, x_t)[1]))
         right = torch.cat([(logits[0] > 0).flatten(), (logits[1] < 0).flatten()]).float().mean()
         return discriminator_loss(*logits), {"told_apart": float(right)}
@@ -166,7 +148,7 @@ class Stage1Task:
         condition = self._condition(index, rng)
         with torch.no_grad(), machine.autocast():
             x = self._generate(condition, rng)
-        t, x_t = self._noised(x, rng)
+        t, x_t = self.scores.noised(x, rng)
         if o.drop:
             keep = (torch.rand(len(x), generator=rng, device=rng.device) >= o.drop).to(machine.device)
             condition = Condition(condition.picture, condition.text, keep)
@@ -189,22 +171,12 @@ class Stage1Task:
             x = self._generate(condition, rng)
             t = torch.full((len(x),), self.teacher.schedule.last // 2, device=x.device)
             x_t = self.teacher.schedule.add_noise(x, standard_normal(x.shape, rng).to(x), t)
-            real = self._predict(self.teacher, x_t, t, condition, self.options.guidance_scale)
-            fake = self._predict(self.student, x_t, t, condition, 1.0)
+            real = self.scores.teacher(x_t, t, condition)
+            fake = self.scores.student(x_t, t, condition, 1.0)
         return values, picture_rows(pictures, [self.codec.decode(part.float()) for part in (x, real, fake)])
 
     def save_model(self, folder: Path) -> None:
-        self._save(self.backbone.merged("generator") if self.backbone else self.generator, folder)
-
-    def _roles(
-        self, teacher: MultiViewNetwork
-    ) -> tuple[MultiViewNetwork, MultiViewNetwork, MultiViewNetwork]:
-        """Generator, student, teacher: three networks, or three faces of one."""
-        if self.backbone is not None:
-            return self.backbone.role("generator"), self.backbone.role("student"), self.backbone.role(None)
-        trained = copy.deepcopy(teacher), copy.deepcopy(teacher)
-        cast(nn.Module, teacher).requires_grad_(False)
-        return *trained, teacher
+        self._save(self.roles.final(), folder)
 
     def _condition(self, index: int, rng: torch.Generator) -> Condition:
         pictures = self.data.conditions(index * self.machine.world + self.machine.rank, self.batch, rng)
@@ -221,20 +193,6 @@ class Stage1Task:
     def _one_step(self, z: Tensor, condition: Condition) -> Tensor:
         step = OneStepGenerator(self.generator, self.options.timestep, self.options.generator_guidance)
         return step.from_noise(z, condition, self.codec)
-
-    def _noised(self, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        t = draw_timesteps(len(x), rng, self.options.t_range).to(x.device)
-        noise = standard_normal(x.shape, rng).to(x)
-        return t, self.teacher.schedule.add_noise(x, noise, t)
-
-    def _predict(self, network: Any, x_t: Tensor, t: Tensor, condition: Condition, scale: float) -> Tensor:
-        """x0 by a scoring network, with guidance; references are clean (GECO, section 3.1)."""
-        state = network.encode_condition(condition)
-        without = without_picture(self.codec, condition, scale)
-        unconditional = None if without is None else network.encode_condition(without)
-        x0 = guided(network, x_t, t, state, unconditional, scale, "x0").float()
-        limit = self.options.teacher_clip
-        return x0 if limit is None else x0.clamp(-limit, limit)
 
     def _regression(self, index: int) -> Tensor:
         assert self._pairs is not None
