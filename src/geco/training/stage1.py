@@ -111,21 +111,21 @@ class Stage1Task:
             fake = self.scores.student(x_t, t, condition, o.student_guidance)
         gradient = vsd_gradient(x, real, fake, t, self.teacher.schedule, o.weighting)
         loss = surrogate(x, gradient)
-        values = {
-            "step_size": float(gradient.square().mean().sqrt()),
-            "mean": float(x.detach().mean()),
-            "std": float(x.detach().std()),
+        values: dict[str, float | Tensor] = {
+            "step_size": gradient.square().mean().sqrt(),
+            "mean": x.detach().mean(),
+            "std": x.detach().std(),
         }
         if self._pairs is not None and index < o.regression_steps:
             fade = 1 - index / o.regression_steps
             near = self._regression(index * machine.world + machine.rank)
             loss = fade * o.regression_weight * near + (1 - fade) * loss
-            values["regression"] = float(near.detach())
+            values["regression"] = near.detach()
         if self.discriminator is not None:
             t, x_t = self.scores.noised(x, rng)
             term = generator_term(self.discriminator, x_t, self.teacher.schedule.levels(t, x_t)[1])
             loss = loss + o.adversarial_weight * term
-            values["adversarial"] = float(term.detach())
+            values["adversarial"] = term.detach()
         return loss, values
 
     def discriminator_loss(self, index: int, rng: torch.Generator) -> Loss:
@@ -140,7 +140,7 @@ class Stage1Task:
             t, x_t = self.scores.noised(x, rng)
             logits.append(self.discriminator(x_t, self.teacher.schedule.levels(t, x_t)[1]))
         right = torch.cat([(logits[0] > 0).flatten(), (logits[1] < 0).flatten()]).float().mean()
-        return discriminator_loss(*logits), {"told_apart": float(right)}
+        return discriminator_loss(*logits), {"told_apart": right}
 
     def student_loss(self, index: int, rng: torch.Generator) -> Loss:
         """Plain denoising of G's samples."""
