@@ -35,6 +35,7 @@ FLOORS: list[set[str]] = [
     {"errors", "graph", "version", "timing", "types"},
     {
         "arrays",
+        "claims",
         "clash",
         "cores",
         "files",
