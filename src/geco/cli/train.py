@@ -56,7 +56,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     add_argument(
         "--recipe",
         default="small",
-        help="small, small-gpu, tiny, paper, or a .py file with recipe() (default: small)",
+        help="one of geco recipes, or a .py file with recipe() (default: small)",
     )
     add_argument("--data", type=Path, metavar="SHARDS", help="made by geco data render")
     add_argument(

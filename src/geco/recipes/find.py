@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from geco.errors import ConfigError
@@ -11,17 +12,23 @@ from geco.recipes.recipe import Recipe
 from geco.recipes.small import small, small_gpu
 from geco.recipes.tiny import tiny
 
+# By name, in the order of the help; the first line of each one's docstring says what it is.
+RECIPES: Mapping[str, Callable[[], Recipe]] = {
+    "small": small,
+    "small-gpu": small_gpu,
+    "tiny": tiny,
+    "paper": paper,
+}
+
 
 def find_recipe(name: str) -> Recipe:
-    """ "small", "small-gpu", "tiny" or "paper", or a Python file with a function ``recipe()`` that returns a
-    :class:`Recipe`.
+    """One of :data:`RECIPES`, or a Python file with a function ``recipe()`` that returns a :class:`Recipe`.
 
     Raises:
         ConfigError: there is none of that name, or the file does not hold one.
     """
-    known = {"small": small, "small-gpu": small_gpu, "tiny": tiny, "paper": paper}
-    if name in known:
-        return known[name]()
+    if name in RECIPES:
+        return RECIPES[name]()
     path = Path(name)
     if path.suffix == ".py" and path.is_file():
         found = runpy.run_path(str(path)).get("recipe")
@@ -31,4 +38,6 @@ def find_recipe(name: str) -> Recipe:
         raise ConfigError(
             f"{path} has no function recipe() that returns a Recipe", "See geco/recipes/small.py for one."
         )
-    raise ConfigError(f"no recipe is called {name!r}", f"Known: {', '.join(known)}, or a file ending in .py.")
+    raise ConfigError(
+        f"no recipe is called {name!r}", f"Known: {', '.join(RECIPES)}, or a file ending in .py."
+    )

@@ -12,7 +12,10 @@ from geco.training.stage2 import Stage2Options
 
 
 def paper() -> Recipe:
-    """Section 4.1 and the appendix; what the paper does not state is our decision and says so."""
+    """The paper's own, on a card of 48 GB: section 4.1 and the appendix.
+
+    What the paper does not state is our decision and says so.
+    """
     return Recipe(
         name="paper",
         precision="fp16",  # not stated

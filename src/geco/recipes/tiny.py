@@ -32,7 +32,7 @@ _FIELD = {
 
 
 def tiny() -> Recipe:
-    """Sizes as small as they can be, a few steps a stage."""
+    """Every stage of the small family in seconds, for tests: the smallest sizes, a few steps."""
     return Recipe(
         name="tiny",
         precision="no",
