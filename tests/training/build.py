@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,4 +50,8 @@ def make_task(options: Stage1Options = OPTIONS, **more: object) -> Stage1Task:
     checks = Validation(torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(9)))
     inputs, teacher = Inputs(Machine(device="cpu", threads=1)), Views(tiny_teacher(), PixelCodec(16))
     given: Any = {"validation": checks, **more}
-    return Stage1Task(options, inputs, teacher, Pictures(), save_small, **given)
+
+    def save(network: Any, folder: Path, _: object) -> None:
+        save_small(network, folder)
+
+    return Stage1Task(options, inputs, teacher, Pictures(), save, **given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -19,6 +20,20 @@ from geco.multiview.interface import (
 def without_picture(codec: ViewCodec, condition: Condition, scale: float) -> Condition | None:
     """What guidance at ``scale`` pushes away from; None at scale 1, which is no guidance."""
     return None if scale == 1.0 else codec.unconditional(condition)
+
+
+def dropped(codec: ViewCodec, condition: Condition, keep: Tensor) -> Condition:
+    """``condition`` where ``keep`` (B,) bool says so, elsewhere what guidance pushes away from."""
+    without = codec.unconditional(condition)
+    if without.keep is not None:
+        return replace(condition, keep=keep)
+
+    def chosen(kept: Tensor | None, other: Tensor | None) -> Tensor | None:
+        if kept is None or other is None:
+            return kept
+        return torch.where(keep.reshape(-1, *(1,) * (kept.dim() - 1)), kept, other)
+
+    return Condition(chosen(condition.picture, without.picture), chosen(condition.text, without.text))
 
 
 def write(

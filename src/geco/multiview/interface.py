@@ -157,8 +157,9 @@ class MultiViewNetwork(Protocol):
 
         Args:
             condition: of batch B.
-            t: (B,) or () timesteps of a noised reference; None for a clean one.
-            noise: standard normal, shape of condition.picture; given exactly where ``t`` is.
+            t: (B,) or () timesteps of a noised reference; None for a clean one. Without ``noise`` the picture
+                stays clean and is only written at ``t`` (Zero123++; the small network refuses that).
+            noise: standard normal, shape of condition.picture; never without ``t``.
         """
 
     def predict(

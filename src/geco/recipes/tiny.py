@@ -55,6 +55,8 @@ def tiny() -> Recipe:
             student_limit=5.0,
             teacher_clip=1.0,
             average=0.9,
+            held_out=2,
+            held_out_steps=3,
         ),
         pairs=PairOptions(steps=3, guidance_scale=1.5, clip=1.0, renders=6, chunk=2, size=SIZE),
         pair_count=4,

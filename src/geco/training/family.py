@@ -26,7 +26,7 @@ from geco.metrics.pyramid import PYRAMID, perceptual_loss
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_model_card, usage_of, write_model_card
 from geco.noise import seed_of
 from geco.render.shade_torch import render_mesh
-from geco.sampling import Sampling
+from geco.sampling import Reference, Sampling
 from geco.training.augment import Jitter
 from geco.training.halves import Distance, PictureSource, Surfaces, Validation, Views
 from geco.training.inputs import Inputs
@@ -96,6 +96,7 @@ def stage1(family: Family, options: Stage1Options, inputs: Inputs) -> Stage1Task
     family.check(options)
     views = family.load_views(init, device)
     found = find_pairs(options, inputs.pairs, views.network.sample_shape, inputs.seed)
+    own: Reference = "noised" if views.network.noised_reference else "clean"
     family.prepare(views, options)
     sampling = Sampling(
         guidance_scale=options.generator_guidance, timestep=options.timestep, truncation=options.truncation
@@ -103,12 +104,12 @@ def stage1(family: Family, options: Stage1Options, inputs: Inputs) -> Stage1Task
     facts = {**inputs.facts, "stage": "stage1", "distilled": True, "sampling": sampling.to_dict()}
     facts |= {"pairs": found.facts} if found else {}
 
-    def save(network: Any, folder: Path) -> None:
+    def save(network: Any, folder: Path, about: Mapping[str, Any]) -> None:
         family.save_views(replace(views, network=network, sampling=sampling), folder)
-        finish(family, folder, init, facts)
+        finish(family, folder, init, {**facts, **about})
 
     source = family.source(inputs.shards, views, inputs.seed, options.jitter, device)
-    checks = family.validation(inputs, views, options)
+    checks = replace(family.validation(inputs, views, options), reference=own)
     return Stage1Task(options, inputs, views, source, save, found, checks)
 
 

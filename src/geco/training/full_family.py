@@ -98,12 +98,12 @@ class FullFamily:
                     "three roles",
                     "Add --set checkpointing=false, or leave rank out.",
                 )
-            pixels = pixels or options.teacher_clip is not None or bool(options.drop)
+            pixels = pixels or options.teacher_clip is not None
         else:
             pixels = pixels or options.clip is not None
         if pixels:
             raise ConfigError(
-                "the recipe bounds |x0|, drops conditions or jitters pictures, which suits the small family",
+                "the recipe bounds |x0| or jitters pictures, which suits the small family",
                 "Take --recipe paper.",
             )
 
@@ -145,7 +145,11 @@ class FullFamily:
 
     def validation(self, inputs: Inputs, views: Views, options: Stage1Options) -> Validation:
         source = self.source(inputs.held_out or inputs.shards, views, 0, USUAL, inputs.machine.device)
-        return Validation(source.conditions(0, min(SHOWN, len(source.data)), torch.Generator()))
+        count = min(max(SHOWN, options.held_out), len(source.data))
+        pictures = source.conditions(0, count, torch.Generator())
+        return Validation(
+            pictures[:SHOWN], held_out=pictures[: options.held_out] if options.held_out else None
+        )
 
     def distance(self, device: torch.device) -> tuple[Distance, str]:
         """LPIPS (VGG), as the paper. Raises WeightsError where its weights are not there: another distance,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.one_step import OneStepGenerator
-from geco.sampling import Sampling
+from geco.sampling import Reference, Sampling
 
 # Views (6, 3, H, W) and picture (3, S, S) in [0, 1] -> vertices (V, 3), faces (F, 3), colour of points; may
 # raise MeshError.
@@ -55,10 +55,15 @@ class Validation:
     Attributes:
         pictures: fixed condition pictures (N, 3, H, W) in [0, 1] for the picture grid; None makes none.
         measure: numbers of the generator, called with it in evaluation mode; None takes none.
+        held_out: condition pictures (N, 3, H, W) of which the generator is compared with the teacher's
+            samples; None compares none.
+        reference: how the teacher itself reads them; None is the network's own way.
     """
 
     pictures: Tensor | None = None
     measure: Callable[[Any], dict[str, Any]] | None = None
+    held_out: Tensor | None = None
+    reference: Reference | None = None
 
 
 class ConditionSource(Protocol):

@@ -76,8 +76,15 @@ class SmallFamily:
     mixed = True
 
     def check(self, options: Stage1Options | PairOptions) -> None:
-        if isinstance(options, Stage1Options) and options.checkpointing:
+        if not isinstance(options, Stage1Options):
+            return
+        if options.checkpointing:
             raise ConfigError("checkpointing suits the full family only", "Set checkpointing to false.")
+        if "at-t" in options.references:
+            raise ConfigError(
+                "the small network writes its reference without a timestep, so none can be written at t",
+                "Set reference to clean or noised.",
+            )
 
     def load_views(self, folder: Path, device: torch.device, inference: bool = False) -> Views:
         network = load_small(folder / MULTIVIEW).to(device)
@@ -105,13 +112,14 @@ class SmallFamily:
 
     def validation(self, inputs: Inputs, views: Views, options: Stage1Options) -> Validation:
         data = GridViews(inputs.held_out or inputs.shards)
-        pictures = composite(to_tensors(data.fixed(min(SHOWN, len(data))))[0])
+        held_out = composite(to_tensors(data.fixed(min(max(SHOWN, options.held_out), len(data))))[0])
 
         def measure(generator: SmallMultiView) -> dict[str, Any]:
             level = generator.schedule.last if options.timestep is None else options.timestep
             return {"x0_psnr": denoising_psnr(generator, data, levels=(level,))}
 
-        return Validation(pictures, measure)
+        kept = held_out[: options.held_out] if options.held_out else None
+        return Validation(held_out[:SHOWN], measure, kept)
 
     def distance(self, device: torch.device) -> tuple[Distance, str]:
         return perceptual_loss, PYRAMID

@@ -6,7 +6,8 @@ the frozen teacher. Only condition pictures are needed: no views, no 3D.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -15,11 +16,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 from geco.errors import ConfigError
+from geco.multiview.guidance import dropped
 from geco.multiview.interface import Condition
 from geco.multiview.one_step import OneStepGenerator
+from geco.multiview.sampling import Walk
+from geco.multiview.steps import Sampler
 from geco.training.adversarial import Discriminator, discriminator_loss, generator_term
 from geco.training.grids import picture_rows
 from geco.training.halves import ConditionSource, Validation, Views
+from geco.training.held_out import HeldOut
 from geco.training.inputs import Inputs
 from geco.training.optimizers import optimizers_of
 from geco.training.roles import module_of, roles_of
@@ -47,7 +52,7 @@ class Stage1Task:
     Args:
         teacher: frozen here; its copies become G and the student.
         data: condition pictures.
-        save: writes a network as a model folder.
+        save: writes a network as a model folder, with facts about it for its card.
         pairs: needed where options.regression_steps or options.adversarial_weight is not 0.
         validation: how G is looked at.
 
@@ -62,7 +67,7 @@ class Stage1Task:
         inputs: Inputs,
         teacher: Views,
         data: ConditionSource,
-        save: Callable[[Any, Path], None],
+        save: Callable[[Any, Path, Mapping[str, Any]], None],
         pairs: PairSource | None = None,
         validation: Validation = UNSEEN,
     ) -> None:
@@ -82,6 +87,8 @@ class Stage1Task:
         self.generator, self.student, self.teacher = roles.generator, roles.student, roles.teacher
         self.scores = Scores(roles, self.codec, options)
         self._save, self._pairs, self._validation = save, pairs, validation
+        self._held_out = self._kept_aside(validation)
+        self._measured: dict[str, Any] = {}
         self.batch = options.batch
         self.discriminator = None
         if options.adversarial_weight:
@@ -107,8 +114,9 @@ class Stage1Task:
             x = self._generate(condition, rng)
         t, x_t = self.scores.noised(x.detach(), rng)
         with torch.no_grad(), machine.autocast():
-            real = self.scores.teacher(x_t, t, condition)
-            fake = self.scores.student(x_t, t, condition, o.student_guidance)
+            told = self.scores.told(condition, t, rng)
+            real = self.scores.teacher(x_t, told)
+            fake = self.scores.student(x_t, told, o.student_guidance)
         gradient = vsd_gradient(x, real, fake, t, self.teacher.schedule, o.weighting)
         loss = surrogate(x, gradient)
         values: dict[str, float | Tensor] = {
@@ -151,18 +159,21 @@ class Stage1Task:
         t, x_t = self.scores.noised(x, rng)
         if o.drop:
             keep = (torch.rand(len(x), generator=rng, device=rng.device) >= o.drop).to(machine.device)
-            condition = Condition(condition.picture, condition.text, keep)
+            condition = dropped(self.codec, condition, keep)
         with machine.autocast():
-            prediction = self.student.predict(x_t, t, self.student.encode_condition(condition), "x0")
+            prediction = self.scores.student_prediction(x_t, self.scores.told(condition, t, rng))
         return denoising_loss(x, prediction, t, self.student.schedule, o.student_limit), {}
 
     @torch.no_grad()
     def report(self) -> tuple[dict[str, Any], Image.Image | None]:
-        """Measures of G; the grid: condition, then G, the teacher's x0 and the student's x0 of
-        the same noised samples.
+        """Measures of G, "held_out" as :class:`HeldOut` has them; the grid: condition, then G, the teacher's
+        x0 and the student's x0 of the same noised samples.
         """
         pictures, measure = self._validation.pictures, self._validation.measure
         values = measure(self.generator) if measure else {}
+        if self._held_out is not None:
+            values["held_out"] = self._held_out.compare(self._one_step)
+        self._measured = values
         if pictures is None:
             return values, None
         rng = rng_of(0, "validation")
@@ -171,12 +182,23 @@ class Stage1Task:
             x = self._generate(condition, rng)
             t = torch.full((len(x),), self.teacher.schedule.last // 2, device=x.device)
             x_t = self.teacher.schedule.add_noise(x, standard_normal(x.shape, rng).to(x), t)
-            real = self.scores.teacher(x_t, t, condition)
-            fake = self.scores.student(x_t, t, condition, 1.0)
+            told = self.scores.told(condition, t, rng)
+            real = self.scores.teacher(x_t, told)
+            fake = self.scores.student(x_t, told, 1.0)
         return values, picture_rows(pictures, [self.codec.decode(part.float()) for part in (x, real, fake)])
 
     def save_model(self, folder: Path) -> None:
-        self._save(self.roles.final(), folder)
+        held_out = self._measured.get("held_out")
+        self._save(self.roles.final(), folder, {"held_out": held_out} if held_out else {})
+
+    def _kept_aside(self, validation: Validation) -> HeldOut | None:
+        """The teacher's own samples: with its own reference, whatever its scores read."""
+        if validation.held_out is None:
+            return None
+        o = self.options
+        walk = Walk(o.held_out_steps, Sampler("ddim"), o.guidance_scale, o.teacher_clip)
+        walk = replace(walk, reference=validation.reference)
+        return HeldOut(self.teacher, self.codec, validation.held_out, walk, self.machine)
 
     def _condition(self, index: int, rng: torch.Generator) -> Condition:
         pictures = self.data.conditions(index * self.machine.world + self.machine.rank, self.batch, rng)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 from geco.checked import (
     MOST,
@@ -24,6 +24,10 @@ from geco.errors import ConfigError
 from geco.sampling import TIMESTEPS
 from geco.training.augment import Jitter
 from geco.training.vsd import T_RANGE, Weighting
+
+# "clean": as it is, written at the cleanest timestep (GECO, section 3.1); "noised": to the level of x_t, as the
+# public Zero123++ was trained; "at-t": clean, but written at x_t's timestep.
+ScoreReference = Literal["clean", "noised", "at-t"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,11 @@ class Stage1Options(Checked):
         weighting: see :func:`geco.training.vsd.vsd_gradient`.
         average: decay of G's moving average.
         clip: largest gradient norm, of both.
-        drop: part of the student's samples without condition; only needed where student_guidance is not 1.
+        reference: how the teacher reads the condition picture, see :data:`ScoreReference`; clean in the paper.
+            The generator's own is always clean, as it is used.
+        student_reference: the student's; None is as the teacher's, so that the two begin as one and their
+            difference is the guidance.
+        drop: part of the student's samples without condition; needed where student_guidance is not 1.
         student_limit: clip of the student's loss weight 1 / noise_level^2 (x0-predicting networks need one).
         teacher_clip: bound on the predicted |x0|, None for latents.
         regression_steps: micro-batches of regression on teacher pairs before (and, fading, during)
@@ -59,6 +67,10 @@ class Stage1Options(Checked):
         checkpointing: compute the full family's UNet activations again in the backward pass instead of
             keeping them.
         jitter: of the small family's colours and condition pictures; the full family's are not augmented.
+        held_out: pictures of which the teacher's samples are kept aside; at every report the generator is
+            compared with them. 0 measures nothing.
+        held_out_steps: of the teacher's deterministic DDIM there (our decision: a third of its 75; made once,
+            at the first report).
     """
 
     batch: int = count(8)
@@ -75,6 +87,8 @@ class Stage1Options(Checked):
     weighting: Weighting = choice("sigma2", get_args(Weighting))
     average: float | None = or_none(decay(0.99))
     clip: float = amount(1.0)
+    reference: ScoreReference = choice("clean", get_args(ScoreReference))
+    student_reference: ScoreReference | None = choice(None, get_args(ScoreReference))
     drop: float = share(0.0)
     student_limit: float | None = amount(None)
     teacher_clip: float | None = amount(None)
@@ -85,9 +99,22 @@ class Stage1Options(Checked):
     discriminator_rate: float = amount(1e-4)
     checkpointing: bool = flag(False)
     jitter: Jitter = inner(Jitter)
+    held_out: int = whole(8, 0, MOST)
+    held_out_steps: int = whole(25, 1, TIMESTEPS)
+
+    @property
+    def references(self) -> tuple[ScoreReference, ScoreReference]:
+        """The teacher's and the student's."""
+        return self.reference, self.student_reference or self.reference
 
     def check(self) -> None:
-        """The part of the timesteps is one."""
+        """The part of the timesteps is one; a guided student is taught what guidance pushes away from."""
+        if self.student_guidance != 1 and not self.drop:
+            raise ConfigError(
+                f"student_guidance {self.student_guidance:g} needs what the student says without a picture, "
+                f"which drop=0 never teaches it",
+                "Add --set drop=0.1, or leave student_guidance at 1.",
+            )
         if self.t_range[0] >= self.t_range[1]:
             raise ConfigError(
                 f"t_range {self.t_range} is no part of the timesteps",

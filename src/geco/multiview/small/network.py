@@ -70,14 +70,14 @@ class SmallMultiView(nn.Module):
     def encode_condition(
         self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None
     ) -> ConditionState:
-        """The write pass; condition.picture (B, 3, S, S) in [-1, 1] over white. The reference is
-        always clean: t must be None.
+        """The write pass; condition.picture (B, 3, S, S) in [-1, 1] over white. It was trained with a clean
+        reference, and knows of no timestep here: ``t`` says how much of ``noise`` the picture gets.
         """
-        if condition.picture is None or t is not None or noise is not None:
-            raise ValueError(
-                "the small network reads a clean picture: give condition.picture, and neither t nor noise"
-            )
         picture = condition.picture
+        if picture is None or (t is None) != (noise is None):
+            raise ValueError("the small network reads a picture, clean or with both t and noise")
+        if t is not None and noise is not None:
+            picture = self.schedule.add_noise(picture.float(), noise, t)
         if condition.keep is not None:
             picture = picture * condition.keep.to(picture.dtype)[:, None, None, None]
         patches = functional.pixel_unshuffle(picture, self.config.patch)

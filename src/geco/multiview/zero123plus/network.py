@@ -90,22 +90,23 @@ class Zero123PlusNetwork(nn.Module):
     def encode_condition(
         self, condition: Condition, t: Tensor | None = None, noise: Tensor | None = None
     ) -> ConditionState:
-        """The write pass. A noised reference is written at ``t``, a clean one at timestep 0.
+        """The write pass. A noised reference is written at ``t``, a clean one at timestep 0, or at ``t`` too
+        where that is given without noise.
 
         Args:
             condition: picture (B, 4, h, w) VAE latents (no scaling factor, no :func:`scale_latents`) and text
                 (B, T, E); without a picture nothing is written and the read pass attends to its own tokens
                 only.
-            t: (B,) or (), with ``noise`` of the picture's shape.
+            t: (B,) or (); with ``noise``, of the picture's shape, of a noised reference.
 
         Raises:
-            ConfigError: no text states, or only one of ``t`` and ``noise``.
+            ConfigError: no text states, or noise without a timestep.
         """
         if condition.text is None:
             raise ConfigError(
                 "Zero123++ needs text states beside the picture", "Make the condition with Zero123PlusCodec."
             )
-        if (t is None) != (noise is None):
+        if t is None and noise is not None:
             raise ConfigError(
                 "a noised reference needs both a timestep and noise", "Give both, or neither for a clean one."
             )
@@ -113,9 +114,9 @@ class Zero123PlusNetwork(nn.Module):
         if condition.picture is None:
             return ConditionState({TEXT: text})
         picture = condition.picture
-        if t is None or noise is None:
+        if t is None:
             t = torch.full((picture.shape[0],), CLEAN_TIMESTEP, device=picture.device)
-        else:
+        elif noise is not None:
             # The public code adds noise in its sampler's own form and then scales the model input: the same
             # thing.
             picture = self.schedule.add_noise(picture.float(), noise, t)
