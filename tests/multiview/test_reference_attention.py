@@ -177,7 +177,21 @@ def test_incomplete_conditions_are_refused() -> None:
     with pytest.raises(ConfigError, match="text"):
         network.encode_condition(Condition(condition.picture))
     with pytest.raises(ConfigError, match="noise"):
-        network.encode_condition(condition, torch.tensor([5]))
+        network.encode_condition(condition, noise=torch.zeros_like(condition.picture))
+
+
+@torch.no_grad()
+def test_a_clean_reference_at_a_timestep_is_a_noised_one_without_its_noise() -> None:
+    network, condition, t = tiny.network(), tiny.condition(), torch.tensor([300])
+    assert condition.picture is not None
+    signal, _ = network.schedule.levels(t, condition.picture)
+    larger = Condition(condition.picture / signal, condition.text)
+    found = network.encode_condition(condition, t)
+    wanted = network.encode_condition(larger, t, torch.zeros_like(condition.picture))
+    clean = network.encode_condition(condition)
+    for name, value in wanted.tensors.items():
+        torch.testing.assert_close(found.tensors[name], value, atol=1e-5, rtol=1e-4)
+    assert any(not torch.equal(found.tensors[name], value) for name, value in clean.tensors.items())
 
 
 def test_other_attention_is_refused() -> None:

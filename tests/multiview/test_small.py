@@ -95,9 +95,16 @@ def test_dropped_condition_tells_nothing(network: SmallMultiView) -> None:
     )
 
 
-def test_reference_is_clean(network: SmallMultiView) -> None:
-    with pytest.raises(ValueError, match="clean picture"):
-        network.encode_condition(Condition(pictures(1)), t=torch.tensor([5]), noise=pictures(1))
+def test_a_noised_reference_is_the_noised_picture_and_a_timestep_alone_is_refused(
+    network: SmallMultiView,
+) -> None:
+    picture, draw, t = pictures(2), pictures(2, seed=3), torch.tensor([200, 800])
+    noised = Condition(network.schedule.add_noise(picture, draw, t))
+    found, wanted = network.encode_condition(Condition(picture), t, draw), network.encode_condition(noised)
+    for name, value in wanted.tensors.items():
+        assert torch.equal(found.tensors[name], value)
+    with pytest.raises(ValueError, match="both t and noise"):
+        network.encode_condition(Condition(picture), t)
 
 
 @torch.no_grad()

@@ -147,9 +147,8 @@ class FullFamily:
         source = self.source(inputs.held_out or inputs.shards, views, 0, USUAL, inputs.machine.device)
         count = min(max(SHOWN, options.held_out), len(source.data))
         pictures = source.conditions(0, count, torch.Generator())
-        return Validation(
-            pictures[:SHOWN], held_out=pictures[: options.held_out] if options.held_out else None
-        )
+        kept = pictures[: options.held_out] if options.held_out else None
+        return Validation(pictures[:SHOWN], held_out=kept)
 
     def distance(self, device: torch.device) -> tuple[Distance, str]:
         """LPIPS (VGG), as the paper. Raises WeightsError where its weights are not there: another distance,

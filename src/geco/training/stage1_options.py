@@ -25,8 +25,8 @@ from geco.sampling import TIMESTEPS
 from geco.training.augment import Jitter
 from geco.training.vsd import T_RANGE, Weighting
 
-# "clean": as it is, written at the cleanest timestep (GECO, section 3.1); "noised": to the level of x_t, as the
-# public Zero123++ was trained; "at-t": clean, but written at x_t's timestep.
+# "clean": as it is, written at the cleanest timestep (GECO, section 3.1); "noised": to the level of x_t, as
+# the public Zero123++ was trained; "at-t": clean, but written at x_t's timestep.
 ScoreReference = Literal["clean", "noised", "at-t"]
 
 
@@ -50,8 +50,8 @@ class Stage1Options(Checked):
         weighting: see :func:`geco.training.vsd.vsd_gradient`.
         average: decay of G's moving average.
         clip: largest gradient norm, of both.
-        reference: how the teacher reads the condition picture, see :data:`ScoreReference`; clean in the paper.
-            The generator's own is always clean, as it is used.
+        reference: how the teacher reads the condition picture, see :data:`ScoreReference`; clean in the
+            paper. The generator's own is always clean, as it is used.
         student_reference: the student's; None is as the teacher's, so that the two begin as one and their
             difference is the guidance.
         drop: part of the student's samples without condition; needed where student_guidance is not 1.
