@@ -19,7 +19,7 @@ from geco.training.task import Loss, Part
 
 
 class Line:
-    """Micro-batch ``index`` of rank r in a world of w holds the points of number index * w + r."""
+    """Micro-batch ``index`` holds the points of that number, whichever process asks."""
 
     batch = 4
 
@@ -40,11 +40,7 @@ class Line:
         ]
 
     def loss(self, index: int, generator: torch.Generator) -> Loss:
-        points = torch.randn(
-            self.batch,
-            3,
-            generator=torch.Generator().manual_seed(index * self.machine.world + self.machine.rank),
-        )
+        points = torch.randn(self.batch, 3, generator=torch.Generator().manual_seed(index))
         with self.machine.autocast():
             found = self.network(points)
         wanted = points @ torch.tensor([[1.0], [-2.0], [0.5]]) + 0.3

@@ -36,11 +36,11 @@ def test_two_processes_go_through_stage1_pairs_and_stage2(tmp_path: Path) -> Non
     room = full_room(tmp_path / "room")
     recipe = ["--recipe", room / "recipe.py"]
     teacher = [*recipe, "--init", room / "init", "--data", room / "shards"]
-    torchrun("distill", "stage1", *teacher, "-o", room / "one")
+    torchrun("distill", "stage1", *teacher, "-o", room / "one", "--set", "accumulate=2")
     said = torchrun("distill", "pairs", *teacher, "-o", room / "pairs")
     assert said.count("4 pairs") == 1 and len(Pairs(room / "pairs")) == 4
     second = ["--pairs", room / "pairs", "--init", room / "one", "--perceptual", "pyramid"]
-    torchrun("distill", "stage2", *recipe, *second, "-o", room / "two")
+    torchrun("distill", "stage2", *recipe, *second, "-o", room / "two", "--set", "accumulate=2")
     log = [json.loads(line) for line in (room / "two" / "log.jsonl").read_text().splitlines()]
     assert log and json.loads((room / "two" / "config.json").read_text())["facts"]["distilled"]
 

@@ -46,6 +46,19 @@ def test_one_device_is_not_shared_by_processes(monkeypatch: pytest.MonkeyPatch) 
         training_device("cuda:1", 2)
 
 
+def test_a_step_that_the_processes_cannot_share_out_is_refused_with_one_that_they_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(device="cpu")
+    assert machine.share(3) == range(3)
+    for name, value in (("world", 4), ("rank", 3)):
+        monkeypatch.setattr(Machine, name, value)
+    assert list(machine.share(8)) == [3, 7]
+    with pytest.raises(ConfigError, match=r"6 micro-batches a step .* 4 processes") as refused:
+        machine.share(6)
+    assert "--set accumulate=8" in str(refused.value)
+
+
 def test_float16_on_a_cpu_is_said_to_be_float32(capsys: pytest.CaptureFixture[str]) -> None:
     assert not computes(torch.device("cpu"), "fp16") and computes(torch.device("cuda"), "fp16")
     machine = Machine("fp16", "cpu", 1)

@@ -150,6 +150,7 @@ def run(options: argparse.Namespace) -> int:
         minutes, steps = length.budget_minutes, length.steps
     check(options, init)
     machine = Machine(recipe.precision, options.device, options.threads, options.compile)
+    machine.share(length.accumulate)  # an uneven one is refused before anything is loaded
     settings = settings_of(options, recipe, init)
     everything = settings | length_of(recipe, options.stage) | free_settings(minutes, steps, machine)
     keeps = machine.leads and not options.dry_run
@@ -208,7 +209,7 @@ def rehearse(task: Task, loop: Any, machine: Machine) -> str:
         began = time.monotonic()
         train(task, short, machine, resume=False, quiet=True)
         seconds = (time.monotonic() - began) / DRY_STEPS
-    samples = task.batch * loop.accumulate * machine.world
+    samples = task.batch * loop.accumulate
     memory = f"peak memory {machine.peak_memory() / 2**20:.0f} MiB"
     lines = [f"dry run: {seconds:.2f} s a step of {samples} samples (report included), {memory}"]
     if loop.steps is not None:

@@ -32,7 +32,7 @@ class Length(Checked):
         budget_minutes, steps: one of them; the command line may give others.
         decay_part: last part over which the rates fall to 0; 0 keeps them constant, as the paper does.
         warmup_steps: of growing rates.
-        accumulate: micro-batches a step.
+        accumulate: micro-batches a step, shared out over the processes.
         checkpoint_minutes: how often the state is written: by arithmetic 24 GB in the full family's Stage I.
     """
 

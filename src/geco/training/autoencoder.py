@@ -101,9 +101,7 @@ class AutoencoderTask:
 
     def loss(self, index: int, rng: torch.Generator) -> Loss:
         o, machine = self.options, self.machine
-        pictures = batch_tensors(
-            self.data, self.seed, index, o.objects * machine.world, machine.rank, machine.world
-        )
+        pictures = batch_tensors(self.data, self.seed, index, o.objects)
         condition, targets = (part.to(rng.device) for part in pictures)
         chosen = torch.rand(targets.shape[:2], generator=rng, device=rng.device).argsort(1)[:, : o.targets]
         targets = targets[torch.arange(len(targets), device=chosen.device)[:, None], chosen]

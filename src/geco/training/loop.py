@@ -1,16 +1,18 @@
 """The one training loop: any stage, any machine; budget in minutes or steps, checkpoints, log, pictures,
 resume.
 
-All that is random follows from (seed, step), so a killed run that is started again repeats exactly what the
-first would have done (bit for bit on the CPU, with a budget in steps: with one in minutes the learning rate
-follows the clock).
+A step is ``accumulate`` micro-batches, numbered through the whole run and shared out over the processes; what
+is random in one follows from (seed, number), never from who computes it. So a killed run that is started
+again repeats exactly what the first would have done (bit for bit on the CPU, with a budget in steps: with one
+in minutes the learning rate follows the clock), and any number of processes takes the same steps, but for the
+rounding of sums.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,9 +28,11 @@ from geco.training.record import Record
 from geco.training.run_folder import agree, plain
 from geco.training.state import MovingAverage, load_checkpoint, rng_of, save_checkpoint
 from geco.training.task import Task
-from geco.training.totals import Totals, describe
+from geco.training.totals import Totals, describe, mean_values
 
 __all__ = ["LoopOptions", "train"]
+
+Values = dict[str, list[float | Tensor]]  # of one step: one entry a micro-batch
 
 
 def train(
@@ -56,7 +60,8 @@ class _Loop:
             MovingAverage(part.network, part.average) if part.average else None for part in self.parts
         ]
         self.step, self.before = 0, 0.0  # steps done; seconds of earlier pieces
-        self.samples = task.batch * options.accumulate * machine.world  # a step
+        self.samples = task.batch * options.accumulate  # a step, of all processes
+        self.mine = machine.share(options.accumulate)
         self.totals = Totals()
         self.checkpoint = options.folder / "checkpoint.pt"
         self.record = Record(options.folder, machine.leads, quiet, options.tensorboard)
@@ -107,7 +112,7 @@ class _Loop:
         rate = min(1.0, (self.step + 1) / self.options.warmup_steps)
         if self.options.decay_part:
             rate = min(rate, (1 - progress) / self.options.decay_part)
-        values: dict[str, float | Tensor] = {}
+        values: Values = {}
         for index, part in enumerate(self.parts):
             for turn in range(part.repeats):
                 found = self._update(index, turn, max(rate, 0.0))
@@ -115,28 +120,37 @@ class _Loop:
             values |= {prefix + name: value for name, value in found.items()}
         self.step += 1
         logs = self.step % self.options.log_steps == 0 or self.step == 1
-        plain_values = as_numbers(values) if logs else {}  # waits for the device
+        plain_values = self._means(values) if logs else {}  # waits for the device
         self.totals.add(self.samples, time.monotonic() - began)
         if logs:
             line = {"step": self.step, "samples": self.totals.samples, "elapsed": round(self.elapsed, 1)}
             facts = {"rate": round(rate, 6), "samples_s": round(self.totals.samples_a_second(), 2)}
             self.record.step(line | plain_values | facts, progress, self.elapsed)
 
-    def _update(self, index: int, turn: int, rate: float) -> dict[str, float | Tensor]:
-        """One update of one part; its loss, gradient norm and values."""
+    def _means(self, values: Values) -> dict[str, float]:
+        """Means over the micro-batches of all processes, for the log. One that had no sample to take a value
+        from (NaN) is left out, a loss never.
+        """
+        plain_values = {name: [float(value) for value in found] for name, found in values.items()}
+        return mean_values(self.machine.gathered(plain_values))
+
+    def _update(self, index: int, turn: int, rate: float) -> Values:
+        """One update of one part; of this process's micro-batches the losses and values, and the gradient's
+        norm.
+        """
         part, optimizers, o = self.parts[index], self.optimizers[index], self.options
         part.network.train()
-        total = torch.zeros(())
-        values: Mapping[str, float | Tensor] = {}
-        for micro in range(o.accumulate):
+        found: Values = {}
+        for micro in self.mine:
             at = (self.step * part.repeats + turn) * o.accumulate + micro
-            # of (seed, part, step, process): a resumed run draws what the first would have
-            rng = rng_of(o.seed, "step", part.name, at, self.machine.rank, device=self.machine.draws)
+            # of (seed, part, number): whoever draws, draws the same; the last name is a constant of old
+            rng = rng_of(o.seed, "step", part.name, at, 0, device=self.machine.draws)
             loss, values = part.loss(at, rng)
             self.machine.backward(loss / o.accumulate)
-            total = total.to(loss.device) + loss.detach() / o.accumulate
+            for name, value in {"loss": loss.detach(), **values}.items():
+                found.setdefault(name, []).append(value)
         parameters = part.parameters
-        self.machine.average_gradients(parameters)
+        self.machine.sum_gradients(parameters)
         norm = self.machine.clip(parameters, part.clip)
         for optimizer, rates in zip(optimizers, self.rates[index]):
             for group, base in zip(optimizer.param_groups, rates):
@@ -145,7 +159,8 @@ class _Loop:
             optimizer.zero_grad(set_to_none=True)
         if average := self.averages[index]:
             average.update(part.network)
-        return {"loss": total, "norm": norm, **values}
+        # a step is known by its loss and norm first
+        return {"loss": found.pop("loss"), "norm": [norm], **found}
 
     def _report(self) -> None:
         """Show and save with the averaged weights in place; every process waits for the first."""
@@ -228,15 +243,3 @@ class _Loop:
                 optimizer.load_state_dict(values)
             if average:
                 average.load_state_dict(saved["average"])
-
-
-def as_numbers(values: Mapping[str, float | Tensor]) -> dict[str, float]:
-    """Values of a step for the log; one that had no sample to be taken from (NaN) is left out, a
-    loss never.
-    """
-    numbers = {name: float(value) for name, value in values.items()}
-    return {
-        name: number
-        for name, number in numbers.items()
-        if number == number or name.endswith(("loss", "norm"))
-    }

@@ -20,7 +20,7 @@ class LoopOptions:
             end.
         steps: the same in steps; whichever ends first. One of the two is needed.
         seed: of batches, noise and dropout.
-        accumulate: micro-batches a step.
+        accumulate: micro-batches a step, of all processes together.
         decay_part: the last part of the budget over which the rates fall linearly to 0; 0 keeps them constant
             (paper).
         warmup_steps: linear growth of the rates at the start.

@@ -1,7 +1,9 @@
 """Where a training runs: device, number format, and the other processes; accelerate behind a narrow face.
 
-One process by itself, or many started by ``torchrun``. Gradients are averaged over the processes explicitly,
-after the backward pass and once a step, which stays plain when several networks take turns (as in Stage I).
+One process by itself, or many started by ``torchrun``. A step's micro-batches are numbered, and the processes
+share them out, so that any number of them computes the same step. Gradients are summed over the processes
+explicitly, after the backward pass and once a step, which stays plain when several networks take turns (as in
+Stage I).
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, cast
 
 import torch
@@ -92,6 +94,22 @@ class Machine:
     def leads(self) -> bool:
         return self.rank == 0
 
+    def share(self, accumulate: int) -> range:
+        """Which of a step's micro-batches, 0 to ``accumulate`` - 1, are this process's.
+
+        Raises:
+            ConfigError: the processes cannot share them out evenly.
+        """
+        if accumulate % self.world:
+            many = f"{accumulate} micro-batch{'es' if accumulate > 1 else ''} a step"
+            even = -(-accumulate // self.world) * self.world
+            raise ConfigError(
+                f"{many} cannot be shared out evenly by {self.world} processes",
+                f"Give --set accumulate={even}, with a lower batch where a step shall see as many samples "
+                "as before; or start a number of processes that divides it.",
+            )
+        return range(self.rank, accumulate, self.world)
+
     def autocast(self) -> contextlib.AbstractContextManager[None]:
         """The context in which networks compute in the chosen format; losses are taken outside of
         it, in float32.
@@ -113,19 +131,21 @@ class Machine:
     def backward(self, loss: Tensor) -> None:
         self._accelerator.backward(loss)
 
-    def average_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """The mean over all processes, in place; nothing to do for one. Parameters without
-        gradient count as zero.
+    def sum_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Over all processes, in place; nothing to do for one. A parameter that has a gradient in some
+        processes counts as zero in the others; one that has none stays without, as in one process.
         """
         if self.world == 1:
             return
-        for bucket in _buckets(parameters):
+        found = torch.tensor([p.grad is not None for p in parameters], dtype=torch.int32, device=self.device)
+        somewhere = cast(Tensor, self._accelerator.reduce(found, reduction="sum")).tolist()
+        for bucket in _buckets([p for p, there in zip(parameters, somewhere) if there]):
             for parameter in bucket:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
             flat = torch.cat([cast(Tensor, parameter.grad).flatten() for parameter in bucket])
-            mean = cast(Tensor, self._accelerator.reduce(flat, reduction="mean"))
-            for parameter, part in zip(bucket, mean.split([parameter.numel() for parameter in bucket])):
+            summed = cast(Tensor, self._accelerator.reduce(flat, reduction="sum"))
+            for parameter, part in zip(bucket, summed.split([parameter.numel() for parameter in bucket])):
                 cast(Tensor, parameter.grad).copy_(part.view_as(parameter))
 
     def clip(self, parameters: list[nn.Parameter], limit: float) -> Tensor:
@@ -142,6 +162,18 @@ class Machine:
             return value
         shared = torch.tensor([value], dtype=torch.float64, device=self.device)
         return float(cast(Tensor, self._accelerator.reduce(shared, reduction="sum"))[0])
+
+    def gathered(self, values: Mapping[str, list[float]]) -> dict[str, list[float]]:
+        """Lists of all processes joined by name, in every process; names may be missing in some."""
+        everyones: list[Any] = [values]
+        if self.world > 1:
+            everyones = [None] * self.world
+            torch.distributed.all_gather_object(everyones, dict(values))
+        joined: dict[str, list[float]] = {}
+        for one in everyones:
+            for name, found in one.items():
+                joined.setdefault(name, []).extend(found)
+        return joined
 
     def agree(self, value: float) -> float:
         """Rank 0's value in every process: whether to stop must not depend on whose clock is ahead."""

@@ -113,7 +113,8 @@ class _Batches:
 
     def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> ReconstructorBatch:
         o = self.options
-        return self.data.batch(seed, step * world + rank, size // world, o.points, o.surface)
+        assert world == 1  # a micro-batch is one process's
+        return self.data.batch(seed, step, size, o.points, o.surface)
 
 
 class ReconstructorTask:
@@ -141,9 +142,7 @@ class ReconstructorTask:
         self.predicted = round(options.predicted_share * options.batch) if teacher else 0
         # A GPU would wait for one thread; on the CPU threads would only take the training's cores.
         threads = LOADING_THREADS if machine.device.type == "cuda" else 0
-        self.loader = Loader(
-            _Batches(data, options), self.batch * machine.world, seed, machine.rank, machine.world, threads
-        )
+        self.loader = Loader(_Batches(data, options), self.batch, seed, threads=threads)
         channels_last(network)
 
     def parts(self) -> list[Part]:
@@ -162,10 +161,12 @@ class ReconstructorTask:
 
     def loss(self, index: int, rng: torch.Generator) -> Loss:
         o, machine = self.options, self.machine
-        self.samples = (index + 1) * o.batch * machine.world
+        self.samples = (index + machine.world) * o.batch  # of the first process, which writes: by all of them
         count = self.predicted  # these come first, and are not made worse besides
         share = torch.cat([torch.zeros(count), torch.full((o.batch - count,), o.worsen)])
-        batch = worsen(self.loader.at(index).to(rng.device), rng, o.faults, share).to(machine.device)
+        batch = worsen(self.loader.at(index, machine.world).to(rng.device), rng, o.faults, share).to(
+            machine.device
+        )
         if self.teacher is not None and count:
             with machine.autocast():
                 predicted_views = predict_noised(

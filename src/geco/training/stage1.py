@@ -126,7 +126,7 @@ class Stage1Task:
         }
         if self._pairs is not None and index < o.regression_steps:
             fade = 1 - index / o.regression_steps
-            near = self._regression(index * machine.world + machine.rank)
+            near = self._regression(index)
             loss = fade * o.regression_weight * near + (1 - fade) * loss
             values["regression"] = near.detach()
         if self.discriminator is not None:
@@ -139,8 +139,7 @@ class Stage1Task:
     def discriminator_loss(self, index: int, rng: torch.Generator) -> Loss:
         """The teacher's samples against G's of the same pictures, both noised alike."""
         assert self.discriminator is not None and self._pairs is not None
-        at = index * self.machine.world + self.machine.rank
-        picture, _, real = (part.to(self.machine.device) for part in self._pairs.pairs(at, self.batch))
+        picture, _, real = (part.to(self.machine.device) for part in self._pairs.pairs(index, self.batch))
         with torch.no_grad(), self.machine.autocast():
             fake = self._generate(self.codec.condition(picture), rng)
         logits = []
@@ -201,7 +200,7 @@ class Stage1Task:
         return HeldOut(self.teacher, self.codec, validation.held_out, walk, self.machine)
 
     def _condition(self, index: int, rng: torch.Generator) -> Condition:
-        pictures = self.data.conditions(index * self.machine.world + self.machine.rank, self.batch, rng)
+        pictures = self.data.conditions(index, self.batch, rng)
         return self.codec.condition(pictures.to(self.machine.device))
 
     def _generate(self, condition: Condition, rng: torch.Generator) -> Tensor:

@@ -107,7 +107,7 @@ class Stage2Task:
     def loss(self, index: int, _: torch.Generator) -> Loss:
         """Mean over the batch; pairs whose surface is gone are left out and counted."""
         o = self.options
-        rng = stream(self.seed, "stage2", index * self.machine.world + self.machine.rank)
+        rng = stream(self.seed, "stage2", index)
         total: Tensor | float = 0.0
         lost, sums = 0, {"mse": 0.0, "perceptual": 0.0, "mask": 0.0}
         for row in rng.choice(self.train_rows, o.batch):

@@ -100,9 +100,7 @@ class TeacherTask:
 
     def loss(self, index: int, rng: torch.Generator) -> Loss:
         machine = self.machine
-        pictures = batch_tensors(
-            self.data, self.seed, index, self.batch * machine.world, machine.rank, machine.world
-        )
+        pictures = batch_tensors(self.data, self.seed, index, self.batch)
         condition, targets = (part.to(rng.device) for part in pictures)
         condition, targets = recolor(condition, targets, rng, self.options.jitter)
         picture = composite(photograph(condition, rng, self.options.jitter)) * 2 - 1

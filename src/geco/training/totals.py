@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -81,3 +82,15 @@ def describe(facts: dict[str, Any]) -> str:
         f"{facts['minutes']:.1f} minutes, peak memory {facts['peak_memory_mib']:.0f} MiB, on "
         f"{facts['machine']}"
     )
+
+
+def mean_values(values: Mapping[str, list[float]]) -> dict[str, float]:
+    """The mean of each, without what is NaN: of a micro-batch that had no sample to take it from. One that is
+    nothing else is left out, a loss or norm never.
+    """
+    means: dict[str, float] = {}
+    for name, found in values.items():
+        counted = found if name.endswith(("loss", "norm")) else [value for value in found if value == value]
+        if counted:
+            means[name] = sum(counted) / len(counted)
+    return means

@@ -60,13 +60,13 @@ class Loader(Generic[Batch]):
         self.step += 1
         return result
 
-    def at(self, step: int) -> Batch:
-        """The batch of any step; the ones after it are then made ahead. Errors of a thread are
-        raised here, at their step.
+    def at(self, step: int, stride: int = 1) -> Batch:
+        """The batch of any step; the ones after it, every ``stride``-th, are then made ahead. Errors of a
+        thread are raised here, at their step.
         """
         if self._pool is None:
             return self._make(step)
-        wanted = range(step, step + 1 + self.ahead)
+        wanted = range(step, step + 1 + self.ahead * stride, stride)
         for left in [number for number in self._waiting if number not in wanted]:
             self._waiting.pop(left).cancel()
         for number in wanted:
