@@ -92,12 +92,6 @@ class FullFamily:
     def check(self, options: Stage1Options | PairOptions) -> None:
         pixels = options.jitter != USUAL
         if isinstance(options, Stage1Options):
-            if options.checkpointing and options.rank:
-                raise ConfigError(
-                    "activation checkpointing and low-rank adapters do not go together: one network has "
-                    "three roles",
-                    "Add --set checkpointing=false, or leave rank out.",
-                )
             pixels = pixels or options.teacher_clip is not None
         else:
             pixels = pixels or options.clip is not None
@@ -116,7 +110,7 @@ class FullFamily:
         network = cast(Zero123PlusNetwork, views.network).requires_grad_(True)
         network.noised_reference = False  # of all three networks, from here on (GECO, section 3.1)
         if options.checkpointing:
-            network.unet.enable_gradient_checkpointing()
+            network.recompute()
 
     def save_views(self, views: Views, folder: Path) -> None:
         network, codec = cast(Zero123PlusNetwork, views.network), cast(Any, views.codec)

@@ -4,16 +4,21 @@ one backbone.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from geco.multiview.interface import MultiViewNetwork
 from geco.training.adapters import Role, SharedBackbone
+from geco.training.copies import copy_of, in_format
 from geco.training.stage1_options import Stage1Options
 from geco.training.state import first_weights
+
+__all__ = ["FORMATS", "Roles", "copy_of", "module_of", "roles_of"]
+
+FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}  # that the frozen weights may have
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,21 @@ class Roles:
 
 
 def roles_of(teacher: MultiViewNetwork, options: Stage1Options, seed: int) -> Roles:
-    """``teacher``, frozen here, with a generator and a student made of it; adapters start from ``seed``."""
+    """``teacher``, frozen here and in ``options.teacher_format``, with a generator and a student made of it;
+    adapters start from ``seed``.
+
+    With ``options.rank`` the teacher is the backbone of all three, which computes activations again as the
+    role that had made them.
+    """
+    frozen = FORMATS[options.teacher_format]
     if options.rank:
         with first_weights(seed, "adapters"):
-            shared = SharedBackbone(teacher, ("student", "generator"), options.rank)
+            shared = SharedBackbone(teacher, ("student", "generator"), options.rank, options.alpha, frozen)
+        if options.checkpointing:
+            cast(Any, teacher).recompute(shared.recomputed)
         return Roles(shared.role("generator"), shared.role("student"), shared.role(None), shared)
-    generator, student = copy.deepcopy(teacher), copy.deepcopy(teacher)
-    cast(nn.Module, teacher).requires_grad_(False)
+    generator, student = copy_of(teacher), copy_of(teacher)
+    in_format(cast(nn.Module, teacher).requires_grad_(False), frozen)
     return Roles(generator, student, teacher)
 
 

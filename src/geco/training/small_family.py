@@ -85,6 +85,8 @@ class SmallFamily:
                 "the small network writes its reference without a timestep, so none can be written at t",
                 "Set reference to clean or noised.",
             )
+        if options.teacher_format != "float32":
+            raise ConfigError("teacher_format suits the full family only", "Set it to float32.")
 
     def load_views(self, folder: Path, device: torch.device, inference: bool = False) -> Views:
         network = load_small(folder / MULTIVIEW).to(device)

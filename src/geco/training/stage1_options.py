@@ -28,6 +28,7 @@ from geco.training.vsd import T_RANGE, Weighting
 # "clean": as it is, written at the cleanest timestep (GECO, section 3.1); "noised": to the level of x_t, as
 # the public Zero123++ was trained; "at-t": clean, but written at x_t's timestep.
 ScoreReference = Literal["clean", "noised", "at-t"]
+Format = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,10 @@ class Stage1Options(Checked):
         regression_weight: of the regression while it lasts.
         rank: low-rank adapters of this rank on one frozen backbone instead of three networks; None trains in
             full (the paper).
+        alpha: the adapters' updates are scaled by alpha / rank; None for 108 / 64 whatever the rank, as
+            SwiftBrush's at rank 64.
+        teacher_format: of the frozen weights: the teacher's, or with ``rank`` those of all three roles. What
+            is trained stays in float32.
         adversarial_weight: of the adversarial term (DMD2; 0 in the paper), which needs teacher pairs.
         discriminator_rate: Adam's (our decision).
         checkpointing: compute the full family's UNet activations again in the backward pass instead of
@@ -95,6 +100,8 @@ class Stage1Options(Checked):
     regression_steps: int = whole(0, 0, MOST)
     regression_weight: float = amount(1.0)
     rank: int | None = count(None)
+    alpha: float | None = amount(None)
+    teacher_format: Format = choice("float32", get_args(Format))
     adversarial_weight: float = amount(0.0)
     discriminator_rate: float = amount(1e-4)
     checkpointing: bool = flag(False)

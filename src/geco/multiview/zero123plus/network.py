@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -74,6 +74,14 @@ class Zero123PlusNetwork(nn.Module):
     def through(self, wrap: Wrap) -> None:
         """Run both passes through ``wrap`` from now on."""
         self._write, self._read = (wrap([self.unet], run) for run in (self._tokens, self._prediction))
+
+    def recompute(self, run: Callable[..., Any] | None = None) -> None:
+        """Keep no activations of the blocks for a backward pass, which computes them again.
+
+        Args:
+            run: ``run(block, *tensors)`` calls a block so; None for torch's own checkpointing.
+        """
+        self.unet.enable_gradient_checkpointing(run)
 
     @classmethod
     def from_config(
