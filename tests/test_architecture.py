@@ -88,6 +88,7 @@ TORCH_ROOMS = {
     "reconstruct.packed",
     "reconstruct.plane_fields",
     "reconstruct.triplane",
+    "reconstruct.pixelnerf",
     "reconstruct.triposr",
     "reconstruct.vit",
     "reconstruct.small",

@@ -40,11 +40,12 @@ def test_columns_name_what_is_not_bare() -> None:
 
 def test_roles_lie_in_the_model_s_folder(tmp_path: Path) -> None:
     run = model(tmp_path / "run")
-    for role in ("teacher", "stage1", "regressor"):
+    for role in ("teacher", "stage1", "regressor", "pixelnerf"):
         model(run / role)
-    stage1, regressor, teacher, geco = parse_methods(
-        ["stage1", "regressor", "teacher-4", "geco"], model=str(run)
+    stage1, regressor, pixelnerf, teacher, geco = parse_methods(
+        ["stage1", "regressor", "pixelnerf", "teacher-4", "geco"], model=str(run)
     )
+    assert pixelnerf.source == str(run / "pixelnerf") and pixelnerf.deterministic
     assert stage1.source == str(run / "stage1") and not stage1.deterministic
     assert regressor.source == str(run / "regressor") and regressor.deterministic
     assert teacher.source == str(run / "teacher") and geco.source == str(run)

@@ -71,7 +71,7 @@ class Stages:
     def inputs(self, **more: Any) -> Inputs:
         """What the builders are given."""
         r = self.recipe
-        sizes = Sizes(r.multiview, r.reconstructor, r.regressor, r.autoencoder)
+        sizes = Sizes(r.multiview, r.reconstructor, r.regressor, r.autoencoder, r.pixelnerf)
         given = {"data": self.views, "seed": SEED, "resolution": r.resolution, "sizes": sizes} | more
         return Inputs(self.machine, **given)
 
@@ -83,6 +83,9 @@ class Stages:
 
     def regressor(self) -> Task:
         return small.regressor(self.recipe.regression, self.inputs())
+
+    def pixelnerf(self) -> Task:
+        return small.pixelnerf(self.recipe.radiance, self.inputs())
 
     def autoencoder(self) -> Task:
         return small.autoencoder(self.recipe.autoencoding, self.inputs())

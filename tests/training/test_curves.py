@@ -24,6 +24,7 @@ TOLERANCE: dict[Stage, float] = {
     "teacher": 4e-3,
     "reconstructor": 4e-3,
     "regressor": 4e-3,
+    "pixelnerf": 4e-3,
     "autoencoder": 5e-3,
     "stage1": 1e-4,
     "stage2": 1e-4,
@@ -46,6 +47,10 @@ CHANGES: dict[str, tuple[Stage, Change]] = {
     "regressor: inside_weight": (
         "regressor",
         lambda r: replace(r, regression=replace(r.regression, inside_weight=2.2)),
+    ),
+    "pixelnerf: mask_weight": (
+        "pixelnerf",
+        lambda r: replace(r, radiance=replace(r.radiance, mask_weight=0.55)),
     ),
     "reconstructor: color_weight": (
         "reconstructor",

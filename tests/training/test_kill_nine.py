@@ -33,9 +33,12 @@ from tests.training.record_curves import SEED, Stages, random_network
 STEPS, KILLED_FROM = 6, 2
 PAIRS = 5
 PATIENCE = 60  # seconds until a checkpoint must have appeared
-STAGES = ("teacher", "reconstructor", "regressor", "autoencoder", "stage1", "pairs", "stage2")
-# The regressor is the reconstructor's task on one view.
-QUICK_ONES = [pytest.param(name, marks=pytest.mark.slow) if name == "regressor" else name for name in STAGES]
+STAGES = ("teacher", "reconstructor", "regressor", "pixelnerf", "autoencoder", "stage1", "pairs", "stage2")
+# The regressor is the reconstructor's task on one view; test_pixelnerf.py resumes the other one.
+QUICK_ONES = [
+    pytest.param(name, marks=pytest.mark.slow) if name in ("regressor", "pixelnerf") else name
+    for name in STAGES
+]
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,7 @@ def command(room: Stages, stage: str, output: Path, *more: str) -> list[str]:
         "teacher": ["train", "teacher", *often],
         "reconstructor": ["train", "reconstructor", *init, *often],
         "regressor": ["train", "regressor", *often],
+        "pixelnerf": ["train", "pixelnerf", *often],
         "autoencoder": ["train", "autoencoder", *often],
         # all that Stage I can keep a state of: the discriminator, the fading regression, several updates of
         # the student

@@ -19,7 +19,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "be added.",
         epilog="Methods: geco (the model as it ships), teacher-N (N deterministic DDIM steps), undistilled "
         "(one step of the teacher), copy-input, ground-truth-views (the reconstructor on rendered views: "
-        "upper bound), regressor, stage1, a folder of a model, or NAME=MODEL: a folder, "
+        "upper bound), regressor, pixelnerf, stage1, a folder of a model, or NAME=MODEL: a folder, "
         "the name of a public model or a hub id. NAME@T truncates the noise of a one-step generator to T, 0 "
         "to 1; NAME@steps-28, @guidance-3, @ddim, @euler-ancestral, @clean, @noised steer this one alone.",
     )

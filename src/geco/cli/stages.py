@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from geco.training.task import Task
 
 FAMILIES = ("small", "full")  # that can be distilled; the full family's teacher and reconstructor are public
+ALONE = ("regressor", "pixelnerf")  # stages that carry nothing of --init along
 STARTS = {  # what --init of a distillation is
     "stage1": "the teacher",
     "stage2": "Stage I's run",
@@ -110,7 +111,9 @@ def inputs_of(
         seed=options.seed,
         resolution=recipe.resolution,
         facts=facts,
-        sizes=Sizes(recipe.multiview, recipe.reconstructor, recipe.regressor, recipe.autoencoder),
+        sizes=Sizes(
+            recipe.multiview, recipe.reconstructor, recipe.regressor, recipe.autoencoder, recipe.pixelnerf
+        ),
     )
 
 
@@ -122,6 +125,7 @@ def build(stage: str, recipe: Recipe, inputs: Inputs) -> Task:
         "teacher": small_stages.teacher,
         "reconstructor": small_stages.reconstructor,
         "regressor": small_stages.regressor,
+        "pixelnerf": small_stages.pixelnerf,
         "autoencoder": small_stages.autoencoder,
         "stage1": partial(family.stage1, _family(stage, inputs.init)),
         "stage2": partial(family.stage2, _family(stage, inputs.init)),
@@ -139,7 +143,7 @@ def make_pairs(recipe: Recipe, inputs: Inputs, output: Path) -> dict[str, int]:
 
 def _facts(stage: str, recipe: Recipe, overrides: dict[str, Any], init: Path | None) -> dict[str, Any]:
     """For the card: the recipe, each stage's ``--set`` from --init on, and how the model is used."""
-    carried = init is not None and stage != "regressor" and (init / CARD).exists()
+    carried = init is not None and stage not in ALONE and (init / CARD).exists()
     known: dict[str, Any] = read_model_card(init)["facts"].get("overrides", {}) if init and carried else {}
     facts = {
         "recipe": recipe.name,

@@ -21,6 +21,7 @@ TRAIN = {
     "reconstructor": "six views to a surface, from views and labelled points; --init carries the teacher "
     "along",
     "regressor": "one picture to a surface, deterministic: the baseline (LRM, TripoSR kind)",
+    "pixelnerf": "one or several pictures to a radiance field, deterministic: the other baseline",
     "autoencoder": "the features of a perceptual distance for stage2, where LPIPS' weights cannot be had; "
     "no generator",
 }

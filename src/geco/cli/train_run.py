@@ -20,6 +20,7 @@ NETWORKS = {
     "teacher": "multiview",
     "reconstructor": "reconstructor",
     "regressor": "regressor",
+    "pixelnerf": "pixelnerf",
     "autoencoder": "autoencoder",
 }
 # options that name what a run starts from
@@ -92,7 +93,9 @@ def next_step(options: argparse.Namespace) -> str:
     if stage == "autoencoder":
         use = f"geco distill stage2 {recipe} --pairs PAIRS --init STAGE1_RUN --perceptual {here} -o RUN_DIR"
         return f"{here} holds a perceptual distance: {use}"
-    if stage == "regressor" or ((folder / MULTIVIEW).exists() and (folder / RECONSTRUCTOR).exists()):
+    if stage in ("regressor", "pixelnerf") or (
+        (folder / MULTIVIEW).exists() and (folder / RECONSTRUCTOR).exists()
+    ):
         return f"{here} is a model folder: geco run PICTURE --model {here}"
     data = shlex.quote(str(options.data)) if options.data is not None else "SHARDS"
     if stage == "reconstructor":

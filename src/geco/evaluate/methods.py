@@ -18,7 +18,17 @@ from geco.sampling import Steering
 Kind = Literal["model", "copy-input", "ground-truth-views", "meshes"]
 Variant = Literal["bare", "outline", "projection", "finish"]
 VARIANTS: tuple[str, ...] = get_args(Variant)
-PLAIN_NAMES = ("geco", "teacher-N", "undistilled", "copy-input", "ground-truth-views", "regressor", "stage1")
+PLAIN_NAMES = (
+    "geco",
+    "teacher-N",
+    "undistilled",
+    "copy-input",
+    "ground-truth-views",
+    "regressor",
+    "pixelnerf",
+    "stage1",
+)
+ROLES = ("stage1", "regressor", "pixelnerf")  # names whose model is a folder of that name in another
 CARD = "config.json"  # that makes a folder a model
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TEACHER = re.compile(r"teacher-([1-9]\d{0,3})")
@@ -79,8 +89,8 @@ def parse_methods(
             a one-step generator's noise, ``teacher-28@clean@guidance-3`` steers a teacher
             (:data:`SETTINGS`).
         meshes: each ``NAME=FOLDER``.
-        model: what the plain names run. A folder may hold the folders ``teacher``, ``stage1`` and
-            ``regressor`` for those roles.
+        model: what the plain names run. A folder may hold the folders ``teacher``, ``stage1``,
+            ``regressor`` and ``pixelnerf`` for those roles.
         asked: of every model that draws views, where its name does not say it.
 
     Raises:
@@ -178,7 +188,7 @@ def _plain(name: str, source: str, own_folder: bool) -> Method | None:
         return Method(name, "model", source)
     if name == "ground-truth-views":
         return Method(name, "ground-truth-views", source, deterministic=True)
-    if name in ("stage1", "regressor"):
+    if name in ROLES:
         folder = source if own_folder else _role_folder(source, name)
         if folder is None:
             raise WeightsError(
@@ -186,7 +196,7 @@ def _plain(name: str, source: str, own_folder: bool) -> Method | None:
                 f"Train one, then give its folder: --methods {name}=FOLDER, or --model RUN where "
                 f"RUN/{name} is that folder.",
             )
-        return Method(name, "model", folder, deterministic=name == "regressor")
+        return Method(name, "model", folder, deterministic=name != "stage1")
     steps = 1 if name == "undistilled" else int(match[1]) if (match := _TEACHER.fullmatch(name)) else None
     if steps is None:
         return None

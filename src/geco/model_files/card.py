@@ -27,6 +27,7 @@ CARD, MULTIVIEW, RECONSTRUCTOR = "config.json", "multiview", "reconstructor"
 ONNX = "onnx"  # the folder of an exported model's graphs
 HALF_ABOVE = 256  # tensors of more values than this are stored in float16 where a model is handed on
 AUTOENCODER = "autoencoder"  # the folder, and the family of a run that holds nothing else
+PIXELNERF = "pixelnerf"  # the family
 PARTS = (MULTIVIEW, RECONSTRUCTOR, AUTOENCODER, ONNX)  # every folder that a model may have
 RESOLUTIONS, TEXTURE_SIZES = (8, 512), (16, 4096)  # what a card may give as a model's own
 REMEDY = "Convert or train the model again."

@@ -18,7 +18,7 @@ import torch
 from geco.errors import OutputError, WeightsError
 from geco.files import atomic_write, sweep_below
 from geco.locks import LOCK, locked
-from geco.model_files.card import CARD, HALF_ABOVE, MULTIVIEW, RECONSTRUCTOR, read_model_card
+from geco.model_files.card import CARD, HALF_ABOVE, MULTIVIEW, PIXELNERF, RECONSTRUCTOR, read_model_card
 from geco.model_files.folder import read_part, write_part
 from geco.model_files.manifest import FILES
 from geco.model_files.part import read_part_card
@@ -32,7 +32,7 @@ def publish(run: Path, folder: Path) -> dict[str, Any]:
     """Write ``folder``; returns the card, which is written last.
 
     Args:
-        run: a model folder of the small family.
+        run: a model folder of the small family, or PixelNeRF's.
         folder: new, empty, or what this wrote of the same run before; after a failure it is as it was.
 
     Raises:
@@ -41,7 +41,7 @@ def publish(run: Path, folder: Path) -> dict[str, Any]:
     """
     card = read_model_card(run)
     halves = [half for half in (MULTIVIEW, RECONSTRUCTOR) if (run / half).is_dir()]
-    if card["family"] != "small" or not halves:
+    if card["family"] not in ("small", PIXELNERF) or not halves:
         what = f"is of the family {card['family']!r}" if halves else "holds no weights"
         raise WeightsError(f"{run} {what}", "Give the run folder of a finished stage of the small family.")
     check_folder(folder, (), lambda _: False)

@@ -19,6 +19,7 @@ OPTIONS = {
     "teacher": "teacher",
     "reconstructor": "reconstruction",
     "regressor": "regression",
+    "pixelnerf": "radiance",
     "autoencoder": "autoencoding",
     "stage1": "stage1",
     "pairs": "pairs",
@@ -30,13 +31,20 @@ OF_RECIPE: dict[str, tuple[str, ...]] = {
     "teacher": ("precision", "resolution", "texture_size", "multiview", "sampling"),
     "reconstructor": ("precision", "resolution", "texture_size", "reconstructor"),
     "regressor": ("precision", "resolution", "texture_size", "regressor"),
+    "pixelnerf": ("precision", "resolution", "texture_size", "pixelnerf"),
     "autoencoder": ("precision", "autoencoder"),
     "stage1": ("precision", "resolution", "texture_size"),
     "pairs": ("pair_count", "resolution"),
     "stage2": ("precision", "resolution", "texture_size"),
 }
 # What has an option of its own, or is the data's: here it would be overruled in silence.
-ELSEWHERE = {"seed", "multiview.size", "reconstructor.view_size", "regressor.view_size"}
+ELSEWHERE = {
+    "seed",
+    "multiview.size",
+    "reconstructor.view_size",
+    "regressor.view_size",
+    "pixelnerf.view_size",
+}
 
 
 def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Recipe, dict[str, Any]]:

@@ -11,17 +11,19 @@ from geco.foreign import Fields
 from geco.metrics.features.config import AutoencoderConfig
 from geco.model_files.card import RESOLUTIONS, TEXTURE_SIZES
 from geco.multiview.small.config import SmallConfig
+from geco.reconstruct.pixelnerf.config import PixelNeRFConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.sampling import Sampling
 from geco.training.autoencoder import AutoencoderOptions
 from geco.training.machine import Precision
 from geco.training.pairs import PairOptions
+from geco.training.pixelnerf_options import PixelNeRFOptions
 from geco.training.reconstructor_options import ReconstructorOptions
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
 from geco.training.teacher import TeacherOptions
 
-Stage = Literal["teacher", "reconstructor", "regressor", "autoencoder", "stage1", "stage2"]
+Stage = Literal["teacher", "reconstructor", "regressor", "pixelnerf", "autoencoder", "stage1", "stage2"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Recipe:
         precision: of matrix products and convolutions.
         multiview, reconstructor, regressor: sizes of the small networks (a folder given with --init takes
             precedence).
+        pixelnerf: sizes of the other deterministic network; radiance: its training's numbers.
         autoencoder: sizes of the network of Stage II's perceptual distance; autoencoding: its training's
             numbers.
         teacher ... stage2: the stages' own numbers; lengths: how long each trains.
@@ -72,6 +75,8 @@ class Recipe:
     teacher: TeacherOptions = field(default_factory=TeacherOptions)
     reconstruction: ReconstructorOptions = field(default_factory=ReconstructorOptions)
     regression: ReconstructorOptions = field(default_factory=lambda: ReconstructorOptions(worsen=0.0))
+    pixelnerf: PixelNeRFConfig = field(default_factory=PixelNeRFConfig)
+    radiance: PixelNeRFOptions = field(default_factory=PixelNeRFOptions)
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     autoencoding: AutoencoderOptions = field(default_factory=AutoencoderOptions)
     stage1: Stage1Options = field(default_factory=Stage1Options)

@@ -9,6 +9,7 @@ from geco.recipes.recipe import Length, Recipe
 from geco.sampling import Sampling
 from geco.training.autoencoder import AutoencoderOptions
 from geco.training.pairs import PairOptions
+from geco.training.pixelnerf_options import PixelNeRFOptions
 from geco.training.reconstructor_options import ReconstructorOptions
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
@@ -48,6 +49,7 @@ def small() -> Recipe:
             "teacher": Length(budget_minutes=240),
             "reconstructor": Length(budget_minutes=60, decay_part=0.4),
             "regressor": Length(budget_minutes=40, decay_part=0.4),
+            "pixelnerf": Length(budget_minutes=60, decay_part=0.4),
             "autoencoder": Length(budget_minutes=20),
             "stage1": Length(budget_minutes=60, decay_part=0.3, warmup_steps=20),
             "stage2": Length(budget_minutes=30, decay_part=0.3, warmup_steps=20),
@@ -72,6 +74,7 @@ def small_gpu() -> Recipe:
         teacher=replace(base.teacher, batch=128),
         reconstruction=ReconstructorOptions(batch=32, predicted_share=0.5),
         regression=ReconstructorOptions(batch=32, worsen=0.0),
+        radiance=PixelNeRFOptions(batch=32, rays=256),
         autoencoding=AutoencoderOptions(objects=16),
         stage1=replace(base.stage1, batch=32, student_repeats=2, average=0.99),
         pairs=replace(base.pairs, chunk=32, size=96),

@@ -7,10 +7,12 @@ from __future__ import annotations
 from geco.metrics.features.config import AutoencoderConfig
 from geco.multiview.small.config import SmallConfig
 from geco.recipes.recipe import Length, Recipe
+from geco.reconstruct.pixelnerf.config import PixelNeRFConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.sampling import Sampling
 from geco.training.autoencoder import AutoencoderOptions
 from geco.training.pairs import PairOptions
+from geco.training.pixelnerf_options import PixelNeRFOptions
 from geco.training.reconstructor_options import ReconstructorOptions
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
@@ -29,6 +31,9 @@ _FIELD = {
     "point_hidden": 8,
     "color_hidden": 8,
 }
+_RADIANCE = PixelNeRFConfig(
+    SIZE, (8, 8, 8, 16), (1, 1, 1, 1), features=8, hidden=16, blocks=2, read_blocks=1, coarse=8, fine=4
+)
 
 
 def tiny() -> Recipe:
@@ -44,6 +49,8 @@ def tiny() -> Recipe:
         teacher=TeacherOptions(batch=4, average=0.9),
         reconstruction=ReconstructorOptions(batch=2, points=256, surface=64, average=0.9),
         regression=ReconstructorOptions(batch=2, points=256, surface=64, worsen=0.0, average=0.9),
+        pixelnerf=_RADIANCE,
+        radiance=PixelNeRFOptions(batch=2, rays=32, extra=1, views=2, average=0.9),
         autoencoder=AutoencoderConfig(widths=(8, 16, 16), latent=4),
         autoencoding=AutoencoderOptions(objects=2, targets=2, average=0.9),
         stage1=Stage1Options(
@@ -67,6 +74,7 @@ def tiny() -> Recipe:
             "teacher": Length(steps=40, warmup_steps=2),
             "reconstructor": Length(steps=60, warmup_steps=2),
             "regressor": Length(steps=60, warmup_steps=2),
+            "pixelnerf": Length(steps=20, warmup_steps=2),
             "autoencoder": Length(steps=20, warmup_steps=2),
             "stage1": Length(steps=4, warmup_steps=1),
             "stage2": Length(steps=4, warmup_steps=1),

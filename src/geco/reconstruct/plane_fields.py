@@ -1,4 +1,4 @@
-"""Fields on planes, asked in tensors where the planes are and in numpy by the host."""
+"""Fields that live in tensors, asked there and in numpy by the host."""
 
 from __future__ import annotations
 
@@ -13,18 +13,13 @@ from geco.isosurface.tensor_grid import TensorGrid
 from geco.types import Floats
 
 
-class PlaneFields(ABC):
-    """The host's half of a :class:`geco.reconstruct.fields.TensorFields`; who inherits it has the other.
-
-    Attributes:
-        planes: where the fields live.
-    """
-
-    planes: Tensor
+class HostFields(ABC):
+    """The host's half of a :class:`geco.reconstruct.fields.TensorFields`; who inherits it has the other."""
 
     @property
+    @abstractmethod
     def device(self) -> torch.device:
-        return self.planes.device
+        """Where the fields live."""
 
     def grid(self, resolution: int) -> FlexiGrid:
         """The cubes that the surface crosses; raises :class:`MeshError` when there are none."""
@@ -37,8 +32,22 @@ class PlaneFields(ABC):
 
     @abstractmethod
     def tensor_grid(self, resolution: int) -> TensorGrid:
-        """:meth:`grid` where the planes are."""
+        """:meth:`grid` where the fields live."""
 
     @abstractmethod
     def tensor_color(self, points: Tensor) -> Tensor:
-        """:meth:`color` where the planes are."""
+        """:meth:`color` where the fields live."""
+
+
+class PlaneFields(HostFields):
+    """Fields on planes.
+
+    Attributes:
+        planes: where the fields live.
+    """
+
+    planes: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        return self.planes.device

@@ -12,11 +12,19 @@ from pathlib import Path
 
 from geco.device import choose
 from geco.errors import WeightsError
-from geco.model_files.card import AUTOENCODER, CARD, read_model_card, shown_name
+from geco.model_files.card import AUTOENCODER, CARD, PIXELNERF, read_model_card, shown_name
 from geco.torch_runtime.backend import TorchBackend
 from geco.torch_runtime.full import full_backend
+from geco.torch_runtime.pixelnerf import pixelnerf_backend
 from geco.torch_runtime.small import small_backend
 from geco.torch_runtime.triposr import triposr_backend
+
+BUILDERS = {
+    "full": full_backend,
+    "small": small_backend,
+    "triposr": triposr_backend,
+    PIXELNERF: pixelnerf_backend,
+}
 
 
 def load_backend(
@@ -39,10 +47,10 @@ def load_backend(
             f"{folder} holds an autoencoder, a perceptual distance: there is no generator in it",
             "Give the run of another stage; this one is for: geco distill stage2 --perceptual.",
         )
-    build = {"full": full_backend, "small": small_backend, "triposr": triposr_backend}.get(card["family"])
+    build = BUILDERS.get(card["family"])
     if build is None:
         raise WeightsError(
-            f"{folder / CARD} names the family {card['family']!r}", "Known are full, small and triposr."
+            f"{folder / CARD} names the family {card['family']!r}", f"Known are {', '.join(BUILDERS)}."
         )
     if card["family"] != "full":
         placement.check_ways((), f"a model of the family {card['family']}")

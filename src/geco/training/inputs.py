@@ -11,6 +11,7 @@ from geco.data.shards import HELD_OUT
 from geco.errors import ConfigError, WeightsError
 from geco.metrics.features.config import AutoencoderConfig
 from geco.multiview.small.config import SmallConfig
+from geco.reconstruct.pixelnerf.config import PixelNeRFConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.training.machine import Machine
 
@@ -25,6 +26,7 @@ class Sizes:
         default_factory=lambda: SmallReconstructorConfig(rig="input", own_color=1.0)
     )
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    pixelnerf: PixelNeRFConfig = field(default_factory=PixelNeRFConfig)
 
 
 @dataclass(frozen=True)

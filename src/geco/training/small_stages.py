@@ -15,14 +15,17 @@ from geco.data.shards import HELD_OUT
 from geco.errors import ConfigError
 from geco.metrics.features.network import Autoencoder
 from geco.metrics.features.weights import load_autoencoder, save_autoencoder
-from geco.model_files.card import AUTOENCODER, MULTIVIEW, RECONSTRUCTOR, write_model_card
+from geco.model_files.card import AUTOENCODER, MULTIVIEW, PIXELNERF, RECONSTRUCTOR, write_model_card
 from geco.multiview.small.network import SmallMultiView
 from geco.multiview.small.weights import load_small, save_small
+from geco.reconstruct.pixelnerf.model import PixelNeRF
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.autoencoder import AutoencoderOptions, AutoencoderTask
 from geco.training.family import finish
 from geco.training.inputs import Inputs
+from geco.training.pixelnerf import PixelNeRFTask
+from geco.training.pixelnerf_options import PixelNeRFOptions
 from geco.training.reconstructor import ReconstructorTask, validation_batches
 from geco.training.reconstructor_data import ReconstructorData
 from geco.training.reconstructor_options import ReconstructorOptions
@@ -83,6 +86,20 @@ def regressor(options: ReconstructorOptions, inputs: Inputs) -> ReconstructorTas
         finish(SMALL, folder, None, {**inputs.facts, "stage": "regressor", "views": False})
 
     return ReconstructorTask(options, inputs, network, data, save, _reconstructor_checks(inputs))
+
+
+def pixelnerf(options: PixelNeRFOptions, inputs: Inputs) -> PixelNeRFTask:
+    """One or several pictures to a radiance field, from nothing."""
+    data = open_views(inputs.shards, inputs.machine.device)
+    with first_weights(inputs.seed, "pixelnerf"):
+        network = PixelNeRF(replace(inputs.sizes.pixelnerf, view_size=data.size))
+
+    def save(trained: PixelNeRF, folder: Path, about: dict[str, Any]) -> None:
+        trained.save(folder / RECONSTRUCTOR, about)
+        facts = {**inputs.facts, "stage": "pixelnerf", "views": False}
+        write_model_card(folder, PIXELNERF, LICENCE, facts)
+
+    return PixelNeRFTask(options, inputs, network.train(), data, save, _held_out(inputs))
 
 
 def autoencoder(options: AutoencoderOptions, inputs: Inputs) -> AutoencoderTask:
