@@ -3,9 +3,10 @@ benchmarks.stage1_switches SHARDS -o FOLDER``.
 
 Every run is a ``geco distill stage1`` of the small family with one thing changed; the table says by how much
 the held-out numbers differ after it. First comes what a reference of another kind costs the frozen teacher.
-Everything is kept in FOLDER: a killed command goes on where it was, ``--only NAME`` makes single rows, and the
-table (``FOLDER/switches.md``) is of the rows that are there. Short runs rank nothing that differs by less than
-two seeds of the same switches do; the second row is the first with another seed.
+Everything is kept in FOLDER: a killed command goes on where it was, ``--only NAME`` makes single rows, and
+the table (``FOLDER/switches.md``) is of the rows that are there. Short runs rank nothing that differs by less
+than two seeds do: the second row is the first with another seed. The shards are of the teacher's own size (96
+px), with ``held_out/``.
 """
 
 from __future__ import annotations
@@ -123,16 +124,7 @@ def train(options: argparse.Namespace, switch: Switch) -> None:
     given = ["--init", options.init, "--device", "cpu", "--threads", "1"]
     pairs = options.output / "pairs"
     if switch.pairs:
-        more = [
-            "--count",
-            options.pairs,
-            "--steps",
-            REFERENCE_STEPS,
-            "--set",
-            "renders=1",
-            "--set",
-            "chunk=4",
-        ]
+        more = ["--count", options.pairs, "--steps", REFERENCE_STEPS, "--set", "renders=1"]
         geco("distill", "pairs", "--recipe", "small", "--data", options.data, *given, *more, "-o", pairs)
         given += ["--pairs", pairs]
     base = (f"batch={options.batch}", f"held_out={options.held_out}", "checkpoint_minutes=1")
@@ -170,15 +162,10 @@ def report(options: argparse.Namespace, switch: Switch) -> dict[str, Any] | None
 
 def table(options: argparse.Namespace) -> str:
     """Markdown: the references, then the switches."""
-    rows = [
-        "| Teacher's reference | PSNR, true views | pyramid | mean | saturation |",
-        "|---|---|---|---|---|",
-    ]
+    measures = "pyramid | mean | saturation |"
+    rows = [f"| Teacher's reference | PSNR, true views | {measures}", "|---|---|---|---|---|"]
     rows += [f"| {kind} | {numbers(found)} |" for kind, found in references(options).items()]
-    rows += [
-        "",
-        "| Switch | `--set` | PSNR, teacher's views | pyramid | mean | saturation | PSNR, true views |",
-    ]
+    rows += ["", f"| Switch | `--set` | PSNR, teacher's views | {measures} PSNR, true views |"]
     rows += ["|---|---|---|---|---|---|---|"]
     for switch in SWITCHES:
         found = report(options, switch)
