@@ -114,6 +114,12 @@ class SmallFamily:
 
     def validation(self, inputs: Inputs, views: Views, options: Stage1Options) -> Validation:
         data = GridViews(inputs.held_out or inputs.shards)
+        size = cast(SmallMultiView, views.network).config.size
+        if data.size != size:
+            raise ConfigError(
+                f"the teacher in {inputs.init} sees views of {size} px, the shards hold {data.size} px",
+                f"Render with --size {size}.",
+            )
         held_out = composite(to_tensors(data.fixed(min(max(SHOWN, options.held_out), len(data))))[0])
 
         def measure(generator: SmallMultiView) -> dict[str, Any]:
