@@ -66,6 +66,7 @@ FLOORS: list[set[str]] = [
     {"getting"},
     {"loading"},
     {"pipeline", "choices"},
+    {"optimize"},
     {"evaluate", "many", "serve"},
     {"cli"},
 ]
@@ -79,6 +80,7 @@ TORCH_ROOMS = {
     "model_files.publish",
     "model_files.state",
     "multiview",
+    "optimize",
     "passes",
     "reconstruct.folded",
     "reconstruct.half",

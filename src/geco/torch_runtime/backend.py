@@ -53,6 +53,11 @@ class TorchBackend:
         self.keeps = device.type == "cpu"  # what drawing took: a heap does, and so do recordings
 
     @property
+    def device(self) -> torch.device:
+        """Where the networks live."""
+        return self._device
+
+    @property
     def distilled(self) -> bool:
         """A one-step generator is, and a regressor cannot be a teacher either."""
         return (

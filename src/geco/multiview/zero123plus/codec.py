@@ -73,12 +73,17 @@ class Zero123PlusCodec(nn.Module):
         """
         self.vae.enable_tiling()
         self.vae.tile_latent_min_size = TILE
-        self.vae.tile_sample_min_size = TILE * 2 ** (len(self.vae.config["block_out_channels"]) - 1)
+        self.vae.tile_sample_min_size = TILE * self.reduction
 
     @property
     def device(self) -> torch.device:
         """Where it works; the encoders' weights may wait elsewhere."""
         return self.text_states.device
+
+    @property
+    def reduction(self) -> int:
+        """Pixels a side of a latent's cell."""
+        return int(2 ** (len(self.vae.config["block_out_channels"]) - 1))
 
     def condition(self, picture: Tensor, noise: NoiseSource | None = None) -> Condition:
         """picture (B, 3, H, W) in [0, 1] over ``background`` -> latent (B, 4, h, w) and text states (B, T,
@@ -114,16 +119,18 @@ class Zero123PlusCodec(nn.Module):
         if condition.picture is None:
             raise ValueError("the condition holds no picture")
         batch, _, height, width = condition.picture.shape
-        reduction = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
+        reduction = self.reduction
         count = 1 if noise is None else batch  # without noise all are the same
         grey = torch.zeros(count, 3, height * reduction, width * reduction, device=self.device)
         latent = self._encoded(grey, noise).expand(batch, -1, -1, -1)
         return Condition(latent, self.text_states.expand(batch, -1, -1))
 
-    @torch.no_grad()
     def encode(self, views: Tensor, noise: NoiseSource | None = None) -> Tensor:
-        """views (B, 6, 3, S, S) in [0, 1] -> x0 (B, 4, 3 S / 8, 2 S / 8)."""
-        return encode_sheet(self.vae, views_to_sheet(views), noise)
+        """views (B, 6, 3, S, S) in [0, 1] -> x0 (B, 4, 3 S / 8, 2 S / 8), with gradients where views carry
+        some.
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and views.requires_grad):
+            return encode_sheet(self.vae, views_to_sheet(views), noise)
 
     def decode(self, x0: Tensor) -> Tensor:
         """x0 (B, 4, 3h, 2w) -> views (B, 6, 3, 8h, 8w) in [0, 1]; one sheet at a time, to save memory."""

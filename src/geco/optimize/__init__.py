@@ -1,0 +1,12 @@
+"""Score distillation of one object: what a multi-view teacher takes for real, in minutes.
+
+backend = load_teacher("models/small/teacher")
+seen = GecoPipeline(backend).see("photo.png")
+made = optimize(seen, backend, OptimizeOptions(method="vsd"), seed=0)
+made.asset.save("photo.glb")
+"""
+
+from geco.optimize.make import Made, load_teacher, optimize
+from geco.optimize.options import OptimizeOptions
+
+__all__ = ["Made", "OptimizeOptions", "load_teacher", "optimize"]
