@@ -309,11 +309,9 @@ def is_timing(name: str) -> bool:
 
 
 def pair_digests(output: Path) -> Digests:
-    """Every array of every file of pairs."""
-    found: Digests = {}
-    for path in sorted(output.glob("pairs-*.npz")):
-        with np.load(path) as file:
-            found |= {f"{path.name}/{name}": digest(file[name].tobytes()) for name in file.files}
+    """Every file of the pairs."""
+    files = (path for path in sorted(output.glob("chunks/**/*")) if path.is_file())
+    found: Digests = {str(path.relative_to(output)): digest(path.read_bytes()) for path in files}
     for path in output.glob("*.json"):
         json.loads(path.read_bytes())
     return found

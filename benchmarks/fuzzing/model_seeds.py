@@ -134,29 +134,31 @@ def _report(folder: Path) -> None:
 def _pairs(folder: Path) -> None:
     from dataclasses import asdict
 
-    from geco.training.pairs import FORMAT, PairOptions, chunk_path
+    from geco.training.pair_files import encode_pair
+    from geco.training.pair_folder import CHUNK, CHUNKS, Chunk, chunk_name, keep, pair_name, write_index
+    from geco.training.pairs import FORMAT, PairOptions
 
     noise = np.random.default_rng(0)
     size, renders = 8, 2
-    arrays = {
-        "number": np.arange(2),
-        "key": np.array(["a", "b"]),
-        "picture": noise.integers(0, 256, (2, 3, size, size), np.uint8),
-        "views": noise.integers(0, 256, (2, 6, 3, size, size), np.uint8),
-        "x0": np.zeros((2, 6, 3, size, size), np.float16),
-        "rgb": noise.integers(0, 256, (2, renders, size, size, 3), np.uint8),
-        "mask": noise.integers(0, 256, (2, renders, size, size), np.uint8),
-        "poses": np.zeros((2, renders, 4, 4), np.float32),
-    }
-    np.savez_compressed(chunk_path(folder, 0), **arrays)
-    settings = {
-        "format": FORMAT,
-        "fov": 30.0,
-        **asdict(PairOptions(chunk=2)),
-        "truth": "teacher",
-        "truncation": 1.0,
-    }
-    (folder / "pairs.json").write_text(json.dumps({"settings": settings, "count": 2}))
+    files = {}
+    for number in range(2):
+        item = {
+            "picture": noise.integers(0, 256, (3, size, size), np.uint8),
+            "views": noise.integers(0, 256, (6, 3, size, size), np.uint8),
+            "x0": np.zeros((6, 3, size, size), np.float16),
+            "rgb": noise.integers(0, 256, (renders, size, size, 3), np.uint8),
+            "mask": noise.integers(0, 256, (renders, size, size), np.uint8),
+            "poses": np.zeros((renders, 4, 4), np.float32),
+            "normal": np.zeros((renders, size, size, 3), np.float32),
+            "depth": noise.random((renders, size, size), np.float32),
+        }
+        files |= {f"{pair_name(number)}/{name}": data for name, data in encode_pair(item).items()}
+    chunk = Chunk(chunk_name(range(2)), (0, 1), ("a", "b"), 0, 4096)
+    keep(folder / ".work", folder / CHUNKS / chunk.name, files | {CHUNK: chunk.described()})
+    write_index(folder, {chunk.name: chunk})
+    options = PairOptions(chunk=2, renders=renders, size=size, geometry=True)
+    settings = {"format": FORMAT, "fov": 30.0, **asdict(options), "truth": "teacher", "truncation": 1.0}
+    (folder / "pairs.json").write_text(json.dumps({"settings": settings}))
 
 
 def _run(folder: Path) -> None:

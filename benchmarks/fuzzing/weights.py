@@ -105,7 +105,7 @@ def _pairs(place: Path) -> None:
 
     pairs = Pairs(place)
     shape = pairs.shape
-    assert len(pairs) and pairs.facts and pairs[len(pairs) - 1]
+    assert len(pairs) and pairs.facts and dict(pairs[len(pairs) - 1])
     pairs.pairs(0, 2, shape)
 
 

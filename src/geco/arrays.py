@@ -22,7 +22,7 @@ MOST_BYTES = 2**32  # of an archive's arrays; a chunk of pairs has 55 MB
 
 def open_array(
     path: str | os.PathLike[str],
-    shape: Sequence[int | None],
+    shape: Sequence[int | None] | None,
     dtype: DTypeLike,
     error: type[GecoError],
     remedy: str = "",
@@ -31,7 +31,7 @@ def open_array(
     allocated.
 
     Args:
-        shape: what it must be; None stands for any length.
+        shape: what it must be; None stands for any length, or for any shape.
 
     Raises:
         error: no regular file, no array (pickled objects are none), or one of another shape or type.
@@ -81,12 +81,16 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
     return np.lib.format.read_array(stream, allow_pickle=False)  # type: ignore[no-any-return]
 
 
-def _fits(found: NDArray[Any], shape: Sequence[int | None], dtype: DTypeLike) -> bool:
+def _fits(found: NDArray[Any], shape: Sequence[int | None] | None, dtype: DTypeLike) -> bool:
+    if shape is None:
+        return found.dtype == np.dtype(dtype)
     same = all(wanted in (None, length) for wanted, length in zip(shape, found.shape))
     return len(shape) == found.ndim and same and found.dtype == np.dtype(dtype)
 
 
-def _dimensions(shape: Sequence[int | None]) -> str:
+def _dimensions(shape: Sequence[int | None] | None) -> str:
+    if shape is None:
+        return "of any shape"
     return "(" + ", ".join("any" if length is None else str(length) for length in shape) + ")"
 
 

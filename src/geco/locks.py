@@ -15,6 +15,10 @@ FILE = "lock"
 LOCK = ".lock"  # where the folder is one that people look into
 
 
+class HeldError(OutputError):
+    """Another process holds the lock."""
+
+
 def lock_folder(folder: Path, what: Path | None = None, name: str = FILE) -> IO[bytes]:
     """The held lock; keep the result as long as the folder is written, close it to let go.
 
@@ -24,7 +28,7 @@ def lock_folder(folder: Path, what: Path | None = None, name: str = FILE) -> IO[
         name: of the lock's file.
 
     Raises:
-        OutputError: another process holds it, or the folder cannot be made or written.
+        HeldError: another process holds it. OutputError: the folder cannot be made or written.
     """
     shown = folder if what is None else what
     path = folder / name
@@ -40,7 +44,7 @@ def lock_folder(folder: Path, what: Path | None = None, name: str = FILE) -> IO[
         except BlockingIOError as error:
             assert stream is not None
             stream.close()
-            raise OutputError(
+            raise HeldError(
                 f"another run is writing {shown}", "Wait for it, or choose another folder with -o."
             ) from error
         except OSError as error:
@@ -70,6 +74,8 @@ def _held(folder: Path, name: str, error: type[GecoError]) -> Iterator[None]:
     try:
         stream = lock_folder(folder, name=name)
     except OutputError as failure:
+        if error is OutputError:
+            raise
         raise error(failure.problem, failure.remedy) from failure
     with stream:
         try:

@@ -14,7 +14,8 @@ from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.small.differentiable import soft_mesh
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.render.shade_torch import render_mesh
-from geco.training.pair_maker import PairMaker, make_pairs
+from geco.training.pair_maker import PairMaker
+from geco.training.pair_work import Bounds, Made, make_pairs
 from geco.training.pairs import PairOptions
 from tests.training.build import tiny_teacher
 
@@ -30,8 +31,9 @@ CONFIG = SmallReconstructorConfig(
     point_hidden=8,
     color_hidden=8,
 )
-PAIRS = PairOptions(steps=3, guidance_scale=2.0, clip=1.0, renders=5, chunk=2)
+PAIRS = PairOptions(steps=3, guidance_scale=2.0, clip=1.0, renders=5, chunk=2, size=16)
 CODEC = PixelCodec(16)
+QUIET = Bounds(shown=False)
 
 
 def ball(size: float = 0.6) -> SmallReconstructor:
@@ -63,15 +65,18 @@ def pictures(number: int) -> tuple[str, Tensor]:
 
 
 def write(
-    folder: Path, count: int = 4, options: PairOptions = PAIRS, generator: OneStepGenerator | None = None
-) -> dict[str, int]:
+    folder: Path,
+    count: int | range = 4,
+    options: PairOptions = PAIRS,
+    generator: OneStepGenerator | None = None,
+    bounds: Bounds = QUIET,
+) -> Made:
     model = ball()
     mesh = mesh_of(model)
 
-    def render(views: Tensor, picture: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
+    def render(views: Tensor, picture: Tensor, poses: Tensor) -> dict[str, Tensor]:
         vertices, faces, color = mesh(views, picture)  # type: ignore[operator]
-        drawn = render_mesh(vertices, faces, poses, INPUT_FOV, 16, color)
-        return drawn.rgb, drawn.mask
+        return vars(render_mesh(vertices, faces, poses, INPUT_FOV, options.size, color))
 
     maker = PairMaker(tiny_teacher().eval(), CODEC, pictures, render, generator)
-    return make_pairs(maker, options, count, folder)
+    return make_pairs(maker, options, count, folder, bounds)

@@ -31,7 +31,8 @@ from geco.training.halves import Surfaces, Views
 from geco.training.inputs import Inputs, Sizes
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
-from geco.training.pair_maker import PairMaker, make_pairs
+from geco.training.pair_maker import PairMaker
+from geco.training.pair_work import Bounds, make_pairs
 from geco.training.pairs import Pairs
 from geco.training.small_family import SMALL, small_mesh
 from geco.training.stage2 import Stage2Task
@@ -101,13 +102,13 @@ class Stages:
             self.folder / "pairs",
         )
 
-        def render(views: Tensor, condition: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
+        def render(views: Tensor, condition: Tensor, poses: Tensor) -> dict[str, Tensor]:
             vertices, faces, color = mesh(views, condition)
-            rendered = render_mesh(vertices, faces, poses, INPUT_FOV, r.pairs.size, color)
-            return rendered.rgb, rendered.mask
+            return vars(render_mesh(vertices, faces, poses, INPUT_FOV, r.pairs.size, color))
 
         if not folder.exists():
-            make_pairs(PairMaker(network, codec, random_picture, render), r.pairs, r.pair_count, folder)
+            maker = PairMaker(network, codec, random_picture, render)
+            make_pairs(maker, r.pairs, r.pair_count, folder, Bounds(shown=False))
         moved = ball(0.5)  # not the truth
         return Stage2Task(
             r.stage2,

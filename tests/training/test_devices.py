@@ -29,7 +29,7 @@ def test_pairs_of_pictures_on_the_host_are_sampled_where_the_networks_are(own: b
     def picture(number: int) -> tuple[str, Tensor]:
         return str(number), torch.rand(3, 512, 512)
 
-    def render(views: Tensor, condition: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
+    def render(views: Tensor, condition: Tensor, poses: Tensor) -> dict[str, Tensor]:
         raise AssertionError("not asked for")
 
     maker = PairMaker(teacher, codec, picture, render, OneStepGenerator(generator) if own else None)

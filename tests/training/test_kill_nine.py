@@ -27,6 +27,8 @@ from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, Usage, write_model_c
 from geco.multiview.small.weights import save_small
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.sampling import Sampling
+from geco.training.pair_folder import chunk_name
+from geco.training.pairs import Pairs
 from tests.cli_command import SOURCE
 from tests.training.record_curves import SEED, Stages, random_network
 
@@ -132,7 +134,7 @@ def steps_kept(run: Path) -> int:
 
 
 def made(folder: Path) -> dict[str, bytes]:
-    """Type, shape and bytes of every array: of all weights below a run folder, or of all chunks
+    """Type, shape and bytes of every array: of all weights below a run folder, or every file
     of a folder of pairs.
     """
     found: dict[str, np.ndarray] = {}
@@ -140,9 +142,8 @@ def made(folder: Path) -> dict[str, bytes]:
         with safe_open(path, "numpy") as file:
             place = path.relative_to(folder)
             found |= {f"{place}/{name}": file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    for path in sorted(folder.glob("pairs-*.npz")):
-        with np.load(path) as file:
-            found |= {f"{path.name}/{name}": file[name] for name in file.files}
+    for path in (path for path in sorted(folder.glob("chunks/**/*")) if path.is_file()):
+        found[str(path.relative_to(folder))] = np.frombuffer(path.read_bytes(), np.uint8)
     assert found
     return {name: f"{array.dtype} {array.shape} ".encode() + array.tobytes() for name, array in found.items()}
 
@@ -153,8 +154,8 @@ def test_a_killed_run_ends_where_an_undisturbed_one_does(room: Stages, tmp_path:
     assert main(command(room, stage, whole)) == 0
     arguments = command(room, stage, again)
     if stage == "pairs":
-        killed_in_the_middle(arguments, (again / "pairs-000001.npz").exists)
-        assert 2 <= len(list(again.glob("pairs-*.npz"))) < PAIRS
+        killed_in_the_middle(arguments, (again / "chunks" / chunk_name(range(1, 2))).exists)
+        assert 2 <= len(Pairs(again)) < PAIRS and not (again / "index.json").exists()
         resumed = started(arguments)
     else:
         killed_in_the_middle(arguments, written(again / "checkpoint.pt", KILLED_FROM))

@@ -97,7 +97,7 @@ def test_pairs_are_asked_for_and_not_taken_in_vain(room: Stages, capsys: pytest.
         return capsys.readouterr().err
 
     assert "--pairs DIR" in refused(*BOTH) and "regression_steps and adversarial_weight" in refused(*BOTH)
-    assert "nothing would read it" in refused("--pairs", room.folder / "pairs")
+    assert "nothing would read them" in refused("--pairs", room.folder / "pairs")
     assert "no pairs" in refused("--pairs", room.folder / "nothing", *BOTH)
     assert "timestep = 1000" in refused("--set", "timestep=1000")
     assert "student_repeats" in refused("--set", "repeats=5")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from geco.training.family import Family
     from geco.training.inputs import Inputs
     from geco.training.machine import Machine
+    from geco.training.pair_maker import PairMaker
     from geco.training.task import Task
 
 FAMILIES = ("small", "full")  # that can be distilled; the full family's teacher and reconstructor are public
@@ -67,12 +68,13 @@ def check(options: argparse.Namespace, init: Path | None) -> None:
     if getattr(options, "lpips_weights", None) is not None and options.perceptual is not None:
         raise ConfigError("--perceptual and --lpips-weights name two distances", "Leave one of them out.")
     given = {name: getattr(options, name, None) for name in ("data", "pairs", "perceptual", "generator")}
-    for name, folder in ({"init": init} | given).items():
-        both_there = isinstance(folder, Path) and folder.exists() and options.output.exists()
-        if both_there and folder.samefile(options.output):
-            raise ConfigError(
-                f"--{name} and -o are the same folder {folder}", "Choose another folder with -o."
-            )
+    for name, value in ({"init": init} | given).items():
+        for folder in value if isinstance(value, tuple) else (value,):
+            both_there = isinstance(folder, Path) and folder.exists() and options.output.exists()
+            if both_there and folder.samefile(options.output):
+                raise ConfigError(
+                    f"--{name} and -o are the same folder {folder}", "Choose another folder with -o."
+                )
 
 
 def _check_sizes(options: argparse.Namespace, init: Path | None) -> None:
@@ -133,12 +135,16 @@ def build(stage: str, recipe: Recipe, inputs: Inputs) -> Task:
     return builders[stage](getattr(recipe, OPTIONS[stage]), inputs)
 
 
-def make_pairs(recipe: Recipe, inputs: Inputs, output: Path) -> dict[str, int]:
-    """The pairs of either family; how many there are, and how many were left out."""
-    from geco.training import family, pair_maker
+def pair_maker(recipe: Recipe, inputs: Inputs) -> PairMaker:
+    """What makes the pairs of either family."""
+    from geco.training import family
 
-    maker = family.pairs(_family("pairs", inputs.init), recipe.pairs, inputs)
-    return pair_maker.make_pairs(maker, recipe.pairs, recipe.pair_count, output, inputs.machine)
+    return family.pairs(_family("pairs", inputs.init), recipe.pairs, inputs)
+
+
+def family_of(folder: Path) -> Family:
+    """Of a model folder."""
+    return _family("stage2", folder)
 
 
 def _facts(stage: str, recipe: Recipe, overrides: dict[str, Any], init: Path | None) -> dict[str, Any]:

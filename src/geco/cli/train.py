@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geco.cli import pairs
 from geco.cli.model_options import NAMES
 
 if TYPE_CHECKING:
@@ -74,13 +75,13 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=another)
     add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: what is there")
     if stage == "pairs":
-        _add_pairs(command)
+        pairs.add_options(command)
+        command.set_defaults(function=make)
         return
     if stage in ("stage1", "stage2"):
         what = "" if stage == "stage2" else ", for regression_steps and adversarial_weight"
-        add_argument(
-            "--pairs", type=Path, required=not what, metavar="DIR", help=f"made by geco distill pairs{what}"
-        )
+        text = f"made by geco distill pairs; several as one: A,B{what}"
+        add_argument("--pairs", type=_folders, required=not what, metavar="DIR", help=text)
     if stage == "stage2":
         add_argument(
             "--perceptual",
@@ -92,20 +93,6 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
         weights = "VGG16: compare by LPIPS, either family (default: cache, network)"
         add_argument("--lpips-weights", type=Path, metavar="DIR", help=weights)
     _add_run(command)
-
-
-def _add_pairs(command: argparse.ArgumentParser) -> None:
-    """Options of pairs alone."""
-    add_argument = command.add_argument
-    add_argument("--count", type=int, help="pairs (default: the recipe's)")
-    add_argument("--steps", type=int, help="of the teacher (default: the recipe's)")
-    own = (
-        "Stage I's run: pairs of its own samples, which the teacher refines, instead of the teacher's samples"
-    )
-    add_argument("--generator", type=Path, metavar="DIR", help=own)
-    true = "reconstruct the data's own six views instead (small family)"
-    add_argument("--true-views", action="store_true", help=true)
-    command.set_defaults(function=make)
 
 
 def _add_run(command: argparse.ArgumentParser) -> None:
@@ -126,6 +113,13 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     command.set_defaults(function=run)
 
 
+def _folders(text: str) -> Path | tuple[Path, ...]:
+    """One folder, or several between commas."""
+    if "," not in text or Path(text).exists():
+        return Path(text)
+    return tuple(Path(part) for part in text.split(","))
+
+
 def _distance(text: str) -> Path | str:
     """The word, or a folder (one of that name: ./pyramid)."""
     return text if text == "pyramid" else Path(text)
@@ -140,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
     from geco.training.machine import Machine
     from geco.training.run_folder import claimed
 
-    init = _local(options.init)
+    init = local_model(options.init)
     recipe, overrides = read_recipe(options)
     length = recipe.length(options.stage)
     if options.decay_part is not None:
@@ -181,22 +175,7 @@ def run(options: argparse.Namespace) -> int:
 def make(options: argparse.Namespace) -> int:
     """The pairs."""
     _need_torch()
-    from geco.cli.stages import check, inputs_of, make_pairs, read_recipe
-    from geco.cli.train_run import settings_of
-    from geco.training.machine import Machine
-    from geco.training.run_folder import claimed
-
-    init = _local(options.init)
-    recipe, overrides = read_recipe(options)
-    check(options, init)
-    settings = settings_of(options, recipe, init) | {"true_views": options.true_views}
-    machine = Machine("no", options.device)
-    held = claimed(options.output, settings, resume=True, begun_with="pairs.json", written=())
-    with held if machine.leads else contextlib.nullcontext():
-        found = make_pairs(recipe, inputs_of(options, recipe, overrides, init, machine), options.output)
-    if machine.leads:
-        print(f"{options.output}: {found['pairs']} pairs, {found['empty']} without a surface")
-    return 0
+    return pairs.make(options)
 
 
 def rehearse(task: Task, loop: Any, machine: Machine) -> str:
@@ -222,7 +201,7 @@ def rehearse(task: Task, loop: Any, machine: Machine) -> str:
     return "\n".join(lines)
 
 
-def _local(init: Path | None) -> Path | None:
+def local_model(init: Path | None) -> Path | None:
     """The folder that --init means: a model that ``geco get`` made ready by its name, a hub id fetched once,
     else the path as it is. Its weights are hashed anew: what hours go into shall not start from a bad disk.
     """

@@ -31,6 +31,7 @@ def settings_of(options: argparse.Namespace, recipe: Recipe, init: Path | None) 
     """Everything that decides the weights of a stage (or the pairs), flat: names as ``--set`` knows them."""
     from geco.metrics.lpips import LPIPS
     from geco.recipes.override import OPTIONS
+    from geco.training.pairs import pairs_digest
     from geco.training.run_folder import fingerprint
 
     stage = options.stage
@@ -48,7 +49,9 @@ def settings_of(options: argparse.Namespace, recipe: Recipe, init: Path | None) 
         found["perceptual"] = LPIPS
     for name in FOLDERS:
         given = init if name == "init" else getattr(options, name, None)
-        if given is not None:
+        if given is not None and name == "pairs":
+            found[name] = _content(pairs_digest(given if isinstance(given, tuple) else (given,)))
+        elif given is not None:
             found[name] = _content(fingerprint(given)) if isinstance(given, Path) else given
     return found
 

@@ -24,6 +24,8 @@ from geco.metrics.features.weights import load_distance
 from geco.metrics.lpips import LPIPS, load_lpips
 from geco.metrics.pyramid import PYRAMID, perceptual_loss
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_model_card, usage_of, write_model_card
+from geco.multiview.interface import ViewCodec
+from geco.multiview.one_step import OneStepGenerator
 from geco.noise import seed_of
 from geco.render.shade_torch import render_mesh
 from geco.sampling import Reference, Sampling
@@ -131,20 +133,18 @@ def pairs(family: Family, options: PairOptions, inputs: Inputs) -> PairMaker:
     def truth(number: int) -> Tensor:
         return source.true_views(number).to(device)
 
-    def render(generated: Tensor, condition: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
+    def render(generated: Tensor, condition: Tensor, poses: Tensor) -> dict[str, Tensor]:
         vertices, faces, color = surfaces.mesh(generated, condition)
         rendered = [
             render_mesh(vertices, faces, part, INPUT_FOV, options.size, color)
             for part in poses.split(CAMERAS_AT_ONCE)
         ]
-        return torch.cat([each.rgb.cpu() for each in rendered]), torch.cat(
-            [each.mask.cpu() for each in rendered]
-        )
+        kept = ("rgb", "mask", *(("normal", "depth") if options.geometry else ()))
+        return {name: torch.cat([getattr(each, name).cpu() for each in rendered]) for name in kept}
 
     generator = None
     if (run := inputs.generator) is not None:
-        sampling = generator_sampling(run)
-        generator = replace(family.load_views(run, device, inference=True), sampling=sampling).generator()
+        generator, _ = load_generator(family, run, device)
     own = truth if inputs.true_views else None
     return PairMaker(views.network, views.codec, picture, render, generator, own, family.mixed)
 
@@ -187,6 +187,13 @@ def generator_sampling(folder: Path) -> Sampling:
     if not card["facts"].get("distilled"):
         raise ConfigError(f"{folder} is not a one-step generator", "Give the run folder of Stage I.")
     return usage_of(card, folder).drawing(str(folder / CARD))
+
+
+def load_generator(family: Family, folder: Path, device: torch.device) -> tuple[OneStepGenerator, ViewCodec]:
+    """The one-step generator in ``folder`` as it is used, and its codec; ConfigError where it is none."""
+    sampling = generator_sampling(folder)
+    views = replace(family.load_views(folder, device, inference=True), sampling=sampling)
+    return views.generator(), views.codec
 
 
 def perceptual_distance(family: Family, inputs: Inputs) -> tuple[Distance, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class Inputs:
         machine: it computes on.
         data: folder of finished shards.
         init: model folder that it starts from.
-        pairs: folder of the teacher's pairs.
+        pairs: folder of the teacher's pairs, or several.
         perceptual: an autoencoder's run, or "pyramid"; None takes the family's own distance.
         lpips: folder of VGG16's weights, for LPIPS instead.
         generator: Stage I's run, whose samples pairs are made of. true_views: of the data's own views.
@@ -50,7 +50,7 @@ class Inputs:
     machine: Machine
     data: Path | None = None
     init: Path | None = None
-    pairs: Path | None = None
+    pairs: Path | Sequence[Path] | None = None
     perceptual: Path | str | None = None
     lpips: Path | None = None
     generator: Path | None = None

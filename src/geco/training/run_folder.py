@@ -11,14 +11,15 @@ import contextlib
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from geco.errors import ConfigError, OutputError
-from geco.files import atomic_write, sweep_below
+from geco.files import atomic_write, sweep, sweep_below
 from geco.json_text import read_json
-from geco.locks import locked
+from geco.locks import HeldError, locked
 from geco.model_files.card import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR
 
 FILE, CHECKPOINT, LOCK = "run.json", "checkpoint.pt", ".lock"
@@ -37,6 +38,7 @@ FREE = (
     "torch",
 )
 MOST = 1 << 20  # bytes of run.json; a few kB
+TURN = 60.0  # seconds that a process waits for its turn to join
 
 
 @contextlib.contextmanager
@@ -74,6 +76,28 @@ def claimed(
         if nameless:  # whether these are the run's settings only its checkpoint knew
             (folder / FILE).unlink(missing_ok=True)
         raise
+
+
+def joined(folder: Path, settings: Mapping[str, Any], begun_with: str) -> None:
+    """Begin, or join, work that many processes do in one folder: checked by one at a time, then free for all.
+    Arguments and errors as of :func:`claimed`.
+    """
+    new, until = not folder.exists(), time.monotonic() + TURN
+    while True:
+        try:
+            with locked(folder, LOCK):
+                _check(folder, settings, True, begun_with, (), say=True)
+                sweep(folder)
+                write_settings(folder, settings)
+                return
+        except HeldError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        except BaseException:
+            if new:
+                _forget(folder)
+            raise
 
 
 def _check(

@@ -4,6 +4,7 @@ adversarial term.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ class TeacherPairs:
     """A :class:`geco.training.stage1.PairSource` over a folder of pairs.
 
     Args:
-        folder: made by :func:`geco.training.pairs.make_pairs`.
+        folder: made by :func:`geco.training.pair_work.make_pairs`, or several such.
         shape: of one sample of the networks that are trained, in the codec's space.
         seed: of the order.
 
@@ -27,21 +28,22 @@ class TeacherPairs:
             another family.
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, ...], seed: int = 0) -> None:
+    def __init__(self, folder: Path | Sequence[Path], shape: tuple[int, ...], seed: int = 0) -> None:
         self._pairs, self._shape, self._seed = Pairs(folder), tuple(shape), seed
+        where = self._pairs.where
         if not len(self._pairs):
             raise ConfigError(
-                f"all pairs in {folder} were without a surface and left out", "Make more, of other pictures."
+                f"all pairs in {where} were without a surface and left out", "Make more, of other pictures."
             )
         if (truth := self._pairs.settings["truth"]) != TEACHER:
             raise ConfigError(
-                f"the pairs in {folder} hold {truth}, not {TEACHER}",
+                f"the pairs in {where} hold {truth}, not {TEACHER}",
                 "Make pairs without --generator and --true-views.",
             )
         found = self._pairs.shape
         if found != self._shape:
             raise ConfigError(
-                f"the pairs in {folder} hold samples of shape {_by(found)}, the model in --init makes "
+                f"the pairs in {where} hold samples of shape {_by(found)}, the model in --init makes "
                 f"{_by(self._shape)}",
                 "Make pairs with that model: geco distill pairs --init.",
             )
@@ -61,7 +63,7 @@ class TeacherPairs:
 
 
 def find_pairs(
-    options: Stage1Options, folder: Path | None, shape: tuple[int, ...], seed: int = 0
+    options: Stage1Options, folder: Path | Sequence[Path] | None, shape: tuple[int, ...], seed: int = 0
 ) -> TeacherPairs | None:
     """The pairs that ``options`` ask for; None where they ask for none. Says so where the pairs' guidance is
     another.
@@ -79,8 +81,8 @@ def find_pairs(
         return None
     if not wanted:
         raise ConfigError(
-            f"--pairs {folder} is given, but the recipe's regression_steps and adversarial_weight are 0: "
-            f"nothing would read it",
+            "--pairs is given, but the recipe's regression_steps and adversarial_weight are 0: "
+            "nothing would read them",
             "Leave --pairs out, or add --set regression_steps=N or --set adversarial_weight=W.",
         )
     found = TeacherPairs(folder, shape, seed)
