@@ -10,7 +10,6 @@ needed. The pairs (z, views) also serve as the regression warm-up of Stage I.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,8 +203,9 @@ def pairs_digest(folders: Sequence[Path]) -> str:
     """What folders of pairs hold, in 12 digits: their settings and chunks, which those decide."""
     digest = hashlib.sha256()
     for folder in folders:
-        settings = _settings(folder)
-        digest.update(json.dumps([settings, chunk_names(folder)], sort_keys=True).encode())
+        about = folder / ABOUT
+        digest.update(about.read_bytes() if about.is_file() else b"-")
+        digest.update("\n".join(chunk_names(folder)).encode())
     return digest.hexdigest()[:12]
 
 
