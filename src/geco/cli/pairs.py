@@ -58,8 +58,7 @@ def make(options: argparse.Namespace) -> int:
 
 def made_by_one(options: argparse.Namespace, shown: bool = True) -> tuple[Made, bool]:
     """This process' part of the pairs; what the folder holds at the end, and whether it speaks for all."""
-    from geco.cli.stages import check, inputs_of, pair_maker, read_recipe
-    from geco.cli.train import local_model
+    from geco.cli.stages import check, inputs_of, local_model, pair_maker, read_recipe
     from geco.cli.train_run import settings_of
     from geco.training.machine import Machine
     from geco.training.pair_work import Bounds, foretold, make_pairs
@@ -104,8 +103,7 @@ def _add_views(options: argparse.Namespace) -> int:
 
 def _stored(options: argparse.Namespace, run: Path, machine: Any) -> int:
     """Store the generator's views; how many pairs have them then."""
-    from geco.cli.stages import family_of
-    from geco.cli.train import local_model
+    from geco.cli.stages import family_of, local_model
     from geco.training.pair_views import add_views
 
     folder = local_model(run)

@@ -44,6 +44,22 @@ def read_recipe(options: argparse.Namespace) -> tuple[Recipe, dict[str, Any]]:
     return replace(recipe, pairs=settings, pair_count=options.count or recipe.pair_count), overrides
 
 
+def local_model(init: Path | None) -> Path | None:
+    """The folder that --init means: a model that ``geco get`` made ready by its name, a hub id fetched once,
+    else the path as it is. Its weights are hashed anew: what hours go into shall not start from a bad disk.
+    """
+    from geco.getting import find_folder
+    from geco.model_files.hub import is_hub_id
+    from geco.model_files.products import find_product
+    from geco.model_files.stamps import refresh
+
+    if init is not None and not init.exists() and (is_hub_id(init) or find_product(init.as_posix())):
+        init = find_folder(init.as_posix())
+    if init is not None and init.is_dir():
+        refresh(init)
+    return init
+
+
 def check(options: argparse.Namespace, init: Path | None) -> None:
     """Raise for what a stage needs and was not given, and for outputs that are its inputs, before
     any work.

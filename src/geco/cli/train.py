@@ -128,7 +128,7 @@ def _distance(text: str) -> Path | str:
 def run(options: argparse.Namespace) -> int:
     """One stage to its end."""
     _need_torch()
-    from geco.cli.stages import build, check, inputs_of, read_recipe
+    from geco.cli.stages import build, check, inputs_of, local_model, read_recipe
     from geco.cli.train_run import free_settings, length_of, next_step, settings_of
     from geco.training.loop import LoopOptions, train
     from geco.training.machine import Machine
@@ -199,22 +199,6 @@ def rehearse(task: Task, loop: Any, machine: Machine) -> str:
             f"{loop.budget_minutes:g} minutes would be about {loop.budget_minutes * 60 / seconds:.0f} steps"
         )
     return "\n".join(lines)
-
-
-def local_model(init: Path | None) -> Path | None:
-    """The folder that --init means: a model that ``geco get`` made ready by its name, a hub id fetched once,
-    else the path as it is. Its weights are hashed anew: what hours go into shall not start from a bad disk.
-    """
-    from geco.getting import find_folder
-    from geco.model_files.hub import is_hub_id
-    from geco.model_files.products import find_product
-    from geco.model_files.stamps import refresh
-
-    if init is not None and not init.exists() and (is_hub_id(init) or find_product(init.as_posix())):
-        init = find_folder(init.as_posix())
-    if init is not None and init.is_dir():
-        refresh(init)
-    return init
 
 
 def _need_torch() -> None:
