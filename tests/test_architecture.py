@@ -78,6 +78,7 @@ TORCH_ROOMS = {
     "simulated",
     "model_files.folder",
     "model_files.publish",
+    "model_files.stream",
     "model_files.state",
     "multiview",
     "optimize",

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.hub.uploads import Uploads
+
 COMMIT = "c" * 40
 LARGE = 2048  # bytes: what the real hub keeps as a large file
 
@@ -30,6 +32,7 @@ class Hub(ThreadingHTTPServer):
         hold: path -> bytes after which its line waits for ``released``.
         wrong: paths that are sent with their last byte changed.
         claimed: path -> the size that the listing says.
+        uploads: what was sent to it.
     """
 
     daemon_threads = True
@@ -37,6 +40,7 @@ class Hub(ThreadingHTTPServer):
     def __init__(self, files: dict[str, dict[str, bytes]]) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.files = files
+        self.uploads = Uploads()
         self.seen: list[str] = []
         self.tokens: set[str] = set()
         self.cut: dict[str, list[int]] = {}
@@ -77,6 +81,28 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.answer(with_body=True)
+
+    def do_POST(self) -> None:
+        self.server.seen.append(f"POST {self.path} ")
+        own, said = f"http://127.0.0.1:{self.server.server_port}", self.headers.get("Authorization", "")
+        status, found = self.server.uploads.post(
+            self.path.partition("?")[0], self.received(), said, self.server.files, own
+        )
+        self.reply(status, json.dumps(found).encode(), {"Content-Type": "application/json"}, True)
+
+    def do_PUT(self) -> None:
+        self.server.seen.append(f"PUT {self.path} ")
+        self.reply(self.server.uploads.put(self.path, self.received()), b"", {}, True)
+
+    def received(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
     def answer(self, with_body: bool) -> None:
         range_ = self.headers.get("Range", "")

@@ -79,7 +79,7 @@ def collect(folder: Path) -> dict[str, Any]:
         "shards": len(shards.index["shards"]),
         "bytes": sum(entry["bytes"] for entry in shards.index["shards"]),
         "faces": sum(entry["faces"] or 0 for entry in entries),
-        "licences": dict(Counter(entry["licence"] or "unknown" for entry in entries).most_common()),
+        "licences": shards.licences,
         "held_out": len(Shards(folder / HELD_OUT)) if (folder / HELD_OUT / "index.json").is_file() else 0,
         "settings": shards.index["settings"],
     }

@@ -116,7 +116,7 @@ def inputs_of(
     """What every builder is given beside the stage's numbers."""
     from geco.training.inputs import Inputs, Sizes
 
-    facts = _facts(options.stage, recipe, overrides, init)
+    facts = _facts(options.stage, recipe, overrides, init) | _data(options.stage, options.data, init)
     return Inputs(
         machine,
         options.data,
@@ -174,6 +174,18 @@ def _facts(stage: str, recipe: Recipe, overrides: dict[str, Any], init: Path | N
         "texture_size": recipe.texture_size,
     }
     return facts | ({"sampling": recipe.sampling.to_dict()} if stage == "teacher" else {})
+
+
+def _data(stage: str, data: Path | None, init: Path | None) -> dict[str, Any]:
+    """For the card: how many objects each stage from --init on was trained on, and their licences."""
+    carried = init is not None and stage != "regressor" and (init / CARD).exists()
+    known: dict[str, Any] = read_model_card(init)["facts"].get("data", {}) if init and carried else {}
+    if data is None:
+        return {"data": known} if known else {}
+    from geco.data.shards import Shards
+
+    shards = Shards(data)
+    return {"data": known | {stage: {"objects": len(shards), "licences": shards.licences}}}
 
 
 def _family(stage: str, init: Path | None) -> Family:

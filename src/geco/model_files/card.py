@@ -130,9 +130,10 @@ def check_facts(facts: Fields) -> None:
     sampling = facts.fields("sampling", None)
     if sampling is not None:
         Sampling.from_fields(sampling)
-    overrides = facts.fields("overrides", None)
-    for stage in overrides or ():
-        overrides.fields(stage)
+    for name in ("overrides", "data"):
+        told = facts.fields(name, None)
+        for stage in told or ():
+            told.fields(stage)
 
 
 def is_exported(folder: Path) -> bool:

@@ -103,7 +103,7 @@ def read_safetensors(path: Path, device: torch.device | str = "cpu") -> dict[str
         state = load_file(path, device="cpu")
     except Exception as error:
         # its own error, and what torch says to a format or a size that it does not know
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     # What goes wrong from here on is the device's: safetensors would call it damage, and knows no "cpu:0".
     return {name: tensor.to(device) for name, tensor in state.items()}
 
@@ -115,10 +115,11 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         with safe_open(path, framework="pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except Exception as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> Exception:
+def damaged(path: Path, error: Exception) -> Exception:
+    """What to raise for what safetensors says of a file: too little memory is no fault of the file."""
     if is_shortage(error):
         return error
     why = (str(error) or type(error).__name__).splitlines()[0]

@@ -84,7 +84,12 @@ def is_hub_id(name: str | os.PathLike[str]) -> bool:
     path that exists.
     """
     text = name.as_posix() if isinstance(name, Path) else os.fspath(name)
-    return _ID.fullmatch(text) is not None and ".." not in text and not os.path.lexists(text)
+    return is_hub_name(text) and not os.path.lexists(text)
+
+
+def is_hub_name(text: str) -> bool:
+    """Whether a text is OWNER/NAME, whatever paths there are."""
+    return _ID.fullmatch(text) is not None and ".." not in text
 
 
 def fetch_file(hub_id: str, filename: str, licence: str, revision: str | None = None) -> Path:

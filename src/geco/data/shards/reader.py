@@ -4,6 +4,7 @@ spawned processes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,11 @@ class Shards:
 
     def __len__(self) -> int:
         return len(self.objects)
+
+    @property
+    def licences(self) -> dict[str, int]:
+        """Licence -> how many objects are under it, the most frequent first; "unknown" where none is told."""
+        return dict(Counter(entry["licence"] or "unknown" for entry in self.index["objects"]).most_common())
 
     def info(self, key: str) -> dict[str, Any]:
         """``KEY.json``: source, sha256, licence, transform, faces, and per set the cameras {c2w,
