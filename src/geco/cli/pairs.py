@@ -108,7 +108,7 @@ def _stored(options: argparse.Namespace, run: Path, machine: Any) -> int:
 
     folder = local_model(run)
     assert folder is not None
-    return add_views(family_of(folder), folder, options.output, machine)
+    return add_views(family_of(folder), folder, options.output, machine, options.latents)
 
 
 def _tell(options: argparse.Namespace, made: Made) -> None:

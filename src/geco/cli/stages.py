@@ -126,6 +126,7 @@ def inputs_of(
         lpips=getattr(options, "lpips_weights", None),
         generator=getattr(options, "generator", None),
         true_views=getattr(options, "true_views", False),
+        latents=getattr(options, "latents", None),
         seed=options.seed,
         resolution=recipe.resolution,
         facts=facts,

@@ -74,6 +74,9 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     another = "a number of the stage other than the recipe's, e.g. batch=4; repeatable"
     add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=another)
     add_argument("--device", help="cpu, cuda, cuda:1, mps; left out: what is there")
+    if stage in ("stage1", "pairs"):
+        kept = "of the condition pictures, made by geco data encode (full family): less memory, less work"
+        add_argument("--latents", type=Path, metavar="DIR", help=kept)
     if stage == "pairs":
         pairs.add_options(command)
         command.set_defaults(function=make)

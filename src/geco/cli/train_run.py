@@ -47,6 +47,8 @@ def settings_of(options: argparse.Namespace, recipe: Recipe, init: Path | None) 
         found["data"] = _shards(options.data)
     if getattr(options, "lpips_weights", None) is not None:
         found["perceptual"] = LPIPS
+    if getattr(options, "latents", None) is not None:
+        found["latents"] = _shards(options.latents)
     for name in FOLDERS:
         given = init if name == "init" else getattr(options, name, None)
         if given is not None and name == "pairs":

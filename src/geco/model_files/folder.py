@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +19,34 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from geco.errors import OutputError, WeightsError
-from geco.files import atomic_path, atomic_write
+from geco.files import atomic_path, atomic_write, writing
 from geco.foreign import Fields
 from geco.memory import is_shortage
-from geco.model_files.manifest import FILES, entry, weights_size
+from geco.model_files.manifest import FILES, Manifest, entry, weights_size
 from geco.model_files.part import CARD, REMEDY, checked_weights
 
 
+@dataclass(frozen=True)
+class Linked:
+    """Weights that another folder of ours has already: its card, and the stems of the files."""
+
+    folder: Path
+    card: Fields
+    stems: Sequence[str]
+
+
 def write_folder(
-    folder: str | os.PathLike[str], card: Mapping[str, Any], parts: Mapping[str, Mapping[str, Tensor]]
+    folder: str | os.PathLike[str],
+    card: Mapping[str, Any],
+    parts: Mapping[str, Mapping[str, Tensor]],
+    linked: Linked | None = None,
 ) -> None:
     """Write a model folder whole.
 
     Args:
         card: JSON-able; must have "format" and "licence". The manifest is added under "files".
         parts: file stem -> its tensors, any device; each is written to ``STEM.safetensors``.
+        linked: further files, that another folder has.
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
@@ -51,7 +66,33 @@ def write_folder(
         with atomic_path(path) as temporary:
             save_tensors(tensors, temporary)
             files[path.name] = entry(temporary)
+    for stem in linked.stems if linked else ():
+        assert linked is not None
+        path = target / f"{stem}.safetensors"
+        Manifest(linked.card).check(linked.folder / path.name)
+        link_or_copy(linked.folder / path.name, path)
+        files[path.name] = linked.card.values[FILES][path.name]
     atomic_write(target / CARD, _json({**card, FILES: files}))
+
+
+def link_or_copy(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> str:
+    """The same file under another name, or a copy where the file system has no links; ``target``. Files of
+    ours are replaced, never changed, so neither sees the other's changes.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    path = Path(target)
+    if path.exists() and path.samefile(source):
+        return str(target)
+    with writing(path):
+        path.unlink(missing_ok=True)
+    try:
+        os.link(source, path)
+    except OSError:
+        with atomic_path(path) as temporary:
+            shutil.copyfile(source, temporary)
+    return str(target)
 
 
 def write_part(

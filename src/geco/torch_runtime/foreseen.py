@@ -183,7 +183,7 @@ def _weights(network: Zero123PlusNetwork, codec: Zero123PlusCodec, model: Instan
     parts: dict[str, list[nn.Module]] = {
         "unet": [network.unet],
         "vae": [codec.vae],
-        "vision": [codec.vision],
+        "vision": [codec.vision] if codec.vision is not None else [],
         "planes": [model.encoder, model.transformer],
     }
     sizes = {name: [p for m in modules for p in m.parameters()] for name, modules in parts.items()}

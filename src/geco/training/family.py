@@ -57,8 +57,12 @@ class Family(Protocol):
     def check(self, options: Stage1Options | PairOptions) -> None:
         """Raise ConfigError for numbers that suit the other family only."""
 
-    def load_views(self, folder: Path, device: torch.device, inference: bool = False) -> Views:
-        """The multi-view half in ``folder``, in float32 or, for inference, in the device's own format."""
+    def load_views(
+        self, folder: Path, device: torch.device, inference: bool = False, latents: Path | None = None
+    ) -> Views:
+        """The multi-view half in ``folder``, in float32 or, for inference, in the device's own format; with
+        ``latents`` of its condition pictures without what would encode them.
+        """
 
     def prepare(self, views: Views, options: Stage1Options) -> None:
         """Make a loaded teacher ready for Stage I, in place."""
@@ -96,7 +100,7 @@ def stage1(family: Family, options: Stage1Options, inputs: Inputs) -> Stage1Task
     """The teacher in ``inputs.init`` distilled."""
     init, device = teacher_of(inputs), inputs.machine.device
     family.check(options)
-    views = family.load_views(init, device)
+    views = family.load_views(init, device, latents=inputs.latents)
     found = find_pairs(options, inputs.pairs, views.network.sample_shape, inputs.seed)
     own: Reference = "noised" if views.network.noised_reference else "clean"
     family.prepare(views, options)
@@ -121,7 +125,7 @@ def pairs(family: Family, options: PairOptions, inputs: Inputs) -> PairMaker:
     """
     init, device = teacher_of(inputs), inputs.machine.device
     family.check(options)
-    views = family.load_views(init, device, inference=True)
+    views = family.load_views(init, device, inference=True, latents=inputs.latents)
     surfaces = family.load_surfaces(init, views, inputs.resolution, inputs.machine, train=False)
     seed = seed_of(options.seed, "pairs", "pictures")
     source = family.source(inputs.shards, views, seed, options.jitter, torch.device("cpu"))
@@ -144,7 +148,7 @@ def pairs(family: Family, options: PairOptions, inputs: Inputs) -> PairMaker:
 
     generator = None
     if (run := inputs.generator) is not None:
-        generator, _ = load_generator(family, run, device)
+        generator, _ = load_generator(family, run, device, inputs.latents)
     own = truth if inputs.true_views else None
     return PairMaker(views.network, views.codec, picture, render, generator, own, family.mixed)
 
@@ -189,10 +193,12 @@ def generator_sampling(folder: Path) -> Sampling:
     return usage_of(card, folder).drawing(str(folder / CARD))
 
 
-def load_generator(family: Family, folder: Path, device: torch.device) -> tuple[OneStepGenerator, ViewCodec]:
+def load_generator(
+    family: Family, folder: Path, device: torch.device, latents: Path | None = None
+) -> tuple[OneStepGenerator, ViewCodec]:
     """The one-step generator in ``folder`` as it is used, and its codec; ConfigError where it is none."""
     sampling = generator_sampling(folder)
-    views = replace(family.load_views(folder, device, inference=True), sampling=sampling)
+    views = replace(family.load_views(folder, device, True, latents), sampling=sampling)
     return views.generator(), views.codec
 
 

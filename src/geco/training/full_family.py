@@ -5,8 +5,6 @@ The teacher is public and only read. What a stage does not train is linked, not 
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,19 +21,23 @@ from geco.images.prepare import prepare
 from geco.metrics.lpips import LPIPS, load_lpips
 from geco.metrics.pyramid import PYRAMID
 from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_model_card
-from geco.model_files.folder import write_folder
+from geco.model_files.folder import link_or_copy, write_folder
 from geco.model_files.part import read_part_card
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.public_weights import instantmesh
 from geco.public_weights.zero123plus_folder import Zero123Plus, load_zero123plus, save_zero123plus
 from geco.reconstruct.instantmesh.mesh import POINTS_AT_ONCE, MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
+from geco.training.ahead import Ahead
 from geco.training.augment import USUAL, Jitter
 from geco.training.halves import Distance, MakeMesh, Surfaces, Validation, Views
 from geco.training.inputs import Inputs
+from geco.training.latent_codec import LatentCodec
+from geco.training.latents import Latents
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions
 from geco.training.stage1_options import Stage1Options
+from geco.types import Bytes
 
 PICTURE_SIZE = 512  # of the condition picture; as the pipeline gives it to the full model
 SHOWN = 2  # pictures of the grid: a sheet of 960 x 640 each, four times over
@@ -53,11 +55,18 @@ class FullConditions:
 
     def __init__(self, data: Path, ratio: float, background: float, seed: int = 0) -> None:
         self.data, self.ratio, self.background, self.seed = ConditionPictures(data), ratio, background, seed
+        self._ahead: dict[int, Ahead[Tensor]] = {}  # by the size of a micro-batch
 
     def conditions(self, index: int, size: int, rng: torch.Generator) -> Tensor:
         """(size, 3, 512, 512) in [0, 1] at the 256 levels of a picture file; the pictures are not
-        augmented.
+        augmented. A thread makes the next ones meanwhile.
         """
+        if size not in self._ahead:
+            self._ahead[size] = Ahead(lambda number: self.batch(number, size))
+        return self._ahead[size](index)
+
+    def batch(self, index: int, size: int) -> Tensor:
+        """As :meth:`conditions`, made here and now."""
         return torch.stack([picture for _, picture in self._items(index, size)])
 
     def picture(self, number: int) -> tuple[str, Tensor]:
@@ -68,19 +77,21 @@ class FullConditions:
         """There are none."""
         raise ConfigError("true views are for the small family only", "Leave --true-views out.")
 
+    def number(self, place: int) -> Tensor:
+        """Picture ``place`` of the data itself, (3, 512, 512): 0 to ``len(data) - 1``, in no order."""
+        return self._prepared(self.data.picture(place))
+
     def _items(self, index: int, size: int) -> list[tuple[str, Tensor]]:
         batch = self.data.batch(self.seed, index, size)
-        items = []
-        for rgba, number in zip(batch.condition, batch.objects):
-            prepared = prepare(rgba.astype(np.float32) / 255, PICTURE_SIZE, self.ratio, self.background)
-            levels = np.rint(prepared.rgb * 255).astype(np.float32) / 255
-            items.append(
-                (
-                    self.data.shards.objects[int(number)],
-                    torch.from_numpy(levels).permute(2, 0, 1).contiguous(),
-                )
-            )
-        return items
+        names = [self.data.shards.objects[int(number)] for number in batch.objects]
+        return [(name, self._prepared(rgba)) for name, rgba in zip(names, batch.condition)]
+
+    def _prepared(self, rgba: Bytes) -> Tensor:
+        picture = prepare(
+            rgba.astype(np.float32) / np.float32(255), PICTURE_SIZE, self.ratio, self.background
+        )
+        levels = np.rint(picture.rgb * 255).astype(np.float32) / 255
+        return torch.from_numpy(levels).permute(2, 0, 1).contiguous()
 
 
 class FullFamily:
@@ -101,10 +112,15 @@ class FullFamily:
                 "Take --recipe paper.",
             )
 
-    def load_views(self, folder: Path, device: torch.device, inference: bool = False) -> Views:
+    def load_views(
+        self, folder: Path, device: torch.device, inference: bool = False, latents: Path | None = None
+    ) -> Views:
         dtype = choose(str(device)).dtype if inference else torch.float32
-        model = load_zero123plus(folder / MULTIVIEW, device, dtype)
-        return Views(model.network, model.codec, about=model.card)
+        known = None if latents is None else Latents(latents, folder / MULTIVIEW)
+        model = load_zero123plus(folder / MULTIVIEW, device, dtype, encoders=known is None)
+        model.codec.singly = True
+        codec = model.codec if known is None else LatentCodec(model.codec, known)
+        return Views(model.network, codec, about=model.card, origin=folder / MULTIVIEW)
 
     def prepare(self, views: Views, options: Stage1Options) -> None:
         network = cast(Zero123PlusNetwork, views.network).requires_grad_(True)
@@ -114,7 +130,8 @@ class FullFamily:
 
     def save_views(self, views: Views, folder: Path) -> None:
         network, codec = cast(Zero123PlusNetwork, views.network), cast(Any, views.codec)
-        save_zero123plus(folder / MULTIVIEW, Zero123Plus(network, codec, dict(views.about)))
+        model = Zero123Plus(network, codec, dict(views.about))
+        save_zero123plus(folder / MULTIVIEW, model, unchanged=views.origin)
 
     def load_surfaces(
         self, folder: Path, views: Views, resolution: int, machine: Machine, train: bool
@@ -135,12 +152,14 @@ class FullFamily:
     def source(
         self, data: Path, views: Views, seed: int, jitter: Jitter, device: torch.device
     ) -> FullConditions:
+        if isinstance(views.codec, LatentCodec):
+            views.codec.latents.check_shards(data)
         return FullConditions(data, views.about["foreground_ratio"], views.codec.background, seed)
 
     def validation(self, inputs: Inputs, views: Views, options: Stage1Options) -> Validation:
         source = self.source(inputs.held_out or inputs.shards, views, 0, USUAL, inputs.machine.device)
         count = min(max(SHOWN, options.held_out), len(source.data))
-        pictures = source.conditions(0, count, torch.Generator())
+        pictures = source.batch(0, count)
         kept = pictures[: options.held_out] if options.held_out else None
         return Validation(pictures[:SHOWN], held_out=kept)
 
@@ -156,14 +175,8 @@ class FullFamily:
             raise WeightsError(error.problem, remedy) from error
 
     def copy(self, source: str, target: str) -> str:
-        """The same file under another name, or a copy where the file system has no links. Files of ours are
-        replaced, never changed.
-        """
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copy2(source, target)
-        return target
+        """The same file under another name, or a copy where the file system has no links."""
+        return link_or_copy(source, target)
 
     def licence(self, init: Path) -> str:
         return str(read_model_card(init)["licence"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -27,12 +28,14 @@ class Views:
         network: teacher or generator. codec: between pictures and its space.
         sampling: how its views are sampled.
         about: what the family keeps beside the weights.
+        origin: folder of the model that ``codec`` is of, where no stage changes that.
     """
 
     network: MultiViewNetwork
     codec: ViewCodec
     sampling: Sampling = field(default_factory=Sampling)
     about: Mapping[str, Any] = field(default_factory=dict)
+    origin: Path | None = None
 
     def generator(self) -> OneStepGenerator:
         """A one-step network as ``sampling`` says it is used."""

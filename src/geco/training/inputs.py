@@ -41,6 +41,7 @@ class Inputs:
         perceptual: an autoencoder's run, or "pyramid"; None takes the family's own distance.
         lpips: folder of VGG16's weights, for LPIPS instead.
         generator: Stage I's run, whose samples pairs are made of. true_views: of the data's own views.
+        latents: of the condition pictures, made by ``geco data encode``; None encodes them at every step.
         seed: of first weights, order, noise and augmentations.
         resolution: cubes a side of the surfaces that are made and trained on.
         facts: for the model's card.
@@ -55,6 +56,7 @@ class Inputs:
     lpips: Path | None = None
     generator: Path | None = None
     true_views: bool = False
+    latents: Path | None = None
     seed: int = 0
     resolution: int = 64
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -33,7 +33,7 @@ def generator_id(run: Path) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def add_views(family: Family, run: Path, folder: Path, machine: Machine) -> int:
+def add_views(family: Family, run: Path, folder: Path, machine: Machine, latents: Path | None = None) -> int:
     """Store the views of the generator in ``run`` with all pairs in ``folder``; what is there is kept.
     Several processes may do so together, as they make pairs.
 
@@ -47,7 +47,7 @@ def add_views(family: Family, run: Path, folder: Path, machine: Machine) -> int:
     place, work, claimed = folder / GENERATED / name, f"{WORK}-{name}", f".claims-{name}"
     chunks = read_chunks(folder)
     rows = {int(number): row for row, number in enumerate(pairs.numbers)}
-    generator, codec = load_generator(family, run, machine.device)
+    generator, codec = load_generator(family, run, machine.device, latents)
     shape = generator.network.sample_shape
     if len(pairs) and pairs.shape != tuple(shape):
         raise ConfigError(f"the generator in {run} makes other views than the pairs in {folder} have", "")

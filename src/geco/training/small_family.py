@@ -88,7 +88,13 @@ class SmallFamily:
         if options.teacher_format != "float32":
             raise ConfigError("teacher_format suits the full family only", "Set it to float32.")
 
-    def load_views(self, folder: Path, device: torch.device, inference: bool = False) -> Views:
+    def load_views(
+        self, folder: Path, device: torch.device, inference: bool = False, latents: Path | None = None
+    ) -> Views:
+        if latents is not None:
+            raise ConfigError(
+                "latents are for the full family: this one reads pixels", "Leave --latents out."
+            )
         network = load_small(folder / MULTIVIEW).to(device)
         return Views(network, PixelCodec(network.config.size))
 

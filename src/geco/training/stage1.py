@@ -201,7 +201,9 @@ class Stage1Task:
 
     def _condition(self, index: int, rng: torch.Generator) -> Condition:
         pictures = self.data.conditions(index, self.batch, rng)
-        return self.codec.condition(pictures.to(self.machine.device))
+        if not self.codec.on_host:
+            pictures = pictures.to(self.machine.device)
+        return self.codec.condition(pictures)
 
     def _generate(self, condition: Condition, rng: torch.Generator) -> Tensor:
         """x0 (B, *sample_shape) float32 of fresh noise, by G."""

@@ -13,6 +13,7 @@ from geco.data.dataset.needs import family, of_family
 from geco.data.dataset.order import Order, sample_rng, share
 from geco.data.dataset.pictures import Pictures
 from geco.data.shards import Shards
+from geco.types import Bytes
 
 PAIR = 7  # pictures of a pair: the condition view, then its six targets
 PAIR_FAMILIES = ("pairs", "pairs-instantmesh")
@@ -72,6 +73,12 @@ class ConditionPictures(_Places):
 
     def __init__(self, folder: str | Path, augmentation: Augmentation | None = None, memory: int = 0) -> None:
         super().__init__(folder, augmentation, memory, "Stage I", CONDITION_FAMILIES, "condition")
+
+    def picture(self, item: int) -> Bytes:
+        """(S, S, 4) uint8: item 0 to ``len(self) - 1``, objects in the shards' order; not augmented."""
+        number, place = divmod(item, len(self.places))
+        name, index = self.places[place]
+        return self.pictures.get(self.shards.objects[number], name, [index])[0]
 
     def batch(self, seed: int, step: int, size: int, rank: int = 0, world: int = 1) -> ConditionBatch:
         """Process ``rank``'s part of step ``step``'s batch of ``size``; depends on the arguments only."""

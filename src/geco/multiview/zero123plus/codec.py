@@ -32,22 +32,29 @@ class Zero123PlusCodec(nn.Module):
     """See :class:`geco.multiview.interface.ViewCodec`.
 
     Args:
-        vae: Stable Diffusion's.
-        vision: CLIP's vision tower with its projection.
+        vae: Stable Diffusion's; one without encoder only decodes.
+        vision: CLIP's vision tower with its projection; None for a codec that only decodes.
         text_states: (1, T, E) text encoder states of the empty prompt.
         ramp: (T,) how much of the image embedding each token gets.
         for_vae, for_vision: the preprocessing of the two encoders.
         background: grey level that the model's pictures stand on.
+
+    Attributes:
+        singly: encode the pictures of a batch one after the other, and in the weights' own format whatever
+            autocast says: what a picture's condition is then depends on nothing else, to the last bit
+            (kernels for other batches round otherwise), as those need it that are stored.
     """
 
     text_states: Tensor
     ramp: Tensor
+    singly = False
+    _grey: Tensor | None = None
     on_host = True  # Pillow resizes there; then each encoder's input goes to the device once
 
     def __init__(
         self,
         vae: AutoencoderKL,
-        vision: CLIPVisionModelWithProjection,
+        vision: CLIPVisionModelWithProjection | None,
         text_states: Tensor,
         ramp: Tensor,
         for_vae: Preprocess,
@@ -65,7 +72,7 @@ class Zero123PlusCodec(nn.Module):
     def through(self, wrap: Wrap) -> None:
         """Run the encoders and the decoder through ``wrap`` from now on."""
         self._mean, self._decoded = (wrap([self.vae], run) for run in (self._latent, self._picture))
-        self._embedding = wrap([self.vision], self._seen)
+        self._embedding = wrap([] if self.vision is None else [self.vision], self._seen)
 
     def tile(self) -> None:
         """Decode in overlapping tiles from now on, blended (diffusers'): less memory, and not the same
@@ -85,6 +92,11 @@ class Zero123PlusCodec(nn.Module):
         """Pixels a side of a latent's cell."""
         return int(2 ** (len(self.vae.config["block_out_channels"]) - 1))
 
+    @property
+    def ways(self) -> tuple[Preprocess, Preprocess]:
+        """How a picture is prepared for the VAE and for CLIP."""
+        return self.for_vae, self.for_vision
+
     def condition(self, picture: Tensor, noise: NoiseSource | None = None) -> Condition:
         """picture (B, 3, H, W) in [0, 1] over ``background`` -> latent (B, 4, h, w) and text states (B, T,
         E).
@@ -92,9 +104,21 @@ class Zero123PlusCodec(nn.Module):
         With ``noise`` the latent is a posterior sample, as in the public pipeline; without, the posterior's
         mean.
         """
-        return self.assemble(
-            self.for_vae(picture).to(self.device), self.for_vision(picture).to(self.device), noise
-        )
+        vae_input, vision_input = (way(picture).to(self.device) for way in self.ways)
+        if not self.singly or noise is not None:
+            return self.assemble(vae_input, vision_input, noise)
+        latent, embedding = self.encoded(vae_input, vision_input)
+        return Condition(latent, self.text_with(embedding))
+
+    @torch.no_grad()
+    def encoded(self, vae_input: Tensor, vision_input: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents (B, 4, h, w), the posterior's means, and embeddings (B, E) of preprocessed pictures, as
+        ``singly`` says.
+        """
+        with torch.autocast(self.device.type, enabled=False):
+            latents = [self._encoded(each, None) for each in vae_input.split(1)]
+            embeddings = [self.embed(each) for each in vision_input.split(1)]
+        return torch.cat(latents).contiguous(), torch.cat(embeddings)  # dense: strides choose kernels too
 
     @torch.no_grad()
     def assemble(
@@ -105,6 +129,7 @@ class Zero123PlusCodec(nn.Module):
 
     def embed(self, vision_input: Tensor) -> Tensor:
         """CLIP's projected image embedding (B, E)."""
+        assert self.vision is not None
         return self._embedding(vision_input.to(self.vision.dtype))
 
     def text_with(self, embedding: Tensor) -> Tensor:
@@ -119,11 +144,23 @@ class Zero123PlusCodec(nn.Module):
         if condition.picture is None:
             raise ValueError("the condition holds no picture")
         batch, _, height, width = condition.picture.shape
-        reduction = self.reduction
-        count = 1 if noise is None else batch  # without noise all are the same
-        grey = torch.zeros(count, 3, height * reduction, width * reduction, device=self.device)
-        latent = self._encoded(grey, noise).expand(batch, -1, -1, -1)
+        if self.singly and noise is None:
+            latent = self._remembered(height, width).expand(batch, -1, -1, -1)
+        else:
+            count = 1 if noise is None else batch  # without noise all are the same
+            latent = self._encoded(self._zeros(count, height, width), noise).expand(batch, -1, -1, -1)
         return Condition(latent, self.text_states.expand(batch, -1, -1))
+
+    def _remembered(self, height: int, width: int) -> Tensor:
+        """The latent of one grey picture: nothing in a training changes it."""
+        if self._grey is None or self._grey.shape[-2:] != (height, width):
+            with torch.autocast(self.device.type, enabled=False):
+                self._grey = self._encoded(self._zeros(1, height, width), None).contiguous()
+        return self._grey
+
+    def _zeros(self, count: int, height: int, width: int) -> Tensor:
+        """The VAE's inputs of grey pictures, for latents of ``height`` x ``width``."""
+        return torch.zeros(count, 3, height * self.reduction, width * self.reduction, device=self.device)
 
     def encode(self, views: Tensor, noise: NoiseSource | None = None) -> Tensor:
         """views (B, 6, 3, S, S) in [0, 1] -> x0 (B, 4, 3 S / 8, 2 S / 8), with gradients where views carry
@@ -148,4 +185,5 @@ class Zero123PlusCodec(nn.Module):
         return decode_sheet(self.vae, x0)
 
     def _seen(self, vision_input: Tensor) -> Tensor:
+        assert self.vision is not None
         return self.vision(vision_input).image_embeds
