@@ -20,7 +20,7 @@ from geco.multiview.small.weights import load_small
 from geco.training.inputs import Inputs
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
-from geco.training.state import MovingAverage, load_checkpoint
+from geco.training.state import load_checkpoint
 from geco.training.teacher import TeacherOptions, TeacherTask, denoising_psnr
 
 TINY = SmallConfig(size=16, channels=16, width=32, stages=1, heads=2, embedding=32)
@@ -133,19 +133,6 @@ def test_weights_of_the_loss_are_those_of_the_v_loss() -> None:
     v_error = (schedule.convert(guess, x_t, t, "x0", "v") - (signal * eps - level * x0)) ** 2
     torch.testing.assert_close((guess - x0) ** 2 / level**2, v_error, atol=1e-3, rtol=1e-3)
     assert (signal < 1).all()
-
-
-def test_moving_average_follows_a_jump() -> None:
-    network = torch.nn.Linear(1, 1, bias=False)
-    torch.nn.init.zeros_(network.weight)
-    average = MovingAverage(network, decay=0.9)
-    torch.nn.init.ones_(network.weight)
-    for _ in range(200):
-        average.update(network)
-    assert average.values["weight"].item() == pytest.approx(1, abs=1e-6)
-    torch.nn.init.zeros_(network.weight)
-    average.update(network)
-    assert average.values["weight"].item() == pytest.approx(0.9, abs=1e-6)
 
 
 def test_broken_checkpoint_is_an_error_with_a_remedy(tmp_path: Path) -> None:

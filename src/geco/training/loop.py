@@ -13,20 +13,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from geco.errors import WeightsError
 from geco.files import sweep_below, writing
 from geco.memory import is_shortage
+from geco.training.average import MovingAverage
 from geco.training.loop_options import LoopOptions
 from geco.training.machine import Machine
 from geco.training.record import Record
 from geco.training.run_folder import agree, plain
-from geco.training.state import MovingAverage, load_checkpoint, rng_of, save_checkpoint
+from geco.training.state import load_checkpoint, rng_of, save_checkpoint
 from geco.training.task import Task
 from geco.training.totals import Totals, describe, mean_values
 
@@ -57,7 +57,8 @@ class _Loop:
             [[group["lr"] for group in o.param_groups] for o in optimizers] for optimizers in self.optimizers
         ]
         self.averages = [
-            MovingAverage(part.network, part.average) if part.average else None for part in self.parts
+            MovingAverage(part.network, part.average, part.average_on) if part.average else None
+            for part in self.parts
         ]
         self.step, self.before = 0, 0.0  # steps done; seconds of earlier pieces
         self.samples = task.batch * options.accumulate  # a step, of all processes
@@ -174,22 +175,12 @@ class _Loop:
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        kept = []
-        for part, average in zip(self.parts, self.averages):
-            kept.append(
-                {name: p.detach().clone() for name, p in part.network.named_parameters()} if average else {}
-            )
-            part.network.eval()
-            if average:
-                average.copy_to(part.network)
-        try:
+        with ExitStack() as swaps:
+            for part, average in zip(self.parts, self.averages):
+                part.network.eval()
+                if average:
+                    swaps.enter_context(average.swapped(part.network))
             yield
-        finally:
-            with torch.no_grad():
-                for part, values in zip(self.parts, kept):
-                    for name, parameter in part.network.named_parameters():
-                        if name in values:
-                            parameter.copy_(values[name])
 
     def _save(self) -> None:
         if self.machine.leads:

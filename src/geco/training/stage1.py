@@ -103,7 +103,8 @@ class Stage1Task:
             of_judge = optimizers_of(judge, o.discriminator_rate, o)
             parts.append(Part("discriminator", judge, of_judge, self.discriminator_loss, clip=o.clip))
         of_generator = optimizers_of(generator, o.rate, o)
-        parts.append(Part("generator", generator, of_generator, self.generator_loss, 1, o.average, o.clip))
+        loss = self.generator_loss
+        parts.append(Part("generator", generator, of_generator, loss, 1, o.average, o.clip, o.average_on))
         return parts
 
     def generator_loss(self, index: int, rng: torch.Generator) -> Loss:

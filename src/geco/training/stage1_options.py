@@ -23,11 +23,13 @@ from geco.checked import (
 from geco.errors import ConfigError
 from geco.sampling import TIMESTEPS
 from geco.training.augment import Jitter
+from geco.training.average import Place
 from geco.training.vsd import T_RANGE, Weighting
 
 # "clean": as it is, written at the cleanest timestep (GECO, section 3.1); "noised": to the level of x_t, as
 # the public Zero123++ was trained; "at-t": clean, but written at x_t's timestep.
 ScoreReference = Literal["clean", "noised", "at-t"]
+Optimizer = Literal["adamw", "fused", "adam8bit"]
 Format = Literal["float32", "bfloat16"]
 
 
@@ -50,6 +52,8 @@ class Stage1Options(Checked):
         t_range: of the gradient and of the student's training.
         weighting: see :func:`geco.training.vsd.vsd_gradient`.
         average: decay of G's moving average.
+        average_on: where it is kept: the "device", or the "host"'s memory (3.5 GB for the full family).
+        optimizer: "adamw", "fused" or "adam8bit", see :func:`geco.training.optimizers.optimizers_of`.
         clip: largest gradient norm, of both.
         reference: how the teacher reads the condition picture, see :data:`ScoreReference`; clean in the
             paper. The generator's own is always clean, as it is used.
@@ -91,6 +95,8 @@ class Stage1Options(Checked):
     t_range: tuple[float, float] = shares(T_RANGE, 2)
     weighting: Weighting = choice("sigma2", get_args(Weighting))
     average: float | None = or_none(decay(0.99))
+    average_on: Place = choice("device", get_args(Place))
+    optimizer: Optimizer = choice("adamw", get_args(Optimizer))
     clip: float = amount(1.0)
     reference: ScoreReference = choice("clean", get_args(ScoreReference))
     student_reference: ScoreReference | None = choice(None, get_args(ScoreReference))

@@ -1,5 +1,5 @@
-"""What must survive a crash: the moving average of the weights, whole checkpoints, written atomically, and
-random numbers that follow from seed and step.
+"""What must survive a crash: whole checkpoints, written atomically, and random numbers that follow from seed
+and step.
 """
 
 from __future__ import annotations
@@ -10,46 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from geco.errors import WeightsError
 from geco.files import atomic_path
 from geco.noise import seed_of
 from geco.public_weights.ckpt import read_torch_file
-
-
-class MovingAverage:
-    """Exponential moving average of a network's parameters; the decay grows to ``decay`` so that
-    early averages follow.
-    """
-
-    def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
-        self.decay = decay
-        self.updates = 0
-        self.values = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
-
-    @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        self.updates += 1
-        weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        parameters = dict(network.named_parameters())
-        torch._foreach_lerp_(
-            list(self.values.values()), [parameters[name].detach() for name in self.values], weight
-        )
-
-    @torch.no_grad()
-    def copy_to(self, network: nn.Module) -> None:
-        """Write the average into ``network``."""
-        for name, parameter in network.named_parameters():
-            parameter.copy_(self.values[name])
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"updates": self.updates, "values": self.values}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.updates = state["updates"]
-        for name, value in self.values.items():
-            value.copy_(state["values"][name])
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

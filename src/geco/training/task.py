@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from geco.training.average import Place
+
 # Values stay on the device until a line of the log wants them: to fetch one waits for everything before it.
 Loss = tuple[Tensor, Mapping[str, float | Tensor]]
 
@@ -29,6 +31,7 @@ class Part:
             numbers given, which follow from the index too), and values for the log.
         repeats: updates of this part a step.
         average: decay of the moving average of its weights; None keeps none.
+        average_on: where that is kept: the "device" of the network or the "host"'s memory.
         clip: largest norm of its gradient.
     """
 
@@ -39,6 +42,7 @@ class Part:
     repeats: int = 1
     average: float | None = None
     clip: float = 1.0
+    average_on: Place = "device"
 
     @property
     def parameters(self) -> list[nn.Parameter]:
