@@ -170,6 +170,31 @@ def test_every_field_of_a_recipe_is_some_stages() -> None:
 
 
 @pytest.mark.parametrize(
+    ("stage", "assignment", "where"),
+    [
+        ("stage1", "pair_count=3", "pair_count is a number of pairs"),
+        ("pairs", "seed=3", "--seed"),
+        ("teacher", "multiview.size=32", "geco data render --size"),
+        ("stage1", "stage1.rank=4", "Write rank"),
+        ("stage1", "stage2.mask=0", "mask is a number of stage2"),
+        ("stage2", "name=mine", "--recipe FILE.py"),
+        ("stage1", "lengths=3", "--recipe FILE.py"),
+        ("pairs", "decay_part=0", "decay_part is a number of teacher, reconstructor"),
+    ],
+)
+def test_what_is_set_elsewhere_says_where(stage: str, assignment: str, where: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        override(tiny(), stage, [assignment])
+    assert "no such number" in error.value.problem and where in str(error.value.remedy)
+
+
+def test_numbers_of_the_length_may_say_so() -> None:
+    made, told = override(small(), "stage1", ["length.accumulate=3", "length.budget_minutes=none"])
+    assert made.lengths["stage1"].accumulate == 3 and made.lengths["stage1"].budget_minutes is None
+    assert told == {"length.accumulate": 3, "length.budget_minutes": None}
+
+
+@pytest.mark.parametrize(
     ("stage", "assignment", "told"),
     [
         ("stage1", "precision=fp8", "one of no, bf16, fp16"),

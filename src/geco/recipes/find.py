@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from geco.errors import ConfigError
+from geco.recipes.cards import card12, card24, card80
 from geco.recipes.paper import paper
 from geco.recipes.recipe import Recipe
 from geco.recipes.small import small, small_gpu
@@ -17,7 +18,10 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "small": small,
     "small-gpu": small_gpu,
     "tiny": tiny,
+    "card12": card12,
+    "card24": card24,
     "paper": paper,
+    "card80": card80,
 }
 
 

@@ -38,18 +38,21 @@ OF_RECIPE: dict[str, tuple[str, ...]] = {
     "stage2": ("precision", "resolution", "texture_size"),
 }
 # What has an option of its own, or is the data's: here it would be overruled in silence.
-ELSEWHERE = {
-    "seed",
-    "multiview.size",
-    "reconstructor.view_size",
-    "regressor.view_size",
-    "pixelnerf.view_size",
+_OF_DATA = "the size of the data's views decides (geco data render --size)"
+ELSEWHERE: Mapping[str, str] = {
+    "seed": "it is an option of the command: --seed",
+    "multiview.size": _OF_DATA,
+    "reconstructor.view_size": _OF_DATA,
+    "regressor.view_size": _OF_DATA,
+    "pixelnerf.view_size": _OF_DATA,
 }
+LENGTH = "length."  # before a name that a stage's own numbers have too
 
 
 def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Recipe, dict[str, Any]]:
     """The recipe with single fields replaced: of one stage, of its length, and of what it takes of the
-    recipe itself (:data:`OF_RECIPE`).
+    recipe itself (:data:`OF_RECIPE`). Numbers of the length may be written "length.steps", which is needed
+    where the stage has one of the same name.
 
     Args:
         stage: of :data:`OPTIONS`.
@@ -65,16 +68,14 @@ def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Re
     if not assignments:
         return recipe, {}
     held, length = getattr(recipe, OPTIONS[stage]), recipe.lengths.get(cast(Stage, stage), Length())
-    own = {name: kind for name, kind in _kinds(type(held)).items() if name not in ELSEWHERE}
-    of_length = {} if stage in WITHOUT_LENGTH else {n: k for n, k in _kinds(Length).items() if n not in own}
-    of_recipe = {n: k for n, k in _of_recipe(stage).items() if n not in ELSEWHERE}
+    own, of_length, of_recipe = _known(stage)
     known = own | of_length | of_recipe
     values: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, text = (part.strip() for part in assignment.partition("="))
         if not equals or name not in known:
             problem = f"--set {assignment}: {stage} has no such number"
-            raise ConfigError(problem, f"Known: {', '.join(sorted(known))}.")
+            raise ConfigError(problem, f"{_elsewhere(stage, name)}Known: {', '.join(sorted(known))}.")
         try:
             values[name] = parse(text, known[name])
         except ValueError as error:
@@ -82,7 +83,7 @@ def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Re
             raise ConfigError(problem, "Check the value.") from error
     try:
         changes = {OPTIONS[stage]: _replaced(held, {n: v for n, v in values.items() if n in own})}
-        if rest := {name: value for name, value in values.items() if name in of_length}:
+        if rest := {n.removeprefix(LENGTH): v for n, v in values.items() if n in of_length}:
             changes["lengths"] = recipe.lengths | {cast(Stage, stage): replace(length, **rest)}
         made = _replaced(recipe, {n: v for n, v in values.items() if n in of_recipe})
         made = replace(made, **changes)
@@ -91,6 +92,40 @@ def override(recipe: Recipe, stage: str, assignments: Sequence[str]) -> tuple[Re
         raise ConfigError(problem, error.remedy or "Take another value.") from error
     replaced = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
     return made, replaced
+
+
+def _known(stage: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Annotations by the names of ``--set``: the stage's own, its length's, the recipe's that it takes."""
+    hints = get_type_hints(Recipe)
+    own = {name: kind for name, kind in _kinds(hints[OPTIONS[stage]]).items() if name not in ELSEWHERE}
+    of_length: dict[str, Any] = {}
+    if stage not in WITHOUT_LENGTH:
+        plain = _kinds(Length)
+        of_length = {LENGTH + name: kind for name, kind in plain.items()}
+        of_length |= {name: kind for name, kind in plain.items() if name not in own}
+    return own, of_length, {n: k for n, k in _of_recipe(stage).items() if n not in ELSEWHERE}
+
+
+def _elsewhere(stage: str, name: str) -> str:
+    """Where a number is that ``stage`` does not have: an option, another stage, a recipe's file."""
+    if name in ELSEWHERE:
+        return f"{name}: {ELSEWHERE[name]}. "
+    before, _, rest = name.partition(".")
+    if before == OPTIONS[stage] and rest:
+        return f"Write {rest}. "
+    inside = rest if before in OPTIONS.values() else name
+    others = [other for other in OPTIONS if inside in {n for part in _known(other) for n in part}]
+    if others:
+        return f"{inside} is a number of {', '.join(others)}: give it to that command. "
+    if name.partition(".")[0] in {"name", "lengths", *_tables(stage)}:
+        return f"{name} is for a recipe in a file of its own (--recipe FILE.py). "
+    return ""
+
+
+def _tables(stage: str) -> set[str]:
+    """Names of the stage's numbers that hold tables."""
+    hints = get_type_hints(get_type_hints(Recipe)[OPTIONS[stage]])
+    return {name for name, kind in hints.items() if get_origin(kind) is dict}
 
 
 def _of_recipe(stage: str) -> dict[str, Any]:
