@@ -62,6 +62,20 @@ def test_folders_become_columns(tmp_path: Path) -> None:
     assert (foreign.kind, foreign.source, foreign.deterministic) == ("meshes", str(meshes), True)
 
 
+def test_score_distillation_takes_a_teacher_and_its_steps(tmp_path: Path) -> None:
+    run = model(tmp_path / "run")
+    model(run / "teacher")
+    sds, vsd = parse_methods(["optimize-sds", f"optimize-vsd@steps-40@guidance-2={run}"], model=str(run))
+    assert (sds.kind, sds.source, sds.deterministic) == ("optimize", str(run / "teacher"), False)
+    assert vsd.source == str(run) and vsd.steering == Steering(steps=40, guidance=2.0)
+    assert sds.columns(("bare", "finish")) == {"optimize-sds": "bare"} and sds.has_process
+    # what is asked of all models that draw views is not meant for it
+    assert parse_methods([f"optimize-sds={run}"], asked=Steering(steps=7))[0].steering == Steering()
+    for wrong in ("optimize-sds@clean", "optimize-sds@0.5", "optimize-dmd"):
+        with pytest.raises(ConfigError):
+            parse_methods([f"{wrong}={run}" if "@" in wrong else wrong])
+
+
 def test_truncation_stands_behind_a_name(tmp_path: Path) -> None:
     run = model(tmp_path / "run")
     own, whole, half, named = parse_methods(["geco", "geco@1", f"stage1@0.5={run}", f"mine@0={run}"])

@@ -118,4 +118,10 @@ def test_diversity_appears_with_a_second_seed(tmp_path: Path) -> None:
     assert found["far_rmse"]["n"] == 1
     # of two independent uniform pictures
     assert found["far_rmse"]["mean"] == pytest.approx(np.sqrt(1 / 6), rel=0.05)
+    # the meshes' strips stand for themselves
+    for seed in (0, 1):
+        save_strip(strip_path(tmp_path, "a", "geco", seed, "A"), np.full((6, 32, 32, 3), 0.2 * seed))
+    told = [{**each, "A": {"psnr": 1.0}} for each in rows]
+    meshes = summarise(tmp_path, told, SETTINGS, {})["methods"]["geco"]["mesh_diversity"]
+    assert meshes["input_rmse"]["mean"] == meshes["far_rmse"]["mean"] == pytest.approx(0.2, abs=1e-6)
     assert "diversity" not in summarise(tmp_path, rows[2:], SETTINGS, {})["methods"]["geco"]

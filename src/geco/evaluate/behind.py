@@ -9,7 +9,7 @@ from geco.sampling import Reference, Steering, Walking
 
 SETTINGS = (
     "the truncation of a one-step generator's noise, 0 to 1, or steps-N, guidance-G, ddim, euler-ancestral, "
-    "clean or noised"
+    "clean or noised; steps-N (updates) and guidance-G behind optimize-sds and optimize-vsd"
 )
 EXAMPLE = "Write geco@1 or teacher-28@clean, for example."
 

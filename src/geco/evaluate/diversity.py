@@ -1,4 +1,4 @@
-"""How much the views of one picture differ from seed to seed, from the strips that the rows left behind."""
+"""How much what is made of one picture differs from seed to seed, from the strips that rows left behind."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from geco.evaluate.rows import Row
 from geco.metrics.diversity import diversity
 
 
-def views_diversity(report: Path, rows: list[Row]) -> dict[str, list[float]]:
-    """Metric of :func:`geco.metrics.diversity.diversity` -> one value an object that has views of at least
-    two seeds.
+def diversity_of(report: Path, rows: list[Row], part: str) -> dict[str, list[float]]:
+    """Metric of :func:`geco.metrics.diversity.diversity` -> one value an object that at least two seeds were
+    tried on.
 
     Measured at the strips' size: the views' own, at most 128 px. Empty where no object has two seeds.
+
+    Args:
+        part: "views", what was drawn; "A", the meshes from the same cameras, which methods without views
+            have too.
     """
     found: dict[str, list[float]] = {}
     by_object: dict[str, list[Path]] = {}
     for row in rows:
-        path = strip_path(report, row["object"], row["method"], row["seed"], "views")
-        if row.get("views") and path.is_file():
+        path = strip_path(report, row["object"], row["method"], row["seed"], part)
+        if row.get(part) and path.is_file():
             by_object.setdefault(row["object"], []).append(path)
     for key, paths in by_object.items():
         if len(paths) < 2:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from geco.errors import ConfigError, WeightsError
 from geco.evaluate.behind import EXAMPLE, SETTINGS, settings_of
@@ -15,7 +15,7 @@ from geco.model_files.hub import is_hub_id
 from geco.model_files.products import find_product, offer
 from geco.sampling import Steering
 
-Kind = Literal["model", "copy-input", "ground-truth-views", "meshes"]
+Kind = Literal["model", "copy-input", "ground-truth-views", "optimize", "meshes"]
 Variant = Literal["bare", "outline", "projection", "finish"]
 VARIANTS: tuple[str, ...] = get_args(Variant)
 PLAIN_NAMES = (
@@ -27,6 +27,8 @@ PLAIN_NAMES = (
     "regressor",
     "pixelnerf",
     "stage1",
+    "optimize-sds",
+    "optimize-vsd",
 )
 ROLES = ("stage1", "regressor", "pixelnerf")  # names whose model is a folder of that name in another
 CARD = "config.json"  # that makes a folder a model
@@ -41,7 +43,8 @@ class Method:
     Attributes:
         name: as it stands in the tables.
         kind: "model" runs a model; "copy-input" repeats the input picture; "ground-truth-views" reconstructs
-            from rendered views with the model's reconstructor; "meshes" reads what another program made.
+            from rendered views with the model's reconstructor; "optimize" distils a teacher for every picture;
+            "meshes" reads what another program made.
         source: the model ("small", a folder, a hub id), or the folder of meshes; "" where there is none.
         steering: what of the model's own way of drawing views is otherwise.
         teacher: the model must be one of noise levels, not a distilled generator.
@@ -59,7 +62,7 @@ class Method:
         """Column of the tables -> variant of the mesh. The bare networks' mesh carries the
         method's name alone.
         """
-        if self.kind in ("copy-input", "meshes"):
+        if self.kind in ("copy-input", "optimize", "meshes"):
             return {self.name: "bare"}
         return {self.name if variant == "bare" else f"{self.name}+{variant}": variant for variant in variants}
 
@@ -71,7 +74,7 @@ class Method:
     @property
     def has_process(self) -> bool:
         """Whether a model runs for it, in a process of its own."""
-        return self.kind in ("model", "ground-truth-views")
+        return self.kind in ("model", "ground-truth-views", "optimize")
 
 
 def parse_methods(
@@ -87,7 +90,7 @@ def parse_methods(
             ``undistilled=FOLDER`` and the other plain names take that folder instead of ``model``. Behind an
             ``@`` stands what is otherwise than the model's own: ``geco@1`` or ``stage1@0.5=FOLDER`` truncates
             a one-step generator's noise, ``teacher-28@clean@guidance-3`` steers a teacher
-            (:data:`SETTINGS`).
+            (:data:`SETTINGS`), ``optimize-vsd@steps-200`` says how many updates an object has.
         meshes: each ``NAME=FOLDER``.
         model: what the plain names run. A folder may hold the folders ``teacher``, ``stage1``,
             ``regressor`` and ``pixelnerf`` for those roles.
@@ -136,7 +139,11 @@ def _parse(entry: str, model: str) -> Method:
         return _method(entry, model)
     method = _method(f"{plain}{equals}{folder}", model)
     asked = settings_of(name, text)
-    if not method.is_steered or (method.teacher and {"steps", "truncation"} & asked.keys()):
+    if method.kind == "optimize":
+        taken = asked.keys() <= {"steps", "guidance"}
+    else:
+        taken = method.is_steered and not (method.teacher and {"steps", "truncation"} & asked.keys())
+    if not taken:
         raise ConfigError(
             f"{name}: what stands behind @ is {SETTINGS}, and {plain} takes no such thing",
             EXAMPLE,
@@ -197,6 +204,9 @@ def _plain(name: str, source: str, own_folder: bool) -> Method | None:
                 f"RUN/{name} is that folder.",
             )
         return Method(name, "model", folder, deterministic=name != "stage1")
+    if score_distillation(name):
+        folder = (not own_folder and _role_folder(source, "teacher")) or source
+        return Method(name, "optimize", folder)
     steps = 1 if name == "undistilled" else int(match[1]) if (match := _TEACHER.fullmatch(name)) else None
     if steps is None:
         return None
@@ -204,6 +214,12 @@ def _plain(name: str, source: str, own_folder: bool) -> Method | None:
         raise ConfigError(f"{name}: there are 1000 noise levels", "Ask for at most teacher-1000.")
     folder = (not own_folder and _role_folder(source, "teacher")) or source
     return Method(name, "model", folder, Steering(steps=steps, sampler="ddim"), teacher=True)
+
+
+def score_distillation(name: str) -> Any:
+    """"sds" or "vsd" of a method's name, with what stands behind its ``@`` or not; None of another's."""
+    plain, _, kind = name.partition("@")[0].partition("-")
+    return kind if plain == "optimize" and kind in ("sds", "vsd") else None
 
 
 def _role_folder(model: str, role: str) -> str | None:

@@ -20,8 +20,10 @@ SHOWN = 6  # views of a strip of meshes: all of set A, every third or second of 
 
 
 def strip_path(report: Path, key: str, column: str, seed: int, part: str) -> Path:
-    """Where a row's strip lies. ``views`` are stored without loss: diversity is measured from them."""
-    return report / FOLDER / key / f"{column}-seed{seed}-{part}.{'png' if part == 'views' else 'jpg'}"
+    """Where a row's strip lies. ``views`` and ``A`` are stored without loss: diversity is measured from
+    them.
+    """
+    return report / FOLDER / key / f"{column}-seed{seed}-{part}.{'jpg' if part == 'B' else 'png'}"
 
 
 def truth_path(report: Path, key: str, part: str) -> Path:

@@ -185,7 +185,7 @@ class _Model:
                 self._start()
             assert self._worker is not None
             job = self._job(truth, seed)
-            if "warmup_seconds" not in self.facts:
+            if self._method.kind != "optimize" and "warmup_seconds" not in self.facts:
                 begin = time.perf_counter()
                 self._worker.ask(job)
                 self.facts["warmup_seconds"] = time.perf_counter() - begin

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from geco.evaluate.diversity import views_diversity
+from geco.evaluate.diversity import diversity_of
 from geco.evaluate.methods import VARIANTS
 from geco.evaluate.rows import PARTS, SKIPPED, Row
 
+DIVERSITY = {"diversity": "views", "mesh_diversity": "A"}  # of a column -> of a row
 NO_NUMBER = ("size",)  # entries of a part that are no metric
 
 
@@ -35,8 +36,9 @@ def summarise(
     for column in columns:
         own = [row for row in found if row["method"] == column]
         methods[column] = _column(own, settings["methods"].get(own[0]["base"], {}).get("kind"))
-        if diversity := views_diversity(report, own):
-            methods[column]["diversity"] = {name: spread(values) for name, values in diversity.items()}
+        for entry, part in DIVERSITY.items():
+            if found_in := diversity_of(report, own, part):
+                methods[column][entry] = {name: spread(values) for name, values in found_in.items()}
         groups = sorted({categories.get(row["object"], "") for row in own} - {""})
         if len(groups) > 1:
             of = {group: [row for row in own if categories.get(row["object"]) == group] for group in groups}

@@ -140,12 +140,14 @@ def _runtime(results: Results) -> str:
 
 
 def _diversity(results: Results) -> str:
-    having = {name: m for name, m in results["methods"].items() if m.get("diversity")}
-    if not having:
-        return ""
-    names = list(dict.fromkeys(key for m in having.values() for key in m["diversity"]))
-    lines = [[name, *(cell(m["diversity"].get(key), 4) for key in names)] for name, m in having.items()]
-    return f"## Diversity over seeds\n\n{markdown(['Method', *names], lines)}"
+    found = []
+    for entry, what in (("diversity", "the views"), ("mesh_diversity", "the meshes, set A")):
+        having = {name: m[entry] for name, m in results["methods"].items() if m.get(entry)}
+        if having:
+            names = list(dict.fromkeys(key for each in having.values() for key in each))
+            lines = [[name, *(cell(each.get(key), 4) for key in names)] for name, each in having.items()]
+            found.append(f"## Diversity over seeds: {what}\n\n{markdown(['Method', *names], lines)}")
+    return "\n\n".join(found)
 
 
 def _groups(results: Results) -> str:

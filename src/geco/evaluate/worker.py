@@ -138,7 +138,7 @@ def serve(connection: Connection, method: Method, variants: tuple[str, ...], dev
     ignore_interrupt()  # the parent decides when to end
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            runner = _Runner(method, variants, device)
+            runner = _runner(method, variants, device)
         except GecoError as error:
             connection.send(("error", plain(error)))
             return
@@ -154,6 +154,14 @@ def serve(connection: Connection, method: Method, variants: tuple[str, ...], dev
 def plain(error: GecoError) -> GecoError:
     """The same message as an error that can be pickled, whatever arguments its type takes."""
     return GecoError(error.problem, error.remedy)
+
+
+def _runner(method: Method, variants: tuple[str, ...], device: str | None) -> Any:
+    if method.kind == "optimize":
+        from geco.evaluate.optimized import OptimizeRunner
+
+        return OptimizeRunner(method, device)
+    return _Runner(method, variants, device)
 
 
 class _Runner:
