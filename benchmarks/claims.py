@@ -2,10 +2,11 @@
 
     python -m benchmarks.claims REPORT [REPORT ...] [--suffix +finish] [--only GSO,YCB]
 
-The columns ``copy-input``, ``undistilled``, ``teacher-N``, ``stage1``, ``geco`` (Stage I + II), ``regressor``
-and ``ground-truth-views`` become rows, and ``stage1@1`` and ``geco@1`` (all of the noise, as in the paper,
+The columns ``copy-input``, ``undistilled``, ``teacher-N``, ``stage1``, ``geco`` (Stage I + II), ``regressor``,
+``pixelnerf``, ``optimize-sds``, ``optimize-vsd`` (with what stands behind their ``@``) and
+``ground-truth-views`` become rows, and ``stage1@1`` and ``geco@1`` (all of the noise, as in the paper,
 where the model truncates it) where they are; ``runs/small_claims.sh`` and ``runs/results.sh`` make such
-reports. One Markdown table a report, then each relation that its columns decide with its number beside the
+reports. Markdown tables of each report, then each relation that its columns decide with its number beside the
 paper's (arXiv 2405.20327, tables 1 to 3), then one JSON line. A relation counts as holding when at least half
 of the paper's difference is there: a small model on other objects cannot be asked for the same decibels.
 """
@@ -34,9 +35,17 @@ ORDER = (
     "geco",
     "geco+finish",
     "regressor",
+    "pixelnerf",
+    "optimize-sds",
+    "optimize-vsd",
     "ground-truth-views",
     "ground-truth-views+finish",
 )
+PATTERNS = {  # of columns whose names say how many steps
+    "teacher": r"teacher-\d+",
+    "optimize-sds": r"optimize-sds(@.*)?",
+    "optimize-vsd": r"optimize-vsd(@.*)?",
+}
 TITLES = {
     "copy-input": "copy of the input",
     "undistilled": "undistilled, one step",
@@ -47,9 +56,13 @@ TITLES = {
     "geco": "Stage I + II",
     "geco+finish": "the same, finished as `geco run` does",
     "regressor": "regressor",
+    "pixelnerf": "PixelNeRF",
+    "optimize-sds": "SDS, each object for itself",
+    "optimize-vsd": "VSD, each object for itself",
     "ground-truth-views": "from true views",
     "ground-truth-views+finish": "from true views, finished",
 }
+DETERMINISTIC = ("regressor", "pixelnerf", "ground-truth-views", "ground-truth-views+finish")
 # part, metric, heading, digits
 VIEW_COLUMNS = [
     ("views", "psnr", "PSNR", 2),
@@ -99,7 +112,7 @@ def columns(methods: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for role in ORDER:
-        pattern = r"teacher-\d+" if role == "teacher" else re.escape(role)
+        pattern = PATTERNS.get(role, re.escape(role))
         bare = next((key for key in methods if re.fullmatch(pattern, key)), None)
         if bare is not None:
             found[role] = {**methods[bare], **methods.get(f"{bare}{suffix}", {})}
@@ -132,6 +145,26 @@ def table(found: Mapping[str, Any], wanted: Sequence[tuple[str, str, str, int]])
                 ]
             )
     return markdown(["", "meshes / runs", *(heading for _, _, heading, _ in wanted), "seconds"], lines)
+
+
+def diversity_table(found: Mapping[str, Any]) -> str:
+    """How far seeds differ, RMSE over the pixels of meshes in set A, and PSNR of their mean and their best;
+    what draws nothing differs by nothing.
+    """
+    lines = []
+    for role in ORDER:
+        column = found.get(role)
+        if column is None or "mesh" not in column:
+            continue
+        spread = column.get("mesh_diversity") or {}
+        names = ("input_rmse", "far_rmse", "far_psnr", "far_psnr_best")
+        values = [cell(spread.get(name), 2 if "psnr" in name else 3) for name in names]
+        if role in DETERMINISTIC:
+            values = ["0", "0", *values[2:]]
+        if spread or role in DETERMINISTIC:
+            lines.append([TITLES[role], str(column["seeds"]), *values])
+    heads = ["", "seeds", "input side", "far side", "far PSNR, mean", "far PSNR, best"]
+    return markdown(heads, lines) if lines else ""
 
 
 def relations(found: Mapping[str, Any]) -> list[Relation]:
@@ -179,6 +212,13 @@ def relations(found: Mapping[str, Any]) -> list[Relation]:
             "",
         ),
     ]
+    other = get("pixelnerf")
+    for name, part, metric, paper, unit in (
+        ("3d GECO over PixelNeRF, meshes A (paper: over OpenLRM)", "A", "psnr", 1.16, "dB"),
+        ("3e the same, vIoU", "mesh", "volume_iou", 0.042, ""),
+    ):
+        ours, theirs = mean(two, part, metric), mean(other, part, metric)
+        found_relations.append(Relation.difference(name, ours, theirs, paper, unit))
     # the paper shows pictures, no number: more variation where the input says nothing
     for role in ("stage1", "stage1@1"):
         spread = (get(role) or {}).get("diversity") or {}
@@ -232,6 +272,8 @@ def main() -> None:
         found = columns(results["methods"], args.suffix)
         print(f"## {report.name}: {len(results['objects'])} objects, {results['settings']['seeds']} seeds\n")
         print(f"Views alone\n\n{table(found, VIEW_COLUMNS)}\n\nMeshes\n\n{table(found, MESH_COLUMNS)}\n")
+        if spread := diversity_table(found):
+            print(f"Meshes over seeds, set A\n\n{spread}\n")
         rows = [relation for relation in relations(found) if relation.value is not None]
         if rows:
             lines = [

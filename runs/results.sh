@@ -6,6 +6,10 @@
 # what to measure:
 #   quality  the packaged model, bare and finished, with its bounds      OUT/quality, OUT/quality.md
 #   claims   every kept model in the paper's table; the four relations   OUT/claims, OUT/claims/claims.md
+#   kinds    the same beside both deterministic kinds of model and SDS and VSD of each object, on the first
+#            OBJECTS (10) of EVAL_OBJECTS_DIR; OPTIMIZE_STEPS (the options' own) updates an object, of which
+#            OPTIMIZE_SEEDS (1) are made; PIXELNERF (models/small/pixelnerf) is its folder
+#                                                                        OUT/kinds, OUT/kinds.md
 #   speed    the whole run, warm and cold; unwrapping; FlexiCubes        OUT/run.txt, uv.txt, flexicubes.txt
 #   parity   the full-size networks against the public code's numbers    OUT/parity.txt
 #   size     a fresh environment with the base package (needs a net)     OUT/size.txt
@@ -34,8 +38,9 @@ quality() {
   python -m benchmarks.claims "$out/quality" > "$out/quality.md"
 }
 
-# Stage I is the packaged generator with the reconstructor that Stage II began from, which is the teacher's.
-claims() {
+# Into OUT/models. Stage I is the packaged generator with the reconstructor that Stage II began from, which is
+# the teacher's.
+models() {
   local models=$out/models
   if [ ! -e "$models/stage1" ]; then
     rm -rf "$models/assembled"
@@ -51,7 +56,29 @@ claims() {
   fi
   ln -sfn "$here/models/small/regressor" "$models/regressor"
   ln -sfn "$here/src/geco/assets/small" "$models/stage2"
+}
+
+claims() {
+  local models=$out/models
+  models
   PARTS="unseen diversity" runs/small_claims.sh "$objects" "" "$models" "$out/claims" "${CLAIM_SEEDS:-3}"
+}
+
+# compare METHODS SEEDS: columns of OUT/kinds
+compare() {
+  geco evaluate --objects "$objects" --limit "${OBJECTS:-10}" -o "$out/kinds" --methods "$1" --seeds "$2" \
+    --size 160 --variants bare --lpips-weights none --clip-weights none --no-meshes
+}
+
+kinds() {
+  local models=$out/models updates=${OPTIMIZE_STEPS:+@steps-$OPTIMIZE_STEPS} teacher=models/small/teacher
+  models
+  local fixed="copy-input,regressor=$models/regressor,pixelnerf=${PIXELNERF:-models/small/pixelnerf}"
+  compare "$fixed,undistilled=$models/reconstructor,stage1=$models/stage1,geco=$models/stage2" \
+    "${CLAIM_SEEDS:-3}"
+  compare "teacher-75=$models/reconstructor" "${TEACHER_SEEDS:-2}"
+  compare "optimize-sds$updates=$teacher,optimize-vsd$updates=$teacher" "${OPTIMIZE_SEEDS:-1}"
+  python -m benchmarks.claims "$out/kinds" > "$out/kinds.md"
 }
 
 speed() {
@@ -71,10 +98,10 @@ size() {
   rm -rf "$out/venv"
 }
 
-for part in ${PARTS:-quality claims speed parity size}; do
+for part in ${PARTS:-quality claims kinds speed parity size}; do
   case $part in
-    quality | claims | speed | parity | size) ;;
-    *) echo "PARTS are quality, claims, speed, parity and size, not $part" >&2 && exit 2 ;;
+    quality | claims | kinds | speed | parity | size) ;;
+    *) echo "PARTS are quality, claims, kinds, speed, parity and size, not $part" >&2 && exit 2 ;;
   esac
   start=$SECONDS
   "$part"

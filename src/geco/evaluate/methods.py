@@ -217,7 +217,7 @@ def _plain(name: str, source: str, own_folder: bool) -> Method | None:
 
 
 def score_distillation(name: str) -> Any:
-    """"sds" or "vsd" of a method's name, with what stands behind its ``@`` or not; None of another's."""
+    """ "sds" or "vsd" of a method's name, with what stands behind its ``@`` or not; None of another's."""
     plain, _, kind = name.partition("@")[0].partition("-")
     return kind if plain == "optimize" and kind in ("sds", "vsd") else None
 
