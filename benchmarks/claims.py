@@ -2,8 +2,8 @@
 
     python -m benchmarks.claims REPORT [REPORT ...] [--suffix +finish] [--only GSO,YCB]
 
-The columns ``copy-input``, ``undistilled``, ``teacher-N``, ``stage1``, ``geco`` (Stage I + II), ``regressor``,
-``pixelnerf``, ``optimize-sds``, ``optimize-vsd`` (with what stands behind their ``@``) and
+The columns ``copy-input``, ``undistilled``, ``teacher-N``, ``stage1``, ``geco`` (Stage I + II),
+``regressor``, ``pixelnerf``, ``optimize-sds``, ``optimize-vsd`` (with what stands behind their ``@``) and
 ``ground-truth-views`` become rows, and ``stage1@1`` and ``geco@1`` (all of the noise, as in the paper,
 where the model truncates it) where they are; ``runs/small_claims.sh`` and ``runs/results.sh`` make such
 reports. Markdown tables of each report, then each relation that its columns decide with its number beside the

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from benchmarks.claims import MESH_COLUMNS, columns, diversity_table, relations, table
 
 

@@ -56,6 +56,21 @@ def test_a_teacher_samples_as_its_name_says() -> None:
         assert worker.ask(Job(picture(), 5)).views.shape == (6, 96, 96, 3)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
+def test_score_distillation_answers_with_a_mesh_and_no_views() -> None:
+    with Worker(parse_methods([f"optimize-sds@steps-2={TEACHER}"])[0], ("bare", "finish")) as worker:
+        assert worker.facts["optimize"]["method"] == "sds" and worker.facts["optimize"]["steps"] == 2
+        found = worker.ask(Job(picture(), 5))
+        assert found.views is None and list(found.meshes) == ["bare"]
+        assert isinstance(found.meshes["bare"], Mesh) and found.facts["bare"]["optimize"]["steps_done"] == 2
+        assert found.stages["bare"]["total"] >= found.stages["bare"]["optimize"] > 0
+
+
+def test_only_a_teacher_can_be_distilled() -> None:
+    with pytest.raises(GecoError, match="teacher"):
+        Worker(parse_methods(["optimize-vsd=small"])[0], ("bare",))
+
+
 def test_a_model_that_cannot_be_loaded_says_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(GecoError, match="lacks format"):

@@ -43,7 +43,7 @@ class Method:
     Attributes:
         name: as it stands in the tables.
         kind: "model" runs a model; "copy-input" repeats the input picture; "ground-truth-views" reconstructs
-            from rendered views with the model's reconstructor; "optimize" distils a teacher for every picture;
+            from rendered views with the model's reconstructor; "optimize" distils a teacher for each picture;
             "meshes" reads what another program made.
         source: the model ("small", a folder, a hub id), or the folder of meshes; "" where there is none.
         steering: what of the model's own way of drawing views is otherwise.

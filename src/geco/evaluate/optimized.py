@@ -1,4 +1,4 @@
-"""Score distillation of each object as a method: ``optimize-sds``, ``optimize-vsd`` (:mod:`geco.optimize`)."""
+"""Score distillation of each object as a method (:mod:`geco.optimize`)."""
 
 from __future__ import annotations
 
