@@ -44,8 +44,9 @@ def test_torch_models_take_other_settings(tmp_path: Path) -> None:
 
 
 def test_a_method_with_a_truncation_of_its_own() -> None:
+    from geco.evaluate.job import Job
     from geco.evaluate.methods import parse_methods
-    from geco.evaluate.worker import Job, Worker
+    from geco.evaluate.worker import Worker
 
     picture = np.zeros((96, 96, 4), np.float32)
     picture[24:72, 24:72] = [0.8, 0.2, 0.1, 1]

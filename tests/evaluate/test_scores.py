@@ -11,12 +11,12 @@ import pytest
 from geco.data.objects import find_objects
 from geco.errors import GecoError, OutputError
 from geco.evaluate.foreign import align_mesh, find_mesh
+from geco.evaluate.job import MethodResult
 from geco.evaluate.methods import parse_methods
 from geco.evaluate.score_row import Scorer
 from geco.evaluate.scores import Measures, load_measures, score_pictures
 from geco.evaluate.settings import Settings
 from geco.evaluate.truth import Truth, camera_sets, make_truth
-from geco.evaluate.worker import MethodResult
 from geco.images import over_white
 from geco.mesh.types import Mesh
 from geco.metrics.images import not_white

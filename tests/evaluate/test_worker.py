@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from geco.errors import GecoError
+from geco.evaluate.job import Job, peak_memory
 from geco.evaluate.methods import Method, parse_methods
-from geco.evaluate.worker import Job, Worker, WorkerDied, peak_memory
+from geco.evaluate.worker import Worker, WorkerDied
 from geco.mesh.types import Mesh
 from geco.sampling import Sampling
 from tests.pictures import ball_picture

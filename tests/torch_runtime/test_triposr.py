@@ -12,8 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from geco.cameras import Lens
+from geco.evaluate.job import Job
 from geco.evaluate.methods import parse_methods
-from geco.evaluate.worker import Job, Worker
+from geco.evaluate.worker import Worker
 from geco.mesh.types import Mesh
 from geco.photo.fit_camera import fit_input_camera
 from geco.photo.input_camera import InputCamera

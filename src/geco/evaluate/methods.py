@@ -10,9 +10,9 @@ from typing import Any, Literal, get_args
 
 from geco.errors import ConfigError, WeightsError
 from geco.evaluate.behind import EXAMPLE, SETTINGS, settings_of
-from geco.model_files.card import read_model_card
-from geco.model_files.hub import is_hub_id
-from geco.model_files.products import find_product, offer
+from geco.evaluate.model_folders import draws, model_folder, role_folder
+from geco.model_files.card import CARD
+from geco.model_files.products import find_product
 from geco.sampling import Steering
 
 Kind = Literal["model", "copy-input", "ground-truth-views", "optimize", "meshes"]
@@ -31,7 +31,6 @@ PLAIN_NAMES = (
     "optimize-vsd",
 )
 ROLES = ("stage1", "regressor", "pixelnerf")  # names whose model is a folder of that name in another
-CARD = "config.json"  # that makes a folder a model
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TEACHER = re.compile(r"teacher-([1-9]\d{0,3})")
 
@@ -155,7 +154,7 @@ def _method(entry: str, model: str) -> Method:
     name, equals, folder = entry.partition("=")
     if equals:
         _check_name(name)
-        return _plain(name, folder, own_folder=True) or _of_model(name, _model_folder(folder))
+        return _plain(name, folder, own_folder=True) or _of_model(name, model_folder(folder))
     plain = _plain(entry, model, own_folder=False)
     if plain is not None:
         return plain
@@ -174,15 +173,7 @@ def _of_model(name: str, source: str) -> Method:
     folder = Path(source)
     if (product := find_product(source)) is not None and product.is_here():
         folder = product.folder
-    return Method(name, "model", source, deterministic=(folder / CARD).is_file() and not _draws(folder))
-
-
-def _draws(folder: Path) -> bool:
-    """Whether a model makes views; what is wrong with its card is said when it is loaded."""
-    try:
-        return bool(read_model_card(folder)["facts"].get("views", True))
-    except WeightsError:
-        return True
+    return Method(name, "model", source, deterministic=(folder / CARD).is_file() and not draws(folder))
 
 
 def _plain(name: str, source: str, own_folder: bool) -> Method | None:
@@ -190,13 +181,13 @@ def _plain(name: str, source: str, own_folder: bool) -> Method | None:
     if name == "copy-input":
         return Method(name, "copy-input", deterministic=True)
     if own_folder and (name in PLAIN_NAMES or _TEACHER.fullmatch(name)):
-        source = _model_folder(source)
+        source = model_folder(source)
     if name == "geco":
         return Method(name, "model", source)
     if name == "ground-truth-views":
         return Method(name, "ground-truth-views", source, deterministic=True)
     if name in ROLES:
-        folder = source if own_folder else _role_folder(source, name)
+        folder = source if own_folder else role_folder(source, name)
         if folder is None:
             raise WeightsError(
                 f"the model {source!r} has no {name}",
@@ -205,14 +196,14 @@ def _plain(name: str, source: str, own_folder: bool) -> Method | None:
             )
         return Method(name, "model", folder, deterministic=name != "stage1")
     if score_distillation(name):
-        folder = (not own_folder and _role_folder(source, "teacher")) or source
+        folder = (not own_folder and role_folder(source, "teacher")) or source
         return Method(name, "optimize", folder)
     steps = 1 if name == "undistilled" else int(match[1]) if (match := _TEACHER.fullmatch(name)) else None
     if steps is None:
         return None
     if steps > 1000:
         raise ConfigError(f"{name}: there are 1000 noise levels", "Ask for at most teacher-1000.")
-    folder = (not own_folder and _role_folder(source, "teacher")) or source
+    folder = (not own_folder and role_folder(source, "teacher")) or source
     return Method(name, "model", folder, Steering(steps=steps, sampler="ddim"), teacher=True)
 
 
@@ -220,24 +211,6 @@ def score_distillation(name: str) -> Any:
     """ "sds" or "vsd" of a method's name, with what stands behind its ``@`` or not; None of another's."""
     plain, _, kind = name.partition("@")[0].partition("-")
     return kind if plain == "optimize" and kind in ("sds", "vsd") else None
-
-
-def _role_folder(model: str, role: str) -> str | None:
-    folder = Path(model) / role
-    return str(folder) if (folder / CARD).is_file() else None
-
-
-def _model_folder(folder: str) -> str:
-    if folder == "small" or (Path(folder) / CARD).is_file():
-        return folder
-    if (product := find_product(folder)) is not None and not is_hub_id(folder) and not product.is_here():
-        raise offer(product)
-    if product is not None or is_hub_id(folder):
-        return folder
-    raise WeightsError(
-        f"{folder!r} is no folder of a model: it has no {CARD}",
-        "Give a folder written by training, or small.",
-    )
 
 
 def _meshes(entry: str) -> Method:

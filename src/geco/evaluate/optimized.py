@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from geco.errors import ConfigError, GecoError
+from geco.evaluate.job import Job, MethodResult, peak_memory
 from geco.evaluate.methods import Method, score_distillation
-
-if TYPE_CHECKING:
-    from geco.evaluate.worker import Job, MethodResult
 
 
 class OptimizeRunner:
@@ -46,7 +44,6 @@ class OptimizeRunner:
     def run(self, job: Job) -> MethodResult:
         """The optimisation from nothing, then its mesh."""
         from geco.asset_options import AssetOptions
-        from geco.evaluate.worker import MethodResult, peak_memory
         from geco.optimize import optimize
 
         seen = self.pipeline.see(job.picture)

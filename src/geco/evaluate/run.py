@@ -10,6 +10,7 @@ from typing import Any
 
 from geco.data.objects import ObjectError
 from geco.errors import ConfigError, GecoError, InputImageError, WeightsError
+from geco.evaluate.job import Job, MethodResult
 from geco.evaluate.methods import Method
 from geco.evaluate.pictures import save_strip, truth_path
 from geco.evaluate.plan import Plan
@@ -20,7 +21,7 @@ from geco.evaluate.score_row import Scorer
 from geco.evaluate.scores import Measures, load_measures
 from geco.evaluate.settings import agree_on_measures, agreed, describe, settle
 from geco.evaluate.truth import Truth, on_white
-from geco.evaluate.worker import Job, MethodResult, Worker, WorkerDied
+from geco.evaluate.worker import Worker, WorkerDied
 from geco.files import sweep_below
 from geco.images import over_white
 from geco.locks import LOCK, locked

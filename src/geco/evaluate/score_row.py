@@ -18,13 +18,13 @@ from geco.evaluate.foreign import (
     read_mesh,
     search_pose,
 )
+from geco.evaluate.job import MethodResult
 from geco.evaluate.methods import Method
 from geco.evaluate.pictures import TILE, resized, save_strip, strip_path
 from geco.evaluate.rows import Row
 from geco.evaluate.scores import Measures, MeshArrays, score_mesh, score_pictures
 from geco.evaluate.settings import Settings
 from geco.evaluate.truth import CameraSet, Truth, camera_sets, on_white
-from geco.evaluate.worker import MethodResult
 from geco.images import over_white
 from geco.mesh.types import Mesh
 from geco.metrics.align import Alignment, align, apply, common_frame
