@@ -15,6 +15,7 @@ stage() { geco "$1" "$2" --recipe tiny --data "$run/views" -o "$run/$2" --thread
 stage train teacher
 stage train reconstructor --init "$run/teacher"
 stage train regressor
+stage train pixelnerf
 stage train autoencoder
 stage distill stage1 --init "$run/reconstructor"
 geco distill pairs --recipe tiny --data "$run/views" --init "$run/reconstructor" \
@@ -22,6 +23,7 @@ geco distill pairs --recipe tiny --data "$run/views" --init "$run/reconstructor"
 stage distill stage2 --init "$run/stage1" --pairs "$run/pairs" --perceptual "$run/autoencoder"
 geco export "$run/stage2" -o "$run/exported"
 geco run "$here/examples/bus.png" --model "$run/exported" --no-projection -o "$run/bus.glb"
-methods="geco,stage1=$run/stage1,regressor=$run/regressor,teacher-3=$run/reconstructor"
+methods="geco,stage1=$run/stage1,regressor=$run/regressor,pixelnerf=$run/pixelnerf"
+methods+=",teacher-3=$run/reconstructor,optimize-sds@steps-2=$run/reconstructor"
 geco evaluate --objects "$run/objects" --limit 2 --methods "$methods" --model "$run/stage2" --size 64 \
   --protocol A --lpips-weights none --clip-weights none -o "$run/report"
