@@ -54,7 +54,7 @@ class Line:
 
 
 if __name__ == "__main__":
-    place = Machine(device="cpu", threads=1)
+    place = Machine(device="cpu", threads=1, parallel="fsdp" if "fsdp" in sys.argv[4:] else "ddp")
     options = LoopOptions(
         Path(sys.argv[1]), steps=int(sys.argv[2]), accumulate=int(sys.argv[3]), decay_part=0.0, log_steps=1
     )

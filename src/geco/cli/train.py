@@ -147,7 +147,8 @@ def run(options: argparse.Namespace) -> int:
     if minutes is None and steps is None:
         minutes, steps = length.budget_minutes, length.steps
     check(options, init)
-    machine = Machine(recipe.precision, options.device, options.threads, options.compile)
+    parallel = recipe.stage1.parallel if options.stage == "stage1" else "ddp"
+    machine = Machine(recipe.precision, options.device, options.threads, options.compile, parallel)
     machine.share(length.accumulate)  # an uneven one is refused before anything is loaded
     settings = settings_of(options, recipe, init)
     everything = settings | length_of(recipe, options.stage) | free_settings(minutes, steps, machine)

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 
+from geco.training.sharding import local
+
 Place = Literal["device", "host"]
 
 
 class MovingAverage:
-    """Exponential moving average of a network's parameters; the decay grows to ``decay`` so that
-    early averages follow.
+    """Exponential moving average of a network's parameters, of this process's pieces where it is sharded; the
+    decay grows to ``decay`` so that early averages follow.
 
     Args:
         on: "host" keeps it in the host's memory, twice (the average, and the weights on their way to it):
@@ -31,9 +33,9 @@ class MovingAverage:
         self._arrived: dict[str, Tensor] = {}
         self._averaging: Future[None] | None = None
         self._thread = ThreadPoolExecutor(1, "average") if on == "host" else None
-        for name, parameter in network.named_parameters():
+        for name, parameter in _pieces(network).items():
             if on == "device":
-                self.values[name] = parameter.detach().clone()
+                self.values[name] = parameter.clone()
             elif not isinstance(parameter, FakeTensor):
                 self.values[name], self._arrived[name] = (_on_host(parameter) for _ in range(2))
 
@@ -43,13 +45,13 @@ class MovingAverage:
         self.wait()
         self.updates += 1
         weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        parameters = dict(network.named_parameters())
+        parameters = _pieces(network)
         values = list(self.values.values())
         if self._thread is None:
-            torch._foreach_lerp_(values, [parameters[name].detach() for name in self.values], weight)
+            torch._foreach_lerp_(values, [parameters[name] for name in self.values], weight)
         elif values:
             for name, arrived in self._arrived.items():
-                arrived.copy_(parameters[name].detach(), non_blocking=True)
+                arrived.copy_(parameters[name], non_blocking=True)
             if parameters[name].is_cuda:
                 torch.cuda.current_stream(parameters[name].device).synchronize()
             self._averaging = self._thread.submit(_average, values, list(self._arrived.values()), weight)
@@ -74,9 +76,9 @@ class MovingAverage:
     @torch.no_grad()
     def _swap(self, network: nn.Module) -> None:
         self.wait()
-        parameters = dict(network.named_parameters())
+        parameters = _pieces(network)
         for name, value in self.values.items():
-            own = parameters[name].detach().to(value.device, copy=True)
+            own = parameters[name].to(value.device, copy=True)
             parameters[name].copy_(value)
             value.copy_(own)
 
@@ -91,6 +93,11 @@ class MovingAverage:
         self.updates = state["updates"]
         for name, value in self.values.items():
             value.copy_(state["values"][name])
+
+
+def _pieces(network: nn.Module) -> dict[str, Tensor]:
+    """What this process holds of each parameter: all of it, where the network is not sharded."""
+    return {name: local(parameter.detach()) for name, parameter in network.named_parameters()}
 
 
 def _on_host(parameter: Tensor) -> Tensor:

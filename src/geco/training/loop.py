@@ -12,21 +12,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch import Tensor
 
-from geco.errors import WeightsError
 from geco.files import sweep_below, writing
-from geco.memory import is_shortage
 from geco.training.average import MovingAverage
+from geco.training.checkpoints import Checkpoints
+from geco.training.gradients import clip, step, sum_gradients
 from geco.training.loop_options import LoopOptions
 from geco.training.machine import Machine
 from geco.training.record import Record
 from geco.training.run_folder import agree, plain
-from geco.training.state import load_checkpoint, rng_of, save_checkpoint
+from geco.training.state import rng_of
 from geco.training.task import Task
 from geco.training.totals import Totals, describe, mean_values
 
@@ -52,9 +52,9 @@ class _Loop:
     def __init__(self, task: Task, options: LoopOptions, machine: Machine, quiet: bool) -> None:
         self.task, self.options, self.machine, self.quiet = task, options, machine, quiet
         self.parts = list(task.parts())
-        self.optimizers = [[machine.wrap(optimizer) for optimizer in part.optimizers] for part in self.parts]
         self.rates = [
-            [[group["lr"] for group in o.param_groups] for o in optimizers] for optimizers in self.optimizers
+            [[group["lr"] for group in optimizer.param_groups] for optimizer in part.optimizers]
+            for part in self.parts
         ]
         self.averages = [
             MovingAverage(part.network, part.average, part.average_on) if part.average else None
@@ -64,7 +64,7 @@ class _Loop:
         self.samples = task.batch * options.accumulate  # a step, of all processes
         self.mine = machine.share(options.accumulate)
         self.totals = Totals()
-        self.checkpoint = options.folder / "checkpoint.pt"
+        self.checkpoints = Checkpoints(options.folder, machine, self.parts, self.averages)
         self.record = Record(options.folder, machine.leads, quiet, options.tensorboard)
         self.started = time.monotonic()
 
@@ -73,7 +73,7 @@ class _Loop:
             self.options.folder.mkdir(parents=True, exist_ok=True)
         if self.machine.leads:
             sweep_below(self.options.folder)
-        if resume and self.checkpoint.exists():
+        if resume and self.checkpoints.exist:
             self._load()
         self.record.resume(self.step)
         self.started = saved = reported = time.monotonic()
@@ -84,7 +84,7 @@ class _Loop:
                 self._save()
                 saved = now
             if now - reported > 60 * self.options.report_minutes:
-                if not self.checkpoint.exists():
+                if not self.checkpoints.exist:
                     self._save()  # a model without one could not be told from somebody else's
                 self._report()
                 reported = now
@@ -139,7 +139,7 @@ class _Loop:
         """One update of one part; of this process's micro-batches the losses and values, and the gradient's
         norm.
         """
-        part, optimizers, o = self.parts[index], self.optimizers[index], self.options
+        part, o = self.parts[index], self.options
         part.network.train()
         found: Values = {}
         for micro in self.mine:
@@ -150,25 +150,27 @@ class _Loop:
             self.machine.backward(loss / o.accumulate)
             for name, value in {"loss": loss.detach(), **values}.items():
                 found.setdefault(name, []).append(value)
-        parameters = part.parameters
-        self.machine.sum_gradients(parameters)
-        norm = self.machine.clip(parameters, part.clip)
-        for optimizer, rates in zip(optimizers, self.rates[index]):
+        sum_gradients(self.machine, part.parameters)
+        norm = clip(self.machine, part)
+        for optimizer, rates in zip(part.optimizers, self.rates[index]):
             for group, base in zip(optimizer.param_groups, rates):
                 group["lr"] = base * rate
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        step(self.machine, part.optimizers)
         if average := self.averages[index]:
             average.update(part.network)
         # a step is known by its loss and norm first
         return {"loss": found.pop("loss"), "norm": [norm], **found}
 
     def _report(self) -> None:
-        """Show and save with the averaged weights in place; every process waits for the first."""
-        if self.machine.leads:
+        """Show and save with the averaged weights in place; every process waits for the first, or helps it
+        with its pieces of the networks.
+        """
+        if self.machine.leads or self.machine.shards:
             with self._averaged():
                 values, picture = self.task.report()
+                self.machine.settle()
                 self.task.save_model(self.options.folder)
+        if self.machine.leads:
             self.totals.seen_on(self.machine.describe(), self.machine.peak_memory())
             self.record.report(self.step, self.elapsed, values, picture, self.totals.facts(self.elapsed))
         self.machine.wait()
@@ -185,52 +187,27 @@ class _Loop:
     def _save(self) -> None:
         if self.machine.leads:
             self.totals.seen_on(self.machine.describe(), self.machine.peak_memory())
-            save_checkpoint(self.checkpoint, self._state())
-        self.machine.wait()
-
-    def _state(self) -> dict[str, Any]:
-        parts = {
-            part.name: {
-                "network": part.network.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                "average": average.state_dict() if average else None,
-            }
-            for part, optimizers, average in zip(self.parts, self.optimizers, self.averages)
-        }
         # The step is also the data position and the state of the random numbers: both follow from it.
-        state = {
-            "step": self.step,
-            "elapsed": self.elapsed,
-            "parts": parts,
-            "totals": self.totals.state_dict(),
-        }
-        return state | {"settings": json.dumps(self._settings())}
+        self.checkpoints.save(
+            {
+                "step": self.step,
+                "elapsed": self.elapsed,
+                "totals": self.totals.state_dict(),
+                "settings": json.dumps(self._settings()),
+            }
+        )
 
     def _settings(self) -> dict[str, Any]:
         own = ("seed", "accumulate", "decay_part", "warmup_steps")
         return plain(dict(self.options.settings) | {name: getattr(self.options, name) for name in own})
 
     def _load(self) -> None:
-        state = load_checkpoint(self.checkpoint, {part.name for part in self.parts})
-        try:
-            self._restore(state)
-        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-            if is_shortage(error):
-                raise
-            problem = (
-                f"the checkpoint {self.checkpoint} is damaged, or of another version "
-                f"({type(error).__name__}: {error})"
-            )
-            raise WeightsError(problem, "Delete it to start again.") from error
+        """Go on where the folder's checkpoint was written, if it may."""
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        agree(self.options.folder, json.loads(state.get("settings", "{}")), self._settings(), say=False)
-        self.step, self.before = state["step"], state["elapsed"]
-        self.totals = Totals.from_state(state.get("totals", {}), self.step, self.before, self.samples)
-        for part, optimizers, average in zip(self.parts, self.optimizers, self.averages):
-            saved = state["parts"][part.name]
-            part.network.load_state_dict(saved["network"])
-            for optimizer, values in zip(optimizers, saved["optimizers"]):
-                optimizer.load_state_dict(values)
-            if average:
-                average.load_state_dict(saved["average"])
+        def may(facts: Mapping[str, Any]) -> None:
+            before = json.loads(facts.get("settings", "{}"))
+            agree(self.options.folder, before, self._settings(), say=False)
+
+        facts = self.checkpoints.load(may)
+        self.step, self.before = facts["step"], facts["elapsed"]
+        self.totals = Totals.from_state(facts.get("totals", {}), self.step, self.before, self.samples)

@@ -1,9 +1,7 @@
 """Where a training runs: device, number format, and the other processes; accelerate behind a narrow face.
 
 One process by itself, or many started by ``torchrun``. A step's micro-batches are numbered, and the processes
-share them out, so that any number of them computes the same step. Gradients are summed over the processes
-explicitly, after the backward pass and once a step, which stays plain when several networks take turns (as in
-Stage I).
+share them out, so that any number of them computes the same step (:mod:`geco.training.gradients`).
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ from typing import Any, Literal, TypeVar, cast
 
 import torch
 from accelerate import Accelerator
-from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
@@ -24,10 +21,11 @@ from geco.device import choose, has_bf16
 from geco.errors import ConfigError
 from geco.memory import peak
 from geco.timing import cpu_name
+from geco.training.sharding import Sharding
 
 Precision = Literal["no", "bf16", "fp16"]
+Parallel = Literal["ddp", "fsdp"]  # every process holds whole networks, or its pieces of them
 Function = TypeVar("Function", bound=Callable[..., Any])
-BUCKET = 1 << 25  # elements a message of averaged gradients: 128 MiB of float32
 
 
 class Machine:
@@ -41,6 +39,7 @@ class Machine:
             CUDA device of its own, so "cuda" then has no number.
         threads: of the CPU; None leaves torch's own choice.
         compiles: whether :meth:`compiled` does. The first step then takes a minute or two longer.
+        parallel: how several processes hold what a stage gives to :meth:`shard`.
 
     Raises:
         ConfigError: a device that is not there, with a format, or with a number for several processes.
@@ -52,8 +51,9 @@ class Machine:
         device: str | None = None,
         threads: int | None = None,
         compiles: bool = False,
+        parallel: Parallel = "ddp",
     ) -> None:
-        self.compiles = compiles
+        self.compiles, self.parallel = compiles, parallel
         if threads is not None:
             torch.set_num_threads(threads)
         # one format a process is accelerate's rule; tests and notebooks make several machines
@@ -69,6 +69,10 @@ class Machine:
         # accelerate gives each of several processes a CUDA device, and numbers what is only one
         numbered = place.type == "cuda" and place.index is None
         self.device: torch.device = self._accelerator.device if numbered else place
+        scales = self.precision == "fp16"
+        self.scaler = torch.amp.GradScaler(place.type) if scales else None
+        sharded = parallel == "fsdp" and self.world > 1
+        self._sharding = Sharding(self.device, self.world) if sharded else None
         if self.precision != precision and self.leads:
             why = "would only emulate bfloat16" if precision == "bf16" else "has no float16 training"
             print(f"training in float32: this {place.type} {why}", file=sys.stderr, flush=True)
@@ -124,44 +128,44 @@ class Machine:
             return function
         return cast(Function, torch.compile(function, dynamic=False))
 
-    def wrap(self, optimizer: torch.optim.Optimizer) -> AcceleratedOptimizer:
-        """The optimiser with loss scaling where the format needs it."""
-        return cast(AcceleratedOptimizer, self._accelerator.prepare_optimizer(optimizer))
+    @property
+    def shards(self) -> bool:
+        """Whether processes hold pieces of networks: then all of them must take every pass together."""
+        return self._sharding is not None
+
+    def shard(self, network: nn.Module) -> None:
+        """Keep only this process's piece of ``network`` from here on, where that was asked for; its
+        optimisers are made later.
+        """
+        if self._sharding is not None:
+            self._sharding.shard(network)
+
+    def settle(self) -> None:
+        """After passes and before weights are looked at: gathered weights are let go."""
+        if self._sharding is not None:
+            self._sharding.settle()
+
+    def whole(self, network: nn.Module) -> nn.Module | None:
+        """``network`` to be saved, in the process that leads; of a sharded one a plain copy on the CPU, for
+        which every process must call.
+        """
+        if self._sharding is not None:
+            return self._sharding.whole(network, self.leads)
+        return network if self.leads else None
 
     def backward(self, loss: Tensor) -> None:
-        self._accelerator.backward(loss)
+        """Add the gradient of ``loss``, scaled up where the format needs it."""
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]
 
-    def sum_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """Over all processes, in place; nothing to do for one. A parameter that has a gradient in some
-        processes counts as zero in the others; one that has none stays without, as in one process.
-        """
-        if self.world == 1:
-            return
-        found = torch.tensor([p.grad is not None for p in parameters], dtype=torch.int32, device=self.device)
-        somewhere = cast(Tensor, self._accelerator.reduce(found, reduction="sum")).tolist()
-        for bucket in _buckets([p for p, there in zip(parameters, somewhere) if there]):
-            for parameter in bucket:
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-            flat = torch.cat([cast(Tensor, parameter.grad).flatten() for parameter in bucket])
-            summed = cast(Tensor, self._accelerator.reduce(flat, reduction="sum"))
-            for parameter, part in zip(bucket, summed.split([parameter.numel() for parameter in bucket])):
-                cast(Tensor, parameter.grad).copy_(part.view_as(parameter))
-
-    def clip(self, parameters: list[nn.Parameter], limit: float) -> Tensor:
-        """Scale all gradients together so that their norm is at most ``limit``; the norm before."""
-        self._accelerator.unscale_gradients()
-        present = [parameter for parameter in parameters if parameter.grad is not None]
-        norm = torch.nn.utils.get_total_norm([cast(Tensor, parameter.grad) for parameter in present])
-        torch.nn.utils.clip_grads_with_norm_(present, limit, norm)
-        return norm
+    def summed(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes, in each of them."""
+        return tensor if self.world == 1 else cast(Tensor, self._accelerator.reduce(tensor, reduction="sum"))
 
     def total(self, value: float) -> float:
         """The sum over all processes."""
         if self.world == 1:
             return value
-        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
-        return float(cast(Tensor, self._accelerator.reduce(shared, reduction="sum"))[0])
+        return float(self.summed(torch.tensor([value], dtype=torch.float64, device=self.device))[0])
 
     def gathered(self, values: Mapping[str, list[float]]) -> dict[str, list[float]]:
         """Lists of all processes joined by name, in every process; names may be missing in some."""
@@ -222,15 +226,3 @@ def computes(device: torch.device, precision: Precision) -> bool:
     if precision == "bf16":
         return has_bf16(device)
     return precision == "no" or device.type == "cuda"
-
-
-def _buckets(parameters: list[nn.Parameter]) -> list[list[nn.Parameter]]:
-    groups: list[list[nn.Parameter]] = [[]]
-    size = 0
-    for parameter in parameters:
-        if groups[-1] and size + parameter.numel() > BUCKET:
-            groups.append([])
-            size = 0
-        groups[-1].append(parameter)
-        size += parameter.numel()
-    return groups if groups[0] else []

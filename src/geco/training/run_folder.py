@@ -23,6 +23,7 @@ from geco.locks import HeldError, locked
 from geco.model_files.card import AUTOENCODER, CARD, MULTIVIEW, RECONSTRUCTOR
 
 FILE, CHECKPOINT, LOCK = "run.json", "checkpoint.pt", ".lock"
+PIECES = "checkpoint-"  # begins the name of a checkpoint's folder
 FORMAT = "geco-run-1"
 # What a run writes: where one of these is there without a checkpoint, somebody's work would be lost.
 MODEL, BESIDE = (CARD, MULTIVIEW, RECONSTRUCTOR, AUTOENCODER), ("log.jsonl", "training.json", "curves.png")
@@ -34,6 +35,7 @@ FREE = (
     "device",
     "threads",
     "processes",
+    "parallel",
     "geco",
     "torch",
 )
@@ -61,7 +63,7 @@ def claimed(
             run.
         ConfigError: it holds a run, which may not go on, or was begun with other settings.
     """
-    new, nameless = not folder.exists(), (folder / begun_with).exists() and not (folder / FILE).exists()
+    new, nameless = not folder.exists(), _has_begun(folder, begun_with) and not (folder / FILE).exists()
     # before there is anything of ours in another's folder
     _check(folder, settings, resume, begun_with, written)
     try:
@@ -109,7 +111,7 @@ def _check(
     say: bool = False,
 ) -> None:
     begun = (folder / FILE).exists()
-    if (folder / begun_with).exists():
+    if _has_begun(folder, begun_with):
         if not resume:
             raise ConfigError(
                 f"{folder} holds a run already", "Add --resume to continue it, or choose another folder."
@@ -122,6 +124,12 @@ def _check(
         raise OutputError(
             f"{folder} holds {', '.join(there)} but no {begun_with}", "Choose another folder with -o."
         )
+
+
+def _has_begun(folder: Path, begun_with: str) -> bool:
+    """Whether the run has something to go on with: for trainings also a checkpoint in pieces."""
+    pieces = begun_with == CHECKPOINT and any(folder.glob(f"{PIECES}*"))
+    return (folder / begun_with).exists() or pieces
 
 
 def _forget(folder: Path) -> None:

@@ -84,6 +84,15 @@ class Stage1Task:
         self.codec, self.data, self.options, self.machine = teacher.codec, data, options, machine
         cast(nn.Module, network).to(machine.device).eval()
         self.roles = roles = roles_of(network, options, inputs.seed)
+        if machine.shards and options.regression_steps % machine.world:
+            raise ConfigError(  # in one step some would take the regression's passes, and others not
+                f"regression_steps={options.regression_steps} ends within the pieces of {machine.world} "
+                "processes",
+                f"Take a multiple of {machine.world}.",
+            )
+        if not options.rank:  # one backbone's adapters are small enough
+            for role in (roles.generator, roles.student, roles.teacher):
+                machine.shard(cast(nn.Module, role))
         self.generator, self.student, self.teacher = roles.generator, roles.student, roles.teacher
         self.scores = Scores(roles, self.codec, options)
         self._save, self._pairs, self._validation = save, pairs, validation
@@ -189,7 +198,9 @@ class Stage1Task:
 
     def save_model(self, folder: Path) -> None:
         held_out = self._measured.get("held_out")
-        self._save(self.roles.final(), folder, {"held_out": held_out} if held_out else {})
+        network = self.machine.whole(self.roles.final())
+        if network is not None:
+            self._save(network, folder, {"held_out": held_out} if held_out else {})
 
     def _kept_aside(self, validation: Validation) -> HeldOut | None:
         """The teacher's own samples: with its own reference, whatever its scores read."""

@@ -24,6 +24,7 @@ from geco.errors import ConfigError
 from geco.sampling import TIMESTEPS
 from geco.training.augment import Jitter
 from geco.training.average import Place
+from geco.training.machine import Parallel
 from geco.training.vsd import T_RANGE, Weighting
 
 # "clean": as it is, written at the cleanest timestep (GECO, section 3.1); "noised": to the level of x_t, as
@@ -75,6 +76,8 @@ class Stage1Options(Checked):
         discriminator_rate: Adam's (our decision).
         checkpointing: compute the full family's UNet activations again in the backward pass instead of
             keeping them.
+        parallel: how several processes hold the three networks: "ddp" each all of them, "fsdp" each its
+            pieces, gathered block by block when they are needed (FSDP2).
         jitter: of the small family's colours and condition pictures; the full family's are not augmented.
         held_out: pictures of which the teacher's samples are kept aside; at every report the generator is
             compared with them. 0 measures nothing.
@@ -111,6 +114,7 @@ class Stage1Options(Checked):
     adversarial_weight: float = amount(0.0)
     discriminator_rate: float = amount(1e-4)
     checkpointing: bool = flag(False)
+    parallel: Parallel = choice("ddp", get_args(Parallel))
     jitter: Jitter = inner(Jitter)
     held_out: int = whole(8, 0, MOST)
     held_out_steps: int = whole(25, 1, TIMESTEPS)
@@ -127,6 +131,16 @@ class Stage1Options(Checked):
                 f"student_guidance {self.student_guidance:g} needs what the student says without a picture, "
                 f"which drop=0 never teaches it",
                 "Add --set drop=0.1, or leave student_guidance at 1.",
+            )
+        if self.parallel == "fsdp" and self.rank:
+            raise ConfigError(
+                "parallel=fsdp is for three whole networks; adapters share one, which every card can hold",
+                "Take parallel=ddp, or rank=none.",
+            )
+        if self.parallel == "fsdp" and self.optimizer == "adam8bit":
+            raise ConfigError(
+                "adam8bit keeps blocks of numbers that cannot be cut into parallel=fsdp's pieces",
+                "Take optimizer=fused: its state is cut too.",
             )
         if self.t_range[0] >= self.t_range[1]:
             raise ConfigError(

@@ -17,11 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-@dataclass(frozen=True)
 class Write:
-    """Write pass: tokens (B, N, C) are put here under the name of their attention layer."""
+    """Write pass: tokens (B, N, C) are put into ``tokens`` under the name of their attention layer.
 
-    tokens: MutableMapping[str, Tensor]
+    No dataclass: sharded networks (FSDP2) hand copies of those to their blocks, and what is put into a copy
+    is lost.
+    """
+
+    def __init__(self, tokens: MutableMapping[str, Tensor]) -> None:
+        self.tokens = tokens
 
 
 @dataclass(frozen=True)

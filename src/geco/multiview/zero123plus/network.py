@@ -91,6 +91,11 @@ class Zero123PlusNetwork(nn.Module):
         return cls(UNet2DConditionModel(**unet_config), **settings)
 
     @property
+    def units(self) -> list[nn.Module]:
+        """What a sharded training gathers one after the other, in the order of a pass."""
+        return [*self.unet.down_blocks, self.unet.mid_block, *self.unet.up_blocks]
+
+    @property
     def dtype(self) -> torch.dtype:
         """Of the weights; inputs are cast to it."""
         return self.unet.dtype
