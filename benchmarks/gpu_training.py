@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from geco.cameras import random_poses
 from geco.metrics.lpips import Lpips
 from geco.noise import stream
 from geco.recipes.paper import paper
-from geco.training.full_family import FULL, differentiable_mesh
+from geco.training.full_family import FULL
+from geco.training.full_surfaces import differentiable_mesh, trained_shape
 from geco.training.halves import Surfaces, Views
 from geco.training.inputs import Inputs
 from geco.training.machine import Machine
@@ -47,11 +48,13 @@ def training_rows(where: Where, stage: str) -> Iterator[Measurable]:
     size, resolution = (recipe.pairs.size, recipe.resolution) if where.size == "full" else (64, 32)
     model: Any = where.made(networks.model, torch.float32).requires_grad_(True)
     _with_a_figure(model.synthesizer, resolution, where.device)
-    mesh = differentiable_mesh(model, "zero123plus-v1.2", resolution, machine)
+    own = (model, "zero123plus-v1.2", resolution, machine)
+    surfaces = Surfaces(model, differentiable_mesh(*own), trained_shape(*own))
+    model.transformer.gradient_checkpointing = True
     options2 = recipe.stage2 if where.size == "full" else replace(recipe.stage2, batch=1)
     pairs: Any = RandomPairs(size, codec)
     distance = Lpips("vgg").to(where.device)
-    task = Stage2Task(options2, Inputs(machine), views, Surfaces(model, mesh), pairs, distance, _unsaved)
+    task = Stage2Task(options2, Inputs(machine), views, surfaces, pairs, distance, _unsaved)
     yield Measurable("Stage II, a step", _step(task, machine), facts=lambda: facts | {"batch": task.batch})
 
 
@@ -62,21 +65,28 @@ class Pictures:
         return torch.rand(size, 3, PICTURE, PICTURE)
 
 
+class RandomPair(dict[str, np.ndarray]):
+    """As :class:`geco.training.pair_files.Pair`."""
+
+    def renders(self, cameras: Sequence[int], names: Sequence[str]) -> dict[str, np.ndarray]:
+        return {name: self[name][list(cameras)] for name in names}
+
+
 class RandomPairs:
     """As :class:`geco.training.pairs.Pairs` reads them."""
 
     def __init__(self, size: int, codec: Any) -> None:
-        self.settings = {"renders": RENDERS, "seed": 0}
+        self.settings = {"renders": RENDERS, "seed": 0, "geometry": False}
         rng = np.random.default_rng(0)
         drawn = rng.integers(0, 256, (RENDERS, size, size, 3), np.uint8)
-        self._item = {
-            "picture": rng.integers(0, 256, (3, PICTURE, PICTURE), np.uint8),
-            "rgb": drawn,
-            "mask": drawn[..., 0],
-            "poses": random_poses(RENDERS, stream(0, "poses")).astype(np.float32),
-        }
+        self._item = RandomPair(
+            picture=rng.integers(0, 256, (3, PICTURE, PICTURE), np.uint8),
+            rgb=drawn,
+            mask=drawn[..., 0],
+            poses=random_poses(RENDERS, stream(0, "poses")).astype(np.float32),
+        )
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> RandomPair:
         return self._item
 
     def split(self) -> tuple[list[int], list[int]]:
@@ -95,8 +105,9 @@ def _step(task: Task, machine: Machine) -> Any:
         for part in parts:
             part.network.train()
             for turn in range(part.repeats):
-                loss, _ = part.loss(turn, rng)
-                machine.backward(loss)
+                for piece in range(part.pieces):
+                    loss, _ = part.loss(turn * part.pieces + piece, rng)
+                    machine.backward(loss / part.pieces)
                 machine.clip(part.parameters, part.clip)
                 for optimizer in part.optimizers:
                     optimizer.step()

@@ -78,6 +78,7 @@ def _as_set(edges: np.ndarray) -> np.ndarray:
 def _fields(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
     import torch
 
+    from geco.reconstruct.instantmesh.grid import sign_change_penalty
     from geco.reconstruct.triplane import point_features
 
     planes = lrm.planes_of(tensors)
@@ -92,7 +93,7 @@ def _fields(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:
         "deformation": fields.deformation,
         "sdf_reg_loss": fields.empty_penalty,
         "v_deformed": corners + fields.deformation,
-        "sdf_bce_reg": _sign_change_penalty(fields.sdf[0, :, 0], _grid_edges(net.grid_res)),
+        "sdf_bce_reg": sign_change_penalty(fields.sdf[0, :, 0], net.grid_res),
     }
     for name, value in ours.items():
         if name in tensors:
@@ -120,27 +121,6 @@ def _grid_edges(resolution: int) -> torch.Tensor:
     ]
     edges = torch.cat(pairs)
     return edges[torch.argsort(edges[:, 0] * side**3 + edges[:, 1])]
-
-
-def _sign_change_penalty(sdf: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy over edges whose ends differ in sign (FlexiCubes' and get3d's regulariser against
-    floaters); scalar.
-
-    Args:
-        sdf: (N,) one item's values.
-        edges: (E, 2) of :func:`_grid_edges`.
-    """
-    import torch
-    import torch.nn.functional as F
-
-    ends = sdf[edges]
-    ends = ends[torch.sign(ends[:, 0]) != torch.sign(ends[:, 1])]
-    if not len(ends):
-        return sdf.sum() * 0
-    first, second = ends.unbind(1)
-    return F.binary_cross_entropy_with_logits(
-        first, (second > 0).to(sdf.dtype)
-    ) + F.binary_cross_entropy_with_logits(second, (first > 0).to(sdf.dtype))
 
 
 def _surfaces(net: MeshSynthesizer, tensors: Tensors) -> Iterator[Result]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from geco.cameras import rig
 from geco.cli.main import main
 from geco.errors import MeshError
 from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR
@@ -27,10 +29,12 @@ from geco.reconstruct.instantmesh.mesh import MeshSynthesizer
 from geco.torch_runtime.folder import load_backend
 from geco.training import family, full_family
 from geco.training.full_family import FULL
+from geco.training.full_surfaces import differentiable_mesh
 from geco.training.inputs import Inputs
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
 from geco.training.pairs import Pairs, noise_of
+from geco.training.stage2 import Draw
 from geco.training.task import Task
 from tests.reconstruct import tiny as tiny_mesh
 from tests.training.build_full import full_room
@@ -248,10 +252,10 @@ def test_adapters_alone_are_trained_and_merged_into_a_model(room: Path, tmp_path
 
 def test_gradients_of_a_render_reach_decoders_transformer_and_encoder(room: Path) -> None:
     model = instantmesh.load(room / "init" / RECONSTRUCTOR).requires_grad_(True)
-    mesh = full_family.differentiable_mesh(model, "zero123plus-v1.2", 12, Machine("no", "cpu", 1))
+    mesh = differentiable_mesh(model, "zero123plus-v1.2", 12, Machine("no", "cpu", 1))
     views = tiny_mesh.views(count=6)[0][0].requires_grad_(True)
     vertices, faces, color = mesh(views, views[0])
-    poses = torch.from_numpy(np.stack(full_family.rig("zero123plus-v1.2").poses()[:2])).float()
+    poses = torch.from_numpy(np.stack(rig("zero123plus-v1.2").poses()[:2])).float()
     drawn = family.render_mesh(vertices, faces, poses, 30.0, 32, color)
     (drawn.rgb.square().mean() + drawn.mask.mean()).backward()
     without = [
@@ -288,7 +292,7 @@ def test_stage2s_gradient_is_the_slope_of_its_loss_and_lowers_it(
     parameters = list(task.network.parameters())
 
     def loss() -> torch.Tensor:
-        terms = task._terms(0, np.arange(4))
+        terms, _ = task._terms(Draw(0, range(4)))
         return terms["mse"] + 2 * terms["perceptual"] + terms["mask"]
 
     before = loss()
@@ -312,6 +316,39 @@ def test_stage2s_gradient_is_the_slope_of_its_loss_and_lowers_it(
         loss().backward()
         optimizer.step()
     assert float(loss().detach()) < 0.7 * float(before.detach())
+
+
+def test_stage2_with_instantmeshs_regularisers_and_stored_views_loads_no_generator(
+    room: Path, first: Path, made_pairs: Path, tmp_path: Path
+) -> None:
+    pairs = tmp_path / "pairs"
+    shutil.copytree(made_pairs, pairs)
+    store = ["distill", "pairs", "-o", pairs, "--add-generator-views", first, "--device", "cpu"]
+    assert main([str(value) for value in store]) == 0
+    machine, terms = Machine("no", "cpu", 1), {"sdf": 0.01, "surface": 0.5, "weights": 0.1, "jitter": 0.02}
+    options = replace(find_recipe(str(room / "recipe.py")).stage2, **terms)
+    drawn = family.stage2(FULL, options, second(first, made_pairs, machine))
+    stored = family.stage2(FULL, options, second(first, pairs, machine))
+    assert drawn.generator is not None and stored.generator is None
+    assert stored.network.transformer.gradient_checkpointing  # type: ignore[union-attr]
+    loss, values = stored.loss(0, torch.Generator())
+    assert values.keys() == {"mse", "perceptual", "mask", "sdf", "surface", "weights", "lost"}
+    assert min(float(values[name]) for name in ("sdf", "surface", "weights")) > 0
+    loss.backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in stored.network.parameters())
+    other, _ = drawn.loss(0, torch.Generator())
+    # the shape of random weights moves far with the 256 levels of stored views
+    assert float(loss.detach()) == pytest.approx(float(other.detach()), rel=0.1)
+    stored.save_model(tmp_path / "two")
+    assert digests(tmp_path / "two" / MULTIVIEW) == digests(first / MULTIVIEW)
+    with torch.no_grad():
+        synthesizer = stored.network.synthesizer
+        assert isinstance(synthesizer, MeshSynthesizer)
+        synthesizer.decoder.net_sdf[-1].bias += 1000.0
+    pushed = family.stage2(FULL, replace(options, empty=1.0), second(first, pairs, machine))
+    pushed.surfaces = stored.surfaces
+    loss, values = pushed.loss(0, torch.Generator())
+    assert values == {"lost": 1.0} and float(loss.detach()) > 900 and loss.requires_grad
 
 
 def test_what_does_not_fit_is_refused(

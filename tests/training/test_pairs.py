@@ -200,7 +200,7 @@ def test_a_generators_views_are_stored_with_the_pairs(
     room: Stages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from geco.training.family import load_generator
-    from geco.training.pair_views import generator_id
+    from geco.training.generators import generator_id
     from geco.training.small_family import SMALL
 
     run, made = room.folder / "one", tmp_path / "pairs"

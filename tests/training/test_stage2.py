@@ -118,6 +118,7 @@ def test_stage2_lowers_its_loss_and_moves_what_it_should(tmp_path: Path, joint: 
     )
     assert task.check == [3] and task.train_rows == [0, 1, 2]
     first = task.report()[0]
+    assert task.parts()[0].pieces == 2
     train(task, LoopOptions(tmp_path / "run", steps=25, warmup_steps=1, decay_part=0.5), quiet=True)
     last, picture = task.report()
     assert first["surfaces"] == last["surfaces"] == 1 and picture is not None

@@ -69,15 +69,15 @@ def made_by_one(options: argparse.Namespace, shown: bool = True) -> tuple[Made, 
     check(options, init)
     settings = settings_of(options, recipe, init) | {"true_views": options.true_views}
     machine = Machine("no", options.device)
-    joined(options.output, settings, begun_with="pairs.json")
     numbers = range(options.first, options.first + recipe.pair_count)
-    if machine.leads and shown:
-        print(foretold(recipe.pairs, numbers, options.output), flush=True)
     about = {name: settings[name] for name in MADE_FROM if name in settings}
-    maker = pair_maker(recipe, inputs_of(options, recipe, overrides, init, machine))
     budget = None if options.disk_budget is None else round(options.disk_budget * GB)
-    bounds = Bounds(budget, shown and machine.leads)
-    made = make_pairs(replace(maker, about=about), recipe.pairs, numbers, options.output, bounds)
+    with joined(options.output, settings, begun_with="pairs.json"):
+        if machine.leads and shown:
+            print(foretold(recipe.pairs, numbers, options.output), flush=True)
+        maker = pair_maker(recipe, inputs_of(options, recipe, overrides, init, machine))
+        bounds = Bounds(budget, shown and machine.leads)
+        made = make_pairs(replace(maker, about=about), recipe.pairs, numbers, options.output, bounds)
     if options.generator is not None and not made.full:
         _stored(options, options.generator, machine)
     machine.wait()

@@ -8,6 +8,7 @@ A run folder is a model folder at any time: what a stage does not train is carri
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,13 +24,14 @@ from geco.metrics.features.distance import NAME
 from geco.metrics.features.weights import load_distance
 from geco.metrics.lpips import LPIPS, load_lpips
 from geco.metrics.pyramid import PYRAMID, perceptual_loss
-from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_model_card, usage_of, write_model_card
+from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, read_model_card, write_model_card
 from geco.multiview.interface import ViewCodec
 from geco.multiview.one_step import OneStepGenerator
 from geco.noise import seed_of
 from geco.render.shade_torch import render_mesh
 from geco.sampling import Reference, Sampling
 from geco.training.augment import Jitter
+from geco.training.generators import generator_id, generator_sampling
 from geco.training.halves import Distance, PictureSource, Surfaces, Validation, Views
 from geco.training.inputs import Inputs
 from geco.training.machine import Machine
@@ -38,6 +40,7 @@ from geco.training.pairs import PairOptions, Pairs
 from geco.training.stage1 import Stage1Task
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options, Stage2Task
+from geco.training.stage2_views import StoredViews
 from geco.training.teacher_pairs import find_pairs
 
 CAMERAS_AT_ONCE = 10  # of a pair's renders: 50 of 512 px would hold 13 million pixels of features at once
@@ -64,6 +67,9 @@ class Family(Protocol):
         ``latents`` of its condition pictures without what would encode them.
         """
 
+    def about(self, folder: Path) -> Mapping[str, Any]:
+        """What is kept beside the weights of the multi-view half in ``folder``, without loading them."""
+
     def prepare(self, views: Views, options: Stage1Options) -> None:
         """Make a loaded teacher ready for Stage I, in place."""
 
@@ -71,7 +77,7 @@ class Family(Protocol):
         """Write the multi-view half."""
 
     def load_surfaces(
-        self, folder: Path, views: Views, resolution: int, machine: Machine, train: bool
+        self, folder: Path, views: Views | StoredViews, resolution: int, machine: Machine, train: bool
     ) -> Surfaces:
         """The reconstructor half in ``folder``, for ``views``; ready to be trained, or as it is used."""
 
@@ -158,16 +164,24 @@ def stage2(family: Family, options: Stage2Options, inputs: Inputs) -> Stage2Task
     init, device = inputs.start, inputs.machine.device
     sampling = generator_sampling(init)
     distance, name = perceptual_distance(family, inputs)
-    views = replace(family.load_views(init, device), sampling=sampling)
-    surfaces = family.load_surfaces(init, views, inputs.resolution, inputs.machine, train=True)
     if inputs.pairs is None:
         raise ConfigError("Stage II learns from pairs", "Give --pairs DIR, made by geco distill pairs.")
-    found = Pairs(inputs.pairs)
+    found, own = Pairs(inputs.pairs), generator_id(init)
+    views: Views | StoredViews
+    if options.generator_rate is None and found.has_generated(own):
+        views = StoredViews(found, own, family.about(init))
+    else:
+        views = replace(family.load_views(init, device), sampling=sampling)
+        if options.generator_rate is None and inputs.machine.leads:
+            hint = f"geco distill pairs --add-generator-views {init} -o PAIRS"
+            print(f"the generator runs for every pair; to store its views: {hint}", file=sys.stderr)
+    surfaces = family.load_surfaces(init, views, inputs.resolution, inputs.machine, train=True)
     facts = {**inputs.facts, "stage": "stage2", "distilled": True, "sampling": sampling.to_dict()}
     facts |= {"perceptual": name, "pairs": found.facts}
 
     def save(generator: Any, reconstructor: nn.Module, folder: Path) -> None:
         if options.generator_rate is not None:
+            assert isinstance(views, Views)
             family.save_views(replace(views, network=generator), folder)
         family.save_surfaces(reconstructor, folder, init)
         finish(family, folder, init, facts)
@@ -183,14 +197,6 @@ def teacher_of(inputs: Inputs) -> Path:
             "Give the run of the reconstructor, or the converted public model, as --init.",
         )
     return inputs.start
-
-
-def generator_sampling(folder: Path) -> Sampling:
-    """How the one-step generator in ``folder`` is used; raises ConfigError where it is not distilled."""
-    card = read_model_card(folder)
-    if not card["facts"].get("distilled"):
-        raise ConfigError(f"{folder} is not a one-step generator", "Give the run folder of Stage I.")
-    return usage_of(card, folder).drawing(str(folder / CARD))
 
 
 def load_generator(

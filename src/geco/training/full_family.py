@@ -11,12 +11,10 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from geco.cameras import camera_vectors, rig
 from geco.data.dataset import ConditionPictures
 from geco.device import choose
-from geco.errors import ConfigError, MeshError, WeightsError
+from geco.errors import ConfigError, WeightsError
 from geco.images.prepare import prepare
 from geco.metrics.lpips import LPIPS, load_lpips
 from geco.metrics.pyramid import PYRAMID
@@ -24,19 +22,20 @@ from geco.model_files.card import MULTIVIEW, RECONSTRUCTOR, read_model_card
 from geco.model_files.folder import link_or_copy, write_folder
 from geco.model_files.part import read_part_card
 from geco.multiview.zero123plus.network import Zero123PlusNetwork
-from geco.public_weights import instantmesh
+from geco.public_weights import instantmesh, zero123plus_folder
 from geco.public_weights.zero123plus_folder import Zero123Plus, load_zero123plus, save_zero123plus
-from geco.reconstruct.instantmesh.mesh import POINTS_AT_ONCE, MeshSynthesizer
 from geco.reconstruct.instantmesh.model import InstantMesh
 from geco.training.ahead import Ahead
 from geco.training.augment import USUAL, Jitter
-from geco.training.halves import Distance, MakeMesh, Surfaces, Validation, Views
+from geco.training.full_surfaces import differentiable_mesh, trained_shape
+from geco.training.halves import Distance, Surfaces, Validation, Views
 from geco.training.inputs import Inputs
 from geco.training.latent_codec import LatentCodec
 from geco.training.latents import Latents
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions
 from geco.training.stage1_options import Stage1Options
+from geco.training.stage2_views import StoredViews
 from geco.types import Bytes
 
 PICTURE_SIZE = 512  # of the condition picture; as the pipeline gives it to the full model
@@ -122,6 +121,9 @@ class FullFamily:
         codec = model.codec if known is None else LatentCodec(model.codec, known)
         return Views(model.network, codec, about=model.card, origin=folder / MULTIVIEW)
 
+    def about(self, folder: Path) -> dict[str, Any]:
+        return read_part_card(folder / MULTIVIEW, zero123plus_folder.FORMAT).values
+
     def prepare(self, views: Views, options: Stage1Options) -> None:
         network = cast(Zero123PlusNetwork, views.network).requires_grad_(True)
         network.noised_reference = False  # of all three networks, from here on (GECO, section 3.1)
@@ -134,14 +136,16 @@ class FullFamily:
         save_zero123plus(folder / MULTIVIEW, model, unchanged=views.origin)
 
     def load_surfaces(
-        self, folder: Path, views: Views, resolution: int, machine: Machine, train: bool
+        self, folder: Path, views: Views | StoredViews, resolution: int, machine: Machine, train: bool
     ) -> Surfaces:
         """All of InstantMesh is trained, as its own mesh training does (model_mesh.py)."""
         model = instantmesh.load(folder / RECONSTRUCTOR, machine.device)
         if train:
             model.requires_grad_(True)
-        mesh = differentiable_mesh(model, views.about["rig"], resolution, machine if train else None)
-        return Surfaces(model, mesh)
+            # a layer's activations too are computed again: 2.6 GB in place of 4.7 for one pair's planes
+            model.transformer.gradient_checkpointing = True
+        own = (model, views.about["rig"], resolution, machine if train else None)
+        return Surfaces(model, differentiable_mesh(*own), trained_shape(*own))
 
     def save_surfaces(self, network: nn.Module, folder: Path, origin: Path) -> None:
         model, known = cast(InstantMesh, network), read_part_card(origin / RECONSTRUCTOR, instantmesh.FORMAT)
@@ -183,48 +187,3 @@ class FullFamily:
 
 
 FULL = FullFamily()
-
-
-def differentiable_mesh(
-    model: InstantMesh, rig_name: str, resolution: int, machine: Machine | None = None
-) -> MakeMesh:
-    """Views (6, 3, H, W) in [0, 1] to a mesh whose places and colours carry gradients to every weight of
-    ``model``.
-
-    Where gradients are taken, quads are split as FlexiCubes does in training, and the way to the planes is
-    computed again in the backward pass, as InstantMesh's training does. ``machine`` gives its autocast to
-    encoder and transformer; the fields stay in float32.
-
-    Raises:
-        ConfigError: ``model`` is the NeRF variant. MeshError, from what is returned: the shape has no
-            surface.
-    """
-    synthesizer = model.synthesizer
-    if not isinstance(synthesizer, MeshSynthesizer):
-        raise ConfigError(
-            "InstantMesh's NeRF variant has no differentiable mesh", "Convert instant-mesh-large or -base."
-        )
-    cameras = rig(rig_name)
-    vectors = torch.from_numpy(camera_vectors(cameras.poses(), cameras.fov))[None].to(model.device)
-
-    def planes_of(views: Tensor) -> Tensor:
-        if machine is None:
-            return model.planes(views[None], vectors)
-        with machine.autocast():
-            return model.planes(views[None], vectors)
-
-    def mesh(views: Tensor, _: Tensor) -> Any:
-        training, views = torch.is_grad_enabled(), views.to(model.device).float()
-        planes = (checkpoint(planes_of, views, use_reentrant=False) if training else planes_of(views)).float()
-        geometry = synthesizer.geometry(planes, resolution, training=training)
-        if float(geometry.fields.empty_penalty.detach()[0]) > 0 or not len(geometry.faces[0]):
-            raise MeshError("the reconstruction has no surface", "Another seed or picture may have one.")
-
-        def color(points: Tensor) -> Tensor:
-            return torch.cat(
-                [synthesizer.color(planes, part[None])[0] for part in points.split(POINTS_AT_ONCE)]
-            )
-
-        return geometry.vertices[0], geometry.faces[0], color
-
-    return mesh

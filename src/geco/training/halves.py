@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from geco.errors import MeshError
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.one_step import OneStepGenerator
 from geco.sampling import Reference, Sampling
@@ -17,7 +18,34 @@ from geco.sampling import Reference, Sampling
 # Views (6, 3, H, W) and picture (3, S, S) in [0, 1] -> vertices (V, 3), faces (F, 3), colour of points; may
 # raise MeshError.
 MakeMesh = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]]
+# Views and what is added to the cameras' numbers (6, 16), or None -> the shape; may raise EmptyShapeError.
+MakeShape = Callable[[Tensor, "Tensor | None"], "Shape"]
 Distance = Callable[[Tensor, Tensor], Tensor]  # (B, 3, H, W) twice, in [0, 1] -> (B,)
+
+
+class EmptyShapeError(MeshError):
+    """A reconstruction without a surface.
+
+    Attributes:
+        penalty: scalar with gradients, of a signed distance that has one sign everywhere; None where the
+            network knows none.
+    """
+
+    def __init__(self, penalty: Tensor | None = None) -> None:
+        super().__init__("the reconstruction has no surface", "Another seed or picture may have one.")
+        self.penalty = penalty
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A mesh in training: vertices (V, 3), faces (F, 3), colour of points (N, 3) -> (N, 3), and penalties of
+    its fields by name, scalars.
+    """
+
+    vertices: Tensor
+    faces: Tensor
+    color: Callable[[Tensor], Tensor]
+    penalties: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,10 +73,13 @@ class Views:
 
 @dataclass(frozen=True)
 class Surfaces:
-    """The reconstructor half: its module, and its differentiable mesh."""
+    """The reconstructor half: its module, its differentiable mesh, and the same with penalties of its shape,
+    where it knows any.
+    """
 
     network: nn.Module
     mesh: MakeMesh
+    shape: MakeShape | None = None
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class _Loop:
         ]
         self.step, self.before = 0, 0.0  # steps done; seconds of earlier pieces
         self.samples = task.batch * options.accumulate  # a step, of all processes
-        self.mine = machine.share(options.accumulate)
+        self.mine = [machine.share(options.accumulate * part.pieces) for part in self.parts]
         self.totals = Totals()
         self.checkpoints = Checkpoints(options.folder, machine, self.parts, self.averages)
         self.record = Record(options.folder, machine.leads, quiet, options.tensorboard)
@@ -142,12 +142,13 @@ class _Loop:
         part, o = self.parts[index], self.options
         part.network.train()
         found: Values = {}
-        for micro in self.mine:
-            at = (self.step * part.repeats + turn) * o.accumulate + micro
+        count = o.accumulate * part.pieces
+        for micro in self.mine[index]:
+            at = (self.step * part.repeats + turn) * count + micro
             # of (seed, part, number): whoever draws, draws the same; the last name is a constant of old
             rng = rng_of(o.seed, "step", part.name, at, 0, device=self.machine.draws)
             loss, values = part.loss(at, rng)
-            self.machine.backward(loss / o.accumulate)
+            self.machine.backward(loss / count)
             for name, value in {"loss": loss.detach(), **values}.items():
                 found.setdefault(name, []).append(value)
         sum_gradients(self.machine, part.parameters)

@@ -7,8 +7,6 @@ identity, so one folder may have those of several.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,21 +14,14 @@ import torch
 
 from geco.claims import Claims
 from geco.errors import ConfigError
-from geco.model_files.card import MULTIVIEW
-from geco.training.family import Family, generator_sampling, load_generator
+from geco.training.family import Family, load_generator
+from geco.training.generators import generator_id
 from geco.training.machine import Machine
 from geco.training.pair_files import encode_views
 from geco.training.pair_folder import GENERATED, WORK, chunk_names, keep, pair_name, read_chunks, swept
 from geco.training.pair_maker import as_bytes
 from geco.training.pair_work import ours
 from geco.training.pairs import Pairs
-from geco.training.run_folder import fingerprint
-
-
-def generator_id(run: Path) -> str:
-    """12 digits of a generator's weights and of how it is used; raises ConfigError where ``run`` is none."""
-    told = [fingerprint(run / MULTIVIEW), generator_sampling(run).to_dict()]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def add_views(family: Family, run: Path, folder: Path, machine: Machine, latents: Path | None = None) -> int:

@@ -80,11 +80,23 @@ def claimed(
         raise
 
 
-def joined(folder: Path, settings: Mapping[str, Any], begun_with: str) -> None:
+@contextlib.contextmanager
+def joined(folder: Path, settings: Mapping[str, Any], begun_with: str) -> Iterator[None]:
     """Begin, or join, work that many processes do in one folder: checked by one at a time, then free for all.
     Arguments and errors as of :func:`claimed`.
     """
-    new, until = not folder.exists(), time.monotonic() + TURN
+    new = not folder.exists()
+    try:
+        _take_turn(folder, settings, begun_with)
+        yield
+    except BaseException:
+        if new:
+            _forget(folder)
+        raise
+
+
+def _take_turn(folder: Path, settings: Mapping[str, Any], begun_with: str) -> None:
+    until = time.monotonic() + TURN
     while True:
         try:
             with locked(folder, LOCK):
@@ -96,10 +108,6 @@ def joined(folder: Path, settings: Mapping[str, Any], begun_with: str) -> None:
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)
-        except BaseException:
-            if new:
-                _forget(folder)
-            raise
 
 
 def _check(

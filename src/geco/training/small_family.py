@@ -26,6 +26,7 @@ from geco.training.machine import Machine
 from geco.training.pairs import PairOptions
 from geco.training.six_views import batch_conditions, batch_tensors, open_views, to_tensors
 from geco.training.stage1_options import Stage1Options
+from geco.training.stage2_views import StoredViews
 from geco.training.teacher import denoising_psnr
 
 # of weights trained on objects that allow it; the objects' own licences are in the shards
@@ -98,6 +99,9 @@ class SmallFamily:
         network = load_small(folder / MULTIVIEW).to(device)
         return Views(network, PixelCodec(network.config.size))
 
+    def about(self, folder: Path) -> dict[str, Any]:
+        return {}
+
     def prepare(self, views: Views, options: Stage1Options) -> None:
         """Nothing to do."""
 
@@ -105,7 +109,7 @@ class SmallFamily:
         save_small(cast(SmallMultiView, views.network), folder / MULTIVIEW)
 
     def load_surfaces(
-        self, folder: Path, views: Views, resolution: int, machine: Machine, train: bool
+        self, folder: Path, views: Views | StoredViews, resolution: int, machine: Machine, train: bool
     ) -> Surfaces:
         model = SmallReconstructor.load(folder / RECONSTRUCTOR).to(machine.device)
         return Surfaces(model.train() if train else model, small_mesh(model, resolution))

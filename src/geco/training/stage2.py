@@ -3,12 +3,15 @@ reconstructions as the truth.
 
 The generator draws six views from the same picture and z as the teacher did; the reconstructor's mesh of them
 is rendered where the teacher's was, and the pictures shall agree: MSE + lambda * perceptual (GECO, section
-3.2). G is frozen unless asked otherwise.
+3.2), with InstantMesh's other terms where they are asked for. G is frozen unless asked otherwise.
+
+Every pair has a backward pass of its own, and every one is seen once an epoch, in an order that follows from
+seed and epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,64 +22,53 @@ from PIL import Image
 from torch import Tensor
 
 from geco.cameras import INPUT_FOV
-from geco.checked import Checked, amount, count, decay, decays, or_none
 from geco.errors import ConfigError, MeshError
-from geco.multiview.interface import Condition
 from geco.noise import stream
-from geco.render.shade_torch import render_mesh
-from geco.training.halves import Distance, Surfaces, Views
+from geco.render.shade_torch import Rendered, render_mesh
+from geco.training.halves import Distance, EmptyShapeError, Shape, Surfaces, Views
 from geco.training.inputs import Inputs
 from geco.training.pairs import Pairs
+from geco.training.stage2_options import Stage2Options
+from geco.training.stage2_terms import TERMS, picture_terms, weighed
+from geco.training.stage2_views import StoredViews, views_of
 from geco.training.task import Loss, Part
 
+__all__ = ["Stage2Options", "Stage2Task"]
+
 CHECKED_VIEWS = 4  # renders of a validation pair that are compared
+CAMERA = (6, 16)  # the numbers that tell the reconstructor of its views' cameras
 
 
 @dataclass(frozen=True)
-class Stage2Options(Checked):
-    """Numbers of the stage; defaults are the paper's appendix where it names them.
-
-    Attributes:
-        batch: pairs a step (4 a card in the appendix, 8 in the main text).
-        views: random renders a pair and step (GECO: 4 of 50).
-        rate: Adam's (1e-6 in the paper, for InstantMesh).
-        perceptual: lambda against the squared error of pictures in [0, 1]; the paper gives none.
-            InstantMesh's 2 stands against pictures in [-1, 1], whose squared error is four times ours: 0.5
-            here. 2 is the small recipe's, with another distance.
-        mask: weight of the silhouettes' MSE; InstantMesh's 1 is 0.25 here, the paper names RGB only.
-        generator_rate: of G where it is trained too; None freezes it (our decision: the paper is silent).
-        average: decay of the moving averages. clip: largest gradient norm.
+class Draw:
+    """What one step makes of one pair: its row, the renders it is compared in, and what is added to the
+    cameras (6, 16), or None.
     """
 
-    batch: int = count(4)
-    views: int = count(4)
-    rate: float = amount(1e-6)
-    betas: tuple[float, float] = decays((0.9, 0.999))
-    perceptual: float = amount(2.0)
-    mask: float = amount(1.0)
-    generator_rate: float | None = amount(None)
-    average: float | None = or_none(decay(0.99))
-    clip: float = amount(1.0)
+    row: int
+    cameras: Sequence[int]
+    off: Tensor | None = None
 
 
 class Stage2Task:
     """A :class:`geco.training.task.Task`.
 
     Args:
-        views: Stage I's generator. surfaces: the reconstructor.
+        views: Stage I's generator, or its views stored with the pairs. surfaces: the reconstructor.
         pairs: the teacher's pseudo ground truth; its last few are kept for validation.
         perceptual: the distance.
-        save: writes the run folder (generator and reconstructor).
+        save: writes the run folder (generator, None where its views are stored, and reconstructor).
 
     Raises:
-        ConfigError: the options ask for more views than the pairs have renders.
+        ConfigError: the options ask for more views than the pairs have renders, or for terms that pairs or
+            reconstructor do not have.
     """
 
     def __init__(
         self,
         options: Stage2Options,
         inputs: Inputs,
-        views: Views,
+        views: Views | StoredViews,
         surfaces: Surfaces,
         pairs: Pairs,
         perceptual: Distance,
@@ -86,13 +78,19 @@ class Stage2Task:
             raise ConfigError(
                 f"{options.views} views a pair and step, but the pairs have {renders} renders", "Lower views."
             )
+        self.geometry = bool(pairs.settings["geometry"])
+        options.fit(self.geometry, surfaces.shape is not None)
         machine = inputs.machine
         self.options, self.machine, self.seed, self.batch = options, machine, inputs.seed, options.batch
-        self.views, self.codec, self.generator = views, views.codec, cast(Any, views.network)
-        self.network, self.mesh = surfaces.network.to(machine.device), surfaces.mesh
+        self.network, self.surfaces = surfaces.network.to(machine.device), surfaces
         self.pairs, self.perceptual, self._save = pairs, perceptual, save
-        self.generator.requires_grad_(options.generator_rate is not None).to(machine.device)
+        trained = options.generator_rate is not None
+        self.generator: Any = None if isinstance(views, StoredViews) else cast(Any, views.network)
+        if self.generator is not None:
+            self.generator.requires_grad_(trained).to(machine.device)
+        self._views = views_of(views, pairs, machine, trained)
         self.train_rows, self.check = pairs.split()
+        self._order: tuple[int, np.ndarray] | None = None
 
     def parts(self) -> Sequence[Part]:
         o = self.options
@@ -102,48 +100,50 @@ class Stage2Task:
             module = torch.nn.ModuleDict({"reconstructor": self.network, "generator": self.generator})
             groups.append({"params": list(self.generator.parameters()), "lr": o.generator_rate})
         optimizer = torch.optim.AdamW(groups, betas=o.betas, weight_decay=0.0)
-        return [Part("reconstructor", module, [optimizer], self.loss, 1, o.average, o.clip)]
+        return [Part("reconstructor", module, [optimizer], self.loss, 1, o.average, o.clip, pieces=o.batch)]
+
+    def draw(self, index: int) -> Draw:
+        """The pair of number ``index``, counted from the beginning of the training."""
+        o, count = self.options, len(self.train_rows)
+        epoch, place = divmod(index, count)
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, stream(self.seed, "stage2", "epoch", epoch).permutation(count)
+        row = self.train_rows[int(self._order[1][place])]
+        rng = stream(self.seed, "stage2", index)
+        cameras = rng.choice(int(self.pairs.settings["renders"]), o.views, replace=False)
+        off = torch.from_numpy(rng.uniform(-o.jitter, o.jitter, CAMERA)) if o.jitter else None
+        return Draw(row, [int(camera) for camera in cameras], off)
 
     def loss(self, index: int, _: torch.Generator) -> Loss:
-        """Mean over the batch; pairs whose surface is gone are left out and counted."""
-        o = self.options
-        rng = stream(self.seed, "stage2", index)
-        total: Tensor | float = 0.0
-        lost, sums = 0, {"mse": 0.0, "perceptual": 0.0, "mask": 0.0}
-        for row in rng.choice(self.train_rows, o.batch):
-            cameras = rng.choice(len(self.pairs[int(row)]["poses"]), o.views, replace=False)
-            try:
-                terms = self._terms(int(row), cameras)
-            except MeshError:
-                lost += 1
-                continue
-            total = total + terms["mse"] + o.perceptual * terms["perceptual"] + o.mask * terms["mask"]
-            for name, value in terms.items():
-                sums[name] += float(value.detach())
-        kept = o.batch - lost
-        if kept == 0:  # nothing to learn from: a zero that still has a graph
-            total = sum(parameter.sum() for parameter in self.network.parameters()) * 0.0
-        assert isinstance(total, Tensor)
-        return total / max(kept, 1), {name: value / max(kept, 1) for name, value in sums.items()} | {
-            "lost": float(lost)
+        """Of one pair; one whose surface is gone teaches nothing, or to have one again, and is counted."""
+        try:
+            terms, _rendered = self._terms(self.draw(index))
+        except MeshError as error:
+            penalty = error.penalty if isinstance(error, EmptyShapeError) else None
+            if penalty is not None and self.options.empty:
+                total = self.options.empty * penalty
+            else:  # a zero that still has a graph
+                total = sum((p.sum() for p in self.network.parameters()), torch.zeros(())) * 0.0
+            return total, {"lost": 1.0}
+        return weighed(terms, self.options), {name: term.detach() for name, term in terms.items()} | {
+            "lost": 0.0
         }
 
     @torch.no_grad()
     def report(self) -> tuple[dict[str, Any], Image.Image | None]:
-        """Loss terms on the validation pairs from four fixed views; truth above rendered."""
-        sums: dict[str, list[float]] = {"mse": [], "perceptual": [], "mask": []}
+        """Terms on the validation pairs from four fixed views; truth above rendered."""
+        sums: dict[str, list[float]] = {name: [] for name in TERMS}
         strips = []
+        cameras = range(min(CHECKED_VIEWS, int(self.pairs.settings["renders"])))
         for row in self.check:
-            cameras = np.arange(min(CHECKED_VIEWS, len(self.pairs[row]["poses"])))
-            truth = torch.from_numpy(self.pairs[row]["rgb"][cameras]).float() / 255
             try:
-                kept: list[Tensor] = []
-                terms = self._terms(row, cameras, kept)
+                terms, rendered = self._terms(Draw(row, cameras))
             except MeshError:
                 continue
             for name, value in terms.items():
                 sums[name].append(float(value))
-            strips.append(torch.cat([truth, kept[0].cpu()], dim=1))
+            truth = torch.from_numpy(self.pairs[row].renders(cameras, ["rgb"])["rgb"]).float() / 255
+            strips.append(torch.cat([truth, rendered.rgb.cpu()], dim=1))
         values = {name: float(np.mean(found)) for name, found in sums.items() if found} | {
             "surfaces": len(strips)
         }
@@ -155,29 +155,26 @@ class Stage2Task:
     def save_model(self, folder: Path) -> None:
         self._save(self.generator, self.network, folder)
 
-    def _terms(self, row: int, cameras: np.ndarray, keep: list[Tensor] | None = None) -> dict[str, Tensor]:
-        item, device = self.pairs[row], self.machine.device
-        picture = torch.from_numpy(item["picture"]).to(device).float() / 255
-        z = self.pairs.noise(row, self.generator.sample_shape).to(device)
-        with (
-            torch.set_grad_enabled(self.options.generator_rate is not None and torch.is_grad_enabled()),
-            self.machine.autocast(),
-        ):
-            views = self.codec.decode(self._one_step(z, self.codec.condition(picture[None])))[0]
-        vertices, faces, color = self.mesh(views, picture)
-        poses = torch.from_numpy(item["poses"][cameras]).to(device)
-        truth = torch.from_numpy(item["rgb"][cameras]).to(device).float() / 255
-        mask = torch.from_numpy(item["mask"][cameras]).to(device).float() / 255
-        rendered = render_mesh(vertices, faces, poses, INPUT_FOV, truth.shape[1], color)
-        if keep is not None:
-            keep.append(rendered.rgb)
-        near = self.perceptual(rendered.rgb.permute(0, 3, 1, 2), truth.permute(0, 3, 1, 2)).mean()
-        return {
-            "mse": (rendered.rgb - truth).square().mean(),
-            "perceptual": near,
-            "mask": (rendered.mask - mask).square().mean(),
-        }
+    def _terms(self, draw: Draw) -> tuple[dict[str, Tensor], Rendered]:
+        """The terms of one pair, unweighted, and its renders."""
+        pair, device = self.pairs[draw.row], self.machine.device
+        picture = torch.from_numpy(pair["picture"]).to(device).float() / 255
+        shape = self._shape(self._views(draw.row, picture), picture, draw.off)
+        truth = self._truth(pair.renders(draw.cameras, self._names))
+        poses = torch.from_numpy(pair["poses"][list(draw.cameras)]).to(device)
+        size = truth["rgb"].shape[1]
+        rendered = render_mesh(shape.vertices, shape.faces, poses, INPUT_FOV, size, shape.color)
+        return picture_terms(rendered, truth, self.perceptual) | dict(shape.penalties), rendered
 
-    def _one_step(self, z: Tensor, condition: Condition) -> Tensor:
-        """x0 (1, *sample_shape), as the generator was made to be used."""
-        return self.views.generator().from_noise(z, condition, self.codec).float()
+    @property
+    def _names(self) -> Sequence[str]:
+        return ("rgb", "mask", "normal", "depth") if self.geometry else ("rgb", "mask")
+
+    def _truth(self, renders: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+        found = {name: torch.from_numpy(values).to(self.machine.device) for name, values in renders.items()}
+        return {name: v.float() / 255 if v.dtype == torch.uint8 else v for name, v in found.items()}
+
+    def _shape(self, views: Tensor, picture: Tensor, off: Tensor | None) -> Shape:
+        if self.surfaces.shape is not None:
+            return self.surfaces.shape(views, off)
+        return Shape(*self.surfaces.mesh(views, picture))

@@ -33,6 +33,8 @@ class Part:
         average: decay of the moving average of its weights; None keeps none.
         average_on: where that is kept: the "device" of the network or the "host"'s memory.
         clip: largest norm of its gradient.
+        pieces: calls of ``loss`` that one micro-batch takes, numbered through and each with a backward pass
+            of its own: a batch then takes the memory of one of them.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Part:
     average: float | None = None
     clip: float = 1.0
     average_on: Place = "device"
+    pieces: int = 1
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -53,7 +56,7 @@ class Task(Protocol):
     """One stage.
 
     Attributes:
-        batch: samples that one call of a part's loss works on, in this process.
+        batch: samples of one micro-batch.
     """
 
     @property

@@ -60,6 +60,30 @@ def surface_cubes(sdf: Tensor, resolution: int) -> Tensor:
     return torch.nonzero(((inside > 0) & (inside < 8)).reshape(-1))[:, 0]
 
 
+def sign_change_penalty(sdf: Tensor, resolution: int) -> Tensor:
+    """Mean cross-entropy, both ways, of the signs at the ends of the grid's edges whose ends differ in sign:
+    the regulariser against floaters of GET3D, FlexiCubes and InstantMesh (model_mesh.py, sdf_reg_loss_batch).
+
+    Args:
+        sdf: (N,) of one item.
+
+    Returns:
+        A scalar; 0 where no sign changes.
+    """
+    grid = sdf.reshape((resolution + 1,) * 3)
+    ends: list[tuple[Tensor, Tensor]] = []
+    for axis in range(3):
+        first, second = grid.narrow(axis, 0, resolution), grid.narrow(axis, 1, resolution)
+        changes = first.sign() != second.sign()
+        ends.append((first[changes], second[changes]))
+    first, second = (torch.cat(part) for part in zip(*ends))
+    if not len(first):
+        return sdf.sum() * 0
+    cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits
+    forth = cross_entropy(first, (second > 0).to(sdf.dtype))
+    return forth + cross_entropy(second, (first > 0).to(sdf.dtype))
+
+
 def fill_empty(sdf: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
     """InstantMesh's rule for shapes without a surface, so that extraction and its gradients never see one.
 
