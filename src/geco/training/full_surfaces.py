@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -37,9 +39,7 @@ def trained_shape(
     vectors = torch.from_numpy(camera_vectors(cameras.poses(), cameras.fov))[None].to(model.device)
 
     def planes_of(views: Tensor, told: Tensor) -> Tensor:
-        if machine is None:
-            return model.planes(views[None], told)
-        with machine.autocast():
+        with contextlib.nullcontext() if machine is None else machine.autocast():
             return model.planes(views[None], told)
 
     def shape(views: Tensor, off: Tensor | None) -> Shape:
