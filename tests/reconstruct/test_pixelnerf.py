@@ -222,6 +222,16 @@ def test_the_surface_is_the_densitys_level_and_is_seen_from_outside() -> None:
     np.testing.assert_allclose(ahead, [[1.0, 0.5, 0.5]], atol=1e-6)
 
 
+def test_many_colours_are_those_of_a_few() -> None:
+    fields = PixelNeRFSurface(_Ball(TINY), Scene(torch.zeros(1), torch.zeros(1), cameras([0.0])))
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(30_000, 3)).astype(np.float32)
+    points *= 0.5 / np.linalg.norm(points, axis=1, keepdims=True)
+    many, few = fields.color(points), fields.color(points[:1000])
+    np.testing.assert_allclose(many[:1000], few, atol=2e-3)
+    assert not np.array_equal(many[:1000], few)
+
+
 @pytest.mark.parametrize("level", [0.5, 10.0, 40.0])
 def test_the_raw_level_is_where_the_density_has_the_level(level: float) -> None:
     model = PixelNeRF(PixelNeRFConfig(16, (8,) * 4, (0,) * 4, 1, 2, 1, 1, level=level))

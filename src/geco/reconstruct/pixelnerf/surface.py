@@ -10,7 +10,10 @@ from geco.isosurface.tensor_grid import TensorGrid
 from geco.reconstruct.density import level_grid
 from geco.reconstruct.pixelnerf.model import PixelNeRF, Scene
 from geco.reconstruct.plane_fields import HostFields
+from geco.reconstruct.small.fields import DIRECT, between_lattice_points
+from geco.types import Floats
 
+LATTICE = 88  # cells a side: 0.032 world units, a pixel of a 64 px picture is 0.033
 CHUNK = 1 << 13  # points at a time: what the point network makes of them stays in the cache
 
 
@@ -47,6 +50,14 @@ class PixelNeRFSurface(HostFields):
             inward = F.normalize(-some, dim=-1)
             parts.append(self.model.outputs(self.scene, some[None], inward[None])[0][0])
         return torch.cat(parts) if parts else points.new_zeros(0, 3)
+
+    def color(self, points: Floats) -> Floats:
+        """(N, 3) world points -> (N, 3) sRGB in [0, 1]; many points are interpolated on a lattice about as
+        fine as the picture's pixels.
+        """
+        if len(points) <= DIRECT:
+            return super().color(points)
+        return between_lattice_points(super().color, points, self.half_extent, LATTICE)
 
     @torch.no_grad()
     def density(self, points: Tensor) -> Tensor:

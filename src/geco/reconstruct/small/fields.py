@@ -86,31 +86,41 @@ class SmallFields:
         """
         if len(points) <= DIRECT:
             return in_chunks(self._color, np.ascontiguousarray(points, np.float32), self._workers)
-        place = (points / self._half_extent + 1).astype(np.float32) * np.float32(0.5 * LATTICE)
-        np.clip(place, 0, LATTICE - 1e-3, out=place)
-        corner = place.astype(np.intp)
-        part = (place - corner).astype(np.float32)
-        side = LATTICE + 1
-        first = (corner[:, 0] * side + corner[:, 1]) * side + corner[:, 2]
-        steps = [(x * side + y) * side + z for x in (0, 1) for y in (0, 1) for z in (0, 1)]
-        cells = np.zeros(side**3, bool)
-        cells[first] = True
-        start = np.flatnonzero(cells)
-        used = cells
-        for step in steps[1:]:
-            used[start + step] = True
-        lattice = np.flatnonzero(used)
-        number = np.empty(side**3, np.int32)
-        number[lattice] = np.arange(len(lattice), dtype=np.int32)
-        where = np.stack(np.unravel_index(lattice, (side,) * 3), axis=1).astype(np.float32)
-        asked = where * np.float32(2 * self._half_extent / LATTICE) - np.float32(self._half_extent)
-        known = in_chunks(self._color, asked, self._workers)
-        channels = np.ascontiguousarray(known.T)
-        out = np.empty((len(points), 3), np.float32)
-        for begin in range(0, len(points), BLOCK):
-            block = slice(begin, begin + BLOCK)
-            out[block] = _mixed(channels, number, first[block], np.ascontiguousarray(part[block].T), steps).T
-        return out
+        return between_lattice_points(
+            lambda asked: in_chunks(self._color, asked, self._workers), points, self._half_extent, LATTICE
+        )
+
+
+def between_lattice_points(
+    ask: Callable[[Floats], Floats], points: Floats, half_extent: float, cells: int
+) -> Floats:
+    """Three numbers a point (N, 3) -> (N, 3), which ``ask`` is asked for on the corners of those of ``cells``
+    cells a side that hold points, and mixed between them.
+    """
+    place = (points / half_extent + 1).astype(np.float32) * np.float32(0.5 * cells)
+    np.clip(place, 0, cells - 1e-3, out=place)
+    corner = place.astype(np.intp)
+    part = (place - corner).astype(np.float32)
+    side = cells + 1
+    first = (corner[:, 0] * side + corner[:, 1]) * side + corner[:, 2]
+    steps = [(x * side + y) * side + z for x in (0, 1) for y in (0, 1) for z in (0, 1)]
+    used = np.zeros(side**3, bool)
+    used[first] = True
+    start = np.flatnonzero(used)
+    for step in steps[1:]:
+        used[start + step] = True
+    lattice = np.flatnonzero(used)
+    number = np.empty(side**3, np.int32)
+    number[lattice] = np.arange(len(lattice), dtype=np.int32)
+    where = np.stack(np.unravel_index(lattice, (side,) * 3), axis=1).astype(np.float32)
+    asked = where * np.float32(2 * half_extent / cells) - np.float32(half_extent)
+    known = ask(asked)
+    channels = np.ascontiguousarray(known.T)
+    out = np.empty((len(points), 3), np.float32)
+    for begin in range(0, len(points), BLOCK):
+        block = slice(begin, begin + BLOCK)
+        out[block] = _mixed(channels, number, first[block], np.ascontiguousarray(part[block].T), steps).T
+    return out
 
 
 def _mixed(channels: Floats, number: Ints, first: Ints, part: Floats, steps: list[int]) -> Floats:
