@@ -26,7 +26,8 @@ class PixelNeRFConfig(Checked):
         frequencies: of the positional encoding (6). frequency: the lowest one, radians a world unit (1.5, as
             in the published code).
         coarse, fine: samples a ray (64 and 32).
-        level: density of the surface, a world unit's.
+        level: density of the surface, a world unit's: where most of the points inside are, and fewest outside, of
+            held-out objects (benchmarks.density_level).
         half_extent: the surface is looked for within this cube. World units are those of the picture's own
             camera, in which the object fills its frame; what is longer in depth than it is wide reaches
             beyond 1.
@@ -43,7 +44,7 @@ class PixelNeRFConfig(Checked):
     frequency: float = real(1.5, 1e-3, 1e3)
     coarse: int = whole(16, 2, 4096)
     fine: int = whole(12, 0, 4096)
-    level: float = real(10.0, 1e-3, 1e6)
+    level: float = real(2.0, 1e-3, 1e6)
     half_extent: float = real(1.4, 0.01, 100.0)
 
     def check(self) -> None:
