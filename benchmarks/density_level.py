@@ -36,7 +36,7 @@ POINTS = 4000  # of each object, as the regressor's validation
 
 @torch.no_grad()
 def densities(model: PixelNeRF, shards: Path, count: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Of each object densities (P,) with its camera known, then read off, and which points are inside (P,)."""
+    """Of each object densities (P,) with its camera known, then read off, and whether points are inside."""
     data = ReconstructorData(GridViews(shards))
     rng, found = stream(0, "validation"), []
     for index in range(min(count, len(data))):

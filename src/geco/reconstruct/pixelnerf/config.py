@@ -26,8 +26,8 @@ class PixelNeRFConfig(Checked):
         frequencies: of the positional encoding (6). frequency: the lowest one, radians a world unit (1.5, as
             in the published code).
         coarse, fine: samples a ray (64 and 32).
-        level: density of the surface, a world unit's: where most of the points inside are, and fewest outside, of
-            held-out objects (benchmarks.density_level).
+        level: density of the surface, a world unit's: where it overlaps best with held-out objects
+            (benchmarks.density_level).
         half_extent: the surface is looked for within this cube. World units are those of the picture's own
             camera, in which the object fills its frame; what is longer in depth than it is wide reaches
             beyond 1.
