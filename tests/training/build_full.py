@@ -31,7 +31,7 @@ def recipe():
         made, precision="bf16", pairs=replace(made.pairs, steps=3, renders=4, chunk=2, size=32),
         pair_count=4, resolution=12,
         stage1=replace(
-            made.stage1, rate=1e-4, student_rate=1e-4, average=0.5, held_out=2, held_out_steps=2
+            made.stage1, batch=1, rate=1e-4, student_rate=1e-4, average=0.5, held_out=2, held_out_steps=2
         ),
         stage2=replace(made.stage2, batch=2, views=2, rate=1e-4, average=None),
         lengths={"stage1": length, "stage2": length},
