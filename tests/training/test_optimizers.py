@@ -12,8 +12,8 @@ from torch import nn
 from geco.errors import ConfigError
 from geco.simulated import simulated
 from geco.training.loop import LoopOptions, train
-from geco.training.optimizers import optimizers_of
-from geco.training.stage1_options import Optimizer, Stage1Options
+from geco.training.optimizers import Optimizer, optimizers_of
+from geco.training.stage1_options import Stage1Options
 from tests.training.build import OPTIONS, make_task
 
 WIDTH = 100  # squared above the 4,096 numbers below which bitsandbytes keeps 32 bits

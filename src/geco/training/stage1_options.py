@@ -25,12 +25,12 @@ from geco.sampling import TIMESTEPS
 from geco.training.augment import Jitter
 from geco.training.average import Place
 from geco.training.machine import Parallel
+from geco.training.optimizers import Optimizer
 from geco.training.vsd import T_RANGE, Weighting
 
 # "clean": as it is, written at the cleanest timestep (GECO, section 3.1); "noised": to the level of x_t, as
 # the public Zero123++ was trained; "at-t": clean, but written at x_t's timestep.
 ScoreReference = Literal["clean", "noised", "at-t"]
-Optimizer = Literal["adamw", "fused", "adam8bit"]
 Format = Literal["float32", "bfloat16"]
 
 
@@ -54,7 +54,7 @@ class Stage1Options(Checked):
         weighting: see :func:`geco.training.vsd.vsd_gradient`.
         average: decay of G's moving average.
         average_on: where it is kept: the "device", or the "host"'s memory (3.5 GB for the full family).
-        optimizer: "adamw", "fused" or "adam8bit", see :func:`geco.training.optimizers.optimizers_of`.
+        optimizer: "adamw", "fused" or "adam8bit", see :func:`geco.training.optimizers.adam`.
         clip: largest gradient norm, of both.
         reference: how the teacher reads the condition picture, see :data:`ScoreReference`; clean in the
             paper. The generator's own is always clean, as it is used.
