@@ -9,13 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from geco.errors import ConfigError
+from geco.errors import ConfigError, MissingExtraError
 from geco.simulated import simulated
+from geco.training import family
+from geco.training.inputs import Inputs
 from geco.training.loop import LoopOptions, train
+from geco.training.machine import Machine
 from geco.training.optimizers import Optimizer, optimizers_of
+from geco.training.small_family import SMALL
 from geco.training.stage1_options import Stage1Options
 from tests.training.build import OPTIONS, make_task
 
+TEACHER = Path(__file__).parents[2] / "models" / "small" / "teacher"
 WIDTH = 100  # squared above the 4,096 numbers below which bitsandbytes keeps 32 bits
 
 
@@ -68,6 +73,19 @@ def test_eight_bits_take_two_bytes_a_parameter_and_a_simulation_says_so() -> Non
 def test_eight_bits_on_another_device_are_refused() -> None:
     with pytest.raises(ConfigError, match="optimizer=fused"):
         optimizers_of(nn.Linear(2, 2, device="meta"), 1e-3, Stage1Options(optimizer="adam8bit"))
+
+
+def test_a_missing_library_is_told_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("geco.training.optimizers.find_spec", lambda name: None)
+    for kind, rank, name in (("adam8bit", None, "bitsandbytes"), ("fused", 4, "peft")):
+        options, inputs = (
+            Stage1Options(optimizer=kind, rank=rank),
+            Inputs(Machine("no", "cpu", 1), init=TEACHER),
+        )  # type: ignore
+        with pytest.raises(MissingExtraError, match=name):
+            family.stage1(SMALL, options, inputs)
 
 
 @pytest.mark.parametrize("kind", ["fused", "adam8bit"])

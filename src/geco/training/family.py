@@ -35,6 +35,7 @@ from geco.training.generators import generator_id, generator_sampling
 from geco.training.halves import Distance, PictureSource, Surfaces, Validation, Views
 from geco.training.inputs import Inputs
 from geco.training.machine import Machine
+from geco.training.optimizers import check_installed
 from geco.training.pair_maker import PairMaker
 from geco.training.pairs import PairOptions, Pairs
 from geco.training.stage1 import Stage1Task
@@ -106,6 +107,7 @@ def stage1(family: Family, options: Stage1Options, inputs: Inputs) -> Stage1Task
     """The teacher in ``inputs.init`` distilled."""
     init, device = teacher_of(inputs), inputs.machine.device
     family.check(options)
+    check_installed(options.optimizer, options.rank)
     views = family.load_views(init, device, latents=inputs.latents)
     found = find_pairs(options, inputs.pairs, views.network.sample_shape, inputs.seed)
     own: Reference = "noised" if views.network.noised_reference else "clean"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -60,6 +61,16 @@ def adam(
     except ImportError as error:
         raise MissingExtraError("bitsandbytes", "train", "the optimiser adam8bit") from error
     return made
+
+
+def check_installed(kind: Optimizer, rank: int | None) -> None:
+    """Raise MissingExtraError where the optimiser, or adapters of this rank, lack their library: before
+    gigabytes of weights are loaded.
+    """
+    if kind == "adam8bit" and find_spec("bitsandbytes") is None:
+        raise MissingExtraError("bitsandbytes", "train", "the optimiser adam8bit")
+    if rank and find_spec("peft") is None:
+        raise MissingExtraError("peft", "train", "training with low-rank adapters")
 
 
 def _check_devices(parameters: list[nn.Parameter]) -> None:
