@@ -29,8 +29,10 @@ def card12() -> Recipe:
         optimizer="fused",  # of the adapters alone, so eight bits would save little
         average_on="device",  # of the adapter alone
     )
-    stage2 = replace(made.stage2, batch=1)  # four times, in micro-batches
-    return _on_a_card(made, "card12", stage1=stage1, stage2=stage2, accumulate=(2, 4))
+    # InstantMesh is trained in full here too: 2.3 GB less of Adam's state, 1.5 GB less of the average
+    stage2 = replace(made.stage2, optimizer="adam8bit", average_on="host")
+    lengths = made.lengths | {"stage1": replace(made.lengths["stage1"], accumulate=2)}
+    return replace(made, name="card12", stage1=stage1, stage2=stage2, lengths=lengths)
 
 
 def card24() -> Recipe:
@@ -44,8 +46,8 @@ def card24() -> Recipe:
         average_on="host",  # 3.5 GB less, for 7 GB of the host's memory
         checkpointing=True,  # 15 GB less
     )
-    stage2 = replace(made.stage2, batch=1)  # four times, in micro-batches
-    return _on_a_card(made, "card24", stage1=stage1, stage2=stage2, accumulate=(1, 4))
+    # Stage II as the paper's: a step takes the memory of one pair
+    return replace(made, name="card24", stage1=stage1)
 
 
 def card80() -> Recipe:
@@ -57,12 +59,4 @@ def card80() -> Recipe:
         checkpointing=False,  # a fifth of the work less, for 4.4 GB a picture
     )
     pairs = replace(made.pairs, chunk=4)  # four pictures through the teacher at once: fewer launches
-    return _on_a_card(made, "card80", stage1=stage1, pairs=pairs)
-
-
-def _on_a_card(made: Recipe, name: str, accumulate: tuple[int, int] = (1, 1), **changed: object) -> Recipe:
-    """``made`` with other options, and so many micro-batches a step in Stage I and Stage II."""
-    lengths = dict(made.lengths)
-    for stage, micro in zip(("stage1", "stage2"), accumulate):
-        lengths[stage] = replace(lengths[stage], accumulate=micro)  # type: ignore[index]
-    return replace(made, name=name, lengths=lengths, **changed)  # type: ignore[arg-type]
+    return replace(made, name="card80", stage1=stage1, pairs=pairs)

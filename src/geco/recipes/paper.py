@@ -45,7 +45,7 @@ def paper() -> Recipe:
         texture_size=1024,
         # the appendix (main text: batch 8); lambda as InstantMesh's on its scale, and RGB only, as the paper
         # says
-        stage2=Stage2Options(batch=4, views=4, rate=1e-6, perceptual=0.5, mask=0.0),
+        stage2=Stage2Options(batch=4, views=4, rate=1e-6, perceptual=0.5, mask=0.0, optimizer="fused"),
         lengths={
             "stage1": Length(steps=5_000, decay_part=0.0, warmup_steps=1, checkpoint_minutes=30),
             # 5 epochs of 46,000 pairs (the appendix)

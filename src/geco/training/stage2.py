@@ -27,6 +27,7 @@ from geco.noise import stream
 from geco.render.shade_torch import Rendered, render_mesh
 from geco.training.halves import Distance, EmptyShapeError, Shape, Surfaces, Views
 from geco.training.inputs import Inputs
+from geco.training.optimizers import adam
 from geco.training.pairs import Pairs
 from geco.training.stage2_options import Stage2Options
 from geco.training.stage2_terms import TERMS, picture_terms, weighed
@@ -99,8 +100,9 @@ class Stage2Task:
         if o.generator_rate is not None:
             module = torch.nn.ModuleDict({"reconstructor": self.network, "generator": self.generator})
             groups.append({"params": list(self.generator.parameters()), "lr": o.generator_rate})
-        optimizer = torch.optim.AdamW(groups, betas=o.betas, weight_decay=0.0)
-        return [Part("reconstructor", module, [optimizer], self.loss, 1, o.average, o.clip, pieces=o.batch)]
+        how: Any = {"pieces": o.batch, "average_on": o.average_on}
+        optimizers = [adam(groups, o.optimizer, o.betas)]
+        return [Part("reconstructor", module, optimizers, self.loss, 1, o.average, o.clip, **how)]
 
     def draw(self, index: int) -> Draw:
         """The pair of number ``index``, counted from the beginning of the training."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
-from geco.checked import Checked, amount, count, decay, decays, or_none
+from geco.checked import Checked, amount, choice, count, decay, decays, or_none
 from geco.errors import ConfigError
+from geco.training.average import Place
+from geco.training.optimizers import Optimizer
 
 # InstantMesh's own mesh training, in the units of the options: src/model_mesh.py, compute_loss and
 # prepare_batch_data, commit 3ff94c9. Its pictures lie in [-1, 1], so its squared error is four times ours.
@@ -51,6 +54,8 @@ class Stage2Options(Checked):
             family's.
         generator_rate: of G where it is trained too; None freezes it (our decision: the paper is silent).
         average: decay of the moving averages. clip: largest gradient norm.
+        average_on, optimizer: as of :class:`geco.training.stage1_options.Stage1Options`; InstantMesh-large
+            has 379 million weights, so its average takes 1.5 GB, and Adam's state 3.0 or 0.8.
     """
 
     batch: int = count(4)
@@ -69,6 +74,8 @@ class Stage2Options(Checked):
     jitter: float = amount(0.0)
     generator_rate: float | None = amount(None)
     average: float | None = or_none(decay(0.99))
+    average_on: Place = choice("device", get_args(Place))
+    optimizer: Optimizer = choice("adamw", get_args(Optimizer))
     clip: float = amount(1.0)
 
     def fit(self, geometry: bool, shapes: bool) -> None:
