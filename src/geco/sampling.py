@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from geco.checked import Checked, choice, real, whole
+from geco.checked import Checked, choice, real, whole, wholes
 from geco.errors import ConfigError
 
-Kind = Literal["one-step", "euler-ancestral", "ddim"]
+Kind = Literal["one-step", "few-step", "euler-ancestral", "ddim"]
 Walking = Literal["euler-ancestral", "ddim"]  # the kinds of many steps
 Reference = Literal["clean", "noised"]
 OnStep = Callable[[int, int], None]  # steps done so far, steps in all; called after each
 TIMESTEPS = 1000  # noise levels of every model here, as of Stable Diffusion
+FEW = 4  # steps of a generator at most, as DMD2's
 
 
 @dataclass(frozen=True)
@@ -21,20 +22,22 @@ class Sampling(Checked):
     """How views are sampled from a network of noise levels; stored in the model's card.
 
     Attributes:
-        kind: "one-step" for a GECO generator: x0 from noise in one pass. Else a teacher's sampler on trailing
-            timesteps: "ddim" (arXiv 2010.02502), or "euler-ancestral", which is DDIM at eta 1.
-        steps: passes, 1 to 1000; 1 for "one-step". GECO's teacher takes 75, Zero123++'s page suggests 28 to
-            75 and more for fine detail.
+        kind: "one-step" for a GECO generator: x0 from noise in one pass. "few-step" for one of 2 to 4 passes:
+            x0, noised again to a lower timestep, x0 (arXiv 2405.14867, DMD2). Else a teacher's sampler on
+            trailing timesteps: "ddim" (arXiv 2010.02502), or "euler-ancestral", which is DDIM at eta 1.
+        steps: passes, 1 to 1000; 1 for "one-step", 2 to 4 for "few-step". GECO's teacher takes 75,
+            Zero123++'s page suggests 28 to 75 and more for fine detail.
         guidance_scale: of classifier-free guidance; 1 is none (a generator that has it baked in), 4
             Zero123++'s.
         eta: of "ddim", 0 is deterministic, 1 renews as much noise as DDPM.
         clip: bound on the predicted |x0| between steps; None for latents, 1 suits pixels.
-        timestep: of "one-step", where its noise stands; None for the last.
-        truncation: of "one-step", factor of its noise: less keeps samples near the likeliest one (BigGAN's
+        timestep: of a generator, where its noise stands; None for the last.
+        timesteps: of "few-step", all of them, falling; None for even steps down from ``timestep``.
+        truncation: of a generator, factor of its noise: less keeps samples near the likeliest one (BigGAN's
             trick, arXiv 1809.11096); 1 in the paper.
         reference: how the condition picture is written: "clean", once for all steps (GECO's generator and
             what it is trained from), or "noised" to the level of each step anew (the public Zero123++). None
-            is the network's own way; one step is always clean.
+            is the network's own way; a generator's is always clean.
     """
 
     kind: Kind = choice("one-step", get_args(Kind))
@@ -43,23 +46,56 @@ class Sampling(Checked):
     eta: float = real(0.0, 0.0, 1.0)
     clip: float | None = real(None, 0.0, 1000.0)
     timestep: int | None = whole(None, 0, TIMESTEPS - 1)
+    timesteps: tuple[int, ...] | None = wholes(None, 0, TIMESTEPS - 1, 2, FEW)
     truncation: float = real(1.0, 0.0, 1.0)
     reference: Reference | None = choice(None, get_args(Reference))
 
     def check(self) -> None:
-        """One step has no sampler's settings, and a sampler none of one step's."""
-        if self.kind == "one-step":
-            if self.steps != 1:
-                raise ConfigError(f"one step is not {self.steps} steps", "Ask for ddim, or for 1 step.")
-            if self.eta:
-                raise ConfigError(f"eta {self.eta:g} is for samplers of many steps", "Leave it out.")
-            if self.reference == "noised":
-                raise ConfigError("the reference of one step is always clean", "Leave it out.")
-        elif self.timestep is not None or self.truncation != 1:
-            what = "timestep" if self.timestep is not None else "truncation"
+        """A generator has no sampler's settings, and a sampler none of a generator's."""
+        if self.is_generator:
+            self._check_generator()
+            return
+        for name in ("timestep", "timesteps", "truncation"):
+            if getattr(self, name) not in (None, 1.0):
+                raise ConfigError(
+                    f"{name} is for a one-step generator, not for the sampler {self.kind}", "Leave it out."
+                )
+
+    def _check_generator(self) -> None:
+        what = "one step" if self.kind == "one-step" else "few steps"
+        if self.kind == "one-step" and self.steps != 1:
+            raise ConfigError(f"one step is not {self.steps} steps", "Ask for ddim, or for 1 step.")
+        if self.kind == "few-step" and not 2 <= self.steps <= FEW:
             raise ConfigError(
-                f"{what} is for a one-step generator, not for the sampler {self.kind}", "Leave it out."
+                f"a generator of few steps takes 2 to {FEW}, not {self.steps}", "Take one-step."
             )
+        if self.eta:
+            raise ConfigError(f"eta {self.eta:g} is for samplers of many steps", "Leave it out.")
+        if self.reference == "noised":
+            raise ConfigError(f"the reference of {what} is always clean", "Leave it out.")
+        if (given := self.timesteps) is None:
+            return
+        if len(given) != self.steps or list(given) != sorted(set(given), reverse=True):
+            raise ConfigError(
+                f"timesteps {given} are not {self.steps} that fall", f"Give {self.steps}, the largest first."
+            )
+        if self.timestep is not None:
+            raise ConfigError("timestep and timesteps say the same", "Leave one of them out.")
+
+    @property
+    def is_generator(self) -> bool:
+        """Whether it is how a GECO generator is used, in one step or few."""
+        return self.kind in ("one-step", "few-step")
+
+    @property
+    def trained_at(self) -> tuple[int, ...]:
+        """The timesteps of a generator: given ones, or as many even steps from the first one down (999, 749,
+        499 and 249 for four).
+        """
+        if self.timesteps is not None:
+            return self.timesteps
+        first = TIMESTEPS - 1 if self.timestep is None else self.timestep
+        return tuple((first + 1) * (self.steps - at) // self.steps - 1 for at in range(self.steps))
 
     def facts(self) -> dict[str, Any]:
         """What was used, without what was not: plain values, for files and reports."""
@@ -76,7 +112,7 @@ class Steering(Checked):
         sampler: "ddim", then deterministic, or "euler-ancestral".
         reference: see :class:`Sampling`.
         truncation: 0 (the likeliest object, the same for every seed) to 1 (the most different ones), of a
-            one-step generator.
+            generator of one step or few.
     """
 
     steps: int | None = whole(None, 1, TIMESTEPS)
@@ -104,8 +140,8 @@ class Steering(Checked):
             references: that the model's networks can read; None: not known.
 
         Raises:
-            ConfigError: the model has no such thing: a regressor draws no views, a one-step generator takes
-                no steps, truncation is for one step, its networks read one reference alone.
+            ConfigError: the model has no such thing: a regressor draws no views, a generator of one step or
+                few takes no other steps, truncation is for generators, its networks read one reference alone.
         """
         if not self.asked:
             return own
@@ -113,8 +149,8 @@ class Steering(Checked):
             raise ConfigError(
                 f"{model} draws no views: it reads the picture alone", f"Leave {self._said(self.asked)} out."
             )
-        if own.kind == "one-step":
-            self._check_one_step(model)
+        if own.is_generator:
+            self._check_generator(model, own.steps)
         changes = {name: value for name, value in self.asked.items() if name not in ("guidance", "sampler")}
         if self.guidance is not None:
             changes["guidance_scale"] = self.guidance
@@ -127,16 +163,16 @@ class Steering(Checked):
             )
         return found
 
-    def _check_one_step(self, model: str) -> None:
-        asked = {**self.asked}
-        impossible = [name for name in ("steps", "sampler", "reference") if name in asked]
-        if asked.get("steps") == 1:
+    def _check_generator(self, model: str, steps: int) -> None:
+        impossible = [name for name in ("steps", "sampler", "reference") if name in self.asked]
+        if self.steps == steps:
             impossible.remove("steps")
-        if asked.get("reference") == "clean":
+        if self.reference == "clean":
             impossible.remove("reference")
         if impossible:
+            what = "a one-step generator" if steps == 1 else f"a generator of {steps} steps"
             raise ConfigError(
-                f"{model} is a one-step generator: it takes no {self._said(impossible)}",
+                f"{model} is {what}: it takes no {self._said(impossible)}",
                 "Leave it out, or give a teacher as the model: its folder (models/small/teacher), or "
                 "what geco convert makes of public weights.",
             )

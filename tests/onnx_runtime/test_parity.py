@@ -38,6 +38,8 @@ WAYS = [
     Sampling(),
     Sampling(truncation=0.4),
     Sampling(guidance_scale=2.0, timestep=600),
+    Sampling("few-step", 2),
+    Sampling("few-step", 3, 2.0, timesteps=(999, 600, 100), truncation=0.5),
     Sampling("ddim", 1, clip=1.0),
     Sampling("ddim", 3, 2.0, clip=1.0),
     Sampling("ddim", 7, 2.0, 0.5),

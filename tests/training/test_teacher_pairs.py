@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -15,10 +16,13 @@ from geco.cli.main import main
 from geco.errors import ConfigError
 from geco.multiview.generate import generate_views
 from geco.multiview.noise import SeededNoise
+from geco.multiview.small.codec import PixelCodec
 from geco.recipes.tiny import tiny
 from geco.sampling import Sampling
+from geco.training.halves import Views
 from geco.training.pairs import Pairs
 from geco.training.stage2 import Stage2Task
+from geco.training.stage2_views import views_of
 from geco.training.teacher_pairs import TeacherPairs, find_pairs
 from tests.training.build_pairs import write
 from tests.training.record_curves import Stages
@@ -142,20 +146,34 @@ def test_a_generator_is_used_as_it_was_trained(room: Stages) -> None:
     assert (settings.kind, settings.timestep, settings.guidance_scale) == ("one-step", 600, 1.25)
     assert facts["overrides"]["stage1"] == {"timestep": 600, "generator_guidance": 1.25, "student_repeats": 2}
     assert list(json.loads((run / "log.jsonl").read_text().splitlines()[-1])["report"]["x0_psnr"]) == ["600"]
-    # Stage II draws the views that the model folder draws.
+    check_stage2_draws(room, settings)
+
+
+def test_a_generator_of_two_steps_is_used_in_two(room: Stages) -> None:
+    run = distill(room, "two-step", "--set", "steps=2", "--set", "timesteps=999,400")
+    facts = json.loads((run / "config.json").read_text())["facts"]
+    settings = Sampling.from_dict(facts["sampling"])
+    assert settings == Sampling("few-step", 2, timesteps=(999, 400), truncation=settings.truncation)
+    report = json.loads((run / "log.jsonl").read_text().splitlines()[-1])["report"]
+    assert list(report["x0_psnr"]) == ["999", "400"]
+    check_stage2_draws(room, settings)
+
+
+class OneSeed:
+    """Pairs whose noise is that of one seed."""
+
+    def source(self, row: int) -> SeededNoise:
+        return SeededNoise([4])
+
+
+def check_stage2_draws(room: Stages, settings: Sampling) -> None:
+    """Stage II draws the views that the model folder draws."""
     task = room.stage2()
     assert isinstance(task, Stage2Task)
-    picture, z = (
-        torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(1)),
-        SeededNoise([4])((1, *SHAPE)),
-    )
-    wanted = generate_views(task.generator, task.codec, picture[None], [4], settings)
-    task.views = replace(task.views, sampling=settings)
-    with torch.no_grad():
-        found = task.codec.decode(task._one_step(z, task.codec.condition(picture[None])))
-    assert torch.equal(found[0], wanted[0])
-    task.views = replace(task.views, sampling=Sampling())
-    with torch.no_grad():
-        assert not torch.equal(
-            task.codec.decode(task._one_step(z, task.codec.condition(picture[None])))[0], wanted[0]
-        )
+    network, codec, pairs = task.generator, PixelCodec(16), cast(Pairs, OneSeed())
+    picture = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(1))
+    wanted = generate_views(network, codec, picture[None], [4], settings)[0]
+    for how, same in ((settings, True), (Sampling(), False)):
+        with torch.no_grad():
+            found = views_of(Views(network, codec, how), pairs, task.machine, False)(0, picture)
+        assert torch.equal(found, wanted) == same

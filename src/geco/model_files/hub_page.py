@@ -122,7 +122,7 @@ def _front(page: Page) -> str:
     if bases:
         values |= {"base_model": bases, "base_model_relation": "finetune"}
     steps = _sampling(page.facts).get("kind")
-    values["tags"] = [*_TAGS, *(["one-step"] if steps == "one-step" else []), page.card["family"]]
+    values["tags"] = [*_TAGS, *([steps] if steps in ("one-step", "few-step") else []), page.card["family"]]
     lines = (f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
     return "\n".join(["---", *lines, "---"])
 
@@ -135,6 +135,8 @@ def _what(page: Page) -> str:
         told.append("A regressor: it reads the picture alone, and the same picture gives the same object.")
     elif sampling.get("kind") == "one-step":
         told.append("Its six views are drawn in one step from noise (distilled).")
+    elif sampling.get("kind") == "few-step":
+        told.append(f"Its six views are drawn in {sampling.get('steps')} steps from noise (distilled).")
     else:
         how = f"{sampling.get('steps')} steps of {sampling.get('kind')}"
         told.append(f"Its six views are drawn in {how}, guidance {sampling.get('guidance_scale'):g}.")

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from geco.errors import ConfigError
+from geco.multiview.few_step import generator_of
 from geco.multiview.guidance import without_picture
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.noise import SeededNoise
-from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import Trace, Walk, sample
 from geco.multiview.steps import Sampler
 from geco.sampling import OnStep, Sampling
@@ -51,9 +51,8 @@ def generate_views(
     guidance = sampling.guidance_scale
     unconditional = without_picture(codec, condition, guidance)
     noise = SeededNoise(seeds)
-    if sampling.kind == "one-step":
-        generator = OneStepGenerator(network, sampling.timestep, guidance, sampling.truncation)
-        x0 = generator.generate(condition, noise, each, unconditional)
+    if sampling.kind == "one-step" or sampling.kind == "few-step":
+        x0 = generator_of(network, sampling).generate(condition, noise, each, unconditional, on_step)
     else:
         sampler = Sampler(sampling.kind, eta=sampling.eta)
         walk = Walk(sampling.steps, sampler, guidance, sampling.clip, reference=sampling.reference)

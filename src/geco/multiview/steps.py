@@ -36,25 +36,28 @@ SamplerName = Literal["euler-ancestral", "ddim"]
 @dataclass(frozen=True)
 class Step:
     """One step: from alpha_bar ``alpha`` at timestep ``t`` to ``alpha_next``, ``eta`` of the
-    removed noise renewed.
+    removed noise renewed, or ``anew``: x0 noised again as if it were data.
     """
 
     t: int
     alpha: float
     alpha_next: float
     eta: float
+    anew: bool = False
 
     @property
     def renewed(self) -> float:
         """Standard deviation of the fresh noise: eta times DDIM's sigma (arXiv 2010.02502, equation 16)."""
         if self.alpha_next >= 1.0:
             return 0.0
+        if self.anew:
+            return math.sqrt(1 - self.alpha_next)
         ratio = (1 - self.alpha_next) / (1 - self.alpha) * (1 - self.alpha / self.alpha_next)
         return self.eta * math.sqrt(max(ratio, 0.0))
 
     def move(self, x0: Numbers, eps: Numbers, noise: Numbers | None) -> Numbers:
         """The next x_t from the predicted x0 and eps, all float32."""
-        kept = math.sqrt(max(1 - self.alpha_next - self.renewed**2, 0.0))
+        kept = 0.0 if self.anew else math.sqrt(max(1 - self.alpha_next - self.renewed**2, 0.0))
         moved: Any = math.sqrt(self.alpha_next) * x0 + kept * eps
         after: Numbers = moved if noise is None else moved + self.renewed * noise
         return after
@@ -122,16 +125,18 @@ def trailing_timesteps(steps: int) -> list[int]:
 
 
 def steps_of(sampling: Sampling, schedule: Levels) -> list[Step]:
-    """The steps that a model's settings ask for; a one-step generator's only one leads to x0."""
-    if sampling.kind == "one-step":
-        t = TIMESTEPS - 1 if sampling.timestep is None else sampling.timestep
-        return [Step(t, float(schedule.alphas_cumprod[t]), 1.0, 0.0)]
+    """The steps that a model's settings ask for; a generator's last one leads to x0."""
+    if sampling.kind == "one-step" or sampling.kind == "few-step":
+        alphas = [float(schedule.alphas_cumprod[t]) for t in sampling.trained_at]
+        anew = zip(sampling.trained_at, alphas, alphas[1:])
+        last = Step(sampling.trained_at[-1], alphas[-1], 1.0, 0.0)
+        return [*(Step(t, alpha, after, 1.0, anew=True) for t, alpha, after in anew), last]
     return Sampler(sampling.kind, eta=sampling.eta).plan(schedule, sampling.steps)
 
 
 def start_of(sampling: Sampling, schedule: Levels, z: Numbers) -> Numbers:
     """The first x_t from standard normal z."""
-    if sampling.kind == "one-step":
+    if sampling.kind == "one-step" or sampling.kind == "few-step":
         started: Numbers = z * sampling.truncation
         return started
     return Sampler(sampling.kind).start(schedule, z)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from geco.errors import ConfigError
 from geco.recipes.cards import card12, card24, card80
+from geco.recipes.few_step import few_step
 from geco.recipes.paper import paper
 from geco.recipes.recipe import Recipe
 from geco.recipes.small import small, small_gpu
@@ -22,6 +23,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "card24": card24,
     "paper": paper,
     "card80": card80,
+    "few-step": few_step,
 }
 
 

@@ -59,10 +59,10 @@ class TorchBackend:
 
     @property
     def distilled(self) -> bool:
-        """A one-step generator is, and a regressor cannot be a teacher either."""
+        """A generator of one step or few is, and a regressor cannot be a teacher either."""
         return (
             self.sampling is None
-            or self.sampling.kind == "one-step"
+            or self.sampling.is_generator
             or bool(self.card.facts.get("distilled", False))
         )
 

@@ -160,7 +160,7 @@ def _views(run: Simulation, network: Any, codec: Any, asked: Asked) -> Tensor:
 
 def few_steps(how: Sampling) -> Sampling:
     """A way of drawing that takes no more than two steps, since all are alike."""
-    return replace(how, steps=min(how.steps, 2))
+    return replace(how, steps=min(how.steps, 2), timesteps=None)
 
 
 class _Recorded:

@@ -117,7 +117,7 @@ def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name:
         ("clean", "noised"),
     )
     sampling = usage.drawing(f"{folder / CARD}: facts")
-    if sampling.reference is None and sampling.kind != "one-step":
+    if sampling.reference is None and not sampling.is_generator:
         sampling = replace(
             sampling, reference="noised" if networks.views.network.noised_reference else "clean"
         )

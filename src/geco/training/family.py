@@ -29,7 +29,7 @@ from geco.multiview.interface import ViewCodec
 from geco.multiview.one_step import OneStepGenerator
 from geco.noise import seed_of
 from geco.render.shade_torch import render_mesh
-from geco.sampling import Reference, Sampling
+from geco.sampling import Reference
 from geco.training.augment import Jitter
 from geco.training.generators import generator_id, generator_sampling
 from geco.training.halves import Distance, PictureSource, Surfaces, Validation, Views
@@ -112,9 +112,7 @@ def stage1(family: Family, options: Stage1Options, inputs: Inputs) -> Stage1Task
     found = find_pairs(options, inputs.pairs, views.network.sample_shape, inputs.seed)
     own: Reference = "noised" if views.network.noised_reference else "clean"
     family.prepare(views, options)
-    sampling = Sampling(
-        guidance_scale=options.generator_guidance, timestep=options.timestep, truncation=options.truncation
-    )
+    sampling = options.sampling
     facts = {**inputs.facts, "stage": "stage1", "distilled": True, "sampling": sampling.to_dict()}
     facts |= {"pairs": found.facts} if found else {}
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from geco.errors import MeshError
+from geco.multiview.few_step import generator_of
 from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.multiview.one_step import OneStepGenerator
 from geco.sampling import Reference, Sampling
@@ -66,9 +67,8 @@ class Views:
     origin: Path | None = None
 
     def generator(self) -> OneStepGenerator:
-        """A one-step network as ``sampling`` says it is used."""
-        how = self.sampling
-        return OneStepGenerator(self.network, how.timestep, how.guidance_scale, how.truncation)
+        """A distilled network as ``sampling`` says it is used."""
+        return generator_of(self.network, self.sampling)
 
 
 @dataclass(frozen=True)

@@ -104,8 +104,9 @@ def _sampled(maker: PairMaker, o: PairOptions, numbers: range) -> list[tuple[str
     begin = x_t = None
     if generator is not None:
         begin = Sampler("ddim").first(teacher.schedule, o.steps, o.refine_from)
-        z, fresh = (noise((len(numbers), *teacher.sample_shape)).to(weights.device) for _ in range(2))
-        generated = generator.from_noise(z, condition, codec)
+        shape = (len(numbers), *teacher.sample_shape)
+        generated = generator.from_noise(noise(shape).to(weights.device), condition, codec, noise)
+        fresh = noise(shape).to(weights.device)
         x_t = teacher.schedule.add_noise(
             generated, fresh, torch.full((len(numbers),), begin, device=generated.device)
         )

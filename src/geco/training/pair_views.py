@@ -49,8 +49,9 @@ def add_views(family: Family, run: Path, folder: Path, machine: Machine, latents
         for number in numbers:
             row = rows[number]
             picture = torch.from_numpy(pairs[row]["picture"]).to(machine.device).float() / 255
-            z = pairs.noise(row, shape).to(machine.device)
-            x0 = generator.from_noise(z, codec.condition(picture[None]), codec)
+            noise = pairs.source(row)
+            z = noise((1, *shape)).to(machine.device)
+            x0 = generator.from_noise(z, codec.condition(picture[None]), codec, noise)
             files[f"{pair_name(number)}.webp"] = encode_views(as_bytes(codec.decode(x0)[0]))
         return files
 

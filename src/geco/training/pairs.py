@@ -173,9 +173,13 @@ class Pairs:
         checked = min(CHECKED, len(rows) // 4)
         return (rows[:-checked], rows[-checked:]) if checked else (rows, [])
 
+    def source(self, index: int) -> SeededNoise:
+        """The noise of one pair: z first, then what a generator of few steps takes."""
+        return noise_of(self._seeds[index], [self.numbers[index]])
+
     def noise(self, index: int, shape: tuple[int, ...]) -> Tensor:
         """z (1, *shape) of one pair."""
-        return noise_of(self._seeds[index], [self.numbers[index]])((1, *shape))
+        return self.source(index)((1, *shape))
 
     def pairs(
         self, index: int, size: int, shape: tuple[int, ...], seed: int = 0

@@ -133,8 +133,7 @@ class SmallFamily:
         held_out = composite(to_tensors(data.fixed(min(max(SHOWN, options.held_out), len(data))))[0])
 
         def measure(generator: SmallMultiView) -> dict[str, Any]:
-            level = generator.schedule.last if options.timestep is None else options.timestep
-            return {"x0_psnr": denoising_psnr(generator, data, levels=(level,))}
+            return {"x0_psnr": denoising_psnr(generator, data, levels=options.sampling.trained_at)}
 
         kept = held_out[: options.held_out] if options.held_out else None
         return Validation(held_out[:SHOWN], measure, kept)

@@ -1,4 +1,5 @@
-"""Stage I: the multi-view teacher distilled into a one-step generator by variational score distillation.
+"""Stage I: the multi-view teacher distilled into a generator of one step or few by variational score
+distillation.
 
 Three networks from the teacher's weights: generator G, student (the score of G's samples, trained online) and
 the frozen teacher. Only condition pictures are needed: no views, no 3D.
@@ -18,7 +19,6 @@ from torch import Tensor, nn
 from geco.errors import ConfigError
 from geco.multiview.guidance import dropped
 from geco.multiview.interface import Condition
-from geco.multiview.one_step import OneStepGenerator
 from geco.multiview.sampling import Walk
 from geco.multiview.steps import Sampler
 from geco.training.adversarial import Discriminator, discriminator_loss, generator_term
@@ -29,6 +29,7 @@ from geco.training.inputs import Inputs
 from geco.training.optimizers import optimizers_of
 from geco.training.roles import module_of, roles_of
 from geco.training.stage1_options import Stage1Options
+from geco.training.stage1_samples import Samples
 from geco.training.stage1_scores import Scores
 from geco.training.state import rng_of, standard_normal
 from geco.training.task import Loss, Part
@@ -95,6 +96,7 @@ class Stage1Task:
                 machine.shard(cast(nn.Module, role))
         self.generator, self.student, self.teacher = roles.generator, roles.student, roles.teacher
         self.scores = Scores(roles, self.codec, options)
+        self.samples = Samples(roles.generator, self.codec, options, machine.device)
         self._save, self._pairs, self._validation = save, pairs, validation
         self._held_out = self._kept_aside(validation)
         self._measured: dict[str, Any] = {}
@@ -121,7 +123,7 @@ class Stage1Task:
         o, machine = self.options, self.machine
         condition = self._condition(index, rng)
         with machine.autocast():
-            x = self._generate(condition, rng)
+            x = self.samples.fresh(condition, rng)
         t, x_t = self.scores.noised(x.detach(), rng)
         with torch.no_grad(), machine.autocast():
             told = self.scores.told(condition, t, rng)
@@ -136,7 +138,7 @@ class Stage1Task:
         }
         if self._pairs is not None and index < o.regression_steps:
             fade = 1 - index / o.regression_steps
-            near = self._regression(index)
+            near = self._regression(index, rng)
             loss = fade * o.regression_weight * near + (1 - fade) * loss
             values["regression"] = near.detach()
         if self.discriminator is not None:
@@ -151,7 +153,7 @@ class Stage1Task:
         assert self.discriminator is not None and self._pairs is not None
         picture, _, real = (part.to(self.machine.device) for part in self._pairs.pairs(index, self.batch))
         with torch.no_grad(), self.machine.autocast():
-            fake = self._generate(self.codec.condition(picture), rng)
+            fake = self.samples.fresh(self.codec.condition(picture), rng)
         logits = []
         for x in (real.float(), fake):
             t, x_t = self.scores.noised(x, rng)
@@ -164,7 +166,7 @@ class Stage1Task:
         o, machine = self.options, self.machine
         condition = self._condition(index, rng)
         with torch.no_grad(), machine.autocast():
-            x = self._generate(condition, rng)
+            x = self.samples.fresh(condition, rng)
         t, x_t = self.scores.noised(x, rng)
         if o.drop:
             keep = (torch.rand(len(x), generator=rng, device=rng.device) >= o.drop).to(machine.device)
@@ -181,14 +183,14 @@ class Stage1Task:
         pictures, measure = self._validation.pictures, self._validation.measure
         values = measure(self.generator) if measure else {}
         if self._held_out is not None:
-            values["held_out"] = self._held_out.compare(self._one_step)
+            values["held_out"] = self._held_out.compare(self.samples.of_noise)
         self._measured = values
         if pictures is None:
             return values, None
         rng = rng_of(0, "validation")
         condition = self.codec.condition(pictures.to(self.machine.device))
         with self.machine.autocast():
-            x = self._generate(condition, rng)
+            x = self.samples.used(condition, rng)
             t = torch.full((len(x),), self.teacher.schedule.last // 2, device=x.device)
             x_t = self.teacher.schedule.add_noise(x, standard_normal(x.shape, rng).to(x), t)
             told = self.scores.told(condition, t, rng)
@@ -217,21 +219,9 @@ class Stage1Task:
             pictures = pictures.to(self.machine.device)
         return self.codec.condition(pictures)
 
-    def _generate(self, condition: Condition, rng: torch.Generator) -> Tensor:
-        """x0 (B, *sample_shape) float32 of fresh noise, by G."""
-        assert condition.picture is not None
-        z = standard_normal((len(condition.picture), *self.generator.sample_shape), rng).to(
-            self.machine.device
-        )
-        return self._one_step(z, condition)
-
-    def _one_step(self, z: Tensor, condition: Condition) -> Tensor:
-        step = OneStepGenerator(self.generator, self.options.timestep, self.options.generator_guidance)
-        return step.from_noise(z, condition, self.codec)
-
-    def _regression(self, index: int) -> Tensor:
+    def _regression(self, index: int, rng: torch.Generator) -> Tensor:
         assert self._pairs is not None
         picture, z, x0 = (part.to(self.machine.device) for part in self._pairs.pairs(index, self.batch))
         with self.machine.autocast():
-            generated = self._one_step(z, self.codec.condition(picture))
+            generated = self.samples.of_a_step(z, self.codec.condition(picture), rng)
         return (generated - x0).square().mean()

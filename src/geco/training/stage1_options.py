@@ -19,9 +19,10 @@ from geco.checked import (
     share,
     shares,
     whole,
+    wholes,
 )
 from geco.errors import ConfigError
-from geco.sampling import TIMESTEPS
+from geco.sampling import FEW, TIMESTEPS, Sampling
 from geco.training.augment import Jitter
 from geco.training.average import Place
 from geco.training.machine import Parallel
@@ -49,6 +50,9 @@ class Stage1Options(Checked):
             decision; paper 4).
         student_guidance: 1 in the paper.
         timestep: where G's noise stands, from 0 to the schedule's last (999); None for the last.
+        steps: of G, 1 to 4 (1 in the paper). Each sample trains one of them, drawn at random; the input of a
+            later one is G's own x0 before it, noised again (DMD2's backward simulation).
+        timesteps: all of them, falling; None for even steps down from ``timestep``.
         truncation: factor of z where the generator is used afterwards; training always sees all of the noise.
         t_range: of the gradient and of the student's training.
         weighting: see :func:`geco.training.vsd.vsd_gradient`.
@@ -94,6 +98,8 @@ class Stage1Options(Checked):
     generator_guidance: float = amount(1.0)
     student_guidance: float = amount(1.0)
     timestep: int | None = whole(None, 0, TIMESTEPS - 1)
+    steps: int = whole(1, 1, FEW)
+    timesteps: tuple[int, ...] | None = wholes(None, 0, TIMESTEPS - 1, 2, FEW)
     truncation: float = share(1.0)
     t_range: tuple[float, float] = shares(T_RANGE, 2)
     weighting: Weighting = choice("sigma2", get_args(Weighting))
@@ -124,8 +130,23 @@ class Stage1Options(Checked):
         """The teacher's and the student's."""
         return self.reference, self.student_reference or self.reference
 
+    @property
+    def sampling(self) -> Sampling:
+        """How G is used; ConfigError where its steps do not fit each other."""
+        return Sampling(
+            "one-step" if self.steps == 1 else "few-step",
+            self.steps,
+            self.generator_guidance,
+            timestep=self.timestep,
+            timesteps=self.timesteps,
+            truncation=self.truncation,
+        )
+
     def check(self) -> None:
-        """The part of the timesteps is one; a guided student is taught what guidance pushes away from."""
+        """G's steps fit each other; a guided student is taught what guidance pushes away from; the part of
+        the timesteps is one.
+        """
+        assert self.sampling.trained_at
         if self.student_guidance != 1 and not self.drop:
             raise ConfigError(
                 f"student_guidance {self.student_guidance:g} needs what the student says without a picture, "

@@ -47,10 +47,11 @@ def views_of(given: Views | StoredViews, pairs: Pairs, machine: Machine, trained
     network, codec = cast(Any, given.network), given.codec
 
     def drawn(row: int, picture: Tensor) -> Tensor:
-        z = pairs.noise(row, network.sample_shape).to(machine.device)
+        noise = pairs.source(row)
+        z = noise((1, *network.sample_shape)).to(machine.device)
         with torch.set_grad_enabled(trained and torch.is_grad_enabled()), machine.autocast():
             condition = codec.condition(picture[None])
-            x0 = given.generator().from_noise(z, condition, codec).float()
+            x0 = given.generator().from_noise(z, condition, codec, noise).float()
             return codec.decode(x0)[0]
 
     return drawn
