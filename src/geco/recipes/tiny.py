@@ -50,7 +50,7 @@ def tiny() -> Recipe:
         reconstruction=ReconstructorOptions(batch=2, points=256, surface=64, average=0.9),
         regression=ReconstructorOptions(batch=2, points=256, surface=64, worsen=0.0, average=0.9),
         pixelnerf=_RADIANCE,
-        radiance=PixelNeRFOptions(batch=2, rays=32, extra=1, views=2, average=0.9),
+        radiance=PixelNeRFOptions(batch=2, rays=32, extra=1, views=2, average=0.9, rate=5e-3),
         autoencoder=AutoencoderConfig(widths=(8, 16, 16), latent=4),
         autoencoding=AutoencoderOptions(objects=2, targets=2, average=0.9),
         stage1=Stage1Options(

@@ -33,7 +33,7 @@ class PixelNeRFOptions(Checked):
             has none: its silhouettes are white pictures.
         coarse_weight: of both for the coarse samples alone (the paper's 1).
         elevation_weight: of the squared error of the elevation that is read off the picture, radians.
-        rate_scale: of both optimisers' rates (geco.training.muon).
+        rate: AdamW's (the paper's 1e-4, for networks with many times as many weights).
         average: decay of the weights' moving average. clip: largest gradient norm.
         jitter: of colours and condition pictures.
     """
@@ -47,7 +47,7 @@ class PixelNeRFOptions(Checked):
     mask_weight: float = amount(0.5)
     coarse_weight: float = amount(0.5)
     elevation_weight: float = amount(1.0)
-    rate_scale: float = amount(1.0)
+    rate: float = amount(1e-3)
     average: float = decay(0.998)
     clip: float = amount(1.0)
     jitter: Jitter = inner(StillJitter)
