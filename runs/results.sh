@@ -7,14 +7,14 @@
 #   quality  the packaged model, bare and finished, with its bounds      OUT/quality, OUT/quality.md
 #   claims   every kept model in the paper's table; the four relations   OUT/claims, OUT/claims/claims.md
 #   kinds    the same beside both deterministic kinds of model and SDS and VSD of each object, on the first
-#            OBJECTS (10) of EVAL_OBJECTS_DIR; OPTIMIZE_STEPS (the options' own) updates an object, of which
+#            OBJECTS (10) of EVAL_OBJECTS_DIR; OPTIMIZE_STEPS (30) updates an object, of which
 #            OPTIMIZE_SEEDS (1) are made; PIXELNERF (models/small/pixelnerf) is its folder
 #                                                                        OUT/kinds, OUT/kinds.md
 #   speed    the whole run, warm and cold; unwrapping; FlexiCubes        OUT/run.txt, uv.txt, flexicubes.txt
 #   parity   the full-size networks against the public code's numbers    OUT/parity.txt
 #   size     a fresh environment with the base package (needs a net)     OUT/size.txt
-# Minutes on one busy core: quality 26, claims 45 and 15 more for the diversity (with TEACHER_SEEDS=1), parity
-# and size half a one each.
+# Minutes on one busy core: quality 26, claims 45 and 15 more for the diversity (with TEACHER_SEEDS=1), kinds
+# 17 of CPU by extrapolation (CLAIM_SEEDS=2 TEACHER_SEEDS=1), parity and size half a one each.
 # All models with views run on ONNX Runtime at the packaged model's grid: those that the repository keeps in
 # torch are exported first. The regressor has no views to export and runs on torch, from the same card.
 set -euo pipefail
@@ -71,7 +71,7 @@ compare() {
 }
 
 kinds() {
-  local models=$out/models updates=${OPTIMIZE_STEPS:+@steps-$OPTIMIZE_STEPS} teacher=models/small/teacher
+  local models=$out/models updates=@steps-${OPTIMIZE_STEPS:-30} teacher=models/small/teacher
   models
   local fixed="copy-input,regressor=$models/regressor,pixelnerf=${PIXELNERF:-models/small/pixelnerf}"
   compare "$fixed,undistilled=$models/reconstructor,stage1=$models/stage1,geco=$models/stage2" \
