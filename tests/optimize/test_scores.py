@@ -67,7 +67,7 @@ def test_vsd_is_nothing_while_the_student_is_the_teacher_and_something_once_it_h
 
 
 def test_timesteps_fall_to_where_they_shall_end() -> None:
-    made = scores(t_range=(0.02, 0.98), t_last=0.5)
+    made = scores(t_range=(0.02, 0.98), t_end=(0.02, 0.5))
     first, last = (
         max(int(made.timestep(progress, rng_of(0, n))) for n in range(300)) for progress in (0.0, 1.0)
     )

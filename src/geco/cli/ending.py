@@ -29,6 +29,7 @@ LOWER = {
     "distill": "--set batch=N (pairs: chunk=N)",
     "data": "--size or --workers",
     "evaluate": "--size",
+    "optimize": "--set view_size=N, --set cells=N,N or --particles",
 }
 
 

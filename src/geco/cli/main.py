@@ -22,6 +22,7 @@ EXIT_CODES = (
 COMMANDS = [
     "run",
     "view",
+    "optimize",
     "get",
     "serve",
     "info",

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from geco.checked import Checked, amount, choice, count, or_none, share, shares, whole, wholes
 from geco.errors import ConfigError
-from geco.training.vsd import T_RANGE, Weighting
+from geco.training.vsd import Weighting
 
 Method = Literal["sds", "vsd"]
 
@@ -18,11 +18,11 @@ class OptimizeOptions(Checked):
 
     Attributes:
         method: "sds" (DreamFusion, arXiv 2209.14988) or "vsd" (ProlificDreamer, arXiv 2305.16213).
-        steps: updates of the object.
+        steps: updates of the object; refine_steps: of a refinement where nothing else is asked for.
         mesh_part: part of the steps that the mesh has, after the volume.
         guidance_scale: of the teacher's score; None: as the teacher draws views.
-        t_range: part of the timesteps at the start; t_last: its upper end at the end, to which it falls
-            (ProlificDreamer ends at 0.5).
+        t_range: part of the timesteps at the start, t_end: at the end, to which it falls evenly: shape first,
+            details last, as DreamTime (arXiv 2306.12422) orders them; ProlificDreamer ends at 0.5 too.
         weighting: w(t), see :func:`geco.training.vsd.vsd_gradient`.
         warmup: part of VSD's steps that are SDS's, so that the student has something to learn from; 0 in
             ProlificDreamer, whose runs are a hundred times as long.
@@ -41,16 +41,20 @@ class OptimizeOptions(Checked):
         smooth: of the surface's bending; even: of the distances' gradient, which should be 1 long;
             color_smooth: of the colours. Of the mesh: mesh_smooth of its bending, deviation of FlexiCubes'
             own regulariser (its paper's equation 8).
+        picture_size: pixels of the input view in a refinement. offset_rate, texel_rate: Adam's, of its
+            vertices (world units) and its texture. anchor: of its views away from the picture against the
+            start's; offset_smooth: of neighbours moved alike; score_weight: of its score.
         preview_steps: between two previews.
         patience: steps without a better picture term before the run ends early; None: never.
     """
 
     method: Method = choice("sds", get_args(Method))
     steps: int = count(300)
+    refine_steps: int = count(60)
     mesh_part: float = share(0.4)
     guidance_scale: float | None = amount(None)
-    t_range: tuple[float, float] = shares(T_RANGE, 2)
-    t_last: float = share(0.5)
+    t_range: tuple[float, float] = shares((0.3, 0.9), 2)
+    t_end: tuple[float, float] = shares((0.02, 0.5), 2)
     weighting: Weighting = choice("sigma2", get_args(Weighting))
     warmup: float = share(0.4)
     particles: int = whole(1, 1, 16)
@@ -74,15 +78,19 @@ class OptimizeOptions(Checked):
     color_smooth: float = amount(0.001)
     mesh_smooth: float = amount(0.01)
     deviation: float = amount(0.01)
+    picture_size: int = whole(192, 16, 1024)
+    offset_rate: float = amount(0.0005)
+    texel_rate: float = amount(0.01)
+    anchor: float = amount(4.0)
+    offset_smooth: float = amount(0.01)
+    score_weight: float = amount(0.1)
     preview_steps: int = count(25)
     patience: int | None = whole(None, 1, 100_000)
 
     def check(self) -> None:
         """Ranges that fit each other."""
-        if self.t_range[0] >= min(self.t_range[1], self.t_last):
-            raise ConfigError(
-                f"t_range {self.t_range} and t_last {self.t_last} are no part of the timesteps",
-                "The first of t_range must be the smallest of the three.",
-            )
+        for name, part in (("t_range", self.t_range), ("t_end", self.t_end)):
+            if part[0] >= part[1]:
+                raise ConfigError(f"{name} {part} is no part of the timesteps", "The smaller first.")
         if min(self.edge) <= 0 or self.edge[1] > self.edge[0]:
             raise ConfigError(f"edge {self.edge} does not get sharper", "Give two parts, the larger first.")

@@ -51,8 +51,8 @@ def asset_of(
     )
 
 
-def best_of(particles: list[Particle], seen: Seen) -> tuple[int, list[float]]:
-    """Which particle shows the picture best, by PSNR of its input view; and those of all."""
+def best_of(particles: list[Particle]) -> tuple[int, list[float]]:
+    """Which particle shows the picture best, by PSNR (dB) of its input view; and those of all."""
     found = []
     for particle in particles:
         own = particle.views(particle.options.steps)[1]

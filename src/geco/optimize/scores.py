@@ -115,7 +115,7 @@ class Scores:
             return 0.0
         x, total = x.detach(), 0.0
         for _ in range(self.options.student_repeats):
-            t = draw_timesteps(len(x), rng, self.options.t_range).to(x.device)
+            t = draw_timesteps(len(x), rng).to(x.device)
             x_t = self.teacher.network.schedule.add_noise(x, self._noise(x, rng), t)
             state = self.student.encode_condition(self._condition(len(x)))
             found = self.student.predict(x_t, t, state, "x0")
@@ -128,8 +128,8 @@ class Scores:
 
     def timestep(self, progress: float, rng: torch.Generator) -> Tensor:
         """(1,) of the part of the noise levels that the run is at."""
-        low, high = self.options.t_range
-        high += (min(self.options.t_last, high) - high) * progress
+        first, last = self.options.t_range, self.options.t_end
+        low, high = (a + (b - a) * progress for a, b in zip(first, last))
         return draw_timesteps(1, rng, (low, high)).to(self.teacher.device)
 
     def encode(self, views: Tensor) -> Tensor:
