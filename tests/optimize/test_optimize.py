@@ -64,10 +64,10 @@ def test_the_input_view_becomes_the_picture(tmp_path: Path) -> None:
     teacher = load_teacher(small_folder(tmp_path), "cpu")
     seen = GecoPipeline(teacher).see(ball_picture(64))
     seconds: list[dict[str, float]] = []
-    options = OptimizeOptions(**{**TINY, "steps": 60, "particles": 2}, weighting="sigma2")
+    options = OptimizeOptions(**{**TINY, "steps": 60, "particles": 2}, score_weight=0.1)
     made = optimize(seen, teacher, options, on_step=lambda d, n, values, left: seconds.append(values))
     assert seconds[-1]["psnr"] > seconds[0]["psnr"] + 6
-    assert len(made.asset.facts["optimize"]["input_psnr"]) == 2
+    assert len(made.asset.facts["optimize"]["particles_psnr"]) == 2
     assert np.abs(made.asset.mesh.vertices).max() <= 1
 
 

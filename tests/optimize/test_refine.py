@@ -42,7 +42,7 @@ def test_refining_brings_the_input_view_to_the_picture_and_leaves_the_back(
     ball: Mesh, tmp_path: Path
 ) -> None:
     teacher = load_teacher(small_folder(tmp_path), "cpu")
-    options = OptimizeOptions(steps=24, picture_size=32, score_weight=0.01)
+    options = OptimizeOptions(steps=24, picture_size=32, refine_score=0.01)
     seen = GecoPipeline(teacher).see(ball_picture(64))
     made = refine(seen, teacher, ball, options)
     before, after = made.asset.facts["optimize"]["input_psnr"]

@@ -68,13 +68,13 @@ def test_a_finer_grid_shows_the_same() -> None:
 
 
 def test_the_mesh_begins_where_the_volumes_surface_is_and_is_closed() -> None:
-    surface = SoftSurface.about(Volume(24), 24)
+    surface = SoftSurface.about(Volume(23), 23)
     vertices, faces, _ = surface.mesh()
     radius = torch.linalg.norm(vertices.detach(), dim=1)
     assert float((radius - START_RADIUS).abs().max()) < 0.03
     halves = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     assert {tuple(e) for e in halves.tolist()} == {(b, a) for a, b in halves.tolist()}
-    same, _ = extract(surface.grid(24))
+    same, _ = extract(surface.grid(23))
     np.testing.assert_allclose(np.sort(same, axis=0), np.sort(vertices.detach().numpy(), axis=0), atol=1e-5)
 
 

@@ -37,13 +37,15 @@ class OptimizeOptions(Checked):
         cells: of the volume, coarse to fine, each for an equal part of its steps. mesh_cells: of the mesh.
         view_size: pixels that views are rendered at most; None: the teacher's own.
         edge: width of the density's edge at the volume's start and end, parts of the cube's half side.
-        picture_weight, mask_weight: of the input view's colours and outline, over the score.
+        score_weight: of the score, whose mean is over six views and weighed by w(t). picture_weight,
+            mask_weight: of the input view's colours and outline.
+        renders: updates that a score serves: it costs more than they do, and changes more slowly.
         smooth: of the surface's bending; even: of the distances' gradient, which should be 1 long;
             color_smooth: of the colours. Of the mesh: mesh_smooth of its bending, deviation of FlexiCubes'
             own regulariser (its paper's equation 8).
         picture_size: pixels of the input view in a refinement. offset_rate, texel_rate: Adam's, of its
             vertices (world units) and its texture. anchor: of its views away from the picture against the
-            start's; offset_smooth: of neighbours moved alike; score_weight: of its score.
+            start's; offset_smooth: of neighbours moved alike; refine_score: of its score.
         preview_steps: between two previews.
         patience: steps without a better picture term before the run ends early; None: never.
     """
@@ -71,6 +73,8 @@ class OptimizeOptions(Checked):
     mesh_cells: int = whole(64, 8, 256)
     view_size: int | None = whole(None, 16, 1024)
     edge: tuple[float, float] = shares((0.1, 0.01), 2)
+    score_weight: float = amount(20.0)
+    renders: int = count(2)
     picture_weight: float = amount(1.0)
     mask_weight: float = amount(1.0)
     smooth: float = amount(0.01)
@@ -83,7 +87,7 @@ class OptimizeOptions(Checked):
     texel_rate: float = amount(0.01)
     anchor: float = amount(4.0)
     offset_smooth: float = amount(0.01)
-    score_weight: float = amount(0.1)
+    refine_score: float = amount(0.1)
     preview_steps: int = count(25)
     patience: int | None = whole(None, 1, 100_000)
 

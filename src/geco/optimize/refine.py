@@ -71,11 +71,11 @@ class Refinement:
         held = self._held(vertices, index)
         loss = seen + o.anchor * held + o.offset_smooth * self.shape.unevenness()
         values = {"t": 0.0, "step_size": 0.0, "student": 0.0}
-        if index % SCORED_EVERY == 0 and o.score_weight:
+        if index % SCORED_EVERY == 0 and o.refine_score:
             shown = self.shape.show(vertices, self.poses, self.teacher.cameras.fov, self.size)
             x, progress = self.scores.encode(shown.rgb.permute(0, 3, 1, 2)), index / self.steps
             score, told = self.scores.loss(x, progress, rng)
-            loss = loss + o.score_weight * score
+            loss = loss + o.refine_score * score
             values |= told | {"student": self.scores.learn(x, progress, rng)}
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

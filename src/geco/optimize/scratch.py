@@ -18,6 +18,7 @@ from geco.optimize.surface import SoftSurface, laplacian
 from geco.optimize.volume import Volume, width_at
 from geco.render.shade_torch import render_mesh
 from geco.training.state import rng_of
+from geco.training.vsd import surrogate
 from geco.types import Floats
 
 # Steps after which samples are packed anew and the camera is looked for again; checkpoints fall on these.
@@ -63,6 +64,8 @@ class Particle:
         self.shape: Volume | SoftSurface = volume.to(teacher.device)
         self.stage = -1
         self._packed: tuple[Packed, Packed] | None = None
+        self._gradient: Tensor | None = None
+        self._told: Values = {}
 
     @property
     def is_mesh(self) -> bool:
@@ -77,14 +80,17 @@ class Particle:
             self._look_around(index)
         drawn = self._drawn(index, float(torch.rand((), generator=rng)))
         x = scores.encode(drawn.views.permute(0, 3, 1, 2))
-        score, values = scores.loss(x, index / self.options.steps, rng)
+        fresh = index % self.options.renders == 0
+        if fresh or self._gradient is None:
+            self._gradient, self._told = scores.gradient(x, index / self.options.steps, rng)
+        score = self.options.score_weight * surrogate(x, self._gradient)
         seen = self.picture.loss(drawn.own, drawn.outline)
         self.optimizer.zero_grad(set_to_none=True)
         (score + seen + drawn.rest).backward()
         self.optimizer.step()
-        return values | {
+        return self._told | {
             "picture": float(seen.detach()),
-            "student": scores.learn(x, index / self.options.steps, rng),
+            "student": scores.learn(x, index / self.options.steps, rng) if fresh else 0.0,
             "psnr": self.picture.psnr(drawn.own),
         }
 
@@ -109,6 +115,7 @@ class Particle:
             "stage": self.stage,
             "tensors": self.shape.state_dict(),
             "place": self.picture.place.detach(),
+            "gradient": self._gradient,
             "optimizer": self.optimizer.state_dict() if self.stage >= 0 else None,
         }
 
@@ -117,7 +124,7 @@ class Particle:
         o = self.options
         with torch.no_grad():
             self.picture.place.copy_(state["place"])
-        self.stage, tensors = state["stage"], state["tensors"]
+        self.stage, tensors, self._gradient = state["stage"], state["tensors"], state["gradient"]
         if self.stage < 0:
             return
         is_mesh = self.stage == len(o.cells)

@@ -17,7 +17,7 @@ from geco.optimize.rays import Packed, Rays
 from geco.types import Floats
 
 EXTENT = 1.0  # the grid spans [-EXTENT, EXTENT]^3, world units, as the small reconstructor's
-START_RADIUS = 0.6  # of the ball at the start; objects of the teachers' data fill a ball of 0.95
+START_RADIUS = 0.5  # of the ball at the start; objects of the teachers' data fill a ball of 0.95
 # A sample counts where its cell could hide this part of what is behind it.
 FAINTEST = 2e-3
 # Behind this much nothing is seen.
