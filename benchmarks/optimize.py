@@ -41,7 +41,7 @@ from geco.torch_runtime.backend import TorchBackend
 from geco.types import Floats
 
 SIZE, SETS, METHODS = 128, ("input", "A", "B"), ("sds", "vsd")
-SCRATCH = ("mustard-bottle", "SCHOOL-BUS", "Dino-4")
+SCRATCH = ("mustard-bottle", "Yoshi", "Dino-4")
 REFINED = ("Dino-4", "SCHOOL-BUS", "Hereford-Bull", "mustard-bottle", "Yoshi")
 SHOWN = (0, 2, 3)  # of set A in the sheet: one beside the picture, two behind
 

@@ -55,7 +55,7 @@ def test_the_full_family_is_a_teacher_of_both_methods_through_its_encoder(tmp_pa
     teacher = load_teacher(full_folder(tmp_path), "cpu")
     seen = GecoPipeline(teacher).see(ball_picture(64))
     moved: list[float] = []
-    options = OptimizeOptions(**{**TINY, "steps": 6, "warmup": 0.5}, method="vsd", rank=2, picture_weight=0.0)
+    options = OptimizeOptions(**{**TINY, "steps": 6, "warmup": 0.5}, method="vsd", rank=2, reference="noised")
     optimize(seen, teacher, options, on_step=lambda d, n, values, left: moved.append(values["step_size"]))
     assert min(moved) > 0
 

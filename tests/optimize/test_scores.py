@@ -16,7 +16,7 @@ PICTURE = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(4))
 
 
 def scores(**options: object) -> Scores:
-    given: dict[str, object] = {"guidance_scale": 2.0, **options}
+    given: dict[str, object] = {"guidance_scale": 2.0, "student_share": 1.0, **options}
     teacher = Teacher(tiny_teacher(), PixelCodec(16), ZERO123PLUS_V12, 1.0, None, 16, torch.device("cpu"))
     return Scores(teacher, PICTURE, OptimizeOptions(**given))  # type: ignore[arg-type]
 

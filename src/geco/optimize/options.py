@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from geco.checked import Checked, amount, choice, count, or_none, share, shares, whole, wholes
 from geco.errors import ConfigError
+from geco.sampling import Reference
 from geco.training.vsd import Weighting
 
 Method = Literal["sds", "vsd"]
@@ -23,10 +24,15 @@ class OptimizeOptions(Checked):
         guidance_scale: of the teacher's score; None: as the teacher draws views.
         t_range: part of the timesteps at the start, t_end: at the end, to which it falls evenly: shape first,
             details last, as DreamTime (arXiv 2306.12422) orders them; ProlificDreamer ends at 0.5 too.
+        reference: how the networks read the picture: "clean", as Stage I's (GECO, section 3.1), or "noised"
+            to each score's level, as the public Zero123++ was trained.
         weighting: w(t), see :func:`geco.training.vsd.vsd_gradient`.
         warmup: part of VSD's steps that are SDS's, so that the student has something to learn from; 0 in
             ProlificDreamer, whose runs are a hundred times as long.
         particles: objects that share the student; the one that agrees best with the picture is kept.
+        student_share: part of VSD's other prediction that is the student's, the rest SDS's; 1 in
+            ProlificDreamer. In short runs the student knows the object too little: with all of it, colours
+            drift along the teacher's guidance and nothing calls them back.
         rank: of the student's low-rank adapters (ProlificDreamer's LoRA); None trains a copy of the teacher.
         student_rate: Adam's, of the student (ProlificDreamer 1e-4). student_repeats: its updates a step.
         student_limit: clip of its loss weight 1 / noise_level^2.
@@ -57,9 +63,11 @@ class OptimizeOptions(Checked):
     guidance_scale: float | None = amount(None)
     t_range: tuple[float, float] = shares((0.3, 0.9), 2)
     t_end: tuple[float, float] = shares((0.02, 0.5), 2)
+    reference: Reference = choice("clean", get_args(Reference))
     weighting: Weighting = choice("sigma2", get_args(Weighting))
     warmup: float = share(0.4)
     particles: int = whole(1, 1, 16)
+    student_share: float = share(0.5)
     rank: int | None = whole(None, 1, 1024)
     student_rate: float = amount(1e-4)
     student_repeats: int = count(1)
@@ -67,13 +75,13 @@ class OptimizeOptions(Checked):
     rate: float = amount(0.02)
     color_rate: float = amount(0.1)
     mesh_rate: float = amount(0.02)
-    mesh_color_rate: float = amount(0.05)
+    mesh_color_rate: float = amount(0.03)
     camera_rate: float = amount(0.002)
     cells: tuple[int, ...] = wholes((32, 64), 8, 256)
     mesh_cells: int = whole(64, 8, 256)
     view_size: int | None = whole(None, 16, 1024)
     edge: tuple[float, float] = shares((0.1, 0.01), 2)
-    score_weight: float = amount(20.0)
+    score_weight: float = amount(4.0)
     renders: int = count(2)
     picture_weight: float = amount(1.0)
     mask_weight: float = amount(1.0)

@@ -9,7 +9,7 @@ from geco.asset_options import AssetOptions
 from geco.cameras import INPUT_LENS
 from geco.isosurface.flexicubes_numpy import extract
 from geco.mesh.types import Mesh
-from geco.optimize.scratch import Particle
+from geco.optimize.particle import Particle
 from geco.optimize.surface import SoftSurface
 from geco.painting import Paint, painted
 from geco.photo.surface import Surface

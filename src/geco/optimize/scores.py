@@ -17,8 +17,9 @@ from geco.cameras import Rig, rig
 from geco.errors import ConfigError
 from geco.images.sheet import COLUMNS
 from geco.multiview.guidance import guided, without_picture
-from geco.multiview.interface import Condition, MultiViewNetwork, ViewCodec
+from geco.multiview.interface import MultiViewNetwork, ViewCodec
 from geco.optimize.options import OptimizeOptions
+from geco.sampling import Reference
 from geco.torch_runtime.backend import TorchBackend
 from geco.training.adapters import Role, SharedBackbone
 from geco.training.state import first_weights, standard_normal
@@ -38,7 +39,7 @@ class Teacher:
         cameras: the six views'.
         guidance_scale: it draws views with. clip: bound on its |x0|; None for latents.
         size: pixels a side of its views.
-        device: where it lives.
+        device: where it lives. references: that its networks can read.
     """
 
     network: MultiViewNetwork
@@ -48,6 +49,7 @@ class Teacher:
     clip: float | None
     size: int
     device: torch.device
+    references: tuple[Reference, ...] = ("clean",)
 
     @classmethod
     def of(cls, backend: TorchBackend) -> Teacher:
@@ -66,7 +68,9 @@ class Teacher:
         shape, codec = network.sample_shape, backend.codec
         size = shape[-1] if len(shape) == 4 else shape[-1] // COLUMNS * cast(Any, codec).reduction
         cameras, device = rig(backend.card.facts["rig"]), backend.device
-        return cls(network, codec, cameras, how.guidance_scale, how.clip, size, device)
+        return cls(
+            network, codec, cameras, how.guidance_scale, how.clip, size, device, backend.card.references
+        )
 
 
 class Scores:
@@ -79,6 +83,10 @@ class Scores:
 
     def __init__(self, teacher: Teacher, picture: Tensor, options: OptimizeOptions, seed: int = 0) -> None:
         self.teacher, self.options = teacher, options
+        if options.reference not in teacher.references:
+            raise ConfigError(
+                f"this teacher reads a {teacher.references[0]} reference alone", "Leave reference out."
+            )
         scale = options.guidance_scale
         self.scale = teacher.guidance_scale if scale is None else scale
         with torch.no_grad():
@@ -95,10 +103,15 @@ class Scores:
         """d loss / d x of x0 (1, *sample_shape) at one timestep of the present part, and what was seen."""
         t = self.timestep(progress, rng)
         x_t = self.teacher.network.schedule.add_noise(x.detach(), self._noise(x, rng), t)
+        noise = self._reference_noise(rng)
         with torch.no_grad():
-            real = self._predict(self._judge, x_t, t, self.scale)
+            real = self._predict(self._judge, x_t, t, self.scale, noise)
             by_student = self.student is not None and progress >= self.options.warmup
-            other = self._predict(self.student, x_t, t, 1.0) if by_student else x.detach()
+            other = x.detach()
+            if by_student:
+                other = other.lerp(
+                    self._predict(self.student, x_t, t, 1.0, noise), self.options.student_share
+                )
         gradient = vsd_gradient(x, real, other, t, self.teacher.network.schedule, self.options.weighting)
         return gradient, {"t": float(t[0]), "step_size": float(gradient.square().mean().sqrt())}
 
@@ -108,7 +121,7 @@ class Scores:
         return surrogate(x, gradient), values
 
     def learn(self, x: Tensor, progress: float, rng: torch.Generator) -> float:
-        """The student's updates of a step on x0 (B, *sample_shape): plain denoising, at all timesteps; from
+        """The student's updates of a step on x0 (1, *sample_shape): plain denoising, at all timesteps; from
         the last part of the warm-up on. Its mean loss; 0 where it does not learn.
         """
         if self.student is None or progress < LEARNS * self.options.warmup:
@@ -117,7 +130,8 @@ class Scores:
         for _ in range(self.options.student_repeats):
             t = draw_timesteps(len(x), rng).to(x.device)
             x_t = self.teacher.network.schedule.add_noise(x, self._noise(x, rng), t)
-            state = self.student.encode_condition(self._condition(len(x)))
+            noise = self._reference_noise(rng)
+            state = self.student.encode_condition(self.condition, None if noise is None else t, noise)
             found = self.student.predict(x_t, t, state, "x0")
             loss = denoising_loss(x, found, t, self.teacher.network.schedule, self.options.student_limit)
             self.optimizer.zero_grad(set_to_none=True)
@@ -153,18 +167,20 @@ class Scores:
             self._module.load_state_dict(state["student"])
             self.optimizer.load_state_dict(state["optimizer"])
 
-    def _condition(self, count: int) -> Condition:
-        return self.condition.expand(count)
-
     def _noise(self, x: Tensor, rng: torch.Generator) -> Tensor:
         return standard_normal(x.shape, rng).to(x)
 
-    def _predict(self, network: Any, x_t: Tensor, t: Tensor, scale: float) -> Tensor:
-        """x0, with guidance; references are clean, as in Stage I (GECO, section 3.1)."""
-        state = network.encode_condition(self.condition)
-        without = None
+    def _reference_noise(self, rng: torch.Generator) -> Tensor | None:
+        """For references that are noised, of the picture's shape."""
+        assert self.condition.picture is not None
+        return self._noise(self.condition.picture, rng) if self.options.reference == "noised" else None
+
+    def _predict(self, network: Any, x_t: Tensor, t: Tensor, scale: float, noise: Tensor | None) -> Tensor:
+        """x0, with guidance; of one reference, noised by ``noise`` to ``t`` or clean."""
+        at = None if noise is None else t
+        state, without = network.encode_condition(self.condition, at, noise), None
         if scale != 1.0 and self.without is not None:
-            without = network.encode_condition(self.without)
+            without = network.encode_condition(self.without, at, noise)
         x0 = guided(network, x_t, t, state, without, scale, "x0").float()
         return x0 if self.teacher.clip is None else x0.clamp(-self.teacher.clip, self.teacher.clip)
 
