@@ -63,7 +63,7 @@ FLOORS: list[set[str]] = [
     {"recipes"},
     {"surface_to_asset", "asset_options", "painting", "asset", "backend", "batches", "seen", "small_model"},
     {"best", "onnx_runtime", "torch_runtime"},
-    {"getting"},
+    {"getting", "rehearsal"},
     {"loading"},
     {"pipeline", "choices"},
     {"optimize"},

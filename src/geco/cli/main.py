@@ -30,6 +30,7 @@ COMMANDS = [
     "cameras",
     "data",
     "train",
+    "recipes",
     "evaluate",
     "export",
     "publish",

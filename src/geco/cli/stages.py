@@ -189,9 +189,14 @@ def _data(stage: str, data: Path | None, init: Path | None) -> dict[str, Any]:
     return {"data": known | {stage: {"objects": len(shards), "licences": shards.licences}}}
 
 
+def is_full(stage: str, init: Path | None) -> bool:
+    """Whether a stage is a distillation of the full family; errors as of building it."""
+    return stage in STARTS and _family_name(stage, init) == "full"
+
+
 def _family(stage: str, init: Path | None) -> Family:
     """Of --init; the small one for stages that only it has."""
-    if stage in STARTS and _family_name(stage, init) == "full":
+    if is_full(stage, init):
         from geco.training.full_family import FULL
 
         return FULL

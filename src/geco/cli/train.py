@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geco.cli import pairs
+from geco.cli import pairs, rehearse
 from geco.cli.model_options import NAMES
 
 if TYPE_CHECKING:
-    from geco.training.machine import Machine
-    from geco.training.task import Task
+    pass
 
 TRAIN = {
     "teacher": "the multi-view diffusion model, from condition pictures and their six views",
@@ -33,7 +30,6 @@ DISTILL = {
     "stage2": "the reconstructor in --init fine-tuned on its generator's views and the teacher's --pairs",
 }
 OUTPUTS = {"pairs": "becomes a folder of pairs", "autoencoder": "holds the distance; no model for geco run"}
-DRY_STEPS = 2
 
 
 def add(commands: Any) -> None:
@@ -79,6 +75,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
         add_argument("--latents", type=Path, metavar="DIR", help=kept)
     if stage == "pairs":
         pairs.add_options(command)
+        _add_dry(command)
         command.set_defaults(function=make)
         return
     if stage in ("stage1", "stage2"):
@@ -107,13 +104,20 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     add_argument("--steps", type=int, metavar="N", help="steps instead of minutes")
     part = "of the end over which the rates fall to 0; 0 keeps them, for a run that is to be prolonged"
     add_argument("--decay-part", type=float, metavar="P", help=f"part {part} (default: the recipe's)")
-    dry = f"{DRY_STEPS} steps, then memory and time estimate; nothing is kept"
-    add_argument("--dry-run", action="store_true", help=dry)
+    _add_dry(command)
     add_argument("--threads", type=int, help="of the CPU")
     compiles = "compile the teacher's network first (minutes): more samples a second, mostly on a GPU"
     add_argument("--compile", action="store_true", help=compiles)
     add_argument("--tensorboard", action="store_true", help="write TensorBoard's files too (extra train)")
     command.set_defaults(function=run)
+
+
+def _add_dry(command: argparse.ArgumentParser) -> None:
+    """What it would take."""
+    dry = "what it takes, nothing kept: small family two real steps; full one on fake tensors, nothing loaded"
+    command.add_argument("--dry-run", action="store_true", help=dry)
+    memory = "of the card, for --dry-run, which refuses what does not fit (default: the card's that is here)"
+    command.add_argument("--max-memory", metavar="SIZE", help=memory)
 
 
 def _folders(text: str) -> Path | tuple[Path, ...]:
@@ -131,7 +135,7 @@ def _distance(text: str) -> Path | str:
 def run(options: argparse.Namespace) -> int:
     """One stage to its end."""
     _need_torch()
-    from geco.cli.stages import build, check, inputs_of, local_model, read_recipe
+    from geco.cli.stages import build, check, inputs_of, is_full, local_model, read_recipe
     from geco.cli.train_run import free_settings, length_of, next_step, settings_of
     from geco.training.loop import LoopOptions, train
     from geco.training.machine import Machine
@@ -147,6 +151,8 @@ def run(options: argparse.Namespace) -> int:
     if minutes is None and steps is None:
         minutes, steps = length.budget_minutes, length.steps
     check(options, init)
+    if options.dry_run and options.stage == "stage1" and is_full(options.stage, init):
+        return rehearse.foreseen(options, recipe, init)
     parallel = recipe.stage1.parallel if options.stage == "stage1" else "ddp"
     machine = Machine(recipe.precision, options.device, options.threads, options.compile, parallel)
     machine.share(length.accumulate)  # an uneven one is refused before anything is loaded
@@ -168,7 +174,7 @@ def run(options: argparse.Namespace) -> int:
             settings=settings,
         )
         if options.dry_run:
-            print(rehearse(task, loop, machine))
+            print(rehearse.steps(task, loop, machine))
             return 0
         train(task, loop, machine, resume=options.resume)
     if machine.leads:
@@ -179,30 +185,7 @@ def run(options: argparse.Namespace) -> int:
 def make(options: argparse.Namespace) -> int:
     """The pairs."""
     _need_torch()
-    return pairs.make(options)
-
-
-def rehearse(task: Task, loop: Any, machine: Machine) -> str:
-    """Two steps in a folder that is thrown away; what the whole would take."""
-    from geco.training.loop import train
-
-    with tempfile.TemporaryDirectory() as folder:
-        short = replace(
-            loop, folder=Path(folder), budget_minutes=None, steps=DRY_STEPS, warmup_steps=1, tensorboard=False
-        )
-        began = time.monotonic()
-        train(task, short, machine, resume=False, quiet=True)
-        seconds = (time.monotonic() - began) / DRY_STEPS
-    samples = task.batch * loop.accumulate
-    memory = f"peak memory {machine.peak_memory() / 2**20:.0f} MiB"
-    lines = [f"dry run: {seconds:.2f} s a step of {samples} samples (report included), {memory}"]
-    if loop.steps is not None:
-        lines.append(f"{loop.steps} steps would take about {loop.steps * seconds / 60:.0f} minutes")
-    if loop.budget_minutes is not None:
-        lines.append(
-            f"{loop.budget_minutes:g} minutes would be about {loop.budget_minutes * 60 / seconds:.0f} steps"
-        )
-    return "\n".join(lines)
+    return rehearse.pairs(options) if options.dry_run else pairs.make(options)
 
 
 def _need_torch() -> None:

@@ -1,0 +1,1 @@
+"""What a training at full size takes, known before anything is loaded: its own code on fake tensors."""
