@@ -87,7 +87,8 @@ class _Encoded:
     def __init__(self, run: Simulation, networks: Networks) -> None:
         codec = networks.codec
         self.background = codec.background
-        self._decoder = run.placed(nn.ModuleList([codec.vae.decoder, codec.vae.post_quant_conv]))
+        parts = (codec.vae.decoder, codec.vae.post_quant_conv)
+        self._decoder = run.placed(nn.ModuleList([part for part in parts if part is not None]))
         self._states = tuple(codec.text_states.shape[1:])
         reduction = 2 ** (len(codec.vae.config["block_out_channels"]) - 1)
         self._latent = (4, PICTURE_SIZE // reduction, PICTURE_SIZE // reduction)
