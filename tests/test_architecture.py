@@ -82,6 +82,7 @@ TORCH_ROOMS = {
     "model_files.state",
     "multiview",
     "optimize",
+    "rehearsal",
     "passes",
     "reconstruct.folded",
     "reconstruct.half",
