@@ -18,7 +18,14 @@ from tests.documents.paths import of_path
 from tests.documents.source import ROOT, code, resolves
 
 # Options of other people's programs that the pages name.
-FOREIGN_OPTIONS = {"--extra-index-url", "--nproc_per_node", "--cpu", "--strict"}
+FOREIGN_OPTIONS = {"--extra-index-url", "--cpu", "--multi_gpu", "--strict"} | {
+    "--nnodes",
+    "--nproc_per_node",
+    "--max-restarts",
+    "--rdzv_backend",
+    "--rdzv_endpoint",
+    "--rdzv_id",
+}
 
 
 def commands_of(page: Page) -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from geco import memory
-from geco.cli import streams
+from geco.cli import streams, together
 from geco.errors import GecoError, OutputError
 
 FAILED = 2
@@ -71,13 +71,14 @@ def guarded(command: Callable[[], int], name: str, debug: bool = False) -> int:
     except KeyboardInterrupt as error:
         number = error.number if isinstance(error, Stopped) else int(signal.SIGINT)
         said = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
-        _say(f"{said}; results written so far are whole")
+        if together.speaks(patient=False):
+            _say(f"{said}; results written so far are whole")
         return STOPPED + number
     except GecoError as error:
         if debug:
             raise
         lost = memory.is_shortage(error) and not isinstance(error, memory.MemoryShortage)
-        _say(str(memory.shortage(error, LOWER.get(name, "")) if lost else error))
+        _explain(memory.shortage(error, LOWER.get(name, "")) if lost else error)
         return FAILED
     except Exception as error:
         if isinstance(error, OSError) and (why := streams.failure()) is not None:
@@ -85,14 +86,24 @@ def guarded(command: Callable[[], int], name: str, debug: bool = False) -> int:
         ours = _explained(error, name)
         if ours is None or debug:
             raise
-        _say(str(ours))
+        _explain(ours)
         return FAILED
+
+
+def _explain(error: GecoError) -> None:
+    """One line, also of several processes that fail together."""
+    if together.speaks():
+        _say(str(error))
 
 
 def _explained(error: Exception, name: str) -> GecoError | None:
     """What the machine refused, as an error of ours; None for a bug."""
     if memory.is_shortage(error):
         return memory.shortage(error, LOWER.get(name, ""))
+    if together.is_others_end(error):
+        return GecoError(
+            "another process of this training has ended", "Start it again with --resume, by torchrun at once."
+        )
     if not isinstance(error, OSError):
         return None
     if error.filename is None and not _has_folder():

@@ -160,6 +160,7 @@ def run(options: argparse.Namespace) -> int:
     everything = settings | length_of(recipe, options.stage) | free_settings(minutes, steps, machine)
     keeps = machine.leads and not options.dry_run
     with claimed(options.output, everything, options.resume) if keeps else contextlib.nullcontext():
+        machine.wait()  # a folder that is refused costs no process its loading
         task = build(options.stage, recipe, inputs_of(options, recipe, overrides, init, machine))
         loop = LoopOptions(
             options.output,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from geco.errors import ConfigError
 from geco.recipes.cards import card12, card24, card80
+from geco.recipes.cluster import cluster
 from geco.recipes.few_step import few_step
 from geco.recipes.paper import paper
 from geco.recipes.recipe import Recipe
@@ -23,6 +24,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "card24": card24,
     "paper": paper,
     "card80": card80,
+    "cluster": cluster,
     "few-step": few_step,
 }
 

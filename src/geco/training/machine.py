@@ -65,6 +65,7 @@ class Machine:
             torch.set_float32_matmul_precision("high")
             if place.index is not None:
                 torch.cuda.set_device(place)
+        meet_again(place)
         self._accelerator = Accelerator(cpu=place.type == "cpu", mixed_precision=self.precision)
         # accelerate gives each of several processes a CUDA device, and numbers what is only one
         numbered = place.type == "cuda" and place.index is None
@@ -203,6 +204,27 @@ class Machine:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         return peak() or 0
+
+
+def meet_again(place: torch.device) -> None:
+    """Bring the processes of one machine together that torchrun started again after one had died.
+
+    They meet where the dead ones met, and would read those addresses before the new ones are there (a race
+    that torch 2.13 loses now and then). Of several machines only torchrun can tell the restarts apart.
+    """
+    told = {name: os.environ.get(f"TORCHELASTIC_{name}") for name in ("USE_AGENT_STORE", "RESTART_COUNT")}
+    again, here = told["USE_AGENT_STORE"] == "True", os.environ.get("LOCAL_WORLD_SIZE")
+    restarts, world = told["RESTART_COUNT"] or "0", os.environ.get("WORLD_SIZE", "1")
+    if restarts == "0" or not again or here != world or torch.distributed.is_initialized():
+        return
+    where, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = torch.distributed.TCPStore(where, port, int(world), is_master=False)
+    torch.distributed.init_process_group(
+        "nccl" if place.type == "cuda" else "gloo",
+        store=torch.distributed.PrefixStore(f"restart-{restarts}", store),
+        rank=int(os.environ["RANK"]),
+        world_size=int(world),
+    )
 
 
 def training_device(name: str | None, processes: int) -> torch.device:
