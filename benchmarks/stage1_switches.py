@@ -48,6 +48,7 @@ class Switch:
     sets: tuple[str, ...] = ()
     pairs: bool = False
     seed: int = 0
+    second: bool = False
 
 
 SWITCHES = (
@@ -65,6 +66,7 @@ SWITCHES = (
     Switch("two updates of the student", ("student_repeats=2",)),
     Switch("pair warm-up, half of the steps", ("regression_steps=half",), pairs=True),
     Switch("adversarial term 0.1", ("adversarial_weight=0.1",), pairs=True),
+    Switch("second teacher 0.5", ("second_weight=0.5",), second=True),
 )
 
 
@@ -77,6 +79,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--held-out", type=int, default=8)
     parser.add_argument("--pairs", type=int, default=32)
+    parser.add_argument("--second-steps", type=int, default=400, help="of the second teacher's training")
     parser.add_argument("--only", nargs="*", default=None, metavar="NAME")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -127,12 +130,24 @@ def train(options: argparse.Namespace, switch: Switch) -> None:
         more = ["--count", options.pairs, "--steps", REFERENCE_STEPS, "--set", "renders=1"]
         geco("distill", "pairs", "--recipe", "small", "--data", options.data, *given, *more, "-o", pairs)
         given += ["--pairs", pairs]
+    if switch.second:
+        given += ["--second-teacher", second_teacher(options)]
     base = (f"batch={options.batch}", f"held_out={options.held_out}", "checkpoint_minutes=1")
     words = {"batch=2x": f"batch={2 * options.batch}", "regression_steps=half": half(options.steps)}
     for setting in (*base, *(words.get(each, each) for each in switch.sets)):
         given += ["--set", setting]
     given += ["--steps", options.steps, "--seed", switch.seed, "-o", folder(options, switch), "--resume"]
     geco("distill", "stage1", "--recipe", "small", "--data", options.data, *given)
+
+
+def second_teacher(options: argparse.Namespace) -> Path:
+    """A small teacher of single views, trained here for as long as ``--second-steps`` says."""
+    made: Path = options.output / "single"
+    apart = ["--set", "multiview.apart=true", "--set", "multiview.volume=0", "--set", "batch=8"]
+    where = ["--data", options.data, "--device", "cpu", "--threads", "1", "-o", made, "--resume"]
+    if not (made / "training.json").exists():
+        geco("train", "teacher", "--recipe", "small", "--steps", options.second_steps, *apart, *where)
+    return made
 
 
 def half(steps: int) -> str:

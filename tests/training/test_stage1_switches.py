@@ -13,8 +13,9 @@ from torch import Tensor
 
 from geco.errors import ConfigError
 from geco.multiview.interface import Condition
+from geco.multiview.small.codec import PixelCodec
 from geco.training.full_family import FULL
-from geco.training.halves import Validation, Views
+from geco.training.halves import SingleViews, Views
 from geco.training.inputs import Inputs
 from geco.training.machine import Machine
 from geco.training.small_family import SMALL
@@ -22,7 +23,7 @@ from geco.training.stage1 import Stage1Task
 from geco.training.stage1_options import Stage1Options
 from geco.training.vsd import draw_timesteps
 from tests.multiview import tiny as full
-from tests.training.build import Pairs, Pictures, make_task
+from tests.training.build import Pairs, Pictures, tiny_teacher
 
 BASE = Stage1Options(batch=2, guidance_scale=2.0, weighting="sigma2", held_out=0)
 FAMILIES = ("small", "full")
@@ -47,14 +48,15 @@ OF_BOTH: list[dict[str, Any]] = [
 ]
 
 
-def task_of(family: str, options: Stage1Options, **more: Any) -> Stage1Task:
+def task_of(
+    family: str, options: Stage1Options, second: SingleViews | None = None, **more: Any
+) -> Stage1Task:
     """Teacher and codec with random weights, and a student that has moved a little away."""
-    if family == "small":
-        task = make_task(options, validation=Validation(), **more)
-    else:
-        views = Views(full.network().requires_grad_(True), full.codec())
-        inputs = Inputs(Machine(device="cpu", threads=1))
-        task = Stage1Task(options, inputs, views, Pictures(), lambda *_: None, **more)
+    views = Views(tiny_teacher(), PixelCodec(16), second=second)
+    if family == "full":
+        views = Views(full.network().requires_grad_(True), full.codec(), second=second)
+    inputs = Inputs(Machine(device="cpu", threads=1))
+    task = Stage1Task(options, inputs, views, Pictures(), lambda *_: None, **more)
     rng = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in task.student.parameters():  # type: ignore[attr-defined]

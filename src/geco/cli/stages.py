@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FAMILIES = ("small", "full")  # that can be distilled; the full family's teacher and reconstructor are public
 ALONE = ("regressor", "pixelnerf")  # stages that carry nothing of --init along
+# options that name folders, none of which may be the output
+NAMED = ("data", "pairs", "perceptual", "generator", "second_teacher")
 STARTS = {  # what --init of a distillation is
     "stage1": "the teacher",
     "stage2": "Stage I's run",
@@ -83,7 +85,7 @@ def check(options: argparse.Namespace, init: Path | None) -> None:
     _check_sizes(options, init)
     if getattr(options, "lpips_weights", None) is not None and options.perceptual is not None:
         raise ConfigError("--perceptual and --lpips-weights name two distances", "Leave one of them out.")
-    given = {name: getattr(options, name, None) for name in ("data", "pairs", "perceptual", "generator")}
+    given = {name: getattr(options, name, None) for name in NAMED}
     for name, value in ({"init": init} | given).items():
         for folder in value if isinstance(value, tuple) else (value,):
             both_there = isinstance(folder, Path) and folder.exists() and options.output.exists()
@@ -127,6 +129,7 @@ def inputs_of(
         generator=getattr(options, "generator", None),
         true_views=getattr(options, "true_views", False),
         latents=getattr(options, "latents", None),
+        second_teacher=getattr(options, "second_teacher", None),
         seed=options.seed,
         resolution=recipe.resolution,
         facts=facts,

@@ -57,14 +57,8 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
         help="one of geco recipes, or a .py file with recipe() (default: small)",
     )
     add_argument("--data", type=Path, metavar="SHARDS", help="made by geco data render")
-    add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        metavar="RUN_DIR",
-        help=OUTPUTS.get(stage, "becomes a model folder"),
-    )
+    becomes = OUTPUTS.get(stage, "becomes a model folder")
+    add_argument("-o", "--output", type=Path, required=True, metavar="RUN_DIR", help=becomes)
     add_argument("--init", type=Path, metavar="NAME|DIR", help=f"to start from: {NAMES}")
     add_argument("--seed", type=int, default=0)
     another = "a number of the stage other than the recipe's, e.g. batch=4; repeatable"
@@ -82,6 +76,10 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
         what = "" if stage == "stage2" else ", for regression_steps and adversarial_weight"
         text = f"made by geco distill pairs; several as one: A,B{what}"
         add_argument("--pairs", type=_folders, required=not what, metavar="DIR", help=text)
+    if stage == "stage1":
+        second = "scores every view by itself, for second_weight: a small teacher with multiview.apart, or a "
+        second += "folder of Stable Diffusion 2 (full family)"
+        add_argument("--second-teacher", type=Path, metavar="DIR", help=second)
     if stage == "stage2":
         add_argument(
             "--perceptual",

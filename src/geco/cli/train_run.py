@@ -24,7 +24,7 @@ NETWORKS = {
     "autoencoder": "autoencoder",
 }
 # options that name what a run starts from
-FOLDERS = ("init", "pairs", "perceptual", "generator")
+FOLDERS = ("init", "pairs", "perceptual", "generator", "second_teacher")
 
 
 def settings_of(options: argparse.Namespace, recipe: Recipe, init: Path | None) -> dict[str, Any]:

@@ -55,22 +55,22 @@ def read_diffusers_folder(folder: Path, unet: Path | None = None) -> DiffusersFo
     Raises:
         WeightsError: a part is missing, damaged or of another model.
     """
-    index = _fields(folder / "model_index.json")
+    index = read_fields_of(folder / "model_index.json")
     if "ramping_coefficients" not in index:
         raise index.wrong("has no list 'ramping_coefficients': is it a Zero123++ pipeline?")
     coefficients = index.numbers("ramping_coefficients", -1000.0, 1000.0, MOST_TOKENS)
     schedule = _schedule(folder / "scheduler" / "scheduler_config.json")
     paths = [folder / f"feature_extractor_{kind}" / "preprocessor_config.json" for kind in ("vae", "clip")]
-    for_vae, for_vision = (Preprocess.from_transformers(_fields(path)) for path in paths)
+    for_vae, for_vision = (Preprocess.from_transformers(read_fields_of(path)) for path in paths)
     text_states = _empty_prompt_states(folder)
     if text_states.shape[1] != len(coefficients):
         raise WeightsError(
             f"{folder}: {len(coefficients)} ramping coefficients for {text_states.shape[1]} text tokens",
             _REMEDY,
         )
-    network = _module(folder / "unet", UNet2DConditionModel.from_config, weights=unet)
-    vae = _module(folder / "vae", AutoencoderKL.from_config, _modern_vae_key)
-    vision = _module(
+    network = read_module(folder / "unet", UNet2DConditionModel.from_config, weights=unet)
+    vae = read_module(folder / "vae", AutoencoderKL.from_config, _modern_vae_key)
+    vision = read_module(
         folder / "vision_encoder", lambda c: CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(c))
     )
     ramp = torch.tensor(coefficients, dtype=torch.float32)
@@ -78,7 +78,7 @@ def read_diffusers_folder(folder: Path, unet: Path | None = None) -> DiffusersFo
 
 
 def _schedule(path: Path) -> Schedule:
-    config = _fields(path)
+    config = read_fields_of(path)
     wanted = {"num_train_timesteps": 1000, "beta_schedule": "linear", "prediction_type": "v_prediction"}
     for key, value in wanted.items():
         if config.values.get(key) != value:
@@ -94,7 +94,7 @@ def _schedule(path: Path) -> Schedule:
 def _empty_prompt_states(folder: Path) -> Tensor:
     """(1, T, E) float32: what the text encoder says to nothing, padded to its full length."""
     tokens = torch.tensor([empty_prompt_tokens(folder / "tokenizer")])
-    encoder = _module(folder / "text_encoder", lambda c: CLIPTextModel(CLIPTextConfig.from_dict(c)))
+    encoder = read_module(folder / "text_encoder", lambda c: CLIPTextModel(CLIPTextConfig.from_dict(c)))
     try:
         return encoder.float()(tokens)[0].clone()
     except (IndexError, ValueError, RuntimeError) as error:  # tokens or more of them than the encoder knows
@@ -112,10 +112,10 @@ def empty_prompt_tokens(folder: Path) -> list[int]:
 
     Stable Diffusion 2 pads with "!", so the padding token has to be looked up.
     """
-    vocabulary = _fields(folder / "vocab.json")
-    config = _fields(folder / "tokenizer_config.json")
+    vocabulary = read_fields_of(folder / "vocab.json")
+    config = read_fields_of(folder / "tokenizer_config.json")
     extra = folder / "special_tokens_map.json"
-    values = {**config.values, **(_fields(extra).values if extra.is_file() else {})}
+    values = {**config.values, **(read_fields_of(extra).values if extra.is_file() else {})}
 
     def token(role: str) -> int:
         named = values.get(role, "<|endoftext|>")
@@ -128,7 +128,7 @@ def empty_prompt_tokens(folder: Path) -> list[int]:
     return [token("bos_token"), token("eos_token")] + [token("pad_token")] * (length - 2)
 
 
-def _module(
+def read_module(
     folder: Path,
     build: Callable[[dict[str, Any]], Model],
     rename: Callable[[str], str] = str,
@@ -137,7 +137,7 @@ def _module(
     """A part of a diffusers folder: its config.json built without allocating, its weights (or others in their
     place) loaded strictly.
     """
-    config = _fields(folder / "config.json")
+    config = read_fields_of(folder / "config.json")
     check_library_config(config)
     weights = weights or weights_file(folder)
     state = {rename(key): value for key, value in read_state(weights).items()}
@@ -174,7 +174,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return {key: value for key, value in found.items() if isinstance(value, Tensor)}
 
 
-def _fields(path: Path) -> Fields:
+def read_fields_of(path: Path) -> Fields:
+    """The fields of a JSON file of the folder; WeightsError where it is missing or broken."""
     if not os.path.lexists(path):
         raise WeightsError(f"{path} is missing", _REMEDY)
     return read_fields(path, WeightsError, _REMEDY)

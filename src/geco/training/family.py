@@ -29,15 +29,15 @@ from geco.multiview.interface import ViewCodec
 from geco.multiview.one_step import OneStepGenerator
 from geco.noise import seed_of
 from geco.render.shade_torch import render_mesh
-from geco.sampling import Reference
 from geco.training.augment import Jitter
 from geco.training.generators import generator_id, generator_sampling
-from geco.training.halves import Distance, PictureSource, Surfaces, Validation, Views
+from geco.training.halves import Distance, PictureSource, SingleViews, Surfaces, Validation, Views
 from geco.training.inputs import Inputs
 from geco.training.machine import Machine
 from geco.training.optimizers import check_installed
 from geco.training.pair_maker import PairMaker
 from geco.training.pairs import PairOptions, Pairs
+from geco.training.single_views import find_second
 from geco.training.stage1 import Stage1Task
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options, Stage2Task
@@ -93,6 +93,9 @@ class Family(Protocol):
     def validation(self, inputs: Inputs, views: Views, options: Stage1Options) -> Validation:
         """How Stage I is looked at."""
 
+    def single_views(self, folder: Path, views: Views, options: Stage1Options) -> SingleViews:
+        """A second teacher, for ``views``; raises WeightsError or ConfigError where it cannot be one."""
+
     def distance(self, device: torch.device) -> tuple[Distance, str]:
         """Stage II's perceptual distance where none is asked for, and its name."""
 
@@ -110,7 +113,7 @@ def stage1(family: Family, options: Stage1Options, inputs: Inputs) -> Stage1Task
     check_installed(options.optimizer, options.rank)
     views = family.load_views(init, device, latents=inputs.latents)
     found = find_pairs(options, inputs.pairs, views.network.sample_shape, inputs.seed)
-    own: Reference = "noised" if views.network.noised_reference else "clean"
+    views = find_second(family.single_views, options, inputs.second_teacher, views)
     family.prepare(views, options)
     sampling = options.sampling
     facts = {**inputs.facts, "stage": "stage1", "distilled": True, "sampling": sampling.to_dict()}
@@ -121,7 +124,7 @@ def stage1(family: Family, options: Stage1Options, inputs: Inputs) -> Stage1Task
         finish(family, folder, init, {**facts, **about})
 
     source = family.source(inputs.shards, views, inputs.seed, options.jitter, device)
-    checks = replace(family.validation(inputs, views, options), reference=own)
+    checks = family.validation(inputs, views, options)
     return Stage1Task(options, inputs, views, source, save, found, checks)
 
 
@@ -225,9 +228,7 @@ def finish(family: Family, folder: Path, init: Path | None, facts: Mapping[str, 
     """Make a run folder a model folder: a half that was not trained comes from ``init``; the card, with what
     ``init``'s says too, is written last.
     """
-    known: dict[str, Any] = (
-        read_model_card(init)["facts"] if init is not None and (init / CARD).exists() else {}
-    )
+    known: dict[str, Any] = read_model_card(init)["facts"] if init and (init / CARD).exists() else {}
     for half in (MULTIVIEW, RECONSTRUCTOR):
         if init is not None and (init / half).exists() and not (folder / half).exists():
             carry_along(init / half, folder / half, family.copy)

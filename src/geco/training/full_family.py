@@ -25,15 +25,17 @@ from geco.multiview.zero123plus.network import Zero123PlusNetwork
 from geco.public_weights import instantmesh, zero123plus_folder
 from geco.public_weights.zero123plus_folder import Zero123Plus, load_zero123plus, save_zero123plus
 from geco.reconstruct.instantmesh.model import InstantMesh
+from geco.sampling import Reference
 from geco.training.ahead import Ahead
 from geco.training.augment import USUAL, Jitter
 from geco.training.full_surfaces import differentiable_mesh, trained_shape
-from geco.training.halves import Distance, Surfaces, Validation, Views
+from geco.training.halves import Distance, SingleViews, Surfaces, Validation, Views
 from geco.training.inputs import Inputs
 from geco.training.latent_codec import LatentCodec
 from geco.training.latents import Latents
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions
+from geco.training.single_views import tiles_of_sheet
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2_views import StoredViews
 from geco.types import Bytes
@@ -165,7 +167,11 @@ class FullFamily:
         count = min(max(SHOWN, options.held_out), len(source.data))
         pictures = source.batch(0, count)
         kept = pictures[: options.held_out] if options.held_out else None
-        return Validation(pictures[:SHOWN], held_out=kept)
+        own: Reference = "noised" if views.about["noised_reference"] else "clean"  # of the public teacher
+        return Validation(pictures[:SHOWN], held_out=kept, reference=own)
+
+    def single_views(self, folder: Path, views: Views, options: Stage1Options) -> SingleViews:
+        return tiles_of_sheet(folder, views, options)
 
     def distance(self, device: torch.device) -> tuple[Distance, str]:
         """LPIPS (VGG), as the paper. Raises WeightsError where its weights are not there: another distance,

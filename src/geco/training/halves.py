@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from geco.errors import MeshError
 from geco.multiview.few_step import generator_of
-from geco.multiview.interface import MultiViewNetwork, ViewCodec
+from geco.multiview.interface import Condition, MultiViewNetwork, ViewCodec
 from geco.multiview.one_step import OneStepGenerator
 from geco.sampling import Reference, Sampling
 
@@ -50,6 +50,23 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class SingleViews:
+    """A second teacher as a family hands it to Stage I.
+
+    Attributes:
+        network: scores items whose views do not see each other. codec: of its conditions.
+        split: x0 (B, *sample_shape) of the generator -> what the network works on, (N, *its sample_shape);
+            differentiable.
+        told: the generator's condition of batch B -> the network's of batch N.
+    """
+
+    network: MultiViewNetwork
+    codec: ViewCodec
+    split: Callable[[Tensor], Tensor]
+    told: Callable[[Condition], Condition]
+
+
+@dataclass(frozen=True)
 class Views:
     """The multi-view half.
 
@@ -58,6 +75,7 @@ class Views:
         sampling: how its views are sampled.
         about: what the family keeps beside the weights.
         origin: folder of the model that ``codec`` is of, where no stage changes that.
+        second: of a teacher in Stage I: another that scores single views beside it.
     """
 
     network: MultiViewNetwork
@@ -65,6 +83,7 @@ class Views:
     sampling: Sampling = field(default_factory=Sampling)
     about: Mapping[str, Any] = field(default_factory=dict)
     origin: Path | None = None
+    second: SingleViews | None = None
 
     def generator(self) -> OneStepGenerator:
         """A distilled network as ``sampling`` says it is used."""

@@ -8,7 +8,7 @@ of mean and saturation, the known failure, needs no such tie. Our measure: the p
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,8 +17,11 @@ from geco.metrics.pyramid import perceptual_loss
 from geco.multiview.guidance import without_picture
 from geco.multiview.interface import Condition, MultiViewNetwork, ViewCodec
 from geco.multiview.sampling import Walk, sample
+from geco.multiview.steps import Sampler
+from geco.training.halves import Validation
 from geco.training.machine import Machine
 from geco.training.pairs import noise_of
+from geco.training.stage1_options import Stage1Options
 
 SEED = 0  # of the noise: the same in every run, so that runs compare
 SMALLEST_ERROR = 1e-10  # a PSNR of 100 dB
@@ -78,6 +81,23 @@ class HeldOut:
         with self._machine.autocast():
             x0 = sample(self._teacher, condition, noise_of(SEED, [number]), self._walk, unconditional)
         return HeldOutPair(condition, noise_of(SEED, [number])(shape), self._codec.decode(x0)[0].cpu())
+
+
+def kept_aside(
+    teacher: MultiViewNetwork,
+    codec: ViewCodec,
+    validation: Validation,
+    options: Stage1Options,
+    machine: Machine,
+) -> HeldOut | None:
+    """Of ``validation``'s pictures, if any, the teacher's own samples: with its own reference, whatever its
+    scores read.
+    """
+    if validation.held_out is None:
+        return None
+    walk = Walk(options.held_out_steps, Sampler("ddim"), options.guidance_scale, options.teacher_clip)
+    walk = replace(walk, reference=validation.reference)
+    return HeldOut(teacher, codec, validation.held_out, walk, machine)
 
 
 def differences(made: Tensor, true: Tensor) -> dict[str, float]:

@@ -42,6 +42,7 @@ class Inputs:
         lpips: folder of VGG16's weights, for LPIPS instead.
         generator: Stage I's run, whose samples pairs are made of. true_views: of the data's own views.
         latents: of the condition pictures, made by ``geco data encode``; None encodes them at every step.
+        second_teacher: a model that scores single views, for Stage I's second term.
         seed: of first weights, order, noise and augmentations.
         resolution: cubes a side of the surfaces that are made and trained on.
         facts: for the model's card.
@@ -57,6 +58,7 @@ class Inputs:
     generator: Path | None = None
     true_views: bool = False
     latents: Path | None = None
+    second_teacher: Path | None = None
     seed: int = 0
     resolution: int = 64
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -59,6 +59,21 @@ def roles_of(teacher: MultiViewNetwork, options: Stage1Options, seed: int) -> Ro
     return Roles(generator, student, teacher)
 
 
+def second_roles(teacher: MultiViewNetwork, options: Stage1Options, seed: int) -> Roles:
+    """A further ``teacher``, frozen here in the same way, and its student; neither generates."""
+    frozen = FORMATS[options.teacher_format]
+    if options.rank:
+        with first_weights(seed, "second adapters"):
+            shared = SharedBackbone(teacher, ("student",), options.rank, options.alpha, frozen)
+        if options.checkpointing:
+            cast(Any, teacher).recompute(shared.recomputed)
+        student = shared.role("student")
+        return Roles(student, student, shared.role(None), shared)
+    copied = copy_of(teacher)
+    in_format(cast(nn.Module, teacher).requires_grad_(False), frozen)
+    return Roles(copied, copied, teacher)
+
+
 def module_of(role: MultiViewNetwork) -> nn.Module:
     """What the loop trains, averages and stores of a role: the network, or its adapter alone."""
     return role.module if isinstance(role, Role) else cast(nn.Module, role)

@@ -196,7 +196,8 @@ def fingerprint(folder: Path | None) -> str | None:
     """What a folder holds, in 12 digits: of its small files the content, of large ones the size. None for no
     folder.
 
-    Weights are gigabytes; the cards beside them hold their hashes.
+    Weights are gigabytes; the cards beside them hold their hashes. What a run cost and how it was started
+    (``training.json``, ``run.json``) is no part of it: a finished stage called again writes both anew.
     """
     if folder is None:
         return None
@@ -205,6 +206,7 @@ def fingerprint(folder: Path | None) -> str | None:
         name = path.relative_to(folder).as_posix()
         if (
             path.name.startswith(".")
+            or path.name in ("training.json", FILE)
             or not path.is_file()
             or path.suffix not in (".json", ".safetensors", ".npz", ".npy")
         ):

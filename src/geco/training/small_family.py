@@ -20,10 +20,11 @@ from geco.noise import seed_of
 from geco.reconstruct.small.differentiable import soft_mesh
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.training.augment import USUAL, Jitter, composite, photograph, recolor
-from geco.training.halves import Distance, MakeMesh, Surfaces, Validation, Views
+from geco.training.halves import Distance, MakeMesh, SingleViews, Surfaces, Validation, Views
 from geco.training.inputs import Inputs
 from geco.training.machine import Machine
 from geco.training.pairs import PairOptions
+from geco.training.single_views import views_apart
 from geco.training.six_views import batch_conditions, batch_tensors, open_views, to_tensors
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2_views import StoredViews
@@ -137,6 +138,9 @@ class SmallFamily:
 
         kept = held_out[: options.held_out] if options.held_out else None
         return Validation(held_out[:SHOWN], measure, kept)
+
+    def single_views(self, folder: Path, views: Views, options: Stage1Options) -> SingleViews:
+        return views_apart(folder, views)
 
     def distance(self, device: torch.device) -> tuple[Distance, str]:
         return perceptual_loss, PYRAMID

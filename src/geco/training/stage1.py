@@ -8,7 +8,6 @@ the frozen teacher. Only condition pictures are needed: no views, no 3D.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -19,15 +18,14 @@ from torch import Tensor, nn
 from geco.errors import ConfigError
 from geco.multiview.guidance import dropped
 from geco.multiview.interface import Condition
-from geco.multiview.sampling import Walk
-from geco.multiview.steps import Sampler
 from geco.training.adversarial import Discriminator, discriminator_loss, generator_term
 from geco.training.grids import picture_rows
 from geco.training.halves import ConditionSource, Validation, Views
-from geco.training.held_out import HeldOut
+from geco.training.held_out import kept_aside
 from geco.training.inputs import Inputs
 from geco.training.optimizers import optimizers_of
 from geco.training.roles import module_of, roles_of
+from geco.training.second_teacher import SecondTeacher
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage1_samples import Samples
 from geco.training.stage1_scores import Scores
@@ -51,7 +49,7 @@ class Stage1Task:
     """A :class:`geco.training.task.Task`.
 
     Args:
-        teacher: frozen here; its copies become G and the student.
+        teacher: frozen here, and its second; its copies become G and the student.
         data: condition pictures.
         save: writes a network as a model folder, with facts about it for its card.
         pairs: needed where options.regression_steps or options.adversarial_weight is not 0.
@@ -98,9 +96,10 @@ class Stage1Task:
         self.scores = Scores(roles, self.codec, options)
         self.samples = Samples(roles.generator, self.codec, options, machine.device)
         self._save, self._pairs, self._validation = save, pairs, validation
-        self._held_out = self._kept_aside(validation)
+        self._held_out = kept_aside(self.teacher, self.codec, validation, options, machine)
         self._measured: dict[str, Any] = {}
         self.batch = options.batch
+        self.second = SecondTeacher(teacher.second, options, machine, inputs.seed) if teacher.second else None
         self.discriminator = None
         if options.adversarial_weight:
             self.discriminator = Discriminator(network.sample_shape[-3], seed=inputs.seed).to(machine.device)
@@ -113,6 +112,8 @@ class Stage1Task:
         if (judge := self.discriminator) is not None:
             of_judge = optimizers_of(judge, o.discriminator_rate, o)
             parts.append(Part("discriminator", judge, of_judge, self.discriminator_loss, clip=o.clip))
+        if self.second is not None:
+            parts.append(self.second.part(self.second_student_loss))
         of_generator = optimizers_of(generator, o.rate, o)
         loss = self.generator_loss
         parts.append(Part("generator", generator, of_generator, loss, 1, o.average, o.clip, o.average_on))
@@ -146,7 +147,19 @@ class Stage1Task:
             term = generator_term(self.discriminator, x_t, self.teacher.schedule.levels(t, x_t)[1])
             loss = loss + o.adversarial_weight * term
             values["adversarial"] = term.detach()
+        if self.second is not None:
+            term, found = self.second.term(x, condition, rng)
+            loss = loss + o.second_weight * term
+            values |= found
         return loss, values
+
+    def second_student_loss(self, index: int, rng: torch.Generator) -> Loss:
+        """Plain denoising of G's single views, for the second teacher's student."""
+        assert self.second is not None
+        condition = self._condition(index, rng)
+        with torch.no_grad(), self.machine.autocast():
+            x = self.samples.fresh(condition, rng)
+        return self.second.student_loss(x, condition, rng)
 
     def discriminator_loss(self, index: int, rng: torch.Generator) -> Loss:
         """The teacher's samples against G's of the same pictures, both noised alike."""
@@ -177,8 +190,8 @@ class Stage1Task:
 
     @torch.no_grad()
     def report(self) -> tuple[dict[str, Any], Image.Image | None]:
-        """Measures of G, "held_out" as :class:`HeldOut` has them; the grid: condition, then G, the teacher's
-        x0 and the student's x0 of the same noised samples.
+        """Measures of G, "held_out" as :func:`geco.training.held_out.differences` has them; the grid:
+        condition, then G, the teacher's x0 and the student's x0 of the same noised samples.
         """
         pictures, measure = self._validation.pictures, self._validation.measure
         values = measure(self.generator) if measure else {}
@@ -203,15 +216,6 @@ class Stage1Task:
         network = self.machine.whole(self.roles.final())
         if network is not None:
             self._save(network, folder, {"held_out": held_out} if held_out else {})
-
-    def _kept_aside(self, validation: Validation) -> HeldOut | None:
-        """The teacher's own samples: with its own reference, whatever its scores read."""
-        if validation.held_out is None:
-            return None
-        o = self.options
-        walk = Walk(o.held_out_steps, Sampler("ddim"), o.guidance_scale, o.teacher_clip)
-        walk = replace(walk, reference=validation.reference)
-        return HeldOut(self.teacher, self.codec, validation.held_out, walk, self.machine)
 
     def _condition(self, index: int, rng: torch.Generator) -> Condition:
         pictures = self.data.conditions(index, self.batch, rng)

@@ -78,6 +78,8 @@ class Stage1Options(Checked):
             is trained stays in float32.
         adversarial_weight: of the adversarial term (DMD2; 0 in the paper), which needs teacher pairs.
         discriminator_rate: Adam's (our decision).
+        second_weight: of the term of a second teacher, which scores every view by itself (Turbo3D); 0 in the
+            paper. second_guidance: of its score; the full family's is not told the picture, so it has none.
         checkpointing: compute the full family's UNet activations again in the backward pass instead of
             keeping them.
         parallel: how several processes hold the three networks: "ddp" each all of them, "fsdp" each its
@@ -119,6 +121,8 @@ class Stage1Options(Checked):
     teacher_format: Format = choice("float32", get_args(Format))
     adversarial_weight: float = amount(0.0)
     discriminator_rate: float = amount(1e-4)
+    second_weight: float = amount(0.0)
+    second_guidance: float = amount(1.0)
     checkpointing: bool = flag(False)
     parallel: Parallel = choice("ddp", get_args(Parallel))
     jitter: Jitter = inner(Jitter)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geco.cameras import RIGS
-from geco.checked import Checked, choice, real, table, whole
+from geco.checked import Checked, choice, flag, real, table, whole
 from geco.errors import ConfigError
 from geco.multiview.schedule_settings import check_schedule
 
@@ -32,6 +32,8 @@ class SmallConfig(Checked):
         embedding: width of the timestep and camera embedding.
         volume: voxels a side of the volume that the views share (geco.multiview.small.bridge); 0 = none.
         volume_width: its channels.
+        apart: every view sees the condition picture and itself, and no other: a teacher of single views for
+            Stage I's second term, without volume.
         rig: the six cameras.
         foreground_ratio: how the condition picture must be framed: longer side of the object's box over the
             frame.
@@ -51,6 +53,7 @@ class SmallConfig(Checked):
     embedding: int = whole(256, 8, 4096)
     volume: int = whole(0, 0, 64)
     volume_width: int = whole(48, 8, 512)
+    apart: bool = flag(False)
     rig: str = choice("zero123plus-v1.2", SIX_VIEWS)
     foreground_ratio: float = real(0.85, 0.1, 1.0)
     schedule: dict[str, Any] = table({"kind": "cosine", "noise_shift": 2.0}, check_schedule)
@@ -62,6 +65,8 @@ class SmallConfig(Checked):
                 "size must be a multiple of 2 * patch, channels of 8, width of 8 and of heads",
                 "The defaults are 64, 4, 64, 192, 3.",
             )
+        if self.apart and self.volume:
+            raise ConfigError("views that do not see each other share no volume", "Set volume to 0.")
         if self.size // self.patch > 128 or self.volume % 4 or self.volume_width % 8:
             raise ConfigError(
                 "patches are too small for the size, or volume is no multiple of 4 or its width of 8"

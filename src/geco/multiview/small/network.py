@@ -164,8 +164,12 @@ class SmallMultiView(nn.Module):
             x = through(x)
         fine = x
         x = self.down(x) + self.position.to(x.dtype)
+        apart = self.config.apart and not write
         for index, (block, attention) in enumerate(zip(self.blocks, self.attentions)):
-            x, own = attention(block(x, embedding), views, None if write else stored[index])
+            known = None if write else stored[index]
+            if apart and known is not None:
+                known = known.repeat_interleave(VIEWS, dim=0)
+            x, own = attention(block(x, embedding), 1 if apart else views, known)
             if write:
                 stored.append(own)
         if write:

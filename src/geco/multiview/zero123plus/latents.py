@@ -82,6 +82,13 @@ def encode_sheet(vae: AutoencoderKL, sheet: Tensor, noise: NoiseSource | None = 
     return scale_latents(latents * _factor(vae))
 
 
+def encode_picture(vae: AutoencoderKL, picture: Tensor) -> Tensor:
+    """picture (B, 3, S, S) in [0, 1] -> latents (B, 4, S / 8, S / 8) as Stable Diffusion's own UNet knows
+    them: the posterior's mean times the VAE's factor, without Zero123++'s scalings. Differentiable.
+    """
+    return encode_posterior(vae, picture * 2 - 1, None).float() * _factor(vae)
+
+
 def decode_input(vae: AutoencoderKL, x0: Tensor) -> Tensor:
     """x0 -> what the VAE's decoder takes; float32."""
     return unscale_latents(x0.float()) / _factor(vae)
