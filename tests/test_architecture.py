@@ -139,6 +139,9 @@ LONG_FUNCTIONS = {
 }
 WIDE_FUNCTIONS = {
     "isosurface.flexicubes_torch.FlexiCubes.__call__",  # the public code's
+    # diffusers takes components and settings of a folder one by one
+    "public_weights.shipped.full_pipeline.GecoFullPipeline.__init__",
+    "public_weights.shipped.small_network.GecoSmallNetwork.__init__",
 }
 
 

@@ -13,9 +13,13 @@ STARTS = ("", "src", "src/geco", "src/geco/data", "docs")
 # Folders that a user has, or that a command makes; the rest of `name/` are rooms of ours.
 EXAMPLE_FOLDERS = {"objects", "shards", "pictures", "run", "report", "eval", "packed", "out", "site"} | {
     *("meshes", "multiview", "reconstructor", "held_out"),  # in what a command wrote
+    *("unet", "vae", "vision_encoder", "scheduler", "network", "prompt"),  # of a diffusers folder
+    *("feature_extractor_vae", "feature_extractor_clip"),
 }
 # Files of other projects, and files that a command writes.
-FOREIGN_FILES = {"blender_script.py", "eval_mesh.py", "tables.md"}
+FOREIGN_FILES = {"blender_script.py", "eval_mesh.py", "tables.md"} | {
+    *("geco_full_pipeline.py", "geco_small_pipeline.py"),
+}
 PATH = re.compile(r"[\w.*{},-]+(/[\w.*{},-]+)*/?")
 SOURCE_FILE = re.compile(r"[\w./*-]+\.(py|sh|md|toml)")
 

@@ -134,7 +134,8 @@ class Answer(BaseHTTPRequestHandler):
         if files is None:
             return self.reply(404, b"", {"X-Error-Code": "RepoNotFound"}, with_body)
         if "/tree/" not in path:
-            told = {"id": hub_id, "sha": self.commit(path.partition("/revision/")[2]), "siblings": []}
+            named = [{"rfilename": name} for name in files]
+            told = {"id": hub_id, "sha": self.commit(path.partition("/revision/")[2]), "siblings": named}
             return self.reply(200, json.dumps(told).encode(), {}, with_body)
         listed = [listing(name, body, self.server.claimed.get(name)) for name, body in files.items()]
         return self.reply(200, json.dumps(listed).encode(), {}, with_body)

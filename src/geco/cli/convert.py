@@ -28,7 +28,8 @@ def add(commands: Any) -> None:
         "--multiview",
         default=VIEWS,
         metavar="ID|DIR",
-        help="Zero123++ hub id or diffusers folder (default: sudo-ai/zero123plus-v1.2)",
+        help="Zero123++ hub id or diffusers folder, or what geco export --to diffusers wrote (default: "
+        "sudo-ai/zero123plus-v1.2)",
     )
     command.add_argument(
         "--unet",
@@ -41,7 +42,7 @@ def add(commands: Any) -> None:
         default=RECONSTRUCTOR,
         metavar="NAME|FILE|DIR",
         help="instant-{nerf,mesh}-{base,large}, a .ckpt file, or a folder that holds them: DIR for its "
-        "instant-mesh-large, DIR/NAME for another (default: instant-mesh-large)",
+        "instant-mesh-large, DIR/NAME for another; or a model folder (default: instant-mesh-large)",
     )
     _add_more(command)
     command.add_argument("-o", "--output", required=True, metavar="DIR", help="the folder to write")
@@ -58,9 +59,8 @@ def _add_more(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--precision",
         choices=("float16", "float32"),
-        default="float16",
         help="of UNet, VAE and CLIP: float16, as the public pipelines run them, or float32, what the sources "
-        "have (default float16)",
+        "have (default: float16 of public weights, what the files have of exported ones)",
     )
     command.add_argument(
         "--revision",
@@ -95,8 +95,11 @@ def convert(options: argparse.Namespace) -> int:
 
 
 def _halves(options: argparse.Namespace) -> Callable[[], dict[str, Any]]:
-    from geco.torch_runtime.convert import Halves, convert_public
+    from geco.public_weights.diffusers_files import is_ours
+    from geco.torch_runtime.convert import PUBLIC_PRECISION, Halves, convert_public
 
+    if is_ours(Path(options.multiview)):
+        return _exported(options)
     unet = unet_of(options.unet, options.multiview, options.reconstructor)
     if unet is None:
         print(
@@ -107,7 +110,18 @@ def _halves(options: argparse.Namespace) -> Callable[[], dict[str, Any]]:
     halves = Halves(
         options.multiview, options.reconstructor, unet, options.rig, options.revision, options.config
     )
-    return lambda: convert_public(halves, options.output, options.precision)
+    return lambda: convert_public(halves, options.output, options.precision or PUBLIC_PRECISION)
+
+
+def _exported(options: argparse.Namespace) -> Callable[[], dict[str, Any]]:
+    from geco.torch_runtime.convert import PRECISIONS
+    from geco.torch_runtime.convert_exported import convert_exported
+
+    for name in ("unet", "config", "rig", "revision"):
+        if getattr(options, name) is not None:
+            raise ConfigError(f"--{name} does not go with a folder of geco export", "Leave it out.")
+    precision = PRECISIONS[options.precision] if options.precision else None
+    return lambda: convert_exported(Path(options.multiview), options.reconstructor, options.output, precision)
 
 
 def _triposr(options: argparse.Namespace) -> Callable[[], dict[str, Any]]:

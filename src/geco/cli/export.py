@@ -1,4 +1,4 @@
-"""``geco export``: a trained small model as graphs that run without torch."""
+"""``geco export``: a model for programs that are not this one: ONNX graphs, or a diffusers pipeline."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from geco.errors import ConfigError, MissingExtraError, WeightsError
 if TYPE_CHECKING:
     from geco.model_files.card import Usage
 
+TARGETS = ("onnx", "diffusers")
+FAMILIES = {"onnx": ("small",), "diffusers": ("small", "full")}
+
 
 def add(commands: Any) -> None:
     """Add the command's arguments."""
     command: argparse.ArgumentParser = commands.add_parser(
         "export",
-        help="a trained small model for runs without torch",
-        description="Write a model folder of the small family as ONNX graphs. Each graph is run beside the "
-        "torch module that it came from, and nothing is exported that differs.",
+        help="a model as ONNX graphs, or its views as a diffusers pipeline",
+        description="Write a model folder as ONNX graphs, each run beside the torch module that it came from "
+        "(nothing is exported that differs), or its views as a diffusers pipeline with its code in it.",
         epilog="Example: geco export runs/stage2 -o exported; geco run PICTURE --model exported",
     )
     add_argument = command.add_argument
     add_argument("model", type=Path, metavar="MODEL", help="model folder with multiview/ and reconstructor/")
     add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the folder to write")
+    add_argument("--to", choices=TARGETS, default="onnx", help="what to write (default onnx)")
     add_argument("--steps", type=int, metavar="N", help="of the sampler (default: the model card's)")
     add_argument("--guidance", type=float, metavar="S", help="guidance scale (default: the model card's)")
     add_argument("--eta", type=float, metavar="E", help="of the sampler, 0 to 1 (default: the model card's)")
@@ -33,15 +37,27 @@ def add(commands: Any) -> None:
     )
     add_argument("--texture-size", type=int, metavar="N", help="side of the texture (default: the card's)")
     add_argument("--facts", type=Path, metavar="FILE", help="JSON object about the training, for geco info")
+    add_argument(
+        "--precision",
+        choices=("float16", "float32"),
+        help="of a diffusers folder's weights (default: what the model has, float32 where that is mixed)",
+    )
     command.set_defaults(function=export)
 
 
 def export(options: argparse.Namespace) -> int:
     """Check what was asked for, then export."""
-    from geco.foreign import read_fields
     from geco.locks import LOCK, locked
 
     usage = _usage(options)
+    if options.to == "diffusers":
+        return _diffusers(options, usage)
+    if options.precision is not None:
+        raise ConfigError(
+            "--precision is for --to diffusers", "Graphs of the small family have float16 weights."
+        )
+    from geco.foreign import read_fields
+
     facts = read_fields(options.facts, ConfigError).values if options.facts else None
     export_small = _exporter()
     with locked(options.output, LOCK):
@@ -53,14 +69,44 @@ def export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _diffusers(options: argparse.Namespace, usage: Usage) -> int:
+    for name in ("resolution", "texture_size", "facts"):
+        if getattr(options, name) is not None:
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(f"{option} does not go with --to diffusers", "Leave it out.")
+    try:
+        import diffusers
+        import torch
+    except ImportError as error:
+        raise MissingExtraError(str(error.name), "torch", "geco export --to diffusers") from error
+    from geco.locks import LOCK, locked
+    from geco.model_files.card import CARD, read_model_card
+    from geco.public_weights import diffusers_files, diffusers_full, diffusers_small
+
+    card = read_model_card(options.model)
+    family = {"small": diffusers_small, "full": diffusers_full}[card["family"]]
+    sampling = usage.drawing(str(options.model / CARD)).to_dict()
+    exported = family.exported(options.model, sampling)
+    precision = getattr(torch, options.precision) if options.precision else None
+    with locked(options.output, LOCK):
+        size = diffusers_files.write(exported, options.output, precision)
+    print(
+        f"{options.output}: a pipeline for diffusers {diffusers.__version__}, {size / 1e6:.1f} MB of weights"
+    )
+    print(f'Use it with: DiffusionPipeline.from_pretrained("{options.output}", trust_remote_code=True)')
+    return 0
+
+
 def _usage(options: argparse.Namespace) -> Usage:
     """The card's, with what the command says in its place; raises ConfigError for what is out of range."""
     from geco.model_files.card import CARD, RESOLUTIONS, TEXTURE_SIZES, read_model_card, usage_of
 
     card = read_model_card(options.model)
-    if card["family"] != "small":
+    if card["family"] not in FAMILIES[options.to]:
+        known = " and the ".join(FAMILIES[options.to])
         raise WeightsError(
-            f"{options.model} is of the family {card['family']!r}", "Only the small family can be exported."
+            f"{options.model} is of the family {card['family']!r}",
+            f"Only the {known} family can be exported to {options.to}.",
         )
     usage = usage_of(card, options.model)
     sizes = {"resolution": RESOLUTIONS, "texture_size": TEXTURE_SIZES}

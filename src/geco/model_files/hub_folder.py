@@ -33,6 +33,12 @@ def kind_of(hub_id: str, revision: str | None = None) -> str:
     if card.is_file() and read_fields(card, WeightsError, REMEDY).values.get("format") == FORMAT:
         return "geco"
     if (found.folder / PIPELINE).is_file():
+        named = read_fields(found.folder / PIPELINE, WeightsError, REMEDY).values.get("_class_name")
+        if isinstance(named, list):
+            raise WeightsError(
+                f"{hub_id} is a pipeline for diffusers: views without a reconstructor",
+                f"hf download {hub_id} --local-dir DIR; geco convert --multiview DIR --reconstructor MODEL.",
+            )
         return "pipeline"
     raise WeightsError(f"{hub_id} holds a {CARD} that is not of a model of ours", REMEDY)
 

@@ -7,7 +7,6 @@ Everything on it is read off the model's own cards, so a page says what the run 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,19 +17,12 @@ from geco.files import atomic_write
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR
 from geco.model_files.hub import is_hub_id
 from geco.model_files.manifest import FILES
-from geco.model_files.markdown import plain, table
+from geco.model_files.markdown import front_matter, licence_id, plain, table
 from geco.model_files.part import read_part_card
 
 README = "README.md"
 _MARK = re.compile(r"\n<!-- geco publish ([0-9a-f]{16}) -->\n\Z")
-# what the hub calls licences, by what stands in our cards; the strictest first
-_LICENCES = {
-    "CC-BY-NC-4.0": "cc-by-nc-4.0",
-    "CC-BY-4.0": "cc-by-4.0",
-    "Apache-2.0": "apache-2.0",
-    "MIT": "mit",
-}
-_TAGS = ("geco", "image-to-3d", "multi-view", "3d", "mesh")
+_TAGS = ("geco", "image-to-3d", "multi-view", "mesh")
 _KIND = {
     "small": "GECO's small family: six views in pixels and a reconstructor from a volume, quick on a CPU",
     "pixelnerf": "PixelNeRF: pixel-aligned features of the picture and a density",
@@ -101,11 +93,6 @@ def render(page: Page) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def licence_id(licence: str) -> str:
-    """The hub's name of the strictest licence that is named; "other" where none is known."""
-    return next((found for name, found in _LICENCES.items() if name in licence), "other")
-
-
 def base_models(halves: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Hub ids that the halves' cards name as their sources."""
     named = [halves[half].get(key) for half in halves for key in ("source", "unet_source")]
@@ -113,23 +100,20 @@ def base_models(halves: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _front(page: Page) -> str:
-    """YAML; its scalars and lists are JSON's, which are YAML's too."""
     licence, bases = licence_id(page.card["licence"]), base_models(page.halves())
-    values: dict[str, Any] = {"license": licence}
-    if licence == "other":
-        values["license_name"] = "see-below"
+    values: dict[str, Any] = {"license": licence} | (
+        {"license_name": "see-below"} if licence == "other" else {}
+    )
     values |= {"library_name": "geco", "pipeline_tag": "image-to-3d"}
     if bases:
         values |= {"base_model": bases, "base_model_relation": "finetune"}
-    steps = _sampling(page.facts).get("kind")
-    values["tags"] = [*_TAGS, *([steps] if steps in ("one-step", "few-step") else []), page.card["family"]]
-    lines = (f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
-    return "\n".join(["---", *lines, "---"])
+    kind = _sampling(page.facts).get("kind")
+    values["tags"] = [*_TAGS, *([kind] if kind in ("one-step", "few-step") else []), page.card["family"]]
+    return front_matter(values)
 
 
 def _what(page: Page) -> str:
-    facts, family = page.facts, page.card["family"]
-    sampling = _sampling(facts)
+    facts, family, sampling = page.facts, page.card["family"], _sampling(page.facts)
     told = [f"One picture of an object to a textured 3D mesh. {_KIND.get(family, family)} ({_PAPER})."]
     if not sampling:
         told.append("A regressor: it reads the picture alone, and the same picture gives the same object.")
@@ -204,9 +188,8 @@ def _recipe(facts: Mapping[str, Any]) -> str:
         for name, value in values.items()
     ]
     replaced = table(["Stage", "Number", "Here"], rows) if rows else "No number of it was replaced."
-    return f"## Recipe\n\n`{facts['recipe']}`. {'' if rows else replaced}".rstrip() + (
-        f" Replaced by `--set`:\n\n{replaced}" if rows else ""
-    )
+    said = f"Replaced by `--set`:\n\n{replaced}" if rows else replaced
+    return f"## Recipe\n\n`{facts['recipe']}`. {said}"
 
 
 def _training(page: Page) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,8 +38,18 @@ _TYPES = {name: dtype for dtype, name in _NAMES.items()}
 Format = Callable[[str, tuple[int, ...], torch.dtype], torch.dtype]
 
 
-def rewrite(source: Path, target: Path, stored: Format) -> None:
+def rewrite(
+    source: Path,
+    target: Path,
+    stored: Format,
+    names: Mapping[str, str] | None = None,
+    more: Mapping[str, Tensor] | None = None,
+) -> None:
     """Write ``target`` with the tensors of ``source``, each in the format that ``stored`` says.
+
+    Args:
+        names: of the tensors that are taken -> what they are called from now on; None takes all as they are.
+        more: tensors beside them.
 
     Raises:
         WeightsError: ``source`` is damaged, holds numbers of an unknown type, or one that is not finite once
@@ -50,19 +61,48 @@ def rewrite(source: Path, target: Path, stored: Format) -> None:
     except Exception as error:
         raise damaged(source, error) from error
     with file, target.open("wb") as stream:
-        _write(source, file, stream, stored)
-
-
-def _write(source: Path, file: Any, stream: IO[bytes], stored: Format) -> None:
-    shapes, formats = {}, {}
-    for name in file.keys():  # noqa: SIM118
-        part = file.get_slice(name)
-        if part.get_dtype() not in _TYPES:
-            raise WeightsError(
-                f"{source}: {name!r} is of the type {part.get_dtype()}", "It belongs to another model."
+        taken = names or {name: name for name in file.keys()}  # noqa: SIM118
+        read = {new: partial(file.get_tensor, old) for old, new in taken.items()}
+        known = tensor_formats(source)
+        shapes = {new: known[old][0] for old, new in taken.items()}
+        formats = {new: stored(new, *known[old]) for old, new in taken.items()}
+        for name, tensor in (more or {}).items():
+            read[name], shapes[name], formats[name] = (
+                partial(_same, tensor),
+                tuple(tensor.shape),
+                tensor.dtype,
             )
-        shapes[name] = tuple(part.get_shape())
-        formats[name] = stored(name, shapes[name], _TYPES[part.get_dtype()])
+        _write(source, stream, read, shapes, formats)
+
+
+def _same(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def tensor_formats(path: Path) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Name -> shape and type of a safetensors file's tensors, from its header alone; WeightsError if it is
+    damaged, or a type is unknown.
+    """
+    weights_size(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            told = {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in parts.items()}
+    except Exception as error:
+        raise damaged(path, error) from error
+    for name, (_, kind) in told.items():
+        if kind not in _TYPES:
+            raise WeightsError(f"{path}: {name!r} is of the type {kind}", "It belongs to another model.")
+    return {name: (shape, _TYPES[kind]) for name, (shape, kind) in told.items()}
+
+
+def _write(
+    source: Path,
+    stream: IO[bytes],
+    read: Mapping[str, Callable[[], Tensor]],
+    shapes: Mapping[str, tuple[int, ...]],
+    formats: Mapping[str, torch.dtype],
+) -> None:
     # widest first, as the library does it, so that every tensor begins at a multiple of its numbers' size
     order = sorted(shapes, key=lambda name: (-formats[name].itemsize, name))
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
@@ -78,7 +118,7 @@ def _write(source: Path, file: Any, stream: IO[bytes], stored: Format) -> None:
     text += b" " * (-len(text) % 8)
     stream.write(len(text).to_bytes(8, "little") + text)
     for name in order:
-        stream.write(_bytes(source, name, file.get_tensor(name), formats[name]))
+        stream.write(_bytes(source, name, read[name](), formats[name]))
 
 
 def _bytes(source: Path, name: str, tensor: Tensor, dtype: torch.dtype) -> Any:

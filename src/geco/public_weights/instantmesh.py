@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 from geco.errors import WeightsError
-from geco.model_files.folder import write_folder
+from geco.model_files.card import RECONSTRUCTOR
+from geco.model_files.folder import read_part, write_folder
 from geco.model_files.hub import INSTANTMESH, fetch_file, revision_of
 from geco.model_files.manifest import weights_size
-from geco.model_files.part import checked_weights, read_part_card
+from geco.model_files.part import CARD, checked_weights, read_part_card
 from geco.model_files.products import DEFAULT_RECONSTRUCTOR as DEFAULT
 from geco.model_files.products import checkpoint_file
 from geco.model_files.state import check_state, loaded
@@ -39,6 +40,7 @@ PART = "model"
 def find(source: str | Path) -> Path:
     """The .ckpt that ``source`` means: a path, one of the four names, a folder that holds it (then
     :data:`DEFAULT`; ``FOLDER/NAME`` for another), or the hub id (then :data:`DEFAULT`); fetched if needed.
+    Of a model folder of ours its own file.
 
     Raises:
         WeightsError: no such file, or the hub cannot be reached.
@@ -52,6 +54,8 @@ def find(source: str | Path) -> Path:
 def local(source: str | Path) -> Path:
     """:func:`find` of what is on this machine."""
     path = Path(source)
+    if (own := own_half(path)) is not None:
+        return own / f"{PART}.safetensors"
     if path.is_dir():
         return _in_folder(path)
     if not os.path.lexists(path) and path.name in FILES and path.parent.is_dir():
@@ -63,6 +67,14 @@ def local(source: str | Path) -> Path:
         )
     weights_size(path)
     return path
+
+
+def own_half(folder: Path) -> Path | None:
+    """Where a folder of ours has its InstantMesh: a whole model, or that half alone; None for others."""
+    for half in (folder / RECONSTRUCTOR, folder):
+        if (half / CARD).is_file() and read_part_card(half).values.get("format") == FORMAT:
+            return half
+    return None
 
 
 def _in_folder(folder: Path) -> Path:
@@ -140,11 +152,13 @@ def open_checkpoint(source: str | Path, config: InstantMeshConfig | None = None)
     Args:
         source: as for :func:`find`.
         config: settings of a checkpoint of other sizes; None takes those of the .yaml beside it, else
-            recognises the released ones by their shapes.
+            recognises the released ones by their shapes. What is in a model folder of ours has its own.
 
     Raises:
         WeightsError: missing, damaged or foreign checkpoint.
     """
+    if (own := own_half(Path(source))) is not None:
+        return _of_ours(own)
     path = find(source)
     state = read(path)
     settings = config or settings_beside(path)
@@ -153,6 +167,16 @@ def open_checkpoint(source: str | Path, config: InstantMeshConfig | None = None)
     check_state(state, InstantMesh.on_meta(settings).state_dict(), path)
     facts = {"name": name, "source": INSTANTMESH, "revision": revision_of(path)}
     return Checkpoint(path, settings, state, {**facts, "licence": licence_of(source)})
+
+
+def _of_ours(half: Path) -> Checkpoint:
+    card = read_part_card(half, FORMAT)
+    settings = InstantMeshConfig.from_fields(card.fields("config"))
+    state = read_part(half, card, PART)
+    check_state(state, InstantMesh.on_meta(settings).state_dict(), half / f"{PART}.safetensors")
+    names = ("name", "source", "revision", "licence")
+    facts = {name: card.text(name, 10_000, default="") for name in names if name in card}
+    return Checkpoint(half / f"{PART}.safetensors", settings, state, {"licence": "", **facts})
 
 
 def write(checkpoint: Checkpoint, folder: str | Path) -> None:
