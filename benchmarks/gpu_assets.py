@@ -97,8 +97,9 @@ def counted_on_device() -> Part:
 
 def full_rows(where: Where, folder: Path) -> Iterator[Measurable]:
     """Picture to textured GLB on disk in one step, the product's own pipeline."""
+    from geco.full_model import FULL_PICTURE_SIZE
     from geco.public_weights.zero123plus_folder import Zero123Plus
-    from geco.torch_runtime.full import FULL_PICTURE_SIZE, FullNetworks, joined
+    from geco.torch_runtime.full import FullNetworks, joined
 
     analytic, picture = prepared(OBJECTS["figure"])
     figure, networks = DeviceFields(analytic, str(where.device)), where.networks

@@ -40,9 +40,13 @@ def _in_folder(folder: Path, device: str | None, name: str | None, threads: int 
     """A folder with graphs on ONNX Runtime, on the CPU or what one of its providers is for; on torch where
     another device is asked for, or there are no graphs.
     """
-    read_model_card(folder)  # what is wrong with it is said before torch is asked for
+    card = read_model_card(folder)  # what is wrong with it is said before torch is asked for
     name = name or shown_name(folder)
     provider = None if device in (None, "cpu") else _provider(folder, device, name)
+    if is_exported(folder) and card["family"] == "full" and device in (None, "cpu"):
+        from geco.onnx_runtime.full import FullOnnxBackend
+
+        return FullOnnxBackend(folder, name, threads)
     if is_exported(folder) and (provider or device in (None, "cpu")):
         from geco.onnx_runtime.backend import OnnxBackend
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from geco.model_files.card import Usage
 
 TARGETS = ("onnx", "diffusers")
-FAMILIES = {"onnx": ("small",), "diffusers": ("small", "full")}
+FAMILIES = ("small", "full")
 
 
 def add(commands: Any) -> None:
@@ -40,7 +41,8 @@ def add(commands: Any) -> None:
     add_argument(
         "--precision",
         choices=("float16", "float32"),
-        help="of a diffusers folder's weights (default: what the model has, float32 where that is mixed)",
+        help="of the weights; float32 of a diffusers folder only (default: what the model has; the small "
+        "family's graphs have float16)",
     )
     command.set_defaults(function=export)
 
@@ -52,16 +54,12 @@ def export(options: argparse.Namespace) -> int:
     usage = _usage(options)
     if options.to == "diffusers":
         return _diffusers(options, usage)
-    if options.precision is not None:
-        raise ConfigError(
-            "--precision is for --to diffusers", "Graphs of the small family have float16 weights."
-        )
     from geco.foreign import read_fields
 
     facts = read_fields(options.facts, ConfigError).values if options.facts else None
-    export_small = _exporter()
+    write = _exporter(options)
     with locked(options.output, LOCK):
-        card = export_small(options.model, options.output, usage, facts)
+        card = write(options.model, options.output, usage, facts)
     size = sum(path.stat().st_size for path in options.output.rglob("*") if path.is_file()) / 1e6
     worst = max(card["export_error"].values())
     print(f"{options.output}: {size:.1f} MB, {worst:.1g} from torch's values at most (relative)")
@@ -102,11 +100,10 @@ def _usage(options: argparse.Namespace) -> Usage:
     from geco.model_files.card import CARD, RESOLUTIONS, TEXTURE_SIZES, read_model_card, usage_of
 
     card = read_model_card(options.model)
-    if card["family"] not in FAMILIES[options.to]:
-        known = " and the ".join(FAMILIES[options.to])
+    if card["family"] not in FAMILIES:
         raise WeightsError(
             f"{options.model} is of the family {card['family']!r}",
-            f"Only the {known} family can be exported to {options.to}.",
+            "Models of the small and the full family can be exported.",
         )
     usage = usage_of(card, options.model)
     sizes = {"resolution": RESOLUTIONS, "texture_size": TEXTURE_SIZES}
@@ -124,12 +121,25 @@ def _usage(options: argparse.Namespace) -> Usage:
     return replace(usage, sampling=sampling, **given)
 
 
-def _exporter() -> Any:
+def _exporter(options: argparse.Namespace) -> Any:
+    """What writes the graphs of the model's family."""
+    from geco.model_files.card import read_model_card
+
+    full = read_model_card(options.model)["family"] == "full"
+    if options.precision is not None and not (full and options.precision == "float16"):
+        raise ConfigError(
+            f"--precision {options.precision} does not go with these graphs",
+            "Leave it out: the full family's weights stay as they are, the small one's are float16.",
+        )
     try:
         import onnx  # noqa: F401
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(str(error.name), "torch", "geco export") from error
+    if full:
+        from geco.onnx_runtime.export_full import export_full
+
+        return partial(export_full, half=options.precision is not None)
     from geco.onnx_runtime.export import export_small
 
     return export_small

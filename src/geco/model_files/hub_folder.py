@@ -17,7 +17,7 @@ from geco.model_files.part import CARD as PART_CARD
 from geco.model_files.swap import swapped
 
 # What a model folder holds; anything else in the repository stays there.
-PATTERNS = (CARD, "training.json", "curves.png", *(f"{part}/*" for part in PARTS))
+PATTERNS = (CARD, "training.json", "curves.png", "*.onnx", *(f"{part}/*" for part in PARTS))
 PIPELINE = "model_index.json"  # what a repository of a diffusers pipeline has
 REMEDY = "Give a repository that holds what geco publish or geco convert wrote, or a Zero123++ pipeline."
 
@@ -95,7 +95,8 @@ def check_whole(folder: Path) -> int:
 def _is_wanted(path: Path) -> bool:
     """A file of a half or one of the top: what else the cache has of the repository is not the model's."""
     top = path.parts[0]
-    return (len(path.parts) == 2 and top in PARTS) or path.as_posix() in PATTERNS
+    graph = len(path.parts) == 1 and path.suffix == ".onnx"
+    return graph or (len(path.parts) == 2 and top in PARTS) or path.as_posix() in PATTERNS
 
 
 def _link(source: Path, place: Path) -> None:

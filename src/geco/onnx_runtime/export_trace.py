@@ -43,6 +43,7 @@ class Graph:
         outputs: names.
         unfolded: buffers of the module that are kept, since what the graph makes of them is larger.
         free: names of inputs and outputs, each with a name for its first axis, which may be of any length.
+        axes: the same of other axes too, in place of ``free``.
     """
 
     module: nn.Module
@@ -50,6 +51,7 @@ class Graph:
     outputs: list[str]
     unfolded: tuple[str, ...] = ()
     free: dict[str, str] = field(default_factory=dict)
+    axes: dict[str, dict[int, str]] | None = None
 
 
 def traced(graph: Graph, stored: Weights) -> tuple[bytes, Forms]:
@@ -84,7 +86,7 @@ def traced(graph: Graph, stored: Weights) -> tuple[bytes, Forms]:
         )
     model = onnx.load_model_from_string(stream.getvalue())
     plain_shapes(model, graph.examples)
-    model = _optimized(model, {*graph.unfolded, *(f"{OWNER}{name}" for name in stored)})
+    model = optimized(model, {*graph.unfolded, *(f"{OWNER}{name}" for name in stored)})
     forms = ask_for(model, stored)
     shrink(model)
     shorten_names(model)
@@ -115,7 +117,7 @@ def compare(data: bytes, graph: Graph, weights: Weights, name: str) -> float:
     return worst
 
 
-def _optimized(model: Any, kept: set[str]) -> Any:
+def optimized(model: Any, kept: set[str]) -> Any:
     """ONNX Runtime's portable optimisations (constants folded, shapes simplified) done now instead of at
     every start, but for what comes of the tensors ``kept``.
     """

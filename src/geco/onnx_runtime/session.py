@@ -109,6 +109,9 @@ class Network:
         except Exception as error:  # ONNX Runtime has eight kinds of its own, and some of Python's
             raise _failure(error, f"ONNX Runtime cannot load {path}") from error
         self.inputs = [item.name for item in self._session.get().get_inputs()]
+        # of each input's last axis; 0 where it may be of any length
+        shapes = [item.shape for item in self._session.get().get_inputs()]
+        self.widths = [shape[-1] if shape and isinstance(shape[-1], int) else 0 for shape in shapes]
 
     def expect(self, inputs: Sequence[str], outputs: int | None) -> Network:
         """Itself, after making sure that its first inputs have these names and that it has so

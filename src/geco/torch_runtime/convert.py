@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
+from geco.full_model import FULL_RESOLUTION, FULL_TEXTURE_SIZE
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, Usage, is_model, write_model_card
 from geco.model_files.hub import INSTANTMESH, is_hub_id
 from geco.model_files.products import INSTANTMESH_UNET
 from geco.model_files.swap import check_apart, swapped
 from geco.outputs import check_folder
-from geco.torch_runtime.full import FULL_RESOLUTION, FULL_TEXTURE_SIZE
 
 # What the public pipelines run the views' networks in (their torch_dtype=torch.float16).
 PUBLIC_PRECISION = "float16"

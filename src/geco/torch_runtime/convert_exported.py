@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from geco.errors import WeightsError
+from geco.full_model import FULL_RESOLUTION, FULL_TEXTURE_SIZE
 from geco.model_files.card import (
     CARD,
     MULTIVIEW,
@@ -32,7 +33,6 @@ from geco.public_weights.zero123plus_folder import save_zero123plus
 from geco.reconstruct.small.config import PART
 from geco.sampling import Sampling
 from geco.small_model import read_small_model
-from geco.torch_runtime.full import FULL_RESOLUTION, FULL_TEXTURE_SIZE
 
 
 def convert_exported(

@@ -13,6 +13,7 @@ from torch import Tensor
 from geco.backend import ModelCard
 from geco.cameras import camera_vectors, rig
 from geco.device import Placement, Way, channels_last, tf32
+from geco.full_model import described
 from geco.model_files.card import CARD, MULTIVIEW, RECONSTRUCTOR, usage_of
 from geco.passes import Wrap
 from geco.reconstruct.fields import SurfaceFields
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from geco.public_weights.zero123plus_folder import Zero123Plus
     from geco.reconstruct.instantmesh.model import InstantMesh
 
-# Cubes a side and texture of the full model: InstantMesh's released grid (its configs), and a texture its 320
-# px views can fill.
-FULL_RESOLUTION, FULL_TEXTURE_SIZE, FULL_PICTURE_SIZE, FULL_VIEW_SIZE = 128, 1024, 512, 320
 # Bytes of a card's memory below which the networks take turns: 5.6 GB while all are there (simulated), and
 # what the device's context and workspaces take.
 SMALL_CARD = 7_000_000_000
@@ -103,25 +101,13 @@ def full_backend(folder: Path, card: dict[str, Any], placement: Placement, name:
         channels_last(network)
     coming = networks.run_by(ways, placement.device)
     usage = usage_of(card, folder)
-    cameras = rig(views.card["rig"])
-    described = ModelCard(
-        name,
-        FULL_PICTURE_SIZE,
-        views.card["foreground_ratio"],
-        usage.resolution,
-        usage.texture_size,
-        card["licence"],
-        {"rig": cameras.name, **card["facts"]} | ({"ways": sorted(ways)} if ways else {}),
-        views.codec.background,
-        FULL_VIEW_SIZE,
-        ("clean", "noised"),
-    )
+    told = described(name, card, views.card, usage, {"ways": sorted(ways)} if ways else {})
     sampling = usage.drawing(f"{folder / CARD}: facts")
     if sampling.reference is None and not sampling.is_generator:
         sampling = replace(
             sampling, reference="noised" if networks.views.network.noised_reference else "clean"
         )
-    backend = joined(networks, described, sampling)
+    backend = joined(networks, told, sampling)
     backend.coming, backend.keeps = coming, backend.keeps or "graphs" in ways
     return backend
 
