@@ -9,7 +9,9 @@ the middle of an object too. Ends with the tables and `sheet.jpg`.
 PSNR is of renders at 128 px against the object's own, in the paper's frame (the longest box side, one
 centre): of the input's camera, of set A (the six poses), of set B (15 azimuths at elevation 0). *Detail* is
 how sharp the object is drawn: the root of the mean squared Laplacian of the grey level, in levels of 255,
-over those pixels of set A whose neighbours all show the object. *Pyramid* is our perceptual distance, on A.
+over those pixels of set A whose neighbours all show the object. *Far side* is the same of the differences of
+neighbours, on the four views of A that do not show what the picture shows, at 1 and at 4 px a cell: speckle
+has much of the first alone, drawing of both. *Pyramid* is our perceptual distance, on A.
 """
 
 from __future__ import annotations
@@ -139,6 +141,8 @@ def _measured(mesh: Mesh, truth: Truth) -> dict[str, Any]:
         if name == "A":
             pair = (torch.from_numpy(part).permute(0, 3, 1, 2) for part in (drawn.rgb, wanted))
             found |= {"pyramid": float(perceptual_loss(*pair).mean()), "detail": detail(drawn)}
+            hidden = Drawn(drawn.rgb[1:5], drawn.mask[1:5])
+            found["far_side"] = [contrast(hidden, cell) for cell in (1, 4)]
             found["detail_of_truth"] = detail(Drawn(*on_white(truth.views[name])))
     return found
 
@@ -160,16 +164,30 @@ def detail(drawn: Drawn) -> float:
     return float(255 * np.sqrt(np.square(around - 4 * grey)[whole].mean()))
 
 
+def contrast(drawn: Drawn, cell: int) -> float:
+    """The root of the mean squared difference of neighbouring cells of so many pixels, in levels of 255."""
+    side = SIZE // cell
+    blocks = (len(drawn.rgb), side, cell, side, cell)
+    colors = drawn.rgb.reshape(*blocks, 3).mean(axis=(2, 4))
+    inside = drawn.mask.reshape(blocks).mean(axis=(2, 4)) > 0.999
+    across = np.square(np.diff(colors, axis=2)).sum(-1)[inside[:, :, 1:] & inside[:, :, :-1]]
+    down = np.square(np.diff(colors, axis=1)).sum(-1)[inside[:, 1:] & inside[:, :-1]]
+    return float(255 * np.sqrt(np.concatenate([across, down]).mean()))
+
+
 def _tables(rows: list[dict[str, Any]]) -> None:
-    print("\n| Object | Method | input | A | B | Pyramid | Detail (truth) | own input view | CPU s |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        "\n| Object | Method | input | A | B | Pyramid | Detail (truth) | Far side | own input view | CPU s |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for row in rows:
         if row["kind"] in METHODS:
             after = row["after"]
             shown = " | ".join(f"{np.mean(after[name]):.2f}" for name in SETS)
             print(
                 f"| {row['object']} | {row['kind']} | {shown} | {after['pyramid']:.3f} | "
-                f"{after['detail']:.1f} ({after['detail_of_truth']:.1f}) | {row['own']:.1f} | "
+                f"{after['detail']:.1f} ({after['detail_of_truth']:.1f}) | "
+                f"{' / '.join(f'{value:.1f}' for value in after.get('far_side', []))} | {row['own']:.1f} | "
                 f"{row['cpu_seconds']:.0f} |"
             )
     print("\n| Refined | own input view | input | A | B | worst of A and B | CPU s |")
