@@ -62,8 +62,8 @@ class PixelNeRFTask:
 
     def parts(self) -> list[Part]:
         o = self.options
-        # not Muon: at the regressor's rates losses stood still after 100 steps of 8 objects while gradients
-        # grew thirtyfold by step 800; at a fifth of them it was slower than this from the start (measured)
+        # not Muon: at the regressor's rates its gradients grew thirtyfold in 800 steps of 8 objects while the
+        # losses stood still; at a fifth of them it was slower than this from the start (docs/log.md)
         optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=o.rate, betas=(0.9, 0.98), weight_decay=0.0
         )
