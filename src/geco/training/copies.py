@@ -44,6 +44,12 @@ def in_format(module: nn.Module, dtype: torch.dtype) -> None:
             part._buffers[name] = _copied(buffer, dtype, None, afresh=False)
 
 
+def moved(module: nn.Module, device: torch.device) -> nn.Module:
+    """``module`` on ``device``; nothing is done where it is there, which a simulation's would not bear."""
+    tensors = (*module.parameters(), *module.buffers())
+    return module if all(tensor.device == device for tensor in tensors) else module.to(device)
+
+
 @contextmanager
 def really() -> Iterator[None]:
     """Inside, tensors are real though a simulation is on: for what needs numbers, and for libraries that move

@@ -25,6 +25,7 @@ from geco.cameras import INPUT_FOV
 from geco.errors import ConfigError, MeshError
 from geco.noise import stream
 from geco.render.shade_torch import Rendered, render_mesh
+from geco.training.copies import moved
 from geco.training.halves import Distance, EmptyShapeError, Shape, Surfaces, Views
 from geco.training.inputs import Inputs
 from geco.training.optimizers import adam
@@ -83,12 +84,12 @@ class Stage2Task:
         options.fit(self.geometry, surfaces.shape is not None)
         machine = inputs.machine
         self.options, self.machine, self.seed, self.batch = options, machine, inputs.seed, options.batch
-        self.network, self.surfaces = surfaces.network.to(machine.device), surfaces
+        self.network, self.surfaces = moved(surfaces.network, machine.device), surfaces
         self.pairs, self.perceptual, self._save = pairs, perceptual, save
         trained = options.generator_rate is not None
         self.generator: Any = None if isinstance(views, StoredViews) else cast(Any, views.network)
         if self.generator is not None:
-            self.generator.requires_grad_(trained).to(machine.device)
+            moved(self.generator.requires_grad_(trained), machine.device)
         self._views = views_of(views, pairs, machine, trained)
         self.train_rows, self.check = pairs.split()
         self._order: tuple[int, np.ndarray] | None = None
