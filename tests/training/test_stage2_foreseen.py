@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from geco.recipes.paper import paper
 from geco.reconstruct.instantmesh.model import InstantMesh
+from geco.rehearsal.stages import foresee
 from geco.torch_runtime.foreseen import public_size
 from geco.training.machine import Machine
-from geco.training.stage2_foreseen import foresee_stage2
+from geco.training.stage2_foreseen import Figure, foresee_stage2
 from geco.training.stage2_options import Stage2Options
 from tests.reconstruct import tiny
 
@@ -15,15 +17,14 @@ from tests.reconstruct import tiny
 def test_a_batch_takes_the_memory_of_one_pair() -> None:
     model, machine = InstantMesh.on_meta(tiny.config("mesh")), Machine("no", "cpu", 1)
     one, three = (
-        foresee_stage2(model, Stage2Options(batch=batch), machine, resolution=32, size=64) for batch in (1, 3)
+        foresee_stage2(model, Stage2Options(batch=batch), machine, Figure(32, 64, 2_000)) for batch in (1, 3)
     )
     assert one["backward"].peak > 0 and three["all"].peak < 1.1 * one["all"].peak
-    four_renders = foresee_stage2(model, Stage2Options(batch=1), machine, resolution=32, size=128)
+    four_renders = foresee_stage2(model, Stage2Options(batch=1), machine, Figure(32, 128, 2_000))
     assert four_renders["all"].peak > 1.5 * one["all"].peak
 
 
 @pytest.mark.slow
-def test_stage_two_at_full_size_fits_14_gb_at_batch_4() -> None:
-    machine = Machine("bf16", "cpu", 1)
-    parts = foresee_stage2(public_size().model, Stage2Options(batch=4, perceptual=0.5, mask=0.0), machine)
-    assert 8e9 < parts["all"].peak < 14e9
+def test_stage_two_of_the_paper_fits_14_gb_at_batch_4() -> None:
+    account = foresee("stage2", paper(), public_size())
+    assert paper().stage2.batch == 4 and 8e9 < account.peak < 14e9

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from geco.metrics.lpips import Lpips
 from geco.multiview.interface import Condition
 from geco.multiview.zero123plus.public_size import PICTURE_SIZE
 from geco.recipes.recipe import Recipe
@@ -24,6 +25,7 @@ from geco.training.full_family import FULL
 from geco.training.halves import Views
 from geco.training.inputs import Inputs
 from geco.training.stage1 import Stage1Task
+from geco.training.stage2_foreseen import Figure, ForeseenTask
 
 # Parts of a run that hold no other.
 WORK = ("condition", "write", "read", "decode", "planes", "surface")
@@ -35,7 +37,7 @@ def foresee(stage: str, recipe: Recipe, networks: Networks, latents: bool = Fals
     """
     if stage == "stage1":
         return stage1(networks, recipe, latents)
-    return {"pairs": pairs}[stage](networks, recipe)
+    return {"stage2": stage2, "pairs": pairs}[stage](networks, recipe)
 
 
 def stage1(networks: Networks, recipe: Recipe, latents: bool = False, on_cpu: bool = False) -> Account:
@@ -57,6 +59,19 @@ def stage1(networks: Networks, recipe: Recipe, latents: bool = False, on_cpu: bo
             FULL.prepare(views, options)
             task = Stage1Task(options, Inputs(machine), views, _Pictures(), _unsaved)
         return Rehearsal(run, task, resting, length.accumulate).account()
+
+
+def stage2(networks: Networks, recipe: Recipe) -> Account:
+    """Stage II of ``recipe``, the generator's views stored with the pairs."""
+    figure, machine = Figure(recipe.resolution, recipe.pairs.size), FakeMachine(recipe.precision)
+    with _counting(False) as run:
+        resting: dict[str, int] = {}
+        with _named(run, resting, "reconstructor"):
+            model = run.placed(networks.model, torch.float32).requires_grad_(True)
+        with _named(run, resting, "LPIPS"):
+            distance = Lpips("vgg")
+        task = ForeseenTask(recipe.stage2, machine, model, distance, figure)
+        return Rehearsal(run, task, resting, recipe.length("stage2").accumulate).account()
 
 
 def pairs(networks: Networks, recipe: Recipe) -> Account:

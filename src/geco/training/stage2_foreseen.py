@@ -42,13 +42,16 @@ KEPT_A_CUBE, KEPT_A_PIXEL, PASSING_A_PIXEL = 1_490, 148, 190
 
 @dataclass(frozen=True)
 class Figure:
-    """How large the surface is.
+    """How large the surface is, and what it is seen in.
 
     Attributes:
+        resolution: cubes a side of the grid. size: pixels of the renders.
         cubes: that it cuts; triangles are four times as many.
         seen: part of the renders' pixels that show it.
     """
 
+    resolution: int = 128
+    size: int = 512
     cubes: int = 43_142
     seen: float = 0.36
 
@@ -58,7 +61,6 @@ class ForeseenTask(Stage2Task):
 
     Args:
         model: InstantMesh in the simulation's memory, of the mesh variant.
-        size: pixels of the renders.
         views: the generator in the simulation's memory, whose own code then draws; None: its views are
             stored.
     """
@@ -68,34 +70,27 @@ class ForeseenTask(Stage2Task):
         options: Stage2Options,
         machine: Machine,
         model: InstantMesh,
-        resolution: int,
-        size: int,
         distance: Distance,
-        views: Views | None = None,
         figure: Figure = Figure(),
+        views: Views | None = None,
     ) -> None:
         if not isinstance(model.synthesizer, MeshSynthesizer):
             raise ConfigError(
                 "InstantMesh's NeRF variant is not trained in Stage II", "Take the mesh variant."
             )
-        pairs = cast(Pairs, _NoPairs(size, options.views))
+        pairs = cast(Pairs, _NoPairs(figure.size, options.views))
         model.transformer.gradient_checkpointing = True
-        self._model, self._synthesizer, self._figure, self._resolution = (
-            model,
-            model.synthesizer,
-            figure,
-            resolution,
-        )
+        self._model, self._synthesizer, self._figure = model, model.synthesizer, figure
         given = views if views is not None else StoredViews(pairs, "")
         surfaces = Surfaces(model, cast(Any, None), self._surface)
         super().__init__(options, Inputs(machine), given, surfaces, pairs, distance, lambda *_: None)
-        self._size, self._drawn = size, views is not None
+        self._drawn = views is not None
 
     def _terms(self, draw: Draw) -> tuple[dict[str, Tensor], Any]:
         picture = torch.empty(3, PICTURE, PICTURE)
         views = self._views(draw.row, picture) if self._drawn else torch.empty(6, 3, SIDE, SIDE)
         shape = self._surface(views, draw.off)
-        count, size = self.options.views, self._size
+        count, size = self.options.views, self._figure.size
         points = round(self._figure.seen * count * size**2)
         kept = KEPT_A_PIXEL * count * size**2
         color = shape.color(shape.vertices[:1].expand(points, 3))
@@ -107,7 +102,7 @@ class ForeseenTask(Stage2Task):
         return picture_terms(drawn, truth, self.perceptual) | dict(shape.penalties), drawn
 
     def _surface(self, views: Tensor, off: Tensor | None) -> Shape:
-        net, cubes, resolution = self._synthesizer, self._figure.cubes, self._resolution
+        net, cubes, resolution = self._synthesizer, self._figure.cubes, self._figure.resolution
 
         def planes_of(views: Tensor) -> Tensor:
             with self.machine.autocast():
@@ -142,8 +137,7 @@ def foresee_stage2(
     model: InstantMesh,
     options: Stage2Options,
     machine: Machine,
-    resolution: int = 128,
-    size: int = 512,
+    figure: Figure = Figure(),
     views: Views | None = None,
 ) -> Mapping[str, Account]:
     """Two steps of Stage II in a simulation: "forward", "backward" and "step", each with its peak, "resting"
@@ -160,7 +154,7 @@ def foresee_stage2(
         if views is not None:
             network, codec = (run.placed(cast(nn.Module, each)) for each in (views.network, views.codec))
             drawn = Views(cast(Any, network), cast(Any, codec), views.sampling, views.about)
-        task = ForeseenTask(options, machine, placed, resolution, size, distance, drawn)
+        task = ForeseenTask(options, machine, placed, distance, figure, drawn)
         (part,) = task.parts()
         average = MovingAverage(part.network, part.average, part.average_on) if part.average else None
         for _ in range(2):
