@@ -88,7 +88,7 @@ class Pictures:
 class Encoded:
     """Latents and text states at random."""
 
-    background = 1.0
+    background, on_host = 1.0, False
 
     def condition(self, picture: Tensor, noise: Any = None) -> Condition:
         return Condition(
