@@ -12,6 +12,7 @@ from geco.errors import ConfigError
 from geco.processes.child import ONE_THREAD, Child, NotStartedError
 from geco.processes.job import Bounds, Job, Outcome
 
+LONGEST = 86_400.0  # seconds of one wait: poll() takes no more than 2^31 milliseconds
 STARTS = 3  # of processes that may fail in a row: one may be killed while it loads, three have a reason
 # A crash may be the fault of a neighbour that ate the memory, or of somebody who ended the process; the third
 # one is the job's own. It is tried again when all others are done, so that it costs them no time.
@@ -118,7 +119,8 @@ class Workers:
         if not self._busy:
             return []
         deadline = min(worker.deadline for worker in self._busy)
-        wait([worker.connection for worker in self._busy], timeout=max(deadline - time.monotonic(), 0))
+        left = min(max(deadline - time.monotonic(), 0), LONGEST)
+        wait([worker.connection for worker in self._busy], timeout=left)
         found: list[tuple[Child, Outcome | None]] = []
         for worker in self._busy:
             try:

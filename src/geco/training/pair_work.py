@@ -218,7 +218,7 @@ def bytes_a_pair(options: PairOptions) -> int:
     """About how much disk a pair takes; its six views and picture count as so many renders more."""
     pixels = options.size**2 * BYTES_A_PIXEL + options.size * BYTES_A_ROW
     pictures = (options.renders * (2 if options.geometry else 1)) + 7
-    return round(pictures * (pixels + 2048))  # half a block is lost with each file
+    return round(pictures * max(pixels + BLOCK / 2, BLOCK))  # half a block is lost with each file
 
 
 def foretold(options: PairOptions, numbers: range, folder: Path) -> str:
