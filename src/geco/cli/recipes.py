@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from geco.rehearsal.account import Account
 
-STAGES = ("stage1", "pairs")
+STAGES = ("stage1", "pairs", "stage2")
 
 
 def add(commands: Any) -> None:

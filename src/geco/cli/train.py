@@ -149,7 +149,7 @@ def run(options: argparse.Namespace) -> int:
     if minutes is None and steps is None:
         minutes, steps = length.budget_minutes, length.steps
     check(options, init)
-    if options.dry_run and options.stage == "stage1" and is_full(options.stage, init):
+    if options.dry_run and is_full(options.stage, init):
         return rehearse.foreseen(options, recipe, init)
     parallel = recipe.stage1.parallel if options.stage == "stage1" else "ddp"
     machine = Machine(recipe.precision, options.device, options.threads, options.compile, parallel)
