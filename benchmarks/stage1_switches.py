@@ -124,12 +124,13 @@ def train(options: argparse.Namespace, switch: Switch) -> None:
     """One run, or what is left of it."""
     if (report(options, switch) or {}).get("step") == options.steps:
         return
-    given = ["--init", options.init, "--device", "cpu", "--threads", "1"]
+    given = ["--init", options.init, "--device", "cpu"]
     pairs = options.output / "pairs"
     if switch.pairs:
         more = ["--count", options.pairs, "--steps", REFERENCE_STEPS, "--set", "renders=1"]
         geco("distill", "pairs", "--recipe", "small", "--data", options.data, *given, *more, "-o", pairs)
         given += ["--pairs", pairs]
+    given += ["--threads", "1"]
     if switch.second:
         given += ["--second-teacher", second_teacher(options)]
     base = (f"batch={options.batch}", f"held_out={options.held_out}", "checkpoint_minutes=1")
@@ -145,8 +146,7 @@ def second_teacher(options: argparse.Namespace) -> Path:
     made: Path = options.output / "single"
     apart = ["--set", "multiview.apart=true", "--set", "multiview.volume=0", "--set", "batch=8"]
     where = ["--data", options.data, "--device", "cpu", "--threads", "1", "-o", made, "--resume"]
-    if not (made / "training.json").exists():
-        geco("train", "teacher", "--recipe", "small", "--steps", options.second_steps, *apart, *where)
+    geco("train", "teacher", "--recipe", "small", "--steps", options.second_steps, *apart, *where)
     return made
 
 
