@@ -24,11 +24,13 @@ from geco.model_files.card import read_model_card
 from geco.multiview.small.config import SmallConfig
 from geco.multiview.small.weights import load_small
 from geco.multiview.zero123plus.preprocess import Preprocess
+from geco.optimize.options import OptimizeOptions
 from geco.pipeline import GecoPipeline
 from geco.public_weights import instantmesh
 from geco.public_weights.ckpt import read_torch_file
 from geco.recipes.recipe import Length
 from geco.reconstruct.instantmesh.config import InstantMeshConfig
+from geco.reconstruct.pixelnerf.config import PixelNeRFConfig
 from geco.reconstruct.small.config import SmallReconstructorConfig
 from geco.reconstruct.triposr.config import TripoSRConfig
 from geco.reconstruct.vit_config import ViTConfig
@@ -36,6 +38,7 @@ from geco.sampling import Sampling, Steering
 from geco.training.augment import Jitter
 from geco.training.autoencoder import AutoencoderOptions
 from geco.training.pairs import PairOptions
+from geco.training.pixelnerf_options import PixelNeRFOptions
 from geco.training.reconstructor_options import ReconstructorOptions, ViewFaults
 from geco.training.stage1_options import Stage1Options
 from geco.training.stage2 import Stage2Options
@@ -47,12 +50,12 @@ from tests.torch_runtime.build import small_folder
 
 CONFIGS: list[type[Checked]] = [
     *(SmallConfig, SmallReconstructorConfig, InstantMeshConfig, ViTConfig, AutoencoderConfig),
-    *(Sampling, Steering, Preprocess, TripoSRConfig),
+    *(Sampling, Steering, Preprocess, TripoSRConfig, PixelNeRFConfig),
 ]
 # of the stages: people write them in recipes and behind --set
 OPTIONS: list[type[Checked]] = [
     *(TeacherOptions, ReconstructorOptions, AutoencoderOptions, Stage1Options, Stage2Options, PairOptions),
-    *(Jitter, ViewFaults, Length),
+    *(Jitter, ViewFaults, Length, PixelNeRFOptions, OptimizeOptions),
 ]
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import pytest
 
 from geco.errors import ConfigError
-from geco.recipes.override import ELSEWHERE, OF_RECIPE, OPTIONS, WITHOUT_LENGTH, override, parse
+from geco.recipes.override import ELSEWHERE, LENGTH, OF_RECIPE, OPTIONS, WITHOUT_LENGTH, override, parse
 from geco.recipes.recipe import Length, Recipe, Stage
 from geco.recipes.small import small
 from geco.recipes.tiny import tiny
@@ -58,9 +58,11 @@ def test_numbers_of_the_stage_and_of_its_length_are_replaced_and_told() -> None:
 def test_every_number_of_every_stage_can_be_given_as_it_is(stage: str) -> None:
     recipe = small()
     held, length = getattr(recipe, OPTIONS[stage]), recipe.lengths.get(stage, Length())  # type: ignore
-    sources = [held] if stage in WITHOUT_LENGTH else [held, length]
     values: dict[str, Any] = {}
-    named = [(field.name, getattr(source, field.name)) for source in sources for field in fields(source)]
+    named = [(field.name, getattr(held, field.name)) for field in fields(held)]
+    own = {name for name, _ in named}
+    for field in () if stage in WITHOUT_LENGTH else fields(length):
+        named.append((LENGTH * (field.name in own) + field.name, getattr(length, field.name)))
     for name, value in [*named, *((name, getattr(recipe, name)) for name in OF_RECIPE[stage])]:
         inside = asdict(value) if is_dataclass(value) else None  # type: ignore[arg-type]
         values |= {f"{name}.{n}": v for n, v in inside.items()} if inside else {name: value}
