@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from geco.rehearsal.fits import described, refuse_misfit, smallest_card
 from geco.rehearsal.stages import stage1
 from geco.simulated import ALLOCATED
 from geco.torch_runtime.foreseen import Networks
+from tests.cli_command import geco
 from tests.multiview import tiny as tiny_views
 
 
@@ -89,6 +91,17 @@ def test_what_does_not_fit_is_refused_with_the_nearest_that_does(usual: Account)
     assert asked == ["paper", "card24", "card12"]
     with pytest.raises(ConfigError, match="take a larger card"):
         refuse_misfit("card12", "stage1", large, 10**9, ask)
+
+
+@pytest.mark.slow
+def test_the_command_says_it_as_json_and_refuses_what_does_not_fit() -> None:
+    asked = ("recipes", "paper", "--stage", "pairs", "--json", "--max-memory")
+    enough, little = geco(*asked, "24GiB"), geco(*asked, "6GB")
+    said = json.loads(enough.stdout)
+    assert enough.returncode == 0 and said["stage"] == "pairs" and 5e9 < said["peak"] < said["needed"]
+    assert said["flop"]["float16"] > 4e14
+    assert little.returncode == 2 and json.loads(little.stdout) == said
+    assert "there are 6.0 GB" in little.stderr and little.stderr.count("\n") == 1
 
 
 def test_the_lines_name_every_part_and_the_smallest_card(usual: Account) -> None:

@@ -111,7 +111,7 @@ class Rehearsal:
                 moments[f"{part.name}: {name}"] = max(height, moments.get(f"{part.name}: {name}", 0))
                 flop.update({format_: count * part.repeats for format_, count in work.items()})
         samples = self._task.batch * self._accumulate
-        return Account(self._resting, moments, flop, samples, self._host)
+        return Account(self._resting, moments, dict(flop), samples, self._host)
 
     def _begin_optimizers(self) -> None:
         """Their states, by a first step of gradients that say nothing."""

@@ -87,7 +87,7 @@ def pairs(networks: Networks, recipe: Recipe) -> Account:
         steps = options.steps / min(options.steps, 2) if name in ("write", "read") else 1
         for number, count in part.flop.items() if name in WORK else ():
             work[number] += round(count * steps)
-    return Account({"weights": seen.resting}, moments, work, options.chunk, {})
+    return Account({"weights": seen.resting}, moments, dict(work), options.chunk, {})
 
 
 def _whole_codec(run: Simulation, networks: Networks) -> Prepared:
