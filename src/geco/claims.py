@@ -23,14 +23,13 @@ import os
 import re
 import secrets
 import socket
-import sys
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
 
 from geco.errors import OutputError
-from geco.files import writing
+from geco.files import is_alive, writing
 
 BEAT = 5.0  # seconds between two heartbeats
 PATIENCE = 60.0  # seconds without one after which an owner counts as gone: of another machine, or hanging
@@ -133,7 +132,8 @@ class Claims:
             since = time.monotonic()
             self._seen[name, other] = moved, since
         found = _OWNER.match(other)
-        if found is not None and found["host"] == self._host and not _is_alive(int(found["process"])):
+        ours = found is not None and found["host"] == self._host
+        if found is not None and ours and not is_alive(int(found["process"]), unasked=True):
             return True
         return time.monotonic() - since > self.patience
 
@@ -152,19 +152,6 @@ def _host() -> str:
     with contextlib.suppress(OSError):
         space = os.readlink("/proc/self/ns/pid")
     return re.sub(r"[^\w.]", "", f"{socket.gethostname()}.{space}")
-
-
-def _is_alive(process: int) -> bool:
-    """Of this machine; where nobody can be asked, yes."""
-    if sys.platform == "win32":
-        return True  # os.kill would end it there
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
 
 
 def _names(folder: Path) -> list[str]:

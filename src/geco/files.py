@@ -193,11 +193,13 @@ def _is_abandoned(entry: os.DirEntry[str], process: int) -> bool:
 
     old = time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED
     if sys.platform == "win32":
-        return old or not _is_alive(process)  # a file that is still open cannot be deleted there
+        return old or not is_alive(
+            process, unasked=False
+        )  # a file that is still open cannot be deleted there
     handle = os.open(entry.path, os.O_RDWR)
     try:
         free = _lock(handle)
-        return old if free is None else free and (old or not _is_alive(process))
+        return old if free is None else free and (old or not is_alive(process, unasked=False))
     finally:
         os.close(handle)
 
@@ -217,9 +219,10 @@ def _lock(handle: int) -> bool | None:
     return True
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int, unasked: bool) -> bool:
+    """Whether a process of this machine still runs; ``unasked`` on Windows, where to ask would end it."""
     if sys.platform == "win32":
-        return False  # os.kill would end it there
+        return unasked
     try:
         os.kill(process, 0)
     except ProcessLookupError:
