@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
 from torch import nn
 
+from geco.cli.main import main
 from geco.errors import ConfigError
 from geco.recipes.paper import paper
 from geco.recipes.recipe import Recipe
@@ -91,6 +93,14 @@ def test_what_does_not_fit_is_refused_with_the_nearest_that_does(usual: Account)
     assert asked == ["paper", "card24", "card12"]
     with pytest.raises(ConfigError, match="take a larger card"):
         refuse_misfit("card12", "stage1", large, 10**9, ask)
+
+
+def test_without_torch_the_command_ends_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main(["recipes"]) == 2
+    assert "geco recipes needs torch" in capsys.readouterr().err
 
 
 @pytest.mark.slow

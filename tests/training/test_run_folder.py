@@ -133,8 +133,9 @@ def test_an_output_that_cannot_be_made_fails_before_the_data_is_looked_at(
 
 
 def test_two_trainings_do_not_share_a_folder(
-    room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("geco.training.run_folder.TURN", 0.2)  # a minute's patience is the product's
     with locked(tmp_path / "run", LOCK):
         assert main(train(room, "teacher", tmp_path / "run")) == 2
         pairs = [

@@ -37,7 +37,14 @@ def add(commands: Any) -> None:
 
 def recipes(options: argparse.Namespace) -> int:
     """List, or simulate."""
-    from geco.errors import ConfigError
+    from geco.errors import ConfigError, MissingExtraError
+
+    try:
+        import accelerate  # noqa: F401
+        import diffusers  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(str(error.name), "train", "geco recipes") from error
     from geco.recipes.find import RECIPES
 
     if options.set and not options.stage:
