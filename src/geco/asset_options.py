@@ -22,7 +22,8 @@ class AssetOptions:
     Attributes:
         faces: most faces of the mesh, 100 to 2,000,000; None keeps what the surface gives.
         texture_size: side of the texture, 64 to 4096.
-        resolution: cubes a side of the surface grid, 16 to 512.
+        resolution: cubes a side of the surface grid, 16 to 512; None: the model's, and up to 2.5 times as
+            many where the picture's outline is thin (of models that keep to it).
         watertight: guarantee a closed manifold (for printing).
         projection: lay the input picture onto the visible side where the silhouettes agree.
         outline: make the surface keep to the input picture's outline (models whose fields are sampled

@@ -31,6 +31,9 @@ from geco.reconstruct.fields import (
 from geco.timing import Stopwatch
 from geco.types import Floats
 
+# Own choice: what a finer grid gives beyond so many faces, about the most of the usual one, is decimated.
+REFINED_FACES = 24_000
+
 
 class Beside(NamedTuple):
     """What is known of picture and fields besides themselves.
@@ -87,10 +90,14 @@ def _on_host(
 ) -> tuple[Mesh, dict[str, Any]]:
     """``sizes``: of the grid and of the texture."""
     with watch.stage("surface"):
-        made = surface(fields, sizes[0], picture, options.outline, options.symmetry, beside.rough)
+        refine = options.resolution is None
+        made = surface(fields, sizes[0], picture, options.outline, options.symmetry, beside.rough, refine)
     with watch.stage("clean"):
         whole = fill_holes(remove_floaters(drop_degenerate(made.mesh)))
-        first, *coarser = (finish(whole, options, count) for count in options.counts)
+        counts = options.counts
+        if made.cubes > sizes[0] and counts == (None,) and len(whole.faces) > REFINED_FACES:
+            counts = (REFINED_FACES,)
+        first, *coarser = (finish(whole, options, count) for count in counts)
         if not len(first.faces):
             raise nothing_left()
     fine = _smooth(whole) if options.normal_map else None

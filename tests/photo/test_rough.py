@@ -26,7 +26,7 @@ class Box:
     def __init__(self, wide: float) -> None:
         self.halves = np.array((0.4, wide, 0.4), np.float32)
 
-    def dense(self, resolution: int) -> np.ndarray:
+    def dense(self, resolution: int, near: np.ndarray | None = None) -> np.ndarray:
         axis = np.linspace(-1, 1, resolution + 1, dtype=np.float32)
         points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
         return (np.abs(points) - self.halves).max(axis=-1)

@@ -97,7 +97,7 @@ class Wedge:
     def __init__(self, volume: np.ndarray) -> None:
         self.volume = volume
 
-    def dense(self, resolution: int) -> np.ndarray:
+    def dense(self, resolution: int, near: np.ndarray | None = None) -> np.ndarray:
         return self.volume
 
     def grid(self, resolution: int) -> FlexiGrid:

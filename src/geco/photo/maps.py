@@ -10,19 +10,24 @@ from PIL import Image
 from geco.types import Bools, Floats
 
 
-def signed_distance(mask: Bools) -> Floats:
-    """(N, N) exact Euclidean distance in pixels to the mask's edge, positive inside; all inside
-    or outside gives +-2 N.
+def signed_distance(mask: Bools, reach: int | None = None) -> Floats:
+    """(N, N) exact Euclidean distance in pixels to the mask's edge, positive inside; all inside or outside
+    gives +-2 N.
+
+    Args:
+        reach: distances beyond so many pixels are given as so many; None: none are.
     """
+    most = np.float32(2.0 * len(mask) if reach is None else reach)
     if mask.all() or not mask.any():
-        return np.full(mask.shape, 2.0 * len(mask) * (1 if mask.all() else -1), np.float32)
+        return np.full(mask.shape, most * (1 if mask.all() else -1), np.float32)
     # Half a pixel: the edge lies between the last pixel inside and the first one outside.
-    return np.where(mask, _distance_to(~mask) - 0.5, 0.5 - _distance_to(mask)).astype(np.float32)
+    found = np.where(mask, _distance_to(~mask, reach) - 0.5, 0.5 - _distance_to(mask, reach))
+    return np.clip(found, -most, most).astype(np.float32)
 
 
-def _distance_to(mask: Bools) -> Floats:
-    """(N, N) distance of every pixel to the nearest True: along columns by running positions,
-    then the best of each row.
+def _distance_to(mask: Bools, reach: int | None) -> Floats:
+    """(N, N) distance of every pixel to the nearest True: along columns by running positions, then the best
+    of each row within reach.
     """
     size = len(mask)
     at = np.arange(size, dtype=np.float32)[:, None]
@@ -30,8 +35,12 @@ def _distance_to(mask: Bools) -> Floats:
     above = np.maximum.accumulate(np.where(mask, at, -far), axis=0)
     below = np.minimum.accumulate(np.where(mask, at, far)[::-1], axis=0)[::-1]
     vertical = np.minimum(at - above, below - at) ** 2  # (row, column)
-    steps = (at - at.T) ** 2  # (column, other column)
-    return np.sqrt((vertical[:, None, :] + steps[None]).min(axis=2))
+    nearest = vertical.copy()
+    for step in range(1, min(reach or size, size - 1) + 1):
+        square = np.float32(step * step)
+        np.minimum(nearest[:, step:], vertical[:, :-step] + square, out=nearest[:, step:])
+        np.minimum(nearest[:, :-step], vertical[:, step:] + square, out=nearest[:, :-step])
+    return np.sqrt(nearest)
 
 
 def resized(rgba: Floats, size: int) -> Floats:

@@ -15,6 +15,7 @@ from geco.photo.mirrored import Symmetry, Verdict, judge
 from geco.photo.outline import keep_to_outline
 from geco.photo.rough import Rough, rough_of
 from geco.photo.symmetry import near_colors, symmetrised
+from geco.photo.thin import needed_resolution
 from geco.reconstruct.fields import DenseFields, SurfaceFields, no_object
 from geco.types import Floats
 
@@ -30,6 +31,7 @@ class Surface(NamedTuple):
         camera: that the surface was made to keep to the outline by; None where it was not.
         agreement: IoU of the outlines before that; None where no camera was searched yet.
         mirror: what became of the symmetry that was asked for.
+        cubes: a side of the grid that it was taken from.
     """
 
     mesh: Mesh
@@ -37,6 +39,7 @@ class Surface(NamedTuple):
     camera: InputCamera | None = None
     agreement: float | None = None
     mirror: Verdict = Verdict(None, {})
+    cubes: int = 0
 
 
 def surface(
@@ -46,12 +49,14 @@ def surface(
     outline: bool = True,
     symmetry: Symmetry = "off",
     rough: Rough | None = None,
+    refine: bool = True,
 ) -> Surface:
     """The surface and its colours on a grid of ``size`` cubes a side. Where there is a picture and the fields
     are dense, it keeps to the outline and is its own mirror image as asked for.
 
     Args:
         rough: of these fields, picture and size, where it is known.
+        refine: take a finer grid where the outline needs one.
 
     Raises:
         MeshError: the fields hold no surface.
@@ -61,21 +66,25 @@ def surface(
         return _bare(fields, size)
     assert picture is not None and isinstance(fields, DenseFields)
     rough = rough or rough_of(fields, size, picture)
-    mirror, volume = Verdict(None, {}), rough.volume
+    half_extent, volume, cubes = rough.half_extent, rough.volume, size
+    if outline and refine:
+        cubes = needed_resolution(picture, rough.camera, half_extent, size)
+        volume = fields.dense(cubes, near=volume) if cubes > size else volume
+    mirror = Verdict(None, {})
     color: Color = fields.color
     if symmetry != "off":
         mirror = judge(rough, picture, symmetry)
         if mirror.plane is not None:
-            volume = symmetrised(volume, rough.half_extent, mirror.plane)
+            volume = symmetrised(volume, half_extent, mirror.plane)
             color = near_colors(color, mirror.plane)
     camera: InputCamera | None = None
     if outline:
-        kept = keep_to_outline(volume, rough.half_extent, color, picture, rough.camera)
+        kept = keep_to_outline(volume, half_extent, color, picture, rough.camera)
         volume, color, camera = kept.volume, kept.color, rough.camera
-    mesh = Mesh(*extract(grid_from_volume(volume, rough.half_extent)))
+    mesh = Mesh(*extract(grid_from_volume(volume, half_extent)))
     if not len(mesh.faces):
         return _bare(fields, size)._replace(agreement=rough.agreement)
-    return Surface(mesh, color, camera, rough.agreement, mirror)
+    return Surface(mesh, color, camera, rough.agreement, mirror, cubes)
 
 
 def _bare(fields: SurfaceFields, size: int) -> Surface:
@@ -83,4 +92,4 @@ def _bare(fields: SurfaceFields, size: int) -> Surface:
     mesh = Mesh(*extract(fields.grid(size)))
     if not len(mesh.faces):
         raise no_object()
-    return Surface(mesh, fields.color)
+    return Surface(mesh, fields.color, cubes=size)

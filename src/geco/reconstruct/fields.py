@@ -53,9 +53,12 @@ class DenseFields(SurfaceFields, Protocol):
     be edited on a grid.
     """
 
-    def dense(self, resolution: int) -> Floats:
+    def dense(self, resolution: int, near: Floats | None = None) -> Floats:
         """(R + 1, R + 1, R + 1) signed distance on the grid's vertices, indexed [x, y, z],
         positive all over the border.
+
+        Args:
+            near: what this gave for another resolution, so that only its surface need be asked again.
         """
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.grids import grid_from_volume
 from geco.reconstruct.fields import no_object
-from geco.types import Bools, Floats, Ints
+from geco.types import Bools, Doubles, Floats, Ints
 
 CHUNK = 1 << 10  # points a call: what is made of the samples of six views stays in the cache
 # The coarse field is corrected by the fine one where it says less than this (world units, a third of a voxel
@@ -60,17 +60,23 @@ class SmallFields:
             raise no_object()
         return grid_from_volume(volume, self._half_extent)
 
-    def dense(self, resolution: int) -> Floats:
+    def dense(self, resolution: int, near: Floats | None = None) -> Floats:
         """(R + 1, R + 1, R + 1) signed distance on the grid's vertices, indexed [x, y, z];
         positive all over the border.
+
+        Args:
+            near: what this gave for another resolution: only its surface is asked again.
         """
-        weights = upsampling(len(self.coarse), resolution)
-        volume = np.tensordot(weights, self.coarse.transpose(2, 1, 0), axes=(1, 0))
+        if near is None:
+            weights, start = upsampling(len(self.coarse), resolution), self.coarse.transpose(2, 1, 0)
+        else:
+            weights, start = between(len(near) - 1, resolution), near
+        volume = np.tensordot(weights, start, axes=(1, 0))
         volume = np.matmul(weights, volume)  # along y
         volume = np.ascontiguousarray(np.matmul(volume, weights.T), np.float32)  # along z
         axis = np.linspace(-self._half_extent, self._half_extent, resolution + 1, dtype=np.float32)
         asked = np.zeros(volume.shape, bool)
-        wanted = np.abs(volume) < BAND
+        wanted = np.abs(volume) < BAND if near is None else crossing_ends(volume < 0)
         while wanted.any():
             volume[wanted] = in_chunks(self.shape, axis[np.argwhere(wanted)], self._workers)
             asked |= wanted
@@ -155,10 +161,21 @@ def upsampling(voxels: int, resolution: int) -> Floats:
     """(resolution + 1, voxels) linear interpolation from voxel centres to grid vertices along one
     axis, ends repeated.
     """
-    place = np.clip(np.arange(resolution + 1) * (voxels / resolution) - 0.5, 0, voxels - 1)
-    below = np.minimum(place.astype(int), voxels - 2)
-    weights = np.zeros((resolution + 1, voxels), np.float32)
-    rows = np.arange(resolution + 1)
+    return _linear(np.clip(np.arange(resolution + 1) * (voxels / resolution) - 0.5, 0, voxels - 1), voxels)
+
+
+def between(cubes: int, resolution: int) -> Floats:
+    """(resolution + 1, cubes + 1) linear interpolation from the vertices of one grid to those of another
+    along one axis.
+    """
+    return _linear(np.linspace(0, cubes, resolution + 1), cubes + 1)
+
+
+def _linear(place: Doubles, count: int) -> Floats:
+    """(N, count) the weights of ``count`` numbers at places (N,) between them."""
+    below = np.minimum(place.astype(int), count - 2)
+    weights = np.zeros((len(place), count), np.float32)
+    rows = np.arange(len(place))
     weights[rows, below] = 1 - (place - below)
     weights[rows, below + 1] = place - below
     return weights
