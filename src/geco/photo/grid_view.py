@@ -15,6 +15,7 @@ from geco.types import Bools, Floats, Index
 SIZE = 192  # pixels of the maps of the outline: finer than a grid of 128 cells can follow
 FINE = 2  # maps are enlarged so much, so that the nearest pixel of one is as good as a bilinear sample
 SMOOTHED = 40  # own choice: turns in which continued depths are made level with their neighbours
+LAYER = 0.3  # world units (the object is 1.9 across): what lies so much behind the front belongs to it
 
 
 class GridView:
@@ -58,22 +59,32 @@ class GridView:
         """(SIZE, SIZE) -> (P,)."""
         return enlarged(image, FINE).reshape(-1)[self._place]
 
-    def middle_depth(self, solid: Bools, shown: Bools) -> Floats:
-        """(SIZE, SIZE) mean depth of the solid along each ray. Where the picture shows the object without any
-        solid, it goes on as deep as at the nearest place of the same part: a leg hangs where the body begins
-        it.
+    def nearest_layer(self, solid: Bools, shown: Bools, depth_inside: Floats, steepest: float) -> Floats:
+        """(SIZE, SIZE) depth of the middle of what each ray meets first, level with its neighbours the more
+        the less there is. Where the picture shows the object without any solid, it goes on as deep as at the
+        nearest place of the same part: a leg hangs where the body begins it.
 
         Args:
             solid: (P,) vertices. shown: (SIZE, SIZE) where the picture shows the object.
+            depth_inside: (SIZE, SIZE) how deep the ray passes through the solid, in such units that 1 is
+                enough to believe it.
+            steepest: depth over width, where less than enough is there; it keeps to the nearer of two depths.
         """
-        cell, count = self._cell(np.flatnonzero(solid)), self.cells
-        number = np.bincount(cell, minlength=count * count).astype(np.float32).reshape(count, count)
-        total = np.bincount(cell, self.depth[solid], count * count).astype(np.float32).reshape(count, count)
+        some = np.flatnonzero(solid)
+        cell, depth, count = self._cell(some), self.depth[some], self.cells
+        front = np.full(count * count, np.inf, np.float32)
+        np.minimum.at(front, cell, depth)
+        first = depth < front[cell] + LAYER
+        number = np.bincount(cell[first], minlength=count * count)
+        total = np.bincount(cell[first], depth[first], count * count)
+        means = (total / np.maximum(number, 1)).astype(np.float32).reshape(count, count)
         part = SIZE // count
-        within = np.asarray(shown.reshape(count, part, count, part).any(axis=(1, 3)))
-        known = (number > 0) & within
-        depth = continued(np.where(known, total / np.maximum(number, 1), 0).astype(np.float32), known, within)
-        return self.smooth(depth)
+        blocks = count, part, count, part
+        within = np.asarray(shown.reshape(blocks).any(axis=(1, 3)))
+        trust = np.clip(depth_inside.reshape(blocks).mean(axis=(1, 3)), 1e-3, 1)
+        trust = trust * ((number > 0).reshape(count, count) & within)
+        step = steepest * float(self.pixel_at_middle) * part
+        return self.smooth(continued(means, trust, within, step))
 
     def highest(self, values: Floats, some: Index, floor: float) -> Floats:
         """(SIZE, SIZE) the highest value along each ray of vertices given by number, at least ``floor``."""
@@ -95,23 +106,33 @@ class GridView:
         return np.asarray(larger, np.float32)
 
 
-def continued(values: Floats, known: Bools, within: Bools) -> Floats:
-    """Known values (C, C) continued through the region ``within`` from neighbour to neighbour, and smoothed
-    there; beyond it, and where no way leads, from the mean of ever larger blocks.
+def continued(values: Floats, trust: Floats, within: Bools, step: float) -> Floats:
+    """Values (C, C) made level with their neighbours in the region ``within``, those with a ``trust`` of 1
+    left as they are and those with 0 not looked at; those with less than 1 are above none of their neighbours
+    by more than ``step``. Beyond the region, and where no way leads, from the mean of ever larger blocks.
     """
-    values, reached = values * known, known.copy()
+    reached = trust > 0
+    found, loose = np.where(reached, values, 0), trust < 1
     while True:
         count = _around(reached.astype(np.float32))
         fresh = within & ~reached & (count > 0)
         if not fresh.any():
             break
-        values = np.where(fresh, _around(values) / np.maximum(count, 1), values)
+        found = np.where(fresh, _around(found) / np.maximum(count, 1), found)
         reached |= fresh
-    loose = reached & ~known
-    weight = np.maximum(_around(reached.astype(np.float32)), 1)
+    hold = (trust * trust / np.maximum(1 - trust, 1e-3)).astype(np.float32)
+    weight = np.maximum(_around(reached.astype(np.float32)) + hold, 1e-3)
+    loose &= reached
     for _ in range(SMOOTHED):
-        values = np.where(loose, _around(values) / weight, values)
-    return spread(values.astype(np.float32), reached.astype(np.float32))
+        found = np.where(loose, (_around(found) + hold * values) / weight, found)
+    for _ in range(SMOOTHED):
+        lowest = np.where(reached, found, np.inf)
+        for axis in (0, 1):
+            padded = np.pad(lowest, [(1, 1) if k == axis else (0, 0) for k in (0, 1)], constant_values=np.inf)
+            before, after = (np.take(padded, np.arange(len(values)) + move, axis) for move in (0, 2))
+            lowest = np.minimum(lowest, np.minimum(before, after) + step)
+        found = np.where(loose, lowest, found)
+    return spread(found.astype(np.float32), reached.astype(np.float32))
 
 
 def _around(values: Floats) -> Floats:

@@ -22,11 +22,12 @@ from geco.types import Bools, Floats
 
 ROUNDNESS = 0.8  # half thickness of added material over its distance to the outline: 1 is as deep as wide
 THINNEST = 0.8  # cells: what is thinner falls through the grid
-MARGIN = 0.0  # cells that the carving leaves around the outline, so that thin parts are not cut twice
+MARGIN = 0.05  # cells that the carving leaves around the outline, so that thin parts are not cut twice
 THICKEST = 0.2  # world units (the object is 1.9 across): added material is limbs and rims, not bodies
 # cells: rays that pass through the model's own solid less deep get material, those that pass deeper than the
 # second get none
 SHALLOW, DEEP = 0.75, 1.5
+STEEPEST = 1.0  # depth over width of added material: it is no wall along the ray
 
 
 @dataclass(frozen=True)
@@ -68,27 +69,28 @@ def keep_to_outline(
     own = volume.reshape(-1)
     depth_inside = _depth_inside(view, np.minimum(width, -own), cell)
     share = _missing(mask, depth_inside / cell)
-    filled = own
-    if share.any():
-        middle = view.middle_depth((own < 0) & (width > 0), mask)
-        wanted = view.read(share)
-        # A plate that is there is not to become thicker, but for what the grid needs.
-        most = cell + (THICKEST - cell) * view.read(np.clip(1 - depth_inside / cell, 0, 1))
-        thickness = np.maximum(np.minimum(ROUNDNESS * width, most), THINNEST * cell) * wanted
-        # Where the sheet lies aslant to the ray, it is as much thicker along it.
-        aslant = view.read(_steepness(middle, float(view.pixel_at_middle)))
-        away = np.abs(view.depth - view.read(middle)) / aslant
-        sheet = (away - thickness) * np.float32(1 / np.hypot(1, ROUNDNESS))
-        filled = np.where(wanted > 0.05, np.minimum(own, sheet), own)
+    if not share.any():
+        return Fitted(np.maximum(own, -width).reshape(volume.shape), color, 0.0)
+    middle = view.nearest_layer((own < 0) & (width > 0), mask, depth_inside / (DEEP * cell), STEEPEST)
+    # A plate that is there is not to become thicker, but for what the grid needs.
+    most = cell + (THICKEST - cell) * np.clip(1 - depth_inside / cell, 0, 1)
+    wanted = view.read(share)
+    thickness = np.maximum(np.minimum(ROUNDNESS * width, view.read(most)), THINNEST * cell) * wanted
+    # Where the sheet lies aslant to the ray, it is as much thicker along it.
+    aslant = view.read(_steepness(middle, float(view.pixel_at_middle)))
+    away = np.abs(view.depth - view.read(middle)) / aslant
+    sheet = (away - thickness) * np.float32(1 / np.hypot(1, ROUNDNESS))
+    filled = np.where(wanted > 0.05, np.minimum(own, sheet), own)
     filled = np.maximum(filled, -width).reshape(volume.shape)
+    deep = np.minimum(ROUNDNESS * view.pixel_at_middle * np.maximum(inside, 0), most) + cell
 
     def blended(places: Floats) -> Floats:
         own = color(places)
-        if not share.any():
-            return own
-        at, _ = camera.to_pixels(places, SIZE)
+        at, nearness = camera.to_pixels(places, SIZE)
         column, row = (np.clip(p, 0, SIZE - 1).astype(np.float32) for p in at)
         part = sampled(share, column, row)
+        behind = np.abs(1 / np.maximum(nearness, 1e-9) - sampled(middle, column, row))
+        part *= np.clip(2 - behind / sampled(deep, column, row), 0, 1).astype(np.float32)
         near = part > 0.02
         red, green, blue, opaque = (sampled(picture[..., k], column[near], row[near]) for k in range(4))
         shown = np.stack([red, green, blue], axis=1) / np.maximum(opaque, 0.02)[:, None]
@@ -102,7 +104,7 @@ def keep_to_outline(
 def _steepness(depth: Floats, pixel: float) -> Floats:
     """(SIZE, SIZE) along the ray over across, of a sheet of this depth; ``pixel`` world units wide."""
     down, right = np.gradient(depth, pixel)
-    return np.sqrt(1 + down * down + right * right)
+    return np.minimum(np.sqrt(1 + down * down + right * right), np.float32(np.hypot(1, STEEPEST)))
 
 
 def _depth_inside(view: GridView, solid: Floats, cell: np.float32) -> Floats:
