@@ -28,6 +28,7 @@ from geco.errors import GecoError
 from geco.graph import connected_components
 from geco.images import to_bytes
 from geco.images.color import over_white
+from geco.mesh.clean import merge_close
 from geco.mesh.components import component_labels
 from geco.photo.input_camera import InputCamera, silhouette
 from geco.photo.maps import signed_distance
@@ -122,7 +123,7 @@ def row_of(pipeline: GecoPipeline, file: Path) -> dict[str, Any]:
         "iou": float((wanted & seen).sum() / max((wanted | seen).sum(), 1)),
         "pieces": [pieces(wanted), pieces(seen)],
         "holes": [holes(wanted), holes(seen)],
-        "components": int(component_labels(asset.mesh).max()) + 1,
+        "components": int(component_labels(merge_close(asset.mesh, 0)).max()) + 1,
         "thin": float(1 - (thick & wanted[::2, ::2]).sum() / max(wanted[::2, ::2].sum(), 1)),
         "projected": bool(asset.facts["projected"]),
         "color_error": asset.facts["input_camera"]["color_error"],

@@ -11,7 +11,13 @@ from typing import Any, NamedTuple, TypeGuard
 from geco.asset_options import AssetOptions
 from geco.errors import ConfigError
 from geco.images.detail import Detail
-from geco.mesh.clean import drop_degenerate, fill_holes, remove_floaters
+from geco.mesh.clean import (
+    drop_degenerate,
+    fill_holes,
+    floating_faces,
+    remove_floaters,
+    without_faces,
+)
 from geco.mesh.decimate import decimate
 from geco.mesh.hull import convex_hull
 from geco.mesh.levels import colored_as, side_of
@@ -20,6 +26,7 @@ from geco.mesh.types import Mesh
 from geco.mesh.watertight import make_watertight
 from geco.painting import Paint, painted
 from geco.photo.rough import Rough
+from geco.photo.shown import unless_shown
 from geco.photo.surface import surface
 from geco.reconstruct.fields import (
     DenseFields,
@@ -93,7 +100,11 @@ def _on_host(
         refine = options.resolution is None
         made = surface(fields, sizes[0], picture, options.outline, options.symmetry, beside.rough, refine)
     with watch.stage("clean"):
-        whole = fill_holes(remove_floaters(drop_degenerate(made.mesh)))
+        sound = drop_degenerate(made.mesh)
+        floating = floating_faces(sound)
+        if made.camera is not None:
+            floating = unless_shown(sound, floating, made.camera, picture)
+        whole = fill_holes(without_faces(sound, floating))
         counts = options.counts
         if made.cubes > sizes[0] and counts == (None,) and len(whole.faces) > REFINED_FACES:
             counts = (REFINED_FACES,)

@@ -16,7 +16,7 @@ from geco.mesh.half_edges import pair_half_edges
 from geco.mesh.holes import border_loops, fill_loops
 from geco.mesh.topology import compact, cross, dot, first_of_group, merge, weld_groups
 from geco.mesh.types import Mesh
-from geco.types import Doubles, Floats, Ints, Longs
+from geco.types import Bools, Doubles, Floats, Ints, Longs
 
 # Coordinates lie within [-1, 1], where float32 steps by 6e-8: 1e-6 of the size is the smallest length that
 # still means something.
@@ -73,20 +73,30 @@ def drop_degenerate(mesh: Mesh, smallest: float = SMALLEST) -> Mesh:
 
 
 def remove_floaters(mesh: Mesh, min_fraction: float = 0.02, drop_inner: bool = True) -> Mesh:
-    """Keep the components whose area is at least ``min_fraction`` of the largest one's.
+    """Keep the components whose area is at least ``min_fraction`` of the largest one's
+    (:func:`floating_faces`).
+    """
+    return without_faces(mesh, floating_faces(mesh, min_fraction, drop_inner))
+
+
+def without_faces(mesh: Mesh, dropped: Bools) -> Mesh:
+    """``mesh`` without the faces marked (F,); itself where there is none."""
+    return compact(mesh, mesh.faces.compress(~dropped, axis=0)) if dropped.any() else mesh
+
+
+def floating_faces(mesh: Mesh, min_fraction: float = 0.02, drop_inner: bool = True) -> Bools:
+    """(F,) the faces of components whose area is less than ``min_fraction`` of the largest one's.
 
     Args:
         mesh: with shared vertices (weld it first): a component is what hangs together by vertices.
         min_fraction: in [0, 1]; 1 keeps the largest alone.
-        drop_inner: also drop closed shells that are turned inside out within the largest component's box:
+        drop_inner: also those of closed shells that are turned inside out within the largest component's box:
             cavities, which no picture shows and which would use up texture.
     """
-    if not len(mesh.faces):
-        return mesh
-    face_label = component_labels(mesh)
-    count = int(face_label.max()) + 1
+    face_label = component_labels(mesh) if len(mesh.faces) else np.zeros(0, np.int64)
+    count = int(face_label.max(initial=0)) + 1
     if count == 1:
-        return mesh
+        return np.zeros(len(mesh.faces), bool)
     vectors = _face_normals(mesh).astype(np.float64)
     area = np.bincount(face_label, np.sqrt(dot(vectors, vectors)), count)
     largest = int(np.argmax(area))
@@ -99,7 +109,7 @@ def remove_floaters(mesh: Mesh, min_fraction: float = 0.02, drop_inner: bool = T
         low, high = component_boxes(mesh, face_label, count)
         within = (low >= low[largest]).all(axis=1) & (high <= high[largest]).all(axis=1)
         keep &= ~(closed & within & (volume * np.sign(volume[largest]) < 0))
-    return mesh if keep.all() else compact(mesh, mesh.faces.compress(keep.take(face_label), axis=0))
+    return np.asarray(~keep.take(face_label))
 
 
 def fill_holes(mesh: Mesh, max_edges: int = 64) -> Mesh:

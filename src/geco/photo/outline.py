@@ -17,12 +17,15 @@ import numpy as np
 from geco.photo.grid_view import SIZE, GridView
 from geco.photo.input_camera import InputCamera
 from geco.photo.maps import blurred, resized, sampled
-from geco.photo.thin import NARROWEST, widened
+from geco.photo.thin import NARROWEST, widened, widest_near
 from geco.types import Bools, Floats
 
 ROUNDNESS = 0.8  # half thickness of added material over its distance to the outline: 1 is as deep as wide
 THINNEST = 0.8  # cells: what is thinner falls through the grid
-MARGIN = 0.05  # cells that the carving leaves around the outline, so that thin parts are not cut twice
+# cells that the carving leaves around parts of so many cells' half width, of which the grid rounds the edges
+# off; none around parts twice as thick
+MARGIN, THIN = 0.2, 1.5
+SPARE = 0.3  # cells that added material reaches beyond the outline before it is carved
 THICKEST = 0.2  # world units (the object is 1.9 across): added material is limbs and rims, not bodies
 # cells: rays that pass through the model's own solid less deep get material, those that pass deeper than the
 # second get none
@@ -35,15 +38,23 @@ class Fitted:
     """A signed distance grid that keeps to the silhouette.
 
     Attributes:
-        volume: (R + 1, R + 1, R + 1) negative inside, indexed [x, y, z].
+        carved: moves (SIZE, SIZE) of the outline, pixels outwards -> (R + 1, R + 1, R + 1) negative inside,
+            indexed [x, y, z].
+        inside: (SIZE, SIZE) pixels to the outline that is kept to, > 0 within.
         color: (N, 3) world points -> (N, 3) in [0, 1]: the model's, but the picture's where material was
             added.
         added: part of the picture's silhouette that the model had left empty.
     """
 
-    volume: Floats
+    carved: Callable[[Floats], Floats]
+    inside: Floats
     color: Callable[[Floats], Floats]
     added: float
+
+    @property
+    def volume(self) -> Floats:
+        """The grid with the outline as it is."""
+        return self.carved(np.zeros_like(self.inside))
 
 
 def keep_to_outline(
@@ -62,26 +73,32 @@ def keep_to_outline(
     view = GridView(camera, half_extent, len(volume))
     cell = np.float32(2 * half_extent / (len(volume) - 1))
     picture, inside = widened(resized(rgba, SIZE), NARROWEST * float(cell / view.pixel_at_middle))
-    mask = inside > 0
+    mask, pixels = inside > 0, float(cell / view.pixel_at_middle)
+    rounded = np.clip(2 - widest_near(inside, round(2 * THIN * pixels)) / (THIN * pixels), 0, 1)
     # world units to the outline, inside > 0
-    width = (view.read(inside) - view.beyond) * view.pixel + MARGIN * cell
-
+    width = (view.read(inside + MARGIN * pixels * rounded) - view.beyond) * view.pixel
     own = volume.reshape(-1)
+
+    def carved_to(moves: Floats) -> Floats:
+        moved = width + view.read(moves) * view.pixel if moves.any() else width
+        return np.maximum(filled, -moved).reshape(volume.shape).astype(np.float32)
+
     depth_inside = _depth_inside(view, np.minimum(width, -own), cell)
     share = _missing(mask, depth_inside / cell)
+    filled = own
     if not share.any():
-        return Fitted(np.maximum(own, -width).reshape(volume.shape), color, 0.0)
+        return Fitted(carved_to, inside, color, 0.0)
     middle = view.nearest_layer((own < 0) & (width > 0), mask, depth_inside / (DEEP * cell), STEEPEST)
     # A plate that is there is not to become thicker, but for what the grid needs.
     most = cell + (THICKEST - cell) * np.clip(1 - depth_inside / cell, 0, 1)
     wanted = view.read(share)
-    thickness = np.maximum(np.minimum(ROUNDNESS * width, view.read(most)), THINNEST * cell) * wanted
+    thickness = np.maximum(np.minimum(ROUNDNESS * (width + SPARE * cell), view.read(most)), THINNEST * cell)
+    thickness *= wanted
     # Where the sheet lies aslant to the ray, it is as much thicker along it.
     aslant = view.read(_steepness(middle, float(view.pixel_at_middle)))
     away = np.abs(view.depth - view.read(middle)) / aslant
     sheet = (away - thickness) * np.float32(1 / np.hypot(1, ROUNDNESS))
     filled = np.where(wanted > 0.05, np.minimum(own, sheet), own)
-    filled = np.maximum(filled, -width).reshape(volume.shape)
     deep = np.minimum(ROUNDNESS * view.pixel_at_middle * np.maximum(inside, 0), most) + cell
 
     def blended(places: Floats) -> Floats:
@@ -98,7 +115,7 @@ def keep_to_outline(
         return own
 
     lost = mask & (depth_inside <= 0)
-    return Fitted(filled.astype(np.float32), blended, float(lost.sum() / max(mask.sum(), 1)))
+    return Fitted(carved_to, inside, blended, float(lost.sum() / max(mask.sum(), 1)))
 
 
 def _steepness(depth: Floats, pixel: float) -> Floats:

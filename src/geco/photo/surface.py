@@ -7,17 +7,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
 from geco.mesh.types import Mesh
+from geco.photo.grid_view import SIZE
 from geco.photo.input_camera import InputCamera
+from geco.photo.look import overlap
+from geco.photo.maps import blurred, signed_distance
 from geco.photo.mirrored import Symmetry, Verdict, judge
-from geco.photo.outline import keep_to_outline
+from geco.photo.outline import Fitted, keep_to_outline
 from geco.photo.rough import Rough, rough_of
 from geco.photo.symmetry import near_colors, symmetrised
 from geco.photo.thin import needed_resolution
 from geco.reconstruct.fields import DenseFields, SurfaceFields, no_object
 from geco.types import Floats
+
+KEPT = 0.975  # own choice, IoU: an outline that is kept so well stays as it is
+MOST_MOVED, REACH = 1.5, 4  # own choice, pixels: of an outline, within so many of it
 
 Color = Callable[[Floats], Floats]
 
@@ -77,14 +85,30 @@ def surface(
         if mirror.plane is not None:
             volume = symmetrised(volume, half_extent, mirror.plane)
             color = near_colors(color, mirror.plane)
-    camera: InputCamera | None = None
     if outline:
         kept = keep_to_outline(volume, half_extent, color, picture, rough.camera)
-        volume, color, camera = kept.volume, kept.color, rough.camera
-    mesh = Mesh(*extract(grid_from_volume(volume, half_extent)))
-    if not len(mesh.faces):
-        return _bare(fields, size)._replace(agreement=rough.agreement)
-    return Surface(mesh, color, camera, rough.agreement, mirror, cubes)
+        mesh = settled(kept, half_extent, rough.camera)
+        made = Surface(mesh, kept.color, rough.camera, rough.agreement, mirror, cubes)
+    else:
+        mesh = Mesh(*extract(grid_from_volume(volume, half_extent)))
+        made = Surface(mesh, color, None, rough.agreement, mirror, cubes)
+    return made if len(mesh.faces) else _bare(fields, size)._replace(agreement=rough.agreement)
+
+
+def settled(kept: Fitted, half_extent: float, camera: InputCamera) -> Mesh:
+    """The surface of a grid that keeps to the outline. Where it is seen to keep to it badly, for what a grid
+    cannot follow, the outline is moved once by as much as it is missed by.
+    """
+    mesh = Mesh(*extract(grid_from_volume(kept.volume, half_extent)))
+    wanted = kept.inside > 0
+    seen = camera.rasterize(mesh, SIZE).mask
+    if overlap(wanted, seen) >= KEPT or not seen.any():
+        return mesh
+    missed = np.clip(kept.inside - signed_distance(seen, REACH), -MOST_MOVED, MOST_MOVED)
+    missed = blurred(missed * (np.abs(kept.inside) < REACH))
+    second = Mesh(*extract(grid_from_volume(kept.carved(missed), half_extent)))
+    better = overlap(wanted, camera.rasterize(second, SIZE).mask) > overlap(wanted, seen)
+    return second if better else mesh
 
 
 def _bare(fields: SurfaceFields, size: int) -> Surface:

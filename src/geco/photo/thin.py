@@ -78,4 +78,13 @@ def widened(picture: Floats, half_width: float) -> tuple[Floats, Floats]:
     return np.where((inside > 0)[..., None] & ~mask[..., None], wider, picture), inside
 
 
+def widest_near(inside: Floats, reach: int) -> Floats:
+    """(S, S) the highest number up to ``reach`` pixels away along both axes."""
+    for axis in (0, 1):
+        padded = np.pad(inside, [(reach, reach) if k == axis else (0, 0) for k in (0, 1)], mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis)
+        inside = np.asarray(windows.max(axis=-1), np.float32)
+    return inside
+
+
 MOVES = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if (down, right) != (0, 0)]
