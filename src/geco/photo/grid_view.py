@@ -7,29 +7,30 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from geco.cameras import INPUT_RADIUS
 from geco.photo.input_camera import InputCamera
 from geco.photo.maps import enlarged
 from geco.types import Bools, Floats, Index
 
-SIZE = 192  # pixels of the maps of the outline: finer than a grid of 128 cells can follow
-FINE = 2  # maps are enlarged so much, so that the nearest pixel of one is as good as a bilinear sample
+# Pixels of the maps of the outline: finer than grids of so many cubes a side and of more can follow
+COARSE, COARSE_CUBES, FINE = 192, 96, 384
 SMOOTHED = 40  # own choice: turns in which continued depths are made level with their neighbours
 LAYER = 0.3  # world units (the object is 1.9 across): what lies so much behind the front belongs to it
 
 
 class GridView:
-    """Every vertex of the volume's grid as the camera sees it in the picture; maps (SIZE, SIZE) are read at
-    the nearest fine pixel.
+    """Every vertex of the volume's grid as the camera sees it in the picture; maps (S, S) are read at
+    the nearest pixel of :data:`FINE`, which is as good as a bilinear sample.
 
     Attributes:
+        size: S, pixels a side of the maps.
         depth, pixel: (P,) distance along the viewing axis and width of a map's pixel there, world units.
-        pixel_at_middle: the same width where the object is.
+        distance: of the camera from the middle of the volume. pixel_at_middle: a pixel's width there.
         beyond: (P,) pixels outside the picture.
         cells: a side of the maps that vertices are gathered to: each has vertices at every depth.
     """
 
     def __init__(self, camera: InputCamera, half_extent: float, count: int) -> None:
+        self.size = size = COARSE if count <= COARSE_CUBES + 1 else FINE
         pose = np.asarray(camera.c2w, np.float64)
         axis = np.linspace(-half_extent, half_extent, count)
         # A rigid motion of a grid is a sum of three axes, so nothing needs to be multiplied a vertex at a
@@ -42,35 +43,39 @@ class GridView:
             for k in range(3)
         )
         self.depth = -back
-        focal = np.float32(camera.scale * SIZE * 0.5 / np.tan(np.radians(camera.fov / 2)))
+        focal = np.float32(camera.scale * size * 0.5 / np.tan(np.radians(camera.fov / 2)))
         self.pixel = self.depth / focal
-        self.pixel_at_middle = np.float32(INPUT_RADIUS) / focal
-        column = right / self.pixel + np.float32((0.5 + camera.offset[0]) * SIZE - 0.5)
-        row = np.float32((0.5 + camera.offset[1]) * SIZE - 0.5) - up / self.pixel
-        self._column, self._row = np.clip(column, 0, SIZE - 1), np.clip(row, 0, SIZE - 1)
+        self.distance = np.float32(np.linalg.norm(pose[:3, 3]))
+        self.pixel_at_middle = self.distance / focal
+        column = right / self.pixel + np.float32((0.5 + camera.offset[0]) * size - 0.5)
+        row = np.float32((0.5 + camera.offset[1]) * size - 0.5) - up / self.pixel
+        self._column, self._row = np.clip(column, 0, size - 1), np.clip(row, 0, size - 1)
         self.beyond = np.abs(column - self._column) + np.abs(row - self._row)
-        last = SIZE * FINE - 1
-        self._place = (self._row * (last / (SIZE - 1)) + 0.5).astype(np.int32) * (last + 1)
-        self._place += (self._column * (last / (SIZE - 1)) + 0.5).astype(np.int32)
+        last = FINE - 1
+        self._place = (self._row * (last / (size - 1)) + 0.5).astype(np.int32) * FINE
+        self._place += (self._column * (last / (size - 1)) + 0.5).astype(np.int32)
         cell = 2 * half_extent / (count - 1) / float(self.pixel_at_middle)
-        self.cells = next((SIZE // part for part in (2, 3, 4, 6) if part > 1.2 * cell), SIZE // 8)
+        self.cells = next((size // part for part in (2, 3, 4, 6) if part > 1.2 * cell), size // 8)
 
     def read(self, image: Floats) -> Floats:
-        """(SIZE, SIZE) -> (P,)."""
-        return enlarged(image, FINE).reshape(-1)[self._place]
+        """(S, S) -> (P,)."""
+        fine = image if len(image) == FINE else enlarged(image, FINE // len(image))
+        return fine.reshape(-1)[self._place]
 
     def nearest_layer(self, solid: Bools, shown: Bools, depth_inside: Floats, steepest: float) -> Floats:
-        """(SIZE, SIZE) depth of the middle of what each ray meets first, level with its neighbours the more
+        """(S, S) depth of the middle of what each ray meets first, level with its neighbours the more
         the less there is. Where the picture shows the object without any solid, it goes on as deep as at the
         nearest place of the same part: a leg hangs where the body begins it.
 
         Args:
-            solid: (P,) vertices. shown: (SIZE, SIZE) where the picture shows the object.
-            depth_inside: (SIZE, SIZE) how deep the ray passes through the solid, in such units that 1 is
+            solid: (P,) vertices. shown: (S, S) where the picture shows the object.
+            depth_inside: (S, S) how deep the ray passes through the solid, in such units that 1 is
                 enough to believe it.
             steepest: depth over width, where less than enough is there; it keeps to the nearer of two depths.
         """
         some = np.flatnonzero(solid)
+        if not len(some):
+            return np.full((self.size, self.size), self.distance, np.float32)
         cell, depth, count = self._cell(some), self.depth[some], self.cells
         front = np.full(count * count, np.inf, np.float32)
         np.minimum.at(front, cell, depth)
@@ -78,7 +83,7 @@ class GridView:
         number = np.bincount(cell[first], minlength=count * count)
         total = np.bincount(cell[first], depth[first], count * count)
         means = (total / np.maximum(number, 1)).astype(np.float32).reshape(count, count)
-        part = SIZE // count
+        part = self.size // count
         blocks = count, part, count, part
         within = np.asarray(shown.reshape(blocks).any(axis=(1, 3)))
         trust = np.clip(depth_inside.reshape(blocks).mean(axis=(1, 3)), 1e-3, 1)
@@ -87,7 +92,7 @@ class GridView:
         return self.smooth(continued(means, trust, within, step))
 
     def highest(self, values: Floats, some: Index, floor: float) -> Floats:
-        """(SIZE, SIZE) the highest value along each ray of vertices given by number, at least ``floor``."""
+        """(S, S) the highest value along each ray of vertices given by number, at least ``floor``."""
         cell = self._cell(some)
         order = np.argsort(values)
         found = np.full(self.cells * self.cells, floor, np.float32)
@@ -95,14 +100,13 @@ class GridView:
         return self.smooth(found.reshape(self.cells, self.cells))
 
     def _cell(self, some: Index) -> Index:
-        part = self.cells / SIZE
+        part = self.cells / self.size
         rows, columns = ((at[some] * part).astype(np.intp) for at in (self._row, self._column))
         return np.asarray(rows * self.cells + columns)
 
-    @staticmethod
-    def smooth(values: Floats) -> Floats:
-        """(cells, cells) -> (SIZE, SIZE)."""
-        larger = Image.fromarray(values).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+    def smooth(self, values: Floats) -> Floats:
+        """(cells, cells) -> (S, S)."""
+        larger = Image.fromarray(values).resize((self.size, self.size), Image.Resampling.BILINEAR)
         return np.asarray(larger, np.float32)
 
 

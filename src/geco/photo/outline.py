@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geco.photo.grid_view import SIZE, GridView
+from geco.photo.grid_view import GridView
 from geco.photo.input_camera import InputCamera
 from geco.photo.maps import blurred, resized, sampled
 from geco.photo.thin import NARROWEST, widened, widest_near
@@ -37,10 +37,12 @@ STEEPEST = 1.0  # depth over width of added material: it is no wall along the ra
 class Fitted:
     """A signed distance grid that keeps to the silhouette.
 
+    Maps are of S pixels a side (:attr:`geco.photo.grid_view.GridView.size`).
+
     Attributes:
-        carved: moves (SIZE, SIZE) of the outline, pixels outwards -> (R + 1, R + 1, R + 1) negative inside,
+        carved: moves (S, S) of the outline, pixels outwards -> (R + 1, R + 1, R + 1) negative inside,
             indexed [x, y, z].
-        inside: (SIZE, SIZE) pixels to the outline that is kept to, > 0 within.
+        inside: (S, S) pixels to the outline that is kept to, > 0 within.
         color: (N, 3) world points -> (N, 3) in [0, 1]: the model's, but the picture's where material was
             added.
         added: part of the picture's silhouette that the model had left empty.
@@ -67,12 +69,12 @@ def keep_to_outline(
             indexed [x, y, z].
         half_extent: world units.
         color: the model's colours.
-        rgba: (S, S, 4) in [0, 1], the cut-out picture, straight alpha.
+        rgba: (P, P, 4) in [0, 1], the cut-out picture, straight alpha.
         camera: the fitted input camera.
     """
     view = GridView(camera, half_extent, len(volume))
     cell = np.float32(2 * half_extent / (len(volume) - 1))
-    picture, inside = widened(resized(rgba, SIZE), NARROWEST * float(cell / view.pixel_at_middle))
+    picture, inside = widened(resized(rgba, view.size), NARROWEST * float(cell / view.pixel_at_middle))
     mask, pixels = inside > 0, float(cell / view.pixel_at_middle)
     rounded = np.clip(2 - widest_near(inside, round(2 * THIN * pixels)) / (THIN * pixels), 0, 1)
     # world units to the outline, inside > 0
@@ -103,8 +105,8 @@ def keep_to_outline(
 
     def blended(places: Floats) -> Floats:
         own = color(places)
-        at, nearness = camera.to_pixels(places, SIZE)
-        column, row = (np.clip(p, 0, SIZE - 1).astype(np.float32) for p in at)
+        at, nearness = camera.to_pixels(places, view.size)
+        column, row = (np.clip(p, 0, view.size - 1).astype(np.float32) for p in at)
         part = sampled(share, column, row)
         behind = np.abs(1 / np.maximum(nearness, 1e-9) - sampled(middle, column, row))
         part *= np.clip(2 - behind / sampled(deep, column, row), 0, 1).astype(np.float32)
@@ -119,13 +121,13 @@ def keep_to_outline(
 
 
 def _steepness(depth: Floats, pixel: float) -> Floats:
-    """(SIZE, SIZE) along the ray over across, of a sheet of this depth; ``pixel`` world units wide."""
+    """(S, S) along the ray over across, of a sheet of this depth; ``pixel`` world units wide."""
     down, right = np.gradient(depth, pixel)
     return np.minimum(np.sqrt(1 + down * down + right * right), np.float32(np.hypot(1, STEEPEST)))
 
 
 def _depth_inside(view: GridView, solid: Floats, cell: np.float32) -> Floats:
-    """(SIZE, SIZE) how deep each ray passes through the solid, world units; what it misses it by where < 0,
+    """(S, S) how deep each ray passes through the solid, world units; what it misses it by where < 0,
     two cells at most. ``solid`` (P,) > 0 inside.
     """
     near = np.flatnonzero(solid > -2 * cell)
@@ -133,7 +135,7 @@ def _depth_inside(view: GridView, solid: Floats, cell: np.float32) -> Floats:
 
 
 def _missing(mask: Bools, depth_inside: Floats) -> Floats:
-    """(SIZE, SIZE) 1 where the picture shows the object and the model has next to nothing, falling to 0 where
+    """(S, S) 1 where the picture shows the object and the model has next to nothing, falling to 0 where
     it has enough; ``depth_inside`` in cells.
     """
     lacking = np.clip((DEEP - depth_inside) / (DEEP - SHALLOW), 0, 1) * mask

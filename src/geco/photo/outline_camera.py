@@ -16,6 +16,7 @@ from PIL import Image
 
 from geco.cameras import INPUT_FOV
 from geco.photo.input_camera import InputCamera, silhouette
+from geco.photo.maps import blurred
 from geco.types import Bools, Doubles, Floats, Ints
 
 SIZE = 40  # pixels of the compared outlines: a cell of a 64 grid is about one
@@ -24,6 +25,7 @@ ELEVATIONS = (-5.0, 5.0, 15.0, 25.0)  # the small model's training pictures lie 
 PRIOR_ELEVATION, PRIOR_WEIGHT = 12.0, 0.002
 # median over the training objects of picture size over view size (0.85 of the frame against the ball's 0.95)
 START_SCALE = 1.2
+TOUCHED = 0.1  # own choice, of a pixel: a line a tenth of it wide
 STEPS = (0.1, 0.05, 0.02)  # relative for the scale, parts of the picture for the place
 
 
@@ -38,7 +40,7 @@ def find_camera(solid: Floats, alpha: Floats, fov: float = INPUT_FOV) -> InputCa
     Returns:
         the camera, and in ``iou`` how well it does; :func:`prior_camera` where there is nothing to compare.
     """
-    wanted = silhouette(np.asarray(Image.fromarray(alpha).resize((SIZE, SIZE), Image.Resampling.BOX)))
+    wanted = _compared(alpha)
     if not wanted.any() or not len(solid):
         return prior_camera(alpha, fov)
     best, best_score = InputCamera(PRIOR_ELEVATION, fov=fov, iou=0.0), -1.0
@@ -51,6 +53,16 @@ def find_camera(solid: Floats, alpha: Floats, fov: float = INPUT_FOV) -> InputCa
             scale, right, down = (float(value) for value in place)
             best, best_score = replace(camera, scale=scale, offset=(right, down), iou=overlap), score
     return best
+
+
+def _compared(alpha: Floats) -> Bools:
+    """(SIZE, SIZE) the picture's outline: pixels that it fills by half, and those of parts too thin to fill
+    any by half, which would be no part of it else.
+    """
+    filled = silhouette(np.asarray(Image.fromarray(alpha).resize((SIZE, SIZE), Image.Resampling.BOX)))
+    fine = np.asarray(silhouette(alpha), np.float32)
+    touched = np.asarray(Image.fromarray(fine).resize((SIZE, SIZE), Image.Resampling.BOX)) > TOUCHED
+    return filled | (touched & (blurred(filled) == 0))
 
 
 def prior_camera(alpha: Floats, fov: float = INPUT_FOV) -> InputCamera:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from geco.photo.input_camera import InputCamera
+from geco.photo.input_camera import InputCamera, shows_object
 from geco.photo.outline_camera import find_camera, prior_camera
 from geco.reconstruct.fields import DenseFields, SurfaceFields, lens_of, no_object
 from geco.types import Floats, Index
@@ -43,15 +43,30 @@ def rough_of(fields: DenseFields, size: int, picture: Floats) -> Rough:
     Raises:
         MeshError: the fields hold no surface.
     """
+    return _beside(fields.dense(size), fields.half_extent, picture)
+
+
+def rough_or_prior(fields: DenseFields, size: int, picture: Floats) -> Rough:
+    """:func:`rough_of` fields that may hold no surface: then with the camera of the model's training.
+
+    Raises:
+        MeshError: they hold none, and the picture shows none either.
+    """
     volume = fields.dense(size)
+    if (volume < 0).any() or not shows_object(picture[..., 3]):
+        return _beside(volume, fields.half_extent, picture)
+    return Rough(volume, fields.half_extent, prior_camera(picture[..., 3]), 0.0)
+
+
+def _beside(volume: Floats, half_extent: float, picture: Floats) -> Rough:
     solid = _spaced(np.flatnonzero(volume < 0))
     if not len(solid):
         raise no_object()
     inside = np.stack(np.unravel_index(solid, volume.shape), axis=1)
-    points = (inside * (2 * fields.half_extent / size) - fields.half_extent).astype(np.float32)
+    points = (inside * (2 * half_extent / (len(volume) - 1)) - half_extent).astype(np.float32)
     found = find_camera(points, picture[..., 3])
     camera = found if found.iou >= KNOWN_CAMERA_IOU else prior_camera(picture[..., 3])
-    return Rough(volume, fields.half_extent, camera, found.iou)
+    return Rough(volume, half_extent, camera, found.iou)
 
 
 def agreement_of(fields: SurfaceFields, size: int, picture: Floats) -> float:

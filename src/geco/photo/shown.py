@@ -10,8 +10,7 @@ from geco.mesh.types import Mesh
 from geco.photo.input_camera import InputCamera, silhouette
 from geco.types import Bools, Floats
 
-SIZE = 192  # pixels: as fine as the outline that the surface was made to keep to
-LEAST = 2  # own choice, pixels that nothing else fills
+LEAST = 4  # own choice, pixels that nothing else fills
 
 
 def unless_shown(mesh: Mesh, floating: Bools, camera: InputCamera, picture: Floats) -> Bools:
@@ -24,10 +23,8 @@ def unless_shown(mesh: Mesh, floating: Bools, camera: InputCamera, picture: Floa
     """
     if not floating.any() or floating.all():
         return floating
-    at = ((np.arange(SIZE) + 0.5) * (len(picture) / SIZE)).astype(np.intp)
-    wanted = silhouette(picture[..., 3])[np.ix_(at, at)]
-    wanted &= ~camera.rasterize(without_faces(mesh, floating), SIZE).mask
-    seen = camera.rasterize(without_faces(mesh, ~floating), SIZE)
+    wanted = silhouette(picture[..., 3]) & ~camera.rasterize(without_faces(mesh, floating), len(picture)).mask
+    seen = camera.rasterize(without_faces(mesh, ~floating), len(picture))
     lost = seen.face_ids[wanted & seen.mask]
     if len(lost) < LEAST:
         return floating

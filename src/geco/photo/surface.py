@@ -12,13 +12,12 @@ import numpy as np
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
 from geco.mesh.types import Mesh
-from geco.photo.grid_view import SIZE
 from geco.photo.input_camera import InputCamera
 from geco.photo.look import overlap
 from geco.photo.maps import blurred, signed_distance
 from geco.photo.mirrored import Symmetry, Verdict, judge
 from geco.photo.outline import Fitted, keep_to_outline
-from geco.photo.rough import Rough, rough_of
+from geco.photo.rough import Rough, rough_of, rough_or_prior
 from geco.photo.symmetry import near_colors, symmetrised
 from geco.photo.thin import needed_resolution
 from geco.reconstruct.fields import DenseFields, SurfaceFields, no_object
@@ -73,7 +72,9 @@ def surface(
     if not wanted:
         return _bare(fields, size)
     assert picture is not None and isinstance(fields, DenseFields)
-    rough = rough or rough_of(fields, size, picture)
+    # Where the model saw nothing, the outline alone makes a surface; a mirror needs one that is there.
+    look = rough_or_prior if outline and symmetry == "off" else rough_of
+    rough = rough or look(fields, size, picture)
     half_extent, volume, cubes = rough.half_extent, rough.volume, size
     if outline and refine:
         cubes = needed_resolution(picture, rough.camera, half_extent, size)
@@ -100,14 +101,14 @@ def settled(kept: Fitted, half_extent: float, camera: InputCamera) -> Mesh:
     cannot follow, the outline is moved once by as much as it is missed by.
     """
     mesh = Mesh(*extract(grid_from_volume(kept.volume, half_extent)))
-    wanted = kept.inside > 0
-    seen = camera.rasterize(mesh, SIZE).mask
+    wanted, size = kept.inside > 0, len(kept.inside)
+    seen = camera.rasterize(mesh, size).mask
     if overlap(wanted, seen) >= KEPT or not seen.any():
         return mesh
     missed = np.clip(kept.inside - signed_distance(seen, REACH), -MOST_MOVED, MOST_MOVED)
     missed = blurred(missed * (np.abs(kept.inside) < REACH))
     second = Mesh(*extract(grid_from_volume(kept.carved(missed), half_extent)))
-    better = overlap(wanted, camera.rasterize(second, SIZE).mask) > overlap(wanted, seen)
+    better = overlap(wanted, camera.rasterize(second, size).mask) > overlap(wanted, seen)
     return second if better else mesh
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 import numpy as np
 
 from geco.cameras import INPUT_RADIUS
-from geco.photo.grid_view import SIZE, spread
+from geco.photo.grid_view import FINE, spread
 from geco.photo.input_camera import InputCamera, silhouette
 from geco.photo.maps import resized, signed_distance
 from geco.types import Bools, Floats
 
-REACH = 40  # pixels: distances to the outline beyond it mean nothing here
+REACH = 0.21  # parts of the picture's side: distances to the outline beyond it mean nothing here
 # Own choice, cells: the mean thickness of the object that the grid is made fine enough for. An outline that
 # errs by a fifth of a cell on both sides then keeps .93 of its area.
 WANTED_CELLS = 7.0
@@ -34,11 +34,11 @@ def needed_resolution(picture: Floats, camera: InputCamera, half_extent: float, 
         half_extent: of the grid, world units.
         size: cubes a side that were asked for.
     """
-    mask = silhouette(resized(picture, SIZE)[..., 3])
+    mask = silhouette(resized(picture, FINE)[..., 3])
     thickness = mean_thickness(mask)
     if not thickness:
         return size
-    pixel = INPUT_RADIUS * 2 * np.tan(np.radians(camera.fov / 2)) / (camera.scale * SIZE)
+    pixel = INPUT_RADIUS * 2 * np.tan(np.radians(camera.fov / 2)) / (camera.scale * FINE)
     cells = thickness * pixel / (2 * half_extent / size)
     finer = size * min(WANTED_CELLS / cells, FINEST)
     return max(size, int(np.ceil(finer / STEP)) * STEP) if finer > size else size
@@ -57,20 +57,20 @@ def widened(picture: Floats, half_width: float) -> tuple[Floats, Floats]:
     grid would lose: a needle, a ring of wire, a line drawing, a leg.
 
     Args:
-        picture: (SIZE, SIZE, 4), colours multiplied by alpha.
+        picture: (S, S, 4), colours multiplied by alpha.
         half_width: pixels that every part reaches at least from its middle to its rim.
 
     Returns:
-        colours as before, alpha 1 within the new outline; (SIZE, SIZE) pixels, at most :data:`REACH`.
+        colours as before, alpha 1 within the new outline; (S, S) pixels, at most :data:`REACH` of S.
     """
-    mask = silhouette(picture[..., 3])
-    inside = signed_distance(mask, REACH)
+    mask, reach = silhouette(picture[..., 3]), round(REACH * len(picture))
+    inside = signed_distance(mask, reach)
     around = np.pad(inside, 1, constant_values=-np.inf)
     deepest = np.max([np.roll(around, move, (0, 1))[1:-1, 1:-1] for move in MOVES], axis=0)
     thin = mask & (inside < half_width) & (inside > deepest - RIDGE)
     if not thin.any():
         return picture, inside
-    inside = np.maximum(inside, half_width - 0.5 + signed_distance(thin, REACH))
+    inside = np.maximum(inside, half_width - 0.5 + signed_distance(thin, reach))
     known = np.asarray(mask, np.float32)
     straight = picture[..., :3] / np.maximum(picture[..., 3:], 1e-3)
     colors = [spread(np.ascontiguousarray(straight[..., k]), known) for k in range(3)]
