@@ -98,8 +98,8 @@ def _pictured(
     else:
         camera, seen = look(paint.surface.camera, shown, picture)
         # Where the surface was made to keep to the outline, a colour that differs is the model's error, not
-        # another object.
-        agrees, trust = camera.iou >= AGREEING_IOU, ROUGH
+        # another object. Hairs and nets, which are thinner than a cell, agree as far as they were widened.
+        agrees, trust = max(camera.iou, paint.surface.kept) >= AGREEING_IOU, ROUGH
     if not agrees:
         return mesh, camera, False
     if paint.surface.mirror.plane is not None:

@@ -30,7 +30,9 @@ THICKEST = 0.2  # world units (the object is 1.9 across): added material is limb
 # cells: rays that pass through the model's own solid less deep get material, those that pass deeper than the
 # second get none
 SHALLOW, DEEP = 0.75, 1.5
-STEEPEST = 1.0  # depth over width of added material: it is no wall along the ray
+# depth over width of added material: it is no wall along the ray, but for the few pixels of a gap that it
+# would leave
+STEEPEST, STEEPEST_IN_GAPS = 1.0, 8.0
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,15 @@ class Fitted:
     Maps are of S pixels a side (:attr:`geco.photo.grid_view.GridView.size`).
 
     Attributes:
-        carved: moves (S, S) of the outline, pixels outwards -> (R + 1, R + 1, R + 1) negative inside,
-            indexed [x, y, z].
+        carved: (S, S) pixels that the outline is moved outwards by, and (S, S) where no gap may be, 0 to 1 ->
+            (R + 1, R + 1, R + 1) negative inside, indexed [x, y, z].
         inside: (S, S) pixels to the outline that is kept to, > 0 within.
         color: (N, 3) world points -> (N, 3) in [0, 1]: the model's, but the picture's where material was
             added.
         added: part of the picture's silhouette that the model had left empty.
     """
 
-    carved: Callable[[Floats], Floats]
+    carved: Callable[[Floats, Floats], Floats]
     inside: Floats
     color: Callable[[Floats], Floats]
     added: float
@@ -56,7 +58,8 @@ class Fitted:
     @property
     def volume(self) -> Floats:
         """The grid with the outline as it is."""
-        return self.carved(np.zeros_like(self.inside))
+        nothing = np.zeros_like(self.inside)
+        return self.carved(nothing, nothing)
 
 
 def keep_to_outline(
@@ -81,26 +84,32 @@ def keep_to_outline(
     width = (view.read(inside + MARGIN * pixels * rounded) - view.beyond) * view.pixel
     own = volume.reshape(-1)
 
-    def carved_to(moves: Floats) -> Floats:
-        moved = width + view.read(moves) * view.pixel if moves.any() else width
-        return np.maximum(filled, -moved).reshape(volume.shape).astype(np.float32)
-
     depth_inside = _depth_inside(view, np.minimum(width, -own), cell)
     share = _missing(mask, depth_inside / cell)
-    filled = own
     if not share.any():
-        return Fitted(carved_to, inside, color, 0.0)
+        whole = np.maximum(own, -width).reshape(volume.shape)
+        return Fitted(lambda *_: whole, inside, color, 0.0)
     middle = view.nearest_layer((own < 0) & (width > 0), mask, depth_inside / (DEEP * cell), STEEPEST)
     # A plate that is there is not to become thicker, but for what the grid needs.
     most = cell + (THICKEST - cell) * np.clip(1 - depth_inside / cell, 0, 1)
     wanted = view.read(share)
     thickness = np.maximum(np.minimum(ROUNDNESS * (width + SPARE * cell), view.read(most)), THINNEST * cell)
     thickness *= wanted
-    # Where the sheet lies aslant to the ray, it is as much thicker along it.
-    aslant = view.read(_steepness(middle, float(view.pixel_at_middle)))
-    away = np.abs(view.depth - view.read(middle)) / aslant
-    sheet = (away - thickness) * np.float32(1 / np.hypot(1, ROUNDNESS))
-    filled = np.where(wanted > 0.05, np.minimum(own, sheet), own)
+    away = np.abs(view.depth - view.read(middle))
+
+    def with_sheet(volume: Floats, where: Floats, steepest: float) -> Floats:
+        # Where the sheet lies aslant to the ray, it is as much thicker along it.
+        aslant = view.read(_steepness(middle, float(view.pixel_at_middle), steepest))
+        sheet = (away / aslant - thickness) * np.float32(1 / np.hypot(1, ROUNDNESS))
+        return np.where(where > 0.05, np.minimum(volume, sheet), volume)
+
+    filled = with_sheet(own, wanted, STEEPEST)
+
+    def carved(moves: Floats, gaps: Floats) -> Floats:
+        closed = with_sheet(filled, view.read(gaps), STEEPEST_IN_GAPS) if gaps.any() else filled
+        moved = width + view.read(moves) * view.pixel if moves.any() else width
+        return np.maximum(closed, -moved).reshape(volume.shape).astype(np.float32)
+
     deep = np.minimum(ROUNDNESS * view.pixel_at_middle * np.maximum(inside, 0), most) + cell
 
     def blended(places: Floats) -> Floats:
@@ -117,13 +126,15 @@ def keep_to_outline(
         return own
 
     lost = mask & (depth_inside <= 0)
-    return Fitted(carved_to, inside, blended, float(lost.sum() / max(mask.sum(), 1)))
+    return Fitted(carved, inside, blended, float(lost.sum() / max(mask.sum(), 1)))
 
 
-def _steepness(depth: Floats, pixel: float) -> Floats:
-    """(S, S) along the ray over across, of a sheet of this depth; ``pixel`` world units wide."""
+def _steepness(depth: Floats, pixel: float, most: float) -> Floats:
+    """(S, S) along the ray over across, of a sheet of this depth, which is taken for at most so steep;
+    ``pixel`` world units wide.
+    """
     down, right = np.gradient(depth, pixel)
-    return np.minimum(np.sqrt(1 + down * down + right * right), np.float32(np.hypot(1, STEEPEST)))
+    return np.minimum(np.sqrt(1 + down * down + right * right), np.float32(np.hypot(1, most)))
 
 
 def _depth_inside(view: GridView, solid: Floats, cell: np.float32) -> Floats:

@@ -39,6 +39,8 @@ class Surface(NamedTuple):
         agreement: IoU of the outlines before that; None where no camera was searched yet.
         mirror: what became of the symmetry that was asked for.
         cubes: a side of the grid that it was taken from.
+        kept: IoU of its outline with the one that it was made to keep to: the picture's with all parts wide
+            enough for the grid.
     """
 
     mesh: Mesh
@@ -47,6 +49,7 @@ class Surface(NamedTuple):
     agreement: float | None = None
     mirror: Verdict = Verdict(None, {})
     cubes: int = 0
+    kept: float = 0.0
 
 
 def surface(
@@ -88,28 +91,31 @@ def surface(
             color = near_colors(color, mirror.plane)
     if outline:
         kept = keep_to_outline(volume, half_extent, color, picture, rough.camera)
-        mesh = settled(kept, half_extent, rough.camera)
-        made = Surface(mesh, kept.color, rough.camera, rough.agreement, mirror, cubes)
+        mesh, iou = settled(kept, half_extent, rough.camera)
+        made = Surface(mesh, kept.color, rough.camera, rough.agreement, mirror, cubes, iou)
     else:
         mesh = Mesh(*extract(grid_from_volume(volume, half_extent)))
         made = Surface(mesh, color, None, rough.agreement, mirror, cubes)
     return made if len(mesh.faces) else _bare(fields, size)._replace(agreement=rough.agreement)
 
 
-def settled(kept: Fitted, half_extent: float, camera: InputCamera) -> Mesh:
-    """The surface of a grid that keeps to the outline. Where it is seen to keep to it badly, for what a grid
-    cannot follow, the outline is moved once by as much as it is missed by.
+def settled(kept: Fitted, half_extent: float, camera: InputCamera) -> tuple[Mesh, float]:
+    """The surface of a grid that keeps to the outline, and the IoU of both. Where it is seen to keep to it
+    badly, for what a grid cannot follow, the outline is moved once by as much as it is missed by, and gaps
+    are closed.
     """
     mesh = Mesh(*extract(grid_from_volume(kept.volume, half_extent)))
     wanted, size = kept.inside > 0, len(kept.inside)
     seen = camera.rasterize(mesh, size).mask
-    if overlap(wanted, seen) >= KEPT or not seen.any():
-        return mesh
-    missed = np.clip(kept.inside - signed_distance(seen, REACH), -MOST_MOVED, MOST_MOVED)
-    missed = blurred(missed * (np.abs(kept.inside) < REACH))
-    second = Mesh(*extract(grid_from_volume(kept.carved(missed), half_extent)))
-    better = overlap(wanted, camera.rasterize(second, size).mask) > overlap(wanted, seen)
-    return second if better else mesh
+    first = overlap(wanted, seen)
+    if first >= KEPT or not seen.any():
+        return mesh, first
+    reached = signed_distance(seen, REACH)
+    moves = blurred(np.clip(kept.inside - reached, -MOST_MOVED, MOST_MOVED) * (np.abs(kept.inside) < REACH))
+    gaps = blurred(blurred((kept.inside > 1) & (reached < -1)) > 0)
+    second = Mesh(*extract(grid_from_volume(kept.carved(moves, gaps), half_extent)))
+    then = overlap(wanted, camera.rasterize(second, size).mask)
+    return (second, then) if then > first else (mesh, first)
 
 
 def _bare(fields: SurfaceFields, size: int) -> Surface:
