@@ -173,7 +173,7 @@ def test_seeds_are_bounded(seeds: list[int], pipeline: GecoPipeline) -> None:
 def test_more_seeds_than_a_batch_come_in_order_and_as_they_would_alone(
     pipeline: GecoPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geco.pipeline.BATCH", 2)
+    monkeypatch.setattr("geco.batches.BATCH", 2)
     picture, options = (
         drawn("corner", 96, 9, 0, 1.0, False),
         AssetOptions(texture_size=64, resolution=16, projection=False, outline=False),

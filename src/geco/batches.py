@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from geco.backend import Footprint
+from geco.backend import Backend, Footprint
 from geco.errors import ConfigError
 from geco.memory import shown_size, size_of
 from geco.photo.large_texture import BAKED
+from geco.photo.thin import MOST_CUBES, STEP
 
 MOST_SAMPLES = 1000  # of one picture; more is a slip of the keyboard, and a run of many minutes
 BATCH = 8  # sets of views at a time: memory stays level however many there are
@@ -63,6 +64,19 @@ def finishing(texture_size: int, resolution: int) -> int:
     """Bytes that making a mesh of fields takes; ``texture_size`` is 0 for colours at the vertices."""
     large = LARGE_TEXEL * texture_size**2 if texture_size > BAKED else 0
     return TEXEL * min(texture_size, BAKED) ** 2 + large + CUBE * resolution**3 + REST
+
+
+def finest_within(backend: Backend, bound: int, texture_size: int) -> int:
+    """Cubes a side that a surface may be refined to so that no more than ``bound`` bytes are taken; the
+    model's own number at least.
+    """
+    own, footprint = backend.card.resolution, backend.footprint(backend.sampling)
+    fits = [
+        cubes
+        for cubes in range(own, MOST_CUBES + 1, STEP)
+        if footprint.of(1, finishing(texture_size, cubes)) <= bound
+    ]
+    return max(fits, default=own)
 
 
 def at_once(footprint: Footprint, finishing: int, bound: int, most: int) -> int:

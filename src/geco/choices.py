@@ -131,7 +131,8 @@ CHOICES: tuple[Choice, ...] = (
         values=("jpeg", "png", "webp"),
     ),
     Choice(
-        "resolution", "int", "mesh", "cubes a side of the surface grid (default: the model's, more where the picture is thin)",
+        "resolution", "int", "mesh",
+        "cubes a side of the surface grid (default: the model's, more where the picture is thin)",
         low=16, high=512, metavar="N", limit="resolution",
     ),
     Choice(

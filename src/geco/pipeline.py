@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from geco import batches
 from geco.asset import Asset
 from geco.backend import Backend, ModelCard
-from geco.batches import BATCH, MOST_AT_ONCE, at_once, bound_of, candidates, check_seeds, finishing
 from geco.best import choose
 from geco.images import Picture, cut_out, load_picture, prepare
 from geco.loading import load_backend
@@ -30,7 +30,7 @@ class GecoPipeline:
     """
 
     def __init__(self, backend: Backend, max_memory: str | int | None = None) -> None:
-        self.backend, self.max_memory = backend, bound_of(max_memory)
+        self.backend, self.max_memory = backend, batches.bound_of(max_memory)
 
     @property
     def card(self) -> ModelCard:
@@ -62,7 +62,7 @@ class GecoPipeline:
             MissingExtraError: the model needs torch and it is not installed. ConfigError: ``max_memory`` is
                 no size, or ``threads`` are fewer than one.
         """
-        bound_of(max_memory)  # before anything is loaded
+        batches.bound_of(max_memory)  # before anything is loaded
         return cls(load_backend(model, device, threads), max_memory)
 
     def __call__(
@@ -106,7 +106,7 @@ class GecoPipeline:
         the ones that follow it, so seeds must be so far apart (:func:`geco.batches.candidates`).
         """
         options, sampling = options or AssetOptions(), self.sampling(**asked)
-        drawn = candidates(seeds, options.best_of)
+        drawn = batches.candidates(seeds, options.best_of)
         seen = self.see(picture, cutout)
         views = self.views(seen, drawn, sampling, on_step, self.at_once(options, sampling))
         for _ in seeds:
@@ -138,7 +138,7 @@ class GecoPipeline:
         seeds: Sequence[int],
         sampling: Sampling | None = None,
         on_step: OnStep | None = None,
-        at_once: int = BATCH,
+        at_once: int = batches.BATCH,
     ) -> Iterator[Views]:
         """The second verb: what the model draws of a picture, one item a seed, a few seeds at a time.
 
@@ -151,7 +151,7 @@ class GecoPipeline:
         Raises:
             ConfigError: a seed is out of range.
         """
-        check_seeds(seeds)
+        batches.check_seeds(seeds)
         for start in range(0, len(seeds), at_once):
             yield from self.views_together([seen], seeds[start : start + at_once], sampling, on_step)[0]
 
@@ -212,7 +212,8 @@ class GecoPipeline:
         options, watch, card = options or AssetOptions(), watch or Stopwatch(), self.card
         size, texture = options.resolution or card.resolution, options.texture_size or card.texture_size
         chosen = choose(self.backend, views, seen, options.best_of, size, watch)
-        beside = Beside(seen.detail, chosen.rough)
+        finest = self.max_memory and batches.finest_within(self.backend, self.max_memory, texture)
+        beside = Beside(seen.detail, chosen.rough, finest)
         mesh, facts = surface_to_asset(chosen.fields, seen.picture, options, size, texture, watch, beside)
         return Asset(
             mesh,
@@ -231,12 +232,13 @@ class GecoPipeline:
         take memory too. Raises ConfigError: it does not even allow one.
         """
         if self.max_memory is None:
-            return BATCH
+            return batches.BATCH
         options, card = options or AssetOptions(), self.card
         texture_size = 0 if options.vertex_colors else options.texture_size or card.texture_size
-        needed = finishing(texture_size, options.resolution or card.resolution)
+        needed = batches.finishing(texture_size, options.resolution or card.resolution)
         footprint = self.backend.footprint(sampling or self.backend.sampling)
-        return at_once(footprint, needed, self.max_memory, BATCH if footprint.keeps else MOST_AT_ONCE)
+        most = batches.BATCH if footprint.keeps else batches.MOST_AT_ONCE
+        return batches.at_once(footprint, needed, self.max_memory, most)
 
     def sampling(self, **asked: Any) -> Sampling | None:
         """The model's own way of drawing views with what is asked in its place (as of

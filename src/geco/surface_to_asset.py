@@ -48,10 +48,12 @@ class Beside(NamedTuple):
     Attributes:
         detail: the picture at its own size; see :class:`geco.painting.Paint`.
         rough: these fields on the grid that is asked for, where they were looked at already.
+        finest: cubes a side that a thin outline may be refined to; None: as many as it needs.
     """
 
     detail: Callable[[int], Detail] | None = None
     rough: Rough | None = None
+    finest: int | None = None
 
 
 def surface_to_asset(
@@ -97,8 +99,8 @@ def _on_host(
 ) -> tuple[Mesh, dict[str, Any]]:
     """``sizes``: of the grid and of the texture."""
     with watch.stage("surface"):
-        refine = options.resolution is None
-        made = surface(fields, sizes[0], picture, options.outline, options.symmetry, beside.rough, refine)
+        finest = beside.finest if options.resolution is None else options.resolution
+        made = surface(fields, sizes[0], picture, options.outline, options.symmetry, beside.rough, finest)
     with watch.stage("clean"):
         sound = drop_degenerate(made.mesh)
         floating = floating_faces(sound)

@@ -45,7 +45,7 @@ def test_a_server_makes_what_is_made_here(live: Live) -> None:
     ours = done(local.maker(CHOICES, None), BALL)
     assert not theirs.failures and [made.seed for made in theirs.made] == [3, 4]
     for one, other in zip(theirs.made, ours.made):
-        np.testing.assert_allclose(one.vertices, other.vertices, atol=1e-6)
+        np.testing.assert_allclose(one.vertices, other.vertices, atol=5e-6)  # of other numbers of threads
         np.testing.assert_array_equal(one.corners, other.corners)
         assert one.facts == other.facts and one.images["color"].shape == (64, 64, 3)
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from geco.asset import Asset
+from geco.batches import finishing
 from geco.graph import connected_components
 from geco.mesh.clean import merge_close
 from geco.mesh.components import component_labels
@@ -97,6 +98,16 @@ def test_a_grid_that_is_asked_for_is_the_one_that_is_taken() -> None:
     plain, finer = (model()(picture, options=AssetOptions(resolution=n)) for n in (None, 64))
     assert len(finer.mesh.faces) < len(plain.mesh.faces)
     assert iou(*outlines(finer)) < iou(*outlines(plain))
+
+
+def test_no_finer_grid_than_memory_has_room_for() -> None:
+    picture = drawn("chair")
+    free = model()(picture)
+    backend = model().backend
+    enough = backend.footprint(backend.sampling).of(1, finishing(512, 64)) + (30 << 20)
+    tight = GecoPipeline(backend, max_memory=enough)(picture)
+    assert len(tight.mesh.faces) < len(free.mesh.faces)
+    assert iou(*outlines(tight)) < iou(*outlines(free))
 
 
 def test_a_finer_grid_near_a_known_one_is_the_finer_grid() -> None:

@@ -59,14 +59,14 @@ def surface(
     outline: bool = True,
     symmetry: Symmetry = "off",
     rough: Rough | None = None,
-    refine: bool = True,
+    finest: int | None = None,
 ) -> Surface:
     """The surface and its colours on a grid of ``size`` cubes a side. Where there is a picture and the fields
     are dense, it keeps to the outline and is its own mirror image as asked for.
 
     Args:
         rough: of these fields, picture and size, where it is known.
-        refine: take a finer grid where the outline needs one.
+        finest: cubes a side that the grid may have where the outline needs a finer one; None: any.
 
     Raises:
         MeshError: the fields hold no surface.
@@ -79,8 +79,8 @@ def surface(
     look = rough_or_prior if outline and symmetry == "off" else rough_of
     rough = rough or look(fields, size, picture)
     half_extent, volume, cubes = rough.half_extent, rough.volume, size
-    if outline and refine:
-        cubes = needed_resolution(picture, rough.camera, half_extent, size)
+    if outline:
+        cubes = needed_resolution(picture, rough.camera, half_extent, size, finest)
         volume = fields.dense(cubes, near=volume) if cubes > size else volume
     mirror = Verdict(None, {})
     color: Color = fields.color

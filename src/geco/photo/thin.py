@@ -17,7 +17,7 @@ REACH = 0.21  # parts of the picture's side: distances to the outline beyond it 
 # errs by a fifth of a cell on both sides then keeps .93 of its area.
 WANTED_CELLS = 7.0
 FINEST = 2.5  # times as fine as asked for at most: 160 cells a side of 64
-STEP = 16  # grids are multiples of it
+STEP, MOST_CUBES = 16, 512  # grids are multiples of the one, and at most the other
 # cells: half the width that every part has at least, or it is widened: 0.7 is half a cell's diagonal
 NARROWEST = 0.75
 # Own choice, pixels: a place is in the middle of its part where no neighbour lies deeper by more. Along a bar
@@ -25,14 +25,17 @@ NARROWEST = 0.75
 RIDGE = 0.35
 
 
-def needed_resolution(picture: Floats, camera: InputCamera, half_extent: float, size: int) -> int:
-    """Cubes a side that the picture's outline needs, ``size`` or more.
+def needed_resolution(
+    picture: Floats, camera: InputCamera, half_extent: float, size: int, most: int | None = None
+) -> int:
+    """Cubes a side that the picture's outline needs, ``size`` or more, up to :data:`FINEST` times as many.
 
     Args:
         picture: (P, P, 4) in [0, 1].
         camera: of the picture.
         half_extent: of the grid, world units.
         size: cubes a side that were asked for.
+        most: no more than these, where that is more than ``size``.
     """
     mask = silhouette(resized(picture, FINE)[..., 3])
     thickness = mean_thickness(mask)
@@ -41,7 +44,9 @@ def needed_resolution(picture: Floats, camera: InputCamera, half_extent: float, 
     pixel = INPUT_RADIUS * 2 * np.tan(np.radians(camera.fov / 2)) / (camera.scale * FINE)
     cells = thickness * pixel / (2 * half_extent / size)
     finer = size * min(WANTED_CELLS / cells, FINEST)
-    return max(size, int(np.ceil(finer / STEP)) * STEP) if finer > size else size
+    if finer <= size:
+        return size
+    return max(size, min(int(np.ceil(finer / STEP)) * STEP, most or MOST_CUBES))
 
 
 def mean_thickness(mask: Bools) -> float:
