@@ -135,6 +135,7 @@ def _finished(folder: Path) -> int:
     return pieces + 5 * sum(1 for _ in folder.rglob("shard-*.tar"))
 
 
+@pytest.mark.slow
 def test_a_ray_of_two_workers_gives_the_same_bytes(objects: Path, whole: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     folder = tmp_path / "shards"

@@ -14,6 +14,7 @@ from tests.processes.build import work
 pytest.importorskip("ray")
 
 
+@pytest.mark.slow
 def test_two_actors_survive_what_the_local_pool_survives(tmp_path: Path) -> None:
     bad = {"segfault:": "crashed", "refuse:cup": "empty", "raise:x": "error"}
     jobs = [each for job in bad for each in (job, f"good:{job}")] + [f"once:{tmp_path / 'mark'}"]

@@ -33,7 +33,7 @@ def live() -> Iterator[Live]:
 @pytest.mark.parametrize(
     "arguments",
     [
-        pytest.param("--phases fuzzing --max-examples 4", id="generated"),
+        pytest.param("--phases fuzzing --max-examples 4", id="generated", marks=pytest.mark.slow),
         pytest.param("--phases coverage,fuzzing --max-examples 40", id="covered", marks=pytest.mark.slow),
     ],
 )
