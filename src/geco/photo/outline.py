@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from geco.photo.bridges import Rod, with_rods
 from geco.photo.grid_view import GridView
 from geco.photo.input_camera import InputCamera
 from geco.photo.maps import resized
@@ -34,15 +35,15 @@ class Fitted:
     Maps are of S pixels a side (:attr:`geco.photo.grid_view.GridView.size`).
 
     Attributes:
-        carved: (S, S) pixels that the outline is moved outwards by, and (S, S) where no gap may be, 0 to 1 ->
-            (R + 1, R + 1, R + 1) negative inside, indexed [x, y, z].
+        carved: (S, S) pixels that the outline is moved outwards by, (S, S) where no gap may be, 0 to 1, and
+            rods -> (R + 1, R + 1, R + 1) negative inside, indexed [x, y, z].
         inside: (S, S) pixels to the outline that is kept to, > 0 within.
         color: (N, 3) world points -> (N, 3) in [0, 1]: the model's, but the picture's where material was
             added.
         added: part of the picture's silhouette that the model had left empty.
     """
 
-    carved: Callable[[Floats, Floats], Floats]
+    carved: Callable[[Floats, Floats, list[Rod]], Floats]
     inside: Floats
     color: Callable[[Floats], Floats]
     added: float
@@ -51,7 +52,7 @@ class Fitted:
     def volume(self) -> Floats:
         """The grid with the outline as it is."""
         nothing = np.zeros_like(self.inside)
-        return self.carved(nothing, nothing)
+        return self.carved(nothing, nothing, [])
 
 
 def keep_to_outline(
@@ -78,8 +79,10 @@ def keep_to_outline(
     sheet = Sheet(view, Wanted(inside, width, own, cell))
     filled = sheet.laid_on(own, sheet.share)
 
-    def carved(moves: Floats, gaps: Floats) -> Floats:
+    def carved(moves: Floats, gaps: Floats, rods: list[Rod]) -> Floats:
         closed = sheet.laid_on(filled, gaps, STEEPEST_IN_GAPS) if gaps.any() else filled
+        if rods:
+            closed = with_rods(closed.reshape(volume.shape), half_extent, rods).reshape(-1)
         moved = width + view.read(moves) * view.pixel if moves.any() else width
         return np.maximum(closed, -moved).reshape(volume.shape).astype(np.float32)
 

@@ -12,6 +12,7 @@ import numpy as np
 from geco.isosurface.flexicubes_numpy import extract
 from geco.isosurface.grids import grid_from_volume
 from geco.mesh.types import Mesh
+from geco.photo.bridges import bridges
 from geco.photo.input_camera import InputCamera
 from geco.photo.look import overlap
 from geco.photo.maps import blurred, signed_distance
@@ -102,20 +103,26 @@ def surface(
 def settled(kept: Fitted, half_extent: float, camera: InputCamera) -> tuple[Mesh, float]:
     """The surface of a grid that keeps to the outline, and the IoU of both. Where it is seen to keep to it
     badly, for what a grid cannot follow, the outline is moved once by as much as it is missed by, and gaps
-    are closed.
+    are closed. Parts that touch in the picture are joined.
     """
-    mesh = Mesh(*extract(grid_from_volume(kept.volume, half_extent)))
     wanted, size = kept.inside > 0, len(kept.inside)
-    seen = camera.rasterize(mesh, size).mask
-    first = overlap(wanted, seen)
-    if first >= KEPT or not seen.any():
-        return mesh, first
-    reached = signed_distance(seen, REACH)
-    moves = blurred(np.clip(kept.inside - reached, -MOST_MOVED, MOST_MOVED) * (np.abs(kept.inside) < REACH))
-    gaps = blurred(blurred((kept.inside > 1) & (reached < -1)) > 0)
-    second = Mesh(*extract(grid_from_volume(kept.carved(moves, gaps), half_extent)))
-    then = overlap(wanted, camera.rasterize(second, size).mask)
-    return (second, then) if then > first else (mesh, first)
+    moves = gaps = np.zeros_like(kept.inside)
+    volume = kept.volume
+    mesh = Mesh(*extract(grid_from_volume(volume, half_extent)))
+    seen = camera.rasterize(mesh, size)
+    iou = overlap(wanted, seen.mask)
+    if iou < KEPT and seen.mask.any():
+        reached = signed_distance(seen.mask, REACH)
+        missed = np.clip(kept.inside - reached, -MOST_MOVED, MOST_MOVED) * (np.abs(kept.inside) < REACH)
+        tried = blurred(missed), blurred(blurred((kept.inside > 1) & (reached < -1)) > 0)
+        second = Mesh(*extract(grid_from_volume(kept.carved(*tried, []), half_extent)))
+        then = camera.rasterize(second, size)
+        if overlap(wanted, then.mask) > iou:
+            mesh, seen, iou, (moves, gaps) = second, then, overlap(wanted, then.mask), tried
+    cell = 2 * half_extent / (len(volume) - 1)
+    if rods := bridges(mesh, seen, camera, wanted, cell):
+        mesh = Mesh(*extract(grid_from_volume(kept.carved(moves, gaps, rods), half_extent)))
+    return mesh, iou
 
 
 def _bare(fields: SurfaceFields, size: int) -> Surface:

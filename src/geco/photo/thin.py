@@ -18,8 +18,9 @@ REACH = 0.21  # parts of the picture's side: distances to the outline beyond it 
 WANTED_CELLS = 7.0
 FINEST = 2.5  # times as fine as asked for at most: 160 cells a side of 64
 STEP, MOST_CUBES = 16, 512  # grids are multiples of the one, and at most the other
-# cells: half the width that every part has at least, or it is widened: 0.7 is half a cell's diagonal
-NARROWEST = 0.75
+# Cells: half the width that every part has at least, or it is widened. Own choice, on nets, grasses and legs:
+# at 0.75 wires are twice too thick, at 0.5 more of them break (half a cell's diagonal is 0.7).
+NARROWEST = 0.6
 # Own choice, pixels: a place is in the middle of its part where no neighbour lies deeper by more. Along a bar
 # depth is level, towards a square corner it falls by 0.7 a pixel.
 RIDGE = 0.35
