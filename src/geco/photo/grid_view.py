@@ -4,12 +4,14 @@ gathered to maps. numpy only.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from PIL import Image
 
 from geco.photo.input_camera import InputCamera
 from geco.photo.maps import enlarged
-from geco.types import Bools, Floats, Index
+from geco.types import Bools, Floats, Index, Ints
 
 # Pixels of the maps of the outline: finer than grids of so many cubes a side and of more can follow
 COARSE, COARSE_CUBES, FINE = 192, 96, 384
@@ -61,6 +63,18 @@ class GridView:
         """(S, S) -> (P,)."""
         fine = image if len(image) == FINE else enlarged(image, FINE // len(image))
         return fine.reshape(-1)[self._place]
+
+    def read_smooth(self, image: Floats) -> Floats:
+        """:meth:`read` of a map without edges: the nearest pixel of its own will do."""
+        if len(image) == FINE:
+            return self.read(image)
+        return image.reshape(-1)[self._coarse_place]
+
+    @cached_property
+    def _coarse_place(self) -> Ints:
+        part = FINE // self.size
+        row, column = np.divmod(self._place, FINE)
+        return np.asarray(row // part * self.size + column // part)
 
     def nearest_layer(self, solid: Bools, shown: Bools, depth_inside: Floats, steepest: float) -> Floats:
         """(S, S) depth of the middle of what each ray meets first, level with its neighbours the more

@@ -46,6 +46,8 @@ def _distance_to(mask: Bools, reach: int | None) -> Floats:
 def resized(rgba: Floats, size: int) -> Floats:
     """(S, S, 4) -> (size, size, 4) by area, colours multiplied by alpha so that clear pixels lend none."""
     weighted = np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], axis=2)
+    if len(rgba) == size:
+        return weighted
     channels = [
         Image.fromarray(np.ascontiguousarray(weighted[..., k])).resize((size, size), Image.Resampling.BOX)
         for k in range(4)

@@ -56,9 +56,9 @@ class Sheet:
         self._middle = view.nearest_layer(solid, mask, depth_inside / (DEEP * cell), STEEPEST)
         # A plate that is there is not to become thicker, but for what the grid needs.
         most = cell + (THICKEST - cell) * np.clip(1 - depth_inside / cell, 0, 1)
-        round_to = np.minimum(ROUNDNESS * (wanted.width + SPARE * cell), view.read(most))
+        round_to = np.minimum(ROUNDNESS * (wanted.width + SPARE * cell), view.read_smooth(most))
         self._thickness = np.maximum(round_to, THINNEST * cell) * view.read(self.share)
-        self._away = np.abs(view.depth - view.read(self._middle))
+        self._away = np.abs(view.depth - view.read_smooth(self._middle))
         self._reach = np.minimum(ROUNDNESS * view.pixel_at_middle * np.maximum(inside, 0), most) + cell
 
     def laid_on(self, volume: Floats, where: Floats, steepest: float = STEEPEST) -> Floats:
@@ -67,7 +67,7 @@ class Sheet:
         Args:
             steepest: where the sheet lies aslant to the ray it is as much thicker along it, up to so much.
         """
-        aslant = self.view.read(_steepness(self._middle, float(self.view.pixel_at_middle), steepest))
+        aslant = self.view.read_smooth(_steepness(self._middle, float(self.view.pixel_at_middle), steepest))
         sheet = (self._away / aslant - self._thickness) * np.float32(1 / np.hypot(1, ROUNDNESS))
         return np.where(self.view.read(where) > 0.05, np.minimum(volume, sheet), volume)
 
@@ -78,13 +78,20 @@ class Sheet:
         size = len(picture)
         at, nearness = camera.to_pixels(places, size)
         column, row = (np.clip(p, 0, size - 1).astype(np.float32) for p in at)
-        behind = np.abs(1 / np.maximum(nearness, 1e-9) - sampled(self._middle, column, row))
+        around = (blurred(self.share) > 0).reshape(-1)
+        near = np.flatnonzero(
+            around.take(np.rint(row).astype(np.intp) * size + np.rint(column).astype(np.intp))
+        )
+        column, row = column.take(near), row.take(near)
+        behind = np.abs(1 / np.maximum(nearness.take(near), 1e-9) - sampled(self._middle, column, row))
         part = sampled(self.share, column, row)
         part *= np.clip(2 - behind / sampled(self._reach, column, row), 0, 1).astype(np.float32)
-        near = part > 0.02
-        red, green, blue, opaque = (sampled(picture[..., k], column[near], row[near]) for k in range(4))
+        some = np.flatnonzero(part > 0.02)
+        near, part = near.take(some), part.take(some)
+        column, row = column.take(some), row.take(some)
+        red, green, blue, opaque = (sampled(picture[..., k], column, row) for k in range(4))
         shown = np.stack([red, green, blue], axis=1) / np.maximum(opaque, 0.02)[:, None]
-        own[near] += part[near, None] * (np.clip(shown, 0, 1) - own[near])
+        own[near] += part[:, None] * (np.clip(shown, 0, 1) - own[near])
         return own
 
 

@@ -10,7 +10,7 @@ from geco.mesh.types import Mesh
 from geco.photo.input_camera import InputCamera, silhouette
 from geco.types import Bools, Floats
 
-LEAST = 4  # own choice, pixels that nothing else fills
+LEAST = 2  # own choice, pixels that nothing else fills
 
 
 def unless_shown(mesh: Mesh, floating: Bools, camera: InputCamera, picture: Floats) -> Bools:
@@ -23,11 +23,16 @@ def unless_shown(mesh: Mesh, floating: Bools, camera: InputCamera, picture: Floa
     """
     if not floating.any() or floating.all():
         return floating
-    wanted = silhouette(picture[..., 3]) & ~camera.rasterize(without_faces(mesh, floating), len(picture)).mask
-    seen = camera.rasterize(without_faces(mesh, ~floating), len(picture))
-    lost = seen.face_ids[wanted & seen.mask]
-    if len(lost) < LEAST:
+    size = len(picture) // 2
+    seen = camera.rasterize(mesh, size)
+    wanted = (
+        silhouette(picture[..., 3])[1 : 2 * size : 2, 1 : 2 * size : 2]
+        & seen.mask
+        & floating.take(seen.face_ids, mode="clip")
+    )
+    if np.count_nonzero(wanted) < LEAST:  # most lie within or behind
         return floating
+    lost = seen.face_ids[wanted & ~camera.rasterize(without_faces(mesh, floating), size).mask]
     label = component_labels(mesh)
-    pixels = np.bincount(label[np.flatnonzero(floating)[lost]], minlength=int(label.max()) + 1)
+    pixels = np.bincount(label.take(lost), minlength=int(label.max()) + 1)
     return np.asarray(floating & (pixels < LEAST).take(label))

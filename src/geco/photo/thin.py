@@ -5,11 +5,12 @@ only.
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from geco.cameras import INPUT_RADIUS
 from geco.photo.grid_view import FINE, spread
 from geco.photo.input_camera import InputCamera, silhouette
-from geco.photo.maps import resized, signed_distance
+from geco.photo.maps import signed_distance
 from geco.types import Bools, Floats
 
 REACH = 0.21  # parts of the picture's side: distances to the outline beyond it mean nothing here
@@ -38,7 +39,10 @@ def needed_resolution(
         size: cubes a side that were asked for.
         most: no more than these, where that is more than ``size``.
     """
-    mask = silhouette(resized(picture, FINE)[..., 3])
+    alpha = picture[..., 3]
+    if len(alpha) != FINE:
+        alpha = np.asarray(Image.fromarray(alpha).resize((FINE, FINE), Image.Resampling.BOX))
+    mask = silhouette(alpha)
     thickness = mean_thickness(mask)
     if not thickness:
         return size
