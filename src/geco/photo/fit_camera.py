@@ -11,14 +11,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL import Image
 
-from geco.cameras import INPUT_LENS, INPUT_RADIUS, Lens, intrinsics
+from geco.cameras import INPUT_LENS, INPUT_RADIUS, Lens
 from geco.errors import ConfigError
 from geco.mesh.types import Mesh
 from geco.photo.input_camera import InputCamera, shows_object, silhouette
 from geco.photo.look import look, mean_gap, nudged, overlap
 from geco.photo.surface_points import SurfacePoints, surface_points
 from geco.render.fragments import Fragments
-from geco.render.rasterize_numpy import NEAREST
 from geco.types import Bools, Doubles, Floats, Index
 
 # InstantMesh is trained on pictures from -20 to 45 degrees; users go higher
@@ -122,7 +121,7 @@ class _Search:
     def boxed(self, camera: InputCamera) -> InputCamera:
         """Scale and offset that bring the box around the mesh onto the box around the picture's object."""
         plain = replace(camera, scale=1.0, offset=(0.0, 0.0))
-        x, y, _ = _in_view(plain, self.corners)  # parts of the picture
+        x, y, _ = plain.in_view(self.corners)  # parts of the picture
         low, high = (np.array([float(f(x)), float(f(y))]) for f in (np.min, np.max))
         extent, wanted = high - low, self.high - self.low
         scale = float((extent * wanted).sum() / max((extent * extent).sum(), 1e-12))
@@ -132,7 +131,7 @@ class _Search:
     def measured(self, camera: InputCamera, size: int) -> InputCamera:
         """The camera with the agreement of the points with the picture, both in ``size`` cells a side."""
         wanted, picture = self.picture(size)
-        x, y, nearness = _in_view(camera, self.points.positions)
+        x, y, nearness = camera.in_view(self.points.positions)
         cell = _cells(x * np.float32(size), y * np.float32(size), size)
         nearest = np.zeros((size + 2) ** 2, np.float32)
         np.maximum.at(nearest, cell, nearness)
@@ -174,20 +173,6 @@ def _enlarged(rgba: Floats, size: int) -> Floats:
     channels = [Image.fromarray(np.ascontiguousarray(rgba[..., k])) for k in range(4)]
     larger = [channel.resize((size, size), Image.Resampling.BILINEAR) for channel in channels]
     return np.stack([np.asarray(channel, np.float32) for channel in larger], axis=2)
-
-
-def _in_view(camera: InputCamera, points: Floats) -> tuple[Floats, Floats, Floats]:
-    """Where (3, N) points are seen, right and down in parts of the picture, and 1 / depth; float32."""
-    pose = np.asarray(camera.c2w, np.float64)
-    focal = camera.scale * intrinsics(camera.fov)[0, 0]
-    turn = (pose[:3, :3] * np.array([focal, -focal, -1.0])).T
-    across, down, depth = turn.astype(np.float32) @ points - (turn @ pose[:3, 3]).astype(np.float32)[:, None]
-    nearness = np.float32(1) / np.maximum(depth, np.float32(NEAREST))
-    return (
-        across * nearness + np.float32(0.5 + camera.offset[0]),
-        down * nearness + np.float32(0.5 + camera.offset[1]),
-        nearness,
-    )
 
 
 def _cells(column: Floats, row: Floats, size: int) -> Index:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from geco.cameras import INPUT_FOV, INPUT_RADIUS, orbit_poses
+from geco.cameras import INPUT_FOV, INPUT_RADIUS, intrinsics, orbit_poses
 from geco.mesh.types import Mesh
 from geco.render.fragments import Fragments
-from geco.render.rasterize_numpy import Window, project_to_pixels, rasterize
+from geco.render.rasterize_numpy import NEAREST, Window, project_to_pixels, rasterize
 from geco.types import Bools, Doubles, Floats
 
 AGREEING_IOU = (
@@ -69,6 +69,21 @@ class InputCamera:
         (N,) 1 / depth.
         """
         return project_to_pixels(points, self.c2w, self.fov, size, self.window)
+
+    def in_view(self, points: Floats) -> tuple[Floats, Floats, Floats]:
+        """Where (3, N) points are seen, right and down in parts of the picture, and 1 / depth; float32."""
+        pose = np.asarray(self.c2w, np.float64)
+        focal = self.scale * intrinsics(self.fov)[0, 0]
+        turn = (pose[:3, :3] * np.array([focal, -focal, -1.0])).T
+        across, down, depth = (
+            turn.astype(np.float32) @ points - (turn @ pose[:3, 3]).astype(np.float32)[:, None]
+        )
+        nearness = np.float32(1) / np.maximum(depth, np.float32(NEAREST))
+        return (
+            across * nearness + np.float32(0.5 + self.offset[0]),
+            down * nearness + np.float32(0.5 + self.offset[1]),
+            nearness,
+        )
 
     def summary(self) -> dict[str, Any]:
         """Plain numbers for reports and files."""

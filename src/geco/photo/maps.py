@@ -65,16 +65,22 @@ def enlarged(image: Floats, factor: int) -> Floats:
     return np.asarray(rows[:, low] + (rows[:, low + 1] - rows[:, low]) * part, np.float32)
 
 
-def sampled(image: Floats, column: Floats, row: Floats) -> Floats:
-    """Bilinear values of (N, N) at places inside it."""
+def bilinear(image: Floats, column: Floats, row: Floats) -> Floats:
+    """(S, S, C) at N places inside it: (C, N)."""
     size = len(image)
-    left, top = np.minimum(column.astype(np.int32), size - 2), np.minimum(row.astype(np.int32), size - 2)
-    across, down = column - left, row - top
-    flat, corner = np.ascontiguousarray(image, np.float32).reshape(-1), top * size + left
-    upper = flat[corner] + (flat[corner + 1] - flat[corner]) * across
-    corner += size
-    lower = flat[corner] + (flat[corner + 1] - flat[corner]) * across
-    return upper + (lower - upper) * down
+    left, top = (np.minimum(place.astype(np.intp), size - 2) for place in (column, row))
+    across, down = (column - left).astype(np.float32), (row - top).astype(np.float32)
+    corner = top * size + left
+    rows = []
+    flat = image.reshape(size * size, -1)
+    for first in (corner, corner + size):
+        one, two = (np.ascontiguousarray(flat.take(at, axis=0).T) for at in (first, first + 1))
+        two -= one
+        two *= across
+        rows.append(one + two)
+    rows[1] -= rows[0]
+    rows[1] *= down
+    return np.asarray(rows[0] + rows[1], np.float32)
 
 
 def blurred(values: Floats | Bools) -> Floats:

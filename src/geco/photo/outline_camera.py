@@ -94,9 +94,10 @@ def _settled(centered: Floats, wanted: Bools) -> tuple[Doubles, float]:
     # it.
     middle = _middle(wanted)
     place[1:] = middle - START_SCALE * (centered.min(axis=1) + centered.max(axis=1)) / 2
-    best = _overlap(centered, place, wanted)
+    few = np.ascontiguousarray(centered[:, ::2])
     for step in STEPS:
-        moved = True
+        points, moved = (few if step > STEPS[-1] else centered), True
+        best = _overlap(points, place, wanted)
         while moved:
             moved = False
             for axis in range(3):
@@ -108,7 +109,7 @@ def _settled(centered: Floats, wanted: Bools) -> tuple[Doubles, float]:
                         tried[1:] = middle + (tried[1:] - middle) * (1 + direction)
                     else:
                         tried[axis] += direction
-                    overlap = _overlap(centered, tried, wanted)
+                    overlap = _overlap(points, tried, wanted)
                     if overlap > best + 1e-4:
                         place, best, moved = tried, overlap, True
     return place, best

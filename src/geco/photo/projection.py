@@ -13,6 +13,7 @@ from geco.mesh.types import Mesh
 from geco.mesh.uv_raster import UVRaster
 from geco.photo.fit_camera import fit_input_camera
 from geco.photo.input_camera import AGREEING_COLORS, AGREEING_IOU, InputCamera
+from geco.photo.maps import bilinear
 from geco.render.fragments import Fragments
 from geco.types import Bools, Floats, Index
 
@@ -109,7 +110,7 @@ def shown_texels(
     seen = _in_sight(away, depth.reshape(-1).take(near), facing, camera, size)
     seen &= (column >= 0) & (row >= 0) & (column <= size - 1) & (row <= size - 1)
     used = np.flatnonzero(seen & (picture[..., 3].reshape(-1).take(near) > 0))
-    found = _bilinear(picture, column.take(used), row.take(used))
+    found = bilinear(picture, column.take(used), row.take(used))
     share = found[3] * _ramp(facing.take(used), trust.steep, trust.frontal)
     return part.texels.take(used), share, found[:3]
 
@@ -216,21 +217,3 @@ def _ramp(values: Floats, low: float, high: float) -> Floats:
 def _smooth(values: Floats) -> Floats:
     """[0, 1] onto itself with level ends."""
     return values * values * (3 - 2 * values)
-
-
-def _bilinear(image: Floats, column: Floats, row: Floats) -> Floats:
-    """(S, S, C) at N places inside it: (C, N)."""
-    size = len(image)
-    left, top = (np.minimum(place.astype(np.intp), size - 2) for place in (column, row))
-    across, down = (column - left).astype(np.float32), (row - top).astype(np.float32)
-    corner = top * size + left
-    rows = []
-    flat = image.reshape(size * size, -1)
-    for first in (corner, corner + size):
-        one, two = (np.ascontiguousarray(flat.take(at, axis=0).T) for at in (first, first + 1))
-        two -= one
-        two *= across
-        rows.append(one + two)
-    rows[1] -= rows[0]
-    rows[1] *= down
-    return np.asarray(rows[0] + rows[1], np.float32)

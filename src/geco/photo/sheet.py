@@ -8,7 +8,7 @@ import numpy as np
 
 from geco.photo.grid_view import GridView
 from geco.photo.input_camera import InputCamera
-from geco.photo.maps import blurred, sampled
+from geco.photo.maps import bilinear, blurred
 from geco.types import Bools, Floats
 
 ROUNDNESS = 0.8  # half thickness of added material over its distance to the outline: 1 is as deep as wide
@@ -76,22 +76,22 @@ class Sheet:
         alpha) where those lie in the sheet.
         """
         size = len(picture)
-        at, nearness = camera.to_pixels(places, size)
-        column, row = (np.clip(p, 0, size - 1).astype(np.float32) for p in at)
+        right, down, nearness = camera.in_view(np.ascontiguousarray(places.T, np.float32))
+        column, row = ((at * size - 0.5).clip(0, size - 1) for at in (right, down))
         around = (blurred(self.share) > 0).reshape(-1)
         near = np.flatnonzero(
-            around.take(np.rint(row).astype(np.intp) * size + np.rint(column).astype(np.intp))
+            around.take((row + 0.5).astype(np.intp) * size + (column + 0.5).astype(np.intp))
         )
         column, row = column.take(near), row.take(near)
-        behind = np.abs(1 / np.maximum(nearness.take(near), 1e-9) - sampled(self._middle, column, row))
-        part = sampled(self.share, column, row)
-        part *= np.clip(2 - behind / sampled(self._reach, column, row), 0, 1).astype(np.float32)
+        maps = np.stack([self.share, self._middle, self._reach], axis=2)
+        part, middle, reach = bilinear(maps, column, row)
+        behind = np.abs(1 / nearness.take(near) - middle)
+        part *= np.clip(2 - behind / reach, 0, 1)
         some = np.flatnonzero(part > 0.02)
         near, part = near.take(some), part.take(some)
-        column, row = column.take(some), row.take(some)
-        red, green, blue, opaque = (sampled(picture[..., k], column, row) for k in range(4))
-        shown = np.stack([red, green, blue], axis=1) / np.maximum(opaque, 0.02)[:, None]
-        own[near] += part[:, None] * (np.clip(shown, 0, 1) - own[near])
+        shown = bilinear(picture, column.take(some), row.take(some))
+        known = np.clip(shown[:3] / np.maximum(shown[3], 0.02), 0, 1).T
+        own[near] += part[:, None] * (known - own[near])
         return own
 
 
