@@ -26,6 +26,7 @@ PRIOR_ELEVATION, PRIOR_WEIGHT = 12.0, 0.002
 # median over the training objects of picture size over view size (0.85 of the frame against the ball's 0.95)
 START_SCALE = 1.2
 TOUCHED = 0.1  # own choice, of a pixel: a line a tenth of it wide
+MANY = 8_000  # points: of so many every second one draws the outline well enough for the first steps
 STEPS = (0.1, 0.05, 0.02)  # relative for the scale, parts of the picture for the place
 
 
@@ -94,7 +95,7 @@ def _settled(centered: Floats, wanted: Bools) -> tuple[Doubles, float]:
     # it.
     middle = _middle(wanted)
     place[1:] = middle - START_SCALE * (centered.min(axis=1) + centered.max(axis=1)) / 2
-    few = np.ascontiguousarray(centered[:, ::2])
+    few = np.ascontiguousarray(centered[:, ::2]) if centered.shape[1] >= MANY else centered
     for step in STEPS:
         points, moved = (few if step > STEPS[-1] else centered), True
         best = _overlap(points, place, wanted)
