@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from geco.backend import Backend, Footprint
+from geco.backend import Footprint
 from geco.errors import ConfigError
 from geco.memory import shown_size, size_of
 from geco.photo.large_texture import BAKED
@@ -66,15 +66,13 @@ def finishing(texture_size: int, resolution: int) -> int:
     return TEXEL * min(texture_size, BAKED) ** 2 + large + CUBE * resolution**3 + REST
 
 
-def finest_within(backend: Backend, bound: int, texture_size: int) -> int:
-    """Cubes a side that a surface may be refined to so that no more than ``bound`` bytes are taken; the
-    model's own number at least.
+def finest_within(bound: int, texture_size: int, own: int) -> int:
+    """Cubes a side that a surface may be refined to so that making it takes half of ``bound`` bytes at most;
+    the model's ``own`` number at least. What is resident just now is not asked: the same picture and bound
+    give the same mesh.
     """
-    own, footprint = backend.card.resolution, backend.footprint(backend.sampling)
     fits = [
-        cubes
-        for cubes in range(own, MOST_CUBES + 1, STEP)
-        if footprint.of(1, finishing(texture_size, cubes)) <= bound
+        cubes for cubes in range(own, MOST_CUBES + 1, STEP) if finishing(texture_size, cubes) <= bound // 2
     ]
     return max(fits, default=own)
 

@@ -212,7 +212,7 @@ class GecoPipeline:
         options, watch, card = options or AssetOptions(), watch or Stopwatch(), self.card
         size, texture = options.resolution or card.resolution, options.texture_size or card.texture_size
         chosen = choose(self.backend, views, seen, options.best_of, size, watch)
-        finest = self.max_memory and batches.finest_within(self.backend, self.max_memory, texture)
+        finest = self.max_memory and batches.finest_within(self.max_memory, texture, size)
         beside = Beside(seen.detail, chosen.rough, finest)
         mesh, facts = surface_to_asset(chosen.fields, seen.picture, options, size, texture, watch, beside)
         return Asset(

@@ -102,10 +102,10 @@ def test_a_grid_that_is_asked_for_is_the_one_that_is_taken() -> None:
 
 def test_no_finer_grid_than_memory_has_room_for() -> None:
     picture = drawn("chair")
-    free = model()(picture)
-    backend = model().backend
-    enough = backend.footprint(backend.sampling).of(1, finishing(512, 64)) + (30 << 20)
-    tight = GecoPipeline(backend, max_memory=enough)(picture)
+    seen = model().see(picture)
+    views = next(model().views(seen, [0]))
+    bounded = GecoPipeline(model().backend, max_memory=2 * finishing(512, 80))
+    free, tight = model().finish(views, seen), bounded.finish(views, seen)
     assert len(tight.mesh.faces) < len(free.mesh.faces)
     assert iou(*outlines(tight)) < iou(*outlines(free))
 
