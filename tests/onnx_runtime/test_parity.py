@@ -18,7 +18,7 @@ from geco.multiview.small.network import SmallMultiView
 from geco.onnx_runtime.card import ExportedModel
 from geco.onnx_runtime.networks import SmallGenerator
 from geco.onnx_runtime.networks import SmallReconstructor as OnnxReconstructor
-from geco.reconstruct.small.fields import DIRECT, LATTICE, SmallFields, in_chunks, upsampling
+from geco.reconstruct.small.fields import DIRECT, LATTICE, SmallFields, crossing_ends, in_chunks, upsampling
 from geco.reconstruct.small.model import SmallReconstructor
 from geco.sampling import Sampling
 from tests.onnx_runtime.conftest import SIZE
@@ -126,6 +126,32 @@ def test_surface_is_the_fine_fields(resolution: int) -> None:
     dense = grid_from_volume(fields.shape(everywhere).reshape((resolution + 1,) * 3), 1.0)
     for ours, theirs in zip(extract(fields.grid(resolution)), extract(dense)):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize("resolution", [31, 64])
+@pytest.mark.parametrize("finer", [False, True])
+def test_the_surface_is_followed_as_if_the_whole_grid_were_looked_at_again(
+    resolution: int, finer: bool
+) -> None:
+    """The fine surface lies up to three voxels off the coarse one, so vertices are asked in many rounds."""
+    fields = ball(0.62)
+    fields.shape = lambda p: (  # type: ignore[method-assign]
+        np.linalg.norm(p, axis=1) - 0.55 - 0.15 * np.sin(7 * p[:, 0]) * np.cos(5 * p[:, 2])
+    ).astype(np.float32)
+    near = fields.dense(24) if finer else None
+    found = fields.dense(resolution, near)
+    asked: list[np.ndarray] = []
+    exact, axis = fields.shape, np.linspace(-1, 1, resolution + 1, dtype=np.float32)
+    fields.shape = lambda p: (asked.append(p), exact(p))[1]  # type: ignore
+    np.testing.assert_array_equal(fields.dense(resolution, near), found)
+    known = np.zeros(found.shape, bool)
+    known[tuple(np.searchsorted(axis, np.concatenate(asked)).T)] = True
+    assert known.sum() == sum(map(len, asked))  # nothing twice
+    # Whatever crosses the surface was asked, and is the fine field; the border was closed afterwards.
+    ends = crossing_ends(found < 0)
+    assert (known | ~ends)[1:-1, 1:-1, 1:-1].all() and len(asked) >= 3
+    places = np.argwhere(ends[1:-1, 1:-1, 1:-1]) + 1
+    np.testing.assert_array_equal(found[tuple(places.T)], exact(axis[places]))
 
 
 def test_most_of_the_grid_is_not_asked() -> None:

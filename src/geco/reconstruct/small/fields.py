@@ -11,7 +11,7 @@ import numpy as np
 from geco.isosurface.flexi_grid import FlexiGrid
 from geco.isosurface.grids import grid_from_volume
 from geco.reconstruct.fields import no_object
-from geco.types import Bools, Doubles, Floats, Ints
+from geco.types import Bools, Doubles, Floats, Index, Ints
 
 CHUNK = 1 << 10  # points a call: what is made of the samples of six views stays in the cache
 # The coarse field is corrected by the fine one where it says less than this (world units, a third of a voxel
@@ -76,12 +76,19 @@ class SmallFields:
         volume = np.ascontiguousarray(np.matmul(volume, weights.T), np.float32)  # along z
         axis = np.linspace(-self._half_extent, self._half_extent, resolution + 1, dtype=np.float32)
         asked = np.zeros(volume.shape, bool)
-        wanted = np.abs(volume) < BAND if near is None else crossing_ends(volume < 0)
-        while wanted.any():
-            volume[wanted] = in_chunks(self.shape, axis[np.argwhere(wanted)], self._workers)
-            asked |= wanted
-            # A vertex lies between two samples of different sign: both must be of the fine field.
-            wanted = crossing_ends(volume < 0) & ~asked
+        wanted = np.flatnonzero(np.abs(volume) < BAND if near is None else crossing_ends(volume < 0))
+        first = True
+        while len(wanted):
+            places = np.stack(np.unravel_index(wanted, volume.shape), axis=1)
+            volume.reshape(-1)[wanted] = in_chunks(self.shape, axis[places], self._workers)
+            asked.reshape(-1)[wanted] = True
+            # A vertex lies between two samples of different sign: both must be of the fine field. After the
+            # first look signs change only where it was asked.
+            if first and near is None:
+                wanted = np.flatnonzero(crossing_ends(volume < 0) & ~asked)
+            else:
+                wanted = other_ends(volume, asked, wanted, places)
+            first = False
         for border in (volume[0], volume[-1], volume[:, 0], volume[:, -1], volume[:, :, 0], volume[:, :, -1]):
             np.maximum(border, 1e-3, out=border)  # the mesh must not be open there
         return volume
@@ -155,6 +162,22 @@ def crossing_ends(inside: Bools) -> Bools:
         ends[lower] |= change
         ends[upper] |= change
     return ends
+
+
+def other_ends(volume: Floats, asked: Bools, some: Index, places: Index) -> Index:
+    """Numbers of the vertices beside those numbered ``some``, at ``places`` (N, 3), that lie on the other side
+    of the surface and were not ``asked``.
+    """
+    values, known = volume.reshape(-1), asked.reshape(-1)
+    inside = values[some] < 0
+    found = []
+    for along, count, step in zip(places.T, volume.shape, np.cumprod((1, *volume.shape[:0:-1]))[::-1]):
+        for beyond, move in ((0, -step), (count - 1, step)):
+            at = np.flatnonzero(along != beyond)
+            beside = some[at] + move
+            found.append(beside[(values[beside] < 0) != inside[at]])
+    beside = np.unique(np.concatenate(found))
+    return beside[~known[beside]]
 
 
 def upsampling(voxels: int, resolution: int) -> Floats:
