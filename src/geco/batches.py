@@ -15,10 +15,10 @@ from geco.photo.thin import MOST_CUBES, STEP
 MOST_SAMPLES = 1000  # of one picture; more is a slip of the keyboard, and a run of many minutes
 BATCH = 8  # sets of views at a time: memory stays level however many there are
 MOST_AT_ONCE = 64  # of a device on which more at a time cost less each, where a bound on memory allows them
-# Bytes of the process from fields to the mesh, measured on the embedded model (64 to 4096 texels, 16 to 192
+# Bytes of the process from fields to the mesh, measured on the embedded model (64 to 4096 texels, 16 to 256
 # cubes a side, 20,000 to 200,000 faces): what one texel and one cube take, and the rest, two
 # thirds of it what the heap keeps after 64 meshes.
-TEXEL, CUBE, REST = 64, 60, 96 << 20
+TEXEL, CUBE, REST = 64, 72, 96 << 20
 # Of a texture larger than what is baked (up to 4096 texels: 12 each), with the picture at its own size.
 LARGE_TEXEL = 16
 

@@ -17,7 +17,7 @@ REACH = 0.21  # parts of the picture's side: distances to the outline beyond it 
 # Own choice, cells: the mean thickness of the object that the grid is made fine enough for. An outline that
 # errs by a fifth of a cell on both sides then keeps .93 of its area.
 WANTED_CELLS = 7.0
-FINEST = 2.5  # times as fine as asked for at most: 160 cells a side of 64
+FINEST = 4.0  # times as fine as asked for at most: 256 cells a side of 64
 STEP, MOST_CUBES = 16, 512  # grids are multiples of the one, and at most the other
 # Cells: half the width that every part has at least, or it is widened. Own choice, on nets, grasses and legs:
 # at 0.75 wires are twice too thick, at 0.5 more of them break (half a cell's diagonal is 0.7).
