@@ -84,6 +84,12 @@ def test_truncation_stands_behind_a_name(tmp_path: Path) -> None:
     assert [each.steering.truncation for each in (whole, half, named)] == [1.0, 0.5, 0.0]
 
 
+def test_the_best_of_several_seeds_stands_behind_a_name() -> None:
+    one, best, both = parse_methods(["geco", "geco@best-4", "geco@0.5@best-16"])
+    assert [each.best_of for each in (one, best, both)] == [1, 4, 16]
+    assert best.steering == Steering() and both.steering.truncation == 0.5
+
+
 def test_teachers_are_steered_behind_their_names_and_all_at_once(tmp_path: Path) -> None:
     run = model(tmp_path / "run")
     names = [f"teacher-28@clean@guidance-3={run}", f"mine@steps-7@euler-ancestral={run}", "copy-input"]
@@ -107,6 +113,10 @@ def test_teachers_are_steered_behind_their_names_and_all_at_once(tmp_path: Path)
         (["geco@steps-0"], [], ConfigError, "steps-N"),
         (["geco@guidance-much"], [], ConfigError, "guidance-G"),
         (["geco@blurred"], [], ConfigError, "clean or noised"),
+        (["geco@best-17"], [], ConfigError, "best-K"),
+        (["geco@best-0"], [], ConfigError, "best-K"),
+        (["geco@best-many"], [], ConfigError, "best-K"),
+        (["copy-input@best-2"], [], ConfigError, "best-K"),
         (["no-such"], [], ConfigError, "no-such"),
         (["teacher-0"], [], ConfigError, "teacher-0"),
         (["teacher-1001"], [], ConfigError, "1000 noise levels"),

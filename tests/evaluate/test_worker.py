@@ -51,6 +51,23 @@ def test_answers_and_dies() -> None:
             worker.ask(Job(picture(), 5))
 
 
+def test_the_best_of_seeds_is_one_of_them() -> None:
+    """Seed 1 of the best of three chooses from the seeds 3, 4 and 5."""
+    best, one = (Worker(method, ("bare",)) for method in parse_methods(["geco@best-3", "geco"]))
+    with best, one:
+        found = best.ask(Job(picture(), 1))
+        told = found.facts["bare"]["best_of"]
+        assert [each["seed"] for each in told] == [3, 4, 5]
+        chosen = max(told, key=lambda each: each["agreement"])["seed"]
+        alone = one.ask(Job(picture(), chosen))
+        assert found.views is not None and alone.views is not None
+        np.testing.assert_allclose(found.views, alone.views, atol=1e-4)  # drawn three at once
+        meshes = found.meshes["bare"], alone.meshes["bare"]
+        assert isinstance(meshes[0], Mesh) and isinstance(meshes[1], Mesh)
+        assert abs(len(meshes[0].faces) - len(meshes[1].faces)) <= 0.01 * len(meshes[1].faces)
+        assert found.stages["bare"]["views"] > alone.stages["bare"]["views"]
+
+
 def test_a_teacher_samples_as_its_name_says() -> None:
     with Worker(parse_methods([f"teacher-3={TEACHER}"])[0], ("bare",)) as worker:
         assert worker.facts["sampling"] == Sampling("ddim", 3, 1.5, clip=1.0).to_dict()

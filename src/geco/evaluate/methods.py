@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from geco.errors import ConfigError, WeightsError
-from geco.evaluate.behind import EXAMPLE, SETTINGS, settings_of
+from geco.evaluate.behind import BEST_OF, EXAMPLE, SETTINGS, settings_of
 from geco.evaluate.model_folders import draws, model_folder, role_folder
 from geco.model_files.card import CARD
 from geco.model_files.products import find_product
@@ -48,6 +48,7 @@ class Method:
         steering: what of the model's own way of drawing views is otherwise.
         teacher: the model must be one of noise levels, not a distilled generator.
         deterministic: the seed changes nothing, so one is enough.
+        best_of: seeds that are drawn for a mesh; seed s draws its own, from s * best_of on.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Method:
     steering: Steering = field(default_factory=Steering)
     teacher: bool = False
     deterministic: bool = False
+    best_of: int = 1
 
     def columns(self, variants: Sequence[str]) -> dict[str, str]:
         """Column of the tables -> variant of the mesh. The bare networks' mesh carries the
@@ -147,7 +149,9 @@ def _parse(entry: str, model: str) -> Method:
             f"{name}: what stands behind @ is {SETTINGS}, and {plain} takes no such thing",
             EXAMPLE,
         )
-    return replace(method, name=name, steering=Steering(**{**method.steering.asked, **asked}))
+    best_of = asked.pop(BEST_OF, 1)
+    steering = Steering(**{**method.steering.asked, **asked})
+    return replace(method, name=name, steering=steering, best_of=best_of)
 
 
 def _method(entry: str, model: str) -> Method:

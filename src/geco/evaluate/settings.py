@@ -215,6 +215,7 @@ def _method(method: Method) -> dict[str, Any]:
         "steering": method.steering.asked,
         "teacher": method.teacher,
         "deterministic": method.deterministic,
+        **({"best_of": method.best_of} if method.best_of > 1 else {}),  # reports from before go on
     }
     if method.kind == "meshes":
         return known | {"files": _listing_hash(Path(method.source))}

@@ -144,6 +144,7 @@ class _Runner:
             )
         self.sampling = self.pipeline.sampling(**method.steering.asked)
         self.variants, self.has_views = variants, self.sampling is not None
+        self.best_of = method.best_of
         self.facts = {
             "model": card.name,
             "view_size": card.view_size or card.picture_size,
@@ -157,25 +158,33 @@ class _Runner:
 
     def run(self, job: Job) -> MethodResult:
         """The pipeline's three verbs, the last one once for every variant."""
+        from geco.batches import candidates
         from geco.seen import Views
         from geco.surface_to_asset import AssetOptions
         from geco.timing import Stopwatch
 
         seen = self.pipeline.see(job.picture)
         if job.views is None:
-            views = next(self.pipeline.views(seen, [job.seed], self.sampling))
+            seeds = candidates([job.seed * self.best_of], self.best_of)
+            drawn = list(self.pipeline.views(seen, seeds, self.sampling))
         else:
-            views = Views(job.seed, job.views)
-        before = {"picture": seen.seconds} | ({"views": views.seconds} if job.views is None else {})
-        outcome = MethodResult(views.pictures if self.has_views else None)
+            drawn = [Views(job.seed, job.views)]
+        # what was drawn together took its seconds together
+        seconds = sum({views.seconds for views in drawn})
+        before = {"picture": seen.seconds} | ({"views": seconds} if job.views is None else {})
+        outcome = MethodResult(drawn[0].pictures if self.has_views else None)
         for variant in self.variants:
             options = AssetOptions(
-                projection=variant in ("projection", "finish"), outline=variant in ("outline", "finish")
+                projection=variant in ("projection", "finish"),
+                outline=variant in ("outline", "finish"),
+                best_of=len(drawn),
             )
             watch = Stopwatch()
             try:
-                asset = self.pipeline.finish(views, seen, options, watch)
+                asset = self.pipeline.best(drawn, seen, options, watch)
                 outcome.meshes[variant], outcome.facts[variant] = asset.mesh, asset.facts
+                if self.has_views:
+                    outcome.views = next(each for each in drawn if each.seed == asset.seed).pictures
             except GecoError as error:
                 outcome.meshes[variant], outcome.facts[variant] = str(error), {}
             outcome.stages[variant] = watch.finish(before)
