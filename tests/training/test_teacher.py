@@ -11,17 +11,21 @@ import pytest
 import torch
 
 from geco.data.dataset import GridViews, SixViewBatch
+from geco.data.dataset.grid import GRID_SETS
 from geco.data.dataset.order import Order
 from geco.data.render import lens
 from geco.errors import WeightsError
+from geco.model_files.card import MULTIVIEW
 from geco.multiview.small.config import SmallConfig
-from geco.multiview.small.network import SmallMultiView
-from geco.multiview.small.weights import load_small
+from geco.multiview.small.network import SmallMultiView, resized
+from geco.multiview.small.weights import load_small, save_small
 from geco.training.inputs import Inputs
 from geco.training.loop import LoopOptions, train
 from geco.training.machine import Machine
-from geco.training.state import load_checkpoint
+from geco.training.small_stages import teacher
+from geco.training.state import first_weights, load_checkpoint
 from geco.training.teacher import TeacherOptions, TeacherTask, denoising_psnr
+from tests.data.dots import write_dots
 
 TINY = SmallConfig(size=16, channels=16, width=32, stages=1, heads=2, embedding=32)
 
@@ -164,3 +168,23 @@ def test_a_batch_without_a_sample_at_the_last_level_logs_none_there(tmp_path: Pa
         logged.append([line.get("mse_last") for line in lines if "loss" in line])
         assert all(line["loss"] > 0 and line["samples_s"] > 0 for line in lines if "loss" in line)
     assert logged[0] == [None] * 3 and all(value > 0 for value in logged[1])
+
+
+def test_training_goes_on_with_views_of_another_size(tmp_path: Path) -> None:
+    """As the progressive recipe does it: everything but the positions is carried over."""
+    with first_weights(0, "grown"):
+        small = SmallMultiView(TINY)
+    small.position.data += torch.linspace(-1, 1, 2)[:, None]  # rows differ
+    assert resized(small, 16) is small
+    save_small(small, tmp_path / "start" / MULTIVIEW)
+    shards = write_dots(tmp_path / "dots", GRID_SETS, objects=3, size=32)
+    inputs = Inputs(Machine(device="cpu", threads=1), data=shards, init=tmp_path / "start")
+    task = teacher(TeacherOptions(batch=2), inputs)
+    assert task.network.sample_shape == (6, 3, 32, 32)
+    grown, before = task.network.state_dict(), small.state_dict()
+    assert grown["position"].shape == (1, 32, 4, 4)
+    height = grown["position"].mean(dim=(0, 1, 3))
+    assert (height.diff() > 0).all() and abs(float(height[0] + height[-1])) < 0.1
+    assert all(torch.equal(grown[name], before[name]) for name in before if name != "position")
+    loss, _ = task.loss(0, torch.Generator().manual_seed(0))
+    assert torch.isfinite(loss)

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from geco.checked import Checked, real, reals, share
 from geco.errors import ConfigError
+from geco.training.photo_faults import jpeg, miscut, shade
 
 _PERMUTATIONS = torch.tensor(list(itertools.permutations(range(3))))
 
@@ -33,6 +34,8 @@ class Jitter(Checked):
         moved: part of the condition pictures that are zoomed and shifted: resampling blurs by itself, and
             sharp ones must be seen as well.
         soft: part that is blurred further, by up to a box of 3 pixels.
+        shaded, miscut, lossy: parts of the condition pictures with a shadow, with an outline that is cut out
+            wrongly, and with JPEG's loss (geco.training.photo_faults).
     """
 
     permuted: float = share(0.5)
@@ -46,6 +49,9 @@ class Jitter(Checked):
     shift: float = share(0.04)
     moved: float = share(0.5)
     soft: float = share(0.25)
+    shaded: float = share(0.0)
+    miscut: float = share(0.0)
+    lossy: float = share(0.0)
 
     def check(self) -> None:
         """The range of the zoom is one."""
@@ -110,6 +116,16 @@ def photograph(condition: Tensor, rng: torch.Generator, jitter: Jitter = USUAL) 
     rgb, alpha = condition[:, :3], condition[:, 3:]
     exposure, contrast = about_one(jitter.exposure), about_one(jitter.contrast)
     rgb = ((rgb - 0.5) * contrast + 0.5) * exposure * about_one(jitter.balance, 3)
+
+    def part(share: float) -> Tensor:
+        return uniform(0.0, 1.0, 1, 1, 1) < share
+
+    if jitter.shaded:  # what has no part draws no numbers: runs from before repeat
+        rgb = torch.where(part(jitter.shaded), shade(rgb, uniform), rgb)
+    if jitter.miscut:
+        chosen = part(jitter.miscut)
+        worse = miscut(rgb, alpha, uniform, rng)
+        rgb, alpha = torch.where(chosen, worse[0], rgb), torch.where(chosen, worse[1], alpha)
     premultiplied = torch.cat([rgb.clamp(0, 1) * alpha, alpha], dim=1)
     zoom, shift = uniform(*jitter.zoom, 1), uniform(-jitter.shift, jitter.shift, 2)
     theta = torch.zeros(batch, 2, 3, device=rng.device)
@@ -122,6 +138,10 @@ def photograph(condition: Tensor, rng: torch.Generator, jitter: Jitter = USUAL) 
     soft = functional.avg_pool2d(functional.pad(mixed, (1, 1, 1, 1)), 3, 1)
     amount = torch.where(uniform(0.0, 1.0, 1, 1, 1) < jitter.soft, uniform(0.0, 1.0, 1, 1, 1), 0.0)
     mixed = mixed.lerp(soft, amount)
+    if jitter.lossy:
+        white = jpeg(mixed[:, :3] + 1 - mixed[:, 3:], uniform)  # alpha is not in a JPEG: on white
+        damaged = torch.cat([white - 1 + mixed[:, 3:], mixed[:, 3:]], dim=1)
+        mixed = torch.where(part(jitter.lossy), damaged, mixed)
     return torch.cat([mixed[:, :3] / mixed[:, 3:].clamp(min=1e-3), mixed[:, 3:]], dim=1)
 
 

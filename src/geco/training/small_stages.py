@@ -16,7 +16,7 @@ from geco.errors import ConfigError
 from geco.metrics.features.network import Autoencoder
 from geco.metrics.features.weights import load_autoencoder, save_autoencoder
 from geco.model_files.card import AUTOENCODER, MULTIVIEW, PIXELNERF, RECONSTRUCTOR, write_model_card
-from geco.multiview.small.network import SmallMultiView
+from geco.multiview.small.network import SmallMultiView, resized
 from geco.multiview.small.weights import load_small, save_small
 from geco.reconstruct.pixelnerf.model import PixelNeRF
 from geco.reconstruct.small.config import SmallReconstructorConfig
@@ -36,14 +36,15 @@ from geco.training.teacher import TeacherOptions, TeacherTask
 
 
 def teacher(options: TeacherOptions, inputs: Inputs) -> TeacherTask:
-    """Stage 0, from nothing or from ``inputs.init``'s multi-view half."""
+    """Stage 0, from nothing or from ``inputs.init``'s multi-view half, which may have been trained on views
+    of another size.
+    """
     data, init = open_views(inputs.shards, inputs.machine.device), inputs.init
     if init is not None:
-        network = load_small(init / MULTIVIEW)
+        network = resized(load_small(init / MULTIVIEW), data.size)
     else:
         with first_weights(inputs.seed, "teacher"):
             network = SmallMultiView(replace(inputs.sizes.multiview, size=data.size))
-    check_size(network.config.size, data, init)
 
     def save(trained: SmallMultiView, folder: Path) -> None:
         save_small(trained, folder / MULTIVIEW)

@@ -9,6 +9,7 @@ much faster than v at this size).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -179,6 +180,19 @@ class SmallMultiView(nn.Module):
         for block in self.up_blocks:
             x = block(x, embedding)
         return x
+
+
+def resized(network: SmallMultiView, size: int) -> SmallMultiView:
+    """The same weights for views of another size (pixels); the positions, one a cell, are interpolated."""
+    if network.config.size == size:
+        return network
+    other = SmallMultiView(replace(network.config, size=size))
+    state, cells = network.state_dict(), other.position.shape[-1]
+    state["position"] = functional.interpolate(
+        state["position"].float(), (cells, cells), mode="bicubic", align_corners=False
+    )
+    other.load_state_dict(state)
+    return other.to(network.position.device)
 
 
 def _view_angles(name: str) -> Tensor:
