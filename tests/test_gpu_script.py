@@ -1,5 +1,5 @@
-"""``runs/small_gpu.sh`` from objects to a model at tiny size on a CPU, a kill included, and on to
-a second machine.
+"""``runs/small_gpu.sh`` from objects to a model at tiny size on a CPU, killed in every piece, and on
+to a second machine.
 """
 
 import json
@@ -41,6 +41,17 @@ def done(lease: dict[str, str], *arguments: object) -> str:
     return out
 
 
+def kill_when(lease: dict[str, str], path: Path, *arguments: object) -> None:
+    """Start the piece, and end it and all that it started the hard way as soon as ``path`` is there."""
+    killed = script(lease, *arguments)
+    until = time.monotonic() + 120
+    while not path.exists() and killed.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert path.exists() and killed.returncode == -signal.SIGKILL
+
+
 def minutes(run: Path) -> float:
     return float(json.loads((run / "teacher" / "training.json").read_text())["minutes"])
 
@@ -49,16 +60,21 @@ def minutes(run: Path) -> float:
 def test_pieces_of_time_become_models_and_nothing_begins_anew(lease: dict[str, str], tmp_path: Path) -> None:
     run, objects = tmp_path / "run", tmp_path / "objects"
     subprocess.run(["geco", "data", "procedural", "-o", objects, "--count", "12"], env=lease, check=True)
+    kill_when(lease, run / "views", "views", objects, run)
     done(lease, "views", objects, run)
-    killed = script(lease, "teacher", run, 0.15)
-    until = time.monotonic() + 60
-    while not (run / "teacher" / "run.json").exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
+    kill_when(lease, run / "teacher" / "run.json", "teacher", run, 0.15)
     done(lease, "teacher", run, 0.15)
     assert 0.15 <= minutes(run) < 0.25 and not (run / "until").exists()
+    begun = run / "model-1"
+    kill_when(lease, begun / "stage1" / "run.json", "model", run, 0.15)
+    cooled = (begun / "teacher" / "multiview" / "network.safetensors").read_bytes()
+    kill_when(lease, begun / "stage2" / "run.json", "model", run, 0.15)
+    distilled = (begun / "stage1" / "multiview" / "network.safetensors").read_bytes()
     done(lease, "model", run, 0.15)
+    # What was finished was not trained on, and no second model was begun.
+    assert (begun / "teacher" / "multiview" / "network.safetensors").read_bytes() == cooled
+    assert (begun / "stage1" / "multiview" / "network.safetensors").read_bytes() == distilled
+    assert not (run / "model-2").exists()
     assert (run / "model-1" / "exported" / "onnx" / "config.json").is_file()
     assert (run / "model-1" / "bus.glb").stat().st_size > 1000
     assert "not yet" in done({**lease, "LEAST": "9"}, "model", run, 0.15)
