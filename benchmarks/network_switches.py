@@ -172,8 +172,9 @@ def measure(options: argparse.Namespace, row: Row, run: Path, measured: Mapping[
     if path.exists():
         return
     network = load_small(run / MULTIVIEW)
-    training = json.loads((run / "training.json").read_text())
-    found: dict[str, Any] = {"name": row.name, "samples": training["samples"], "seconds": seconds(network)}
+    runs = (run.parent / str(size) / "training.json" for size in row.sizes)
+    samples = sum(json.loads(path.read_text())["samples"] for path in runs)
+    found: dict[str, Any] = {"name": row.name, "samples": samples, "seconds": seconds(network)}
     for name, shards in measured.items():
         data = GridViews(shards)
         condition, targets = to_tensors(data.fixed(len(data)))
