@@ -2,11 +2,11 @@
 -o FOLDER``.
 
 Every row is a ``geco train teacher`` from nothing with one thing changed, all for the same CPU minutes of
-one thread, recipe ``small`` (views of 64 px). OBJECTS are folders of objects; the first ``--before`` of them are
-the data of before. Pictures are rendered once, 60 objects of the first folder held out. The table compares
-all rows on the same 96 px views of those, and of ``--eval`` objects if there are any: one pass from noise,
-and eight guided steps. Everything is kept in FOLDER, a killed command goes on where it was, ``--only NAME``
-makes single rows.
+one thread, recipe ``small`` (views of 64 px). OBJECTS are folders of objects; the first ``--before`` of
+them are the data of before. Pictures are rendered once, 60 objects of the first folder held out. The table
+compares all rows on the same 96 px views of those, and of ``--eval`` objects if there are any: one pass
+from noise, and eight guided steps. Everything is kept in FOLDER, a killed command goes on where it was,
+``--only NAME`` makes single rows.
 
 Short trainings rank nothing that differs by less than two seeds do: the second row is the first with another
 seed.
@@ -90,7 +90,9 @@ def main() -> None:
     parser.add_argument("objects", type=Path, nargs="+", help="folders of objects")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--before", type=int, default=1, help="so many of the folders are the data of before")
-    parser.add_argument("--eval", type=Path, help="folder of objects that are measured besides, never trained")
+    parser.add_argument(
+        "--eval", type=Path, help="folder of objects that are measured besides, never trained"
+    )
     parser.add_argument("--minutes", type=float, default=5.0, help="of one thread, each training")
     parser.add_argument("--only", nargs="*", metavar="NAME")
     options = parser.parse_args()
@@ -133,7 +135,9 @@ def train(options: argparse.Namespace, row: Row) -> Path:
         place = ["--device", "cpu", "--threads", "1", "--recipe", "small", "--seed", str(row.seed)]
         given = ["--data", str(data), *place, *(f"--set={value}" for value in row.sets)]
         given += network if last is None else []  # of a network that starts from nothing
-        steps = round(60 * options.minutes / len(row.sizes) / seconds_a_step(options.output, row, size, given))
+        steps = round(
+            60 * options.minutes / len(row.sizes) / seconds_a_step(options.output, row, size, given)
+        )
         length = ["--steps", str(steps)] + ([] if final else ["--decay-part", "0"])
         start = [] if last is None else ["--init", str(last)]
         geco("train", "teacher", "-o", str(run), "--resume", *given, *length, *start)
@@ -217,7 +221,15 @@ def table(folder: Path, measured: Sequence[str]) -> str:
     found = {row["name"]: row for row in read}
     heads = ["", "samples", "ms"]
     for name in measured:
-        heads += [f"{name}: 1 pass PSNR", "object", "IoU", "faults: object", "8 steps: object", "IoU", "sharp"]
+        heads += [
+            f"{name}: 1 pass PSNR",
+            "object",
+            "IoU",
+            "faults: object",
+            "8 steps: object",
+            "IoU",
+            "sharp",
+        ]
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for name in (row.name for row in ROWS if row.name in found):
         row = found[name]

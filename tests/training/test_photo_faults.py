@@ -54,12 +54,16 @@ def test_a_wrong_cut_out_moves_the_edge_and_leaves_the_inside() -> None:
 def test_the_loss_is_that_of_jpeg_itself(quality: int) -> None:
     """A grey picture, as Pillow's own encoder loses it."""
     steps = np.add.outer(np.sin(np.arange(32) / 3), np.cos(np.arange(32) / 2))
-    grey = np.clip(128 + 50 * steps + np.random.default_rng(0).normal(0, 12, (32, 32)), 0, 255).astype(np.uint8)
+    grey = np.clip(128 + 50 * steps + np.random.default_rng(0).normal(0, 12, (32, 32)), 0, 255).astype(
+        np.uint8
+    )
     stream = io.BytesIO()
     Image.fromarray(grey).save(stream, "JPEG", quality=quality)
     truth = np.asarray(Image.open(stream)).astype(np.float32)
     picture = torch.from_numpy(grey.astype(np.float32) / 255).expand(1, 3, 32, 32)
-    ours = jpeg(picture, lambda low, high, *shape: torch.full((1, *shape), float(quality)))[0, 0].numpy() * 255
+    ours = (
+        jpeg(picture, lambda low, high, *shape: torch.full((1, *shape), float(quality)))[0, 0].numpy() * 255
+    )
     lost = float(np.sqrt(np.mean((grey - truth) ** 2)))
     assert np.sqrt(np.mean((ours - truth) ** 2)) < 0.25 * lost and lost > 2
 
