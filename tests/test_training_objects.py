@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from benchmarks.training_objects import LICENCES, PLACES, WIDTH, page, read
 
 

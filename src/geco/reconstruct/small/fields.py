@@ -165,8 +165,8 @@ def crossing_ends(inside: Bools) -> Bools:
 
 
 def other_ends(volume: Floats, asked: Bools, some: Index, places: Index) -> Index:
-    """Numbers of the vertices beside those numbered ``some``, at ``places`` (N, 3), that lie on the other side
-    of the surface and were not ``asked``.
+    """Numbers of the vertices beside those numbered ``some``, at ``places`` (N, 3), that lie on the other
+    side of the surface and were not ``asked``.
     """
     values, known = volume.reshape(-1), asked.reshape(-1)
     inside = values[some] < 0
