@@ -21,7 +21,8 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "(one step of the teacher), copy-input, ground-truth-views (the reconstructor on rendered views: "
         "upper bound), regressor, pixelnerf, stage1, a folder of a model, or NAME=MODEL: a folder, "
         "the name of a public model or a hub id. NAME@T truncates the noise of a one-step generator to T, 0 "
-        "to 1; NAME@steps-28, @guidance-3, @ddim, @euler-ancestral, @clean, @noised steer this one alone.",
+        "to 1; NAME@steps-28, @guidance-3, @ddim, @euler-ancestral, @clean, @noised steer this one alone; "
+        "each mesh of NAME@best-4 is the best of four seeds.",
     )
     _add_report(command)
     _add_meshes(command.add_argument_group("meshes made elsewhere"))
