@@ -45,7 +45,7 @@ from geco.training.augment import Jitter, composite, photograph
 from geco.training.six_views import to_tensors
 
 COMMON = 96  # pixels that all rows are compared at
-# Harder pictures: a photo's faults, all at once, which the last row was trained with.
+# A photo's faults: as the row of that name is trained with, and harder, as all rows are measured with.
 FAULTS = (
     "jitter.shaded=0.3",
     "jitter.miscut=0.3",

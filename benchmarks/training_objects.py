@@ -62,10 +62,11 @@ def page(objects: Sequence[Object]) -> str:
 
 {len(objects):,} objects with open licences, as found in the repositories named. Geometry, colours and
 textures were changed: converted to GLB, textures reduced to at most 512 px, many meshes decimated.
+Which of them taught the embedded weights, and that some did not: [the embedded model](embedded-model.md).
 
 - Objects by licence: {licences}.
 - Sixty of them (`runs/held_out.txt`) are held out of every training; none of the 30 evaluation objects
-  was in it. Which stage learnt from which of them: [the embedded model](embedded-model.md).
+  was in it.
 - Licences that ask for attribution are honoured by this page, which lies beside the weights in the
   package too (`OBJECTS.md`). `python -m benchmarks.training_objects OBJECTS...` writes it.
 """

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from geco.training.state import standard_normal
+
 BLOCK = 8  # pixels of a side of JPEG's blocks
 # JPEG's luminance table (ITU-T T.81, table K.1)
 LUMINANCE = (
@@ -52,7 +54,7 @@ def miscut(rgb: Tensor, alpha: Tensor, uniform: Uniform, rng: torch.Generator) -
         rgb: (B, 3, S, S) straight. alpha: (B, 1, S, S).
     """
     size, margin = rgb.shape[-1], CUT_BLUR // 2
-    coarse = torch.randn((len(rgb), 1, 5, 5), generator=rng, device=rng.device) * EATEN
+    coarse = standard_normal((len(rgb), 1, 5, 5), rng) * EATEN
     wander = functional.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=True)
     near = functional.avg_pool2d(functional.pad(alpha, (margin,) * 4), CUT_BLUR, 1)
     # The object's inside stays: the box of a pixel well inside is full, and the wander is bounded.
